@@ -1,0 +1,89 @@
+//! One error type for the whole workspace: a kind to match on, a message that says what to do.
+
+use std::fmt;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, coarsely enough to match on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Two shapes that must agree do not, or a shape is too small or too large.
+    Shape,
+    /// A setting is out of its range, unknown, or contradicts another.
+    Argument,
+    /// The request is sensible, but this build or backend cannot serve it.
+    Unsupported,
+    /// A device, driver or library that was asked for is not there.
+    Unavailable,
+    /// Memory could not be had.
+    OutOfMemory,
+    /// The device stopped working while it was in use.
+    DeviceLost,
+    /// A weight file is damaged, incomplete, or of another network.
+    Weights,
+    /// A picture is damaged or cannot be used.
+    Image,
+    /// Reading or writing a file failed.
+    Io,
+    /// A value that must be finite is NaN or infinite.
+    NonFinite,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shape => "shape",
+            Self::Argument => "argument",
+            Self::Unsupported => "unsupported",
+            Self::Unavailable => "unavailable",
+            Self::OutOfMemory => "out of memory",
+            Self::DeviceLost => "device lost",
+            Self::Weights => "weights",
+            Self::Image => "image",
+            Self::Io => "input/output",
+            Self::NonFinite => "non-finite value",
+        })
+    }
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// The error of every fallible call in this workspace.
+///
+/// Its message names what was expected, what was found, and what to do; [`Error::kind`] is for programs.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Source>,
+}
+
+impl Error {
+    /// An error of `kind`, with a message for people.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// The same error, with what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The same error, its message led by where it happened: `context: message`.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.message = format!("{context}: {}", self.message);
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
