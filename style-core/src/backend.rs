@@ -1,0 +1,157 @@
+//! What a backend is: storage, and one op trait for each room in [`crate::ops`].
+
+use crate::ops::{Conv2dOps, GramOps, LossOps, Pool2dOps, TvOps, VectorOps};
+use crate::{Error, ErrorKind, Result};
+
+/// Shape of a tensor, `[N, C, H, W]` with N = 1: one picture at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// C: channels, the feature maps of a layer.
+    pub channels: usize,
+    /// H: rows.
+    pub height: usize,
+    /// W: columns.
+    pub width: usize,
+}
+
+impl Shape {
+    /// `[1, channels, height, width]`.
+    #[must_use]
+    pub const fn new(channels: usize, height: usize, width: usize) -> Self {
+        Self { channels, height, width }
+    }
+
+    /// Shape of the Gram matrix of `channels` feature maps: `[1, 1, channels, channels]`.
+    #[must_use]
+    pub const fn gram(channels: usize) -> Self {
+        Self::new(1, channels, channels)
+    }
+
+    /// M = H W, the positions of a feature map.
+    #[must_use]
+    pub const fn positions(&self) -> usize {
+        self.height.saturating_mul(self.width)
+    }
+
+    /// C H W; `usize::MAX` where that overflows, which no allocation survives.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.channels.saturating_mul(self.positions())
+    }
+
+    /// Whether a dimension is zero.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[1, {}, {}, {}]", self.channels, self.height, self.width)
+    }
+}
+
+/// What an op does with its destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acc {
+    /// `dst = value`; the old contents are never read.
+    Store,
+    /// `dst += value`.
+    Add,
+}
+
+/// Memory of a device: tensors, gates, switches, scalars and workspaces.
+///
+/// A tensor is dense `f32`; how it lies in memory is the backend's own affair, and
+/// [`upload`](Storage::upload) and [`download`](Storage::download) speak row-major `[C, H, W]`.
+pub trait Storage: Send + Sync + 'static {
+    /// A dense tensor.
+    type Tensor: Send + Sync;
+    /// Where a ReLU let its input pass: one bit an element.
+    type Gate: Send + Sync;
+    /// Which element of each 2x2 window a max pool took: two bits an element of its output.
+    type Switches: Send + Sync;
+    /// A few `f64` on the device, written by reductions and read back together.
+    type Scalars: Send + Sync;
+    /// Scratch memory that ops of one session share.
+    type Workspace: Send + Sync;
+
+    /// What runs the ops, for messages: `cpu (avx2, 2 threads)`, say.
+    fn description(&self) -> String;
+
+    /// A tensor of zeros.
+    ///
+    /// # Errors
+    /// `OutOfMemory` if it cannot be had; the same for the other allocations.
+    fn tensor(&self, shape: Shape) -> Result<Self::Tensor>;
+    /// The shape of a tensor.
+    fn shape(&self, tensor: &Self::Tensor) -> Shape;
+    /// Gives a tensor another shape within the memory that it was allocated with; its contents are then unspecified.
+    ///
+    /// # Errors
+    /// `Shape` if the new shape wants more memory.
+    fn reshape(&self, tensor: &mut Self::Tensor, shape: Shape) -> Result<()>;
+    /// A gate for an activation of `shape`.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    fn gate(&self, shape: Shape) -> Result<Self::Gate>;
+    /// Switches for a max pool whose output has `shape`.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    fn switches(&self, shape: Shape) -> Result<Self::Switches>;
+    /// `count` zeros.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    fn scalars(&self, count: usize) -> Result<Self::Scalars>;
+    /// A workspace of at least `bytes`.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    fn workspace(&self, bytes: usize) -> Result<Self::Workspace>;
+
+    /// Bytes that [`tensor`](Storage::tensor) takes for `shape`.
+    fn tensor_bytes(&self, shape: Shape) -> usize;
+    /// Bytes that [`gate`](Storage::gate) takes for `shape`.
+    fn gate_bytes(&self, shape: Shape) -> usize;
+    /// Bytes that [`switches`](Storage::switches) takes for `shape`.
+    fn switches_bytes(&self, shape: Shape) -> usize;
+
+    /// Copies `src`, row-major `[C, H, W]`, to the device.
+    ///
+    /// # Errors
+    /// `Shape` if the lengths differ.
+    fn upload(&self, src: &[f32], dst: &mut Self::Tensor) -> Result<()>;
+    /// Copies a tensor to `dst`, row-major `[C, H, W]`; waits for the work that makes it.
+    ///
+    /// # Errors
+    /// `Shape` if the lengths differ.
+    fn download(&self, src: &Self::Tensor, dst: &mut [f32]) -> Result<()>;
+    /// Reads scalars back; waits for the work that makes them.
+    ///
+    /// # Errors
+    /// `Shape` if `dst` is longer than `src`.
+    fn read_scalars(&self, src: &Self::Scalars, dst: &mut [f64]) -> Result<()>;
+}
+
+/// Everything the algorithm asks of a device.
+///
+/// A backend value is one instance (an instruction set and its threads, or a device and its stream), never a global.
+/// All ops are deterministic: the same inputs give the same bits, whatever the number of threads.
+pub trait Backend: Storage + Conv2dOps + Pool2dOps + GramOps + LossOps + TvOps + VectorOps {}
+
+impl<B: Storage + Conv2dOps + Pool2dOps + GramOps + LossOps + TvOps + VectorOps> Backend for B {}
+
+/// Checks that a tensor has the shape that an op wants; for backends.
+///
+/// # Errors
+/// `Shape`, naming `what`, the shape wanted and the one found.
+pub fn expect_shape(what: &str, wanted: Shape, found: Shape) -> Result<()> {
+    if wanted == found {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Shape, format!("{what} must have shape {wanted}, but has {found}")))
+}

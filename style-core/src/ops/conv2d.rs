@@ -1,0 +1,99 @@
+//! Convolution, 3x3, stride 1, zero padding 1 (the only kind VGG has), with bias and ReLU fused.
+//!
+//! Forward, `x: [1, I, H, W]`, `y: [1, O, H, W]`:
+//! `y[o, r, c] = e(b[o] + sum_{i,u,v} w[o, i, u, v] x[i, r + u - 1, c + v - 1])`, `x` zero outside the picture.
+//!
+//! Adjoint (backward-data; filters are frozen, so there is no other):
+//! `dx[i, r, c] (=|+=) sum_{o,u,v} w[o, i, u, v] (gate . dy)[o, r - u + 1, c - v + 1]`.
+
+use crate::{Acc, Result, Shape, Storage};
+
+/// The extents of one convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conv2d {
+    /// I: channels of the input.
+    pub in_channels: usize,
+    /// O: channels of the output.
+    pub out_channels: usize,
+    /// H, of input and output alike.
+    pub height: usize,
+    /// W, of input and output alike.
+    pub width: usize,
+}
+
+impl Conv2d {
+    /// Shape of the input.
+    #[must_use]
+    pub const fn input(&self) -> Shape {
+        Shape::new(self.in_channels, self.height, self.width)
+    }
+
+    /// Shape of the output.
+    #[must_use]
+    pub const fn output(&self) -> Shape {
+        Shape::new(self.out_channels, self.height, self.width)
+    }
+
+    /// Floating-point operations of one direction, done directly: two for each multiply-add.
+    #[must_use]
+    pub const fn flops(&self) -> usize {
+        18 * self.in_channels * self.out_channels * self.height * self.width
+    }
+}
+
+/// What is done to `W x` before it is written.
+#[derive(Debug)]
+pub enum Epilogue<'a, G> {
+    /// `W x + b`.
+    Bias,
+    /// `max(0, W x + b)`.
+    Relu,
+    /// `max(0, W x + b)`, and the gate records where `W x + b > 0`.
+    ReluGate(&'a mut G),
+}
+
+/// Convolution both ways.
+pub trait Conv2dOps: Storage {
+    /// Filters and bias as the device wants them, made once and used in both directions.
+    type Filter: Send + Sync;
+
+    /// Prepares filters `[O, I, 3, 3]` and bias `[O]`, both row-major.
+    ///
+    /// # Errors
+    /// `Shape` if a length does not fit; `OutOfMemory`.
+    fn pack(&self, in_channels: usize, out_channels: usize, weight: &[f32], bias: &[f32]) -> Result<Self::Filter>;
+    /// Bytes of a packed filter.
+    fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize;
+    /// Bytes of workspace that either direction of `op` wants.
+    fn conv2d_workspace(&self, op: &Conv2d) -> usize;
+
+    /// `y = epilogue(W x + b)`.
+    ///
+    /// # Errors
+    /// `Shape` if an operand does not fit `op` or the workspace is too small.
+    fn conv2d_fwd(
+        &self,
+        op: &Conv2d,
+        x: &Self::Tensor,
+        filter: &Self::Filter,
+        epilogue: Epilogue<'_, Self::Gate>,
+        y: &mut Self::Tensor,
+        workspace: &mut Self::Workspace,
+    ) -> Result<()>;
+
+    /// `dx (=|+=) W^T (gate . dy)`; without a gate, `dx (=|+=) W^T dy`.
+    ///
+    /// # Errors
+    /// `Shape` if an operand does not fit `op` or the workspace is too small.
+    #[allow(clippy::too_many_arguments)]
+    fn conv2d_bwd(
+        &self,
+        op: &Conv2d,
+        dy: &Self::Tensor,
+        gate: Option<&Self::Gate>,
+        filter: &Self::Filter,
+        acc: Acc,
+        dx: &mut Self::Tensor,
+        workspace: &mut Self::Workspace,
+    ) -> Result<()>;
+}

@@ -1,0 +1,19 @@
+//! One file an op: its equation, its adjoint, its shapes, and the trait that a backend implements.
+//!
+//! Notation: `F` features of shape `[1, N, H, W]`, `M = H W` positions, `d.` the gradient of the total loss with
+//! respect to `.`; `(=|+=)` is [`crate::Acc`]. "Adjoint" is meant literally: `<dy, A x> = <A^T dy, x>`, and the
+//! conformance cases check it.
+
+mod conv2d;
+mod gram;
+mod loss;
+mod pool2d;
+mod tv;
+mod vector;
+
+pub use conv2d::{Conv2d, Conv2dOps, Epilogue};
+pub use gram::GramOps;
+pub use loss::LossOps;
+pub use pool2d::{Pool2d, Pool2dOps};
+pub use tv::TvOps;
+pub use vector::{AdamStep, VectorOps};
