@@ -37,7 +37,7 @@ impl InputSpace {
 }
 
 /// Which pooling stands between the blocks. The paper replaces VGG's max pooling by average pooling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Pooling {
     /// Mean of each 2x2 window, stride 2 (the paper's choice).
     #[default]

@@ -11,12 +11,12 @@ pub trait TvOps: Storage {
     /// `out[slot] = tv(x)`, summed in `f64`.
     ///
     /// # Errors
-    /// `Shape` if there is no such slot; `Unsupported` if the backend does it for pictures (up to four channels) only.
+    /// `Shape` if there is no such slot.
     fn tv(&self, x: &Self::Tensor, out: &mut Self::Scalars, slot: usize) -> Result<()>;
 
     /// `dx (=|+=) scale L x`.
     ///
     /// # Errors
-    /// `Shape` if the shapes differ; `Unsupported` as [`tv`](TvOps::tv).
+    /// `Shape` if the shapes differ.
     fn tv_bwd(&self, x: &Self::Tensor, scale: f32, acc: Acc, dx: &mut Self::Tensor) -> Result<()>;
 }
