@@ -3,12 +3,33 @@
 //! The algorithm of Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (arXiv 1508.06576): feed an image
 //! through a pre-trained network, hold its features to a content image's and its Gram matrices to a style image's,
 //! and descend on the image's own pixels.
+//!
+//! A [`Model`] (data) becomes a [`Network`] (on a [`Backend`]), on which a [`Session`] repaints an [`Image`].
 
 mod backend;
+mod builder;
+mod chain;
 mod error;
+mod features;
+mod image;
+mod init;
 mod model;
+mod network;
+mod objective;
 pub mod ops;
+mod optim;
+mod plan;
+mod session;
 
 pub use backend::{Acc, Backend, Shape, Storage, expect_shape};
+pub use builder::SessionBuilder;
 pub use error::{Error, ErrorKind, Result};
+pub use features::Features;
+pub use image::Image;
+pub use init::{Init, InitFrom};
 pub use model::{ChannelOrder, ConvLayer, InputSpace, Layer, Model, Pooling};
+pub use network::Network;
+pub use objective::{LayerLoss, LayerWeight, Losses};
+pub use optim::{AdamOptions, LbfgsOptions, Optimizer};
+pub use plan::Plan;
+pub use session::{Progress, Session};

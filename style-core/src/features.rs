@@ -1,0 +1,40 @@
+//! What a network sees in a picture.
+
+use crate::chain::{Chain, ChainPlan};
+use crate::{Backend, Image, Network, Pooling, Result, Shape};
+
+/// One layer's response to a picture, after the ReLU or the pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// The layer.
+    pub layer: String,
+    /// `[1, C, H, W]`.
+    pub shape: Shape,
+    /// `[C, H, W]`, row-major.
+    pub values: Vec<f32>,
+}
+
+impl<B: Backend> Network<B> {
+    /// The features of a picture at the named layers, in the order of the chain, each once.
+    ///
+    /// # Errors
+    /// `Argument` if a layer is unknown; `Shape` if the picture is too small for one; what the backend gives.
+    pub fn features(&self, image: &Image, layers: &[&str], pooling: Pooling) -> Result<Vec<Features>> {
+        let mut taps = layers.iter().map(|l| self.position(l)).collect::<Result<Vec<_>>>()?;
+        taps.sort_unstable();
+        taps.dedup();
+        let backend = self.backend();
+        let plan = ChainPlan::new(self, image.shape(), &taps, pooling, false)?;
+        let mut workspace = backend.workspace(plan.workspace())?;
+        let mut chain = Chain::new(backend, plan)?;
+        let mut features = vec![];
+        chain.forward(self, &self.upload(image)?, &mut workspace, |tap, tensor, _| {
+            let shape = backend.shape(tensor);
+            let mut values = vec![0.0; shape.len()];
+            backend.download(tensor, &mut values)?;
+            features.push(Features { layer: self.layers[taps[tap]].name.clone(), shape, values });
+            Ok(())
+        })?;
+        Ok(features)
+    }
+}

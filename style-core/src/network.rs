@@ -1,0 +1,162 @@
+//! A model on a device.
+
+use std::fmt;
+
+use crate::{Backend, ChannelOrder, Error, ErrorKind, Image, InputSpace, Layer, Model, Result};
+
+/// A [`Model`] whose filters a backend has packed: made once, shared by any number of sessions (`Arc`).
+///
+/// The tensors that it is fed are `[1, 3, H, W]`, RGB in 8-bit units minus the weights' mean colour, for every weight
+/// family: channel order, range and standard deviation are folded into the first convolution's filters. The features
+/// are those of the original input space, since the zero padding still stands for the mean colour.
+pub struct Network<B: Backend> {
+    backend: B,
+    name: String,
+    mean: [f32; 3],
+    pub(crate) layers: Vec<NetworkLayer<B>>,
+}
+
+/// One link of a network's chain.
+pub(crate) struct NetworkLayer<B: Backend> {
+    pub(crate) name: String,
+    /// Channels that it gives.
+    pub(crate) channels: usize,
+    /// The filters of a convolution; `None` for a pool.
+    pub(crate) filter: Option<B::Filter>,
+}
+
+impl<B: Backend> Network<B> {
+    /// Packs a model's filters for a backend.
+    ///
+    /// # Errors
+    /// What the backend's [`pack`](crate::ops::Conv2dOps::pack) gives.
+    pub fn new(backend: B, model: &Model) -> Result<Self> {
+        let mut channels = 3;
+        let mut layers = Vec::with_capacity(model.layers().len());
+        for (i, layer) in model.layers().iter().enumerate() {
+            let filter = match layer {
+                Layer::Pool { .. } => None,
+                Layer::Conv(conv) => {
+                    channels = conv.out_channels;
+                    let folded = (i == 0).then(|| fold_input_space(model.input(), &conv.weight));
+                    let weight = folded.as_deref().unwrap_or(&conv.weight);
+                    Some(backend.pack(conv.in_channels, conv.out_channels, weight, &conv.bias)?)
+                }
+            };
+            layers.push(NetworkLayer { name: layer.name().to_owned(), channels, filter });
+        }
+        let input = model.input();
+        let mean = [0, 1, 2].map(|c| input.mean[source_channel(input, c)] * 255.0 / input.range);
+        Ok(Self { backend, name: model.name().to_owned(), mean, layers })
+    }
+
+    /// The backend that holds the filters.
+    #[must_use]
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// The model's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of the layers that can be tapped, first to last.
+    pub fn layer_names(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().map(|l| l.name.as_str())
+    }
+
+    /// Bytes of the packed filters.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let mut in_channels = 3;
+        let mut bytes = 0usize;
+        for layer in &self.layers {
+            if layer.filter.is_some() {
+                bytes = bytes.saturating_add(self.backend.filter_bytes(in_channels, layer.channels));
+            }
+            in_channels = layer.channels;
+        }
+        bytes
+    }
+
+    /// The mean colour of the weights' training set, RGB in 8-bit units: what an input of zero looks like.
+    #[must_use]
+    pub fn mean(&self) -> [f32; 3] {
+        self.mean
+    }
+
+    /// Position of a layer in the chain.
+    pub(crate) fn position(&self, name: &str) -> Result<usize> {
+        self.layers.iter().position(|l| l.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.layer_names().collect();
+            Error::new(
+                ErrorKind::Argument,
+                format!("{} has no layer \"{name}\"; it has {}", self.name, names.join(", ")),
+            )
+        })
+    }
+
+    /// A picture as the network's input, on the device.
+    pub(crate) fn upload(&self, image: &Image) -> Result<B::Tensor> {
+        let n = image.width() * image.height();
+        let values: Vec<f32> = image.pixels().iter().enumerate().map(|(i, p)| p - self.mean[i / n]).collect();
+        let mut x = self.backend.tensor(image.shape())?;
+        self.backend.upload(&values, &mut x)?;
+        Ok(x)
+    }
+
+    /// The picture that an input stands for.
+    pub(crate) fn download(&self, x: &B::Tensor) -> Result<Image> {
+        let shape = self.backend.shape(x);
+        let mut pixels = vec![0.0; shape.len()];
+        self.backend.download(x, &mut pixels)?;
+        let n = shape.positions();
+        pixels.iter_mut().enumerate().for_each(|(i, p)| *p += self.mean[i / n]);
+        Image::from_planar(shape.width, shape.height, pixels)
+    }
+}
+
+impl<B: Backend> fmt::Debug for Network<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backend = self.backend.description();
+        f.debug_struct("Network").field("name", &self.name).field("backend", &backend).finish_non_exhaustive()
+    }
+}
+
+/// Which channel of `input` holds RGB channel `c`.
+fn source_channel(input: &InputSpace, c: usize) -> usize {
+    match input.order {
+        ChannelOrder::Rgb => c,
+        ChannelOrder::Bgr => 2 - c,
+    }
+}
+
+/// First-layer filters that take RGB in 8-bit units minus the mean: channels reordered and scaled by
+/// `range / (255 std)`.
+fn fold_input_space(input: &InputSpace, weight: &[f32]) -> Vec<f32> {
+    let mut folded = weight.to_vec();
+    for (i, taps) in folded.chunks_exact_mut(9).enumerate() {
+        let source = source_channel(input, i % 3);
+        let scale = f64::from(input.range) / (255.0 * f64::from(input.std[source]));
+        for (w, &v) in taps.iter_mut().zip(&weight[(i - i % 3 + source) * 9..]) {
+            *w = (f64::from(v) * scale) as f32;
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_reorders_and_scales() {
+        let weight: Vec<f32> = (0..27).map(|i| i as f32).collect();
+        let bgr = fold_input_space(&InputSpace::CAFFE, &weight);
+        assert_eq!((bgr[0], bgr[9], bgr[18]), (18.0, 9.0, 0.0));
+        let rgb = fold_input_space(&InputSpace::TORCHVISION, &weight);
+        assert!((rgb[9] - 9.0 / (255.0 * 0.224)).abs() < 1e-6);
+    }
+}

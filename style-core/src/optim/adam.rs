@@ -1,0 +1,74 @@
+//! Adam (Kingma and Ba, 2015, algorithm 1).
+
+use super::{Point, Told};
+use crate::ops::AdamStep;
+use crate::{Backend, Result, Shape};
+
+/// Settings of Adam.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamOptions {
+    /// Step size, in 8-bit units (255 is white).
+    pub learning_rate: f64,
+    /// Decay of the gradient's running mean.
+    pub beta1: f64,
+    /// Decay of the squared gradient's running mean.
+    pub beta2: f64,
+    /// Added to the root, against division by zero.
+    pub epsilon: f64,
+}
+
+impl Default for AdamOptions {
+    fn default() -> Self {
+        Self { learning_rate: 5.0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+    }
+}
+
+pub(crate) struct Adam<B: Backend> {
+    options: AdamOptions,
+    steps: i32,
+    m: B::Tensor,
+    v: B::Tensor,
+    /// The last point whose loss and gradient were finite.
+    good: B::Tensor,
+}
+
+impl<B: Backend> Adam<B> {
+    pub(super) fn new(backend: &B, shape: Shape, options: AdamOptions) -> Result<Self> {
+        let [m, v, good] = [backend.tensor(shape)?, backend.tensor(shape)?, backend.tensor(shape)?];
+        Ok(Self { options, steps: 0, m, v, good })
+    }
+
+    pub(super) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
+        let mut out = backend.scalars(1)?;
+        backend.dots(&[&point.g], &[&point.g], &mut out, 0)?;
+        let mut square = [0.0];
+        backend.read_scalars(&out, &mut square)?;
+        let gradient_norm = square[0].sqrt();
+        let told = Told { accepted: true, gradient_norm, step_length: 0.0, converged: gradient_norm == 0.0 };
+        if !(loss.is_finite() && gradient_norm.is_finite()) {
+            // Back to the last good point, with half the step and fresh moments.
+            self.options.learning_rate *= 0.5;
+            self.steps = 0;
+            backend.combine(&[], &mut self.m)?;
+            backend.combine(&[], &mut self.v)?;
+            backend.copy(&self.good, &mut point.x)?;
+            return Ok(Told { accepted: false, converged: self.options.learning_rate < 1e-6, ..told });
+        }
+        backend.copy(&point.x, &mut self.good)?;
+        self.steps = self.steps.saturating_add(1);
+        let o = &self.options;
+        let step = AdamStep {
+            rate: (o.learning_rate / (1.0 - o.beta1.powi(self.steps))) as f32,
+            beta1: o.beta1 as f32,
+            beta2: o.beta2 as f32,
+            correction2: (1.0 - o.beta2.powi(self.steps)) as f32,
+            epsilon: o.epsilon as f32,
+        };
+        backend.adam(&step, &point.g, &mut self.m, &mut self.v, &mut point.x)?;
+        Ok(told)
+    }
+
+    pub(super) fn result(&self) -> &B::Tensor {
+        &self.good
+    }
+}

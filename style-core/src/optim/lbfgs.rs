@@ -1,0 +1,221 @@
+//! Limited-memory BFGS (Nocedal and Wright, algorithm 7.4), its two-loop recursion done on dot products alone.
+//!
+//! The direction is a combination of the stored pairs `s = x' - x`, `y = g' - g` and the gradient, and the recursion
+//! needs nothing of them but `<s, y>`, `<y, y>`, `<s, g>`, `<y, g>` (Chen et al., "Large-scale L-BFGS using
+//! MapReduce", NIPS 2014). So a device reads the history twice a step, once for all dot products and once for the
+//! combination, and the host does the recursion in `f64` on a few hundred numbers.
+
+use super::line_search::{LineSearch, Verdict};
+use super::{Point, Told};
+use crate::{Backend, Result, Shape};
+
+/// Settings of L-BFGS.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LbfgsOptions {
+    /// Pairs remembered.
+    pub history: usize,
+    /// Root mean square change of the image on the very first step, in 8-bit units; later steps scale themselves.
+    pub initial_step: f64,
+}
+
+impl Default for LbfgsOptions {
+    fn default() -> Self {
+        Self { history: 20, initial_step: 1.0 }
+    }
+}
+
+pub(crate) struct Lbfgs<B: Backend> {
+    options: LbfgsOptions,
+    elements: usize,
+    /// The last accepted point, from which the line search starts.
+    base: Point<B>,
+    base_loss: f64,
+    direction: B::Tensor,
+    /// Ring of pairs; `pairs[order[0]]` is the oldest.
+    pairs: Vec<Pair<B>>,
+    order: Vec<usize>,
+    /// `<s_i, y_j>` and `<y_i, y_j>`, `i` and `j` as in `pairs`.
+    sy: Vec<Vec<f64>>,
+    yy: Vec<Vec<f64>>,
+    search: Option<LineSearch>,
+    step_length: f64,
+    scalars: B::Scalars,
+}
+
+struct Pair<B: Backend> {
+    s: B::Tensor,
+    y: B::Tensor,
+}
+
+impl<B: Backend> Lbfgs<B> {
+    pub(super) fn new(backend: &B, shape: Shape, options: LbfgsOptions) -> Result<Self> {
+        let m = options.history;
+        let pair = |_| Ok(Pair { s: backend.tensor(shape)?, y: backend.tensor(shape)? });
+        Ok(Self {
+            options,
+            elements: shape.len(),
+            base: Point::new(backend, shape)?,
+            base_loss: f64::INFINITY,
+            direction: backend.tensor(shape)?,
+            pairs: (0..m).map(pair).collect::<Result<_>>()?,
+            order: Vec::with_capacity(m),
+            sy: vec![vec![0.0; m]; m],
+            yy: vec![vec![0.0; m]; m],
+            search: None,
+            step_length: 0.0,
+            scalars: backend.scalars(6 * m + 3)?,
+        })
+    }
+
+    pub(super) fn result(&self) -> &B::Tensor {
+        &self.base.x
+    }
+
+    pub(super) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
+        let [square, slope, length] = self.slopes(backend, point)?;
+        let mut told =
+            Told { accepted: false, gradient_norm: square.sqrt(), step_length: self.step_length, converged: false };
+        let verdict = match &mut self.search {
+            // The start image: taken as it is, if it is finite.
+            None if loss.is_finite() && square.is_finite() => Verdict::Accept,
+            None => Verdict::Fail,
+            Some(search) => search.tell(loss, if square.is_finite() { slope } else { f64::NAN }),
+        };
+        match verdict {
+            Verdict::Try(_) => {}
+            Verdict::Accept => {
+                told.accepted = true;
+                if let Some(t) = self.search.as_ref().map(LineSearch::step) {
+                    self.step_length = t * length;
+                    told.step_length = self.step_length;
+                    self.remember(backend, point, t)?;
+                }
+                std::mem::swap(&mut self.base, point);
+                self.base_loss = loss;
+                told.converged = !self.search_from_base(backend)?;
+            }
+            Verdict::Fail if self.order.is_empty() => told.converged = true,
+            Verdict::Fail => {
+                // The history has led astray: forget it and go downhill.
+                self.order.clear();
+                told.converged = !self.search_from_base(backend)?;
+            }
+        }
+        match &self.search {
+            Some(search) => {
+                backend.combine(&[(1.0, &self.base.x), (search.step(), &self.direction)], &mut point.x)?;
+            }
+            None => backend.copy(&self.base.x, &mut point.x)?,
+        }
+        Ok(told)
+    }
+
+    /// `<g, g>`, `<g, d>`, `|d|` at a trial point.
+    fn slopes(&mut self, backend: &B, point: &Point<B>) -> Result<[f64; 3]> {
+        let d = &self.direction;
+        backend.dots(&[&point.g], &[&point.g, d], &mut self.scalars, 0)?;
+        backend.dots(&[d], &[d], &mut self.scalars, 2)?;
+        let mut values = [0.0; 3];
+        backend.read_scalars(&self.scalars, &mut values)?;
+        values[2] = values[2].sqrt();
+        Ok(values)
+    }
+
+    /// Stores the pair of an accepted step, if its curvature is positive.
+    fn remember(&mut self, backend: &B, point: &Point<B>, t: f64) -> Result<()> {
+        let m = self.options.history;
+        let free = if self.order.len() < m { (0..m).find(|i| !self.order.contains(i)) } else { None };
+        let slot = free.unwrap_or_else(|| self.order[0]);
+        let Pair { s, y } = &mut self.pairs[slot];
+        backend.combine(&[(t, &self.direction)], s)?;
+        backend.combine(&[(1.0, &point.g), (-1.0, &self.base.g)], y)?;
+        self.order.retain(|&i| i != slot);
+        self.order.push(slot);
+
+        // One pass over the history: the new s and y against every s and y.
+        let Pair { s, y } = &self.pairs[slot];
+        let n = self.order.len();
+        let history = history(&self.pairs, &self.order);
+        backend.dots(&[s, y], &history, &mut self.scalars, 0)?;
+        let mut values = vec![0.0; 4 * n];
+        backend.read_scalars(&self.scalars, &mut values)?;
+        for (k, &i) in self.order.iter().enumerate() {
+            self.sy[slot][i] = values[n + k];
+            self.sy[i][slot] = values[2 * n + k];
+            self.yy[slot][i] = values[3 * n + k];
+            self.yy[i][slot] = values[3 * n + k];
+        }
+        let (ss, sy, yy) = (values[n - 1], self.sy[slot][slot], self.yy[slot][slot]);
+        let curved = sy > 1e-10 * (ss * yy).sqrt();
+        if !curved {
+            self.order.pop();
+        }
+        Ok(())
+    }
+
+    /// Starts a line search at the base; `false` if there is no way down.
+    fn search_from_base(&mut self, backend: &B) -> Result<bool> {
+        let n = self.order.len();
+        let mut basis = history(&self.pairs, &self.order);
+        basis.push(&self.base.g);
+        backend.dots(&[&self.base.g], &basis, &mut self.scalars, 0)?;
+        let mut dots = vec![0.0; 2 * n + 1];
+        backend.read_scalars(&self.scalars, &mut dots)?;
+        let coefficients = two_loop(&self.order, &self.sy, &self.yy, &dots);
+        let slope: f64 = coefficients.iter().zip(&dots).map(|(c, d)| c * d).sum();
+        let square = dots[2 * n];
+        let downhill = slope < 0.0;
+        if n > 0 && !downhill {
+            self.order.clear();
+            return self.search_from_base(backend);
+        }
+        if !downhill {
+            self.search = None;
+            return Ok(false);
+        }
+        let terms: Vec<_> = coefficients.iter().copied().zip(basis).collect();
+        backend.combine(&terms, &mut self.direction)?;
+        // Without curvature known the step is scaled to the wanted change; with it, 1 is the Newton step.
+        let t = if n == 0 { self.options.initial_step * (self.elements as f64 / square).sqrt() } else { 1.0 };
+        self.search = Some(LineSearch::new(self.base_loss, slope, t));
+        Ok(true)
+    }
+}
+
+/// Every `s`, then every `y`, oldest first.
+fn history<'a, B: Backend>(pairs: &'a [Pair<B>], order: &[usize]) -> Vec<&'a B::Tensor> {
+    let s = order.iter().map(|&i| &pairs[i].s);
+    s.chain(order.iter().map(|&i| &pairs[i].y)).collect()
+}
+
+/// Coefficients of the direction `-H g` over `[s..., y..., g]`, given `<g, .>` for each of those.
+fn two_loop(order: &[usize], sy: &[Vec<f64>], yy: &[Vec<f64>], g_dots: &[f64]) -> Vec<f64> {
+    let n = order.len();
+    let (s, y, g) = (0, n, 2 * n);
+    let mut c = vec![0.0; 2 * n + 1];
+    c[g] = -1.0;
+    // <s_k, q> and <y_k, q> for q = sum c . basis.
+    let s_dot =
+        |c: &[f64], k: usize| (0..n).map(|j| c[y + j] * sy[order[k]][order[j]]).sum::<f64>() + c[g] * g_dots[s + k];
+    let y_dot = |c: &[f64], k: usize| {
+        let from_s = (0..n).map(|j| c[s + j] * sy[order[j]][order[k]]).sum::<f64>();
+        let from_y = (0..n).map(|j| c[y + j] * yy[order[k]][order[j]]).sum::<f64>();
+        from_s + from_y + c[g] * g_dots[y + k]
+    };
+    let mut alpha = vec![0.0; n];
+    for k in (0..n).rev() {
+        let i = order[k];
+        alpha[k] = s_dot(&c, k) / sy[i][i];
+        c[y + k] -= alpha[k];
+    }
+    if let Some(&last) = order.last() {
+        let gamma = sy[last][last] / yy[last][last];
+        c.iter_mut().for_each(|c| *c *= gamma);
+    }
+    for k in 0..n {
+        let i = order[k];
+        let beta = y_dot(&c, k) / sy[i][i];
+        c[s + k] += alpha[k] - beta;
+    }
+    c
+}

@@ -1,0 +1,116 @@
+//! Optimisers on device vectors. Each is told the loss and the gradient where it asked for them, and moves the image
+//! to where it wants them next; neither ever leaves a point that is not finite as the result.
+
+mod adam;
+mod lbfgs;
+mod line_search;
+
+pub use adam::AdamOptions;
+pub use lbfgs::LbfgsOptions;
+
+use crate::{Backend, Error, ErrorKind, Result, Shape};
+use adam::Adam;
+use lbfgs::Lbfgs;
+
+/// How the image descends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Optimizer {
+    /// Limited-memory BFGS with a strong Wolfe line search; the better choice for quality an evaluation.
+    Lbfgs(LbfgsOptions),
+    /// Adam.
+    Adam(AdamOptions),
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self::Lbfgs(LbfgsOptions::default())
+    }
+}
+
+/// The point at which the objective is evaluated.
+pub(crate) struct Point<B: Backend> {
+    pub(crate) x: B::Tensor,
+    pub(crate) g: B::Tensor,
+}
+
+impl<B: Backend> Point<B> {
+    fn new(backend: &B, shape: Shape) -> Result<Self> {
+        Ok(Self { x: backend.tensor(shape)?, g: backend.tensor(shape)? })
+    }
+}
+
+/// What became of one evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Told {
+    /// The point evaluated is the new result.
+    pub(crate) accepted: bool,
+    /// `|g|` at the point evaluated.
+    pub(crate) gradient_norm: f64,
+    /// Length of the last accepted step, in 8-bit units (Euclidean).
+    pub(crate) step_length: f64,
+    /// No further progress is possible.
+    pub(crate) converged: bool,
+}
+
+/// An optimiser with its vectors.
+pub(crate) enum Descent<B: Backend> {
+    Lbfgs(Box<Lbfgs<B>>),
+    Adam(Box<Adam<B>>),
+}
+
+impl<B: Backend> Descent<B> {
+    pub(crate) fn new(backend: &B, shape: Shape, optimizer: &Optimizer) -> Result<Self> {
+        Ok(match optimizer {
+            Optimizer::Lbfgs(options) => Self::Lbfgs(Box::new(Lbfgs::new(backend, shape, *options)?)),
+            Optimizer::Adam(options) => Self::Adam(Box::new(Adam::new(backend, shape, *options)?)),
+        })
+    }
+
+    /// Takes the loss at `point.x`, whose gradient is `point.g`, and moves `point.x` to where it is wanted next.
+    pub(crate) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
+        match self {
+            Self::Lbfgs(lbfgs) => lbfgs.tell(backend, loss, point),
+            Self::Adam(adam) => adam.tell(backend, loss, point),
+        }
+    }
+
+    /// The last accepted point.
+    pub(crate) fn result(&self) -> &B::Tensor {
+        match self {
+            Self::Lbfgs(lbfgs) => lbfgs.result(),
+            Self::Adam(adam) => adam.result(),
+        }
+    }
+}
+
+impl Optimizer {
+    /// Tensors of the image's size that it and its [`Point`] hold.
+    pub(crate) fn vectors(&self) -> usize {
+        match self {
+            Self::Lbfgs(options) => 5 + 2 * options.history,
+            Self::Adam(_) => 5,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let bad = |what: String| Err(Error::new(ErrorKind::Argument, what));
+        match self {
+            Self::Lbfgs(o) if !(1..=1000).contains(&o.history) => {
+                bad(format!("L-BFGS history must be 1 to 1000 pairs, but is {}", o.history))
+            }
+            Self::Lbfgs(LbfgsOptions { initial_step: r, .. }) | Self::Adam(AdamOptions { learning_rate: r, .. })
+                if !(r.is_finite() && *r > 0.0 && *r <= 1e6) =>
+            {
+                bad(format!("the step must lie above 0 and at most at 1e6 8-bit units, but is {r}"))
+            }
+            Self::Adam(o) if ![o.beta1, o.beta2].iter().all(|b| (0.0..1.0).contains(b)) => {
+                bad(format!("Adam's betas must lie in 0..1, but are {} and {}", o.beta1, o.beta2))
+            }
+            Self::Adam(o) if !(o.epsilon.is_finite() && o.epsilon > 0.0) => {
+                bad(format!("Adam's epsilon must be above 0, but is {}", o.epsilon))
+            }
+            _ => Ok(()),
+        }
+    }
+}

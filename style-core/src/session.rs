@@ -1,0 +1,149 @@
+//! One job: a content picture, one or more style pictures, and an image on its way between them.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::objective::{Losses, Objective};
+use crate::optim::{Descent, Point};
+use crate::{Backend, Error, ErrorKind, Image, Network, Result, SessionBuilder};
+
+/// What one evaluation of loss and gradient told.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Which evaluation it was; 0 is the start image, before any update.
+    pub iteration: usize,
+    /// How many evaluations the session was built for.
+    pub iterations: usize,
+    /// The losses at the point evaluated.
+    pub losses: Losses,
+    /// Whether that point is now the session's image; a line search also evaluates points that it rejects.
+    pub accepted: bool,
+    /// Euclidean norm of the image gradient there (per 8-bit unit).
+    pub gradient_norm: f64,
+    /// Euclidean length of L-BFGS' last accepted step, in 8-bit units; zero for Adam.
+    pub step_length: f64,
+    /// No further progress is possible: the gradient vanished, or no step lowers the loss any more.
+    pub converged: bool,
+}
+
+/// A style transfer under way. Made by [`Session::builder`].
+///
+/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so there is a good
+/// image after every step, whatever happens in the next one.
+pub struct Session<B: Backend> {
+    network: Arc<Network<B>>,
+    objective: Objective<B>,
+    descent: Descent<B>,
+    point: Point<B>,
+    iteration: usize,
+    iterations: usize,
+    converged: bool,
+}
+
+impl<B: Backend> Session<B> {
+    /// Starts describing a session on a network, which any number of sessions may share.
+    pub fn builder(network: impl Into<Arc<Network<B>>>) -> SessionBuilder<B> {
+        SessionBuilder::new(network.into())
+    }
+
+    pub(crate) fn new(
+        network: Arc<Network<B>>,
+        objective: Objective<B>,
+        descent: Descent<B>,
+        point: Point<B>,
+        iterations: usize,
+    ) -> Self {
+        Self { network, objective, descent, point, iteration: 0, iterations, converged: false }
+    }
+
+    /// Evaluates loss and gradient once and moves on.
+    ///
+    /// # Errors
+    /// `NonFinite` if the loss of the start image is not finite (the weights are too large); what the backend gives.
+    pub fn step(&mut self) -> Result<Progress> {
+        let backend = self.network.backend();
+        let losses = self.objective.evaluate(&self.network, &self.point.x, &mut self.point.g)?;
+        let told = self.descent.tell(backend, losses.total, &mut self.point)?;
+        if self.iteration == 0 && !told.accepted {
+            return Err(Error::new(
+                ErrorKind::NonFinite,
+                format!("the start image's loss is {}; use smaller weights", losses.total),
+            ));
+        }
+        let iteration = self.iteration;
+        self.iteration += 1;
+        self.converged = told.converged;
+        Ok(Progress {
+            iteration,
+            iterations: self.iterations,
+            losses,
+            accepted: told.accepted,
+            gradient_norm: told.gradient_norm,
+            step_length: told.step_length,
+            converged: told.converged,
+        })
+    }
+
+    /// Steps until all iterations are done, nothing more can be gained, or `callback` breaks.
+    ///
+    /// # Errors
+    /// As [`step`](Session::step); the image stays readable.
+    pub fn run(&mut self, mut callback: impl FnMut(&Progress) -> ControlFlow<()>) -> Result<()> {
+        while !self.is_finished() {
+            if callback(&self.step()?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether [`run`](Session::run) would do nothing: all iterations are done, or nothing more can be gained.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.converged || self.iteration >= self.iterations
+    }
+
+    /// The last accepted image; before the first step, the start image.
+    ///
+    /// # Errors
+    /// What the backend gives.
+    pub fn image(&self) -> Result<Image> {
+        self.network.download(if self.iteration == 0 { &self.point.x } else { self.descent.result() })
+    }
+
+    /// Losses at any picture of the session's size, and the gradient of the total loss with respect to its pixels,
+    /// `[3, H, W]` per 8-bit unit. The session's own image and optimiser stay as they are.
+    ///
+    /// # Errors
+    /// `Shape` if the picture has another size; what the backend gives.
+    pub fn evaluate(&mut self, image: &Image) -> Result<(Losses, Vec<f32>)> {
+        let backend = self.network.backend();
+        crate::expect_shape("the picture", backend.shape(&self.point.x), image.shape())?;
+        let x = self.network.upload(image)?;
+        let mut g = backend.tensor(image.shape())?;
+        let losses = self.objective.evaluate(&self.network, &x, &mut g)?;
+        let mut gradient = vec![0.0; image.shape().len()];
+        backend.download(&g, &mut gradient)?;
+        Ok((losses, gradient))
+    }
+
+    /// The weights of content, style and total variation in the total loss.
+    #[must_use]
+    pub fn weights(&self) -> [f64; 3] {
+        let w = &self.objective.weights;
+        [w.content, w.style, w.tv]
+    }
+}
+
+impl<B: Backend> fmt::Debug for Session<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = self.network.backend().shape(&self.point.x);
+        f.debug_struct("Session")
+            .field("network", &self.network)
+            .field("image", &shape)
+            .field("iteration", &self.iteration)
+            .finish_non_exhaustive()
+    }
+}
