@@ -1,1 +1,24 @@
-//! What the tests of every backend share.
+//! What the tests of every backend share; never shipped.
+//!
+//! - [`oracle`]: each op in `f64`, written straight from its equation with the dullest loops possible.
+//! - [`cases`]: the conformance cases, generic over the backend, one file an op.
+//! - [`Reference`]: a backend made of the oracle, for tests of what stands on a backend.
+//! - [`run`]: the `main` of a backend's conformance test.
+//!
+//! The whole of a backend's `tests/conformance.rs` (with `harness = false` in its manifest) is one line in `main`:
+//!
+//! ```no_run
+//! testkit::run(vec![("reference", Ok(testkit::Reference))]);
+//! ```
+
+mod array;
+pub mod cases;
+mod harness;
+pub mod oracle;
+mod reference;
+mod rng;
+
+pub use array::Array;
+pub use harness::{run, run_trials, trials};
+pub use reference::Reference;
+pub use rng::Rng;

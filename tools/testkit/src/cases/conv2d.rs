@@ -1,0 +1,374 @@
+//! Convolution.
+
+use libtest_mimic::Failed;
+use style_core::ops::{Conv2d, Epilogue};
+use style_core::{Acc, Backend, Shape};
+
+use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near_scalar, same_bits, served_or_misfit};
+use crate::oracle::conv2d::{self as oracle, Weights};
+use crate::{Array, Rng};
+
+/// No error exceeds this times the scale of the result, where the scale of one value is the root of the sum of its
+/// squared terms: what sums of random signs come to. Winograd tiles of 6x6 want `4e-5`; direct sums a tenth.
+const MAX_TOLERANCE: f64 = 1e-4;
+
+/// The root mean square of all errors does not exceed this times the scale.
+const RMS_TOLERANCE: f64 = 1.5e-5;
+
+/// `(in, out, height, width)`.
+const EXTENTS: [(usize, usize, usize, usize); 26] = [
+    (1, 1, 1, 1),
+    (1, 1, 1, 9),
+    (1, 2, 9, 1),
+    (3, 5, 3, 5),
+    (3, 16, 2, 2),
+    (3, 64, 16, 16),
+    (3, 64, 17, 15),
+    (64, 3, 17, 15),
+    (3, 8, 5, 97),
+    (5, 8, 7, 9),
+    (8, 15, 13, 17),
+    (15, 16, 13, 17),
+    (16, 17, 16, 16),
+    (16, 16, 6, 6),
+    (16, 16, 12, 13),
+    (17, 31, 17, 15),
+    (31, 33, 7, 9),
+    (32, 32, 16, 16),
+    (33, 48, 13, 17),
+    (32, 64, 5, 5),
+    (48, 64, 7, 9),
+    (64, 64, 33, 18),
+    (64, 64, 1, 17),
+    (64, 33, 17, 1),
+    (16, 32, 1, 1),
+    (40, 72, 50, 37),
+];
+
+/// Every case of this room.
+#[must_use]
+pub fn cases<B: Backend>() -> Vec<Case<B>> {
+    let mut cases = Vec::new();
+    for (in_channels, out_channels, height, width) in EXTENTS {
+        let op = Conv2d { in_channels, out_channels, height, width };
+        let name = |what: &str| format!("conv2d/{what}/{in_channels}-{out_channels}x{height}x{width}");
+        cases.push(Case::new(name("fwd"), move |b, rng| forward(b, &op, rng)));
+        cases.push(Case::new(name("bwd"), move |b, rng| backward(b, &op, rng)));
+        cases.push(Case::new(name("fused"), move |b, rng| fused(b, &op, rng)));
+        cases.push(Case::new(name("adjoint"), move |b, rng| adjoint(b, &op, rng)));
+        cases.push(Case::new(name("repeat"), move |b, rng| repeat(b, &op, rng)));
+    }
+    cases.push(Case::new("conv2d/activations", activations));
+    cases.push(Case::new("conv2d/closed-at-zero", closed_at_zero));
+    cases.push(Case::new("conv2d/chain", chain));
+    cases.push(Case::new("conv2d/misfit", misfits));
+    cases.push(Case::new("conv2d/misfit-pack", misfit_packs));
+    cases.push(Case::new("conv2d/small-workspace", small_workspace));
+    cases.push(Case::new("conv2d/absurd", absurd));
+    cases.push(Case::new("conv2d/empty", empty));
+    cases
+}
+
+fn random_weights(op: &Conv2d, rng: &mut Rng) -> Weights {
+    let count = op.in_channels * op.out_channels * 9;
+    let scale = 1.0 / (op.in_channels as f64 * 9.0).sqrt();
+    let mut draw = |n: usize, scale: f64| (0..n).map(|_| f64::from((rng.unit() * scale) as f32)).collect();
+    let (filters, bias) = (draw(count, scale), draw(op.out_channels, 0.5));
+    Weights { in_channels: op.in_channels, out_channels: op.out_channels, filters, bias }
+}
+
+fn pack<B: Backend>(b: &B, w: &Weights) -> style_core::Result<B::Filter> {
+    let narrow = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<_>>();
+    b.pack(w.in_channels, w.out_channels, &narrow(&w.filters), &narrow(&w.bias))
+}
+
+/// The errors against the scale; see the tolerances.
+fn within(what: &str, got: &[f32], want: &Array, squares: &Array) -> Check {
+    let scale = squares.max().sqrt();
+    super::near(what, got, want, &Array::full(want.shape, MAX_TOLERANCE * scale))?;
+    let error = Array::from_f32(want.shape, got).zip(want, |g, w| g - w);
+    let rms = error.norm() / (got.len() as f64).sqrt();
+    near_scalar(&format!("{what}: root mean square of the errors"), rms, 0.0, RMS_TOLERANCE * scale)
+}
+
+fn forward<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
+    let (x, w) = (Array::random(op.input(), rng), random_weights(op, rng));
+    forward_against_oracle(b, op, &x, &w)
+}
+
+fn forward_against_oracle<B: Backend>(b: &B, op: &Conv2d, x: &Array, w: &Weights) -> Check {
+    let want = oracle::fwd(op, x, w);
+    let squares = oracle::fwd(op, &x.map(|v| v * v), &w.map(|v| v * v));
+    let filter = pack(b, w)?;
+    for lab in Lab::both(b) {
+        let y = run_fwd(&lab, op, &filter, x, Epilogue::Bias)?;
+        within("W x + b", &y, &want, &squares)?;
+        let y = run_fwd(&lab, op, &filter, x, Epilogue::Relu)?;
+        within("max(0, W x + b)", &y, &oracle::relu(&want), &squares)?;
+    }
+    Ok(())
+}
+
+fn run_fwd<B: Backend>(
+    lab: &Lab<'_, B>,
+    op: &Conv2d,
+    filter: &B::Filter,
+    x: &Array,
+    epilogue: Epilogue<'_, B::Gate>,
+) -> Result<Vec<f32>, Failed> {
+    let (x, mut y) = (lab.put(x)?, lab.blank(op.output())?);
+    let mut workspace = lab.b.workspace(lab.b.conv2d_workspace(op))?;
+    lab.b.conv2d_fwd(op, &x, filter, epilogue, &mut y, &mut workspace)?;
+    lab.get(&y)
+}
+
+fn run_bwd<B: Backend>(
+    lab: &Lab<'_, B>,
+    op: &Conv2d,
+    filter: &B::Filter,
+    dy: &Array,
+    gate: Option<&B::Gate>,
+    into: (Acc, &Array),
+) -> Result<Vec<f32>, Failed> {
+    let (dy, mut dx) = (lab.put(dy)?, lab.destination(into.0, into.1)?);
+    let mut workspace = lab.b.workspace(lab.b.conv2d_workspace(op))?;
+    lab.b.conv2d_bwd(op, &dy, gate, filter, into.0, &mut dx, &mut workspace)?;
+    lab.get(&dx)
+}
+
+fn backward<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
+    let (dy, w) = (Array::random(op.output(), rng), random_weights(op, rng));
+    let previous = Array::random(op.input(), rng);
+    let value = oracle::bwd(op, &dy, &w);
+    let squares = oracle::bwd(op, &dy.map(|v| v * v), &w.map(|v| v * v));
+    let filter = pack(b, &w)?;
+    for lab in Lab::both(b) {
+        for acc in ACCS {
+            let got = run_bwd(&lab, op, &filter, &dy, None, (acc, &previous))?;
+            let (want, _) = accumulated(acc, &previous, &value, &squares);
+            within(&format!("dx under {acc:?}"), &got, &want, &squares.map(|s| s.max(0.01)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Epilogues equal the bias form followed by `max`; a gate equals gating `dy` by hand. No tolerance.
+fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
+    let (x, w, dy) = (Array::random(op.input(), rng), random_weights(op, rng), Array::random(op.output(), rng));
+    let previous = Array::random(op.input(), rng);
+    let filter = pack(b, &w)?;
+    for lab in Lab::both(b) {
+        let linear = Array::from_f32(op.output(), &run_fwd(&lab, op, &filter, &x, Epilogue::Bias)?);
+        let composed = oracle::relu(&linear).to_f32();
+        equal("Relu beside Bias and max", &run_fwd(&lab, op, &filter, &x, Epilogue::Relu)?, &composed)?;
+        let mut gate = b.gate(op.output())?;
+        let gated = run_fwd(&lab, op, &filter, &x, Epilogue::ReluGate(&mut gate))?;
+        equal("ReluGate beside Bias and max", &gated, &composed)?;
+
+        let by_hand = dy.zip(&oracle::gate(&linear), |dy, gate| dy * gate);
+        for acc in ACCS {
+            let fused = run_bwd(&lab, op, &filter, &dy, Some(&gate), (acc, &previous))?;
+            let composed = run_bwd(&lab, op, &filter, &by_hand, None, (acc, &previous))?;
+            equal(&format!("a gate beside dy gated by hand, {acc:?}"), &fused, &composed)?;
+        }
+    }
+    Ok(())
+}
+
+/// `<dy, W x> = <W^T dy, x>`.
+fn adjoint<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
+    let (x, dy) = (Array::random(op.input(), rng), Array::random(op.output(), rng));
+    let mut w = random_weights(op, rng);
+    w.bias.fill(0.0);
+    let (lab, filter) = (Lab::fresh(b), pack(b, &w)?);
+    let y = Array::from_f32(op.output(), &run_fwd(&lab, op, &filter, &x, Epilogue::Bias)?);
+    let dx = Array::from_f32(op.input(), &run_bwd(&lab, op, &filter, &dy, None, (Acc::Store, &x))?);
+    let bound = 2.0 * RMS_TOLERANCE * (dy.norm() * y.norm()).max(dx.norm() * x.norm());
+    near_scalar("<W^T dy, x> beside <dy, W x>", dx.dot(&x), dy.dot(&y), bound)
+}
+
+/// The same call gives the same bits, whatever memory its operands lie in and whatever a workspace holds.
+fn repeat<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
+    let (x, w, dy) = (Array::random(op.input(), rng), random_weights(op, rng), Array::random(op.output(), rng));
+    let (filter, other) = (pack(b, &w)?, pack(b, &w)?);
+    let [fresh, stale] = Lab::both(b);
+    let y = run_fwd(&fresh, op, &filter, &x, Epilogue::Bias)?;
+    let dx = run_bwd(&fresh, op, &filter, &dy, None, (Acc::Store, &x))?;
+    same_bits("W x + b again", &run_fwd(&stale, op, &other, &x, Epilogue::Bias)?, &y)?;
+    same_bits("dx again", &run_bwd(&stale, op, &other, &dy, None, (Acc::Store, &x))?, &dx)?;
+
+    let nan = Array::full(op.input(), f64::NAN);
+    let mut workspace = b.workspace(b.conv2d_workspace(op) + 4096)?;
+    let mut y_again = fresh.blank(op.output())?;
+    b.conv2d_fwd(op, &fresh.put(&nan)?, &filter, Epilogue::Bias, &mut y_again, &mut workspace)?;
+    b.conv2d_fwd(op, &fresh.put(&x)?, &filter, Epilogue::Bias, &mut y_again, &mut workspace)?;
+    same_bits("W x + b in a used workspace", &fresh.get(&y_again)?, &y)?;
+    let mut dx_again = fresh.blank(op.input())?;
+    b.conv2d_bwd(op, &fresh.put(&dy)?, None, &filter, Acc::Store, &mut dx_again, &mut workspace)?;
+    same_bits("dx in a used workspace", &fresh.get(&dx_again)?, &dx)
+}
+
+/// Large, sparse and one-signed input, as real activations are.
+fn activations<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let op = Conv2d { in_channels: 64, out_channels: 32, height: 20, width: 23 };
+    let (x, w) = (Array::activation(op.input(), rng), random_weights(&op, rng));
+    forward_against_oracle(b, &op, &x, &w)
+}
+
+/// A gate is open where `W x + b > 0`, so closed where that is zero, of either sign.
+fn closed_at_zero<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let op = Conv2d { in_channels: 5, out_channels: 16, height: 7, width: 9 };
+    let mut w = random_weights(&op, rng);
+    for (o, bias) in w.bias.iter_mut().enumerate() {
+        *bias = if o % 2 == 0 { 0.0 } else { -0.0 };
+    }
+    let (filter, dy) = (pack(b, &w)?, Array::random(op.output(), rng));
+    for zero in [0.0, -0.0] {
+        for lab in Lab::both(b) {
+            let x = Array::full(op.input(), zero);
+            let mut gate = b.gate(op.output())?;
+            let y = run_fwd(&lab, &op, &filter, &x, Epilogue::ReluGate(&mut gate))?;
+            equal("max(0, 0)", &y, &vec![0.0; y.len()])?;
+            let dx = run_bwd(&lab, &op, &filter, &dy, Some(&gate), (Acc::Store, &x))?;
+            equal("dx behind a closed gate", &dx, &vec![0.0; dx.len()])?;
+        }
+    }
+    Ok(())
+}
+
+/// What an op wrote into stale memory is as good an operand as what was uploaded.
+fn chain<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let first = Conv2d { in_channels: 3, out_channels: 5, height: 9, width: 7 };
+    let second = Conv2d { in_channels: 5, out_channels: 9, height: 9, width: 7 };
+    let x = Array::random(first.input(), rng);
+    let (w1, w2) = (random_weights(&first, rng), random_weights(&second, rng));
+    let (f1, f2) = (pack(b, &w1)?, pack(b, &w2)?);
+    for lab in Lab::both(b) {
+        let mut workspace = b.workspace(b.conv2d_workspace(&first).max(b.conv2d_workspace(&second)))?;
+        let (mut middle, mut y) = (lab.blank(first.output())?, lab.blank(second.output())?);
+        b.conv2d_fwd(&first, &lab.put(&x)?, &f1, Epilogue::Relu, &mut middle, &mut workspace)?;
+        b.conv2d_fwd(&second, &middle, &f2, Epilogue::Bias, &mut y, &mut workspace)?;
+        let uploaded = Array::from_f32(first.output(), &lab.get(&middle)?);
+        same_bits("a chain", &lab.get(&y)?, &run_fwd(&lab, &second, &f2, &uploaded, Epilogue::Bias)?)?;
+
+        let (mut middle, mut dx) = (lab.blank(second.input())?, lab.blank(first.input())?);
+        let dy = Array::random(second.output(), rng);
+        b.conv2d_bwd(&second, &lab.put(&dy)?, None, &f2, Acc::Store, &mut middle, &mut workspace)?;
+        b.conv2d_bwd(&first, &middle, None, &f1, Acc::Store, &mut dx, &mut workspace)?;
+        let uploaded = Array::from_f32(second.input(), &lab.get(&middle)?);
+        let again = run_bwd(&lab, &first, &f1, &uploaded, None, (Acc::Store, &x))?;
+        same_bits("a chain backwards", &lab.get(&dx)?, &again)?;
+    }
+    Ok(())
+}
+
+fn misfits<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let op = Conv2d { in_channels: 5, out_channels: 8, height: 7, width: 9 };
+    let filter = pack(b, &random_weights(&op, rng))?;
+    let mut ws = b.workspace(b.conv2d_workspace(&op) + 4096)?;
+    let bent = |s: Shape| {
+        [
+            Shape::new(s.channels + 1, s.height, s.width),
+            Shape::new(s.channels - 1, s.height, s.width),
+            Shape::new(s.channels, s.height + 1, s.width),
+            Shape::new(s.channels, s.height, s.width - 1),
+            Shape::new(s.channels, s.width, s.height),
+            Shape::new(s.height, s.channels, s.width),
+        ]
+    };
+    let (x, mut y) = (b.tensor(op.input())?, b.tensor(op.output())?);
+    let (dy, mut dx) = (b.tensor(op.output())?, b.tensor(op.input())?);
+    for shape in bent(op.input()) {
+        let mut bad = b.tensor(shape)?;
+        misfit(&format!("x of {shape}"), b.conv2d_fwd(&op, &bad, &filter, Epilogue::Relu, &mut y, &mut ws))?;
+        misfit(&format!("dx of {shape}"), b.conv2d_bwd(&op, &dy, None, &filter, Acc::Add, &mut bad, &mut ws))?;
+    }
+    for shape in bent(op.output()) {
+        let (mut bad, mut gate) = (b.tensor(shape)?, b.gate(shape)?);
+        misfit(&format!("y of {shape}"), b.conv2d_fwd(&op, &x, &filter, Epilogue::Bias, &mut bad, &mut ws))?;
+        misfit(&format!("dy of {shape}"), b.conv2d_bwd(&op, &bad, None, &filter, Acc::Store, &mut dx, &mut ws))?;
+        let backwards = b.conv2d_bwd(&op, &dy, Some(&gate), &filter, Acc::Store, &mut dx, &mut ws);
+        misfit(&format!("a gate of {shape} backwards"), backwards)?;
+        let forwards = b.conv2d_fwd(&op, &x, &filter, Epilogue::ReluGate(&mut gate), &mut y, &mut ws);
+        misfit(&format!("a gate of {shape}"), forwards)?;
+    }
+    for (i, o) in [(8, 5), (5, 9), (4, 8), (1, 40)] {
+        let filter = pack(b, &random_weights(&Conv2d { in_channels: i, out_channels: o, ..op }, rng))?;
+        let forwards = b.conv2d_fwd(&op, &x, &filter, Epilogue::Bias, &mut y, &mut ws);
+        misfit(&format!("a filter {i}-{o}"), forwards)?;
+        let backwards = b.conv2d_bwd(&op, &dy, None, &filter, Acc::Store, &mut dx, &mut ws);
+        misfit(&format!("a filter {i}-{o} backwards"), backwards)?;
+    }
+    Ok(())
+}
+
+fn misfit_packs<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
+    let packed = |i: usize, o: usize, w: usize, bias: usize| b.pack(i, o, &vec![0.5; w], &vec![0.5; bias]);
+    misfit("a filter value too few", packed(3, 4, 107, 4))?;
+    misfit("a filter value too many", packed(3, 4, 109, 4))?;
+    misfit("no filter values", packed(3, 4, 0, 4))?;
+    misfit("a bias too few", packed(3, 4, 108, 3))?;
+    misfit("a bias too many", packed(3, 4, 108, 5))?;
+    misfit("more channels than a number holds", packed(usize::MAX, usize::MAX, 9, 1))?;
+    misfit("channels whose product wraps to the length", packed(1 << 62, 8, 0, 8))
+}
+
+/// Too small a workspace is refused, or (where the backend rounds it up) serves as well as a large one.
+fn small_workspace<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let op = Conv2d { in_channels: 40, out_channels: 72, height: 50, width: 37 };
+    let need = b.conv2d_workspace(&op);
+    let (x, dy) = (Array::random(op.input(), rng), Array::random(op.output(), rng));
+    let (lab, filter) = (Lab::fresh(b), pack(b, &random_weights(&op, rng))?);
+    for bytes in [0, need.saturating_sub(1)] {
+        let mut workspace = b.workspace(bytes)?;
+        let (mut y, mut dx) = (lab.blank(op.output())?, lab.blank(op.input())?);
+        match b.conv2d_fwd(&op, &lab.put(&x)?, &filter, Epilogue::Bias, &mut y, &mut workspace) {
+            Ok(()) => same_bits("y", &lab.get(&y)?, &run_fwd(&lab, &op, &filter, &x, Epilogue::Bias)?)?,
+            refusal => misfit("a small workspace", refusal)?,
+        }
+        match b.conv2d_bwd(&op, &lab.put(&dy)?, None, &filter, Acc::Store, &mut dx, &mut workspace) {
+            Ok(()) => {
+                same_bits("dx", &lab.get(&dx)?, &run_bwd(&lab, &op, &filter, &dy, None, (Acc::Store, &x))?)?;
+            }
+            refusal => misfit("a small workspace backwards", refusal)?,
+        }
+    }
+    Ok(())
+}
+
+/// Extents that no memory holds do not fit any operand, and nothing overflows on the way to saying so.
+fn absurd<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let small = Conv2d { in_channels: 3, out_channels: 4, height: 5, width: 6 };
+    let filter = pack(b, &random_weights(&small, rng))?;
+    let (x, mut y) = (b.tensor(small.input())?, b.tensor(small.output())?);
+    let mut workspace = b.workspace(b.conv2d_workspace(&small))?;
+    for huge in [usize::MAX, usize::MAX / 2, 1 << 62, 1 << 32] {
+        for op in [
+            Conv2d { height: huge, width: huge, ..small },
+            Conv2d { width: huge, ..small },
+            Conv2d { in_channels: huge, out_channels: huge, ..small },
+        ] {
+            let _ = (b.conv2d_workspace(&op), b.filter_bytes(op.in_channels, op.out_channels));
+            misfit("absurd", b.conv2d_fwd(&op, &x, &filter, Epilogue::Bias, &mut y, &mut workspace))?;
+            misfit("absurd", b.conv2d_bwd(&op, &x, None, &filter, Acc::Add, &mut y, &mut workspace))?;
+        }
+    }
+    Ok(())
+}
+
+fn empty<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    for (i, o, height, width) in [(3, 4, 0, 5), (3, 4, 5, 0), (3, 4, 0, 0), (0, 4, 3, 3), (4, 0, 3, 3)] {
+        let op = Conv2d { in_channels: i, out_channels: o, height, width };
+        let w = random_weights(&op, rng);
+        let both_ways = || {
+            let filter = pack(b, &w)?;
+            let mut workspace = b.workspace(b.conv2d_workspace(&op))?;
+            let (x, mut y, mut gate) = (b.tensor(op.input())?, b.tensor(op.output())?, b.gate(op.output())?);
+            b.conv2d_fwd(&op, &x, &filter, Epilogue::ReluGate(&mut gate), &mut y, &mut workspace)?;
+            let (dy, mut dx) = (b.tensor(op.output())?, b.tensor(op.input())?);
+            b.conv2d_bwd(&op, &dy, Some(&gate), &filter, Acc::Store, &mut dx, &mut workspace)
+        };
+        served_or_misfit("an empty convolution", both_ways())?;
+    }
+    Ok(())
+}

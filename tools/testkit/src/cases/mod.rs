@@ -1,0 +1,233 @@
+//! Conformance cases: what holds for every backend, as plain generic functions, one file an op.
+//!
+//! Each op is held to the [`crate::oracle`] within a tolerance that its file states once, and to what needs no
+//! tolerance: `Store` never reads its destination (it holds NaN), fused equals composed, the same call gives the same
+//! bits, operands that do not fit are an error and no panic. Every comparison is made twice, with operands in fresh
+//! memory and with operands reshaped within larger memory full of NaN ([`Lab`]).
+
+pub mod conv2d;
+pub mod gram;
+pub mod loss;
+pub mod pool2d;
+pub mod storage;
+pub mod tv;
+pub mod vector;
+
+use libtest_mimic::Failed;
+use style_core::{Acc, Backend, ErrorKind, Shape};
+
+use crate::{Array, Rng};
+
+/// What a case comes to.
+pub type Check = Result<(), Failed>;
+
+type Body<B> = Box<dyn Fn(&B, &mut Rng) -> Check + Send + Sync>;
+
+/// One conformance case.
+pub struct Case<B> {
+    name: String,
+    body: Body<B>,
+}
+
+impl<B: Backend> Case<B> {
+    /// A case; its name (`conv2d/fwd/5-8x7x9`) also seeds its random input.
+    pub fn new(name: impl Into<String>, body: impl Fn(&B, &mut Rng) -> Check + Send + Sync + 'static) -> Self {
+        Self { name: name.into(), body: Box::new(body) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tries the case on a backend.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn run(&self, backend: &B) -> Check {
+        (self.body)(backend, &mut Rng::new(&self.name))
+    }
+}
+
+/// Every case.
+#[must_use]
+pub fn all<B: Backend>() -> Vec<Case<B>> {
+    let rooms: [fn() -> Vec<Case<B>>; 7] =
+        [storage::cases, conv2d::cases, pool2d::cases, gram::cases, loss::cases, tv::cases, vector::cases];
+    rooms.into_iter().flat_map(|cases| cases()).collect()
+}
+
+/// Awkward extents `(channels, height, width)` for the ops that are cheap.
+const SHAPES: [(usize, usize, usize); 16] = [
+    (1, 1, 1),
+    (3, 1, 17),
+    (5, 9, 1),
+    (8, 2, 2),
+    (15, 3, 5),
+    (16, 7, 9),
+    (17, 13, 17),
+    (31, 16, 16),
+    (32, 17, 15),
+    (33, 33, 18),
+    (48, 5, 6),
+    (64, 4, 4),
+    (64, 7, 3),
+    (3, 61, 45),
+    (3, 64, 64),
+    (1, 129, 127),
+];
+
+/// [`SHAPES`], as shapes.
+fn shapes() -> impl Iterator<Item = Shape> {
+    SHAPES.into_iter().map(|(c, h, w)| Shape::new(c, h, w))
+}
+
+/// `5x7x9`.
+fn tag(shape: Shape) -> String {
+    format!("{}x{}x{}", shape.channels, shape.height, shape.width)
+}
+
+/// Both ways of writing a result.
+const ACCS: [Acc; 2] = [Acc::Store, Acc::Add];
+
+/// A backend and the kind of memory that operands are put in.
+struct Lab<'a, B> {
+    /// The backend.
+    b: &'a B,
+    /// Whether a tensor is reshaped within larger memory full of NaN.
+    stale: bool,
+}
+
+impl<'a, B: Backend> Lab<'a, B> {
+    /// Fresh memory, then stale memory.
+    fn both(b: &'a B) -> [Self; 2] {
+        [Self { b, stale: false }, Self { b, stale: true }]
+    }
+
+    /// Fresh memory.
+    fn fresh(b: &'a B) -> Self {
+        Self { b, stale: false }
+    }
+
+    /// A tensor full of NaN: a destination that must not be read.
+    fn blank(&self, shape: Shape) -> Result<B::Tensor, Failed> {
+        let home = if self.stale { Shape::new(shape.channels + 17, shape.height + 3, shape.width + 5) } else { shape };
+        let mut tensor = self.b.tensor(home)?;
+        self.b.upload(&vec![f32::NAN; home.len()], &mut tensor)?;
+        if self.stale {
+            self.b.reshape(&mut tensor, shape)?;
+            if self.b.shape(&tensor) != shape {
+                return Err("reshape does not give the shape asked for".into());
+            }
+            self.b.upload(&vec![f32::NAN; shape.len()], &mut tensor)?;
+        }
+        Ok(tensor)
+    }
+
+    /// A tensor that holds `values`.
+    fn put(&self, values: &Array) -> Result<B::Tensor, Failed> {
+        let mut tensor = self.blank(values.shape)?;
+        self.b.upload(&values.to_f32(), &mut tensor)?;
+        Ok(tensor)
+    }
+
+    /// A destination: NaN for `Store`, `previous` for `Add`.
+    fn destination(&self, acc: Acc, previous: &Array) -> Result<B::Tensor, Failed> {
+        match acc {
+            Acc::Store => self.blank(previous.shape),
+            Acc::Add => self.put(previous),
+        }
+    }
+
+    /// What a tensor holds.
+    fn get(&self, tensor: &B::Tensor) -> Result<Vec<f32>, Failed> {
+        let mut values = vec![f32::NAN; self.b.shape(tensor).len()];
+        self.b.download(tensor, &mut values)?;
+        Ok(values)
+    }
+
+    /// The first `count` scalars.
+    fn scalars(&self, scalars: &B::Scalars, count: usize) -> Result<Vec<f64>, Failed> {
+        let mut values = vec![f64::NAN; count];
+        self.b.read_scalars(scalars, &mut values)?;
+        Ok(values)
+    }
+}
+
+/// `value`, or under `Add` `previous + value`; and the bound with the rounding of that sum.
+fn accumulated(acc: Acc, previous: &Array, value: &Array, bound: &Array) -> (Array, Array) {
+    match acc {
+        Acc::Store => (value.clone(), bound.clone()),
+        Acc::Add => {
+            let sum = previous.zip(value, |p, v| p + v);
+            let rounding = previous.zip(value, |p, v| 2e-7 * (p.abs() + v.abs()));
+            (sum, bound.zip(&rounding, |b, r| b + r))
+        }
+    }
+}
+
+/// `|got - want| <= bound` for every element; a NaN never is.
+fn near(what: &str, got: &[f32], want: &Array, bound: &Array) -> Check {
+    if got.len() != want.data.len() {
+        return Err(format!("{what}: {} values instead of {}", got.len(), want.data.len()).into());
+    }
+    let (height, width) = (want.shape.height, want.shape.width);
+    for (i, &g) in got.iter().enumerate() {
+        let (w, limit) = (want.data[i], bound.data[i]);
+        let error = (f64::from(g) - w).abs();
+        if error.is_nan() || error > limit {
+            let (k, r, c) = (i / (height * width), i / width % height, i % width);
+            return Err(
+                format!("{what}: at [{k}, {r}, {c}] {g:e} instead of {w:e}, off by {error:.1e} > {limit:.1e}").into()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// `|got - want| <= bound`.
+fn near_scalar(what: &str, got: f64, want: f64, bound: f64) -> Check {
+    let error = (got - want).abs();
+    if error.is_nan() || error > bound {
+        return Err(format!("{what}: {got:e} instead of {want:e}, off by {error:.1e} > {bound:.1e}").into());
+    }
+    Ok(())
+}
+
+/// Equal as numbers: `-0.0` is `0.0`, NaN is nothing.
+fn equal(what: &str, got: &[f32], want: &[f32]) -> Check {
+    match got.iter().zip(want).position(|(g, w)| g != w) {
+        None if got.len() == want.len() => Ok(()),
+        None => Err(format!("{what}: {} values instead of {}", got.len(), want.len()).into()),
+        Some(i) => Err(format!("{what}: element {i} is {:e} instead of {:e}", got[i], want[i]).into()),
+    }
+}
+
+/// Equal bit by bit.
+fn same_bits(what: &str, got: &[f32], want: &[f32]) -> Check {
+    match got.iter().zip(want).position(|(g, w)| g.to_bits() != w.to_bits()) {
+        None if got.len() == want.len() => Ok(()),
+        None => Err(format!("{what}: {} values instead of {}", got.len(), want.len()).into()),
+        Some(i) => Err(format!("{what}: element {i} is once {:e}, once {:e}", got[i], want[i]).into()),
+    }
+}
+
+/// Holds `result` to be an error of `kind`.
+fn refused<T>(what: &str, kind: ErrorKind, result: style_core::Result<T>) -> Check {
+    match result {
+        Err(e) if e.kind() == kind => Ok(()),
+        Err(e) => Err(format!("{what}: refused as {} instead of {kind}: {e}", e.kind()).into()),
+        Ok(_) => Err(format!("{what}: accepted").into()),
+    }
+}
+
+/// Holds `result` to be a shape error.
+fn misfit<T>(what: &str, result: style_core::Result<T>) -> Check {
+    refused(what, ErrorKind::Shape, result)
+}
+
+/// Empty operands may be served or refused by shape, as the backend likes; all else is wrong.
+fn served_or_misfit(what: &str, result: style_core::Result<()>) -> Check {
+    if result.is_ok() { Ok(()) } else { misfit(what, result) }
+}

@@ -1,0 +1,146 @@
+//! Memory: round trips, reshapes, and what does not fit.
+
+use style_core::{Backend, ErrorKind, Shape};
+
+use super::{Case, Check, Lab, SHAPES, misfit, near_scalar, refused, same_bits, served_or_misfit, shapes, tag};
+use crate::{Array, Rng};
+
+/// Every case of this room.
+#[must_use]
+pub fn cases<B: Backend>() -> Vec<Case<B>> {
+    let mut cases = Vec::new();
+    for shape in shapes() {
+        cases.push(Case::new(format!("storage/round-trip/{}", tag(shape)), move |b, rng| round_trip(b, shape, rng)));
+    }
+    cases.push(Case::new("storage/zeros", zeros));
+    cases.push(Case::new("storage/reshape", reshape));
+    cases.push(Case::new("storage/misfit", misfits));
+    cases.push(Case::new("storage/out-of-memory", out_of_memory));
+    cases.push(Case::new("storage/bytes", bytes));
+    cases.push(Case::new("storage/empty", empty));
+    cases.push(Case::new("storage/description", description));
+    cases
+}
+
+/// What goes up comes down, bit by bit.
+fn round_trip<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
+    let mut values = Array::random(shape, rng).to_f32();
+    let odd = [-0.0, f32::INFINITY, f32::MIN_POSITIVE / 2.0, f32::MAX];
+    for (value, odd) in values.iter_mut().skip(1).step_by(3).zip(odd) {
+        *value = odd;
+    }
+    for lab in Lab::both(b) {
+        let mut tensor = lab.blank(shape)?;
+        b.upload(&values, &mut tensor)?;
+        same_bits("what came down", &lab.get(&tensor)?, &values)?;
+        same_bits("what came down again", &lab.get(&tensor)?, &values)?;
+    }
+    Ok(())
+}
+
+fn zeros<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
+    for shape in shapes() {
+        let tensor = b.tensor(shape)?;
+        if b.shape(&tensor) != shape {
+            return Err(format!("a tensor of {shape} says it is {}", b.shape(&tensor)).into());
+        }
+        same_bits("a new tensor", &Lab::fresh(b).get(&tensor)?, &vec![0.0; shape.len()])?;
+    }
+    for value in Lab::fresh(b).scalars(&b.scalars(5)?, 5)? {
+        near_scalar("a new scalar", value, 0.0, 0.0)?;
+    }
+    Ok(())
+}
+
+/// A tensor takes every shape within its memory, one after another, and back.
+fn reshape<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let (home, lab) = (Shape::new(64, 65, 64), Lab::fresh(b));
+    let mut tensor = b.tensor(home)?;
+    for (c, h, w) in SHAPES.into_iter().chain([(64, 65, 64)]) {
+        let shape = Shape::new(c, h, w);
+        b.reshape(&mut tensor, shape)?;
+        let values = Array::random(shape, rng).to_f32();
+        b.upload(&values, &mut tensor)?;
+        same_bits("what came down", &lab.get(&tensor)?, &values)?;
+    }
+    for shape in [Shape::new(64, 65, 65), Shape::new(64, 1 << 40, 1 << 40), Shape::new(usize::MAX, 1, 1)] {
+        misfit(&format!("a reshape to {shape}"), b.reshape(&mut tensor, shape))?;
+    }
+    if b.shape(&tensor) != home {
+        return Err("a refused reshape changed the shape".into());
+    }
+    Ok(())
+}
+
+fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
+    let mut tensor = b.tensor(Shape::new(3, 4, 5))?;
+    for len in [0, 59, 61, 64] {
+        misfit("an upload", b.upload(&vec![0.0; len], &mut tensor))?;
+        misfit("a download", b.download(&tensor, &mut vec![0.0; len]))?;
+    }
+    b.reshape(&mut tensor, Shape::new(2, 3, 4))?;
+    misfit("an upload of the old shape", b.upload(&[0.0; 60], &mut tensor))?;
+    misfit("a download of the old shape", b.download(&tensor, &mut [0.0; 60]))?;
+    let scalars = b.scalars(3)?;
+    misfit("four of three scalars", b.read_scalars(&scalars, &mut [0.0; 4]))?;
+    b.read_scalars(&scalars, &mut [0.0; 2])?;
+    b.read_scalars(&scalars, &mut [])?;
+    Ok(())
+}
+
+/// Sizes that no machine has are an error and no abort; nothing overflows on the way.
+fn out_of_memory<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
+    let shapes = [
+        Shape::new(usize::MAX, usize::MAX, usize::MAX),
+        Shape::new(64, 1 << 50, 1 << 50),
+        Shape::new(1, usize::MAX, 1),
+        Shape::new(1 << 20, 1 << 20, 1 << 17),
+        Shape::new(1 << 21, 1 << 21, 1 << 21),
+    ];
+    for shape in shapes {
+        let _ = (b.tensor_bytes(shape), b.gate_bytes(shape), b.switches_bytes(shape));
+        refused(&format!("a tensor of {shape}"), ErrorKind::OutOfMemory, b.tensor(shape))?;
+        refused(&format!("a gate of {shape}"), ErrorKind::OutOfMemory, b.gate(shape))?;
+        refused(&format!("switches of {shape}"), ErrorKind::OutOfMemory, b.switches(shape))?;
+    }
+    for huge in [usize::MAX, usize::MAX - 7, 1 << 60] {
+        refused("scalars", ErrorKind::OutOfMemory, b.scalars(huge))?;
+        refused("a workspace", ErrorKind::OutOfMemory, b.workspace(huge))?;
+    }
+    Ok(())
+}
+
+/// A plan must not promise less than what is there: a tensor takes its values at least, a gate a bit an element.
+fn bytes<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
+    for shape in shapes() {
+        let least = [shape.len() * 4, shape.len().div_ceil(8), shape.len().div_ceil(4)];
+        let told = [b.tensor_bytes(shape), b.gate_bytes(shape), b.switches_bytes(shape)];
+        for ((what, least), told) in ["tensor", "gate", "switches"].into_iter().zip(least).zip(told) {
+            if told < least {
+                return Err(format!("{what} of {shape}: {told} bytes are fewer than its {least}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
+    for shape in [Shape::new(3, 0, 4), Shape::new(0, 3, 4), Shape::new(3, 4, 0), Shape::new(0, 0, 0)] {
+        let whole_life = || {
+            let mut tensor = b.tensor(shape)?;
+            let (_gate, _switches, scalars) = (b.gate(shape)?, b.switches(shape)?, b.scalars(0)?);
+            b.upload(&[], &mut tensor)?;
+            b.download(&tensor, &mut [])?;
+            b.read_scalars(&scalars, &mut [])
+        };
+        served_or_misfit("empty memory", whole_life())?;
+        let shrunk = || b.reshape(&mut b.tensor(Shape::new(3, 4, 5))?, shape);
+        served_or_misfit("a reshape to nothing", shrunk())?;
+    }
+    b.workspace(0)?;
+    Ok(())
+}
+
+fn description<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
+    if b.description().is_empty() { Err("a backend that does not say what it is".into()) } else { Ok(()) }
+}

@@ -1,0 +1,50 @@
+//! From conformance cases to a test binary, with libtest's own command line.
+
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Completion, Trial};
+use style_core::{Backend, ErrorKind, Result};
+
+use crate::cases;
+
+/// One trial a case for each instance, named `instance::case`.
+///
+/// An instance that this machine lacks ([`ErrorKind::Unavailable`]) reads as ignored, never as passed; any other
+/// error in making one is a failed trial.
+#[must_use]
+pub fn trials<B: Backend>(instances: Vec<(&str, Result<B>)>) -> Vec<Trial> {
+    instances.into_iter().flat_map(|(name, instance)| instance_trials(name, instance)).collect()
+}
+
+fn instance_trials<B: Backend>(instance: &str, backend: Result<B>) -> Vec<Trial> {
+    let named = |case: &str| format!("{instance}::{case}");
+    match backend {
+        Ok(backend) => {
+            let backend = Arc::new(backend);
+            let trial = |case: cases::Case<B>| {
+                let backend = Arc::clone(&backend);
+                Trial::test(named(case.name()), move || case.run(&backend))
+            };
+            cases::all::<B>().into_iter().map(trial).collect()
+        }
+        Err(e) if e.kind() == ErrorKind::Unavailable => {
+            let reason = e.to_string();
+            let trial = |case: cases::Case<B>| {
+                let reason = reason.clone();
+                Trial::ignorable_test(named(case.name()), move || Ok(Completion::ignored_with(reason)))
+            };
+            cases::all::<B>().into_iter().map(trial).collect()
+        }
+        Err(e) => vec![Trial::test(named("construction"), move || Err(e.into()))],
+    }
+}
+
+/// Runs trials with libtest's command line, and ends the process with its exit code.
+pub fn run_trials(trials: Vec<Trial>) -> ! {
+    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+}
+
+/// The `main` of a conformance test: every case on each instance of a backend. Ends the process.
+pub fn run<B: Backend>(instances: Vec<(&str, Result<B>)>) -> ! {
+    run_trials(trials(instances))
+}

@@ -1,0 +1,342 @@
+//! A backend made of the oracle: slow, simple, and right to the last bit that `f32` holds.
+
+use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, LossOps, Pool2d, Pool2dOps, TvOps, VectorOps};
+use style_core::{Acc, Error, ErrorKind, Pooling, Result, Shape, Storage, expect_shape};
+
+use crate::Array;
+use crate::oracle::{self, conv2d::Weights};
+
+/// The reference backend: computes in `f64` by the [`crate::oracle`], stores `f32`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reference;
+
+/// A tensor of [`Reference`].
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    shape: Shape,
+    capacity: usize,
+    data: Vec<f32>,
+}
+
+impl Tensor {
+    fn get(&self) -> Array {
+        Array::from_f32(self.shape, &self.data)
+    }
+
+    fn set(&mut self, acc: Acc, value: &Array) {
+        debug_assert_eq!(self.shape, value.shape);
+        for (dst, &v) in self.data.iter_mut().zip(&value.data) {
+            *dst = match acc {
+                Acc::Store => v as f32,
+                Acc::Add => (f64::from(*dst) + v) as f32,
+            };
+        }
+    }
+}
+
+/// A value for each element of a shape: the gates and switches of [`Reference`].
+#[derive(Clone, Debug)]
+pub struct Marks {
+    shape: Shape,
+    marks: Vec<u8>,
+}
+
+/// Filters of [`Reference`].
+#[derive(Clone, Debug)]
+pub struct Filter(Weights);
+
+fn out_of_memory(what: &str) -> Error {
+    Error::new(ErrorKind::OutOfMemory, format!("{what} wants more memory than there is; ask for a smaller one"))
+}
+
+fn try_vec<T: Clone>(what: &str, len: usize, value: T) -> Result<Vec<T>> {
+    let mut data = Vec::new();
+    data.try_reserve_exact(len).map_err(|_| out_of_memory(what))?;
+    data.resize(len, value);
+    Ok(data)
+}
+
+fn expect(what: &str, holds: bool) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::new(ErrorKind::Shape, format!("{what} does not fit"))) }
+}
+
+fn slot(out: &mut [f64], slot: usize) -> Result<&mut f64> {
+    let len = out.len();
+    out.get_mut(slot).ok_or_else(|| Error::new(ErrorKind::Shape, format!("there is no slot {slot} in {len} scalars")))
+}
+
+impl Storage for Reference {
+    type Tensor = Tensor;
+    type Gate = Marks;
+    type Switches = Marks;
+    type Scalars = Vec<f64>;
+    type Workspace = ();
+
+    fn description(&self) -> String {
+        "reference (f64 oracle)".into()
+    }
+
+    fn tensor(&self, shape: Shape) -> Result<Tensor> {
+        Ok(Tensor { shape, capacity: shape.len(), data: try_vec("a tensor", shape.len(), 0.0)? })
+    }
+
+    fn shape(&self, tensor: &Tensor) -> Shape {
+        tensor.shape
+    }
+
+    fn reshape(&self, tensor: &mut Tensor, shape: Shape) -> Result<()> {
+        expect("a shape larger than its memory", shape.len() <= tensor.capacity)?;
+        tensor.data.resize(shape.len(), f32::NAN);
+        tensor.shape = shape;
+        Ok(())
+    }
+
+    fn gate(&self, shape: Shape) -> Result<Marks> {
+        Ok(Marks { shape, marks: try_vec("a gate", shape.len(), 0)? })
+    }
+
+    fn switches(&self, shape: Shape) -> Result<Marks> {
+        Ok(Marks { shape, marks: try_vec("switches", shape.len(), 0)? })
+    }
+
+    fn scalars(&self, count: usize) -> Result<Vec<f64>> {
+        try_vec("scalars", count, 0.0)
+    }
+
+    fn workspace(&self, bytes: usize) -> Result<()> {
+        if bytes >= 1 << 47 { Err(out_of_memory("a workspace")) } else { Ok(()) }
+    }
+
+    fn tensor_bytes(&self, shape: Shape) -> usize {
+        shape.len().saturating_mul(4)
+    }
+
+    fn gate_bytes(&self, shape: Shape) -> usize {
+        shape.len()
+    }
+
+    fn switches_bytes(&self, shape: Shape) -> usize {
+        shape.len()
+    }
+
+    fn upload(&self, src: &[f32], dst: &mut Tensor) -> Result<()> {
+        expect("the length of an upload", src.len() == dst.data.len())?;
+        dst.data.copy_from_slice(src);
+        Ok(())
+    }
+
+    fn download(&self, src: &Tensor, dst: &mut [f32]) -> Result<()> {
+        expect("the length of a download", src.data.len() == dst.len())?;
+        dst.copy_from_slice(&src.data);
+        Ok(())
+    }
+
+    fn read_scalars(&self, src: &Vec<f64>, dst: &mut [f64]) -> Result<()> {
+        expect("the number of scalars", dst.len() <= src.len())?;
+        dst.copy_from_slice(&src[..dst.len()]);
+        Ok(())
+    }
+}
+
+impl Conv2dOps for Reference {
+    type Filter = Filter;
+
+    fn pack(&self, in_channels: usize, out_channels: usize, weight: &[f32], bias: &[f32]) -> Result<Filter> {
+        let values = in_channels.checked_mul(out_channels).and_then(|n| n.checked_mul(9));
+        expect("the number of filter values", values == Some(weight.len()))?;
+        expect("the number of biases", bias.len() == out_channels)?;
+        let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect();
+        Ok(Filter(Weights { in_channels, out_channels, filters: wide(weight), bias: wide(bias) }))
+    }
+
+    fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize {
+        in_channels.saturating_mul(out_channels).saturating_mul(9 * 8)
+    }
+
+    fn conv2d_workspace(&self, _op: &Conv2d) -> usize {
+        0
+    }
+
+    fn conv2d_fwd(
+        &self,
+        op: &Conv2d,
+        x: &Tensor,
+        filter: &Filter,
+        epilogue: Epilogue<'_, Marks>,
+        y: &mut Tensor,
+        _workspace: &mut (),
+    ) -> Result<()> {
+        expect_shape("the input of a convolution", op.input(), x.shape)?;
+        expect_shape("the output of a convolution", op.output(), y.shape)?;
+        let channels = (filter.0.in_channels, filter.0.out_channels);
+        expect("the filter of a convolution", channels == (op.in_channels, op.out_channels))?;
+        if let Epilogue::ReluGate(gate) = &epilogue {
+            expect_shape("the gate of a convolution", op.output(), gate.shape)?;
+        }
+        let linear = oracle::conv2d::fwd(op, &x.get(), &filter.0);
+        let relu = oracle::conv2d::relu(&linear);
+        match epilogue {
+            Epilogue::Bias => y.set(Acc::Store, &linear),
+            Epilogue::Relu => y.set(Acc::Store, &relu),
+            Epilogue::ReluGate(gate) => {
+                y.set(Acc::Store, &relu);
+                gate.marks = y.data.iter().map(|&v| u8::from(v > 0.0)).collect();
+            }
+        }
+        Ok(())
+    }
+
+    fn conv2d_bwd(
+        &self,
+        op: &Conv2d,
+        dy: &Tensor,
+        gate: Option<&Marks>,
+        filter: &Filter,
+        acc: Acc,
+        dx: &mut Tensor,
+        _workspace: &mut (),
+    ) -> Result<()> {
+        expect_shape("the output gradient of a convolution", op.output(), dy.shape)?;
+        expect_shape("the input gradient of a convolution", op.input(), dx.shape)?;
+        let channels = (filter.0.in_channels, filter.0.out_channels);
+        expect("the filter of a convolution", channels == (op.in_channels, op.out_channels))?;
+        let mut gated = dy.get();
+        if let Some(gate) = gate {
+            expect_shape("the gate of a convolution", op.output(), gate.shape)?;
+            for (dy, &open) in gated.data.iter_mut().zip(&gate.marks) {
+                *dy = if open == 1 { *dy } else { 0.0 };
+            }
+        }
+        dx.set(acc, &oracle::conv2d::bwd(op, &gated, &filter.0));
+        Ok(())
+    }
+}
+
+impl Pool2dOps for Reference {
+    fn pool2d_fwd(&self, op: &Pool2d, x: &Tensor, y: &mut Tensor, switches: Option<&mut Marks>) -> Result<()> {
+        expect_shape("the input of a pool", op.input(), x.shape)?;
+        expect_shape("the output of a pool", op.output(), y.shape)?;
+        let (value, taken) = oracle::pool2d::fwd(op, &x.get());
+        if let (Pooling::Max, Some(switches)) = (op.pooling, switches) {
+            expect_shape("the switches of a pool", op.output(), switches.shape)?;
+            switches.marks = taken;
+        }
+        y.set(Acc::Store, &value);
+        Ok(())
+    }
+
+    fn pool2d_bwd(&self, op: &Pool2d, dy: &Tensor, switches: Option<&Marks>, acc: Acc, dx: &mut Tensor) -> Result<()> {
+        expect_shape("the output gradient of a pool", op.output(), dy.shape)?;
+        expect_shape("the input gradient of a pool", op.input(), dx.shape)?;
+        let taken = match (op.pooling, switches) {
+            (Pooling::Average, _) => &[][..],
+            (Pooling::Max, Some(switches)) => {
+                expect_shape("the switches of a pool", op.output(), switches.shape)?;
+                &switches.marks
+            }
+            (Pooling::Max, None) => {
+                let message = "a max pool backwards wants the switches of its forward pass";
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+        };
+        dx.set(acc, &oracle::pool2d::bwd(op, &dy.get(), taken));
+        Ok(())
+    }
+}
+
+impl GramOps for Reference {
+    fn gram(&self, features: &Tensor, scale: f32, acc: Acc, g: &mut Tensor, _workspace: &mut ()) -> Result<()> {
+        expect_shape("a Gram matrix", Shape::gram(features.shape.channels), g.shape)?;
+        g.set(acc, &oracle::gram::fwd(&features.get(), f64::from(scale)));
+        Ok(())
+    }
+
+    fn gram_bwd(
+        &self,
+        features: &Tensor,
+        dg: &Tensor,
+        scale: f32,
+        acc: Acc,
+        dfeatures: &mut Tensor,
+        _workspace: &mut (),
+    ) -> Result<()> {
+        expect_shape("the gradient of a Gram matrix", Shape::gram(features.shape.channels), dg.shape)?;
+        expect_shape("the gradient of features", features.shape, dfeatures.shape)?;
+        dfeatures.set(acc, &oracle::gram::bwd(&features.get(), &dg.get(), f64::from(scale)));
+        Ok(())
+    }
+
+    fn gram_workspace(&self, _shape: Shape) -> usize {
+        0
+    }
+}
+
+impl LossOps for Reference {
+    fn half_squared_distance(&self, a: &Tensor, b: &Tensor, out: &mut Vec<f64>, at: usize) -> Result<()> {
+        expect_shape("the second operand of a loss", a.shape, b.shape)?;
+        *slot(out, at)? = oracle::loss::half_squared_distance(&a.get(), &b.get());
+        Ok(())
+    }
+
+    fn half_squared_distance_bwd(&self, a: &Tensor, b: &Tensor, scale: f32, acc: Acc, da: &mut Tensor) -> Result<()> {
+        expect_shape("the second operand of a loss", a.shape, b.shape)?;
+        expect_shape("the gradient of a loss", a.shape, da.shape)?;
+        da.set(acc, &oracle::loss::half_squared_distance_bwd(&a.get(), &b.get(), f64::from(scale)));
+        Ok(())
+    }
+}
+
+impl TvOps for Reference {
+    fn tv(&self, x: &Tensor, out: &mut Vec<f64>, at: usize) -> Result<()> {
+        *slot(out, at)? = oracle::tv::tv(&x.get());
+        Ok(())
+    }
+
+    fn tv_bwd(&self, x: &Tensor, scale: f32, acc: Acc, dx: &mut Tensor) -> Result<()> {
+        expect_shape("the gradient of the total variation", x.shape, dx.shape)?;
+        dx.set(acc, &oracle::tv::bwd(&x.get(), f64::from(scale)));
+        Ok(())
+    }
+}
+
+impl VectorOps for Reference {
+    fn copy(&self, src: &Tensor, dst: &mut Tensor) -> Result<()> {
+        expect_shape("the destination of a copy", src.shape, dst.shape)?;
+        dst.data.copy_from_slice(&src.data);
+        Ok(())
+    }
+
+    fn dots(&self, a: &[&Tensor], b: &[&Tensor], out: &mut Vec<f64>, first: usize) -> Result<()> {
+        for x in a.iter().chain(b) {
+            expect_shape("an operand of a dot product", a.first().unwrap_or(x).shape, x.shape)?;
+        }
+        let needed = a.len().checked_mul(b.len()).and_then(|n| n.checked_add(first));
+        expect("the place for the dot products", needed.is_some_and(|n| n <= out.len()))?;
+        let wide = |tensors: &[&Tensor]| tensors.iter().map(|t| t.get()).collect::<Vec<_>>();
+        let (a, b) = (wide(a), wide(b));
+        let values = oracle::vector::dots(&a.iter().collect::<Vec<_>>(), &b.iter().collect::<Vec<_>>());
+        out[first..first + values.len()].copy_from_slice(&values);
+        Ok(())
+    }
+
+    fn combine(&self, terms: &[(f64, &Tensor)], y: &mut Tensor) -> Result<()> {
+        for (_, x) in terms {
+            expect_shape("a term of a combination", y.shape, x.shape)?;
+        }
+        let terms: Vec<_> = terms.iter().map(|(c, x)| (*c, x.get())).collect();
+        let terms: Vec<_> = terms.iter().map(|(c, x)| (*c, x)).collect();
+        y.set(Acc::Store, &oracle::vector::combine(y.shape, &terms));
+        Ok(())
+    }
+
+    fn adam(&self, step: &AdamStep, g: &Tensor, m: &mut Tensor, v: &mut Tensor, x: &mut Tensor) -> Result<()> {
+        for (what, shape) in [("first moment", m.shape), ("second moment", v.shape), ("image", x.shape)] {
+            expect_shape(what, g.shape, shape)?;
+        }
+        let (new_m, new_v, new_x) = oracle::vector::adam(step, &g.get(), &m.get(), &v.get(), &x.get());
+        m.set(Acc::Store, &new_m);
+        v.set(Acc::Store, &new_v);
+        x.set(Acc::Store, &new_x);
+        Ok(())
+    }
+}
