@@ -7,6 +7,8 @@ mod load;
 mod naming;
 mod source;
 mod tensors;
+#[cfg(test)]
+mod tests;
 mod vgg;
 
 #[cfg(feature = "embedded")]

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "keras")]
 pub(crate) mod keras;
+pub(crate) mod pickle;
 pub(crate) mod safetensors;
+pub(crate) mod torch;
 
 use style_core::Result;
 
@@ -23,6 +25,12 @@ pub(crate) fn open(source: &Source) -> Result<(Format, Box<dyn Tensors>)> {
     if head.starts_with(GZIP) {
         let inner = safetensors::unpack(source)?;
         return Ok((Format::Safetensors, Box::new(safetensors::Safetensors::open(&inner)?)));
+    }
+    if head.starts_with(ZIP) {
+        return Ok((Format::Torch, Box::new(torch::Torch::open_zip(source)?)));
+    }
+    if head.starts_with(torch::LEGACY) {
+        return Ok((Format::TorchLegacy, Box::new(torch::Torch::open_legacy(source)?)));
     }
     if head.get(8) == Some(&b'{') {
         return Ok((Format::Safetensors, Box::new(safetensors::Safetensors::open(source)?)));

@@ -1,0 +1,200 @@
+//! PyTorch's `.pth`: a state dict that `torch.save` wrote, in the zip layout (since 1.6) or the legacy one.
+//!
+//! Both hold a pickle, which [`super::pickle`] reads without running anything, and the storages that its tensors
+//! are views of. Only what a tensor covers is read, so a classifier of 470 MB beside the convolutions costs nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, BufReader, Read};
+
+use style_core::Result;
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use super::pickle::{Pickles, Tensor};
+use crate::source::{Reader, Source};
+use crate::tensors::{Tensors, count};
+
+/// The pickle of the number 0x1950a86a20f9469cfc6c, with which legacy files begin.
+pub(crate) const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+/// Far above the pickle of any state dict.
+const MAX_PICKLE: u64 = 8 << 20;
+/// The most values that a tensor may be spread over; VGG's largest filter has 2.4 million.
+const MAX_SPAN: usize = 16 << 20;
+
+/// An opened state dict.
+pub(crate) struct Torch {
+    source: Source,
+    tensors: BTreeMap<String, Tensor>,
+    storages: Storages,
+}
+
+enum Storages {
+    /// Entries `{root}/data/{key}` of an archive.
+    Zip { archive: ZipArchive<BufReader<Reader>>, root: String },
+    /// Where the values of each key start, and how many there are.
+    Legacy(HashMap<String, (u64, u64)>),
+}
+
+impl Torch {
+    /// Opens the zip layout.
+    pub(crate) fn open_zip(source: &Source) -> Result<Self> {
+        let mut archive = ZipArchive::new(BufReader::new(source.reader())).map_err(|e| damaged(source, e))?;
+        let names: Vec<String> = archive.file_names().filter_map(|n| Some(n.ok()?.into_owned())).collect();
+        let root = names.iter().find_map(|n| n.strip_suffix("data.pkl").filter(|r| r.is_empty() || r.ends_with('/')));
+        let Some(root) = root.map(str::to_owned) else {
+            let inside = if names.iter().any(|n| n == "model.weights.h5") {
+                "it seems to be Keras' .keras: take model.weights.h5 out of it and give that"
+            } else {
+                "it has no data.pkl; give a file that torch.save wrote"
+            };
+            return Err(source.bad(format!("the file is a zip archive, but not PyTorch's: {inside}")));
+        };
+        let order = format!("{root}byteorder");
+        if names.contains(&order) && entry(source, &mut archive, &order, 0, 3)? == b"big" {
+            return Err(big_endian(source));
+        }
+        let pickle = {
+            let name = format!("{root}data.pkl");
+            let entry = archive.by_name(&name).map_err(|e| damaged(source, e))?;
+            let mut bytes = Vec::new();
+            entry.take(MAX_PICKLE + 1).read_to_end(&mut bytes).map_err(|e| damaged(source, e.into()))?;
+            if bytes.len() as u64 > MAX_PICKLE {
+                return Err(source.bad("its data.pkl is larger than that of any state dict: the file is damaged"));
+            }
+            Source::memory(source.name(), bytes)
+        };
+        let tensors = Pickles::new(&pickle, 0).next()?.into_tensors(source)?.into_iter().collect();
+        Ok(Self { source: source.clone(), tensors, storages: Storages::Zip { archive, root } })
+    }
+
+    /// Opens the legacy layout: the pickles of a version, of facts about the machine, of the state dict and of the
+    /// storages' keys, then for each key the number of values (8 bytes) and the values.
+    pub(crate) fn open_legacy(source: &Source) -> Result<Self> {
+        let mut pickles = Pickles::new(source, LEGACY.len() as u64);
+        pickles.next()?;
+        if pickles.next()?.flag("little_endian") == Some(false) {
+            return Err(big_endian(source));
+        }
+        let state = pickles.next()?;
+        let sizes: HashMap<String, u64> = state.storages().map(|s| (s.key.clone(), s.element.size)).collect();
+        let tensors = state.into_tensors(source)?.into_iter().collect();
+        let keys = pickles.next()?;
+        let keys = keys.texts().ok_or_else(|| source.bad("the list of storages is damaged; fetch the file again"))?;
+        let mut at = pickles.position();
+        let mut places = HashMap::new();
+        for key in keys {
+            // where the next one starts is not known then
+            let Some(&size) = sizes.get(key) else { break };
+            let len = source.read(at, 8)?.try_into().map(u64::from_le_bytes).unwrap_or(u64::MAX);
+            let end = len.checked_mul(size).and_then(|n| n.checked_add(at + 8)).unwrap_or(u64::MAX);
+            if end > source.len() {
+                return Err(source.bad(format!(
+                    "storage {key} would end at byte {end}, but the file has {}: it was cut short; fetch it again",
+                    source.len()
+                )));
+            }
+            places.insert(key.to_owned(), (at + 8, len));
+            at = end;
+        }
+        Ok(Self { source: source.clone(), tensors, storages: Storages::Legacy(places) })
+    }
+
+    /// `len` bytes of the storage `key`, from its byte `from` on.
+    fn bytes(&mut self, key: &str, from: u64, len: u64) -> Result<Vec<u8>> {
+        match &mut self.storages {
+            Storages::Zip { archive, root } => entry(&self.source, archive, &format!("{root}data/{key}"), from, len),
+            Storages::Legacy(places) => match places.get(key) {
+                Some(&(start, _)) => self.source.read(start.saturating_add(from), len),
+                None => Err(self.source.bad(format!("storage {key} is missing; fetch the file again"))),
+            },
+        }
+    }
+}
+
+impl Tensors for Torch {
+    fn list(&self) -> Vec<(&str, &[usize])> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.size.as_slice())).collect()
+    }
+
+    fn read(&mut self, name: &str) -> Result<Vec<f32>> {
+        let Some(Tensor { storage, offset, size, stride }) = self.tensors.get(name).cloned() else {
+            return Err(self.source.bad(format!("{name} is missing")));
+        };
+        let Some(number) = storage.element.number else {
+            return Err(self.source.bad(format!("{name} holds integers: weights are wanted")));
+        };
+        match count(&size) {
+            None => return Err(self.source.bad(format!("{name} is larger than any tensor: the file is damaged"))),
+            Some(0) => return Ok(Vec::new()),
+            Some(_) => {}
+        }
+        let steps = size.iter().zip(&stride);
+        let reach = steps.clone().try_fold(0, |n: usize, (&d, &s)| n.checked_add((d - 1).checked_mul(s)?));
+        let span = reach.and_then(|r| r.checked_add(1)).filter(|&s| s <= MAX_SPAN);
+        let whole = match &self.storages {
+            Storages::Legacy(places) => places.get(&storage.key).map_or(0, |&(_, len)| len),
+            Storages::Zip { .. } => u64::MAX, // the archive's entry will tell
+        };
+        let outside =
+            || self.source.bad(format!("{name} reaches beyond its storage: the file is damaged; fetch it again"));
+        let span = span.filter(|s| offset.checked_add(*s).is_some_and(|end| end <= storage.len)).ok_or_else(outside)?;
+        let first = storage.start.checked_add(offset).ok_or_else(outside)? as u64;
+        if first.checked_add(span as u64).is_none_or(|end| end > whole) {
+            return Err(outside());
+        }
+        let width = number.size() as u64;
+        let from = first.checked_mul(width).ok_or_else(outside)?;
+        let values = number.decode(&self.bytes(&storage.key, from, span as u64 * width)?);
+        Ok(if is_row_major(&size, &stride) { values } else { gather(&values, &size, &stride) })
+    }
+}
+
+/// Whether the values lie one after another, the last dimension fastest.
+fn is_row_major(size: &[usize], stride: &[usize]) -> bool {
+    let mut expected = 1;
+    size.iter().zip(stride).rev().all(|(&d, &s)| {
+        let fits = d == 1 || s == expected;
+        expected *= d;
+        fits
+    })
+}
+
+/// The values of a view in row-major order; `values` covers its first to its last.
+fn gather(values: &[f32], size: &[usize], stride: &[usize]) -> Vec<f32> {
+    let mut places = vec![0];
+    for (&d, &s) in size.iter().zip(stride) {
+        places = places.iter().flat_map(|&at| (0..d).map(move |i| at + i * s)).collect();
+    }
+    places.into_iter().map(|at| values[at]).collect()
+}
+
+/// `len` bytes of an entry, from its byte `from` on. Reading to the entry's end also checks its CRC.
+fn entry(
+    source: &Source,
+    archive: &mut ZipArchive<BufReader<Reader>>,
+    name: &str,
+    from: u64,
+    len: u64,
+) -> Result<Vec<u8>> {
+    let mut entry = archive.by_name(name).map_err(|e| damaged(source, e))?;
+    let mut bytes = Vec::new();
+    let mut read = || -> io::Result<()> {
+        io::copy(&mut (&mut entry).take(from), &mut io::sink())?;
+        (&mut entry).take(len).read_to_end(&mut bytes)?;
+        (&mut entry).take(1).read_to_end(&mut Vec::new())?;
+        Ok(())
+    };
+    read().map_err(|e| damaged(source, e.into()))?;
+    if bytes.len() as u64 != len {
+        return Err(source.bad(format!("{name} in the archive is shorter than its tensors; fetch the file again")));
+    }
+    Ok(bytes)
+}
+
+fn damaged(source: &Source, error: ZipError) -> style_core::Error {
+    source.bad(format!("the zip archive is damaged ({error}); fetch the file again")).with_source(error)
+}
+
+fn big_endian(source: &Source) -> style_core::Error {
+    source.bad("the file was written on a big-endian machine, which is not supported; save it on a usual one")
+}

@@ -1,0 +1,153 @@
+//! Tests on the files in `tests/fixtures`: tiny VGGs, their widths divided by 64.
+
+mod hostile;
+mod refused;
+
+use std::path::PathBuf;
+
+use style_core::{InputSpace, Layer, Model, Result};
+
+use crate::load::from_source;
+use crate::source::Source;
+use crate::vgg::Spec;
+use crate::{Format, LoadOptions, Loaded, Vgg};
+
+const DIVISOR: usize = 64;
+
+fn fixture(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect()
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(fixture(name)).unwrap()
+}
+
+fn tiny(name: &str, options: &LoadOptions) -> Result<Loaded> {
+    from_source(&Source::open(&fixture(name))?, options, DIVISOR)
+}
+
+fn tiny_bytes(bytes: Vec<u8>) -> Result<Loaded> {
+    from_source(&Source::memory("file", bytes), &LoadOptions::default(), DIVISOR)
+}
+
+/// Value number `n` of those that the fixtures' script makes.
+#[allow(clippy::cast_precision_loss)] // of numbers below 256
+fn value(n: usize) -> f32 {
+    ((n % 255) as f32 - 127.0) / 256.0
+}
+
+/// The model that a fixture must give.
+fn expected(vgg: Vgg, count: usize) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    for (k, conv) in (Spec { vgg, divisor: DIVISOR }).convolutions().into_iter().take(count).enumerate() {
+        if conv.index == 1 && conv.block > 1 {
+            layers.push(Layer::Pool { name: format!("pool{}", conv.block - 1) });
+        }
+        let mut weight = Vec::new();
+        for o in 0..conv.out_channels {
+            for i in 0..conv.in_channels {
+                weight.extend((0..9).map(|tap| value(k * 1009 + o * 101 + i * 31 + tap / 3 * 7 + tap % 3 * 3)));
+            }
+        }
+        layers.push(Layer::Conv(style_core::ConvLayer {
+            name: conv.name,
+            in_channels: conv.in_channels,
+            out_channels: conv.out_channels,
+            weight,
+            bias: (0..conv.out_channels).map(|o| value(k * 37 + o * 11)).collect(),
+        }));
+    }
+    layers
+}
+
+#[test]
+fn every_layout_gives_the_same_values() {
+    use Format::{Keras, Safetensors, Torch, TorchLegacy};
+    use Vgg::{Vgg16, Vgg19};
+    const CAFFE: InputSpace = InputSpace::CAFFE;
+    const VISION: InputSpace = InputSpace::TORCHVISION;
+    for (name, format, vgg, count, input) in [
+        ("ours_vgg19.safetensors", Safetensors, Vgg19, 16, CAFFE),
+        ("ours_f16.safetensors", Safetensors, Vgg16, 3, CAFFE),
+        ("ours_bf16.safetensors", Safetensors, Vgg16, 3, CAFFE),
+        ("ours_f64.safetensors", Safetensors, Vgg16, 3, CAFFE),
+        ("ours_i8.safetensors", Safetensors, Vgg16, 3, VISION),
+        ("torchvision_vgg19_conv3_4.safetensors", Safetensors, Vgg19, 8, VISION),
+        ("torchvision_vgg16.pth", Torch, Vgg16, 13, VISION),
+        ("torchvision_vgg19_legacy.pth", TorchLegacy, Vgg19, 16, VISION),
+        ("torchvision_f16.pth", Torch, Vgg16, 2, VISION),
+        ("torchvision_bf16.pth", Torch, Vgg16, 2, VISION),
+        ("torchvision_f64.pth", Torch, Vgg16, 2, VISION),
+        ("odd.pth", Torch, Vgg16, 4, VISION),
+        ("odd_legacy.pth", TorchLegacy, Vgg16, 4, VISION),
+        ("odd_deflated.pth", Torch, Vgg16, 4, VISION),
+        ("python2_legacy.pth", TorchLegacy, Vgg16, 3, VISION),
+        ("applications.h5", Keras, Vgg16, 4, CAFFE),
+        ("applications_keras1.h5", Keras, Vgg16, 2, CAFFE),
+        ("saved_model.h5", Keras, Vgg19, 16, CAFFE),
+        ("keras3_blocks.weights.h5", Keras, Vgg16, 5, CAFFE),
+        ("keras3_flat.weights.h5", Keras, Vgg19, 16, CAFFE),
+    ] {
+        if format == Keras && cfg!(not(feature = "keras")) {
+            continue;
+        }
+        let loaded = tiny(name, &LoadOptions::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!((loaded.format(), loaded.vgg()), (format, vgg), "{name}");
+        assert_eq!(*loaded.model().input(), input, "{name}");
+        assert_eq!(loaded.model().layers(), expected(vgg, count), "{name}");
+        assert_eq!(loaded.model().name(), format!("{vgg} ({name})"));
+        // from memory, and under another name, all is the same
+        let again = tiny_bytes(bytes(name)).unwrap();
+        assert_eq!(again.model().layers(), loaded.model().layers(), "{name}");
+        assert_eq!(again.sha256(), loaded.sha256(), "{name}");
+    }
+}
+
+#[test]
+fn what_the_caller_says_goes_first() {
+    let odd = InputSpace { range: 2.0, ..InputSpace::TORCHVISION };
+    let loaded = tiny("ours_i8.safetensors", &LoadOptions::default().input_space(odd)).unwrap();
+    assert_eq!(*loaded.model().input(), odd);
+    // up to conv3_3 the two networks are alike
+    let loaded = tiny("odd.pth", &LoadOptions::default().network(Vgg::Vgg19)).unwrap();
+    assert_eq!(loaded.vgg(), Vgg::Vgg19);
+}
+
+#[test]
+fn the_checksum_is_the_files_sha256() {
+    // of the three bytes "abc", from FIPS 180-2
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(Source::memory("abc", b"abc".as_slice()).sha256().unwrap(), abc);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("abc"), "abc").unwrap();
+    assert_eq!(Source::open(&folder.path().join("abc")).unwrap().sha256().unwrap(), abc);
+}
+
+#[test]
+fn saving_and_loading_gives_the_same_model() {
+    let odd = InputSpace { range: 0.1 + 0.2, mean: [1e-7, 0.3, 1.0 / 3.0], ..InputSpace::CAFFE };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("saved.safetensors");
+    for (vgg, count, input) in
+        [(Vgg::Vgg16, 13, InputSpace::CAFFE), (Vgg::Vgg19, 9, InputSpace::TORCHVISION), (Vgg::Vgg16, 1, odd)]
+    {
+        let model = Model::new("any", input, expected(vgg, count)).unwrap();
+        crate::save(&model, &path).unwrap();
+        let loaded = from_source(&Source::open(&path).unwrap(), &LoadOptions::default(), DIVISOR).unwrap();
+        assert_eq!(loaded.model().layers(), model.layers());
+        assert_eq!(*loaded.model().input(), input);
+        let once = std::fs::read(&path).unwrap();
+        crate::save(&model, &path).unwrap();
+        assert_eq!(once, std::fs::read(&path).unwrap(), "the same model gives the same bytes");
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["saved.safetensors"], "nothing else may be left behind");
+}
+
+#[test]
+fn gzip_around_safetensors_is_read() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, &bytes("ours_vgg19.safetensors")).unwrap();
+    let loaded = tiny_bytes(gzip.finish().unwrap()).unwrap();
+    assert_eq!(loaded.model().layers(), expected(Vgg::Vgg19, 16));
+}

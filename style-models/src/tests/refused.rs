@@ -1,0 +1,96 @@
+//! Files that are whole but not what is wanted: one clear error each.
+
+use style_core::{ErrorKind, InputSpace, Layer, Model};
+
+use super::{bytes, expected, tiny, tiny_bytes};
+use crate::{LoadOptions, Vgg, from_bytes, load, save};
+
+#[track_caller]
+fn refused(name: &str, options: &LoadOptions, words: &[&str]) {
+    let error = tiny(name, options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Weights, "{error}");
+    let message = error.to_string();
+    for word in [name].iter().chain(words) {
+        assert!(message.contains(word), "{word:?} is not in: {message}");
+    }
+}
+
+#[test]
+fn the_other_network() {
+    let want = |vgg| LoadOptions::default().network(vgg);
+    refused("torchvision_vgg16.pth", &want(Vgg::Vgg19), &["holds VGG-16", "VGG-19 was asked for"]);
+    refused("torchvision_vgg19_legacy.pth", &want(Vgg::Vgg16), &["holds VGG-19", "VGG-16 was asked for"]);
+    refused("ours_vgg19.safetensors", &want(Vgg::Vgg16), &["holds VGG-19", "VGG-16 was asked for"]);
+    #[cfg(feature = "keras")]
+    refused("keras3_flat.weights.h5", &want(Vgg::Vgg16), &["holds VGG-19", "VGG-16 was asked for"]);
+}
+
+#[test]
+fn missing_and_misshapen_tensors() {
+    let any = LoadOptions::default();
+    refused("bad_gap.safetensors", &any, &["conv2_1 of VGG-", "is missing", "conv2_2.weight is there"]);
+    refused("bad_no_bias.safetensors", &any, &["conv1_2.weight", "no bias"]);
+    refused("bad_alexnet.safetensors", &any, &["features.0.weight is 1x3x11x11", "conv1_1", "wants 1x3x3x3"]);
+    refused("bad_nan.safetensors", &any, &["conv1_2", "NaN"]);
+    // widths are checked too: this is a tiny network, and the whole one is wanted
+    let error = from_bytes("small", bytes("torchvision_vgg16.pth"), &any).unwrap_err().to_string();
+    assert!(error.contains("features.0.weight is 1x3x3x3") && error.contains("wants 64x3x3x3"), "{error}");
+}
+
+#[test]
+fn pickles_that_ask_for_more_than_tensors() {
+    let any = LoadOptions::default();
+    let system = "posix.system"; // where os.system is defined on the machine that wrote the files
+    refused("bad_evil.pth", &any, &[system, "nothing of it was run", "state_dict()"]);
+    refused("bad_evil_legacy.pth", &any, &[system, "nothing of it was run"]);
+    refused("bad_module.pth", &any, &["torch.nn.modules.container.Sequential", "state_dict()"]);
+}
+
+#[test]
+fn files_of_other_kinds() {
+    for (content, word) in [
+        (&b""[..], "empty"),
+        (b"<!DOCTYPE html><html><head><title>404", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "git lfs pull"),
+        (b"MATLAB 5.0 MAT-file", "MATLAB"),
+        (b"hello", "not one of the known formats"),
+        (b"\x80\x04\x95\x0b\x00\x00\x00", "not one of the known formats"),
+    ] {
+        let error = tiny_bytes(content.to_vec()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Weights);
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    for (entry, word) in [("model.weights.h5", "take model.weights.h5 out"), ("arr_0.npy", "no data.pkl")] {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file(entry, zip::write::SimpleFileOptions::default()).unwrap();
+        let error = tiny_bytes(zip.finish().unwrap().into_inner()).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+#[test]
+fn paths_that_hold_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().join("absent.pth"), folder.path().to_path_buf()] {
+        let error = load(&path, &LoadOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    }
+    let model = Model::new("m", InputSpace::CAFFE, expected(Vgg::Vgg16, 2)).unwrap();
+    let error = save(&model, folder.path().join("no/such/folder.safetensors")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    let mut layers = expected(Vgg::Vgg16, 2);
+    layers.push(Layer::Pool { name: "pool_of_mine".into() });
+    let error = save(&Model::new("mine", InputSpace::CAFFE, layers).unwrap(), folder.path().join("x")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn a_metadata_entry_that_is_not_understood() {
+    let mut odd = bytes("ours_i8.safetensors");
+    let at = odd.windows(11).position(|w| w == b"torchvision").unwrap();
+    odd[at..at + 11].copy_from_slice(b"martian-rgb");
+    let error = tiny_bytes(odd).unwrap_err().to_string();
+    assert!(error.contains("martian-rgb") && error.contains("caffe"), "{error}");
+}
