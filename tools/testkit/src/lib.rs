@@ -3,7 +3,8 @@
 //! - [`oracle`]: each op in `f64`, written straight from its equation with the dullest loops possible.
 //! - [`cases`]: the conformance cases, generic over the backend, one file an op.
 //! - [`Reference`]: a backend made of the oracle, for tests of what stands on a backend.
-//! - [`run`]: the `main` of a backend's conformance test.
+//! - [`golden`]: values of the whole network and objective that PyTorch computed.
+//! - [`run`]: the `main` of a backend's conformance test; [`assert_same_bits`]: one test more, for instances that must agree to the bit.
 //!
 //! The whole of a backend's `tests/conformance.rs` (with `harness = false` in its manifest) is one line in `main`:
 //!
@@ -12,13 +13,16 @@
 //! ```
 
 mod array;
+mod bits;
 pub mod cases;
+pub mod golden;
 mod harness;
 pub mod oracle;
 mod reference;
 mod rng;
 
 pub use array::Array;
+pub use bits::{assert_same_bits, bits};
 pub use harness::{run, run_trials, trials};
 pub use reference::Reference;
 pub use rng::Rng;

@@ -1,0 +1,104 @@
+//! Whether two instances of a backend, say with different numbers of threads, give the same bits.
+
+use libtest_mimic::Failed;
+use style_core::ops::{AdamStep, Conv2d, Epilogue, Pool2d};
+use style_core::{Acc, Backend, Pooling, Shape};
+
+use crate::{Array, Rng};
+
+/// Input sizes that split unevenly among threads.
+const SHAPES: [(usize, usize, usize); 5] = [(3, 97, 61), (64, 37, 29), (33, 50, 41), (16, 150, 141), (1, 1, 7)];
+
+/// Every result of every op on some inputs, by name, bit by bit.
+///
+/// # Errors
+/// What the backend gives.
+pub fn bits<B: Backend>(b: &B) -> Result<Vec<(String, Vec<u64>)>, Failed> {
+    let mut all = Vec::new();
+    for (c, h, w) in SHAPES {
+        of_shape(b, Shape::new(c, h, w), &mut all)?;
+    }
+    Ok(all)
+}
+
+/// Holds two backends to the same bits.
+///
+/// # Errors
+/// Which op differs, and where.
+pub fn assert_same_bits<A: Backend, B: Backend>(a: &A, b: &B) -> Result<(), Failed> {
+    for ((name, x), (_, y)) in bits(a)?.iter().zip(&bits(b)?) {
+        if let Some(i) = x.iter().zip(y).position(|(x, y)| x != y) {
+            let message = format!("{name}: element {i} differs between {} and {}", a.description(), b.description());
+            return Err(message.into());
+        }
+    }
+    Ok(())
+}
+
+fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) -> Result<(), Failed> {
+    let rng = &mut Rng::new(&format!("bits {shape}"));
+    let put = |values: &Array| {
+        let mut tensor = b.tensor(values.shape)?;
+        b.upload(&values.to_f32(), &mut tensor)?;
+        Ok::<_, Failed>(tensor)
+    };
+    let mut keep = |name: &str, tensor: &B::Tensor| {
+        let mut values = vec![0.0; b.shape(tensor).len()];
+        b.download(tensor, &mut values)?;
+        all.push((format!("{name} {shape}"), values.iter().map(|v| u64::from(v.to_bits())).collect()));
+        Ok::<_, Failed>(())
+    };
+    let x = put(&Array::random(shape, rng))?;
+    let y = put(&Array::random(shape, rng))?;
+    let mut out = b.tensor(shape)?;
+
+    let conv = Conv2d { in_channels: shape.channels, out_channels: 40, height: shape.height, width: shape.width };
+    let weight: Vec<f32> = (0..9 * 40 * shape.channels).map(|_| rng.unit() as f32).collect();
+    let filter = b.pack(shape.channels, 40, &weight, &[0.25; 40])?;
+    let mut ws = b.workspace(b.conv2d_workspace(&conv).max(b.gram_workspace(shape)))?;
+    let (mut z, mut gate) = (b.tensor(conv.output())?, b.gate(conv.output())?);
+    b.conv2d_fwd(&conv, &x, &filter, Epilogue::ReluGate(&mut gate), &mut z, &mut ws)?;
+    keep("conv2d_fwd", &z)?;
+    b.conv2d_bwd(&conv, &z, Some(&gate), &filter, Acc::Store, &mut out, &mut ws)?;
+    keep("conv2d_bwd", &out)?;
+
+    for pooling in [Pooling::Average, Pooling::Max] {
+        let op = Pool2d { pooling, channels: shape.channels, height: shape.height, width: shape.width };
+        if op.output().is_empty() {
+            continue;
+        }
+        let (mut pooled, mut switches) = (b.tensor(op.output())?, b.switches(op.output())?);
+        b.pool2d_fwd(&op, &x, &mut pooled, Some(&mut switches))?;
+        keep("pool2d_fwd", &pooled)?;
+        b.pool2d_bwd(&op, &pooled, Some(&switches), Acc::Store, &mut out)?;
+        keep("pool2d_bwd", &out)?;
+    }
+
+    let mut g = b.tensor(Shape::gram(shape.channels))?;
+    b.gram(&x, 0.001, Acc::Store, &mut g, &mut ws)?;
+    keep("gram", &g)?;
+    b.gram_bwd(&x, &g, 0.001, Acc::Store, &mut out, &mut ws)?;
+    keep("gram_bwd", &out)?;
+
+    b.half_squared_distance_bwd(&x, &y, 0.7, Acc::Add, &mut out)?;
+    keep("half_squared_distance_bwd", &out)?;
+    b.tv_bwd(&x, 0.7, Acc::Add, &mut out)?;
+    keep("tv_bwd", &out)?;
+    b.combine(&[(0.3, &x), (-0.7, &y), (1.0 / 3.0, &x)], &mut out)?;
+    keep("combine", &out)?;
+    let (mut m, mut v) = (b.tensor(shape)?, b.tensor(shape)?);
+    let step = AdamStep { rate: 2.0, beta1: 0.9, beta2: 0.999, correction2: 0.001, epsilon: 1e-8 };
+    b.adam(&step, &x, &mut m, &mut v, &mut out)?;
+    for (name, tensor) in [("adam m", &m), ("adam v", &v), ("adam x", &out)] {
+        keep(name, tensor)?;
+    }
+
+    let mut scalars = b.scalars(8)?;
+    b.half_squared_distance(&x, &y, &mut scalars, 0)?;
+    b.tv(&x, &mut scalars, 1)?;
+    b.dots(&[&x, &y], &[&x, &y, &out], &mut scalars, 2)?;
+    let mut values = [0.0; 8];
+    b.read_scalars(&scalars, &mut values)?;
+    all.push((format!("scalars {shape}"), values.map(f64::to_bits).to_vec()));
+    Ok(())
+}
