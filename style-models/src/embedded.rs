@@ -15,7 +15,13 @@ static FILE: &[u8] = include_bytes!("../weights/vgg16-hed-q8.safetensors.gz");
 /// bits a value from `conv3_2` on. They paint well; the paper's look wants the original VGG-19 weights, which
 /// [`crate::load`] reads from a file. `weights/README.md` of this crate tells their origin and what the rounding costs.
 ///
-/// Each call unpacks the file anew, which takes about a tenth of a second; keep the result.
+/// Each call unpacks the file anew, which takes a core about a tenth of a second; keep the result.
+///
+/// ```
+/// let weights = style_models::embedded()?;
+/// assert_eq!(weights.model().layers().last().map(|layer| layer.name()), Some("conv5_1"));
+/// # Ok::<(), style_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// None is expected; `Weights` would mean that the program's own file is damaged.

@@ -50,8 +50,8 @@ fn cut_short_anywhere() {
         let step = (whole.len() / 1500).max(1);
         for len in (0..whole.len()).step_by(step) {
             let taken = survives(whole[..len].to_vec(), &format!("{name} cut to {len}"));
-            // what HDF5 leaves unused, and what a legacy file holds last, may be lost without harm
-            assert!(!taken || name.ends_with(".h5") || name.contains("legacy"), "{name} cut to {len} was taken");
+            // HDF5 may end with space that it does not use
+            assert!(!taken || name.ends_with(".h5"), "{name} cut to {len} was taken");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use style_core::{ErrorKind, InputSpace, Layer, Model};
 
-use super::{bytes, expected, tiny, tiny_bytes};
+use super::{bytes, expected, tiny, tiny_bytes, value};
 use crate::{LoadOptions, Vgg, from_bytes, load, save};
 
 #[track_caller]
@@ -93,4 +93,15 @@ fn a_metadata_entry_that_is_not_understood() {
     odd[at..at + 11].copy_from_slice(b"martian-rgb");
     let error = tiny_bytes(odd).unwrap_err().to_string();
     assert!(error.contains("martian-rgb") && error.contains("caffe"), "{error}");
+}
+
+/// The zip layout has a checksum of every tensor: one changed bit of a weight is seen.
+#[test]
+fn a_changed_weight_in_a_zip_archive() {
+    let mut changed = bytes("torchvision_vgg16.pth");
+    let bias = value(37).to_le_bytes(); // of conv1_2, its only one
+    let at = changed.windows(4).position(|w| w == bias).unwrap();
+    changed[at] ^= 1;
+    let error = tiny_bytes(changed).unwrap_err().to_string();
+    assert!(error.contains("archive is damaged") && error.contains("fetch the file again"), "{error}");
 }

