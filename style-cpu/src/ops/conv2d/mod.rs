@@ -1,0 +1,241 @@
+//! Convolution; see [`style_core::ops::Conv2dOps`].
+//!
+//! Between blocked tensors it is done by [`winograd`]; where a side is planar (up to four channels, as the picture
+//! itself) by [`direct`]. Backward-data is the same computation with the filters turned by 180 degrees, input and
+//! output channels swapped, the ReLU's gate applied as the input is read, and another [`Finish`].
+
+mod direct;
+mod winograd;
+
+use style_core::ops::{Conv2d, Conv2dOps, Epilogue};
+use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
+
+use crate::Cpu;
+use crate::parallel::Shared;
+use crate::simd::{LANES, Simd};
+use crate::tensor::{self, Gate, Lanes, Tensor, Workspace, blocks, is_planar};
+
+/// Filters and bias, packed for both directions.
+pub struct Filter {
+    in_channels: usize,
+    out_channels: usize,
+    /// Padded to whole blocks.
+    bias: Vec<f32>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Panels of the direct product, forward and backward.
+    Direct { forward: Vec<Lanes>, backward: Vec<Lanes> },
+    /// `[O/16, I, 9, 16]`, to be transformed.
+    Winograd(Vec<Lanes>),
+}
+
+/// Which way a convolution runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+/// What is read: a tensor, and the gate it passes through.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    shape: Shape,
+    values: &'a [f32],
+    gate: Option<&'a [u16]>,
+}
+
+/// What is done with a result before and as it is written.
+#[derive(Clone, Copy)]
+struct Finish<'a> {
+    positions: usize,
+    y: Shared<f32>,
+    kind: FinishKind<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum FinishKind<'a> {
+    Bias(&'a [f32]),
+    Relu(&'a [f32], Option<Shared<u16>>),
+    Acc(Acc),
+}
+
+impl Finish<'_> {
+    /// Writes sixteen channels of one position.
+    ///
+    /// # Safety
+    /// `y` must be blocked and have this block and position, which no other thread touches.
+    #[inline(always)]
+    unsafe fn write<S: Simd>(self, simd: S, block: usize, position: usize, v: S::V) {
+        let vector = block * self.positions + position;
+        // SAFETY: the caller vouches for the place in `y`; the bias is padded to whole blocks; a gate has a word for
+        // each vector of `y`.
+        unsafe {
+            let at = self.y.at(vector * LANES);
+            let v = match self.kind {
+                FinishKind::Acc(Acc::Store) => v,
+                FinishKind::Acc(Acc::Add) => simd.add(v, simd.load(at)),
+                FinishKind::Bias(bias) => simd.add(v, simd.load(bias[block * LANES..].as_ptr())),
+                FinishKind::Relu(bias, gate) => {
+                    let v = simd.add(v, simd.load(bias[block * LANES..].as_ptr()));
+                    let mask = simd.positive(v);
+                    if let Some(gate) = gate {
+                        *gate.at(vector) = mask;
+                    }
+                    simd.gate(mask, v)
+                }
+            };
+            simd.store(v, at);
+        }
+    }
+}
+
+impl Filter {
+    fn expect(&self, op: &Conv2d) -> Result<()> {
+        if (self.in_channels, self.out_channels) == (op.in_channels, op.out_channels) {
+            return Ok(());
+        }
+        let message = format!(
+            "filters for {} to {} channels were given to a convolution of {} to {}",
+            self.in_channels, self.out_channels, op.in_channels, op.out_channels
+        );
+        Err(Error::new(ErrorKind::Shape, message))
+    }
+}
+
+fn is_direct(in_channels: usize, out_channels: usize) -> bool {
+    is_planar(Shape::new(in_channels, 1, 1)) || is_planar(Shape::new(out_channels, 1, 1))
+}
+
+impl Cpu {
+    fn convolve(
+        &self,
+        op: &Conv2d,
+        direction: Direction,
+        source: Source<'_>,
+        filter: &Filter,
+        finish: Finish<'_>,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        filter.expect(op)?;
+        if op.output().is_empty() || op.input().is_empty() {
+            return Ok(());
+        }
+        let out_channels = match direction {
+            Direction::Forward => op.out_channels,
+            Direction::Backward => op.in_channels,
+        };
+        match &filter.kind {
+            Kind::Direct { forward, backward } => {
+                let panels = if direction == Direction::Forward { forward } else { backward };
+                direct::run(self, source, out_channels, panels, finish, workspace)
+            }
+            Kind::Winograd(raw) => winograd::run(self, source, out_channels, raw, direction, finish, workspace),
+        }
+    }
+}
+
+impl Conv2dOps for Cpu {
+    type Filter = Filter;
+
+    fn pack(&self, in_channels: usize, out_channels: usize, weight: &[f32], bias: &[f32]) -> Result<Filter> {
+        let wanted = in_channels.saturating_mul(out_channels).saturating_mul(9);
+        if weight.len() != wanted || bias.len() != out_channels || wanted == 0 {
+            let message = format!(
+                "a convolution of {in_channels} to {out_channels} channels wants {wanted} filter values and \
+                 {out_channels} biases, and at least one of each; {} and {} were given",
+                weight.len(),
+                bias.len()
+            );
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
+        let mut padded: Vec<f32> = tensor::zeroed(blocks(out_channels) * LANES, "a bias")?;
+        padded[..out_channels].copy_from_slice(bias);
+        let kind = if is_direct(in_channels, out_channels) {
+            let panels = |d| direct::pack(in_channels, out_channels, weight, d);
+            Kind::Direct { forward: panels(Direction::Forward)?, backward: panels(Direction::Backward)? }
+        } else {
+            Kind::Winograd(winograd::pack(in_channels, out_channels, weight)?)
+        };
+        Ok(Filter { in_channels, out_channels, bias: padded, kind })
+    }
+
+    fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize {
+        let vectors = if is_direct(in_channels, out_channels) {
+            let panels = |d| direct::panel_vectors(in_channels, out_channels, d);
+            panels(Direction::Forward) + panels(Direction::Backward)
+        } else {
+            winograd::packed_vectors(in_channels, out_channels)
+        };
+        (vectors + blocks(out_channels)).saturating_mul(size_of::<Lanes>())
+    }
+
+    fn conv2d_workspace(&self, op: &Conv2d) -> usize {
+        let threads = self.threads.count();
+        let vectors = if is_direct(op.in_channels, op.out_channels) {
+            direct::workspace(op.input(), threads).max(direct::workspace(op.output(), threads))
+        } else {
+            let forward = winograd::Layout::new(op.input(), op.out_channels).workspace(threads);
+            forward.max(winograd::Layout::new(op.output(), op.in_channels).workspace(threads))
+        };
+        vectors.saturating_mul(size_of::<Lanes>())
+    }
+
+    fn conv2d_fwd(
+        &self,
+        op: &Conv2d,
+        x: &Tensor,
+        filter: &Filter,
+        epilogue: Epilogue<'_, Gate>,
+        y: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        expect_shape("the input of a convolution", op.input(), x.shape())?;
+        expect_shape("the output of a convolution", op.output(), y.shape())?;
+        let source = Source { shape: op.input(), values: x.values(), gate: None };
+        let bias = &filter.bias;
+        let planar = y.is_planar();
+        let mut planar_gate = None;
+        let kind = match epilogue {
+            Epilogue::Bias => FinishKind::Bias(bias),
+            Epilogue::Relu => FinishKind::Relu(bias, None),
+            Epilogue::ReluGate(gate) => {
+                gate.expect(op.output())?;
+                let words = Shared::new(&mut gate.words);
+                planar_gate = planar.then_some(gate);
+                FinishKind::Relu(bias, (!planar).then_some(words))
+            }
+        };
+        let finish = Finish { positions: op.output().positions(), y: Shared::new(y.values_mut()), kind };
+        self.convolve(op, Direction::Forward, source, filter, finish, workspace)?;
+        if let Some(gate) = planar_gate {
+            // Words of a planar tensor span rows, so they are made afterwards: the gate is open where y > 0.
+            for (word, values) in gate.words.iter_mut().zip(y.values().chunks(LANES)) {
+                *word = values.iter().enumerate().fold(0, |word, (i, &v)| word | u16::from(v > 0.0) << i);
+            }
+        }
+        Ok(())
+    }
+
+    fn conv2d_bwd(
+        &self,
+        op: &Conv2d,
+        dy: &Tensor,
+        gate: Option<&Gate>,
+        filter: &Filter,
+        acc: Acc,
+        dx: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        expect_shape("the output gradient of a convolution", op.output(), dy.shape())?;
+        expect_shape("the input gradient of a convolution", op.input(), dx.shape())?;
+        if let Some(gate) = gate {
+            gate.expect(op.output())?;
+        }
+        let source = Source { shape: op.output(), values: dy.values(), gate: gate.map(|g| g.words.as_slice()) };
+        let positions = op.input().positions();
+        let finish = Finish { positions, y: Shared::new(dx.values_mut()), kind: FinishKind::Acc(acc) };
+        self.convolve(op, Direction::Backward, source, filter, finish, workspace)
+    }
+}

@@ -1,0 +1,121 @@
+//! Dot products, combinations and Adam's update; see [`style_core::ops::VectorOps`].
+
+use style_core::Result;
+use style_core::ops::{AdamStep, VectorOps};
+
+use super::CHUNK;
+use crate::Cpu;
+use crate::simd::{Kernel, Simd};
+use crate::tensor::{Scalars, Tensor, expect_same};
+
+/// `<a, b>`.
+struct Dot<'a>(&'a [f32], &'a [f32]);
+
+impl Kernel for Dot<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> f64 {
+        let mut sums = [0.0f64; 16];
+        let (a, b) = (self.0.chunks_exact(16), self.1.chunks_exact(16));
+        for (sum, (a, b)) in sums.iter_mut().zip(a.remainder().iter().zip(b.remainder())) {
+            *sum = f64::from(*a) * f64::from(*b);
+        }
+        for (a, b) in a.zip(b) {
+            for i in 0..16 {
+                sums[i] += f64::from(a[i]) * f64::from(b[i]);
+            }
+        }
+        sums.iter().sum()
+    }
+}
+
+/// Values summed in `f64` at a time, so that the sums stay in the first-level cache.
+const PIECE: usize = 512;
+
+/// `y = sum_i c_i x_i`, from `first` on.
+struct Combine<'a>(&'a [(f64, &'a [f32])], usize, &'a mut [f32]);
+
+impl Kernel for Combine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self(terms, first, y) = self;
+        for (i, y) in y.chunks_mut(PIECE).enumerate() {
+            let mut sums = [0.0f64; PIECE];
+            for (c, x) in terms {
+                let x = &x[first + i * PIECE..][..y.len()];
+                sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += c * f64::from(*x));
+            }
+            y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum as f32);
+        }
+    }
+}
+
+/// Adam on one chunk of `g`, `m`, `v`, `x`.
+struct Adam<'a>(AdamStep, &'a [f32], &'a mut [f32], &'a mut [f32], &'a mut [f32]);
+
+impl Kernel for Adam<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self(AdamStep { rate, beta1, beta2, correction2, epsilon }, g, m, v, x) = self;
+        for (((g, m), v), x) in g.iter().zip(m).zip(v).zip(x) {
+            *m = beta1 * *m + (1.0 - beta1) * g;
+            *v = beta2 * *v + (1.0 - beta2) * g * g;
+            *x -= rate * *m / ((*v / correction2).sqrt() + epsilon);
+        }
+    }
+}
+
+impl VectorOps for Cpu {
+    fn copy(&self, src: &Tensor, dst: &mut Tensor) -> Result<()> {
+        expect_same(src, dst)?;
+        let items = src.values().chunks(CHUNK).zip(dst.values_mut().chunks_mut(CHUNK)).collect();
+        self.threads.for_each_of(items, |(src, dst)| dst.copy_from_slice(src));
+        Ok(())
+    }
+
+    fn dots(&self, a: &[&Tensor], b: &[&Tensor], out: &mut Scalars, first: usize) -> Result<()> {
+        let b_len = b.len();
+        let out = out.slots(first, a.len() * b_len)?;
+        let Some(one) = a.first() else { return Ok(()) };
+        a.iter().chain(b).try_for_each(|x| expect_same(one, x))?;
+        out.fill(0.0);
+        let chunks = one.values().len().div_ceil(CHUNK);
+        // All products of one chunk together: each vector is read from memory once.
+        let partial = self.threads.map(chunks, |i| {
+            let chunk = i * CHUNK..one.values().len().min((i + 1) * CHUNK);
+            let mut dots = vec![0.0; a.len() * b_len];
+            for (column, b) in b.iter().enumerate() {
+                for (row, a) in a.iter().enumerate() {
+                    let dot = Dot(&a.values()[chunk.clone()], &b.values()[chunk.clone()]);
+                    dots[row * b_len + column] = self.level.run(dot);
+                }
+            }
+            dots
+        });
+        for dots in partial {
+            out.iter_mut().zip(dots).for_each(|(out, dot)| *out += dot);
+        }
+        Ok(())
+    }
+
+    fn combine(&self, terms: &[(f64, &Tensor)], y: &mut Tensor) -> Result<()> {
+        terms.iter().try_for_each(|(_, x)| expect_same(x, y))?;
+        let terms: Vec<_> = terms.iter().map(|(c, x)| (*c, x.values())).collect();
+        let items = y.values_mut().chunks_mut(CHUNK).enumerate().collect();
+        self.threads.for_each_of(items, |(i, y)| self.level.run(Combine(&terms, i * CHUNK, y)));
+        Ok(())
+    }
+
+    fn adam(&self, step: &AdamStep, g: &Tensor, m: &mut Tensor, v: &mut Tensor, x: &mut Tensor) -> Result<()> {
+        [&*m, v, x].into_iter().try_for_each(|t| expect_same(g, t))?;
+        let (m, v) = (m.values_mut().chunks_mut(CHUNK), v.values_mut().chunks_mut(CHUNK));
+        let items = g.values().chunks(CHUNK).zip(m).zip(v).zip(x.values_mut().chunks_mut(CHUNK)).collect();
+        self.threads.for_each_of(items, |(((g, m), v), x)| self.level.run(Adam(*step, g, m, v, x)));
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Threads: work is cut into items by shapes alone, so that results do not depend on how many run at once.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rayon::ThreadPool;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use style_core::{Error, ErrorKind, Result};
+
+/// Which threads the ops run on.
+#[derive(Clone, Debug)]
+pub(crate) enum Threads {
+    /// The calling thread alone.
+    One,
+    /// A pool of this backend's own.
+    Own(Arc<ThreadPool>),
+    /// The rayon pool that the caller is in, or else the global one.
+    Ambient,
+}
+
+impl Threads {
+    pub(crate) fn own(count: usize) -> Result<Self> {
+        if count == 1 {
+            return Ok(Self::One);
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("style-cpu-{i}")).build();
+        pool.map(|pool| Self::Own(Arc::new(pool))).map_err(|e| {
+            Error::new(ErrorKind::Unavailable, format!("{count} threads could not be started")).with_source(e)
+        })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Own(pool) => pool.current_num_threads(),
+            Self::Ambient => rayon::current_num_threads(),
+        }
+    }
+
+    /// Calls `f(0)` to `f(n - 1)`, in any order and on any of the threads.
+    pub(crate) fn for_each(&self, n: usize, f: impl Fn(usize) + Send + Sync) {
+        let all = || (0..n).into_par_iter().with_max_len(1).for_each(&f);
+        match self {
+            _ if n == 1 => f(0),
+            Self::One => (0..n).for_each(f),
+            Self::Own(pool) => pool.install(all),
+            Self::Ambient => all(),
+        }
+    }
+
+    /// Calls `f` with each of `items`, in any order and on any of the threads.
+    pub(crate) fn for_each_of<T: Send>(&self, items: Vec<T>, f: impl Fn(T) + Send + Sync) {
+        match self {
+            Self::One => items.into_iter().for_each(f),
+            Self::Own(pool) => pool.install(|| items.into_par_iter().for_each(f)),
+            Self::Ambient => items.into_par_iter().for_each(f),
+        }
+    }
+
+    /// `f(0)` to `f(n - 1)`, in this order, made on any of the threads.
+    pub(crate) fn map<T: Send>(&self, n: usize, f: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+        let all = || (0..n).into_par_iter().map(&f).collect();
+        match self {
+            Self::One => (0..n).map(f).collect(),
+            Self::Own(pool) => pool.install(all),
+            Self::Ambient => all(),
+        }
+    }
+}
+
+/// Scratch memory, one piece a thread.
+pub(crate) struct Slots<'a, T>(Vec<Mutex<&'a mut [T]>>);
+
+impl<'a, T> Slots<'a, T> {
+    /// Cuts `memory` into pieces of `len`.
+    pub(crate) fn new(memory: &'a mut [T], len: usize) -> Self {
+        Self(memory.chunks_exact_mut(len.max(1)).map(Mutex::new).collect())
+    }
+
+    /// A piece that no other thread has.
+    pub(crate) fn take(&self) -> MutexGuard<'_, &'a mut [T]> {
+        let hint = rayon::current_thread_index().unwrap_or(0);
+        let n = self.0.len();
+        (0..n)
+            .find_map(|i| self.0[(hint + i) % n].try_lock().ok())
+            .unwrap_or_else(|| self.0[hint % n].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A destination that several threads write at once, each its own part.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<T>(*mut T);
+
+// SAFETY: a `Shared` is only a place; whoever writes through it vouches that no two threads touch the same element.
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(slice: &mut [T]) -> Self {
+        Self(slice.as_mut_ptr())
+    }
+
+    /// # Safety
+    /// `index` must lie within the slice, which must still be borrowed.
+    #[inline(always)]
+    pub(crate) unsafe fn at(self, index: usize) -> *mut T {
+        // SAFETY: the caller vouches that the index is within the slice.
+        unsafe { self.0.add(index) }
+    }
+}

@@ -1,0 +1,97 @@
+//! AVX2 and FMA: two registers of eight.
+
+use std::arch::x86_64::*;
+
+use super::{Kernel, Simd};
+use crate::gemm::{Product, products};
+
+/// Witness of AVX2 and FMA; only [`run`] makes one.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(());
+
+/// # Safety
+/// The processor must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx2(()))
+}
+
+type V = (__m256, __m256);
+
+#[inline(always)]
+fn zip(a: V, b: V, f: impl Fn(__m256, __m256) -> __m256) -> V {
+    (f(a.0, b.0), f(a.1, b.1))
+}
+
+// SAFETY of every block below: `self` is a witness that the processor has AVX2 and FMA; loads and stores touch the
+// sixteen values that the caller vouches for, unaligned.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Simd for Avx2 {
+    type V = V;
+    const ROWS: usize = 6;
+    const PANELS: usize = 1;
+    const GRAM_ROWS: usize = 4;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> V {
+        let v = unsafe { _mm256_set1_ps(x) };
+        (v, v)
+    }
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> V {
+        unsafe { (_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, v: V, p: *mut f32) {
+        unsafe {
+            _mm256_storeu_ps(p, v.0);
+            _mm256_storeu_ps(p.add(8), v.1);
+        }
+    }
+    #[inline(always)]
+    fn add(self, a: V, b: V) -> V {
+        zip(a, b, |a, b| unsafe { _mm256_add_ps(a, b) })
+    }
+    #[inline(always)]
+    fn sub(self, a: V, b: V) -> V {
+        zip(a, b, |a, b| unsafe { _mm256_sub_ps(a, b) })
+    }
+    #[inline(always)]
+    fn mul(self, a: V, b: V) -> V {
+        zip(a, b, |a, b| unsafe { _mm256_mul_ps(a, b) })
+    }
+    #[inline(always)]
+    fn fma(self, a: V, b: V, c: V) -> V {
+        unsafe { (_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1)) }
+    }
+    #[inline(always)]
+    fn positive(self, v: V) -> u16 {
+        let mask = |v| unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(v, _mm256_setzero_ps())) } as u16;
+        mask(v.0) | mask(v.1) << 8
+    }
+    #[inline(always)]
+    fn gate(self, mask: u16, v: V) -> V {
+        let half = |mask: u16, v| unsafe {
+            let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let set = _mm256_and_si256(_mm256_set1_epi32(i32::from(mask)), bits);
+            _mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(set, bits)), v)
+        };
+        (half(mask & 0xff, v.0), half(mask >> 8, v.1))
+    }
+    #[inline(always)]
+    unsafe fn multiply_positions(self, product: Product<'_>, rows: usize, panels: usize) {
+        unsafe { positions(product, rows, panels) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_channels(self, product: Product<'_>, panels: usize) {
+        unsafe { channels(product, Self::GRAM_ROWS, panels) }
+    }
+}
+
+products! {
+    Avx2(()),
+    #[target_feature(enable = "avx2,fma")]
+    positions:
+        (1, 1) (2, 1) (3, 1) (4, 1) (5, 1) (6, 1);
+    channels: (4, 1)
+}

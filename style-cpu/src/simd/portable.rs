@@ -1,0 +1,75 @@
+//! Plain Rust, for processors without a path of their own, and as the yardstick of those that have one.
+
+use super::{LANES, Simd};
+use crate::gemm::{Product, products};
+
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+#[inline(always)]
+fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
+    std::array::from_fn(|i| f(a[i], b[i]))
+}
+
+impl Simd for Portable {
+    type V = [f32; LANES];
+    const ROWS: usize = 4;
+    const PANELS: usize = 1;
+    const GRAM_ROWS: usize = 4;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        [x; LANES]
+    }
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> Self::V {
+        // SAFETY: the caller vouches for sixteen readable values; an array of `f32` is as aligned as one `f32`.
+        unsafe { p.cast::<Self::V>().read() }
+    }
+    #[inline(always)]
+    unsafe fn store(self, v: Self::V, p: *mut f32) {
+        // SAFETY: the caller vouches for sixteen writable values.
+        unsafe { p.cast::<Self::V>().write(v) }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    fn positive(self, v: Self::V) -> u16 {
+        v.iter().enumerate().fold(0, |mask, (i, &x)| mask | u16::from(x > 0.0) << i)
+    }
+    #[inline(always)]
+    fn gate(self, mask: u16, v: Self::V) -> Self::V {
+        std::array::from_fn(|i| if mask >> i & 1 == 1 { v[i] } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn multiply_positions(self, product: Product<'_>, rows: usize, panels: usize) {
+        // SAFETY: the caller vouches for the operands.
+        unsafe { positions(product, rows, panels) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_channels(self, product: Product<'_>, panels: usize) {
+        // SAFETY: as above.
+        unsafe { channels(product, Self::GRAM_ROWS, panels) }
+    }
+}
+
+products! {
+    Portable,
+    positions:
+        (1, 1) (2, 1) (3, 1) (4, 1);
+    channels: (4, 1)
+}

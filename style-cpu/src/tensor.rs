@@ -1,0 +1,182 @@
+//! Tensors and how they lie in memory.
+//!
+//! Up to [`PLANAR`] channels (a picture, and a Gram matrix, whose shape is `[1, 1, N, N]`) a tensor is planar,
+//! row-major `[C, H, W]`. With more it is blocked, `[C/16, H, W, 16]`: a vector is sixteen channels of one position.
+//! Channels are padded to whole blocks, and the padding is zero wherever a tensor has been written.
+
+use bytemuck::{Pod, Zeroable};
+use style_core::{Error, ErrorKind, Result, Shape, expect_shape};
+
+use crate::simd::LANES;
+
+/// Most channels of a planar tensor.
+pub(crate) const PLANAR: usize = 4;
+
+/// One vector in memory.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(crate) struct Lanes(pub(crate) [f32; LANES]);
+
+/// A dense tensor.
+pub struct Tensor {
+    shape: Shape,
+    memory: Vec<Lanes>,
+}
+
+/// One bit an element: where a ReLU let its input pass. Word `i` is for elements `16 i..` in storage order.
+pub struct Gate {
+    pub(crate) words: Vec<u16>,
+}
+
+/// Two bits an element of a max pool's output: which of `[0,0], [0,1], [1,0], [1,1]` it took, in two bit planes.
+pub struct Switches {
+    pub(crate) column: Vec<u16>,
+    pub(crate) row: Vec<u16>,
+}
+
+/// A few `f64`.
+pub struct Scalars {
+    pub(crate) values: Vec<f64>,
+}
+
+/// Scratch memory.
+pub struct Workspace {
+    pub(crate) memory: Vec<Lanes>,
+}
+
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tensor{}", self.shape)
+    }
+}
+
+pub(crate) fn is_planar(shape: Shape) -> bool {
+    shape.channels <= PLANAR
+}
+
+/// Blocks of sixteen channels.
+pub(crate) fn blocks(channels: usize) -> usize {
+    channels.div_ceil(LANES)
+}
+
+/// Values in storage, padding channels included.
+pub(crate) fn stored(shape: Shape) -> usize {
+    if is_planar(shape) { shape.len() } else { Shape { channels: blocks(shape.channels) * LANES, ..shape }.len() }
+}
+
+fn vectors(shape: Shape) -> usize {
+    stored(shape).div_ceil(LANES)
+}
+
+pub(crate) fn zeroed<T: Zeroable>(count: usize, what: impl std::fmt::Display) -> Result<Vec<T>> {
+    bytemuck::allocation::try_zeroed_vec(count).map_err(|()| {
+        let bytes = count.saturating_mul(size_of::<T>());
+        Error::new(ErrorKind::OutOfMemory, format!("{bytes} bytes for {what} could not be had"))
+    })
+}
+
+impl Tensor {
+    pub(crate) fn new(shape: Shape) -> Result<Self> {
+        Ok(Self { shape, memory: zeroed(vectors(shape), format_args!("a tensor {shape}"))? })
+    }
+
+    pub(crate) fn bytes(shape: Shape) -> usize {
+        vectors(shape).saturating_mul(size_of::<Lanes>())
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    pub(crate) fn reshape(&mut self, shape: Shape) -> Result<()> {
+        if vectors(shape) > self.memory.len() {
+            let message =
+                format!("a tensor with memory for {} values cannot become {shape}", self.memory.len() * LANES);
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
+        self.shape = shape;
+        Ok(())
+    }
+
+    pub(crate) fn is_planar(&self) -> bool {
+        is_planar(self.shape)
+    }
+
+    /// All values in storage order, the padding channels of blocked tensors included.
+    pub(crate) fn values(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.memory)[..stored(self.shape)]
+    }
+
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.memory)[..stored(self.shape)]
+    }
+
+    pub(crate) fn upload(&mut self, src: &[f32]) -> Result<()> {
+        let shape = self.shape;
+        self.expect_len(src.len())?;
+        if self.is_planar() {
+            self.values_mut().copy_from_slice(src);
+            return Ok(());
+        }
+        let m = shape.positions();
+        for (block, dst) in self.values_mut().chunks_exact_mut((m * LANES).max(1)).enumerate() {
+            for (p, lanes) in dst.chunks_exact_mut(LANES).enumerate() {
+                for (l, value) in lanes.iter_mut().enumerate() {
+                    let c = block * LANES + l;
+                    *value = if c < shape.channels { src[c * m + p] } else { 0.0 };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn download(&self, dst: &mut [f32]) -> Result<()> {
+        self.expect_len(dst.len())?;
+        if self.is_planar() {
+            dst.copy_from_slice(self.values());
+            return Ok(());
+        }
+        let m = self.shape.positions();
+        for (c, plane) in dst.chunks_exact_mut(m.max(1)).enumerate() {
+            let block = &self.values()[c / LANES * m * LANES..];
+            for (value, lanes) in plane.iter_mut().zip(block.chunks_exact(LANES)) {
+                *value = lanes[c % LANES];
+            }
+        }
+        Ok(())
+    }
+
+    fn expect_len(&self, len: usize) -> Result<()> {
+        if len == self.shape.len() {
+            return Ok(());
+        }
+        let message = format!("a tensor {} holds {} values, but {len} were given", self.shape, self.shape.len());
+        Err(Error::new(ErrorKind::Shape, message))
+    }
+}
+
+impl Gate {
+    pub(crate) fn len(shape: Shape) -> usize {
+        vectors(shape)
+    }
+
+    pub(crate) fn expect(&self, shape: Shape) -> Result<()> {
+        if self.words.len() == Self::len(shape) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Shape, format!("a gate of {} words is not one for {shape}", self.words.len())))
+    }
+}
+
+/// Checks two tensors of the same shape.
+pub(crate) fn expect_same(a: &Tensor, b: &Tensor) -> Result<()> {
+    expect_shape("the second operand", a.shape(), b.shape())
+}
+
+/// The first `len` values of a workspace.
+pub(crate) fn expect_workspace<T>(memory: &mut [T], len: usize) -> Result<&mut [T]> {
+    let found = memory.len();
+    memory.get_mut(..len).ok_or_else(|| {
+        Error::new(ErrorKind::Shape, format!("a workspace of {found} values is too small: {len} are needed"))
+    })
+}
