@@ -28,11 +28,13 @@ enum Data {
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|e| io_error(&name, "cannot be opened", e))?;
-        let meta = file.metadata().map_err(|e| io_error(&name, "cannot be examined", e))?;
+        let opening = |e| io_error(&name, "cannot be opened", e);
+        // asked first, since opening a pipe would wait for its writer
+        let meta = std::fs::metadata(path).map_err(opening)?;
         if !meta.is_file() {
             return Err(Error::new(ErrorKind::Io, format!("{name} is not a file: a weight file is wanted")));
         }
+        let file = File::open(path).map_err(opening)?;
         Ok(Self(Arc::new(Inner { name, len: meta.len(), data: Data::File(Mutex::new(file)) })))
     }
 

@@ -18,7 +18,10 @@ use crate::tensors::{Number, Tensors, count};
 
 /// Far above any Keras file; a file that has more is damaged or hostile.
 const MAX_GROUPS: usize = 4096;
+const MAX_DATASETS: usize = 1 << 14;
 const MAX_DEPTH: usize = 12;
+/// Names longer than this are not of a network's layers.
+const MAX_NAME: usize = 128;
 /// The largest filter of VGG takes 9.4 MB as f32.
 const MAX_READ: usize = 64 << 20;
 
@@ -96,14 +99,17 @@ impl Walk<'_> {
             return Ok(());
         }
         let (groups, datasets) = group.members().map_err(|e| damaged(self.source, path, e))?;
-        for dataset in datasets {
+        for dataset in datasets.iter().filter(|d| d.name().len() <= MAX_NAME) {
             let shape = dataset.shape().iter().map(|&d| usize::try_from(d)).collect::<Result<Vec<_>, _>>();
             if let Ok(shape) = shape {
                 self.shapes.insert(join(path, dataset.name()), shape);
             }
         }
-        for child in groups {
-            self.group(&child, &join(path, child.name()), depth + 1)?;
+        if self.shapes.len() > MAX_DATASETS {
+            return Err(self.source.bad("the HDF5 file has more datasets than any weight file: it is damaged"));
+        }
+        for child in groups.iter().filter(|g| g.name().len() <= MAX_NAME) {
+            self.group(child, &join(path, child.name()), depth + 1)?;
         }
         Ok(())
     }

@@ -19,13 +19,16 @@ const MAX_STEPS: usize = 1 << 20;
 const MAX_TEXT: u64 = 1 << 16;
 /// State dicts nest once or twice.
 const MAX_DEPTH: usize = 8;
-const MAX_TENSORS: usize = 1 << 16;
+/// Entries of all dicts together; a large network has a few thousand.
+const MAX_ENTRIES: usize = 1 << 14;
+/// Names are copied for each use, so they are bounded more tightly than other text.
+const MAX_NAME: usize = 256;
 
 /// A place in the arena.
 type Id = usize;
 
 /// What a pickle may name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Global {
     OrderedDict,
     /// `_rebuild_tensor_v2`, and `_rebuild_tensor` of PyTorch before 0.4: storage, offset, size, stride, ...
@@ -104,10 +107,13 @@ impl Pickle {
             let Node::Dict(entries) = &self.nodes[id] else { continue };
             for &(key, value) in entries {
                 visited += 1;
-                if visited > MAX_TENSORS {
+                if visited > MAX_ENTRIES {
                     return Err(source.bad("the state dict has more entries than any network: the file is damaged"));
                 }
                 let Node::Text(key) = &self.nodes[key] else { continue };
+                if key.len() > MAX_NAME {
+                    continue;
+                }
                 match &self.nodes[value] {
                     Node::Tensor(tensor) => tensors.push((format!("{prefix}{key}"), tensor.clone())),
                     Node::Dict(_) if depth < MAX_DEPTH => open.push((format!("{prefix}{key}."), value, depth + 1)),
@@ -157,7 +163,8 @@ impl Pickles {
 
     /// The next pickle.
     pub(crate) fn next(&mut self) -> Result<Pickle> {
-        let mut machine = Machine { stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), nodes: Vec::new() };
+        let mut machine =
+            Machine { stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), nodes: Vec::new(), copied: 0 };
         for _ in 0..MAX_STEPS {
             match self.step(&mut machine) {
                 Ok(None) => {}
@@ -448,6 +455,8 @@ struct Machine {
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
     nodes: Vec<Node>,
+    /// Entries that calls have copied so far: the one way in which a pickle could ask for more than its length.
+    copied: usize,
 }
 
 impl Machine {
@@ -511,21 +520,27 @@ impl Machine {
         self.items(id)?.iter().map(|&i| self.natural(i)).collect()
     }
 
+    fn copy_of(&mut self, list: Id) -> std::result::Result<Vec<Id>, Fault> {
+        let items = self.items(list)?.to_vec();
+        self.copied += items.len();
+        if self.copied > MAX_ENTRIES { Err(Fault::Odd("more entries than any state dict has")) } else { Ok(items) }
+    }
+
     /// What a call of one of the known globals makes.
-    fn call(&self, function: Id, arguments: Id) -> std::result::Result<Node, Fault> {
-        let Node::Global(function) = &self.nodes[function] else { return Err(Fault::Odd("a call of no global")) };
-        let arguments = self.items(arguments)?;
-        match (function, arguments) {
+    fn call(&mut self, function: Id, arguments: Id) -> std::result::Result<Node, Fault> {
+        let Node::Global(function) = self.nodes[function] else { return Err(Fault::Odd("a call of no global")) };
+        match (function, self.items(arguments)?) {
             (Global::OrderedDict, []) => Ok(Node::Dict(Vec::new())),
             // Python 2 hands over its pairs
             (Global::OrderedDict, &[list]) => {
-                let pair = |&id: &Id| match self.items(id)? {
-                    &[key, value] => Ok((key, value)),
+                let pairs = self.copy_of(list)?;
+                let pair = |id| match *self.items(id)? {
+                    [key, value] => Ok((key, value)),
                     _ => Err(Fault::Odd("no pair")),
                 };
-                self.items(list)?.iter().map(pair).collect::<std::result::Result<_, _>>().map(Node::Dict)
+                pairs.into_iter().map(pair).collect::<std::result::Result<_, _>>().map(Node::Dict)
             }
-            (Global::Size, &[list]) => Ok(Node::Sequence(self.items(list)?.to_vec())),
+            (Global::Size, &[list]) => self.copy_of(list).map(Node::Sequence),
             (Global::RebuildParameter, &[tensor, ..]) => match &self.nodes[tensor] {
                 Node::Tensor(tensor) => Ok(Node::Tensor(tensor.clone())),
                 _ => Err(Fault::Odd("a parameter without a tensor")),
@@ -557,7 +572,7 @@ impl Machine {
         else {
             return Err(ODD);
         };
-        if kind != "storage" {
+        if kind != "storage" || key.len() > MAX_NAME {
             return Err(ODD);
         }
         let (start, len) = match part.map(|part| (part, &self.nodes[part])) {

@@ -99,6 +99,15 @@ fn headers_that_lie() {
     assert!(!survives(deep, "300000 tuples"));
     let circle = [magic, b"\x80\x02K\x01.\x80\x02}.\x80\x02}q\x01U\x01ah\x01s.\x80\x02]."].concat();
     assert!(!survives(circle, "a dict in itself"));
+    // a long list, of which each call would make a copy; and a long name that each use would copy
+    let list = [b"]q\x01(".as_slice(), &b"K\x00".repeat(10_000), b"eq\x01"].concat();
+    let call = b"ctorch\nSize\nh\x01\x85R".repeat(10_000);
+    let copies = [magic, b"\x80\x02K\x01.\x80\x02}.\x80\x02", &list, &call, b"."].concat();
+    assert!(!survives(copies, "copies of a list"));
+    let name = [b"X\x60\xea\0\0".as_slice(), &b"n".repeat(60_000), b"q\x01"].concat();
+    let storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nh\x01NK\x01tQ".repeat(10_000);
+    let names = [magic, b"\x80\x02K\x01.\x80\x02}.\x80\x02", &name, &storage, b"."].concat();
+    assert!(!survives(names, "copies of a name"));
     let text = [magic, b"\x80\x02X\xff\xff\xff\xff.".as_slice()].concat();
     assert!(!survives(text, "a text of 4 GB"));
 }
