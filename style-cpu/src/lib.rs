@@ -135,12 +135,11 @@ impl Storage for Cpu {
     }
 
     fn gate(&self, shape: Shape) -> Result<Gate> {
-        Ok(Gate { words: tensor::zeroed(Gate::len(shape), "a gate")? })
+        Gate::new(shape)
     }
 
     fn switches(&self, shape: Shape) -> Result<Switches> {
-        let words = || tensor::zeroed(Gate::len(shape), "the switches of a pool");
-        Ok(Switches { column: words()?, row: words()? })
+        Switches::new(shape)
     }
 
     fn scalars(&self, count: usize) -> Result<Scalars> {
@@ -156,11 +155,11 @@ impl Storage for Cpu {
     }
 
     fn gate_bytes(&self, shape: Shape) -> usize {
-        Gate::len(shape).saturating_mul(2)
+        Gate::bytes(shape)
     }
 
     fn switches_bytes(&self, shape: Shape) -> usize {
-        Gate::len(shape).saturating_mul(4)
+        Gate::bytes(shape).saturating_mul(2)
     }
 
     fn upload(&self, src: &[f32], dst: &mut Tensor) -> Result<()> {

@@ -25,11 +25,13 @@ pub struct Tensor {
 
 /// One bit an element: where a ReLU let its input pass. Word `i` is for elements `16 i..` in storage order.
 pub struct Gate {
+    shape: Shape,
     pub(crate) words: Vec<u16>,
 }
 
 /// Two bits an element of a max pool's output: which of `[0,0], [0,1], [1,0], [1,1]` it took, in two bit planes.
 pub struct Switches {
+    shape: Shape,
     pub(crate) column: Vec<u16>,
     pub(crate) row: Vec<u16>,
 }
@@ -61,7 +63,11 @@ pub(crate) fn blocks(channels: usize) -> usize {
 
 /// Values in storage, padding channels included.
 pub(crate) fn stored(shape: Shape) -> usize {
-    if is_planar(shape) { shape.len() } else { Shape { channels: blocks(shape.channels) * LANES, ..shape }.len() }
+    if is_planar(shape) {
+        shape.len()
+    } else {
+        Shape { channels: blocks(shape.channels).saturating_mul(LANES), ..shape }.len()
+    }
 }
 
 fn vectors(shape: Shape) -> usize {
@@ -156,15 +162,27 @@ impl Tensor {
 }
 
 impl Gate {
-    pub(crate) fn len(shape: Shape) -> usize {
-        vectors(shape)
+    pub(crate) fn new(shape: Shape) -> Result<Self> {
+        Ok(Self { shape, words: zeroed(vectors(shape), "a gate")? })
+    }
+
+    pub(crate) fn bytes(shape: Shape) -> usize {
+        vectors(shape).saturating_mul(size_of::<u16>())
     }
 
     pub(crate) fn expect(&self, shape: Shape) -> Result<()> {
-        if self.words.len() == Self::len(shape) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Shape, format!("a gate of {} words is not one for {shape}", self.words.len())))
+        expect_shape("a gate", shape, self.shape)
+    }
+}
+
+impl Switches {
+    pub(crate) fn new(shape: Shape) -> Result<Self> {
+        let words = || zeroed(vectors(shape), "the switches of a pool");
+        Ok(Self { shape, column: words()?, row: words()? })
+    }
+
+    pub(crate) fn expect(&self, shape: Shape) -> Result<()> {
+        expect_shape("the switches of a pool", shape, self.shape)
     }
 }
 

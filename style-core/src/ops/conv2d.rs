@@ -37,7 +37,11 @@ impl Conv2d {
     /// Floating-point operations of one direction, done directly: two for each multiply-add.
     #[must_use]
     pub const fn flops(&self) -> usize {
-        18 * self.in_channels * self.out_channels * self.height * self.width
+        18usize
+            .saturating_mul(self.in_channels)
+            .saturating_mul(self.out_channels)
+            .saturating_mul(self.height)
+            .saturating_mul(self.width)
     }
 }
 

@@ -201,8 +201,9 @@ impl GramOps for Cpu {
     }
 
     fn gram_workspace(&self, shape: Shape) -> usize {
-        let n = blocks(shape.channels) * LANES;
-        let sums = shape.positions().div_ceil(RANGE).saturating_mul(n * n * size_of::<f64>());
-        sums.max(n * n * size_of::<f32>())
+        let n = blocks(shape.channels).saturating_mul(LANES);
+        let square = n.saturating_mul(n);
+        let sums = shape.positions().div_ceil(RANGE).saturating_mul(square).saturating_mul(size_of::<f64>());
+        sums.max(square.saturating_mul(size_of::<f32>()))
     }
 }

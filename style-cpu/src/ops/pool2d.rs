@@ -5,7 +5,7 @@ use style_core::{Acc, Error, ErrorKind, Pooling, Result, expect_shape};
 
 use crate::Cpu;
 use crate::simd::LANES;
-use crate::tensor::{Gate, Switches, Tensor, blocks, is_planar};
+use crate::tensor::{Switches, Tensor, blocks, is_planar};
 
 /// Extents in storage: rows of positions, each of `lanes` values.
 struct Extents {
@@ -50,13 +50,6 @@ fn argmax(window: [f32; 4]) -> usize {
     (1..4).fold(0, |best, i| if window[i] > window[best] { i } else { best })
 }
 
-fn expect_switches(op: &Pool2d, switches: &Switches) -> Result<()> {
-    if switches.row.len() == Gate::len(op.output()) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Shape, format!("the switches of another pool were given for {}", op.output())))
-}
-
 impl Pool2dOps for Cpu {
     fn pool2d_fwd(&self, op: &Pool2d, x: &Tensor, y: &mut Tensor, switches: Option<&mut Switches>) -> Result<()> {
         expect_shape("the input of a pool", op.input(), x.shape())?;
@@ -76,8 +69,8 @@ impl Pool2dOps for Cpu {
                 y.iter_mut().zip(extents.windows(x, i)).for_each(|(y, w)| *y = w[argmax(w)]);
             }),
             (Pooling::Max, Some(switches)) => {
-                expect_switches(op, switches)?;
-                let Switches { row, column } = switches;
+                switches.expect(op.output())?;
+                let Switches { row, column, .. } = switches;
                 let record = |y: &mut [f32], windows: &mut dyn Iterator<Item = [f32; 4]>| {
                     let (mut row, mut column) = (0, 0);
                     for (l, (y, w)) in y.iter_mut().zip(windows).enumerate() {
@@ -122,7 +115,7 @@ impl Pool2dOps for Cpu {
         let switches = match (op.pooling, switches) {
             (Pooling::Average, _) => None,
             (Pooling::Max, Some(switches)) => {
-                expect_switches(op, switches)?;
+                switches.expect(op.output())?;
                 Some(switches)
             }
             (Pooling::Max, None) => {

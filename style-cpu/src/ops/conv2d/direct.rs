@@ -16,12 +16,12 @@ const STRIP: usize = 56;
 
 /// Terms of one tap.
 fn tap_terms(channels: usize) -> usize {
-    if channels <= PLANAR { channels } else { blocks(channels) * LANES }
+    if channels <= PLANAR { channels } else { blocks(channels).saturating_mul(LANES) }
 }
 
 /// Blocks of sixteen terms that a source of so many channels gives.
 fn k_blocks(channels: usize) -> usize {
-    (9 * tap_terms(channels)).div_ceil(LANES)
+    tap_terms(channels).saturating_mul(9).div_ceil(LANES)
 }
 
 /// Channels read and written.
@@ -34,7 +34,7 @@ fn channels(in_channels: usize, out_channels: usize, direction: Direction) -> (u
 
 pub(super) fn panel_vectors(in_channels: usize, out_channels: usize, direction: Direction) -> usize {
     let (read, written) = channels(in_channels, out_channels, direction);
-    (blocks(written) * LANES).saturating_mul(k_blocks(read))
+    blocks(written).saturating_mul(LANES).saturating_mul(k_blocks(read))
 }
 
 /// Panels `[written/16, K, 16]` of filters `[O, I, 3, 3]`.

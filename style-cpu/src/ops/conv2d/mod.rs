@@ -164,11 +164,11 @@ impl Conv2dOps for Cpu {
     fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize {
         let vectors = if is_direct(in_channels, out_channels) {
             let panels = |d| direct::panel_vectors(in_channels, out_channels, d);
-            panels(Direction::Forward) + panels(Direction::Backward)
+            panels(Direction::Forward).saturating_add(panels(Direction::Backward))
         } else {
             winograd::packed_vectors(in_channels, out_channels)
         };
-        (vectors + blocks(out_channels)).saturating_mul(size_of::<Lanes>())
+        vectors.saturating_add(blocks(out_channels)).saturating_mul(size_of::<Lanes>())
     }
 
     fn conv2d_workspace(&self, op: &Conv2d) -> usize {

@@ -99,12 +99,12 @@ impl Layout {
 
     /// Vectors of a pass' transformed filters, `[36, written, 16 read, 16]`.
     fn filters(&self) -> usize {
-        (POINTS * LANES * self.read).saturating_mul(self.written)
+        self.read.saturating_mul(POINTS * LANES).saturating_mul(self.written)
     }
 
     /// Vectors of an item's transformed tiles, in and out.
     fn scratch(&self) -> usize {
-        POINTS * self.block * (self.read + self.group)
+        self.read.saturating_add(self.group).saturating_mul(POINTS * self.block)
     }
 
     /// Vectors of workspace.
