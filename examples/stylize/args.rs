@@ -1,0 +1,224 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, ValueEnum};
+use style_transfer::models::Vgg;
+
+/// Repaint a photograph in the style of a painting.
+///
+/// The method is that of Gatys, Ecker and Bethge (2015): the picture's own pixels are moved until a pre-trained VGG
+/// network sees the photograph's content and the painting's style in them.
+#[derive(Debug, Parser)]
+#[command(name = "stylize", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Args {
+    /// The photograph: PNG, JPEG or WebP, 8 or 16 bits, with or without alpha [default: a sample]
+    pub(crate) content: Option<PathBuf>,
+
+    /// One or more paintings to take the style from; of several, the mean of their statistics [default: a sample]
+    #[arg(value_name = "STYLE")]
+    pub(crate) styles: Vec<PathBuf>,
+
+    /// Where the result goes; .png, .jpg, .jpeg or .webp. Its folder must exist [default: out/stylized.png, whose
+    /// folder is made]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Settings to start from; options given beside it override it [default: our own, tuned to look good]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) preset: Option<Preset>,
+
+    /// Long side of the result in pixels; smaller photographs are enlarged. "native": the photograph as it is
+    #[arg(long, value_name = "N|native", default_value = "512", help_heading = "Pictures")]
+    pub(crate) size: Size,
+
+    /// Long side of the style pictures in pixels, or "native" [default: as --size]
+    #[arg(long, value_name = "N|native", help_heading = "Pictures")]
+    pub(crate) style_size: Option<Size>,
+
+    /// Factor on the size of the style pictures: larger gives larger strokes
+    #[arg(long, value_name = "F", default_value_t = 1.0, allow_negative_numbers = true, help_heading = "Pictures")]
+    pub(crate) style_scale: f64,
+
+    /// Where the painting starts: the photograph, white noise, the first style picture, or a picture of your own,
+    /// which is stretched to the result's size [default: content]
+    #[arg(long, value_name = "content|noise|style|FILE", help_heading = "Pictures")]
+    pub(crate) init: Option<Start>,
+
+    /// Share of white noise in the start, 0 to 1 [default: 0; with --init noise 1, and less mixes in the photograph]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Pictures")]
+    pub(crate) noise_ratio: Option<f32>,
+
+    /// Seed of the noise: the same seed gives the same picture
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Pictures")]
+    pub(crate) seed: u64,
+
+    /// How many times loss and gradient are evaluated [default: 300; gatys: 500]
+    #[arg(long, value_name = "N", help_heading = "Descent")]
+    pub(crate) iterations: Option<usize>,
+
+    /// How the picture descends. L-BFGS paints better in the same time; Adam needs less memory [default: lbfgs]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Descent")]
+    pub(crate) optimizer: Option<OptimizerName>,
+
+    /// Step size in 8-bit steps (255 is from black to white): Adam's rate [default: 5], or how far L-BFGS moves the
+    /// picture on its very first step, in the mean [default: 1]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Descent")]
+    pub(crate) learning_rate: Option<f64>,
+
+    /// Factor of the content loss, 1/2 sum (F - P)^2 [default: 1 over the number of features, which makes the sum a
+    /// mean; gatys: 1]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
+    pub(crate) content_weight: Option<f64>,
+
+    /// Factor of the style loss, sum of w E with E = 1/(4 N^2) sum (G/M - A/M')^2: more gives more painting and less
+    /// photograph [default: see the line "loss" before the start; gatys: 1000]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
+    pub(crate) style_weight: Option<f64>,
+
+    /// Factor of the total variation, 1/2 sum of squared differences of neighbours: more is smoother [default: 0]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
+    pub(crate) tv_weight: Option<f64>,
+
+    /// Layers of the content loss, each "name" (weight 1) or "name=weight" [default: conv4_2]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
+    pub(crate) content_layers: Option<Vec<LayerArg>>,
+
+    /// Layers of the style loss, each "name" (weight 1/n, n the length of the list) or "name=weight"
+    /// [default: conv1_1,conv2_1,conv3_1,conv4_1,conv5_1]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
+    pub(crate) style_layers: Option<Vec<LayerArg>>,
+
+    /// The network's pooling: average, as in the paper, or maximum, as it was trained [default: avg]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
+    pub(crate) pooling: Option<PoolingName>,
+
+    /// vgg16 or vgg19, the paper's, which needs --weights [default: what the weights are; without a file vgg16]
+    #[arg(long, value_name = "NAME", value_parser = vgg, help_heading = "Network")]
+    pub(crate) network: Option<Vgg>,
+
+    /// Weights from PyTorch (.pth), Keras (.h5) or safetensors [default: the VGG-16 inside this program]
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub(crate) weights: Option<PathBuf>,
+
+    /// What computes
+    #[arg(long, value_enum, value_name = "NAME", default_value = "cpu", help_heading = "Network")]
+    pub(crate) backend: BackendName,
+
+    /// Threads of the CPU backend; the result does not depend on it [default: one a core]
+    #[arg(long, value_name = "N", help_heading = "Network")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Also save the picture after every N iterations, as FILE_0050.png and so on
+    #[arg(long, value_name = "N", help_heading = "Telling")]
+    pub(crate) snapshot_every: Option<NonZeroUsize>,
+
+    /// Write the losses of each iteration as a line of JSON; iteration 0 is the start before any change
+    #[arg(long, value_name = "FILE.jsonl", help_heading = "Telling")]
+    pub(crate) log: Option<PathBuf>,
+
+    /// Tell nothing but errors
+    #[arg(long, help_heading = "Telling")]
+    pub(crate) quiet: bool,
+}
+
+const AFTER_HELP: &str = "\
+Ctrl-C ends after the iteration at work and saves the best picture so far (exit status 130); \
+a second Ctrl-C ends at once and saves nothing. Files appear under their names only when they are complete.
+
+The photograph's transparency and colour profile are carried to the result, which has 8 bits a channel. \
+Colours are not converted: the style picture should be in the photograph's colour space.";
+
+/// `--size` and `--style-size`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Size {
+    Native,
+    LongSide(u32),
+}
+
+/// The longest side that a picture may be given, in pixels.
+pub(crate) const LARGEST: u32 = 32_768;
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s.parse() {
+            _ if s == "native" => Ok(Self::Native),
+            Ok(n) if (1..=LARGEST).contains(&n) => Ok(Self::LongSide(n)),
+            _ => Err(format!("a size is a number of pixels from 1 to {LARGEST}, or \"native\"")),
+        }
+    }
+}
+
+/// `--init`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Start {
+    Content,
+    Noise,
+    Style,
+    File(PathBuf),
+}
+
+impl FromStr for Start {
+    type Err = std::convert::Infallible;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(match s {
+            "content" => Self::Content,
+            "noise" => Self::Noise,
+            "style" => Self::Style,
+            file => Self::File(file.into()),
+        })
+    }
+}
+
+/// An entry of `--content-layers` or `--style-layers`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LayerArg {
+    pub(crate) name: String,
+    pub(crate) weight: Option<f64>,
+}
+
+impl FromStr for LayerArg {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let Some((name, weight)) = s.split_once('=') else {
+            return Ok(Self { name: s.trim().into(), weight: None });
+        };
+        let number = weight.trim().parse().map_err(|_| format!("the weight {weight:?} is not a number"))?;
+        Ok(Self { name: name.trim().into(), weight: Some(number) })
+    }
+}
+
+fn vgg(s: &str) -> Result<Vgg, style_transfer::Error> {
+    s.parse()
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Preset {
+    /// The paper's formulas and settings: average pooling, start from noise, content weight 1 and style weight 1000.
+    Gatys,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum OptimizerName {
+    Lbfgs,
+    Adam,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PoolingName {
+    Avg,
+    Max,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum BackendName {
+    Cpu,
+    /// Not in this build.
+    Cuda,
+}

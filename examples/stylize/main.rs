@@ -1,0 +1,56 @@
+//! `stylize`: repaint a photograph in the style of a painting.
+//!
+//! Without arguments it repaints the sample photograph beside it. [`args`] lists the options, [`settings`] holds the
+//! defaults and presets, [`paint`] is the work itself and the part to read first.
+
+mod args;
+mod interrupt;
+mod output;
+mod paint;
+mod picture;
+mod report;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use style_transfer::cpu::Cpu;
+use style_transfer::{Error, ErrorKind};
+
+use args::{Args, BackendName};
+use interrupt::Interrupt;
+use paint::Outcome;
+use report::Report;
+
+/// What a shell calls "ended by Ctrl-C".
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let report = Report::new(args.quiet);
+    match run(&args, &report) {
+        Ok(Outcome::Finished) => ExitCode::SUCCESS,
+        Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(e) => {
+            report.error(&e);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
+    let interrupt = Interrupt::new()?;
+    match args.backend {
+        BackendName::Cpu => {
+            let backend = match args.threads {
+                Some(n) => Cpu::builder().threads(n.get()).build()?,
+                None => Cpu::new()?,
+            };
+            paint::paint(backend, args, report, &interrupt)
+        }
+        BackendName::Cuda => {
+            let message = "this build has no CUDA backend; use --backend cpu";
+            Err(Error::new(ErrorKind::Unavailable, message).into())
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Files that appear complete or not at all, and a log that grows line by line.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use image::ImageFormat;
+use serde::{Serialize, Serializer};
+use style_transfer::{Error, ErrorKind, Image, LayerLoss, Progress, Result};
+
+use crate::picture::{Extras, carries_alpha, encode};
+
+/// Where results go if nothing is said.
+const DEFAULT_FOLDER: &str = "out";
+const DEFAULT_NAME: &str = "stylized.png";
+
+/// Where the result goes.
+pub(crate) struct Output {
+    path: PathBuf,
+    format: ImageFormat,
+    extras: Extras,
+}
+
+impl Output {
+    /// Checks everything about the path that can be known before the work, so that none is done in vain.
+    pub(crate) fn new(path: Option<&Path>, inputs: &[&Path]) -> Result<Self> {
+        let Some(path) = path else {
+            fs::create_dir_all(DEFAULT_FOLDER).map_err(|e| io("cannot make the folder", DEFAULT_FOLDER.as_ref(), e))?;
+            return Self::new(Some(&Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME)), inputs);
+        };
+        let bad = |what: &str| Error::new(ErrorKind::Argument, format!("{}: {what}", path.display()));
+        let format = path.extension().and_then(ImageFormat::from_extension);
+        let format = format
+            .filter(|f| matches!(f, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP))
+            .ok_or_else(|| bad("the result can be written as .png, .jpg, .jpeg or .webp; give it such a name"))?;
+        let folder = folder(path);
+        if !folder.is_dir() {
+            return Err(Error::new(
+                ErrorKind::Io,
+                format!("there is no folder {}; make it, or choose another for the result", folder.display()),
+            ));
+        }
+        if path.is_dir() {
+            return Err(bad("this is a folder; give the result a file name"));
+        }
+        let same = |input: &&Path| matches!((input.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        if inputs.iter().any(same) {
+            return Err(bad("the result would overwrite one of the pictures that it is made from; name another file"));
+        }
+        temporary(folder, "").map_err(|e| io("cannot write into the folder", folder, e))?;
+        Ok(Self { path: path.to_owned(), format, extras: Extras::default() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the photograph gives to the result. Says whether all of it can be kept.
+    pub(crate) fn carry(&mut self, extras: Extras) -> bool {
+        self.extras = extras;
+        carries_alpha(self.format) || !self.extras.has_alpha()
+    }
+
+    /// Writes the result.
+    pub(crate) fn save(&self, image: &Image) -> Result<()> {
+        self.write(image, &self.path)
+    }
+
+    /// Writes the picture after so many iterations beside the result, and tells where.
+    pub(crate) fn save_snapshot(&self, image: &Image, iterations: usize) -> Result<PathBuf> {
+        let path = self.path.with_file_name(format!("{}_{iterations:04}.{}", self.stem(), self.extension()));
+        self.write(image, &path)?;
+        Ok(path)
+    }
+
+    /// Writes the result into the system's folder for temporary files, for when its own place fails it.
+    pub(crate) fn rescue(&self, image: &Image) -> Result<PathBuf> {
+        let folder = env::temp_dir();
+        let bytes = encode(image, &self.extras, self.format)?;
+        let suffix = format!("-{}.{}", self.stem(), self.extension());
+        let failed = |e| io("cannot write into", &folder, e);
+        let mut file = temporary(&folder, &suffix).map_err(failed)?;
+        file.write_all(&bytes).map_err(failed)?;
+        let (_, path) = file.keep().map_err(|e| failed(e.error))?;
+        Ok(path)
+    }
+
+    fn write(&self, image: &Image, path: &Path) -> Result<()> {
+        let bytes = encode(image, &self.extras, self.format)?;
+        let write = || {
+            let mut file = temporary(folder(path), "")?;
+            file.write_all(&bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path).map_err(|e| e.error)?;
+            Ok(())
+        };
+        write().map_err(|e| io("cannot write", path, e))
+    }
+
+    fn stem(&self) -> std::borrow::Cow<'_, str> {
+        self.path.file_stem().unwrap_or_default().to_string_lossy()
+    }
+
+    fn extension(&self) -> std::borrow::Cow<'_, str> {
+        self.path.extension().unwrap_or_default().to_string_lossy()
+    }
+}
+
+/// The folder that a file lies in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A file that is removed again unless it is made to stay, with the permissions of any other new file.
+fn temporary(folder: &Path, suffix: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".stylize-").suffix(suffix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+fn io(what: &str, path: &Path, e: std::io::Error) -> Error {
+    Error::new(ErrorKind::Io, format!("{what} {}", path.display())).with_source(e)
+}
+
+/// `--log`: a line of JSON an evaluation.
+pub(crate) struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+/// One line. Values that are not finite (of a step that was rejected) are `null`.
+#[derive(Serialize)]
+struct Line<'a> {
+    iteration: usize,
+    seconds: f64,
+    content: f64,
+    style: f64,
+    tv: f64,
+    total: f64,
+    #[serde(serialize_with = "as_map")]
+    layers: &'a [LayerLoss],
+}
+
+fn as_map<S: Serializer>(layers: &&[LayerLoss], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(layers.iter().map(|l| (&l.layer, l.loss)))
+}
+
+impl Log {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path).map_err(|e| io("cannot write the log", path, e))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Writes one evaluation at once, so that a log can be followed and lacks nothing if the job is stopped.
+    pub(crate) fn write(&mut self, progress: &Progress, since_start: Duration) -> Result<()> {
+        let losses = &progress.losses;
+        let line = Line {
+            iteration: progress.iteration,
+            seconds: since_start.as_secs_f64(),
+            content: losses.content,
+            style: losses.style,
+            tv: losses.tv,
+            total: losses.total,
+            layers: &losses.style_layers,
+        };
+        let mut bytes = serde_json::to_vec(&line)
+            .map_err(|e| Error::new(ErrorKind::Io, "cannot write a line of the log").with_source(e))?;
+        bytes.push(b'\n');
+        self.file.write_all(&bytes).map_err(|e| io("cannot write the log", &self.path, e))
+    }
+}
