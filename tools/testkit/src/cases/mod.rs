@@ -3,7 +3,7 @@
 //! Each op is held to the [`crate::oracle`] within a tolerance that its file states once, and to what needs no
 //! tolerance: `Store` never reads its destination (it holds NaN), fused equals composed, the same call gives the same
 //! bits, operands that do not fit are an error and no panic. Every comparison is made twice, with operands in fresh
-//! memory and with operands reshaped within larger memory full of NaN ([`Lab`]).
+//! memory and with operands reshaped within larger memory full of NaN.
 
 pub mod conv2d;
 pub mod gram;
