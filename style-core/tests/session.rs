@@ -1,0 +1,342 @@
+//! Sessions on small random networks, held to the paper's formulas and to finite differences.
+
+use std::ops::ControlFlow;
+
+use style_core::{
+    AdamOptions, ConvLayer, ErrorKind, Features, Image, Init, InitFrom, InputSpace, Layer, LayerWeight, LbfgsOptions,
+    Model, Network, Optimizer, Pooling, Session, SessionBuilder,
+};
+use testkit::{Reference, Rng};
+
+fn conv(name: &str, in_channels: usize, out_channels: usize, rng: &mut Rng) -> Layer {
+    let scale = (2.0 / (9.0 * in_channels as f64)).sqrt();
+    let mut draw = |n: usize, scale: f64| (0..n).map(|_| (rng.unit() * 1.7 * scale) as f32).collect();
+    let (weight, bias) = (draw(9 * in_channels * out_channels, scale), draw(out_channels, 5.0));
+    Layer::Conv(ConvLayer { name: name.into(), in_channels, out_channels, weight, bias })
+}
+
+/// Two blocks of two convolutions and one more.
+fn model(input: InputSpace) -> Model {
+    let mut rng = Rng::new("session");
+    let layers = vec![
+        conv("conv1_1", 3, 5, &mut rng),
+        conv("conv1_2", 5, 6, &mut rng),
+        Layer::Pool { name: "pool1".into() },
+        conv("conv2_1", 6, 7, &mut rng),
+        conv("conv2_2", 7, 5, &mut rng),
+        Layer::Pool { name: "pool2".into() },
+        conv("conv3_1", 5, 6, &mut rng),
+    ];
+    Model::new("tiny", input, layers).unwrap()
+}
+
+fn network() -> Network<Reference> {
+    Network::new(Reference, &model(InputSpace::CAFFE)).unwrap()
+}
+
+fn picture(name: &str, width: usize, height: usize) -> Image {
+    let mut rng = Rng::new(name);
+    let pixels = (0..3 * width * height).map(|_| (127.5 + 127.5 * rng.unit()) as f32).collect();
+    Image::from_planar(width, height, pixels).unwrap()
+}
+
+fn layers(list: &[(&str, f64)]) -> Vec<LayerWeight> {
+    list.iter().map(|&(layer, weight)| LayerWeight { layer: layer.into(), weight }).collect()
+}
+
+fn builder() -> SessionBuilder<Reference> {
+    Session::builder(network())
+        .content(picture("content", 13, 9))
+        .style(picture("style", 8, 10))
+        .content_layers(layers(&[("conv2_2", 1.0)]))
+        .style_layers(layers(&[("conv1_1", 0.25), ("conv2_1", 0.5), ("conv3_1", 0.25)]))
+}
+
+#[test]
+fn losses_are_the_papers() {
+    for pooling in [Pooling::Average, Pooling::Max] {
+        let mut session =
+            builder().pooling(pooling).content_weight(0.5).style_weight(3.0).tv_weight(0.1).build().unwrap();
+        let image = picture("image", 13, 9);
+        let (losses, _) = session.evaluate(&image).unwrap();
+
+        let network = network();
+        let names = ["conv1_1", "conv2_1", "conv2_2", "conv3_1"];
+        let features = |image: &Image| network.features(image, &names, pooling).unwrap();
+        let (f, p, s) = (features(&image), features(&picture("content", 13, 9)), features(&picture("style", 8, 10)));
+        let content: f64 =
+            f[2].values.iter().zip(&p[2].values).map(|(f, p)| 0.5 * (f64::from(*f) - f64::from(*p)).powi(2)).sum();
+        close(losses.content, content);
+        close(losses.content_layers[0].loss, content);
+        let mut style = 0.0;
+        for (i, (at, weight)) in [(0, 0.25), (1, 0.5), (3, 0.25)].into_iter().enumerate() {
+            let n = f[at].shape.channels as f64;
+            let e: f64 =
+                gram(&f[at]).iter().zip(gram(&s[at])).map(|(g, a)| (g - a).powi(2)).sum::<f64>() / (4.0 * n * n);
+            close(losses.style_layers[i].loss, e);
+            style += weight * e;
+        }
+        close(losses.style, style);
+        let pixel = |c: usize, r: usize, x: usize| f64::from(image.pixels()[(c * 9 + r) * 13 + x]);
+        let mut tv = 0.0;
+        for (c, r, x) in (0..3).flat_map(|c| (0..9).flat_map(move |r| (0..13).map(move |x| (c, r, x)))) {
+            tv += if r < 8 { 0.5 * (pixel(c, r + 1, x) - pixel(c, r, x)).powi(2) } else { 0.0 };
+            tv += if x < 12 { 0.5 * (pixel(c, r, x + 1) - pixel(c, r, x)).powi(2) } else { 0.0 };
+        }
+        close(losses.tv, tv);
+        close(losses.total, 0.5 * content + 3.0 * style + 0.1 * tv);
+    }
+}
+
+/// `F F^T / M`.
+fn gram(f: &Features) -> Vec<f64> {
+    let m = f.shape.positions();
+    let row = |i: usize| f.values[i * m..][..m].iter().map(|&v| f64::from(v));
+    let n = f.shape.channels;
+    (0..n * n).map(|at| row(at / n).zip(row(at % n)).map(|(a, b)| a * b).sum::<f64>() / m as f64).collect()
+}
+
+fn close(a: f64, b: f64) {
+    assert!((a - b).abs() <= 2e-5 * b.abs().max(1e-3), "{a} is not {b}");
+}
+
+#[test]
+fn the_gradient_is_that_of_finite_differences() {
+    for pooling in [Pooling::Average, Pooling::Max] {
+        let session = builder().pooling(pooling).content_weight(0.01).tv_weight(1.0);
+        let mut session =
+            session.content_layers(layers(&[("conv2_2", 1.0), ("pool1", 0.5), ("conv1_1", 0.1)])).build().unwrap();
+        let image = picture("image", 13, 9);
+        let (_, gradient) = session.evaluate(&image).unwrap();
+        let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        let mut rng = Rng::new("direction");
+        for _ in 0..5 {
+            let direction: Vec<f32> = image.pixels().iter().map(|_| rng.unit() as f32).collect();
+            let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
+            let mut at = |t: f32| {
+                let pixels = image.pixels().iter().zip(&direction).map(|(p, d)| p + t * d).collect();
+                session.evaluate(&Image::from_planar(13, 9, pixels).unwrap()).unwrap().0.total
+            };
+            let h = 1.0 / 64.0;
+            let difference = (at(h) - at(-h)) / (2.0 * f64::from(h));
+            assert!((slope - difference).abs() <= 2e-3 * norm, "{slope} is not {difference}");
+        }
+    }
+}
+
+#[test]
+fn both_input_spaces_see_the_same_picture() {
+    // One network described for RGB and, with its first filters reordered, for BGR.
+    let rgb = InputSpace { order: style_core::ChannelOrder::Rgb, ..InputSpace::CAFFE };
+    let rgb = InputSpace { mean: [123.68, 116.779, 103.939], ..rgb };
+    let mut layers = model(rgb).layers().to_vec();
+    if let Layer::Conv(first) = &mut layers[0] {
+        for filter in first.weight.chunks_exact_mut(27) {
+            let (red, blue) = filter.split_at_mut(18);
+            red[..9].swap_with_slice(blue);
+        }
+    }
+    let bgr = Network::new(Reference, &Model::new("bgr", InputSpace::CAFFE, layers).unwrap()).unwrap();
+    let rgb = Network::new(Reference, &model(rgb)).unwrap();
+    let see = |n: &Network<Reference>| n.features(&picture("image", 6, 7), &["conv2_1"], Pooling::Average).unwrap();
+    for (a, b) in see(&rgb)[0].values.iter().zip(&see(&bgr)[0].values) {
+        close(f64::from(*a), f64::from(*b));
+    }
+    assert_eq!(rgb.mean(), bgr.mean());
+}
+
+#[test]
+fn descends_and_stays_finite() {
+    let adam = Optimizer::Adam(AdamOptions { learning_rate: 2.0, ..Default::default() });
+    for optimizer in [Optimizer::default(), adam] {
+        let mut session = builder().optimizer(optimizer).init(Init::Noise).seed(3).iterations(25).build().unwrap();
+        let mut totals = vec![];
+        session
+            .run(|progress| {
+                assert_eq!(progress.iteration, totals.len());
+                if progress.accepted {
+                    totals.push(progress.losses.total);
+                } else {
+                    totals.push(*totals.last().unwrap());
+                }
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(totals.len(), 25);
+        assert!(totals[24] < 0.2 * totals[0], "{totals:?}");
+        let (losses, _) = {
+            let image = session.image().unwrap();
+            session.evaluate(&image).unwrap()
+        };
+        close(losses.total, totals[24]);
+    }
+}
+
+#[test]
+fn an_accepted_lbfgs_step_never_rises() {
+    let mut session = builder().init(Init::Noise).iterations(60).build().unwrap();
+    let mut last = f64::INFINITY;
+    while !session.is_finished() {
+        let progress = session.step().unwrap();
+        if progress.accepted {
+            assert!(progress.losses.total <= last);
+            last = progress.losses.total;
+        }
+    }
+}
+
+/// A quadratic: one layer whose ReLU never closes, with curvatures 1, 100 and 10^4 in the three channels.
+fn quadratic(tv: f64, optimizer: Optimizer, iterations: usize) -> (f64, f64) {
+    let mut weight = vec![0.0; 81];
+    for (c, scale) in [1.0, 10.0, 100.0].into_iter().enumerate() {
+        weight[(3 * c + c) * 9 + 4] = scale;
+    }
+    let layer = ConvLayer { name: "linear".into(), in_channels: 3, out_channels: 3, weight, bias: vec![1e5; 3] };
+    let input = InputSpace { order: style_core::ChannelOrder::Rgb, ..InputSpace::CAFFE };
+    let model = Model::new("linear", input, vec![Layer::Conv(layer)]).unwrap();
+    let mut session = Session::builder(Network::new(Reference, &model).unwrap())
+        .content(picture("content", 9, 7))
+        .content_layers(layers(&[("linear", 1.0)]))
+        .style_layers(vec![])
+        .content_weight(1.0)
+        .tv_weight(tv)
+        .init(Init::Noise)
+        .optimizer(optimizer)
+        .iterations(iterations)
+        .build()
+        .unwrap();
+    let (mut first, mut best) = (None, f64::INFINITY);
+    session
+        .run(|p| {
+            first.get_or_insert(p.losses.total);
+            best = best.min(p.losses.total);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    (first.unwrap(), best)
+}
+
+#[test]
+fn lbfgs_solves_a_quadratic_of_few_curvatures_in_few_evaluations() {
+    // Three distinct eigenvalues: with exact line searches three steps suffice (Nocedal and Wright, section 5.1), with
+    // strong Wolfe a few more. The features are stored in f32 beside a bias of 1e5, hence the floor.
+    let (first, best) = quadratic(0.0, Optimizer::default(), 25);
+    assert!(best < 1e-6 * first, "{first} {best}");
+    // A history of two pairs still converges, linearly.
+    let short = Optimizer::Lbfgs(LbfgsOptions { history: 2, ..Default::default() });
+    let (first, best) = quadratic(0.0, short, 60);
+    assert!(best < 1e-6 * first, "{first} {best}");
+}
+
+#[test]
+fn several_styles_are_a_mean_of_gram_matrices() {
+    let image = picture("image", 13, 9);
+    let evaluate = |b: SessionBuilder<Reference>| b.build().unwrap().evaluate(&image).unwrap().0.style;
+    let twice = evaluate(builder().style(picture("style", 8, 10)));
+    close(twice, evaluate(builder()));
+    let one_sided = evaluate(builder().style_blend(picture("other", 11, 8), 0.0));
+    close(one_sided, evaluate(builder()));
+    assert_ne!(evaluate(builder().style(picture("other", 11, 8))), twice);
+}
+
+#[test]
+fn starts() {
+    let image = |init| builder().init(init).seed(7).build().unwrap().image().unwrap();
+    let content = picture("content", 13, 9);
+    let near = |a: &Image, b: &Image| a.pixels().iter().zip(b.pixels()).all(|(a, b)| (a - b).abs() < 1e-3);
+    assert!(near(&image(Init::Content), &content));
+    assert_eq!(image(Init::Noise), image(Init::Noise));
+    assert_ne!(image(Init::Noise), builder().init(Init::Noise).seed(8).build().unwrap().image().unwrap());
+    let other = picture("start", 13, 9);
+    assert!(near(&image(Init { from: InitFrom::Image(other.clone()), noise_ratio: 0.0 }), &other));
+    assert_eq!(image(Init::Style).shape(), content.shape());
+    let half = image(Init { from: InitFrom::Content, noise_ratio: 0.5 });
+    let noise = image(Init::Noise);
+    for ((h, n), c) in half.pixels().iter().zip(noise.pixels()).zip(content.pixels()) {
+        assert!((h - 0.5 * (n + c)).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn bad_descriptions_are_typed_errors() {
+    let fails = |b: SessionBuilder<Reference>, kind: ErrorKind, says: &str| {
+        let planned = b.plan().unwrap_err();
+        let error = b.build().unwrap_err();
+        assert_eq!(error.to_string(), planned.to_string());
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+    };
+    use ErrorKind::{Argument, Shape};
+    fails(Session::builder(network()), Argument, "content picture");
+    fails(Session::builder(network()).content(picture("c", 9, 9)), Argument, "style picture");
+    fails(builder().content_layers(layers(&[("conv9_9", 1.0)])), Argument, "it has conv1_1, conv1_2");
+    fails(builder().style_layers(layers(&[("conv1_1", 1.0), ("conv1_1", 2.0)])), Argument, "twice");
+    fails(builder().style_layers(vec![]).content_layers(vec![]), Argument, "layer");
+    for weight in [-1.0, f64::NAN, f64::INFINITY] {
+        fails(builder().content_weight(weight), Argument, "content weight");
+        fails(builder().style_weight(weight), Argument, "style weight");
+        fails(builder().tv_weight(weight), Argument, "total variation");
+        fails(builder().style_layers(layers(&[("conv1_1", weight)])), Argument, "conv1_1");
+        fails(builder().style_blend(picture("s", 9, 9), weight), Argument, "share");
+        let adam = AdamOptions { learning_rate: weight, ..Default::default() };
+        fails(builder().optimizer(Optimizer::Adam(adam)), Argument, "step");
+    }
+    fails(
+        builder().optimizer(Optimizer::Lbfgs(LbfgsOptions { history: 0, ..Default::default() })),
+        Argument,
+        "history",
+    );
+    fails(builder().iterations(0), Argument, "iteration");
+    fails(builder().content(picture("small", 3, 9)), Shape, "too small");
+    fails(builder().style(picture("small", 9, 3)), Shape, "a style picture");
+    fails(builder().init(Init { from: InitFrom::Content, noise_ratio: 1.5 }), Argument, "noise ratio");
+    fails(
+        builder().init(Init { from: InitFrom::Image(picture("i", 9, 13)), noise_ratio: 0.0 }),
+        Shape,
+        "start picture",
+    );
+}
+
+#[test]
+fn weights_too_large_are_an_error_and_not_a_black_picture() {
+    let mut session =
+        builder().style_weight(1e30).content_weight(1e30).init(Init::Noise).iterations(8).build().unwrap();
+    match session.run(|_| ControlFlow::Continue(())) {
+        Ok(()) => {}
+        Err(e) => assert_eq!(e.kind(), ErrorKind::NonFinite),
+    }
+    assert!(session.image().unwrap().pixels().iter().all(|p| p.is_finite()));
+}
+
+#[test]
+fn a_callback_can_stop_and_go_on() {
+    let mut session = builder().iterations(10).build().unwrap();
+    let mut seen = 0;
+    for _ in 0..2 {
+        session
+            .run(|_| {
+                seen += 1;
+                if seen % 4 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+    }
+    assert_eq!(seen, 8);
+    assert!(!session.is_finished());
+}
+
+#[test]
+fn evaluate_leaves_the_session_alone() {
+    let run = |disturb: bool| {
+        let mut session = builder().iterations(12).build().unwrap();
+        while !session.is_finished() {
+            session.step().unwrap();
+            if disturb {
+                session.evaluate(&picture("elsewhere", 13, 9)).unwrap();
+            }
+        }
+        session.image().unwrap()
+    };
+    assert_eq!(run(false), run(true));
+    let error = builder().build().unwrap().evaluate(&picture("p", 9, 13)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Shape);
+}
