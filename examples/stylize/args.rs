@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
     /// Where the result goes; .png, .jpg, .jpeg or .webp. Its folder must exist [default: out/stylized.png, whose
     /// folder is made]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
     /// Settings to start from; options given beside it override it [default: our own, tuned to look good]
@@ -111,7 +111,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Also save the picture after every N iterations, as FILE_0050.png and so on
+    /// Also save the picture after every N iterations, as OUT_0050.png and so on
     #[arg(long, value_name = "N", help_heading = "Telling")]
     pub(crate) snapshot_every: Option<NonZeroUsize>,
 

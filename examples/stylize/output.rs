@@ -19,13 +19,15 @@ const DEFAULT_NAME: &str = "stylized.png";
 /// Where the result goes.
 pub(crate) struct Output {
     path: PathBuf,
+    /// Files that the job reads, and so must not write.
+    inputs: Vec<PathBuf>,
     format: ImageFormat,
     extras: Extras,
 }
 
 impl Output {
     /// Checks everything about the path that can be known before the work, so that none is done in vain.
-    pub(crate) fn new(path: Option<&Path>, inputs: &[&Path]) -> Result<Self> {
+    pub(crate) fn new(path: Option<&Path>, inputs: &[PathBuf]) -> Result<Self> {
         let Some(path) = path else {
             fs::create_dir_all(DEFAULT_FOLDER).map_err(|e| io("cannot make the folder", DEFAULT_FOLDER.as_ref(), e))?;
             return Self::new(Some(&Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME)), inputs);
@@ -45,12 +47,9 @@ impl Output {
         if path.is_dir() {
             return Err(bad("this is a folder; give the result a file name"));
         }
-        let same = |input: &&Path| matches!((input.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        if inputs.iter().any(same) {
-            return Err(bad("the result would overwrite one of the pictures that it is made from; name another file"));
-        }
+        spare(inputs, path)?;
         temporary(folder, "").map_err(|e| io("cannot write into the folder", folder, e))?;
-        Ok(Self { path: path.to_owned(), format, extras: Extras::default() })
+        Ok(Self { path: path.to_owned(), inputs: inputs.to_vec(), format, extras: Extras::default() })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -88,6 +87,7 @@ impl Output {
     }
 
     fn write(&self, image: &Image, path: &Path) -> Result<()> {
+        spare(&self.inputs, path)?;
         let bytes = encode(image, &self.extras, self.format)?;
         let write = || {
             let mut file = temporary(folder(path), "")?;
@@ -106,6 +106,16 @@ impl Output {
     fn extension(&self) -> std::borrow::Cow<'_, str> {
         self.path.extension().unwrap_or_default().to_string_lossy()
     }
+}
+
+/// Refuses to write to one of the files that are read.
+fn spare(inputs: &[PathBuf], path: &Path) -> Result<()> {
+    let same = |input: &PathBuf| matches!((input.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if inputs.iter().any(same) {
+        let message = format!("{}: this would overwrite a file that the picture is made from", path.display());
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
+    Ok(())
 }
 
 /// The folder that a file lies in.
@@ -156,7 +166,8 @@ fn as_map<S: Serializer>(layers: &&[LayerLoss], serializer: S) -> Result<S::Ok, 
 }
 
 impl Log {
-    pub(crate) fn create(path: &Path) -> Result<Self> {
+    pub(crate) fn create(path: &Path, inputs: &[PathBuf]) -> Result<Self> {
+        spare(inputs, path)?;
         let file = File::create(path).map_err(|e| io("cannot write the log", path, e))?;
         Ok(Self { path: path.to_owned(), file })
     }

@@ -35,8 +35,8 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
 
     // All that can be wrong is found before the work starts.
     let start_path = if let Start::File(path) = &settings.start { Some(path) } else { None };
-    let inputs: Vec<&Path> =
-        [&content_path].into_iter().chain(&style_paths).chain(start_path).map(PathBuf::as_path).collect();
+    let others = start_path.into_iter().chain(&args.weights);
+    let inputs: Vec<PathBuf> = [&content_path].into_iter().chain(&style_paths).chain(others).cloned().collect();
     let mut output = Output::new(args.output.as_deref(), &inputs)?;
     let content = Picture::open(&content_path)?;
     let painted = content.sized(args.size, 1.0)?;
@@ -63,7 +63,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let builder = describe(Session::builder(network), &settings, painted, styles, init).seed(args.seed);
     let peak = builder.plan()?.peak();
     report.say(format!("memory   {:.0} MiB at most for the network and the picture", peak as f64 / f64::from(1 << 20)));
-    let mut log = args.log.as_deref().map(Log::create).transpose()?;
+    let log = args.log.as_deref().map(|path| Log::create(path, &inputs)).transpose()?;
     let session = builder.build()?;
     let [alpha, beta, gamma] = session.weights();
     report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv"));
@@ -73,7 +73,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     };
     report.say(format!("descent  {name}, {} iterations", settings.iterations));
 
-    Job { session, output, log: log.take(), report, snapshot_every: args.snapshot_every.map(|n| n.get()) }
+    Job { session, output, log, report, snapshot_every: args.snapshot_every.map(|n| n.get()) }
         .run(settings.iterations, interrupt)
 }
 
@@ -153,14 +153,19 @@ impl<B: Backend> Job<'_, B> {
     /// Steps until all is done or the user had enough, then saves. Nothing on the way costs the user the picture: a
     /// log or a snapshot that cannot be written is told at once, and makes the program fail when all else is done.
     fn run(mut self, iterations: usize, interrupt: &Interrupt) -> Result<Outcome> {
-        let (start, mut first, mut last) = (Instant::now(), None, None);
+        let start = Instant::now();
+        let (mut first, mut best, mut last) = (None, f64::NAN, None);
         let mut failed = None;
         self.report.start_bar(iterations);
         while !self.session.is_finished() && !interrupt.asked() {
             match self.session.step() {
                 Ok(progress) => {
-                    failed = self.record(&progress, start.elapsed()).or(failed);
                     first.get_or_insert(progress.losses.total);
+                    if progress.accepted {
+                        // The picture is now the one just evaluated; else that was only a try.
+                        best = progress.losses.total;
+                    }
+                    failed = self.record(&progress, best, start.elapsed()).or(failed);
                     last = Some(progress);
                 }
                 Err(e) => {
@@ -181,11 +186,10 @@ impl<B: Backend> Job<'_, B> {
             () => "",
         };
         self.report.say(format!(
-            "wrote    {} after {} iterations in {:.1?}{how}: loss {first:.4e} at the start, {:.4e} at the end",
+            "wrote    {} after {} iterations in {:.1?}{how}: loss {first:.4e} at the start, {best:.4e} at the end",
             self.output.path().display(),
             last.iteration + 1,
             start.elapsed(),
-            last.losses.total,
         ));
         match failed {
             Some(e) => Err(e),
@@ -195,8 +199,8 @@ impl<B: Backend> Job<'_, B> {
     }
 
     /// Tells, logs and snaps one evaluation; what went wrong with it, if anything.
-    fn record(&mut self, progress: &Progress, since_start: Duration) -> Option<anyhow::Error> {
-        self.report.progress(progress);
+    fn record(&mut self, progress: &Progress, loss: f64, since_start: Duration) -> Option<anyhow::Error> {
+        self.report.progress(progress, loss);
         let mut failed = None;
         if let Some(Err(e)) = self.log.as_mut().map(|log| log.write(progress, since_start)) {
             self.report.warn(&e);

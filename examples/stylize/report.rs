@@ -60,17 +60,17 @@ impl Report {
         *self.bar.borrow_mut() = Some(bar);
     }
 
-    /// Moves the bar, or writes a line now and then where there is no terminal.
-    pub(crate) fn progress(&self, progress: &Progress) {
+    /// Moves the bar, or writes a line now and then where there is no terminal; `loss` is that of the
+    /// picture as it is.
+    pub(crate) fn progress(&self, progress: &Progress, loss: f64) {
         let borrowed = self.bar.borrow();
         let Some(bar) = &*borrowed else { return };
-        let losses = &progress.losses;
-        bar.set_message(format!("loss {:.4e}", losses.total));
+        bar.set_message(format!("loss {loss:.4e}"));
         bar.set_position(progress.iteration as u64 + 1);
         if bar.is_hidden() && self.last_line.get().is_none_or(|t| t.elapsed() >= LINE_EVERY) {
             self.last_line.set(Some(Instant::now()));
             let (done, all) = (progress.iteration + 1, progress.iterations);
-            eprintln!("{done}/{all}  loss {:.4e}  {:.0?} left", losses.total, bar.eta());
+            eprintln!("{done}/{all}  loss {loss:.4e}  {:.0?} left", bar.eta());
         }
     }
 

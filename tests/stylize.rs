@@ -1,0 +1,470 @@
+//! The tool `stylize` from outside: what it paints, what it keeps of the photograph, and what it says to bad input.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::{DynamicImage, ExtendedColorType, ImageBuffer, ImageEncoder, ImageReader, Rgb, RgbImage, Rgba, RgbaImage};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The example: `cargo test` without a selection builds it; `cargo test --test stylize` takes what is there.
+fn tool() -> PathBuf {
+    let test = env::current_exe().expect("the path of this test");
+    let folder = test.parent().and_then(Path::parent).expect("target/PROFILE");
+    let tool = folder.join("examples").join(format!("stylize{}", env::consts::EXE_SUFFIX));
+    assert!(tool.is_file(), "{} is not built: run `cargo build --example stylize`", tool.display());
+    tool
+}
+
+/// A folder of its own for a test, with two pictures in it.
+struct Bench(TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self(TempDir::new().expect("a temporary folder"));
+        photograph(40, 32).save(bench.path("photo.png")).expect("saves");
+        painting(36, 36).save(bench.path("art.png")).expect("saves");
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The tool, about to run in this folder.
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(tool());
+        command.current_dir(self.0.path()).args(line.split_whitespace());
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.command(line).output().expect("runs")
+    }
+
+    /// Runs to a good end.
+    fn paint(&self, line: &str) -> String {
+        let output = self.run(line);
+        let said = said(&output);
+        assert!(output.status.success(), "{line}: {said}");
+        said
+    }
+
+    /// Runs to an error that tells all of `words`.
+    fn fail(&self, line: &str, words: &[&str]) {
+        let output = self.run(line);
+        let said = said(&output);
+        assert!(!output.status.success(), "{line} did not fail: {said}");
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{line}: {:?}: {said}", output.status);
+        assert!(said.lines().any(|l| l.starts_with("error: ")), "{line}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{line}: {word:?} is not in: {said}");
+        }
+        assert!(!self.path("x.png").exists(), "{line}");
+    }
+
+    fn open(&self, name: &str) -> DynamicImage {
+        ImageReader::open(self.path(name)).expect("is there").decode().expect("is a picture")
+    }
+
+    fn log(&self, name: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn photograph(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        let disc = (x as i32 - 18).pow(2) + (y as i32 - 15).pow(2) < 90;
+        Rgb([(5 * x) as u8, (7 * y) as u8, if disc { 220 } else { 40 }])
+    })
+}
+
+fn painting(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        if (x + y) / 4 % 2 == 0 { Rgb([230, 180, 30]) } else { Rgb([20, 60, (3 * x) as u8]) }
+    })
+}
+
+fn number(line: &Value, key: &str) -> f64 {
+    line[key].as_f64().unwrap_or_else(|| panic!("{key} in {line}"))
+}
+
+#[test]
+fn paints_and_logs() {
+    let bench = Bench::new();
+    let said = bench.paint("photo.png art.png -o x.png --size 48 --iterations 12 --log log.jsonl --tv-weight 1e-4");
+    for word in ["photo.png at 48x38 from 40x32", "art.png at 48x48", "VGG-16", "sha256", "cpu", "MiB", "12 iterations"]
+    {
+        assert!(said.contains(word), "{word:?} is not in: {said}");
+    }
+    let picture = bench.open("x.png");
+    assert_eq!((picture.width(), picture.height()), (48, 38));
+
+    let log = bench.log("log.jsonl");
+    assert_eq!(log.len(), 12);
+    let layers = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
+    for (i, line) in log.iter().enumerate() {
+        let keys: Vec<_> = line.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut wanted = ["iteration", "seconds", "content", "style", "tv", "total", "layers"];
+        wanted.sort_unstable();
+        assert_eq!(keys, wanted);
+        assert_eq!(line["iteration"].as_u64(), Some(i as u64));
+        let mean = layers.iter().map(|l| number(&line["layers"], l)).sum::<f64>() / 5.0;
+        let style = number(line, "style");
+        assert!((mean - style).abs() <= 1e-12 * style, "{line}");
+    }
+    assert!(log.windows(2).all(|w| number(&w[0], "seconds") <= number(&w[1], "seconds")));
+    // The photograph itself is the start, so that it alone is without content loss.
+    assert_eq!(number(&log[0], "content"), 0.0);
+    assert!(log.iter().any(|line| number(line, "total") < 0.5 * number(&log[0], "total")));
+}
+
+#[test]
+fn weights_are_those_of_the_log() {
+    let bench = Bench::new();
+    bench.paint(
+        "photo.png art.png -o x.png --size native --iterations 2 --log log.jsonl --preset gatys --content-weight 3 \
+         --style-weight 50 --tv-weight 0.5 --content-layers conv3_1=2 --style-layers conv1_1,conv2_1=0.25 --quiet",
+    );
+    for line in bench.log("log.jsonl") {
+        let style = 0.5 * number(&line["layers"], "conv1_1") + 0.25 * number(&line["layers"], "conv2_1");
+        assert!((number(&line, "style") - style).abs() <= 1e-12 * style, "{line}");
+        let total = 3.0 * number(&line, "content") + 50.0 * style + 0.5 * number(&line, "tv");
+        assert!((number(&line, "total") - total).abs() <= 1e-12 * total, "{line}");
+        assert!(number(&line, "content") > 0.0, "the start is noise: {line}");
+    }
+}
+
+#[test]
+fn threads_and_repetition_change_nothing_but_a_seed_does() {
+    let bench = Bench::new();
+    let paint = |options: &str| {
+        bench.paint(&format!("photo.png art.png -o x.png --size 32 --iterations 3 --preset gatys {options}"));
+        fs::read(bench.path("x.png")).expect("is there")
+    };
+    let once = paint("--threads 1");
+    assert_eq!(once, paint("--threads 1"));
+    assert_eq!(once, paint("--threads 3"));
+    assert_ne!(once, paint("--seed 1"));
+}
+
+#[test]
+fn every_option_of_the_descent_works() {
+    let bench = Bench::new();
+    for options in [
+        "--optimizer adam --learning-rate 8",
+        "--optimizer lbfgs --learning-rate 2",
+        "--pooling max --network vgg16",
+        "--init style",
+        "--init art.png --noise-ratio 0.3",
+        "--style-size native --style-scale 0.8",
+        "--style-size 64 --backend cpu",
+    ] {
+        let line = format!("photo.png art.png -o x.png --size 32 --iterations 6 --log log.jsonl {options}");
+        bench.paint(&line);
+        let log = bench.log("log.jsonl");
+        let totals: Vec<_> = log.iter().map(|l| number(l, "total")).collect();
+        // The last may be a try of the line search that leads nowhere.
+        assert!(totals.iter().any(|t| *t < 0.9 * totals[0]), "{options}: {totals:?}");
+    }
+}
+
+#[test]
+fn several_styles_are_a_mean() {
+    let bench = Bench::new();
+    let first = |styles: &str| {
+        bench.paint(&format!("photo.png {styles} -o x.png --size native --iterations 1 --log log.jsonl"));
+        number(&bench.log("log.jsonl")[0]["layers"], "conv3_1")
+    };
+    let (one, twice, other, both) =
+        (first("art.png"), first("art.png art.png"), first("photo.png"), first("art.png photo.png"));
+    assert!((one - twice).abs() < 1e-6 * one);
+    assert!(other < 1e-9 * one, "the photograph has its own style");
+    // Half the distance of Gram matrices, a quarter of the loss.
+    assert!((both - one / 4.0).abs() < 1e-4 * one);
+}
+
+#[test]
+fn snapshots_are_saved_on_the_way() {
+    let bench = Bench::new();
+    bench.paint("photo.png art.png -o x.jpg --size 32 --iterations 5 --snapshot-every 2 --quiet");
+    let mut names: Vec<_> =
+        fs::read_dir(bench.path("")).expect("lists").map(|e| e.expect("an entry").file_name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["art.png", "photo.png", "x.jpg", "x_0002.jpg", "x_0004.jpg"]);
+    assert_eq!(bench.open("x_0002.jpg").width(), 32);
+}
+
+#[test]
+fn the_samples_are_painted_without_arguments() {
+    let bench = Bench::new();
+    let said = bench.paint("--size 48 --iterations 1");
+    assert!(said.contains("stylized.png"), "{said}");
+    assert_eq!(bench.open("out/stylized.png").width(), 48);
+    let said = bench.paint("photo.png --size 48 --iterations 1 --quiet");
+    assert_eq!(said, "");
+}
+
+/// One iteration evaluates the start and moves nothing: the photograph comes back as it went through.
+const UNCHANGED: &str = "art.png --size native --iterations 1";
+
+#[test]
+fn native_resamples_nothing() {
+    let bench = Bench::new();
+    bench.paint(&format!("photo.png {UNCHANGED} -o x.png"));
+    assert_eq!(bench.open("x.png"), bench.open("photo.png"));
+    bench.paint(&format!("photo.png {UNCHANGED} -o x.webp"));
+    assert_eq!(bench.open("x.webp"), bench.open("photo.png"));
+}
+
+#[test]
+fn sixteen_bits_and_grey_are_read() {
+    let bench = Bench::new();
+    let eight = photograph(40, 32);
+    let deep = ImageBuffer::from_fn(40, 32, |x, y| Rgb(eight.get_pixel(x, y).0.map(|v| u16::from(v) * 257)));
+    DynamicImage::ImageRgb16(deep).save(bench.path("deep.png")).expect("saves");
+    bench.paint(&format!("deep.png {UNCHANGED} -o x.png"));
+    assert_eq!(bench.open("x.png"), DynamicImage::ImageRgb8(eight.clone()));
+
+    let grey = DynamicImage::ImageRgb8(eight).into_luma8();
+    grey.save(bench.path("grey.png")).expect("saves");
+    bench.paint(&format!("grey.png {UNCHANGED} -o x.png"));
+    assert_eq!(bench.open("x.png").into_rgb8().get_pixel(9, 9).0, [grey.get_pixel(9, 9).0[0]; 3]);
+}
+
+#[test]
+fn alpha_is_carried() {
+    let bench = Bench::new();
+    let opaque = photograph(40, 32);
+    let alpha = |x: u32| (x * 6).min(255) as u8;
+    let clear = RgbaImage::from_fn(40, 32, |x, y| {
+        let Rgb([r, g, b]) = *opaque.get_pixel(x, y);
+        Rgba([r, g, b, alpha(x)])
+    });
+    clear.save(bench.path("clear.png")).expect("saves");
+    bench.paint(&format!("clear.png {UNCHANGED} -o x.png"));
+    let kept = bench.open("x.png").into_rgba8();
+    // The first column is invisible, and so has no colour to keep.
+    assert!(kept.enumerate_pixels().all(|(x, y, p)| x == 0 && p[3] == 0 || p == clear.get_pixel(x, y)));
+
+    bench.paint("clear.png art.png -o x.png --size 60 --iterations 2");
+    let resized = bench.open("x.png").into_rgba8();
+    assert_eq!(resized.dimensions(), (60, 48));
+    let middle = resized.get_pixel(30, 24)[3];
+    assert!(middle.abs_diff(alpha(20)) < 6, "{middle}");
+
+    let said = bench.paint(&format!("clear.png {UNCHANGED} -o x.jpg"));
+    assert!(said.contains("note: JPEG has no transparency"), "{said}");
+    assert!(!bench.open("x.jpg").has_alpha());
+}
+
+#[test]
+fn orientation_and_profile_are_honoured() {
+    let bench = Bench::new();
+    let lying = photograph(40, 32);
+    // A TIFF header and one entry: orientation 6, turn by a quarter clockwise.
+    let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
+    let mut icc = vec![0; 140];
+    icc[16..20].copy_from_slice(b"RGB ");
+    let mut jpeg = vec![];
+    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 100);
+    encoder.set_exif_metadata(exif).expect("a JPEG has EXIF");
+    encoder.write_image(&lying, 40, 32, ExtendedColorType::Rgb8).expect("encodes");
+    fs::write(bench.path("turned.jpg"), jpeg).expect("writes");
+    bench.paint(&format!("turned.jpg {UNCHANGED} -o x.png"));
+    let upright = bench.open("x.png").into_rgb8();
+    assert_eq!(upright.dimensions(), (32, 40));
+    let wanted = image::imageops::rotate90(&lying);
+    let far = upright.as_raw().iter().zip(wanted.as_raw()).filter(|(a, b)| a.abs_diff(**b) > 24).count();
+    assert!(far < 40, "{far} values differ");
+
+    let mut png = vec![];
+    let mut encoder = PngEncoder::new(&mut png);
+    encoder.set_icc_profile(icc.clone()).expect("a PNG has profiles");
+    encoder.write_image(&lying, 40, 32, ExtendedColorType::Rgb8).expect("encodes");
+    fs::write(bench.path("profile.png"), png).expect("writes");
+    bench.paint(&format!("profile.png {UNCHANGED} -o x.jpg"));
+    let mut decoder = ImageReader::open(bench.path("x.jpg")).expect("is there").into_decoder().expect("decodes");
+    assert_eq!(image::ImageDecoder::icc_profile(&mut decoder).expect("reads"), Some(icc));
+}
+
+#[test]
+fn bad_pictures() {
+    let bench = Bench::new();
+    let whole = fs::read(bench.path("photo.png")).expect("is there");
+    fs::write(bench.path("half.png"), &whole[..whole.len() / 2]).expect("writes");
+    photograph(40, 32).save(bench.path("photo.jpg")).expect("saves");
+    let whole = fs::read(bench.path("photo.jpg")).expect("is there");
+    fs::write(bench.path("half.jpg"), &whole[..whole.len() * 2 / 3]).expect("writes");
+    fs::write(bench.path("head.jpg"), &whole[..30]).expect("writes");
+    fs::write(bench.path("empty.png"), "").expect("writes");
+    fs::write(bench.path("text.png"), "not a picture at all, but a line of text").expect("writes");
+    photograph(1, 1).save(bench.path("dot.png")).expect("saves");
+    photograph(40, 15).save(bench.path("flat.png")).expect("saves");
+    photograph(400, 16).save(bench.path("long.png")).expect("saves");
+    for (file, words) in [
+        ("none.png", &["none.png", "cannot read", "No such file"][..]),
+        ("half.png", &["half.png", "damaged"]),
+        ("half.jpg", &["half.jpg", "ends before"]),
+        ("head.jpg", &["head.jpg", "ends before"]),
+        ("empty.png", &["empty.png", "empty"]),
+        ("text.png", &["text.png", "not a picture"]),
+        ("dot.png", &["dot.png", "1x1", "too few"]),
+        ("flat.png", &["flat.png", "40x15", "too few"]),
+    ] {
+        bench.fail(&format!("{file} art.png -o x.png --size 48"), words);
+        bench.fail(&format!("photo.png {file} -o x.png --size 48"), words);
+        bench.fail(&format!("photo.png art.png --init {file} -o x.png --size 48"), words);
+    }
+    // Large enough as it is, but not at the size asked for.
+    bench.fail("long.png art.png -o x.png --size 40", &["40x2", "too small", "larger"]);
+    bench.fail("photo.png art.png -o x.png --size 8", &["8x6", "too small"]);
+    bench.fail("photo.png art.png -o x.png --style-scale 0.01", &["style picture", "too small"]);
+}
+
+#[test]
+fn bad_settings() {
+    let bench = Bench::new();
+    for (options, words) in [
+        ("--style-layers conv9_9", &["conv9_9", "conv1_1"][..]),
+        ("--content-layers relu4_2", &["relu4_2", "conv4_2"]),
+        ("--style-layers conv1_1,conv1_1", &["conv1_1", "twice"]),
+        ("--style-layers conv1_1=-1", &["conv1_1", "-1"]),
+        ("--style-layers conv1_1=much", &["much", "not a number"]),
+        ("--style-weight -1", &["style weight", "-1"]),
+        ("--content-weight NaN", &["content weight", "NaN"]),
+        ("--tv-weight inf", &["total variation weight", "inf"]),
+        ("--learning-rate 0", &["step"]),
+        ("--noise-ratio 1.5", &["noise ratio", "1.5"]),
+        ("--style-scale -2", &["--style-scale", "-2"]),
+        ("--style-scale nan", &["--style-scale", "NaN"]),
+        ("--style-scale 1e9", &["long side"]),
+        ("--size 0", &["size"]),
+        ("--size 99999999", &["size", "native"]),
+        ("--iterations 0", &["iteration"]),
+        ("--snapshot-every 0", &["--snapshot-every"]),
+        ("--threads 0", &["--threads"]),
+        ("--network vgg18", &["vgg18", "vgg19"]),
+        ("--network vgg19", &["vgg19-dcbb9e9d.pth", "--weights"]),
+        ("--backend cuda", &["CUDA", "--backend cpu"]),
+        ("--weights none.pth", &["none.pth", "opened"]),
+        ("--weights photo.png", &["photo.png"]),
+    ] {
+        bench.fail(&format!("photo.png art.png -o x.png --size 48 {options}"), words);
+    }
+}
+
+#[test]
+fn weights_of_another_network() {
+    let bench = Bench::new();
+    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-hed-q8.safetensors.gz");
+    let line = format!("photo.png art.png -o x.png --size 32 --iterations 2 --weights {embedded}");
+    bench.fail(&format!("{line} --network vgg19"), &["VGG-19", "VGG-16"]);
+    bench.paint(&line);
+}
+
+#[test]
+fn bad_places() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("folder.png")).expect("makes");
+    for (place, words) in [
+        ("none/y.png", &["no folder none"][..]),
+        ("folder.png", &["folder.png", "file name"]),
+        ("y.txt", &["y.txt", ".png", ".jpg"]),
+        ("y", &[".png", ".jpg"]),
+        ("photo.png", &["photo.png", "overwrite"]),
+        ("./art.png", &["art.png", "overwrite"]),
+    ] {
+        bench.fail(&format!("photo.png art.png -o {place} --size 48"), words);
+    }
+    bench.fail("photo.png art.png -o x.png --size 48 --log none/log.jsonl", &["none/log.jsonl"]);
+    bench.fail("photo.png art.png -o x.png --size 48 --log photo.png", &["photo.png", "overwrite"]);
+    assert_eq!(bench.open("photo.png").into_rgb8(), photograph(40, 32));
+}
+
+/// A job that would take for ever, and its log.
+#[cfg(unix)]
+fn endless(bench: &Bench, options: &str) -> std::process::Child {
+    let line = format!("photo.png art.png --size 32 --iterations 1000000 --log log.jsonl {options}");
+    let mut command = bench.command(&line);
+    command.env("TMPDIR", bench.path("temporary")).stderr(std::process::Stdio::piped());
+    fs::create_dir(bench.path("temporary")).expect("makes");
+    let mut child = command.spawn().expect("starts");
+    let start = Instant::now();
+    while bench.log("log.jsonl").len() < 3 {
+        if let Some(status) = child.try_wait().expect("is watched") {
+            panic!("ended with {status}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "no log in a minute");
+        thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+#[cfg(unix)]
+fn interrupt(child: std::process::Child) -> Output {
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    child.wait_with_output().expect("ends")
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_the_picture() {
+    let bench = Bench::new();
+    let output = interrupt(endless(&bench, "-o x.png"));
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    assert!(said(&output).contains("early"), "{}", said(&output));
+    assert_eq!(bench.open("x.png").width(), 32);
+    assert_ne!(bench.open("x.png"), bench.open("photo.png"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_vanishes_loses_nothing() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("there")).expect("makes");
+    let child = endless(&bench, "-o there/x.png");
+    fs::remove_dir(bench.path("there")).expect("removes");
+    let output = interrupt(child);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("there/x.png"), "{}", said(&output));
+    let saved = fs::read_dir(bench.path("temporary")).expect("lists").next().expect("a file").expect("an entry");
+    assert!(said(&output).contains(&saved.file_name().to_string_lossy().into_owned()), "{}", said(&output));
+    assert!(image::open(saved.path()).is_ok());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk() {
+    let bench = Bench::new();
+    // The log cannot be written, but the picture can.
+    let output = bench.run("photo.png art.png -o x.png --size 48 --iterations 2 --log /dev/full");
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("/dev/full") && text.contains("No space") && text.contains("wrote"), "{text}");
+    assert_eq!(bench.open("x.png").width(), 48);
+
+    // No file may grow beyond a block: nothing can be saved, and what was there before stays.
+    let before = fs::read(bench.path("x.png")).expect("is there");
+    let line = "ulimit -f 1; trap '' XFSZ; exec \"$0\" photo.png art.png -o x.png --size 64 --iterations 2";
+    let limited = Command::new("sh").args(["-c", line]).arg(tool()).current_dir(bench.path("")).output();
+    let output = limited.expect("a shell");
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("error: ") && text.contains("cannot write x.png"), "{text}");
+    assert_eq!(fs::read(bench.path("x.png")).expect("is there"), before);
+    let left = fs::read_dir(bench.path("")).expect("lists").count();
+    assert_eq!(left, 3, "photograph, painting, and the result of before");
+}
