@@ -9,6 +9,9 @@ use super::line_search::{LineSearch, Verdict};
 use super::{Point, Told};
 use crate::{Backend, Result, Shape};
 
+/// How much longer than the last step the first try of a line search may be.
+const MAX_GROWTH: f64 = 4.0;
+
 /// Settings of L-BFGS.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LbfgsOptions {
@@ -20,7 +23,7 @@ pub struct LbfgsOptions {
 
 impl Default for LbfgsOptions {
     fn default() -> Self {
-        Self { history: 20, initial_step: 1.0 }
+        Self { history: 50, initial_step: 5.0 }
     }
 }
 
@@ -38,6 +41,9 @@ pub(crate) struct Lbfgs<B: Backend> {
     sy: Vec<Vec<f64>>,
     yy: Vec<Vec<f64>>,
     search: Option<LineSearch>,
+    /// Length of `direction`.
+    length: f64,
+    /// Length of the last accepted step.
     step_length: f64,
     scalars: B::Scalars,
 }
@@ -62,6 +68,7 @@ impl<B: Backend> Lbfgs<B> {
             sy: vec![vec![0.0; m]; m],
             yy: vec![vec![0.0; m]; m],
             search: None,
+            length: 0.0,
             step_length: 0.0,
             scalars: backend.scalars(6 * m + 3)?,
         })
@@ -72,7 +79,7 @@ impl<B: Backend> Lbfgs<B> {
     }
 
     pub(super) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
-        let [square, slope, length] = self.slopes(backend, point)?;
+        let [square, slope] = self.slopes(backend, point)?;
         let mut told =
             Told { accepted: false, gradient_norm: square.sqrt(), step_length: self.step_length, converged: false };
         let verdict = match &mut self.search {
@@ -86,7 +93,7 @@ impl<B: Backend> Lbfgs<B> {
             Verdict::Accept => {
                 told.accepted = true;
                 if let Some(t) = self.search.as_ref().map(LineSearch::step) {
-                    self.step_length = t * length;
+                    self.step_length = t * self.length;
                     told.step_length = self.step_length;
                     self.remember(backend, point, t)?;
                 }
@@ -110,14 +117,11 @@ impl<B: Backend> Lbfgs<B> {
         Ok(told)
     }
 
-    /// `<g, g>`, `<g, d>`, `|d|` at a trial point.
-    fn slopes(&mut self, backend: &B, point: &Point<B>) -> Result<[f64; 3]> {
-        let d = &self.direction;
-        backend.dots(&[&point.g], &[&point.g, d], &mut self.scalars, 0)?;
-        backend.dots(&[d], &[d], &mut self.scalars, 2)?;
-        let mut values = [0.0; 3];
+    /// `<g, g>` and `<g, d>` at a trial point.
+    fn slopes(&mut self, backend: &B, point: &Point<B>) -> Result<[f64; 2]> {
+        backend.dots(&[&point.g], &[&point.g, &self.direction], &mut self.scalars, 0)?;
+        let mut values = [0.0; 2];
         backend.read_scalars(&self.scalars, &mut values)?;
-        values[2] = values[2].sqrt();
         Ok(values)
     }
 
@@ -175,8 +179,17 @@ impl<B: Backend> Lbfgs<B> {
         }
         let terms: Vec<_> = coefficients.iter().copied().zip(basis).collect();
         backend.combine(&terms, &mut self.direction)?;
+        backend.dots(&[&self.direction], &[&self.direction], &mut self.scalars, 0)?;
+        let mut length = [0.0];
+        backend.read_scalars(&self.scalars, &mut length)?;
+        self.length = length[0].sqrt();
         // Without curvature known the step is scaled to the wanted change; with it, 1 is the Newton step.
-        let t = if n == 0 { self.options.initial_step * (self.elements as f64 / square).sqrt() } else { 1.0 };
+        let t = if n == 0 {
+            self.options.initial_step * (self.elements as f64 / square).sqrt()
+        } else {
+            // Early curvature is a poor guide: no first try is longer than a few times the last step.
+            (MAX_GROWTH * self.step_length / self.length).min(1.0)
+        };
         self.search = Some(LineSearch::new(self.base_loss, slope, t));
         Ok(true)
     }
