@@ -2,6 +2,7 @@
 
 mod embed;
 mod measure;
+mod peers;
 mod quantise;
 
 use std::process::ExitCode;
@@ -17,12 +18,18 @@ embed-weights --h5 FILE [--image FILE] [--out FOLDER] [--f32 FILE]
     --image   the picture to measure on (examples/images/cat.jpg)
     --out     another folder for the result
     --f32     also writes all convolutions as f32 safetensors
+peers         Time and memory of an iteration beside PyTorch's. This and the next two tell their options with --help.
+peers-lbfgs   The loss that L-BFGS reaches with so many evaluations, beside PyTorch's.
+ours          Our side of `peers` alone.
 ";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let result = match args.next().as_deref() {
         Some("embed-weights") => embed::run(args),
+        Some("peers") => peers::peers(args),
+        Some("peers-lbfgs") => peers::peers_lbfgs(args),
+        Some("ours") => peers::ours(args),
         Some(other) => Err(format!("no task is called {other:?}\n\n{USAGE}").into()),
         None => Err(USAGE.into()),
     };

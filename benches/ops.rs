@@ -1,0 +1,210 @@
+//! Single ops at the shapes that VGG-19 gives a 512 x 512 picture. The ids are `OP/DIRECTION/SHAPE/BACKEND`, where SHAPE
+//! is channels x height x width (`INxOUTxHEIGHTxWIDTH` for a convolution) and BACKEND is `cpu-ISA-THREADS`.
+//!
+//! Throughput: for convolutions and Gram matrices floating-point operations, done directly and in full, two for each
+//! multiply-add, so that criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications, or one that computes
+//! half of a symmetric matrix, may so pass the processor's peak. Pools do next to no arithmetic: theirs is in bytes,
+//! read and written.
+//!
+//! ```text
+//! cargo bench --bench ops                                  # about ten minutes
+//! cargo bench --bench ops -- conv2d/fwd/64x64x512x512      # only ids that match (a regular expression)
+//! STYLE_BENCH_FULL=1 cargo bench --bench ops               # the portable instruction set too
+//! ```
+
+mod common;
+
+use std::time::Duration;
+
+use common::random::{convolutions, he_weights};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use style_transfer::cpu::{Cpu, Gate, Tensor};
+use style_transfer::ops::{Conv2d, Conv2dOps, Epilogue, GramOps, Pool2d, Pool2dOps};
+use style_transfer::{Acc, Pooling, Shape, Storage};
+use testkit::Rng;
+
+/// Side of the picture whose shapes are measured.
+fn side() -> usize {
+    if common::testing() { 32 } else { 512 }
+}
+
+fn group<'a>(c: &'a mut Criterion, op: &str) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = c.benchmark_group(op);
+    group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
+    group
+}
+
+fn id(direction: &str, shape: &str, backend: &Cpu) -> String {
+    format!("{direction}/{shape}/cpu-{}-{}", common::isa(backend), backend.threads())
+}
+
+fn channels_and_sides(shape: Shape) -> String {
+    format!("{}x{}x{}", shape.channels, shape.height, shape.width)
+}
+
+/// A tensor of random values in -1..1.
+fn random(backend: &Cpu, shape: Shape) -> Tensor {
+    let mut rng = Rng::new("tensor");
+    let values: Vec<f32> = (0..shape.len()).map(|_| rng.unit() as f32).collect();
+    let mut tensor = backend.tensor(shape).expect("memory");
+    backend.upload(&values, &mut tensor).expect("the same shape");
+    tensor
+}
+
+fn zeros(backend: &Cpu, shape: Shape) -> Tensor {
+    backend.tensor(shape).expect("memory")
+}
+
+/// The convolutions of VGG-19, each shape once.
+fn conv_shapes() -> Vec<Conv2d> {
+    let mut shapes: Vec<Conv2d> = vec![];
+    for c in convolutions() {
+        let side = side() >> (c.block - 1);
+        let op = Conv2d { in_channels: c.in_channels, out_channels: c.out_channels, height: side, width: side };
+        if !shapes.contains(&op) {
+            shapes.push(op);
+        }
+    }
+    shapes
+}
+
+/// All that a convolution touches, in both directions.
+struct Conv {
+    filter: <Cpu as Conv2dOps>::Filter,
+    gate: Gate,
+    x: Tensor,
+    y: Tensor,
+    workspace: <Cpu as Storage>::Workspace,
+}
+
+impl Conv {
+    /// With a gate that has been through a forward pass, so that half of it is open.
+    fn new(backend: &Cpu, op: &Conv2d) -> Self {
+        let weight = he_weights(op.in_channels, op.out_channels, &mut Rng::new("filter"));
+        let bias = vec![0.0; op.out_channels];
+        let mut conv = Self {
+            filter: backend.pack(op.in_channels, op.out_channels, &weight, &bias).expect("a filter"),
+            gate: backend.gate(op.output()).expect("memory"),
+            x: random(backend, op.input()),
+            y: zeros(backend, op.output()),
+            workspace: backend.workspace(backend.conv2d_workspace(op)).expect("memory"),
+        };
+        conv.forward(backend, op);
+        conv
+    }
+
+    fn forward(&mut self, backend: &Cpu, op: &Conv2d) {
+        let Self { filter, gate, x, y, workspace } = self;
+        backend.conv2d_fwd(op, x, filter, Epilogue::ReluGate(gate), y, workspace).expect("forward");
+    }
+
+    fn backward(&mut self, backend: &Cpu, op: &Conv2d) {
+        let Self { filter, gate, x, y, workspace } = self;
+        backend.conv2d_bwd(op, y, Some(gate), filter, Acc::Store, x, workspace).expect("backward");
+    }
+}
+
+/// Forward with bias, ReLU and gate; backward-data through the gate: as in an iteration.
+fn conv2d(c: &mut Criterion) {
+    let mut group = group(c, "conv2d");
+    for op in conv_shapes() {
+        group.throughput(Throughput::Elements(op.flops() as u64));
+        let shape = format!("{}x{}", op.in_channels, channels_and_sides(op.output()));
+        for backend in common::backends() {
+            let mut conv = None;
+            group.bench_function(id("fwd", &shape, &backend), |bencher| {
+                let conv = conv.get_or_insert_with(|| Conv::new(&backend, &op));
+                bencher.iter(|| conv.forward(&backend, &op));
+            });
+            group.bench_function(id("bwd", &shape, &backend), |bencher| {
+                let conv = conv.get_or_insert_with(|| Conv::new(&backend, &op));
+                bencher.iter(|| conv.backward(&backend, &op));
+            });
+        }
+    }
+}
+
+/// The features that Gram matrices are made of: the first convolution of each block.
+fn style_shapes() -> Vec<Shape> {
+    let firsts = convolutions().into_iter().filter(|c| c.index == 1);
+    firsts.map(|c| Shape::new(c.out_channels, side() >> (c.block - 1), side() >> (c.block - 1))).collect()
+}
+
+/// What Gram matrices touch.
+struct Gram {
+    features: Tensor,
+    matrix: Tensor,
+    gradient: Tensor,
+    workspace: <Cpu as Storage>::Workspace,
+}
+
+impl Gram {
+    fn new(backend: &Cpu, shape: Shape) -> Self {
+        Self {
+            features: random(backend, shape),
+            matrix: random(backend, Shape::gram(shape.channels)),
+            gradient: zeros(backend, shape),
+            workspace: backend.workspace(backend.gram_workspace(shape)).expect("memory"),
+        }
+    }
+}
+
+/// The Gram matrix, and its gradient added to one that is there, as in an iteration.
+fn gram(c: &mut Criterion) {
+    let mut group = group(c, "gram");
+    for shape in style_shapes() {
+        let scale = 1.0 / shape.positions() as f32;
+        group.throughput(Throughput::Elements((2 * shape.channels * shape.len()) as u64));
+        let name = channels_and_sides(shape);
+        for backend in common::backends() {
+            let mut operands = None;
+            group.bench_function(id("fwd", &name, &backend), |bencher| {
+                let Gram { features, matrix, workspace, .. } =
+                    operands.get_or_insert_with(|| Gram::new(&backend, shape));
+                bencher.iter(|| backend.gram(features, scale, Acc::Store, matrix, workspace).expect("forward"));
+            });
+            // a matrix of its own: this one is added to many thousand times
+            let mut operands = None;
+            group.bench_function(id("bwd", &name, &backend), |bencher| {
+                let Gram { features, matrix, gradient, workspace } =
+                    operands.get_or_insert_with(|| Gram::new(&backend, shape));
+                bencher.iter(|| {
+                    backend.gram_bwd(features, matrix, scale, Acc::Add, gradient, workspace).expect("backward");
+                });
+            });
+        }
+    }
+}
+
+/// Both pools at the shapes that they have in the network; what max pooling took is recorded, as in an iteration.
+fn pool2d(c: &mut Criterion) {
+    let mut group = group(c, "pool2d");
+    for shape in style_shapes().into_iter().take(4) {
+        for (pooling, name) in [(Pooling::Average, "average"), (Pooling::Max, "max")] {
+            let op = Pool2d { pooling, channels: shape.channels, height: shape.height, width: shape.width };
+            let bytes = size_of::<f32>() * (op.input().len() + op.output().len());
+            group.throughput(Throughput::Bytes(bytes as u64));
+            for backend in common::backends() {
+                let mut operands = None;
+                let operands = &mut operands;
+                let new = || {
+                    let switches = (pooling == Pooling::Max).then(|| backend.switches(op.output()).expect("memory"));
+                    (random(&backend, op.input()), random(&backend, op.output()), switches)
+                };
+                let name = format!("{}-{name}", channels_and_sides(shape));
+                group.bench_function(id("fwd", &name, &backend), |bencher| {
+                    let (x, y, switches) = operands.get_or_insert_with(new);
+                    bencher.iter(|| backend.pool2d_fwd(&op, x, y, switches.as_mut()).expect("forward"));
+                });
+                group.bench_function(id("bwd", &name, &backend), |bencher| {
+                    let (x, y, switches) = operands.get_or_insert_with(new);
+                    bencher.iter(|| backend.pool2d_bwd(&op, y, switches.as_ref(), Acc::Store, x).expect("backward"));
+                });
+            }
+        }
+    }
+}
+
+criterion_group!(benches, conv2d, gram, pool2d);
+criterion_main!(benches);

@@ -1,0 +1,70 @@
+//! `peers`, `peers-lbfgs` and `ours`: this library beside PyTorch, on this machine. BENCHMARKS.md tells how to use
+//! them; the programs of the other side are in benches/peers.
+
+mod iteration;
+mod lbfgs;
+mod ours;
+mod process;
+
+pub(crate) use iteration::run as peers;
+pub(crate) use lbfgs::run as peers_lbfgs;
+pub(crate) use ours::run as ours;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+
+// what is measured is the same as in the benches
+#[path = "../../../benches/common/random.rs"]
+mod random;
+
+/// What a program says of its iterations: medians over them, but for the peak.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Measured {
+    program: String,
+    size: usize,
+    threads: usize,
+    optimizer: String,
+    wall_seconds: f64,
+    wall_seconds_min: f64,
+    /// Of all threads together.
+    cpu_seconds: f64,
+    /// The most memory that the process ever held.
+    peak_bytes: Option<u64>,
+    /// What our plan said beforehand; peers have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    planned_bytes: Option<u64>,
+}
+
+/// The options of a task, or an end with a message, as clap does it.
+fn parse<T: Parser>(task: &str, args: impl Iterator<Item = String>) -> T {
+    T::parse_from([format!("cargo xtask {task}")].into_iter().chain(args))
+}
+
+/// A file of this repository.
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// `peers` in cargo's target folder, wherever that is: this program lies in a profile's folder there.
+fn scratch_folder() -> Result<PathBuf, Failure> {
+    let program = std::env::current_exe()?;
+    let target =
+        program.ancestors().nth(2).ok_or_else(|| io::Error::other("this program is not in a target folder"))?;
+    let folder = target.join("peers");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        n => f64::midpoint(values[(n - 1) / 2], values[n / 2]),
+    }
+}

@@ -1,0 +1,145 @@
+//! `peers-lbfgs`: how far each L-BFGS gets with so many evaluations of the same objective, on the same pictures and
+//! weights.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Parser;
+use cpu_time::ProcessTime;
+use image::imageops::FilterType;
+use serde::Deserialize;
+use style_core::{Image, Model, Network, Session};
+use style_cpu::Cpu;
+use style_models::LoadOptions;
+
+use super::{parse, process, random, repository, scratch_folder};
+use crate::Failure;
+
+/// Evaluations after which the best loss so far is told.
+const AFTER: [usize; 6] = [50, 100, 150, 200, 300, 400];
+
+/// Runs L-BFGS of PyTorch (without line search, and with strong Wolfe) and of this library from the same start, and
+/// prints a Markdown table of the best loss so far.
+#[derive(Parser)]
+struct Options {
+    /// The content picture [default: a sample of this repository]
+    #[arg(long)]
+    content: Option<PathBuf>,
+    /// The style picture [default: a sample of this repository]
+    #[arg(long)]
+    style: Option<PathBuf>,
+    /// A weight file of any kind that style-models reads [default: the embedded weights]
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Long side that both pictures are brought to
+    #[arg(long, default_value_t = 256)]
+    size: u32,
+    #[arg(long, default_value_t = 400)]
+    evaluations: usize,
+    /// Pairs that PyTorch remembers; ours has its default
+    #[arg(long, default_value_t = 50)]
+    history: usize,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// A Python with PyTorch [default: a virtual environment in the target folder, made when needed]
+    #[arg(long)]
+    python: Option<PathBuf>,
+}
+
+/// One run, as benches/peers/pytorch_lbfgs.py prints it.
+#[derive(Deserialize)]
+struct Descent {
+    program: String,
+    wall_seconds: f64,
+    cpu_seconds: f64,
+    /// At each evaluation.
+    losses: Vec<f64>,
+}
+
+pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let options: Options = parse("peers-lbfgs", args);
+    let python = process::python(options.python.clone())?;
+
+    // what both sides read: pictures of the final size, and weights as f32
+    let sample = |name: &str| repository("examples/images").join(name);
+    let content = options.content.clone().unwrap_or_else(|| sample("cat.jpg"));
+    let style = options.style.clone().unwrap_or_else(|| sample("swirls.jpg"));
+    let weights =
+        options.weights.clone().unwrap_or_else(|| repository("style-models/weights/vgg16-hed-q8.safetensors.gz"));
+    let folder = scratch_folder()?;
+    let [content_png, style_png] = ["content.png", "style.png"].map(|name| folder.join(name));
+    let content = resize(&content, options.size, &content_png)?;
+    let style = resize(&style, options.size, &style_png)?;
+    let loaded = style_models::load(weights, &LoadOptions::default())?;
+    if *loaded.model().input() != style_core::InputSpace::CAFFE {
+        return Err(
+            "the peer's program wants weights whose input is BGR in 0..255 minus the mean (Caffe's, Keras')".into()
+        );
+    }
+    let weights = folder.join("weights.safetensors");
+    style_models::save(loaded.model(), &weights)?;
+
+    let mut descents = vec![];
+    for line_search in ["none", "strong_wolfe"] {
+        let mut peer = process::script(&python, "pytorch_lbfgs.py");
+        peer.args([&content_png, &style_png]).arg("--weights").arg(&weights).args(["--line-search", line_search]);
+        let numbers =
+            [("--evaluations", options.evaluations), ("--history", options.history), ("--threads", options.threads)];
+        for (option, value) in numbers {
+            peer.arg(option).arg(value.to_string());
+        }
+        descents.push(tell(process::result(&mut peer)?));
+    }
+    descents.push(tell(ours(&options, loaded.model(), content, style)?));
+
+    let mut after: Vec<usize> = AFTER.into_iter().filter(|k| *k < options.evaluations).collect();
+    after.push(options.evaluations);
+    println!(
+        "| best loss after evaluations | {} |",
+        after.iter().map(usize::to_string).collect::<Vec<_>>().join(" | ")
+    );
+    println!("|---|{}", "---|".repeat(after.len()));
+    for descent in &descents {
+        let best = after.iter().map(|k| format!("{:.4}", best(&descent.losses, *k)));
+        println!("| {} | {} |", descent.program, best.collect::<Vec<_>>().join(" | "));
+    }
+    Ok(())
+}
+
+fn tell(descent: Descent) -> Descent {
+    let Descent { program, wall_seconds, cpu_seconds, losses } = &descent;
+    eprintln!("{program}: {} evaluations, wall {wall_seconds:.1} s, CPU {cpu_seconds:.1} s", losses.len());
+    descent
+}
+
+/// The least loss of the first `count` evaluations.
+fn best(losses: &[f64], count: usize) -> f64 {
+    losses.iter().take(count).copied().fold(f64::INFINITY, f64::min)
+}
+
+/// A picture with the long side wanted, also written to `to`.
+fn resize(from: &Path, long_side: u32, to: &Path) -> Result<Image, Failure> {
+    let picture = image::open(from).map_err(|e| format!("{}: {e}", from.display()))?;
+    let picture = picture.resize(long_side, long_side, FilterType::Lanczos3).to_rgb8();
+    picture.save(to)?;
+    Ok(Image::from_rgb8(picture.width() as usize, picture.height() as usize, &picture)?)
+}
+
+fn ours(options: &Options, model: &Model, content: Image, style: Image) -> Result<Descent, Failure> {
+    let network = Network::new(Cpu::builder().threads(options.threads).build()?, model)?;
+    // the builder's own weights and layers are the peer's: the content loss a mean, the style layers 1/5 each
+    let builder = Session::builder(network).content(content).style(style).optimizer(random::lbfgs());
+    let mut session = builder.iterations(options.evaluations).build()?;
+    let (wall, cpu) = (Instant::now(), ProcessTime::now());
+    let mut losses = vec![];
+    session.run(|progress| {
+        losses.push(progress.losses.total);
+        std::ops::ControlFlow::Continue(())
+    })?;
+    Ok(Descent {
+        program: format!("style-transfer {}", env!("CARGO_PKG_VERSION")),
+        wall_seconds: wall.elapsed().as_secs_f64(),
+        cpu_seconds: cpu.elapsed().as_secs_f64(),
+        losses,
+    })
+}

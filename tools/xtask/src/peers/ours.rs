@@ -1,0 +1,108 @@
+//! `ours`: our iteration, in a process of its own so that the peak of its memory is its own. The same job as
+//! benches/peers/pytorch_iteration.py and the same line of JSON.
+
+use std::time::Instant;
+
+use clap::{Parser, ValueEnum};
+use cpu_time::ProcessTime;
+use style_core::Network;
+use style_cpu::{Cpu, Isa};
+
+use super::{Measured, median, parse, random};
+use crate::Failure;
+
+/// Measures iterations of this library and prints a line of JSON.
+#[derive(Parser)]
+struct Options {
+    /// Side of the square picture
+    #[arg(long, default_value_t = 512)]
+    size: usize,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Iterations measured, after one that is not
+    #[arg(long, default_value_t = 5)]
+    repeat: usize,
+    /// portable, avx2 or avx512 [default: the best that the processor has]
+    #[arg(long, value_parser = isa)]
+    isa: Option<Isa>,
+    #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
+    optimizer: OptimizerName,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum OptimizerName {
+    Adam,
+    Lbfgs,
+}
+
+impl OptimizerName {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Adam => "adam",
+            Self::Lbfgs => "lbfgs",
+        }
+    }
+}
+
+fn isa_name(isa: Isa) -> String {
+    format!("{isa:?}").to_lowercase()
+}
+
+/// The instruction set of a name.
+pub(super) fn isa(name: &str) -> Result<Isa, String> {
+    Isa::ALL.into_iter().find(|isa| isa_name(*isa) == name).ok_or_else(|| {
+        let known = Isa::ALL.map(isa_name).join(", ");
+        format!("known are {known}")
+    })
+}
+
+pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let options: Options = parse("ours", args);
+    println!("{}", serde_json::to_string(&measure(&options)?)?);
+    Ok(())
+}
+
+fn measure(options: &Options) -> Result<Measured, Failure> {
+    let mut cpu = Cpu::builder().threads(options.threads);
+    if let Some(isa) = options.isa {
+        cpu = cpu.isa(isa);
+    }
+    let cpu = cpu.build()?;
+    let isa = cpu.isa();
+    let model = random::vgg19()?;
+    let network = Network::new(cpu, &model)?;
+    drop(model);
+    let optimizer = match options.optimizer {
+        OptimizerName::Adam => random::adam(),
+        OptimizerName::Lbfgs => random::lbfgs(),
+    };
+    let builder = random::session(network, options.size, optimizer)?;
+    let planned_bytes = Some(builder.plan()?.peak() as u64);
+    let mut session = builder.build()?;
+    session.step()?;
+    let (mut wall, mut cpu) = (vec![], vec![]);
+    for _ in 0..options.repeat {
+        let (wall_start, cpu_start) = (Instant::now(), ProcessTime::now());
+        session.step()?;
+        wall.push(wall_start.elapsed().as_secs_f64());
+        cpu.push(cpu_start.elapsed().as_secs_f64());
+    }
+    Ok(Measured {
+        program: format!("style-transfer {} {}", env!("CARGO_PKG_VERSION"), isa_name(isa)),
+        size: options.size,
+        threads: options.threads,
+        optimizer: options.optimizer.name().into(),
+        wall_seconds: median(wall.iter().copied()),
+        wall_seconds_min: wall.into_iter().fold(f64::INFINITY, f64::min),
+        cpu_seconds: median(cpu),
+        peak_bytes: peak_memory(),
+        planned_bytes,
+    })
+}
+
+/// The most memory that this process ever had; only Linux tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}

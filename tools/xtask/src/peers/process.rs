@@ -1,0 +1,56 @@
+//! Other processes: the peers' Python, and the programs whose figures are their own.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::de::DeserializeOwned;
+
+use super::{repository, scratch_folder};
+use crate::Failure;
+
+/// A Python that has what benches/peers/requirements.txt lists: the one given, or a virtual environment in the target
+/// folder, made now if it is not there.
+pub(super) fn python(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(python) = given {
+        return Ok(python);
+    }
+    let environment = scratch_folder()?.join("venv");
+    let python = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    if !python.exists() {
+        let system = if cfg!(windows) { "python" } else { "python3" };
+        succeed(Command::new(system).args(["-m", "venv"]).arg(&environment))?;
+    }
+    let requirements = repository("benches/peers/requirements.txt");
+    succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(requirements))?;
+    Ok(python)
+}
+
+/// A script of benches/peers. Variables that choose other OpenBLAS kernels than the machine's own are taken away.
+pub(super) fn script(python: &Path, name: &str) -> Command {
+    let mut command = Command::new(python);
+    command.arg(repository("benches/peers").join(name));
+    command.env_remove("OPENBLAS_CORETYPE").env_remove("OPENBLAS_L2_SIZE");
+    command
+}
+
+/// Runs a program and reads the last line that it prints as JSON.
+pub(super) fn result<T: DeserializeOwned>(command: &mut Command) -> Result<T, Failure> {
+    let output = command.stderr(Stdio::inherit()).output().map_err(|e| format!("{}: {e}", name(command)))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        return Err(format!("{} failed ({}): {text}", name(command), output.status).into());
+    }
+    let line = text.lines().last().unwrap_or_default();
+    serde_json::from_str(line).map_err(|e| format!("{} printed {line:?}: {e}", name(command)).into())
+}
+
+fn succeed(command: &mut Command) -> Result<(), Failure> {
+    let status = command.stdout(Stdio::null()).status().map_err(|e| format!("{}: {e}", name(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} failed ({status})", name(command)).into()) }
+}
+
+fn name(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}
