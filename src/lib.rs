@@ -1,11 +1,54 @@
 //! Neural style transfer by optimisation: repaint one picture in the style of another.
+//!
+//! The algorithm of Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" ([arXiv 1508.06576]): feed an image
+//! through a pre-trained VGG network, hold its features to a content picture's and its Gram matrices to a style
+//! picture's, and descend on the image's own pixels. Nothing to install and nothing to download: the backend is
+//! plain Rust, and VGG-16 weights are inside (feature `embedded`).
+//!
+//! ```
+//! use style_transfer::{Image, Network, Session, cpu::Cpu, models};
+//!
+//! # fn main() -> style_transfer::Result<()> {
+//! # let (photo, painting) = (vec![128; 3 * 24 * 16], (0..3 * 20 * 20).map(|i| i as u8).collect::<Vec<u8>>());
+//! let network = Network::new(Cpu::new()?, models::embedded()?.model())?;
+//! let mut session = Session::builder(network)
+//!     .content(Image::from_rgb8(24, 16, &photo)?)
+//!     .style(Image::from_rgb8(20, 20, &painting)?)
+//!     .iterations(2)
+//!     .build()?;
+//! while !session.is_finished() {
+//!     let progress = session.step()?;
+//!     assert!(progress.losses.total.is_finite());
+//! }
+//! let result: Vec<u8> = session.image()?.to_rgb8();
+//! # assert_eq!(result.len(), photo.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - A [`Model`] is data: a chain of layers with weights, from [`models`] or your own. A [`Network`] is a model on a
+//!   backend; one network (in an `Arc`) serves any number of [`Session`]s.
+//! - [`SessionBuilder`] checks everything at [`build`](SessionBuilder::build), and tells with
+//!   [`plan`](SessionBuilder::plan) what memory it will take.
+//! - [`Session::step`] is one evaluation of loss and gradient; [`Session::run`] is all of them, with a callback that can
+//!   stop it. After any step [`Session::image`] is the best image so far.
+//! - Errors are values ([`Error`], with a [`kind`](Error::kind)); nothing prints, and there is no global state.
+//! - Results have the same bits whatever the number of threads.
+//!
+//! The example program `stylize` is a complete tool on top of this: `cargo run --release --example stylize -- --help`.
+//!
+//! [arXiv 1508.06576]: https://arxiv.org/abs/1508.06576
 
 pub use style_core::*;
 /// The CPU backend.
 #[cfg(feature = "cpu")]
 pub use style_cpu as cpu;
-/// The beginning of a CUDA backend: finds devices, computes nothing yet.
+/// CUDA devices; nothing computes on them yet.
 #[cfg(feature = "cuda")]
 pub use style_cuda as cuda;
 /// VGG-16 and VGG-19, their weight files, and the embedded weights.
 pub use style_models as models;
+
+#[cfg(all(doctest, feature = "cpu", feature = "embedded"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

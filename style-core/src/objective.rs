@@ -45,7 +45,7 @@ pub struct Losses {
     pub content: f64,
     /// `sum_l w_l E_l`.
     pub style: f64,
-    /// The image's squared total variation; zero if its weight is, since it is then not computed.
+    /// The image's squared total variation, [`crate::ops::TvOps`].
     pub tv: f64,
     /// Each content layer.
     pub content_layers: Vec<LayerLoss>,
@@ -132,8 +132,8 @@ impl<B: Backend> Objective<B> {
             Ok(())
         })?;
 
+        backend.tv(image, scalars, tv_slot)?;
         if weights.tv > 0.0 {
-            backend.tv(image, scalars, tv_slot)?;
             backend.tv_bwd(image, weights.tv as f32, Acc::Add, gradient)?;
         }
         let mut values = vec![0.0; tv_slot + 1];
