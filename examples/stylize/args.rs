@@ -74,7 +74,7 @@ pub(crate) struct Args {
     pub(crate) content_weight: Option<f64>,
 
     /// Factor of the style loss, sum of w E with E = 1/(4 N^2) sum (G/M - A/M')^2: more gives more painting and less
-    /// photograph [default: see the line "loss" before the start; gatys: 1000]
+    /// photograph [default: 1; gatys: 1000]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) style_weight: Option<f64>,
 

@@ -21,7 +21,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Our own default: tuned by eye on photographs and paintings of 256 to 512 pixels.
+    /// Our own default, chosen by eye at 192 to 384 pixels: a style weight of 0.05 keeps more of the photograph and more
+    /// grain, one of 20 paints broader and smoother; a TV weight of 1e-7 takes grain away, and sharpness with it.
     fn tuned() -> Self {
         Self {
             content_layers: vec![LayerWeight { layer: "conv4_2".into(), weight: 1.0 }],
