@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use style_transfer::models::{self, LoadOptions, Loaded, Vgg};
-use style_transfer::{
-    Backend, Error, ErrorKind, Init, InitFrom, Network, Optimizer, Progress, Session, SessionBuilder,
-};
+use style_transfer::{Backend, Error, ErrorKind, Init, Network, Optimizer, Progress, Session, SessionBuilder};
 
 use crate::args::{Args, Size, Start};
 use crate::interrupt::Interrupt;
@@ -89,15 +87,15 @@ fn open_styles(args: &Args, paths: &[PathBuf]) -> Result<Vec<Picture>> {
 }
 
 fn start(settings: &Settings, painted: &Picture) -> Result<Init> {
-    let from = match &settings.start {
-        Start::Content | Start::Noise => InitFrom::Content,
-        Start::Style => InitFrom::Style,
+    Ok(match &settings.start {
+        Start::Content => Init::Content,
+        Start::Noise => Init::Noise,
+        Start::Style => Init::Style,
         Start::File(path) => {
             let (width, height) = (painted.image.width(), painted.image.height());
-            InitFrom::Image(Picture::open(path)?.stretched(width, height)?.image)
+            Init::Image(Picture::open(path)?.stretched(width, height)?.image)
         }
-    };
-    Ok(Init { from, noise_ratio: settings.noise_ratio })
+    })
 }
 
 fn weights(args: &Args) -> Result<Loaded> {
@@ -126,14 +124,15 @@ fn describe<B: Backend>(
 ) -> SessionBuilder<B> {
     let mut builder = builder
         .content(content.image)
+        .init(init)
+        .noise_ratio(settings.noise_ratio)
         .content_layers(settings.content_layers.clone())
         .style_layers(settings.style_layers.clone())
         .style_weight(settings.style_weight)
         .tv_weight(settings.tv_weight)
         .pooling(settings.pooling)
         .optimizer(settings.optimizer)
-        .iterations(settings.iterations)
-        .init(init);
+        .iterations(settings.iterations);
     if let Some(weight) = settings.content_weight {
         builder = builder.content_weight(weight);
     }

@@ -24,6 +24,7 @@ pub struct SessionBuilder<B: Backend> {
     tv_weight: f64,
     pooling: Pooling,
     init: Init,
+    noise_ratio: Option<f32>,
     seed: u64,
     optimizer: Optimizer,
     iterations: usize,
@@ -51,6 +52,7 @@ impl<B: Backend> SessionBuilder<B> {
             tv_weight: 0.0,
             pooling: Pooling::Average,
             init: Init::Content,
+            noise_ratio: None,
             seed: 0,
             optimizer: Optimizer::default(),
             iterations: 300,
@@ -115,6 +117,12 @@ impl<B: Backend> SessionBuilder<B> {
     /// Where the image starts. Default the content picture.
     pub fn init(mut self, init: Init) -> Self {
         self.init = init;
+        self
+    }
+
+    /// Share of white noise in the start image, 0 to 1. Default 0, and 1 for [`Init::Noise`].
+    pub fn noise_ratio(mut self, ratio: f32) -> Self {
+        self.noise_ratio = Some(ratio);
         self
     }
 
@@ -203,7 +211,8 @@ impl<B: Backend> SessionBuilder<B> {
             style: self.style_weight,
             tv: self.tv_weight,
         };
-        let start = self.init.image(checked.content, self.styles.first().map(|s| &s.0), network.mean(), self.seed)?;
+        let painting = self.styles.first().map(|(image, _)| image);
+        let start = self.init.image(checked.content, painting, self.noise(), network.mean(), self.seed)?;
         let point = Point { x: network.upload(&start)?, g: backend.tensor(shape)? };
         let descent = Descent::new(backend, shape, &self.optimizer)?;
         let scalars = backend.scalars(content.len() + style.len() + 1)?;
@@ -279,6 +288,10 @@ impl<B: Backend> SessionBuilder<B> {
         layers.iter().filter_map(tap).collect()
     }
 
+    fn noise(&self) -> f32 {
+        self.noise_ratio.unwrap_or(self.init.default_noise_ratio())
+    }
+
     fn check(&self) -> Result<Checked<'_>> {
         let bad = |message: String| Error::new(ErrorKind::Argument, message);
         let content = self.content.as_ref().ok_or_else(|| bad("a session needs a content picture".into()))?;
@@ -307,7 +320,7 @@ impl<B: Backend> SessionBuilder<B> {
             return Err(bad("a session needs at least one iteration".into()));
         }
         self.optimizer.check()?;
-        self.init.check(content)?;
+        self.init.check(content, self.noise())?;
         let positions = |layers: &[LayerWeight]| {
             for (i, l) in layers.iter().enumerate() {
                 if layers[..i].iter().any(|k| k.layer == l.layer) {

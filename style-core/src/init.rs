@@ -5,21 +5,15 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::{Error, ErrorKind, Image, Result};
 
-/// Where the image starts: `noise_ratio` of white noise and the rest of a picture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Init {
-    /// What the noise is mixed into.
-    pub from: InitFrom,
-    /// Share of noise, 0 to 1; 1 is noise alone.
-    pub noise_ratio: f32,
-}
-
-/// What the noise is mixed into.
-#[derive(Clone, Debug, PartialEq)]
+/// Where the image starts; [`crate::SessionBuilder::noise_ratio`] mixes white noise into it.
+#[derive(Clone, Debug, PartialEq, Default)]
 #[non_exhaustive]
-pub enum InitFrom {
+pub enum Init {
     /// The content picture.
+    #[default]
     Content,
+    /// White noise, as in the paper; with a noise ratio below 1, the rest is the content picture.
+    Noise,
     /// The first style picture, stretched to the content's size (bilinear).
     Style,
     /// A picture of the content's size.
@@ -30,53 +24,50 @@ pub enum InitFrom {
 const NOISE: f32 = 64.0;
 
 impl Init {
-    /// The content picture itself.
-    #[allow(non_upper_case_globals)]
-    pub const Content: Self = Self { from: InitFrom::Content, noise_ratio: 0.0 };
+    /// The share of noise where none was asked for.
+    pub(crate) fn default_noise_ratio(&self) -> f32 {
+        if *self == Self::Noise { 1.0 } else { 0.0 }
+    }
 
-    /// White noise, as in the paper.
-    #[allow(non_upper_case_globals)]
-    pub const Noise: Self = Self { from: InitFrom::Content, noise_ratio: 1.0 };
-
-    /// The first style picture, stretched to the content's size.
-    #[allow(non_upper_case_globals)]
-    pub const Style: Self = Self { from: InitFrom::Style, noise_ratio: 0.0 };
-
-    pub(crate) fn check(&self, content: &Image) -> Result<()> {
-        if !(0.0..=1.0).contains(&self.noise_ratio) {
-            return Err(Error::new(
-                ErrorKind::Argument,
-                format!("the noise ratio must lie in 0..=1, but is {}", self.noise_ratio),
-            ));
+    pub(crate) fn check(&self, content: &Image, noise_ratio: f32) -> Result<()> {
+        if !(0.0..=1.0).contains(&noise_ratio) {
+            let message = format!("the noise ratio must lie in 0..=1, but is {noise_ratio}");
+            return Err(Error::new(ErrorKind::Argument, message));
         }
-        match &self.from {
-            InitFrom::Image(image) => crate::expect_shape("the start picture", content.shape(), image.shape()),
+        match self {
+            Self::Image(image) => crate::expect_shape("the start picture", content.shape(), image.shape()),
             _ => Ok(()),
         }
     }
 
     /// The start image.
-    pub(crate) fn image(&self, content: &Image, style: Option<&Image>, mean: [f32; 3], seed: u64) -> Result<Image> {
+    pub(crate) fn image(
+        &self,
+        content: &Image,
+        style: Option<&Image>,
+        noise_ratio: f32,
+        mean: [f32; 3],
+        seed: u64,
+    ) -> Result<Image> {
         let (width, height) = (content.width(), content.height());
         let stretched;
-        let base = match (&self.from, style) {
-            (InitFrom::Content, _) => content,
-            (InitFrom::Image(image), _) => image,
-            (InitFrom::Style, Some(style)) => {
+        let base = match (self, style) {
+            (Self::Content | Self::Noise, _) => content,
+            (Self::Image(image), _) => image,
+            (Self::Style, Some(style)) => {
                 stretched = stretch(style, width, height)?;
                 &stretched
             }
-            (InitFrom::Style, None) => {
+            (Self::Style, None) => {
                 return Err(Error::new(ErrorKind::Argument, "a start from the style needs a style picture"));
             }
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let ratio = self.noise_ratio;
         let pixels = base.pixels().iter().enumerate().map(|(i, &p)| {
             // 24 bits make every f32 of [0, 1) exact.
             let unit = (rng.next_u64() >> 40) as f32 / (1u32 << 24) as f32;
             let noise = mean[i / (width * height)] + NOISE * (2.0 * unit - 1.0);
-            ratio * noise + (1.0 - ratio) * p
+            noise_ratio * noise + (1.0 - noise_ratio) * p
         });
         Image::from_planar(width, height, pixels.collect())
     }

@@ -26,7 +26,7 @@ pub use builder::SessionBuilder;
 pub use error::{Error, ErrorKind, Result};
 pub use features::Features;
 pub use image::Image;
-pub use init::{Init, InitFrom};
+pub use init::Init;
 pub use model::{ChannelOrder, ConvLayer, InputSpace, Layer, Model, Pooling};
 pub use network::Network;
 pub use objective::{LayerLoss, LayerWeight, Losses};
