@@ -91,6 +91,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
         descents.push(tell(process::result(&mut peer)?));
     }
     descents.push(tell(ours(&options, loaded.model(), content, style)?));
+    same_start(&descents)?;
 
     let mut after: Vec<usize> = AFTER.into_iter().filter(|k| *k < options.evaluations).collect();
     after.push(options.evaluations);
@@ -110,6 +111,15 @@ fn tell(descent: Descent) -> Descent {
     let Descent { program, wall_seconds, cpu_seconds, losses } = &descent;
     eprintln!("{program}: {} evaluations, wall {wall_seconds:.1} s, CPU {cpu_seconds:.1} s", losses.len());
     descent
+}
+
+/// The start image's loss tells whether all had the same objective.
+fn same_start(descents: &[Descent]) -> Result<(), Failure> {
+    let starts: Vec<f64> = descents.iter().map(|d| d.losses.first().copied().unwrap_or(f64::NAN)).collect();
+    if starts.iter().all(|start| (start - starts[0]).abs() <= 1e-3 * start.abs()) {
+        return Ok(());
+    }
+    Err(format!("the losses of the start image differ: {starts:?}; the objectives are not the same").into())
 }
 
 /// The least loss of the first `count` evaluations.
@@ -142,4 +152,26 @@ fn ours(options: &Options, model: &Model, content: Image, style: Image) -> Resul
         cpu_seconds: cpu.elapsed().as_secs_f64(),
         losses,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Descent, best, same_start};
+
+    #[test]
+    fn the_best_so_far_and_the_start() {
+        assert_eq!(best(&[4.0, 2.0, 3.0, 1.0], 3), 2.0);
+        assert_eq!(best(&[4.0, f64::NAN, 5.0], 400), 4.0);
+        let descents = |starts: &[f64]| -> Vec<Descent> {
+            let of =
+                |&start| Descent { program: String::new(), wall_seconds: 0.0, cpu_seconds: 0.0, losses: vec![start] };
+            starts.iter().map(of).collect()
+        };
+        assert!(same_start(&descents(&[1000.0, 1000.5])).is_ok());
+        assert!(same_start(&descents(&[1000.0, 1002.0])).is_err());
+        assert!(
+            same_start(&descents(&[1000.0, f64::NAN])).is_ok_and(|()| false)
+                || same_start(&descents(&[f64::NAN])).is_err()
+        );
+    }
 }
