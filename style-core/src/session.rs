@@ -86,7 +86,8 @@ impl<B: Backend> Session<B> {
         })
     }
 
-    /// Steps until all iterations are done, nothing more can be gained, or `callback` breaks.
+    /// Steps until all iterations are done, nothing more can be gained, or `callback` breaks. To look at the image on
+    /// the way, call [`step`](Session::step) in a loop of your own instead.
     ///
     /// # Errors
     /// As [`step`](Session::step); the image stays readable.

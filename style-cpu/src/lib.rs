@@ -8,6 +8,8 @@
 //! # Ok::<(), style_core::Error>(())
 //! ```
 //!
+//! Its ops ([`style_core::ops`]) can be used by themselves; [`Tensor`]s are made from and become `ndarray` arrays.
+//!
 //! Every result has the same bits whatever the number of threads: work is cut by shapes, and each sum has one order.
 //! Between instruction sets results agree to rounding only.
 
