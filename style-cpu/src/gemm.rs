@@ -38,29 +38,17 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const P: usize, const ROW: us
 ) {
     let Product { a, offsets, mut b, panel_stride, k, c, c_stride } = product;
     let mut sums = [[simd.splat(0.0); P]; R];
-    let mut step = |a: *const f32, b: *const f32| {
-        // SAFETY: `a` and `b` are where the caller vouches for `A[0, k]` and `B[k, 0]`.
-        unsafe {
-            let columns: [S::V; P] = std::array::from_fn(|p| simd.load(b.add(p * panel_stride)));
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let x = simd.splat(*a.add(r * ROW));
-                for (sum, &column) in sums.iter_mut().zip(&columns) {
-                    *sum = simd.fma(x, column, *sum);
-                }
-            }
-        }
-    };
     for (i, &offset) in offsets.iter().enumerate() {
         // SAFETY: pointers stay within the operands that the caller vouches for.
         unsafe {
             let a = a.add(offset);
             if k - i * LANES >= LANES {
                 for l in 0..LANES {
-                    step(a.add(l * STEP), b.add(l * LANES));
+                    step::<S, R, P, ROW>(simd, a.add(l * STEP), b.add(l * LANES), panel_stride, &mut sums);
                 }
             } else {
                 for l in 0..k - i * LANES {
-                    step(a.add(l * STEP), b.add(l * LANES));
+                    step::<S, R, P, ROW>(simd, a.add(l * STEP), b.add(l * LANES), panel_stride, &mut sums);
                 }
             }
             b = b.add(LANES * LANES);
@@ -70,6 +58,34 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const P: usize, const ROW: us
         for (p, &sum) in sums.iter().enumerate() {
             // SAFETY: the caller vouches for `C`.
             unsafe { simd.store(sum, c.add(p * c_stride + r * LANES)) };
+        }
+    }
+}
+
+/// One term of every sum: `A[r, k] B[k, j]`. A function, not a closure, since only a function can be told to be inlined,
+/// and what is not inlined loses the caller's instruction set.
+///
+/// # Safety
+/// `a` and `b` must be where `A[0, k]` and `B[k, 0]` are.
+#[inline(always)]
+unsafe fn step<S: Simd, const R: usize, const P: usize, const ROW: usize>(
+    simd: S,
+    a: *const f32,
+    b: *const f32,
+    panel_stride: usize,
+    sums: &mut [[S::V; P]; R],
+) {
+    // SAFETY: the caller vouches for both.
+    unsafe {
+        let mut columns = [simd.splat(0.0); P];
+        for (p, column) in columns.iter_mut().enumerate() {
+            *column = simd.load(b.add(p * panel_stride));
+        }
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let x = simd.splat(*a.add(r * ROW));
+            for (sum, &column) in sums.iter_mut().zip(&columns) {
+                *sum = simd.fma(x, column, *sum);
+            }
         }
     }
 }

@@ -18,11 +18,6 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 
 type V = (__m256, __m256);
 
-#[inline(always)]
-fn zip(a: V, b: V, f: impl Fn(__m256, __m256) -> __m256) -> V {
-    (f(a.0, b.0), f(a.1, b.1))
-}
-
 // SAFETY of every block below: `self` is a witness that the processor has AVX2 and FMA; loads and stores touch the
 // sixteen values that the caller vouches for, unaligned.
 #[allow(clippy::undocumented_unsafe_blocks)]
@@ -50,15 +45,15 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn add(self, a: V, b: V) -> V {
-        zip(a, b, |a, b| unsafe { _mm256_add_ps(a, b) })
+        unsafe { (_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
     }
     #[inline(always)]
     fn sub(self, a: V, b: V) -> V {
-        zip(a, b, |a, b| unsafe { _mm256_sub_ps(a, b) })
+        unsafe { (_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1)) }
     }
     #[inline(always)]
     fn mul(self, a: V, b: V) -> V {
-        zip(a, b, |a, b| unsafe { _mm256_mul_ps(a, b) })
+        unsafe { (_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
     }
     #[inline(always)]
     fn fma(self, a: V, b: V, c: V) -> V {
@@ -66,17 +61,22 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn positive(self, v: V) -> u16 {
-        let mask = |v| unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(v, _mm256_setzero_ps())) } as u16;
-        mask(v.0) | mask(v.1) << 8
+        unsafe {
+            let zero = _mm256_setzero_ps();
+            let low = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(v.0, zero)) as u16;
+            low | (_mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(v.1, zero)) as u16) << 8
+        }
     }
     #[inline(always)]
     fn gate(self, mask: u16, v: V) -> V {
-        let half = |mask: u16, v| unsafe {
-            let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-            let set = _mm256_and_si256(_mm256_set1_epi32(i32::from(mask)), bits);
-            _mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(set, bits)), v)
-        };
-        (half(mask & 0xff, v.0), half(mask >> 8, v.1))
+        unsafe {
+            let mask = _mm256_set1_epi32(i32::from(mask));
+            let low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let high = _mm256_slli_epi32::<8>(low);
+            let low = _mm256_cmpeq_epi32(_mm256_and_si256(mask, low), low);
+            let high = _mm256_cmpeq_epi32(_mm256_and_si256(mask, high), high);
+            (_mm256_and_ps(_mm256_castsi256_ps(low), v.0), _mm256_and_ps(_mm256_castsi256_ps(high), v.1))
+        }
     }
     #[inline(always)]
     unsafe fn multiply_positions(self, product: Product<'_>, rows: usize, panels: usize) {

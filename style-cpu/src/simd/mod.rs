@@ -1,6 +1,9 @@
 //! Sixteen `f32` at once, on whatever the processor has. Kernels are written once over [`Simd`] and compiled for each
 //! instruction set; [`Isa::run`] picks at run time.
 //!
+//! Kernels must call vector operations from functions marked `#[inline(always)]`, never from closures: what is not
+//! inlined loses its caller's instruction set, and then each operation is a call. CI looks for such calls.
+//!
 //! An implementation's value is a witness: it is only made where its instructions are known to be there.
 
 #[cfg(target_arch = "x86_64")]

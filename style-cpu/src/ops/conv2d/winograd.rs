@@ -23,6 +23,19 @@ const IN: usize = 6;
 /// Multiplications of a tile.
 const POINTS: usize = IN * IN;
 
+/// `[f(0), f(1), ...]`; `zero` is any value of that type. [`std::array::from_fn`] would hide `f` in a closure, which the
+/// compiler may leave a function of its own: there it is without its caller's instruction set, and each vector
+/// operation a call.
+macro_rules! array {
+    ($zero:expr, $i:ident => $f:expr) => {{
+        let mut array = [$zero; _];
+        for $i in 0..array.len() {
+            array[$i] = $f;
+        }
+        array
+    }};
+}
+
 /// `B^T d`.
 #[inline(always)]
 fn input_transform<S: Simd>(s: S, d: [S::V; IN]) -> [S::V; IN] {
@@ -55,11 +68,10 @@ fn output_transform<S: Simd>(s: S, m: [S::V; IN]) -> [S::V; OUT] {
 /// `G g`.
 #[inline(always)]
 fn filter_transform<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; IN] {
-    let scaled = |k: f32, v: S::V| s.mul(s.splat(k), v);
-    let outer = scaled(-1.0 / 6.0, s.add(g[0], g[2]));
-    let wide = s.add_scaled(scaled(1.0 / 24.0, g[0]), 1.0 / 6.0, g[2]);
+    let outer = s.mul(s.splat(-1.0 / 6.0), s.add(g[0], g[2]));
+    let wide = s.add_scaled(s.mul(s.splat(1.0 / 24.0), g[0]), 1.0 / 6.0, g[2]);
     [
-        scaled(0.25, g[0]),
+        s.mul(s.splat(0.25), g[0]),
         s.add_scaled(outer, -1.0 / 6.0, g[1]),
         s.add_scaled(outer, 1.0 / 6.0, g[1]),
         s.add_scaled(wide, 1.0 / 12.0, g[1]),
@@ -199,10 +211,10 @@ impl Kernel for Filters<'_> {
             }
             // SAFETY: loads are of arrays of sixteen; the stores are this block's own part of the destination.
             unsafe {
-                let g: [[S::V; 3]; 3] =
-                    std::array::from_fn(|u| std::array::from_fn(|v| simd.load(taps[3 * u + v].as_ptr())));
+                let zero = simd.splat(0.0);
+                let g: [[S::V; 3]; 3] = array!([zero; 3], u => array!(zero, v => simd.load(taps[3 * u + v].as_ptr())));
                 let columns: [[S::V; IN]; 3] =
-                    std::array::from_fn(|v| filter_transform(simd, [g[0][v], g[1][v], g[2][v]]));
+                    array!([zero; IN], v => filter_transform(simd, [g[0][v], g[1][v], g[2][v]]));
                 for i in 0..IN {
                     let row = filter_transform(simd, [columns[0][i], columns[1][i], columns[2][i]]);
                     for (j, v) in row.into_iter().enumerate() {
@@ -250,37 +262,38 @@ fn transform_tiles<S: Simd>(
     tiles: &std::ops::Range<usize>,
     inputs: &mut [f32],
 ) {
-    let (n, positions) = (tiles.len(), layout.width * layout.height);
+    let n = tiles.len();
+    let zero = simd.splat(0.0);
     let inputs = Shared::new(inputs);
     for block in 0..layout.read {
         for (t, tile) in tiles.clone().enumerate() {
             let (row, column) = (tile / layout.tiles_across * OUT, tile % layout.tiles_across * OUT);
-            let load = |i: usize, j: usize| {
-                // One row and one column before the tile's first output.
-                let (r, c) = (row + i, column + j);
-                if r == 0 || c == 0 || r > layout.height || c > layout.width {
-                    return simd.splat(0.0);
-                }
-                let vector = block * positions + (r - 1) * layout.width + c - 1;
-                // SAFETY: the position is inside the picture, as was just checked, and so is the block.
-                unsafe {
-                    let v = simd.load(source.values.as_ptr().add(vector * LANES));
-                    match source.gate {
-                        None => v,
-                        Some(gate) => simd.gate(*gate.get_unchecked(vector), v),
-                    }
-                }
-            };
-            let columns: [[S::V; IN]; IN] =
-                std::array::from_fn(|j| input_transform(simd, std::array::from_fn(|i| load(i, j))));
+            let columns: [[S::V; IN]; IN] = array!([zero; IN], j => input_transform(simd, array!(zero, i => load_input(simd, source, layout, block, row + i, column + j))));
             for i in 0..IN {
-                let rows = input_transform(simd, std::array::from_fn(|j| columns[j][i]));
+                let rows = input_transform(simd, array!(zero, j => columns[j][i]));
                 for (j, v) in rows.into_iter().enumerate() {
                     let at = (((i * IN + j) * layout.read + block) * n + t) * LANES;
                     // SAFETY: `inputs` holds 36 x read x tiles vectors.
                     unsafe { simd.store(v, inputs.at(at)) };
                 }
             }
+        }
+    }
+}
+
+/// The input of a tile at row `r` and column `c`, counted from one before the picture: zero outside of it.
+#[inline(always)]
+fn load_input<S: Simd>(simd: S, source: Source<'_>, layout: &Layout, block: usize, r: usize, c: usize) -> S::V {
+    if r == 0 || c == 0 || r > layout.height || c > layout.width {
+        return simd.splat(0.0);
+    }
+    let vector = (block * layout.height + r - 1) * layout.width + c - 1;
+    // SAFETY: the position is inside the picture, as was just checked, and so is the block.
+    unsafe {
+        let v = simd.load(source.values.as_ptr().add(vector * LANES));
+        match source.gate {
+            None => v,
+            Some(gate) => simd.gate(*gate.get_unchecked(vector), v),
         }
     }
 }
@@ -336,18 +349,18 @@ fn transform_back<S: Simd>(
     finish: Finish<'_>,
 ) {
     let n = tiles.len();
+    let zero = simd.splat(0.0);
     for block in group.clone() {
         for (t, tile) in tiles.clone().enumerate() {
             let (row, column) = (tile / layout.tiles_across * OUT, tile % layout.tiles_across * OUT);
-            let load = |i: usize, j: usize| {
-                let at = (((i * IN + j) * group.len() + block - group.start) * n + t) * LANES;
+            let first = (block - group.start) * n + t;
+            let stride = group.len() * n;
+            let columns: [[S::V; OUT]; IN] = array!([zero; OUT], j => output_transform(simd, array!(zero, i => {
                 // SAFETY: `outputs` holds 36 x group x tiles vectors.
-                unsafe { simd.load(outputs.as_ptr().add(at)) }
-            };
-            let columns: [[S::V; OUT]; IN] =
-                std::array::from_fn(|j| output_transform(simd, std::array::from_fn(|i| load(i, j))));
+                unsafe { simd.load(outputs.as_ptr().add((first + (i * IN + j) * stride) * LANES)) }
+            })));
             for i in 0..OUT.min(layout.height - row) {
-                let values = output_transform(simd, std::array::from_fn(|j| columns[j][i]));
+                let values = output_transform(simd, array!(zero, j => columns[j][i]));
                 for (j, v) in values.into_iter().enumerate().take(layout.width - column) {
                     let position = (row + i) * layout.width + column + j;
                     // SAFETY: the position is inside the picture and in this item's tiles, which no other item has
