@@ -3,7 +3,7 @@
 use style_core::ops::LossOps;
 use style_core::{Acc, Result};
 
-use super::CHUNK;
+use super::{CHUNK, sum_pairs};
 use crate::Cpu;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::{Scalars, Tensor, expect_same};
@@ -16,18 +16,10 @@ impl Kernel for SquaredDistance<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> f64 {
-        let mut sums = [0.0f64; 16];
-        let (a, b) = (self.0.chunks_exact(16), self.1.chunks_exact(16));
-        for (sum, (a, b)) in sums.iter_mut().zip(a.remainder().iter().zip(b.remainder())) {
-            *sum = f64::from(a - b) * f64::from(a - b);
-        }
-        for (a, b) in a.zip(b) {
-            for i in 0..16 {
-                let d = f64::from(a[i] - b[i]);
-                sums[i] += d * d;
-            }
-        }
-        sums.iter().sum()
+        sum_pairs(self.0, self.1, |a, b| {
+            let d = f64::from(a - b);
+            d * d
+        })
     }
 }
 
