@@ -64,7 +64,7 @@ pub(crate) struct Args {
     pub(crate) optimizer: Option<OptimizerName>,
 
     /// Step size in 8-bit steps (255 is from black to white): Adam's rate [default: 5], or how far L-BFGS moves the
-    /// picture on its very first step, in the mean [default: 1]
+    /// picture on its very first step, in the mean [default: 5]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Descent")]
     pub(crate) learning_rate: Option<f64>,
 
