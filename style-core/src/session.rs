@@ -30,8 +30,8 @@ pub struct Progress {
 
 /// A style transfer under way. Made by [`Session::builder`].
 ///
-/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so there is a good
-/// image after every step, whatever happens in the next one.
+/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so there
+/// is a good image after every step, whatever happens in the next one.
 pub struct Session<B: Backend> {
     network: Arc<Network<B>>,
     objective: Objective<B>,

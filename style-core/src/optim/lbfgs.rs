@@ -71,7 +71,7 @@ impl<B: Backend> Lbfgs<B> {
             search: None,
             length: 0.0,
             step_length: 0.0,
-            scalars: backend.scalars(6 * m + 3)?,
+            scalars: backend.scalars(4 * m)?,
         })
     }
 

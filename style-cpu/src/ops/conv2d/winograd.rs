@@ -268,7 +268,10 @@ fn transform_tiles<S: Simd>(
     for block in 0..layout.read {
         for (t, tile) in tiles.clone().enumerate() {
             let (row, column) = (tile / layout.tiles_across * OUT, tile % layout.tiles_across * OUT);
-            let columns: [[S::V; IN]; IN] = array!([zero; IN], j => input_transform(simd, array!(zero, i => load_input(simd, source, layout, block, row + i, column + j))));
+            let columns: [[S::V; IN]; IN] = array!([zero; IN], j => {
+                let patch = array!(zero, i => load_input(simd, source, layout, block, row + i, column + j));
+                input_transform(simd, patch)
+            });
             for i in 0..IN {
                 let rows = input_transform(simd, array!(zero, j => columns[j][i]));
                 for (j, v) in rows.into_iter().enumerate() {
