@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::objective::{Losses, Objective};
 use crate::optim::{Descent, Point};
-use crate::{Backend, Error, ErrorKind, Image, Network, Result, SessionBuilder};
+use crate::{Backend, Error, ErrorKind, Image, Network, Observer, Result, SessionBuilder};
 
 /// What one evaluation of loss and gradient told.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +87,7 @@ impl<B: Backend> Session<B> {
     }
 
     /// Steps until all iterations are done, nothing more can be gained, or `callback` breaks. To look at the image on
-    /// the way, call [`step`](Session::step) in a loop of your own instead.
+    /// the way, give an [`Observer`] to [`run_with`](Session::run_with).
     ///
     /// # Errors
     /// As [`step`](Session::step); the image stays readable.
@@ -98,6 +98,26 @@ impl<B: Backend> Session<B> {
             }
         }
         Ok(())
+    }
+
+    /// Steps until all iterations are done, nothing more can be gained, or the observer ends it. For several
+    /// observers: `session.run_with(&mut [&mut a as &mut dyn Observer, &mut b][..])`.
+    ///
+    /// # Errors
+    /// As [`step`](Session::step), and the observer's own; the image stays readable, and
+    /// [`finish`](Observer::finish) is called all the same.
+    pub fn run_with(&mut self, observer: &mut (impl Observer + ?Sized)) -> Result<()> {
+        let mut observed = || {
+            while !self.is_finished() {
+                let progress = self.step()?;
+                if observer.observe(&progress, self)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let ran = observed();
+        ran.and(observer.finish(self))
     }
 
     /// Whether [`run`](Session::run) would do nothing: all iterations are done, or nothing more can be gained.
