@@ -1,6 +1,6 @@
 //! What a backend is: storage, and one op trait for each room in [`crate::ops`].
 
-use crate::ops::{Conv2dOps, GramOps, LossOps, Pool2dOps, TvOps, VectorOps};
+use crate::ops::{Conv2dOps, GramOps, GuideOps, LossOps, MomentsOps, Pool2dOps, ReluOps, TvOps, VectorOps};
 use crate::{Error, ErrorKind, Result};
 
 /// Shape of a tensor, `[N, C, H, W]` with N = 1: one picture at a time.
@@ -141,9 +141,15 @@ pub trait Storage: Send + Sync + 'static {
 ///
 /// A backend value is one instance (an instruction set and its threads, or a device and its stream), never a global.
 /// All ops are deterministic: the same inputs give the same bits, whatever the number of threads.
-pub trait Backend: Storage + Conv2dOps + Pool2dOps + GramOps + LossOps + TvOps + VectorOps {}
+pub trait Backend:
+    Storage + Conv2dOps + Pool2dOps + ReluOps + GramOps + MomentsOps + GuideOps + LossOps + TvOps + VectorOps
+{
+}
 
-impl<B: Storage + Conv2dOps + Pool2dOps + GramOps + LossOps + TvOps + VectorOps> Backend for B {}
+impl<B> Backend for B where
+    B: Storage + Conv2dOps + Pool2dOps + ReluOps + GramOps + MomentsOps + GuideOps + LossOps + TvOps + VectorOps
+{
+}
 
 /// Checks that a tensor has the shape that an op wants; for backends.
 ///

@@ -132,9 +132,9 @@ impl<B: Backend> Objective<B> {
             Ok(())
         })?;
 
-        backend.tv(image, scalars, tv_slot)?;
+        backend.tv(crate::ops::Tv::Squared, image, scalars, tv_slot)?;
         if weights.tv > 0.0 {
-            backend.tv_bwd(image, weights.tv as f32, Acc::Add, gradient)?;
+            backend.tv_bwd(crate::ops::Tv::Squared, image, weights.tv as f32, Acc::Add, gradient)?;
         }
         let mut values = vec![0.0; tv_slot + 1];
         backend.read_scalars(scalars, &mut values)?;

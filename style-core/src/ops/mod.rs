@@ -6,14 +6,20 @@
 
 mod conv2d;
 mod gram;
+mod guide;
 mod loss;
+mod moments;
 mod pool2d;
+mod relu;
 mod tv;
 mod vector;
 
 pub use conv2d::{Conv2d, Conv2dOps, Epilogue};
 pub use gram::GramOps;
+pub use guide::GuideOps;
 pub use loss::LossOps;
+pub use moments::MomentsOps;
 pub use pool2d::{Pool2d, Pool2dOps};
-pub use tv::TvOps;
+pub use relu::{ReluOps, ReluRule};
+pub use tv::{Tv, TvOps};
 pub use vector::{AdamStep, VectorOps};
