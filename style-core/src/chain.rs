@@ -3,7 +3,7 @@
 //! Filters are frozen, so backward needs no activations but those at taps, whose loss gradients read them; of every
 //! other layer a gate (one bit an element) or switches (two) remain. All else passes through two scratch tensors.
 
-use crate::ops::{Conv2d, Epilogue, Pool2d};
+use crate::ops::{Conv2d, Epilogue, Pool2d, ReluRule};
 use crate::{Acc, Backend, Error, ErrorKind, Network, Pooling, Result, Shape};
 
 /// What one pass over the chain needs, worked out from shapes alone.
@@ -199,11 +199,12 @@ impl<B: Backend> Chain<B> {
         Ok(())
     }
 
-    /// The image gradient of a loss on the taps, after [`forward`](Chain::forward):
+    /// The image gradient of a loss on the taps (or what `rule` makes of it), after [`forward`](Chain::forward):
     /// `add_tap(tap, features, acc, dfeatures, workspace)` does `dfeatures (=|+=) dloss/dfeatures`.
     pub(crate) fn backward(
         &mut self,
         network: &Network<B>,
+        rule: ReluRule,
         dimage: &mut B::Tensor,
         workspace: &mut B::Workspace,
         mut add_tap: impl FnMut(usize, &B::Tensor, Acc, &mut B::Tensor, &mut B::Workspace) -> Result<()>,
@@ -217,6 +218,9 @@ impl<B: Backend> Chain<B> {
                 add_tap(tap, features, acc, dy, workspace)?;
             }
             acc = Acc::Add;
+            if rule != ReluRule::Gradient && matches!(step.op, Op::Conv(_)) {
+                backend.rectify(&mut self.buffers[i % 2])?;
+            }
             let (dy, dx) = if i == 0 {
                 (&self.buffers[0], &mut *dimage)
             } else {
@@ -231,7 +235,7 @@ impl<B: Backend> Chain<B> {
                 (Op::Pool(op), _) => backend.pool2d_bwd(op, dy, None, Acc::Store, dx)?,
                 (Op::Conv(op), memory) => {
                     let gate = match memory {
-                        Memory::Gate(gate) => Some(gate),
+                        Memory::Gate(gate) if rule != ReluRule::Deconvnet => Some(gate),
                         _ => None,
                     };
                     backend.conv2d_bwd(op, dy, gate, filter(network, i)?, Acc::Store, dx, workspace)?;

@@ -1,5 +1,7 @@
 //! A picture as this library takes and gives it.
 
+use std::ops::Range;
+
 use crate::{Error, ErrorKind, Result, Shape};
 
 /// An RGB picture: planar `[3, H, W]`, `f32` in 8-bit units (0 is black, 255 white), as encoded (no linearisation).
@@ -43,6 +45,22 @@ impl Image {
     pub fn to_rgb8(&self) -> Vec<u8> {
         let n = self.width * self.height;
         (0..3 * n).map(|i| self.pixels[i % 3 * n + i / 3].round().clamp(0.0, 255.0) as u8).collect()
+    }
+
+    /// A part of the picture.
+    ///
+    /// # Errors
+    /// `Shape` if the part is empty or not within the picture.
+    pub fn crop(&self, columns: Range<usize>, rows: Range<usize>) -> Result<Self> {
+        if columns.is_empty() || rows.is_empty() || columns.end > self.width || rows.end > self.height {
+            let message =
+                format!("a picture of {}x{} has no columns {columns:?} and rows {rows:?}", self.width, self.height);
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
+        let planes = self.pixels.chunks_exact(self.width * self.height);
+        let row = |plane: &'_ [f32], r: usize| plane[r * self.width..][columns.clone()].to_vec();
+        let pixels = planes.flat_map(|plane| rows.clone().flat_map(move |r| row(plane, r)));
+        Self::from_planar(columns.len(), rows.len(), pixels.collect())
     }
 
     /// Width in pixels, at least 1.

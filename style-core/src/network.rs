@@ -1,6 +1,7 @@
 //! A model on a device.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::{Backend, ChannelOrder, Error, ErrorKind, Image, InputSpace, Layer, Model, Result};
 
@@ -96,6 +97,20 @@ impl<B: Backend> Network<B> {
                 format!("{} has no layer \"{name}\"; it has {}", self.name, names.join(", ")),
             )
         })
+    }
+
+    /// How many pools stand before or at this position.
+    pub(crate) fn pools_before(&self, position: usize) -> usize {
+        self.layers.iter().take(position + 1).filter(|l| l.filter.is_none()).count()
+    }
+
+    /// The pixels in one direction that position `at` of a layer sees, some of them perhaps outside the picture.
+    pub(crate) fn receptive_field(&self, position: usize, at: usize) -> Range<isize> {
+        let (mut start, mut end) = (at as isize, at as isize + 1);
+        for layer in self.layers.iter().take(position + 1).rev() {
+            (start, end) = if layer.filter.is_some() { (start - 1, end + 1) } else { (2 * start, 2 * end) };
+        }
+        start..end
     }
 
     /// A picture as the network's input, on the device.

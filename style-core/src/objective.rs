@@ -11,11 +11,18 @@
 //! ```
 //!
 //! The paper's `1/(4 N^2 M^2) sum (G - A)^2` is the same where both pictures have one size; dividing each matrix by
-//! its own `M` lets them differ.
+//! its own `M` lets them differ. A layer may have another [statistic](crate::statistics) than the Gram matrix, with its own
+//! `E`. A style with a mask has an `E` of its own, `share area E`, added to the layer's, so that a mask says where the
+//! style acts and not how strongly; a content mask `m` makes the content loss `1/2 sum m (F - P)^2`.
 //!
 //! Adjoint: `dF = content_weight w_l (F - P)`, and `dF = style_weight w_l / (N^2 M) (G/M - A/M_s) F`.
 
+use std::sync::Arc;
+
 use crate::chain::Chain;
+use crate::mask::{ContentGuide, Guide};
+use crate::ops::{ReluRule, Tv};
+use crate::statistics::{Scratch, Site, Statistic};
 use crate::{Acc, Backend, Network, Result, Shape};
 
 /// One layer's part in a loss.
@@ -27,12 +34,19 @@ pub struct LayerWeight {
     pub weight: f64,
 }
 
+impl LayerWeight {
+    /// A layer and its weight.
+    pub fn new(layer: impl Into<String>, weight: f64) -> Self {
+        Self { layer: layer.into(), weight }
+    }
+}
+
 /// One layer's loss, before any weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerLoss {
     /// The layer.
     pub layer: String,
-    /// `1/2 sum (F - P)^2` for a content layer, `E_l` for a style layer.
+    /// `1/2 sum (F - P)^2` for a content layer, `E_l` for a style layer (with masks, their sum).
     pub loss: f64,
 }
 
@@ -45,7 +59,7 @@ pub struct Losses {
     pub content: f64,
     /// `sum_l w_l E_l`.
     pub style: f64,
-    /// The image's squared total variation, [`crate::ops::TvOps`].
+    /// The image's total variation, [`Tv`].
     pub tv: f64,
     /// Each content layer.
     pub content_layers: Vec<LayerLoss>,
@@ -59,33 +73,54 @@ pub(crate) struct Weights {
     pub(crate) content: f64,
     pub(crate) style: f64,
     pub(crate) tv: f64,
+    pub(crate) tv_kind: Tv,
 }
 
 /// A content layer: its features are held to `target`.
 pub(crate) struct ContentTerm<B: Backend> {
     pub(crate) layer: LayerWeight,
     pub(crate) tap: usize,
-    pub(crate) target: B::Tensor,
+    pub(crate) target: Arc<B::Tensor>,
+    pub(crate) guide: Option<ContentGuide<B>>,
 }
 
-/// A style layer: its Gram matrix is held to `target`.
+/// A style at a layer: the values of a statistic are held to `targets`.
 pub(crate) struct StyleTerm<B: Backend> {
-    pub(crate) layer: LayerWeight,
+    /// Which of the style layers.
+    pub(crate) layer: usize,
     pub(crate) tap: usize,
-    /// `G/M` of the image, from the forward pass.
-    pub(crate) gram: B::Tensor,
-    /// `A/M_s`, or a mean of several styles' matrices.
-    pub(crate) target: B::Tensor,
+    pub(crate) statistic: Arc<dyn Statistic<B>>,
+    /// Where the style applies, if not everywhere.
+    pub(crate) guide: Option<Guide<B>>,
+    /// Factor of its loss beside the layer's weight.
+    pub(crate) share: f64,
+    /// Of the image, from the forward pass.
+    pub(crate) values: Vec<B::Tensor>,
+    /// Of a style picture, or the mean of several.
+    pub(crate) targets: Arc<Vec<B::Tensor>>,
+}
+
+impl<B: Backend> StyleTerm<B> {
+    fn site<'a>(&'a self, backend: &'a B, features: &'a B::Tensor) -> Site<'a, B> {
+        Site { backend, features, guide: self.guide.as_ref() }
+    }
+
+    fn scratch(&self, features: Shape) -> Vec<Shape> {
+        self.statistic.scratch(features, self.guide.is_some())
+    }
 }
 
 /// Losses and image gradient for one picture size.
 pub(crate) struct Objective<B: Backend> {
     pub(crate) chain: Chain<B>,
     pub(crate) content: Vec<ContentTerm<B>>,
+    pub(crate) style_layers: Vec<LayerWeight>,
     pub(crate) style: Vec<StyleTerm<B>>,
     pub(crate) weights: Weights,
-    /// `dG` of the style layer at work.
-    pub(crate) dgram: B::Tensor,
+    /// Scratch of the term at work.
+    pub(crate) scratch: Vec<B::Tensor>,
+    /// Gradients of the values of the style term at work.
+    pub(crate) dvalues: Vec<B::Tensor>,
     pub(crate) scalars: B::Scalars,
     pub(crate) workspace: B::Workspace,
 }
@@ -98,65 +133,125 @@ impl<B: Backend> Objective<B> {
         image: &B::Tensor,
         gradient: &mut B::Tensor,
     ) -> Result<Losses> {
-        let Self { chain, content, style, weights, dgram, scalars, workspace } = self;
+        let Self { chain, content, style_layers, style, weights, scratch, dvalues, scalars, workspace } = self;
         let backend = network.backend();
-        let tv_slot = content.len() + style.len();
 
         chain.forward(network, image, workspace, |tap, features, workspace| {
             for (slot, term) in content.iter().enumerate().filter(|(_, t)| t.tap == tap) {
-                backend.half_squared_distance(features, &term.target, scalars, slot)?;
+                let Some(guide) = &term.guide else {
+                    backend.half_squared_distance(features, &term.target, scalars, slot)?;
+                    continue;
+                };
+                let masked = &mut shaped(backend, scratch, &[backend.shape(features)])?[0];
+                backend.guide(features, &guide.root, 1.0, Acc::Store, masked)?;
+                backend.half_squared_distance(masked, &guide.target, scalars, slot)?;
             }
-            for (i, term) in style.iter_mut().enumerate().filter(|(_, t)| t.tap == tap) {
-                let m = backend.shape(features).positions();
-                backend.gram(features, 1.0 / m as f32, Acc::Store, &mut term.gram, workspace)?;
-                backend.half_squared_distance(&term.gram, &term.target, scalars, content.len() + i)?;
-            }
-            Ok(())
-        })?;
-
-        chain.backward(network, gradient, workspace, |tap, features, mut acc, dfeatures, workspace| {
-            for term in content.iter().filter(|t| t.tap == tap) {
-                let scale = weights.content * term.layer.weight;
-                backend.half_squared_distance_bwd(features, &term.target, scale as f32, acc, dfeatures)?;
-                acc = Acc::Add;
-            }
-            for term in style.iter().filter(|t| t.tap == tap) {
-                let Shape { channels: n, .. } = backend.shape(features);
-                let m = backend.shape(features).positions();
-                let scale = weights.style * term.layer.weight / (2.0 * (n * n) as f64);
-                backend.reshape(dgram, Shape::gram(n))?;
-                backend.half_squared_distance_bwd(&term.gram, &term.target, scale as f32, Acc::Store, dgram)?;
-                backend.gram_bwd(features, dgram, 1.0 / m as f32, acc, dfeatures, workspace)?;
-                acc = Acc::Add;
+            let mut slot = content.len();
+            for term in style.iter_mut() {
+                if term.tap == tap {
+                    let tensors = shaped(backend, scratch, &term.scratch(backend.shape(features)))?;
+                    let site = Site { backend, features, guide: term.guide.as_ref() };
+                    term.statistic.forward(&site, &mut term.values, Scratch { tensors, workspace })?;
+                    for (i, (value, target)) in term.values.iter().zip(&*term.targets).enumerate() {
+                        backend.half_squared_distance(value, target, scalars, slot + i)?;
+                    }
+                }
+                slot += term.values.len();
             }
             Ok(())
         })?;
 
-        backend.tv(crate::ops::Tv::Squared, image, scalars, tv_slot)?;
+        chain.backward(
+            network,
+            ReluRule::Gradient,
+            gradient,
+            workspace,
+            |tap, features, mut acc, dfeatures, workspace| {
+                for term in content.iter().filter(|t| t.tap == tap) {
+                    let scale = (weights.content * term.layer.weight) as f32;
+                    match &term.guide {
+                        None => backend.half_squared_distance_bwd(features, &term.target, scale, acc, dfeatures)?,
+                        Some(guide) => {
+                            backend.guide(features, &guide.weights, scale, acc, dfeatures)?;
+                            backend.guide(&guide.target, &guide.root, -scale, Acc::Add, dfeatures)?;
+                        }
+                    }
+                    acc = Acc::Add;
+                }
+                for term in style.iter().filter(|t| t.tap == tap) {
+                    let shape = backend.shape(features);
+                    let weight = weights.style * style_layers[term.layer].weight * term.share;
+                    let scale = (weight * term.statistic.scale(shape)) as f32;
+                    let dvalues = shaped(backend, dvalues, &term.statistic.values(shape))?;
+                    for ((value, target), dvalue) in term.values.iter().zip(&*term.targets).zip(&mut *dvalues) {
+                        backend.half_squared_distance_bwd(value, target, scale, Acc::Store, dvalue)?;
+                    }
+                    let tensors = shaped(backend, scratch, &term.scratch(shape))?;
+                    let (site, scratch) = (term.site(backend, features), Scratch { tensors, workspace });
+                    term.statistic.backward(&site, &term.values, dvalues, acc, dfeatures, scratch)?;
+                    acc = Acc::Add;
+                }
+                Ok(())
+            },
+        )?;
+
+        let tv_slot = content.len() + style.iter().map(|t| t.values.len()).sum::<usize>();
+        backend.tv(weights.tv_kind, image, scalars, tv_slot)?;
         if weights.tv > 0.0 {
-            backend.tv_bwd(crate::ops::Tv::Squared, image, weights.tv as f32, Acc::Add, gradient)?;
+            backend.tv_bwd(weights.tv_kind, image, weights.tv as f32, Acc::Add, gradient)?;
         }
         let mut values = vec![0.0; tv_slot + 1];
         backend.read_scalars(scalars, &mut values)?;
         Ok(self.losses(&values))
     }
 
-    fn losses(&self, values: &[f64]) -> Losses {
-        let (content, rest) = values.split_at(self.content.len());
-        let (style, tv) = rest.split_at(self.style.len());
-        let layers = |terms: Vec<(&LayerWeight, f64)>| {
-            let sum = terms.iter().map(|(l, v)| l.weight * v).sum::<f64>();
-            (sum, terms.into_iter().map(|(l, loss)| LayerLoss { layer: l.layer.clone(), loss }).collect())
-        };
-        let (content, content_layers) = layers(self.content.iter().zip(content).map(|(t, &v)| (&t.layer, v)).collect());
-        let style_terms = self.style.iter().zip(style).map(|(t, &v)| {
-            // 1/(4 N^2) sum (.)^2 is 1/(2 N^2) of half the squared distance.
-            let n = self.chain.plan().tap_shape(t.tap).map_or(1, |s| s.channels);
-            (&t.layer, v / (2.0 * (n * n) as f64))
-        });
-        let (style, style_layers) = layers(style_terms.collect());
-        let Weights { content: alpha, style: beta, tv: gamma } = self.weights;
-        let total = alpha * content + beta * style + gamma * tv[0];
-        Losses { total, content, style, tv: tv[0], content_layers, style_layers }
+    /// From the half squared distances of all terms, and the total variation.
+    fn losses(&self, distances: &[f64]) -> Losses {
+        let (content, rest) = distances.split_at(self.content.len());
+        let content_layers = self.content.iter().zip(content);
+        let content_layers =
+            content_layers.map(|(t, &loss)| LayerLoss { layer: t.layer.layer.clone(), loss }).collect();
+        let content = self.content.iter().zip(content).map(|(t, v)| t.layer.weight * v).sum();
+
+        let named = |l: &LayerWeight| LayerLoss { layer: l.layer.clone(), loss: 0.0 };
+        let mut style_layers: Vec<_> = self.style_layers.iter().map(named).collect();
+        let mut rest = rest.iter();
+        for term in &self.style {
+            let shape = self.chain.plan().tap_shape(term.tap).unwrap_or(Shape::new(1, 1, 1));
+            let distance: f64 = rest.by_ref().take(term.values.len()).sum();
+            style_layers[term.layer].loss += term.share * term.statistic.scale(shape) * distance;
+        }
+        let style = self.style_layers.iter().zip(&style_layers).map(|(l, e)| l.weight * e.loss).sum();
+
+        let tv = rest.next().copied().unwrap_or(0.0);
+        let w = &self.weights;
+        let total = w.content * content + w.style * style + w.tv * tv;
+        Losses { total, content, style, tv, content_layers, style_layers }
     }
+}
+
+/// The first of `tensors`, with these shapes.
+pub(crate) fn shaped<'a, B: Backend>(
+    backend: &B,
+    tensors: &'a mut [B::Tensor],
+    shapes: &[Shape],
+) -> Result<&'a mut [B::Tensor]> {
+    let tensors = &mut tensors[..shapes.len()];
+    tensors.iter_mut().zip(shapes).try_for_each(|(tensor, &shape)| backend.reshape(tensor, shape))?;
+    Ok(tensors)
+}
+
+/// Room for tensors of any of these lists of shapes, one list at a time: the largest first, the largest second...
+pub(crate) fn largest<B: Backend>(backend: &B, lists: impl IntoIterator<Item = Vec<Shape>>) -> Vec<Shape> {
+    let mut all: Vec<Shape> = vec![];
+    for list in lists {
+        for (i, shape) in list.into_iter().enumerate() {
+            match all.get_mut(i) {
+                None => all.push(shape),
+                Some(most) if backend.tensor_bytes(shape) > backend.tensor_bytes(*most) => *most = shape,
+                Some(_) => {}
+            }
+        }
+    }
+    all
 }

@@ -40,6 +40,8 @@ pub struct Session<B: Backend> {
     iteration: usize,
     iterations: usize,
     converged: bool,
+    /// At the last accepted point.
+    losses: Option<Losses>,
 }
 
 impl<B: Backend> Session<B> {
@@ -55,7 +57,7 @@ impl<B: Backend> Session<B> {
         point: Point<B>,
         iterations: usize,
     ) -> Self {
-        Self { network, objective, descent, point, iteration: 0, iterations, converged: false }
+        Self { network, objective, descent, point, iteration: 0, iterations, converged: false, losses: None }
     }
 
     /// Evaluates loss and gradient once and moves on.
@@ -75,6 +77,9 @@ impl<B: Backend> Session<B> {
         let iteration = self.iteration;
         self.iteration += 1;
         self.converged = told.converged;
+        if told.accepted {
+            self.losses = Some(losses.clone());
+        }
         Ok(Progress {
             iteration,
             iterations: self.iterations,
@@ -132,6 +137,12 @@ impl<B: Backend> Session<B> {
     /// What the backend gives.
     pub fn image(&self) -> Result<Image> {
         self.network.download(if self.iteration == 0 { &self.point.x } else { self.descent.result() })
+    }
+
+    /// The losses of [`image`](Session::image); `None` before the first step.
+    #[must_use]
+    pub fn losses(&self) -> Option<&Losses> {
+        self.losses.as_ref()
     }
 
     /// Losses at any picture of the session's size, and the gradient of the total loss with respect to its pixels,

@@ -12,6 +12,9 @@ use crate::{Backend, Result, Shape};
 /// How much longer than the last step the first try of a line search may be.
 const MAX_GROWTH: f64 = 4.0;
 
+/// Fixed steps in a row that may fail before the descent ends.
+const MAX_FAILURES: i32 = 8;
+
 /// Settings of L-BFGS.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LbfgsOptions {
@@ -20,11 +23,15 @@ pub struct LbfgsOptions {
     pub history: usize,
     /// Root mean square change of the image on the very first step, in 8-bit units; later steps scale themselves.
     pub initial_step: f64,
+    /// `None`: a line search for the strong Wolfe conditions, after which no accepted step has raised the loss. `Some(rate)`:
+    /// none, as the peers have it by default (torch.optim.LBFGS, Lua's optim.lbfgs): every step is `rate` times the
+    /// direction, the first `min(1, 1 / sum |g|) rate`, and is accepted whatever the loss, if that is finite.
+    pub fixed_step: Option<f64>,
 }
 
 impl Default for LbfgsOptions {
     fn default() -> Self {
-        Self { history: 64, initial_step: 5.0 }
+        Self { history: 64, initial_step: 5.0, fixed_step: None }
     }
 }
 
@@ -42,6 +49,10 @@ pub(crate) struct Lbfgs<B: Backend> {
     sy: Vec<Vec<f64>>,
     yy: Vec<Vec<f64>>,
     search: Option<LineSearch>,
+    /// Length of the step under evaluation, in lengths of `direction`, where there is no line search.
+    fixed: f64,
+    /// How often in a row a fixed step led to a loss that is not finite.
+    failures: i32,
     /// Length of `direction`.
     length: f64,
     /// Length of the last accepted step.
@@ -69,6 +80,8 @@ impl<B: Backend> Lbfgs<B> {
             sy: vec![vec![0.0; m]; m],
             yy: vec![vec![0.0; m]; m],
             search: None,
+            fixed: 0.0,
+            failures: 0,
             length: 0.0,
             step_length: 0.0,
             scalars: backend.scalars(4 * m)?,
@@ -83,9 +96,10 @@ impl<B: Backend> Lbfgs<B> {
         let [square, slope] = self.slopes(backend, point)?;
         let mut told =
             Told { accepted: false, gradient_norm: square.sqrt(), step_length: self.step_length, converged: false };
+        let finite = loss.is_finite() && square.is_finite();
         let verdict = match &mut self.search {
-            // The start image: taken as it is, if it is finite.
-            None if loss.is_finite() && square.is_finite() => Verdict::Accept,
+            // The start image, or a step without a line search: taken as it is, if it is finite.
+            None if finite => Verdict::Accept,
             None => Verdict::Fail,
             Some(search) => search.tell(loss, if square.is_finite() { slope } else { f64::NAN }),
         };
@@ -93,29 +107,39 @@ impl<B: Backend> Lbfgs<B> {
             Verdict::Try(_) => {}
             Verdict::Accept => {
                 told.accepted = true;
-                if let Some(t) = self.search.as_ref().map(LineSearch::step) {
+                let t = self.step();
+                if t > 0.0 {
                     self.step_length = t * self.length;
                     told.step_length = self.step_length;
                     self.remember(backend, point, t)?;
                 }
+                self.failures = 0;
                 std::mem::swap(&mut self.base, point);
                 self.base_loss = loss;
                 told.converged = !self.search_from_base(backend)?;
             }
-            Verdict::Fail if self.order.is_empty() => told.converged = true,
+            Verdict::Fail if self.order.is_empty() && (self.search.is_some() || self.failures > MAX_FAILURES) => {
+                told.converged = true;
+            }
             Verdict::Fail => {
                 // The history has led astray: forget it and go downhill.
+                self.failures += 1;
                 self.order.clear();
                 told.converged = !self.search_from_base(backend)?;
             }
         }
-        match &self.search {
-            Some(search) => {
-                backend.combine(&[(1.0, &self.base.x), (search.step(), &self.direction)], &mut point.x)?;
-            }
-            None => backend.copy(&self.base.x, &mut point.x)?,
+        let t = self.step();
+        if t > 0.0 {
+            backend.combine(&[(1.0, &self.base.x), (t, &self.direction)], &mut point.x)?;
+        } else {
+            backend.copy(&self.base.x, &mut point.x)?;
         }
         Ok(told)
+    }
+
+    /// The step under evaluation, in lengths of `direction`; 0 at the start.
+    fn step(&self) -> f64 {
+        self.search.as_ref().map_or(self.fixed, LineSearch::step)
     }
 
     /// `<g, g>` and `<g, d>` at a trial point.
@@ -158,7 +182,14 @@ impl<B: Backend> Lbfgs<B> {
         Ok(())
     }
 
-    /// Starts a line search at the base; `false` if there is no way down.
+    /// `sum |g|` at the base; asked for once a descent.
+    fn absolute_sum(&self, backend: &B) -> Result<f64> {
+        let mut g = vec![0.0; self.elements];
+        backend.download(&self.base.g, &mut g)?;
+        Ok(g.iter().map(|g| f64::from(g.abs())).sum())
+    }
+
+    /// Starts a line search (or a fixed step) at the base; `false` if there is no way down.
     fn search_from_base(&mut self, backend: &B) -> Result<bool> {
         let n = self.order.len();
         let mut basis = history(&self.pairs, &self.order);
@@ -175,7 +206,7 @@ impl<B: Backend> Lbfgs<B> {
             return self.search_from_base(backend);
         }
         if !downhill {
-            self.search = None;
+            (self.search, self.fixed) = (None, 0.0);
             return Ok(false);
         }
         let terms: Vec<_> = coefficients.iter().copied().zip(basis).collect();
@@ -184,6 +215,12 @@ impl<B: Backend> Lbfgs<B> {
         let mut length = [0.0];
         backend.read_scalars(&self.scalars, &mut length)?;
         self.length = length[0].sqrt();
+        if let Some(rate) = self.options.fixed_step {
+            // After a failure the first step is tried again, a tenth as long.
+            let first = if n == 0 { (1.0 / self.absolute_sum(backend)?).min(1.0) } else { 1.0 };
+            self.fixed = rate * first * 0.1f64.powi(self.failures);
+            return Ok(true);
+        }
         // Without curvature known the step is scaled to the wanted change; with it, 1 is the Newton step.
         let t = if n == 0 {
             self.options.initial_step * (self.elements as f64 / square).sqrt()

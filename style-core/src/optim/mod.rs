@@ -99,7 +99,9 @@ impl Optimizer {
             Self::Lbfgs(o) if !(1..=1000).contains(&o.history) => {
                 bad(format!("L-BFGS history must be 1 to 1000 pairs, but is {}", o.history))
             }
-            Self::Lbfgs(LbfgsOptions { initial_step: r, .. }) | Self::Adam(AdamOptions { learning_rate: r, .. })
+            Self::Lbfgs(LbfgsOptions { fixed_step: Some(r), .. })
+            | Self::Lbfgs(LbfgsOptions { initial_step: r, .. })
+            | Self::Adam(AdamOptions { learning_rate: r, .. })
                 if !(r.is_finite() && *r > 0.0 && *r <= 1e6) =>
             {
                 bad(format!("the step must lie above 0 and at most at 1e6 8-bit units, but is {r}"))

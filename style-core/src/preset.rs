@@ -1,0 +1,165 @@
+//! The settings of well-known implementations, under the names of their authors: the same losses and the same start, so
+//! that figures and pictures can be compared.
+//!
+//! | preset | style loss of a layer | content loss | TV | descent |
+//! |---|---|---|---|---|
+//! | `gatys` | `1000 * 1/5 E` | `1/2 sum` | none | L-BFGS, 500, from noise |
+//! | `stanford` | `(0.5, 1, 1.5, 3, 4) E` | `0.01/4 mean` | none | Adam 2, 300, from noise and content |
+//! | `johnson` | `100 E'` | `5 mean` | `0.001` squared | L-BFGS without line search, 1000, from noise |
+//! | `anishathalye` | `500 * 1/5 E'` | `5 mean` | `100` means | Adam 10, 1000, from noise |
+//! | `gatys-pytorch` | `1000 E'` | `1 mean` | none | L-BFGS without line search, 500, from the content |
+//! | `pystiche` | `1000 * 1/5 * 4 E` | `1 mean` | none | L-BFGS without line search, 500, from the content |
+//!
+//! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2` and `E'` the mean square of `G/(N M)`
+//! ([`GramNorm::Elements`]); layers are conv4_2 and conv1_1 ... conv5_1 for all. What a peer's weights expect (channel
+//! order, range, mean) comes with the weight file here. Two things differ from the peers: the total loss includes TV where
+//! jcjohnson's reports it without, and a point whose loss is not finite is never taken.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::init::{Init, Noise};
+use crate::ops::Tv;
+use crate::statistics::{Gram, GramNorm};
+use crate::{
+    AdamOptions, Backend, Error, ErrorKind, LayerWeight, LbfgsOptions, Optimizer, Pooling, Result, SessionBuilder,
+};
+
+/// A well-known set of settings, for [`SessionBuilder::preset`]; its [module](self) has the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preset {
+    /// Gatys, Ecker and Bethge 2015: equations 1, 4, 5 and 7 as they stand, alpha/beta = 1e-3, average pooling. (The
+    /// paper does not tell its optimiser, number of iterations and noise; these are ours.)
+    Gatys,
+    /// The assignment of Stanford's course on TensorFlow.
+    Stanford,
+    /// jcjohnson/neural-style.
+    Johnson,
+    /// anishathalye/neural-style.
+    Anishathalye,
+    /// leongatys/PytorchNeuralStyleTransfer, its first stage.
+    GatysPytorch,
+    /// The library pystiche.
+    Pystiche,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Gatys, Self::Stanford, Self::Johnson, Self::Anishathalye, Self::GatysPytorch, Self::Pystiche];
+
+    /// Its name: `gatys-pytorch`, say.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gatys => "gatys",
+            Self::Stanford => "stanford",
+            Self::Johnson => "johnson",
+            Self::Anishathalye => "anishathalye",
+            Self::GatysPytorch => "gatys-pytorch",
+            Self::Pystiche => "pystiche",
+        }
+    }
+
+    /// The long side of its pictures, in pixels; `None` where the photograph's own is used.
+    #[must_use]
+    pub const fn long_side(self) -> Option<usize> {
+        match self {
+            Self::Gatys | Self::Johnson | Self::GatysPytorch => Some(512),
+            Self::Stanford => Some(333),
+            Self::Pystiche => Some(500),
+            Self::Anishathalye => None,
+        }
+    }
+
+    /// The weight of each of the five style layers, and so of a layer in a list of other layers (where they differ,
+    /// their mean).
+    #[must_use]
+    pub fn style_layer_weight(self) -> f64 {
+        let weights = self.style_layer_weights();
+        weights.iter().sum::<f64>() / weights.len() as f64
+    }
+
+    fn style_layer_weights(self) -> [f64; 5] {
+        match self {
+            Self::Gatys | Self::Anishathalye | Self::Pystiche => [0.2; 5],
+            Self::Johnson | Self::GatysPytorch => [1.0; 5],
+            Self::Stanford => [0.5, 1.0, 1.5, 3.0, 4.0],
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|p| p.name() == s).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::new(ErrorKind::Argument, format!("there is no preset {s:?}; there are {names}"))
+        })
+    }
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    /// Sets losses, pooling, optimiser, iterations and start to those of a [`Preset`]; what is called after it
+    /// overrides it.
+    ///
+    /// ```
+    /// # use style_core::{Backend, Preset, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
+    /// let builder = builder.preset(Preset::Johnson).iterations(200);
+    /// # }
+    /// ```
+    pub fn preset(self, preset: Preset) -> Self {
+        let style = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
+        let style = style.into_iter().zip(preset.style_layer_weights()).map(|(l, w)| LayerWeight::new(l, w)).collect();
+        let base = self
+            .content_layers(vec![LayerWeight::new("conv4_2", 1.0)])
+            .style_layers(style)
+            .statistic(Gram::default())
+            .pooling(Pooling::Max)
+            .tv(Tv::Squared)
+            .tv_weight(0.0)
+            .init(Init::Noise)
+            .noise(Noise::default())
+            .noise_ratio(1.0);
+        let elements = Gram { norm: GramNorm::Elements };
+        let from_content = |b: Self| b.init(Init::Content).noise_ratio(0.0);
+        let torch = Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() });
+        let adam = |learning_rate| Optimizer::Adam(AdamOptions { learning_rate, ..AdamOptions::default() });
+        match preset {
+            Preset::Gatys => {
+                let base = base.content_weight(1.0).style_weight(1e3).pooling(Pooling::Average);
+                base.optimizer(Optimizer::default()).iterations(500)
+            }
+            Preset::Stanford => {
+                let base = base.content_mean_weight(0.01 / 4.0).style_weight(1.0).pooling(Pooling::Average);
+                base.noise(Noise::Uniform(20.0)).noise_ratio(0.6).optimizer(adam(2.0)).iterations(300)
+            }
+            Preset::Johnson => {
+                let base = base.statistic(elements).content_mean_weight(5.0).style_weight(1e2).tv_weight(1e-3);
+                base.noise(Noise::Normal(0.001)).optimizer(torch).iterations(1000)
+            }
+            Preset::Anishathalye => {
+                let base = base.statistic(elements).content_mean_weight(5.0).style_weight(5e2);
+                let base = base.tv(Tv::Means).tv_weight(1e2).noise(Noise::Normal(0.256));
+                base.optimizer(adam(10.0)).iterations(1000)
+            }
+            Preset::GatysPytorch => {
+                let base = base.statistic(elements).content_mean_weight(1.0).style_weight(1e3);
+                from_content(base).optimizer(torch).iterations(500)
+            }
+            Preset::Pystiche => {
+                let base = base.content_mean_weight(1.0).style_weight(4e3);
+                from_content(base).optimizer(torch).iterations(500)
+            }
+        }
+    }
+}

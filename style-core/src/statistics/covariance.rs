@@ -1,0 +1,61 @@
+//! The covariance of the features: the Gram matrix with the means taken away, so that brightness and tint of a layer
+//! count less and texture more. Not in the paper.
+//!
+//! ```text
+//! v = F F^T / M - m m^T,  m = mean F      E = 1/(4 N^2) sum (v - t)^2
+//! ```
+//!
+//! Adjoint: `dF = 1/M ((dv + dv^T) F - (dv + dv^T) m)`; guided, with the weights `T^2` in place of `1/M`.
+
+use super::gram::{gram, gram_bwd};
+use super::{Gram, Scratch, Site, Statistic, misfit};
+use crate::{Acc, Backend, Result, Shape};
+
+/// The covariance matrix of the features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Covariance;
+
+impl<B: Backend> Statistic<B> for Covariance {
+    fn scale(&self, features: Shape) -> f64 {
+        Statistic::<B>::scale(&Gram::default(), features)
+    }
+
+    fn values(&self, features: Shape) -> Vec<Shape> {
+        vec![Shape::gram(features.channels)]
+    }
+
+    fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
+        let mean = Shape::new(features.channels, 1, 1);
+        if guided { vec![mean, mean, features] } else { vec![mean, mean] }
+    }
+
+    fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
+        let ([value], Scratch { tensors: [mean, _, maps @ ..], workspace }) = (values, scratch) else {
+            return Err(misfit());
+        };
+        let weights = at.guide.map(|guide| &guide.weights);
+        at.backend.moments(at.features, weights, mean, None)?;
+        gram(at, 1.0, value, Scratch { tensors: maps, workspace })?;
+        // The mean as features of one position: its Gram matrix is m m^T.
+        at.backend.gram(mean, -1.0, Acc::Add, value, workspace)
+    }
+
+    fn backward(
+        &self,
+        at: &Site<'_, B>,
+        _values: &[B::Tensor],
+        dvalues: &[B::Tensor],
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+        scratch: Scratch<'_, B>,
+    ) -> Result<()> {
+        let ([dvalue], Scratch { tensors: [mean, dmean, maps @ ..], workspace }) = (dvalues, scratch) else {
+            return Err(misfit());
+        };
+        let weights = at.guide.map(|guide| &guide.weights);
+        at.backend.moments(at.features, weights, mean, None)?;
+        at.backend.gram_bwd(mean, dvalue, -1.0, Acc::Store, dmean, workspace)?;
+        gram_bwd(at, 1.0, dvalue, acc, dfeatures, Scratch { tensors: maps, workspace })?;
+        at.backend.moments_bwd(at.features, weights, mean, dmean, None, Acc::Add, dfeatures)
+    }
+}

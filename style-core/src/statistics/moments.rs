@@ -1,0 +1,48 @@
+//! Mean and standard deviation of each channel: far fewer numbers than a Gram matrix, no relations between channels
+//! (Li et al. 2017, "Demystifying Neural Style Transfer", section 4.2, "BN statistics matching"; AdaIN's style).
+//!
+//! ```text
+//! v = (mean F, deviation F)      E = 1/N sum ((mean - mean_s)^2 + (deviation - deviation_s)^2)
+//! ```
+//!
+//! Adjoint: that of [`crate::ops::MomentsOps`].
+
+use super::{Scratch, Site, Statistic, misfit};
+use crate::{Acc, Backend, Result, Shape};
+
+/// Mean and standard deviation of each channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Moments;
+
+impl<B: Backend> Statistic<B> for Moments {
+    fn scale(&self, features: Shape) -> f64 {
+        2.0 / features.channels as f64
+    }
+
+    fn values(&self, features: Shape) -> Vec<Shape> {
+        vec![Shape::new(features.channels, 1, 1); 2]
+    }
+
+    fn scratch(&self, _features: Shape, _guided: bool) -> Vec<Shape> {
+        vec![]
+    }
+
+    fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], _scratch: Scratch<'_, B>) -> Result<()> {
+        let [mean, deviation] = values else { return Err(misfit()) };
+        at.backend.moments(at.features, at.guide.map(|guide| &guide.weights), mean, Some(deviation))
+    }
+
+    fn backward(
+        &self,
+        at: &Site<'_, B>,
+        values: &[B::Tensor],
+        dvalues: &[B::Tensor],
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+        _scratch: Scratch<'_, B>,
+    ) -> Result<()> {
+        let ([mean, deviation], [dmean, ddeviation]) = (values, dvalues) else { return Err(misfit()) };
+        let weights = at.guide.map(|guide| &guide.weights);
+        at.backend.moments_bwd(at.features, weights, mean, dmean, Some((deviation, ddeviation)), acc, dfeatures)
+    }
+}
