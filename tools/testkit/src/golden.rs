@@ -245,6 +245,12 @@ impl Picture {
         Self { width, height, rgb }
     }
 
+    /// The formula of [`content`] at another size.
+    #[must_use]
+    pub fn content_at(width: usize, height: usize) -> Self {
+        Self::new(width, height, |x, y, c| 4 * x * (c + 1) + 3 * y * (3 - c) + x * y * (c + 2) / 8)
+    }
+
     /// As the library takes it.
     ///
     /// # Errors
@@ -267,7 +273,7 @@ impl Picture {
 /// The content picture: slopes with a few edges.
 #[must_use]
 pub fn content() -> Picture {
-    Picture::new(53, 37, |x, y, c| 4 * x * (c + 1) + 3 * y * (3 - c) + x * y * (c + 2) / 8)
+    Picture::content_at(53, 37)
 }
 
 /// The style picture, of another size: a texture.

@@ -1,0 +1,182 @@
+//! Every preset, statistic, total variation, mask and back-propagation rule on the CPU, and a few steps of the
+//! optimisers, against values that PyTorch computed in `f64` from each author's formula
+//! (`tools/testkit/golden/make_losses.py`).
+
+#![cfg(all(feature = "cpu", feature = "embedded"))]
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use style_core::ops::{ReluRule, Tv};
+use style_core::statistics::{Covariance, Moments};
+use style_core::{
+    AdamOptions, Image, LbfgsOptions, Mask, Network, Neuron, Optimizer, Pooling, Preset, Probe, Session,
+    SessionBuilder, Style,
+};
+use style_cpu::Cpu;
+use testkit::Array;
+use testkit::golden::{Picture, Summary, content, start, style};
+
+#[derive(Deserialize)]
+struct Golden {
+    presets: Vec<Case>,
+    variants: Vec<Case>,
+    descents: Descents,
+    neurons: Vec<Signal>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    total: f64,
+    content: f64,
+    style: f64,
+    tv: f64,
+    gradient: Summary,
+}
+
+#[derive(Deserialize)]
+struct Descents {
+    lbfgs: Vec<f64>,
+    adam: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Signal {
+    layer: String,
+    pooling: String,
+    rule: String,
+    channel: usize,
+    row: usize,
+    column: usize,
+    activation: f64,
+    signal: Summary,
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("../tools/testkit/golden/losses.json")).unwrap()
+}
+
+fn network() -> Arc<Network<Cpu>> {
+    Arc::new(Network::new(Cpu::new().unwrap(), style_models::embedded().unwrap().model()).unwrap())
+}
+
+fn image(picture: &Picture) -> Image {
+    picture.image().unwrap()
+}
+
+fn builder(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
+    Session::builder(Arc::clone(network)).content(image(&content())).style(image(&style()))
+}
+
+/// Losses within 2e-5 and the gradient within 5e-5 of its norm.
+fn check(case: &Case, session: &mut Session<Cpu>) {
+    let (losses, gradient) = session.evaluate(&image(&start())).unwrap();
+    let pairs = [
+        ("total", losses.total, case.total),
+        ("content", losses.content, case.content),
+        ("style", losses.style, case.style),
+        ("tv", losses.tv, case.tv),
+    ];
+    for (what, got, want) in pairs {
+        let error = (got - want).abs() / want;
+        assert!(error <= 2e-5, "{} {what}: {got} is off {want} by {error:.1e}", case.name);
+    }
+    let error = case.gradient.error(&Array::from_f32(start().planar().shape, &gradient));
+    assert!(error <= 5e-5, "{}: the gradient is off by {error:.1e}", case.name);
+}
+
+#[test]
+fn presets_are_their_authors() {
+    let (golden, network) = (golden(), network());
+    assert_eq!(golden.presets.len(), Preset::ALL.len());
+    for case in &golden.presets {
+        let preset: Preset = case.name.parse().unwrap();
+        check(case, &mut builder(&network).preset(preset).build().unwrap());
+    }
+}
+
+/// The masks of `make_losses.py`.
+fn mask(which: &str, width: usize, height: usize) -> Mask {
+    let value = |i: usize| match (which, i % width, i / width) {
+        ("soft", x, y) => ((7 * x + 3 * y) % 32) as f32 / 31.0,
+        (_, x, y) => f32::from((x + y) % 5 < 3),
+    };
+    Mask::new(width, height, (0..width * height).map(value).collect()).unwrap()
+}
+
+#[test]
+fn statistics_variations_styles_and_masks() {
+    let (golden, network) = (golden(), network());
+    let second = || image(&Picture::content_at(31, 29));
+    assert_eq!(golden.variants.len(), 10);
+    for case in &golden.variants {
+        let styles = |b: SessionBuilder<Cpu>| b.content_weight(0.0).style_weight(1.0);
+        let variation = |kind| builder(&network).content_weight(0.0).style_weight(0.0).tv(kind).tv_weight(1.0);
+        let plain = || Session::builder(Arc::clone(&network)).content(image(&content()));
+        let masked = || {
+            let first = Style::new(image(&style())).mask(mask("soft", 53, 37)).region(mask("hard", 43, 50));
+            let second = Style::new(second()).mask(mask("soft", 20, 90)).share(2.0);
+            plain().style(first).style(second)
+        };
+        let described = match case.name.as_str() {
+            "covariance" => styles(builder(&network).statistic(Covariance)),
+            "moments" => styles(builder(&network).statistic(Moments)),
+            "tv absolute" => variation(Tv::Absolute),
+            "tv means" => variation(Tv::Means),
+            "tv power" => variation(Tv::Power(2.5)),
+            "two styles" => {
+                styles(plain().style(image(&style())).style(Style::new(second()).share(3.0)))
+            }
+            "masks gram" => styles(masked()),
+            "masks covariance" => styles(masked().statistic(Covariance)),
+            "masks moments" => styles(masked().statistic(Moments)),
+            "content mask" => builder(&network).content_mask(mask("soft", 53, 37)).content_weight(1.0).style_weight(0.0),
+            other => panic!("what is {other}?"),
+        };
+        check(case, &mut described.build().unwrap());
+    }
+}
+
+#[test]
+fn optimisers_go_the_way_of_torch() {
+    let (golden, network) = (golden(), network());
+    let adam = Optimizer::Adam(AdamOptions { learning_rate: 2.0, ..AdamOptions::default() });
+    let lbfgs = Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() });
+    for (optimizer, want) in [(lbfgs, &golden.descents.lbfgs), (adam, &golden.descents.adam)] {
+        let mut session = builder(&network).preset(Preset::Pystiche).optimizer(optimizer).build().unwrap();
+        for (i, want) in want.iter().enumerate() {
+            let got = session.step().unwrap().losses.total;
+            // Rounding grows along the way.
+            let error = (got - want).abs() / want;
+            assert!(error <= 2e-3, "{optimizer:?}, evaluation {i}: {got} is off {want} by {error:.1e}");
+        }
+    }
+}
+
+#[test]
+fn signals_go_back_by_three_rules() {
+    let (golden, network) = (golden(), network());
+    assert_eq!(golden.neurons.len(), 12);
+    for want in &golden.neurons {
+        let pooling = if want.pooling == "max" { Pooling::Max } else { Pooling::Average };
+        let rule = match want.rule.as_str() {
+            "gradient" => ReluRule::Gradient,
+            "deconvnet" => ReluRule::Deconvnet,
+            _ => ReluRule::Guided,
+        };
+        let mut probe = Probe::new(Arc::clone(&network), &image(&content()), &want.layer, pooling).unwrap();
+        let neuron = probe.strongest(want.channel).unwrap();
+        assert_eq!(neuron, Neuron { channel: want.channel, row: want.row, column: want.column });
+        let response = probe.back(neuron, rule).unwrap();
+        assert!((f64::from(response.activation) - want.activation).abs() <= 1e-5 * want.activation);
+        let shape = content().planar().shape;
+        let error = want.signal.error(&Array::from_f32(shape, &response.signal));
+        assert!(error <= 1e-4, "{} {} {}: off by {error:.1e}", want.layer, want.pooling, want.rule);
+        // Nothing comes back from outside what the neuron sees.
+        for (i, v) in response.signal.iter().enumerate() {
+            let (r, c) = (i / shape.width % shape.height, i % shape.width);
+            assert!(*v == 0.0 || (response.rows.contains(&r) && response.columns.contains(&c)));
+        }
+    }
+}
