@@ -68,6 +68,10 @@ impl Observer for [&mut dyn Observer] {
 
     /// All finish, even if one fails; the first error is returned.
     fn finish(&mut self, view: &dyn View) -> Result<()> {
-        self.iter_mut().map(|observer| observer.finish(view)).fold(Ok(()), |all, one| all.and(one))
+        let mut all = Ok(());
+        for observer in self {
+            all = all.and(observer.finish(view));
+        }
+        all
     }
 }

@@ -1,56 +1,15 @@
 //! Sessions on small random networks, held to the paper's formulas and to finite differences.
 
+mod common;
+
 use std::ops::ControlFlow;
 
+use common::{builder, close, layers, model, network, picture};
 use style_core::{
-    AdamOptions, ConvLayer, ErrorKind, Features, Image, Init, InputSpace, Layer, LayerWeight, LbfgsOptions, Model,
-    Network, Optimizer, Pooling, Session, SessionBuilder,
+    AdamOptions, ConvLayer, ErrorKind, Features, Image, Init, InputSpace, Layer, LbfgsOptions, Model, Network,
+    Optimizer, Pooling, Session, SessionBuilder, Style,
 };
 use testkit::{Reference, Rng};
-
-fn conv(name: &str, in_channels: usize, out_channels: usize, rng: &mut Rng) -> Layer {
-    let scale = (2.0 / (9.0 * in_channels as f64)).sqrt();
-    let mut draw = |n: usize, scale: f64| (0..n).map(|_| (rng.unit() * 1.7 * scale) as f32).collect();
-    let (weight, bias) = (draw(9 * in_channels * out_channels, scale), draw(out_channels, 5.0));
-    Layer::Conv(ConvLayer { name: name.into(), in_channels, out_channels, weight, bias })
-}
-
-/// Two blocks of two convolutions and one more.
-fn model(input: InputSpace) -> Model {
-    let mut rng = Rng::new("session");
-    let layers = vec![
-        conv("conv1_1", 3, 5, &mut rng),
-        conv("conv1_2", 5, 6, &mut rng),
-        Layer::Pool { name: "pool1".into() },
-        conv("conv2_1", 6, 7, &mut rng),
-        conv("conv2_2", 7, 5, &mut rng),
-        Layer::Pool { name: "pool2".into() },
-        conv("conv3_1", 5, 6, &mut rng),
-    ];
-    Model::new("tiny", input, layers).unwrap()
-}
-
-fn network() -> Network<Reference> {
-    Network::new(Reference, &model(InputSpace::CAFFE)).unwrap()
-}
-
-fn picture(name: &str, width: usize, height: usize) -> Image {
-    let mut rng = Rng::new(name);
-    let pixels = (0..3 * width * height).map(|_| (127.5 + 127.5 * rng.unit()) as f32).collect();
-    Image::from_planar(width, height, pixels).unwrap()
-}
-
-fn layers(list: &[(&str, f64)]) -> Vec<LayerWeight> {
-    list.iter().map(|&(layer, weight)| LayerWeight { layer: layer.into(), weight }).collect()
-}
-
-fn builder() -> SessionBuilder<Reference> {
-    Session::builder(network())
-        .content(picture("content", 13, 9))
-        .style(picture("style", 8, 10))
-        .content_layers(layers(&[("conv2_2", 1.0)]))
-        .style_layers(layers(&[("conv1_1", 0.25), ("conv2_1", 0.5), ("conv3_1", 0.25)]))
-}
 
 #[test]
 fn losses_are_the_papers() {
@@ -94,10 +53,6 @@ fn gram(f: &Features) -> Vec<f64> {
     let row = |i: usize| f.values[i * m..][..m].iter().map(|&v| f64::from(v));
     let n = f.shape.channels;
     (0..n * n).map(|at| row(at / n).zip(row(at % n)).map(|(a, b)| a * b).sum::<f64>() / m as f64).collect()
-}
-
-fn close(a: f64, b: f64) {
-    assert!((a - b).abs() <= 2e-5 * b.abs().max(1e-3), "{a} is not {b}");
 }
 
 #[test]
@@ -234,7 +189,7 @@ fn several_styles_are_a_mean_of_gram_matrices() {
     let evaluate = |b: SessionBuilder<Reference>| b.build().unwrap().evaluate(&image).unwrap().0.style;
     let twice = evaluate(builder().style(picture("style", 8, 10)));
     close(twice, evaluate(builder()));
-    let one_sided = evaluate(builder().style_blend(picture("other", 11, 8), 0.0));
+    let one_sided = evaluate(builder().style(Style::new(picture("other", 11, 8)).share(0.0)));
     close(one_sided, evaluate(builder()));
     assert_ne!(evaluate(builder().style(picture("other", 11, 8))), twice);
 }
@@ -277,7 +232,7 @@ fn bad_descriptions_are_typed_errors() {
         fails(builder().style_weight(weight), Argument, "style weight");
         fails(builder().tv_weight(weight), Argument, "total variation");
         fails(builder().style_layers(layers(&[("conv1_1", weight)])), Argument, "conv1_1");
-        fails(builder().style_blend(picture("s", 9, 9), weight), Argument, "share");
+        fails(builder().style(Style::new(picture("s", 9, 9)).share(weight)), Argument, "share");
         let adam = AdamOptions { learning_rate: weight, ..Default::default() };
         fails(builder().optimizer(Optimizer::Adam(adam)), Argument, "step");
     }

@@ -1,0 +1,52 @@
+//! A small random network, pictures and a session, for the tests of sessions.
+
+use style_core::{ConvLayer, Image, InputSpace, Layer, LayerWeight, Model, Network, Session, SessionBuilder};
+use testkit::{Reference, Rng};
+
+fn conv(name: &str, in_channels: usize, out_channels: usize, rng: &mut Rng) -> Layer {
+    let scale = (2.0 / (9.0 * in_channels as f64)).sqrt();
+    let mut draw = |n: usize, scale: f64| (0..n).map(|_| (rng.unit() * 1.7 * scale) as f32).collect();
+    let (weight, bias) = (draw(9 * in_channels * out_channels, scale), draw(out_channels, 5.0));
+    Layer::Conv(ConvLayer { name: name.into(), in_channels, out_channels, weight, bias })
+}
+
+/// Two blocks of two convolutions and one more.
+pub fn model(input: InputSpace) -> Model {
+    let mut rng = Rng::new("session");
+    let layers = vec![
+        conv("conv1_1", 3, 5, &mut rng),
+        conv("conv1_2", 5, 6, &mut rng),
+        Layer::Pool { name: "pool1".into() },
+        conv("conv2_1", 6, 7, &mut rng),
+        conv("conv2_2", 7, 5, &mut rng),
+        Layer::Pool { name: "pool2".into() },
+        conv("conv3_1", 5, 6, &mut rng),
+    ];
+    Model::new("tiny", input, layers).unwrap()
+}
+
+pub fn network() -> Network<Reference> {
+    Network::new(Reference, &model(InputSpace::CAFFE)).unwrap()
+}
+
+pub fn picture(name: &str, width: usize, height: usize) -> Image {
+    let mut rng = Rng::new(name);
+    let pixels = (0..3 * width * height).map(|_| (127.5 + 127.5 * rng.unit()) as f32).collect();
+    Image::from_planar(width, height, pixels).unwrap()
+}
+
+pub fn layers(list: &[(&str, f64)]) -> Vec<LayerWeight> {
+    list.iter().map(|&(layer, weight)| LayerWeight { layer: layer.into(), weight }).collect()
+}
+
+pub fn builder() -> SessionBuilder<Reference> {
+    Session::builder(network())
+        .content(picture("content", 13, 9))
+        .style(picture("style", 8, 10))
+        .content_layers(layers(&[("conv2_2", 1.0)]))
+        .style_layers(layers(&[("conv1_1", 0.25), ("conv2_1", 0.5), ("conv3_1", 0.25)]))
+}
+
+pub fn close(a: f64, b: f64) {
+    assert!((a - b).abs() <= 2e-5 * b.abs().max(1e-3), "{a} is not {b}");
+}
