@@ -1,0 +1,28 @@
+//! Pictures, and all about them that the network does not see.
+//!
+//! - [`Picture`]: a PNG, JPEG or WebP file opened as an [`Image`], with its transparency and colour profile; resized;
+//!   encoded and saved.
+//! - [`save`]: an [`Image`] into a file, at once or not at all.
+//!
+//! ```
+//! use style_pictures::{Image, Picture, save};
+//!
+//! # fn main() -> style_pictures::Result<()> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let (file, result) = (folder.path().join("photo.png"), folder.path().join("small.jpg"));
+//! # save(&file, &Image::from_rgb8(64, 48, &[90; 64 * 48 * 3])?)?;
+//! let photo = Picture::open(&file)?.sized(32)?;
+//! assert_eq!((photo.image.width(), photo.image.height()), (32, 24));
+//! save(&result, &photo.image)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Pixels are 8-bit units, 0 is black and 255 white, as encoded: nothing is linearised, and no colour profile converted.
+
+mod file;
+mod picture;
+
+pub use file::{Format, save};
+pub use picture::{Extras, LARGEST_SIDE, Picture};
+pub use style_core::{Error, ErrorKind, Image, Result};
