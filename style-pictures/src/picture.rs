@@ -112,14 +112,7 @@ impl Picture {
     fn from_decoded(decoded: DynamicImage, icc: Option<Vec<u8>>) -> Result<Self> {
         let (width, height) = (decoded.width() as usize, decoded.height() as usize);
         let has_alpha = decoded.has_alpha();
-        let deep = decoded.color().bytes_per_pixel() > decoded.color().channel_count();
-        let planes = if deep {
-            planes(decoded.into_rgba16().as_raw(), |v| f32::from(v) / 257.0)
-        } else {
-            planes(decoded.into_rgba8().as_raw(), f32::from)
-        };
-        let [r, g, b, mut alpha] = planes;
-        alpha.iter_mut().for_each(|a| *a /= 255.0);
+        let [r, g, b, alpha] = rgba_planes(decoded);
         let mut colours = [r, g, b];
         let alpha = (has_alpha && alpha.iter().any(|a| *a < 1.0)).then_some(alpha);
         if let Some(alpha) = &alpha {
@@ -218,6 +211,18 @@ impl Picture {
     pub fn long_side(&self) -> usize {
         self.image.width().max(self.image.height())
     }
+}
+
+/// The planes of red, green and blue in 8-bit units, and of alpha, 0 to 1.
+pub(crate) fn rgba_planes(decoded: DynamicImage) -> [Vec<f32>; 4] {
+    let deep = decoded.color().bytes_per_pixel() > decoded.color().channel_count();
+    let mut planes = if deep {
+        planes(decoded.into_rgba16().as_raw(), |v| f32::from(v) / 257.0)
+    } else {
+        planes(decoded.into_rgba8().as_raw(), f32::from)
+    };
+    planes[3].iter_mut().for_each(|a| *a /= 255.0);
+    planes
 }
 
 /// Four planes of interleaved RGBA.
