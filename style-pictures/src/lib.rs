@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! Pixels are 8-bit units, 0 is black and 255 white, as encoded: nothing is linearised, and no colour profile converted.
+//! Pixels are 8-bit units, 0 is black and 255 white, as encoded: nothing is linearised, no colour profile converted.
 
 mod colour;
 mod file;

@@ -131,8 +131,9 @@ impl Sheet {
     /// The sheet as a picture.
     ///
     /// # Errors
-    /// `Argument` if there is no cell or no column, if cells have no pixel, if there are column or row labels but not one for each, or if a side
-    /// would have no pixel or more than [`LARGEST_SIDE`]; `OutOfMemory` if so large a picture cannot be had.
+    /// `Argument` if there is no cell or no column, if cells have no pixel, if there are column or row labels but not
+    /// one for each, or if a side would have no pixel or more than [`LARGEST_SIDE`]; `OutOfMemory` if so large a picture
+    /// cannot be had.
     pub fn draw(&self) -> Result<Image> {
         self.check()?;
         let rows = self.cells.len().div_ceil(self.columns);
