@@ -48,6 +48,9 @@ pub use style_cpu as cpu;
 pub use style_cuda as cuda;
 /// VGG-16 and VGG-19, their weight files, and the embedded weights.
 pub use style_models as models;
+/// Picture files, colours, masks and contact sheets.
+#[cfg(feature = "pictures")]
+pub use style_pictures as pictures;
 
 #[cfg(all(doctest, feature = "cpu", feature = "embedded"))]
 #[doc = include_str!("../README.md")]

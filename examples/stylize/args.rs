@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
+use style_pictures::LARGEST_SIDE;
 use style_transfer::models::Vgg;
 
 /// Repaint a photograph in the style of a painting.
@@ -138,17 +139,14 @@ pub(crate) enum Size {
     LongSide(u32),
 }
 
-/// The longest side that a picture may be given, in pixels.
-pub(crate) const LARGEST: u32 = 32_768;
-
 impl FromStr for Size {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
         match s.parse() {
             _ if s == "native" => Ok(Self::Native),
-            Ok(n) if (1..=LARGEST).contains(&n) => Ok(Self::LongSide(n)),
-            _ => Err(format!("a size is a number of pixels from 1 to {LARGEST}, or \"native\"")),
+            Ok(n) if (1..=LARGEST_SIDE).contains(&n) => Ok(Self::LongSide(n)),
+            _ => Err(format!("a size is a number of pixels from 1 to {LARGEST_SIDE}, or \"native\"")),
         }
     }
 }

@@ -7,7 +7,6 @@ mod args;
 mod interrupt;
 mod output;
 mod paint;
-mod picture;
 mod report;
 mod settings;
 

@@ -6,11 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use image::ImageFormat;
 use serde::{Serialize, Serializer};
+use style_pictures::{Extras, Format, Picture};
 use style_transfer::{Error, ErrorKind, Image, LayerLoss, Progress, Result};
-
-use crate::picture::{Extras, carries_alpha, encode};
 
 /// Where results go if nothing is said.
 const DEFAULT_FOLDER: &str = "out";
@@ -21,7 +19,7 @@ pub(crate) struct Output {
     path: PathBuf,
     /// Files that the job reads, and so must not write.
     inputs: Vec<PathBuf>,
-    format: ImageFormat,
+    format: Format,
     extras: Extras,
 }
 
@@ -33,10 +31,7 @@ impl Output {
             return Self::new(Some(&Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME)), inputs);
         };
         let bad = |what: &str| Error::new(ErrorKind::Argument, format!("{}: {what}", path.display()));
-        let format = path.extension().and_then(ImageFormat::from_extension);
-        let format = format
-            .filter(|f| matches!(f, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP))
-            .ok_or_else(|| bad("the result can be written as .png, .jpg, .jpeg or .webp; give it such a name"))?;
+        let format = Format::from_path(path)?;
         let folder = folder(path);
         if !folder.is_dir() {
             return Err(Error::new(
@@ -48,7 +43,7 @@ impl Output {
             return Err(bad("this is a folder; give the result a file name"));
         }
         spare(inputs, path)?;
-        temporary(folder, "").map_err(|e| io("cannot write into the folder", folder, e))?;
+        tempfile::tempfile_in(folder).map_err(|e| io("cannot write into the folder", folder, e))?;
         Ok(Self { path: path.to_owned(), inputs: inputs.to_vec(), format, extras: Extras::default() })
     }
 
@@ -59,7 +54,7 @@ impl Output {
     /// What the photograph gives to the result. Says whether all of it can be kept.
     pub(crate) fn carry(&mut self, extras: Extras) -> bool {
         self.extras = extras;
-        carries_alpha(self.format) || !self.extras.has_alpha()
+        self.format.carries_alpha() || !self.extras.has_alpha()
     }
 
     /// Writes the result.
@@ -77,10 +72,11 @@ impl Output {
     /// Writes the result into the system's folder for temporary files, for when its own place fails it.
     pub(crate) fn rescue(&self, image: &Image) -> Result<PathBuf> {
         let folder = env::temp_dir();
-        let bytes = encode(image, &self.extras, self.format)?;
+        let bytes = self.finished(image).encode(self.format)?;
         let suffix = format!("-{}.{}", self.stem(), self.extension());
         let failed = |e| io("cannot write into", &folder, e);
-        let mut file = temporary(&folder, &suffix).map_err(failed)?;
+        let mut builder = tempfile::Builder::new();
+        let mut file = builder.prefix("stylize-").suffix(&suffix).tempfile_in(&folder).map_err(failed)?;
         file.write_all(&bytes).map_err(failed)?;
         let (_, path) = file.keep().map_err(|e| failed(e.error))?;
         Ok(path)
@@ -88,15 +84,11 @@ impl Output {
 
     fn write(&self, image: &Image, path: &Path) -> Result<()> {
         spare(&self.inputs, path)?;
-        let bytes = encode(image, &self.extras, self.format)?;
-        let write = || {
-            let mut file = temporary(folder(path), "")?;
-            file.write_all(&bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|e| e.error)?;
-            Ok(())
-        };
-        write().map_err(|e| io("cannot write", path, e))
+        self.finished(image).save(path)
+    }
+
+    fn finished(&self, image: &Image) -> Picture {
+        Picture { image: image.clone(), extras: self.extras.clone() }
     }
 
     fn stem(&self) -> std::borrow::Cow<'_, str> {
@@ -124,18 +116,6 @@ fn folder(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
-}
-
-/// A file that is removed again unless it is made to stay, with the permissions of any other new file.
-fn temporary(folder: &Path, suffix: &str) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".stylize-").suffix(suffix);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }
 
 fn io(what: &str, path: &Path, e: std::io::Error) -> Error {

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use style_pictures::Picture;
 use style_transfer::models::{self, LoadOptions, Loaded, Vgg};
 use style_transfer::{Backend, Error, ErrorKind, Init, Network, Optimizer, Progress, Session, SessionBuilder};
 
 use crate::args::{Args, Size, Start};
 use crate::interrupt::Interrupt;
 use crate::output::{Log, Output};
-use crate::picture::Picture;
 use crate::report::Report;
 use crate::settings::Settings;
 
@@ -37,7 +37,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let inputs: Vec<PathBuf> = [&content_path].into_iter().chain(&style_paths).chain(others).cloned().collect();
     let mut output = Output::new(args.output.as_deref(), &inputs)?;
     let content = Picture::open(&content_path)?;
-    let painted = content.sized(args.size, 1.0)?;
+    let painted = sized(&content, args.size, 1.0)?;
     let styles = open_styles(args, &style_paths)?;
     let init = start(&settings, &painted)?;
     if !output.carry(painted.extras.clone()) {
@@ -81,9 +81,17 @@ fn open_styles(args: &Args, paths: &[PathBuf]) -> Result<Vec<Picture>> {
         return Err(Error::new(ErrorKind::Argument, message).into());
     }
     let size: Size = args.style_size.unwrap_or(args.size);
-    let open =
-        |path: &PathBuf| Picture::open(path)?.sized(size, args.style_scale).with_context(|| path.display().to_string());
+    let open = |path: &PathBuf| {
+        sized(&Picture::open(path)?, size, args.style_scale).with_context(|| path.display().to_string())
+    };
     paths.iter().map(open).collect()
+}
+
+fn sized(picture: &Picture, size: Size, scale: f64) -> style_transfer::Result<Picture> {
+    match size {
+        Size::Native => picture.scaled(scale),
+        Size::LongSide(n) => picture.scaled(scale * f64::from(n) / picture.long_side() as f64),
+    }
 }
 
 fn start(settings: &Settings, painted: &Picture) -> Result<Init> {

@@ -1,0 +1,229 @@
+//! The photograph's colours kept: "Preserving Color in Neural Artistic Style Transfer" (Gatys, Bethge, Hertzmann and
+//! Shechtman 2016, [arXiv 1606.05897](https://arxiv.org/abs/1606.05897)).
+//!
+//! A style loss copies a painting's colours with its strokes. There are two ways out.
+//!
+//! **Colour matching**, before the painting ([`match_colours`]): every pixel `x` of the style picture becomes
+//!
+//! ```text
+//! x' = A x + b,   b = mu_C - A mu_S,   A S_S A^T = S_C
+//! ```
+//!
+//! so that the style picture takes on the mean `mu_C` and the covariance `S_C` of the photograph's colours.
+//!
+//! **Luminance transfer**, around the painting: strokes are light and dark before they are colours, so grey pictures
+//! are enough for the network. With `Y = 0.299 R + 0.587 G + 0.114 B`,
+//!
+//! 1. [`luminance`] of the photograph is the content, and [`match_luminance`] of the style picture is the style:
+//!    `L_S' = sigma_C / sigma_S (L_S - mu_S) + mu_C`;
+//! 2. [`keep_colours`] gives the result the photograph's chroma.
+//!
+//! Colours are as encoded in the files, in 8-bit units. A result beyond 0..=255 is clamped: no picture has such a
+//! colour, and the authors' own code does the same.
+
+use style_core::{Error, ErrorKind, Image, Result};
+
+use crate::matrix::{Matrix, cholesky, eigen, inverse_lower, map_eigenvalues, product};
+
+/// Weights of R, G and B in the luminance Y of YIQ.
+const LUMINANCE: [f64; 3] = [0.299, 0.587, 0.114];
+
+/// A deviation below one 8-bit step is grain rather than colour: it is never stretched as if it were less.
+const LEAST_DEVIATION: f64 = 1.0;
+
+/// The least share of the largest variance that another counts as: what `f64` can tell from rounding.
+const LEAST_SHARE: f64 = 1e-10;
+
+/// Which of the matrices `A` with `A S_S A^T = S_C` matches colours; they differ by a rotation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Matching {
+    /// `A = L_C L_S^-1` with the Cholesky factors `S = L L^T`. One of the paper's two. Depends on the order of the
+    /// channels: red changes with red alone, blue with all three.
+    Cholesky,
+    /// `A = S_C^(1/2) S_S^(-1/2)` with symmetric roots, by the principal axes. The other of the paper's, there called
+    /// that of "Image Analogies".
+    #[default]
+    Pca,
+    /// `A = S_S^(-1/2) (S_S^(1/2) S_C S_S^(1/2))^(1/2) S_S^(-1/2)`, the one symmetric positive matrix, which moves
+    /// colours least in the mean square: the linear map of Monge and Kantorovich (Pitié and Kokaram 2007). Not in the
+    /// paper.
+    Symmetric,
+}
+
+/// The style picture with the mean and covariance of the photograph's colours.
+///
+/// Clamping moves both a little where colours leave 0..=255.
+///
+/// A direction of colour in which the style picture deviates by less than one 8-bit step (a grey picture has two of
+/// them, a flat one three) counts as one with a deviation of one step. So grey stays a single line of colours, a flat
+/// picture becomes the photograph's mean, and grain is not blown up to colours. This rule is ours.
+///
+/// ```
+/// use style_pictures::{Image, Matching, match_colours};
+///
+/// let photo = Image::from_rgb8(2, 2, &[90, 80, 70, 110, 90, 80, 100, 110, 90, 95, 85, 120])?;
+/// let style = Image::from_rgb8(3, 1, &[0, 0, 255, 200, 180, 0, 30, 100, 90])?;
+/// let matched = match_colours(&style, &photo, Matching::default())?;
+/// let red = &matched.pixels()[..3];
+/// assert!((red.iter().sum::<f32>() / 3.0 - 98.75).abs() < 1e-4);
+/// # Ok::<(), style_pictures::Error>(())
+/// ```
+///
+/// # Errors
+/// None: the values of an [`Image`] are finite, and their squares are not too large for `f64`.
+pub fn match_colours(style: &Image, photograph: &Image, matching: Matching) -> Result<Image> {
+    let (from, to) = (Colours::of(style), Colours::of(photograph));
+    let variances = eigen(from.covariance).0;
+    let largest = variances.iter().copied().fold(0.0, f64::max);
+    let least = (LEAST_SHARE * largest).max(LEAST_DEVIATION.powi(2));
+    let covariance = map_eigenvalues(&from.covariance, |v| v.max(least));
+    let root = |a: &Matrix| map_eigenvalues(a, |v| v.max(0.0).sqrt());
+    let inverse_root = || map_eigenvalues(&from.covariance, |v| 1.0 / v.max(least).sqrt());
+    let a = match matching {
+        Matching::Cholesky => product(&cholesky(&to.covariance), &inverse_lower(&cholesky(&covariance))),
+        Matching::Pca => product(&root(&to.covariance), &inverse_root()),
+        Matching::Symmetric => {
+            let (half, inverse) = (root(&covariance), inverse_root());
+            let middle = root(&product(&product(&half, &to.covariance), &half));
+            product(&product(&inverse, &middle), &inverse)
+        }
+    };
+    map_pixels(style, |x| {
+        let x = [0, 1, 2].map(|c| x[c] - from.mean[c]);
+        [0, 1, 2].map(|c| to.mean[c] + (0..3).map(|k| a[c][k] * x[k]).sum::<f64>())
+    })
+}
+
+/// The luminance `Y = 0.299 R + 0.587 G + 0.114 B` of a picture, as a grey picture: the same in all three channels.
+///
+/// ```
+/// use style_pictures::{Image, luminance};
+///
+/// let grey = luminance(&Image::from_rgb8(1, 1, &[255, 0, 0])?)?;
+/// assert_eq!(grey.to_rgb8(), [76, 76, 76]);
+/// # Ok::<(), style_pictures::Error>(())
+/// ```
+///
+/// # Errors
+/// None: the values of an [`Image`] are finite.
+pub fn luminance(image: &Image) -> Result<Image> {
+    map_pixels(image, |x| [y(x); 3])
+}
+
+/// The style picture's luminance, with the mean and standard deviation of the photograph's luminance:
+/// `L_S' = sigma_C / sigma_S (L_S - mu_S) + mu_C`, a grey picture.
+///
+/// Style pictures with a deviation below one 8-bit step count as having one of a step: a flat one becomes the
+/// photograph's mean.
+///
+/// ```
+/// use style_pictures::{Image, match_luminance};
+///
+/// let photo = Image::from_rgb8(2, 1, &[90, 90, 90, 110, 110, 110])?;
+/// let style = Image::from_rgb8(2, 1, &[0, 0, 0, 200, 200, 200])?;
+/// assert_eq!(match_luminance(&style, &photo)?, photo);
+/// # Ok::<(), style_pictures::Error>(())
+/// ```
+///
+/// # Errors
+/// None: the values of an [`Image`] are finite, and their squares are not too large for `f64`.
+pub fn match_luminance(style: &Image, photograph: &Image) -> Result<Image> {
+    let ((from, spread), (to, wanted)) = (luminance_statistics(style), luminance_statistics(photograph));
+    let scale = wanted / spread.max(LEAST_DEVIATION);
+    map_pixels(style, |x| [scale * (y(x) - from) + to; 3])
+}
+
+/// The result's luminance with the photograph's colour: `Y` of the result, `I` and `Q` of the photograph.
+///
+/// In YIQ
+///
+/// ```text
+/// Y   0.299   0.587   0.114    R          R   1   0.956   0.619    Y
+/// I = 0.5959 -0.2746 -0.3213 x G    and   G = 1  -0.272  -0.647  x I
+/// Q   0.2115 -0.5227  0.3112   B          B   1  -1.106   1.703    Q
+/// ```
+///
+/// I and Q vanish for grey, so the first column of the inverse is ones, and all of this comes down to adding the
+/// difference of luminance to each of the photograph's channels, whatever the other numbers are.
+///
+/// ```
+/// use style_pictures::{Image, keep_colours};
+///
+/// let photo = Image::from_rgb8(1, 1, &[200, 60, 60])?;
+/// let result = Image::from_rgb8(1, 1, &[112, 112, 112])?;
+/// assert_eq!(keep_colours(&result, &photo)?.to_rgb8(), [210, 70, 70]);
+/// # Ok::<(), style_pictures::Error>(())
+/// ```
+///
+/// # Errors
+/// `Shape` if the pictures are of different sizes.
+pub fn keep_colours(result: &Image, photograph: &Image) -> Result<Image> {
+    let size = |image: &Image| (image.width(), image.height());
+    if size(result) != size(photograph) {
+        let ((w, h), (pw, ph)) = (size(result), size(photograph));
+        return Err(Error::new(
+            ErrorKind::Shape,
+            format!(
+                "the result has {w}x{h} pixels and the photograph {pw}x{ph}: give the photograph at the size that it \
+                 was painted in"
+            ),
+        ));
+    }
+    let n = result.width() * result.height();
+    let (of, from) = (result.pixels(), photograph.pixels());
+    let shift: Vec<f64> = (0..n).map(|i| y(pixel(of, n, i)) - y(pixel(from, n, i))).collect();
+    let planar = from.iter().enumerate().map(|(i, v)| to_value(f64::from(*v) + shift[i % n]));
+    Image::from_planar(result.width(), result.height(), planar.collect())
+}
+
+/// Mean and covariance of a picture's colours.
+struct Colours {
+    mean: [f64; 3],
+    covariance: Matrix,
+}
+
+impl Colours {
+    fn of(image: &Image) -> Self {
+        let n = image.width() * image.height();
+        let planes = [0, 1, 2].map(|c| &image.pixels()[c * n..(c + 1) * n]);
+        let mean = planes.map(|plane| plane.iter().map(|v| f64::from(*v)).sum::<f64>() / n as f64);
+        let covariance = [0, 1, 2].map(|i| {
+            [0, 1, 2].map(|j| {
+                let pairs = planes[i].iter().zip(planes[j]);
+                pairs.map(|(a, b)| (f64::from(*a) - mean[i]) * (f64::from(*b) - mean[j])).sum::<f64>() / n as f64
+            })
+        });
+        Self { mean, covariance }
+    }
+}
+
+/// Mean and standard deviation of the luminance, a linear form of the colours.
+fn luminance_statistics(image: &Image) -> (f64, f64) {
+    let colours = Colours::of(image);
+    let variance: f64 = (0..3).map(|i| LUMINANCE[i] * y(colours.covariance[i])).sum();
+    (y(colours.mean), variance.max(0.0).sqrt())
+}
+
+/// The luminance of a colour.
+pub(crate) fn y(rgb: [f64; 3]) -> f64 {
+    (0..3).map(|c| LUMINANCE[c] * rgb[c]).sum()
+}
+
+fn pixel(planar: &[f32], n: usize, i: usize) -> [f64; 3] {
+    [0, 1, 2].map(|c| f64::from(planar[c * n + i]))
+}
+
+fn to_value(v: f64) -> f32 {
+    v.clamp(0.0, 255.0) as f32
+}
+
+fn map_pixels(image: &Image, f: impl Fn([f64; 3]) -> [f64; 3]) -> Result<Image> {
+    let n = image.width() * image.height();
+    let mut planar = vec![0.0; 3 * n];
+    for i in 0..n {
+        let colour = f(pixel(image.pixels(), n, i));
+        (0..3).for_each(|c| planar[c * n + i] = to_value(colour[c]));
+    }
+    Image::from_planar(image.width(), image.height(), planar)
+}
