@@ -48,6 +48,9 @@ pub use style_cpu as cpu;
 pub use style_cuda as cuda;
 /// VGG-16 and VGG-19, their weight files, and the embedded weights.
 pub use style_models as models;
+/// Observers of a session: TensorBoard, snapshots, a plot of the losses.
+#[cfg(feature = "watch")]
+pub use style_watch as watch;
 
 #[cfg(all(doctest, feature = "cpu", feature = "embedded"))]
 #[doc = include_str!("../README.md")]
