@@ -19,9 +19,9 @@ const TOTAL: Colour = [34, 34, 34];
 /// Draws the losses over the evaluations on a logarithmic axis, 960 by 560 pixels: the total, and content, style and
 /// total variation each times its weight, so that the curves add up to the total.
 ///
-/// Lines go through the accepted points; the totals of points that a line search rejected are dots, where they are within
-/// the axis. Zero has no place on a logarithmic axis, nor have values that are not finite: they are gaps. The axis ends
-/// six powers of ten below the lowest total.
+/// Lines go through the accepted points; the totals of points that a line search rejected are dots, where they are
+/// within the axis. Zero has no place on a logarithmic axis, nor have values that are not finite: they are gaps. The
+/// axis ends six powers of ten below the lowest total.
 ///
 /// The file is written when a run ends, and again with all evaluations if the session runs on.
 ///
@@ -148,4 +148,29 @@ impl Observer for LossPlot {
 fn short(value: f64) -> String {
     let rounded = format!("{value:.2e}").parse().unwrap_or(value);
     if rounded == 0.0 || (1e-3..1e4).contains(&rounded) { rounded.to_string() } else { format!("{rounded:e}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_short() {
+        let cases = [(0.0, "0"), (1.0, "1"), (0.02, "0.02"), (1000.0, "1000"), (1e-4, "1e-4"), (1.0 / 3.0, "0.333")];
+        for (value, text) in [(12345.0, "1.23e4"), (9.999e3, "1e4"), (f64::NAN, "NaN")].into_iter().chain(cases) {
+            assert_eq!(short(value), text);
+        }
+    }
+
+    /// A title is the caller's, and may hold anything.
+    #[test]
+    fn any_title_is_well_formed() {
+        let title: String = (0..0x3000).filter_map(char::from_u32).chain("\u{fffe}\u{ffff}\u{1f431}".chars()).collect();
+        let plot = LossPlot::new("plot.svg", [1.0; 3]).unwrap().title(&title);
+        let svg = String::from_utf8(plot.encode().unwrap()).unwrap();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let shown = document.descendants().filter_map(|n| n.text()).find(|t| t.contains('\u{e9}')).unwrap();
+        assert!(shown.contains("<=>") && shown.contains('&') && shown.contains('\u{1f431}'));
+        LossPlot::new("plot.png", [1.0; 3]).unwrap().title(title).encode().unwrap();
+    }
 }

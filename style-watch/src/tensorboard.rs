@@ -9,6 +9,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(doc)]
+use style_core::Losses;
 use style_core::{Image, Observer, Progress, Result, View};
 
 use crate::file::{encode_png, io_error};
@@ -43,7 +45,7 @@ impl Default for TensorBoardOptions {
 ///
 /// | tag | value |
 /// |---|---|
-/// | `loss/total`, `loss/content`, `loss/style`, `loss/tv` | [`Losses`](style_core::Losses): the total, and its parts before their weights |
+/// | `loss/total`, `loss/content`, `loss/style`, `loss/tv` | the [`Losses`], parts before their weights |
 /// | `layers/content/NAME`, `layers/style/NAME` | each layer's loss, before any weight |
 /// | `descent/gradient_norm`, `descent/step_length` | as in [`Progress`] |
 /// | `descent/accepted` | 1, or 0 for a point that a line search rejected |
@@ -51,11 +53,11 @@ impl Default for TensorBoardOptions {
 /// | `pixels/red`, `pixels/green`, `pixels/blue` | histograms of its values, before clamping |
 ///
 /// Scalars are `f32`, as TensorBoard has them. Values that are not finite (a rejected step may overflow) are written as
-/// they are, and so is an `f64` beyond the range of `f32`, which becomes infinite: TensorBoard marks such points, where a
-/// gap would hide them.
+/// they are, and an `f64` beyond the range of `f32` becomes infinite: TensorBoard marks such points, where a gap would
+/// hide them.
 ///
-/// TensorBoard takes a folder for one run. Give each session its own, `runs/1`, `runs/2`, and TensorBoard `runs`; several
-/// sizes of one picture are several sessions.
+/// TensorBoard takes a folder for one run. Give each session its own, `runs/1`, `runs/2`, and TensorBoard `runs`;
+/// several sizes of one picture are several sessions.
 #[derive(Debug)]
 pub struct TensorBoard {
     file: File,
@@ -96,7 +98,7 @@ impl TensorBoard {
         &self.path
     }
 
-    /// One record in one write: whoever reads the file meanwhile sees all of it, or knows by its length that it does not.
+    /// Writes one record. Whoever reads the file meanwhile sees all of it, or knows by its length that it does not.
     fn write(&mut self, event: &[u8]) -> Result<()> {
         let record = record(event);
         if let Err(e) = self.file.write_all(&record) {
@@ -187,8 +189,8 @@ fn add_scalars(summary: &mut Summary, progress: &Progress, describe: bool) {
     add("descent/accepted", f64::from(u8::from(progress.accepted)), about);
 }
 
-/// `events.out.tfevents.SECONDS.HOST.PID.N`, as TensorBoard names its files and orders them. The host is always "style":
-/// `N` counts up until the name is new, so two writers never share a file, on whatever machines.
+/// `events.out.tfevents.SECONDS.HOST.PID.N`, as TensorBoard names its files and orders them. The host is always
+/// "style": `N` counts up until the name is new, so two writers never share a file, on whatever machines.
 fn create_new(folder: &Path) -> std::io::Result<(File, PathBuf)> {
     let (seconds, process) = (now() as u64, std::process::id());
     let mut n = 0u64;
@@ -204,4 +206,21 @@ fn create_new(folder: &Path) -> std::io::Result<(File, PathBuf)> {
 /// Seconds since 1970.
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |t| t.as_secs_f64())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use style_core::ErrorKind;
+
+    /// Takes no byte, as a full disk.
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut board = TensorBoard::create(folder.path(), TensorBoardOptions::default()).unwrap();
+        board.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let error = board.write(&version_event(0.0)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("events.out.tfevents"), "{error}");
+    }
 }

@@ -13,9 +13,10 @@ const BOTTOM: f32 = 500.0;
 const LEGEND: f32 = RIGHT + 20.0;
 
 const INK: Colour = [34, 34, 34];
-const MAJOR: Colour = [208, 208, 208];
-const MINOR: Colour = [236, 236, 236];
-const REJECTED: Colour = [150, 150, 150];
+const MAJOR: Colour = [200, 200, 200];
+const MINOR: Colour = [238, 238, 238];
+const REJECTED: Colour = [204, 121, 167];
+const DOT: f32 = 3.0;
 
 /// What is left out below: so many powers of ten under the lowest total, a term no longer matters.
 const DEPTH: f64 = 6.0;
@@ -69,7 +70,7 @@ impl Chart {
                 let run: Vec<(f32, f32)> = run.iter().copied().flatten().collect();
                 match run[..] {
                     [] => {}
-                    [alone] => canvas.dot(alone, curve.width, curve.colour),
+                    [alone] => canvas.dot(alone, 0.5 * curve.width + 1.5, curve.colour),
                     _ => canvas.line(&run, curve.colour, curve.width),
                 }
             }
@@ -80,11 +81,11 @@ impl Chart {
         }
         let rejected: Vec<_> = self.rejected.iter().filter_map(place).collect();
         for dot in &rejected {
-            canvas.dot(*dot, 2.5, REJECTED);
+            canvas.dot(*dot, DOT, REJECTED);
         }
         if !rejected.is_empty() {
             let y = legend.entry(canvas, "total, rejected");
-            canvas.dot((LEGEND + 12.0, y), 2.5, REJECTED);
+            canvas.dot((LEGEND + 12.0, y), DOT, REJECTED);
         }
         canvas.line(&[(LEFT, TOP), (LEFT, BOTTOM), (RIGHT, BOTTOM)], INK, 1.0);
     }
@@ -191,5 +192,101 @@ fn round_step(last: usize) -> usize {
             }
         }
         power = power.saturating_mul(10);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines and dots in colours of curves, and texts.
+    #[derive(Default)]
+    struct Seen {
+        lines: Vec<(Colour, Vec<(f32, f32)>)>,
+        dots: Vec<(Colour, (f32, f32))>,
+        texts: Vec<(String, (f32, f32))>,
+    }
+
+    impl Canvas for Seen {
+        fn line(&mut self, points: &[(f32, f32)], colour: Colour, _: f32) {
+            assert!(points.iter().all(|(x, y)| (0.0..=960.0).contains(x) && (0.0..=560.0).contains(y)), "{points:?}");
+            if ![INK, MAJOR, MINOR].contains(&colour) && points[0].0 < LEGEND {
+                self.lines.push((colour, points.to_vec()));
+            }
+        }
+        fn dot(&mut self, centre: (f32, f32), _: f32, colour: Colour) {
+            if centre.0 < LEGEND {
+                self.dots.push((colour, centre));
+            }
+        }
+        fn text(&mut self, at: (f32, f32), _: Anchor, _: Colour, _: bool, text: &str) {
+            self.texts.push((text.into(), at));
+        }
+    }
+
+    const TOTAL: Colour = [1, 1, 1];
+    const PART: Colour = [2, 2, 2];
+
+    fn draw(total: &[(usize, f64)], part: &[(usize, f64)], rejected: &[(usize, f64)]) -> Seen {
+        let curve =
+            |name: &str, colour, points: &[_]| Curve { name: name.into(), colour, width: 1.0, points: points.into() };
+        let curves = vec![curve("total", TOTAL, total), curve("part", PART, part)];
+        let all = total.iter().chain(part).chain(rejected);
+        let last = all.map(|p| p.0).max().unwrap_or(0);
+        let mut seen = Seen::default();
+        Chart { title: "title".into(), curves, rejected: rejected.into(), last }.draw(&mut seen);
+        seen
+    }
+
+    impl Seen {
+        /// The height that belongs to a label of the left axis; a text stands 5 below its middle.
+        fn height_of(&self, label: &str) -> f32 {
+            self.texts.iter().find(|t| t.0 == label && t.1.0 < LEFT).unwrap_or_else(|| panic!("no {label}")).1.1 - 5.0
+        }
+
+        fn names(&self) -> Vec<&str> {
+            self.texts.iter().filter(|t| t.1.0 > RIGHT).map(|t| &*t.0).collect()
+        }
+    }
+
+    #[test]
+    fn values_are_where_their_labels_are() {
+        let seen = draw(&[(0, 1e4), (5, 1e3), (10, 1e2)], &[(0, 5e3), (10, 20.0)], &[(3, 2e4), (4, 1e3), (5, 1e9)]);
+        let y = |label| seen.height_of(label);
+        let (middle, total) = (0.5 * (LEFT + RIGHT), seen.lines[0].clone());
+        assert_eq!(total, (TOTAL, vec![(LEFT, y("1e4")), (middle, y("1e3")), (RIGHT, y("1e2"))]));
+        assert_eq!(seen.lines[1], (PART, vec![(LEFT, y("5e3")), (RIGHT, y("2e1"))]));
+        assert_eq!(seen.lines.len(), 2);
+        assert_eq!((y("2e1"), y("1e4")), (BOTTOM, TOP), "the axis ends at 1, 2 or 5 times a power of ten");
+        let at = LEFT + 0.4 * (RIGHT - LEFT);
+        assert_eq!(seen.dots, [(REJECTED, (at, y("1e3")))], "the others are beyond the axis");
+        assert_eq!(seen.names(), ["total", "part", "total, rejected"]);
+        let labels = |wanted: &str| seen.texts.iter().any(|t| t.0 == wanted && t.1.1 > BOTTOM);
+        assert!(["0", "2", "10", "evaluations"].into_iter().all(labels));
+    }
+
+    #[test]
+    fn what_has_no_place_on_the_axis_is_a_gap() {
+        let part = [(0, 0.0), (1, 5.0), (2, 5.0), (3, f64::NAN), (4, 5.0), (5, f64::INFINITY), (6, -1.0), (7, 1e-9)];
+        let seen = draw(&[(0, 10.0), (7, 10.0)], &part, &[(2, f64::NAN), (3, -1.0)]);
+        assert_eq!(seen.lines.iter().map(|l| l.1.len()).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(seen.dots.len(), 1);
+        assert_eq!(seen.dots[0].0, PART);
+        assert_eq!(draw(&[(0, 10.0), (7, 10.0)], &[(0, 0.0), (7, 0.0)], &[(2, f64::NAN)]).names(), ["total"]);
+    }
+
+    #[test]
+    fn any_values_can_be_drawn() {
+        let edge =
+            [f64::MIN_POSITIVE, f64::from_bits(1), f64::MAX, f64::NAN, f64::INFINITY, 0.0, -1.0, 1.0, 1.0 + 1e-15];
+        for a in edge {
+            for b in edge {
+                for last in [0, 1, 7, usize::MAX] {
+                    let seen = draw(&[(0, a), (last, b)], &[(0, b), (last, a)], &[(last, b)]);
+                    assert!((2..60).contains(&seen.texts.len()), "{}", seen.texts.len());
+                }
+            }
+        }
+        assert_eq!(draw(&[], &[], &[]).names(), [""; 0]);
     }
 }

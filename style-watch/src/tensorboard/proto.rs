@@ -14,6 +14,9 @@ const FIXED64: u64 = 1;
 const LENGTH: u64 = 2;
 const FIXED32: u64 = 5;
 
+/// Without it, TensorBoard's fast loader forgets a description.
+const DATA_CLASS_SCALAR: u64 = 1;
+
 impl Message {
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
@@ -80,7 +83,7 @@ impl Summary {
     pub(crate) fn scalar(&mut self, tag: &str, value: f32, description: Option<&str>) {
         let metadata = description.map(|text| {
             let plugin = Message::default().bytes(1, b"scalars");
-            Message::default().bytes(1, &plugin.0).bytes(3, text.as_bytes())
+            Message::default().bytes(1, &plugin.0).bytes(3, text.as_bytes()).unsigned(4, DATA_CLASS_SCALAR)
         });
         self.add(tag, metadata, |m| m.float(2, value));
     }
@@ -122,29 +125,23 @@ pub(crate) struct Histogram {
 }
 
 impl Histogram {
-    /// Of pixels in 8-bit units. The buckets are the same for all pictures, so that they can be compared over time: below
-    /// black, sixty-four of four units each, and beyond white.
+    /// Of pixels in 8-bit units. The edges are the same for all pictures, so that they can be compared over time: 0, 4,
+    /// 8, ... 256. Empty buckets at both ends are left out, as TensorBoard takes `min` and `max` for the outer edges.
     pub(crate) fn of_pixels(pixels: &[f32]) -> Self {
         let mut limits: Vec<f64> = (0..=64).map(|i| 4.0 * f64::from(i)).collect();
         limits.push(f64::MAX);
-        let mut h = Self {
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
-            num: pixels.len() as f64,
-            sum: 0.0,
-            sum_squares: 0.0,
-            counts: vec![0.0; limits.len()],
-            limits,
-        };
-        for &pixel in pixels {
-            let value = f64::from(pixel);
-            h.min = h.min.min(value);
-            h.max = h.max.max(value);
-            h.sum += value;
-            h.sum_squares += value * value;
-            h.counts[h.limits.partition_point(|&limit| limit <= value).min(65)] += 1.0;
+        let mut counts = vec![0.0; limits.len()];
+        let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
+        let (mut sum, mut sum_squares) = (0.0, 0.0);
+        for value in pixels.iter().map(|p| f64::from(*p)) {
+            (min, max) = (min.min(value), max.max(value));
+            (sum, sum_squares) = (sum + value, sum_squares + value * value);
+            counts[limits.partition_point(|&limit| limit <= value).min(65)] += 1.0;
         }
-        h
+        let first = counts.iter().position(|&c| c > 0.0).unwrap_or(0);
+        let end = counts.iter().rposition(|&c| c > 0.0).map_or(first, |last| last + 1);
+        let (limits, counts) = (limits[first..end].to_vec(), counts[first..end].to_vec());
+        Self { min, max, num: pixels.len() as f64, sum, sum_squares, limits, counts }
     }
 }
 
@@ -184,5 +181,8 @@ mod tests {
         assert_eq!([filled(64), filled(65)], [(256.0, 1.0), (f64::MAX, 2.0)]);
         assert_eq!((h.counts.iter().sum::<f64>(), h.num), (8.0, 8.0));
         assert_eq!((h.min, h.max), (f64::from(-1e30f32), f64::from(1e30f32)));
+
+        let h = Histogram::of_pixels(&[9.0, 17.0]);
+        assert_eq!((h.limits, h.counts), (vec![12.0, 16.0, 20.0], vec![1.0, 0.0, 1.0]));
     }
 }

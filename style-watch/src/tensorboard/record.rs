@@ -1,7 +1,7 @@
 //! TFRecord framing: `length u64 | masked crc of length u32 | data | masked crc of data u32`, little-endian.
 //!
 //! The crc is CRC-32C (Castagnoli, RFC 3720), masked because a crc of data that holds crcs is weak:
-//! `((crc >> 15) | (crc << 17)) + 0xa282ead8`. (TensorFlow, `core/lib/io/record_writer.h` and `core/lib/hash/crc32c.h`.)
+//! `((crc >> 15) | (crc << 17)) + 0xa282ead8` (TensorFlow, `core/lib/io/record_writer.h` and `core/lib/hash/crc32c.h`).
 
 /// One record.
 pub(crate) fn record(data: &[u8]) -> Vec<u8> {

@@ -7,7 +7,7 @@ import os
 import sys
 
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary, SummaryMetadata
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_SCALAR, HistogramProto, Summary, SummaryMetadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 Value = Summary.Value
@@ -15,7 +15,7 @@ Value = Summary.Value
 
 def described(text):
     plugin = SummaryMetadata.PluginData(plugin_name="scalars")
-    return SummaryMetadata(plugin_data=plugin, summary_description=text)
+    return SummaryMetadata(plugin_data=plugin, summary_description=text, data_class=DATA_CLASS_SCALAR)
 
 
 values = [
