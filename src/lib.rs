@@ -51,6 +51,9 @@ pub use style_models as models;
 /// Picture files, colours, masks and contact sheets.
 #[cfg(feature = "pictures")]
 pub use style_pictures as pictures;
+/// Observers of a session: TensorBoard, snapshots, a plot of the losses.
+#[cfg(feature = "watch")]
+pub use style_watch as watch;
 
 #[cfg(all(doctest, feature = "cpu", feature = "embedded"))]
 #[doc = include_str!("../README.md")]

@@ -1,0 +1,69 @@
+//! Files that appear under their names only when they are complete, and PNG.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use style_core::{Error, ErrorKind, Result};
+
+pub(crate) fn io_error(message: impl Into<String>, e: io::Error) -> Error {
+    Error::new(ErrorKind::Io, message).with_source(e)
+}
+
+/// The folder that a file lies in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Refuses a path in a folder that is not there, before hours of work would end with that.
+pub(crate) fn expect_folder(path: &Path) -> Result<()> {
+    let folder = folder(path);
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let message = format!("{}: {} is not a folder; make it, or name another", path.display(), folder.display());
+    Err(Error::new(ErrorKind::Io, message))
+}
+
+/// The path's extension in lower case, empty if there is none.
+pub(crate) fn extension(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+/// Writes a file beside its place and moves it there, over what was there.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".watch-").suffix(".part");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
+    let write = || -> io::Result<()> {
+        let mut file = builder.tempfile_in(folder(path))?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write()
+        .map_err(|e| io_error(format!("cannot write {}; is its folder still there, the disk full?", path.display()), e))
+}
+
+/// A PNG file of interleaved RGB bytes, `[H, W, 3]`.
+///
+/// # Errors
+/// `Unsupported` if a side is longer than the 2^31 - 1 pixels that PNG has room for.
+pub(crate) fn encode_png(width: usize, height: usize, rgb: &[u8]) -> Result<Vec<u8>> {
+    let refused = || {
+        Error::new(ErrorKind::Unsupported, format!("a {width}x{height} picture does not fit PNG; use a smaller one"))
+    };
+    let (w, h) = u32::try_from(width).ok().zip(u32::try_from(height).ok()).ok_or_else(refused)?;
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, w, h);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let encode = || {
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(rgb)?;
+        writer.finish()
+    };
+    encode().map_err(|e| refused().with_source(e))?;
+    Ok(bytes)
+}

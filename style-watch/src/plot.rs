@@ -1,0 +1,176 @@
+//! The course of the losses as a picture.
+
+mod canvas;
+mod chart;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use style_core::{Error, ErrorKind, Observer, Progress, Result, View};
+
+use crate::file::{expect_folder, extension, write_atomically};
+use canvas::{Colour, Raster, Svg};
+use chart::{Chart, Curve, HEIGHT, WIDTH};
+
+/// The terms of equation 7 with their colours, which colour-blind readers can tell apart (Okabe and Ito's palette).
+const TERMS: [(&str, Colour); 3] = [("content", [0, 114, 178]), ("style", [213, 94, 0]), ("tv", [0, 158, 115])];
+const TOTAL: Colour = [34, 34, 34];
+
+/// Draws the losses over the evaluations on a logarithmic axis, 960 by 560 pixels: the total, and content, style and
+/// total variation each times its weight, so that the curves add up to the total.
+///
+/// Lines go through the accepted points; the totals of points that a line search rejected are dots, where they are
+/// within the axis. Zero has no place on a logarithmic axis, nor have values that are not finite: they are gaps. The
+/// axis ends six powers of ten below the lowest total.
+///
+/// The file is written when a run ends, and again with all evaluations if the session runs on.
+///
+/// ```
+/// # let folder = std::env::temp_dir();
+/// let weights = [1e-5, 1.0, 0.0]; // of content, style and total variation: those of Session::weights
+/// let plot = style_watch::LossPlot::new(folder.join("losses.svg"), weights)?.title("Cat in swirls");
+/// # Ok::<(), style_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LossPlot {
+    path: PathBuf,
+    format: Format,
+    weights: [f64; 3],
+    title: String,
+    points: Vec<Point>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Svg,
+    Png,
+}
+
+/// One evaluation; `terms` before their weights.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    evaluation: usize,
+    accepted: bool,
+    total: f64,
+    terms: [f64; 3],
+}
+
+impl LossPlot {
+    /// A plot at `path`, which ends in `.svg` or `.png`; `weights` are those of
+    /// [`Session::weights`](style_core::Session::weights).
+    ///
+    /// # Errors
+    /// `Argument` for another ending; `Io` if the folder is not there. A file that cannot be written is an error of the
+    /// run's end, `Io`.
+    pub fn new(path: impl Into<PathBuf>, weights: [f64; 3]) -> Result<Self> {
+        let path = path.into();
+        let format = match extension(&path).as_str() {
+            "svg" => Format::Svg,
+            "png" => Format::Png,
+            _ => {
+                let message = format!("a plot ends in .svg or .png; \"{}\" does not", path.display());
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+        };
+        expect_folder(&path)?;
+        Ok(Self { path, format, weights, title: "Losses".into(), points: vec![] })
+    }
+
+    /// The line above the plot. In a PNG, what is not in ISO 8859-1 shows as "?". Default: "Losses".
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    fn chart(&self) -> Chart {
+        let accepted = || self.points.iter().filter(|p| p.accepted);
+        let mut curves = vec![Curve {
+            name: "total".into(),
+            colour: TOTAL,
+            width: 3.5,
+            points: accepted().map(|p| (p.evaluation, p.total)).collect(),
+        }];
+        for (i, ((name, colour), weight)) in TERMS.into_iter().zip(self.weights).enumerate() {
+            curves.push(Curve {
+                name: format!("{name} \u{d7} {}", short(weight)),
+                colour,
+                width: 1.75,
+                points: accepted().map(|p| (p.evaluation, weight * p.terms[i])).collect(),
+            });
+        }
+        Chart {
+            title: self.title.clone(),
+            curves,
+            rejected: self.points.iter().filter(|p| !p.accepted).map(|p| (p.evaluation, p.total)).collect(),
+            last: self.points.iter().map(|p| p.evaluation).max().unwrap_or(0),
+        }
+    }
+
+    fn encode(&self) -> Result<Vec<u8>> {
+        match self.format {
+            Format::Svg => {
+                let mut svg = Svg::new(WIDTH, HEIGHT);
+                self.chart().draw(&mut svg);
+                Ok(svg.finish().into_bytes())
+            }
+            Format::Png => {
+                let mut raster = Raster::new(WIDTH, HEIGHT)?;
+                self.chart().draw(&mut raster);
+                raster.finish()
+            }
+        }
+    }
+}
+
+impl Observer for LossPlot {
+    fn observe(&mut self, progress: &Progress, _: &dyn View) -> Result<ControlFlow<()>> {
+        let losses = &progress.losses;
+        self.points.push(Point {
+            evaluation: progress.iteration,
+            accepted: progress.accepted,
+            total: losses.total,
+            terms: [losses.content, losses.style, losses.tv],
+        });
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Writes the file; without any evaluation there is nothing to draw, and none is written.
+    fn finish(&mut self, _: &dyn View) -> Result<()> {
+        if self.points.is_empty() {
+            return Ok(());
+        }
+        write_atomically(&self.path, &self.encode()?)
+    }
+}
+
+/// Three significant digits, with a power of ten only where that is shorter to read.
+fn short(value: f64) -> String {
+    let rounded = format!("{value:.2e}").parse().unwrap_or(value);
+    if rounded == 0.0 || (1e-3..1e4).contains(&rounded) { rounded.to_string() } else { format!("{rounded:e}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_short() {
+        let cases = [(0.0, "0"), (1.0, "1"), (0.02, "0.02"), (1000.0, "1000"), (1e-4, "1e-4"), (1.0 / 3.0, "0.333")];
+        for (value, text) in [(12345.0, "1.23e4"), (9.999e3, "1e4"), (f64::NAN, "NaN")].into_iter().chain(cases) {
+            assert_eq!(short(value), text);
+        }
+    }
+
+    /// A title is the caller's, and may hold anything.
+    #[test]
+    fn any_title_is_well_formed() {
+        let title: String = (0..0x3000).filter_map(char::from_u32).chain("\u{fffe}\u{ffff}\u{1f431}".chars()).collect();
+        let plot = LossPlot::new("plot.svg", [1.0; 3]).unwrap().title(&title);
+        let svg = String::from_utf8(plot.encode().unwrap()).unwrap();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let shown = document.descendants().filter_map(|n| n.text()).find(|t| t.contains('\u{e9}')).unwrap();
+        assert!(shown.contains("<=>") && shown.contains('&') && shown.contains('\u{1f431}'));
+        LossPlot::new("plot.png", [1.0; 3]).unwrap().title(title).encode().unwrap();
+    }
+}

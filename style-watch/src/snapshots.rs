@@ -1,0 +1,88 @@
+//! The image, every so many evaluations.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use style_core::{Error, ErrorKind, Image, Observer, Progress, Result, View};
+
+use crate::file::{encode_png, expect_folder, extension, write_atomically};
+
+type Write<'a> = Box<dyn FnMut(usize, &Image) -> Result<()> + Send + 'a>;
+
+/// Hands on the session's image after every so many evaluations: to a function, or to numbered PNG files.
+///
+/// The image is the last accepted one. The last of a run is not given besides: that is
+/// [`Session::image`](style_core::Session::image).
+pub struct Snapshots<'a> {
+    every: usize,
+    write: Write<'a>,
+}
+
+impl<'a> Snapshots<'a> {
+    /// Calls `write` with the number of evaluations done (`every`, `2 * every`, ...) and the image.
+    ///
+    /// ```
+    /// let mut film = vec![];
+    /// let snapshots = style_watch::Snapshots::every(10, |evaluations, image| {
+    ///     film.push((evaluations, image.to_rgb8()));
+    ///     Ok(())
+    /// })?;
+    /// # drop(snapshots);
+    /// # Ok::<(), style_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Argument` if `every` is zero. What `write` gives ends the run.
+    pub fn every(every: usize, write: impl FnMut(usize, &Image) -> Result<()> + Send + 'a) -> Result<Self> {
+        if every == 0 {
+            let message = "snapshots every 0 evaluations; give 1 or more, or leave the snapshots out";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        Ok(Self { every, write: Box::new(write) })
+    }
+
+    /// Writes `NAME_0050.png` and so on for the path `NAME.png`; the number is that of evaluations done, with more
+    /// digits where it needs them. A file of that name is replaced, and appears only when it is complete.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir();
+    /// let snapshots = style_watch::Snapshots::png(50, folder.join("painted.png"))?;
+    /// # Ok::<(), style_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Argument` if `every` is zero or the path does not end in `.png`; `Io` if its folder is not there. A file that
+    /// cannot be written ends the run with `Io`.
+    pub fn png(every: usize, path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let stem = path.file_stem().unwrap_or_default().to_os_string();
+        if extension(&path) != "png" {
+            let message = format!("snapshots are PNG files; \"{}\" does not end in .png", path.display());
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        expect_folder(&path)?;
+        Self::every(every, move |evaluations, image| {
+            let mut name = stem.clone();
+            name.push(format!("_{evaluations:04}.png"));
+            let bytes = encode_png(image.width(), image.height(), &image.to_rgb8())?;
+            write_atomically(&path.with_file_name(name), &bytes)
+        })
+    }
+}
+
+impl Observer for Snapshots<'_> {
+    fn observe(&mut self, progress: &Progress, view: &dyn View) -> Result<ControlFlow<()>> {
+        let done = progress.iteration.saturating_add(1);
+        if done.is_multiple_of(self.every) {
+            (self.write)(done, &view.image()?)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl fmt::Debug for Snapshots<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshots").field("every", &self.every).finish_non_exhaustive()
+    }
+}
