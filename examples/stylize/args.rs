@@ -18,7 +18,8 @@ pub(crate) struct Args {
     /// The photograph: PNG, JPEG or WebP, 8 or 16 bits, with or without alpha [default: a sample]
     pub(crate) content: Option<PathBuf>,
 
-    /// One or more paintings to take the style from; of several, the mean of their statistics [default: a sample]
+    /// One or more paintings to take the style from; of several, the mean of their statistics, or each within its mask
+    /// [default: a sample]
     #[arg(value_name = "STYLE")]
     pub(crate) styles: Vec<PathBuf>,
 
@@ -27,21 +28,45 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Settings to start from; options given beside it override it [default: our own, tuned to look good]
-    #[arg(long, value_enum, value_name = "NAME")]
+    /// Whose settings to start from: gatys (the paper), stanford, johnson, anishathalye, gatys-pytorch or pystiche; options
+    /// given beside it override it [default: our own, tuned to look good]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = preset())]
     pub(crate) preset: Option<Preset>,
 
     /// Long side of the result in pixels; smaller photographs are enlarged. "native": the photograph as it is
-    #[arg(long, value_name = "N|native", default_value = "512", help_heading = "Pictures")]
-    pub(crate) size: Size,
+    /// [default: 512, or the preset's]
+    #[arg(long, value_name = "N|native", help_heading = "Pictures")]
+    pub(crate) size: Option<Size>,
 
     /// Long side of the style pictures in pixels, or "native" [default: as --size]
     #[arg(long, value_name = "N|native", help_heading = "Pictures")]
     pub(crate) style_size: Option<Size>,
 
-    /// Factor on the size of the style pictures: larger gives larger strokes
-    #[arg(long, value_name = "F", default_value_t = 1.0, allow_negative_numbers = true, help_heading = "Pictures")]
-    pub(crate) style_scale: f64,
+    /// Factor on the size of the style pictures, one for all or one for each: larger gives larger strokes [default: 1]
+    #[arg(long, value_name = "F,...", value_delimiter = ',', allow_negative_numbers = true, help_heading = "Pictures")]
+    pub(crate) style_scale: Vec<f64>,
+
+    /// Share of each style picture in the mean of several; with a mask, factor of its loss [default: 1 each]
+    #[arg(long, value_name = "F,...", value_delimiter = ',', allow_negative_numbers = true, help_heading = "Pictures")]
+    pub(crate) style_share: Vec<f64>,
+
+    /// Where in the result each style applies: a picture for each, white where it does, grey for soft edges, "none" for
+    /// everywhere
+    #[arg(long, value_name = "FILE,...", value_delimiter = ',', help_heading = "Pictures")]
+    pub(crate) style_mask: Vec<MaskFile>,
+
+    /// Which part of each style picture its style is taken from: likewise
+    #[arg(long, value_name = "FILE,...", value_delimiter = ',', help_heading = "Pictures")]
+    pub(crate) style_region: Vec<MaskFile>,
+
+    /// Where in the result the photograph's content is kept: likewise
+    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
+    pub(crate) content_mask: Option<PathBuf>,
+
+    /// Whose colours: the painting's; the photograph's, by painting its luminance alone (luminance) or by giving the
+    /// style pictures its colours first (cholesky, pca, symmetric)
+    #[arg(long, value_enum, value_name = "NAME", default_value = "painting", help_heading = "Pictures")]
+    pub(crate) colours: Colours,
 
     /// Where the painting starts: the photograph, white noise, the first style picture, or a picture of your own,
     /// which is stretched to the result's size [default: content]
@@ -56,41 +81,58 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Pictures")]
     pub(crate) seed: u64,
 
-    /// How many times loss and gradient are evaluated [default: 300; gatys: 500]
+    /// How many times loss and gradient are evaluated [default: 300, or the preset's]
     #[arg(long, value_name = "N", help_heading = "Descent")]
     pub(crate) iterations: Option<usize>,
 
-    /// How the picture descends. L-BFGS paints better in the same time; Adam needs less memory [default: lbfgs]
+    /// How the picture descends. L-BFGS paints better in the same time; Adam needs less memory; lbfgs-fixed has no line
+    /// search, as many peers [default: lbfgs]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Descent")]
     pub(crate) optimizer: Option<OptimizerName>,
 
     /// Step size in 8-bit steps (255 is from black to white): Adam's rate [default: 5], or how far L-BFGS moves the
-    /// picture on its very first step, in the mean [default: 5]
+    /// picture on its very first step, in the mean [default: 5]; of lbfgs-fixed, a factor of each step [default: 1]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Descent")]
     pub(crate) learning_rate: Option<f64>,
 
     /// Factor of the content loss, 1/2 sum (F - P)^2 [default: 1 over the number of features, which makes the sum a
-    /// mean; gatys: 1]
+    /// mean]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) content_weight: Option<f64>,
 
+    /// Factor of mean (F - P)^2, in place of --content-weight [default: 0.5]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, conflicts_with = "content_weight", help_heading = "Loss")]
+    pub(crate) content_mean_weight: Option<f64>,
+
     /// Factor of the style loss, sum of w E with E = 1/(4 N^2) sum (G/M - A/M')^2: more gives more painting and less
-    /// photograph [default: 1; gatys: 1000]
+    /// photograph [default: 1]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) style_weight: Option<f64>,
 
-    /// Factor of the total variation, 1/2 sum of squared differences of neighbours: more is smoother [default: 0]
+    /// Factor of the total variation, of differences between neighbours: more is smoother [default: 0]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) tv_weight: Option<f64>,
 
-    /// Layers of the content loss, each "name" (weight 1) or "name=weight" [default: conv4_2]
+    /// Which total variation: squared (half the sum), absolute, means (of squares), or power=B, 1 to 4
+    /// [default: squared]
+    #[arg(long, value_name = "NAME", value_parser = tv, help_heading = "Loss")]
+    pub(crate) tv: Option<Tv>,
+
+    /// Layers of the content loss, each "name" (weight 1) or "name=weight"; "none" for a texture without content
+    /// [default: conv4_2]
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
     pub(crate) content_layers: Option<Vec<LayerArg>>,
 
-    /// Layers of the style loss, each "name" (weight 1/n, n the length of the list) or "name=weight"
+    /// Layers of the style loss, each "name" (weight 1/n, n the length of the list) or "name=weight", and with
+    /// ":statistic" its own --statistic; "none" for a reconstruction without style
     /// [default: conv1_1,conv2_1,conv3_1,conv4_1,conv5_1]
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
     pub(crate) style_layers: Option<Vec<LayerArg>>,
+
+    /// What style is measured by: the Gram matrix, the same as a mean per element, the covariance, or mean and
+    /// deviation (moments) [default: gram]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Loss")]
+    pub(crate) statistic: Option<StatisticName>,
 
     /// The network's pooling: average, as in the paper, or maximum, as it was trained [default: avg]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
@@ -100,7 +142,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_parser = vgg, help_heading = "Network")]
     pub(crate) network: Option<Vgg>,
 
-    /// Weights from PyTorch (.pth), Keras (.h5) or safetensors [default: the VGG-16 inside this program]
+    /// Weights from PyTorch (.pth), Keras (.h5), Caffe (.caffemodel), MatConvNet (.mat), NumPy (.npz or a folder of
+    /// .npy) or safetensors [default: the VGG-16 inside this program]
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub(crate) weights: Option<PathBuf>,
 
@@ -119,6 +162,14 @@ pub(crate) struct Args {
     /// Write the losses of each iteration as a line of JSON; iteration 0 is the start before any change
     #[arg(long, value_name = "FILE.jsonl", help_heading = "Telling")]
     pub(crate) log: Option<PathBuf>,
+
+    /// Write losses, pictures and histograms for TensorBoard into this folder
+    #[arg(long, value_name = "FOLDER", help_heading = "Telling")]
+    pub(crate) tensorboard: Option<PathBuf>,
+
+    /// Draw the course of the losses into this file at the end
+    #[arg(long, value_name = "FILE.svg|png", help_heading = "Telling")]
+    pub(crate) plot: Option<PathBuf>,
 
     /// Tell nothing but errors
     #[arg(long, help_heading = "Telling")]
@@ -178,33 +229,76 @@ impl FromStr for Start {
 pub(crate) struct LayerArg {
     pub(crate) name: String,
     pub(crate) weight: Option<f64>,
+    pub(crate) statistic: Option<StatisticName>,
 }
 
 impl FromStr for LayerArg {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
+        let (s, statistic) = match s.split_once(':') {
+            None => (s, None),
+            Some((s, name)) => (s, Some(StatisticName::from_str(name.trim(), true)?)),
+        };
         let Some((name, weight)) = s.split_once('=') else {
-            return Ok(Self { name: s.trim().into(), weight: None });
+            return Ok(Self { name: s.trim().into(), weight: None, statistic });
         };
         let number = weight.trim().parse().map_err(|_| format!("the weight {weight:?} is not a number"))?;
-        Ok(Self { name: name.trim().into(), weight: Some(number) })
+        Ok(Self { name: name.trim().into(), weight: Some(number), statistic })
     }
+}
+
+/// An entry of `--style-mask` or `--style-region`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MaskFile(pub(crate) Option<PathBuf>);
+
+impl FromStr for MaskFile {
+    type Err = std::convert::Infallible;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(Self((s != "none").then(|| s.into())))
+    }
+}
+
+fn tv(s: &str) -> Result<Tv, String> {
+    match (s, s.strip_prefix("power=").map(str::parse)) {
+        ("squared", _) => Ok(Tv::Squared),
+        ("absolute", _) => Ok(Tv::Absolute),
+        ("means", _) => Ok(Tv::Means),
+        (_, Some(Ok(b))) => Ok(Tv::Power(b)),
+        _ => Err("a total variation is squared, absolute, means, or power=B with B a number".into()),
+    }
+}
+
+fn preset() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(Preset::ALL.map(Preset::name)).try_map(|name| name.parse::<Preset>())
 }
 
 fn vgg(s: &str) -> Result<Vgg, style_transfer::Error> {
     s.parse()
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Preset {
-    /// The paper's formulas and settings: average pooling, start from noise, content weight 1 and style weight 1000.
-    Gatys,
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum Colours {
+    Painting,
+    Luminance,
+    Cholesky,
+    Pca,
+    Symmetric,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum StatisticName {
+    Gram,
+    GramPerElement,
+    Covariance,
+    Moments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum OptimizerName {
     Lbfgs,
+    LbfgsFixed,
     Adam,
 }
 

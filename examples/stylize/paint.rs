@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use style_pictures::Picture;
+use style_pictures::{self as pictures, Matching, Picture};
 use style_transfer::models::{self, LoadOptions, Loaded, Vgg};
-use style_transfer::{Backend, Error, ErrorKind, Init, Network, Optimizer, Progress, Session, SessionBuilder};
+use style_transfer::{
+    Backend, Error, ErrorKind, Image, Init, Mask, Network, Observer, Optimizer, Progress, Session, Style,
+};
+use style_watch::{LossPlot, TensorBoard, TensorBoardOptions};
 
-use crate::args::{Args, Size, Start};
+use crate::args::{Args, Colours, MaskFile, Size, Start};
 use crate::interrupt::Interrupt;
 use crate::output::{Log, Output};
 use crate::report::Report;
-use crate::settings::Settings;
+use crate::settings;
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/images");
 const SAMPLE_CONTENT: &str = "cat.jpg";
@@ -26,20 +29,21 @@ pub(crate) enum Outcome {
 
 /// Does one job from the command line to the file.
 pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interrupt: &Interrupt) -> Result<Outcome> {
-    let settings = Settings::new(args);
     let sample = |name: &str| Path::new(SAMPLES).join(name);
     let content_path = args.content.clone().unwrap_or_else(|| sample(SAMPLE_CONTENT));
     let style_paths = if args.styles.is_empty() { vec![sample(SAMPLE_STYLE)] } else { args.styles.clone() };
 
     // All that can be wrong is found before the work starts.
-    let start_path = if let Start::File(path) = &settings.start { Some(path) } else { None };
-    let others = start_path.into_iter().chain(&args.weights);
+    let start_path = if let Some(Start::File(path)) = &args.init { Some(path) } else { None };
+    let masks = args.style_mask.iter().chain(&args.style_region).filter_map(|m| m.0.as_ref());
+    let others = start_path.into_iter().chain(&args.weights).chain(masks).chain(&args.content_mask);
     let inputs: Vec<PathBuf> = [&content_path].into_iter().chain(&style_paths).chain(others).cloned().collect();
     let mut output = Output::new(args.output.as_deref(), &inputs)?;
     let content = Picture::open(&content_path)?;
-    let painted = sized(&content, args.size, 1.0)?;
-    let styles = open_styles(args, &style_paths)?;
-    let init = start(&settings, &painted)?;
+    let painted = sized(&content, settings::size(args), 1.0)?;
+    let styles = open_styles(args, &style_paths, &painted)?;
+    let content_mask = args.content_mask.as_deref().map(|path| mask(path, &painted.image)).transpose()?;
+    let init = args.init.as_ref().map(|start| open_start(start, &painted)).transpose()?;
     if !output.carry(painted.extras.clone()) {
         report.say("note: JPEG has no transparency; the result will be opaque (.png and .webp keep it)");
     }
@@ -50,41 +54,116 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let resized =
         if from.width() == to.width() { String::new() } else { format!(" from {}x{}", from.width(), from.height()) };
     report.say(format!("content  {} at {}x{}{resized}", content_path.display(), to.width(), to.height()));
-    for (path, style) in style_paths.iter().zip(&styles) {
-        report.say(format!("style    {} at {}x{}", path.display(), style.image.width(), style.image.height()));
+    for (path, (size, _)) in style_paths.iter().zip(&styles) {
+        report.say(format!("style    {} at {}x{}", path.display(), size[0], size[1]));
     }
     let sha256 = weights.sha256().get(..16).unwrap_or_default();
     report.say(format!("network  {}, {}, sha256 {sha256}...", network.name(), weights.format()));
     report.say(format!("backend  {}", network.backend().description()));
     drop(weights);
 
-    let builder = describe(Session::builder(network), &settings, painted, styles, init).seed(args.seed);
+    let luminance_only = args.colours == Colours::Luminance;
+    let seen = if luminance_only { pictures::luminance(&painted.image)? } else { painted.image.clone() };
+    let mut builder = settings::describe(Session::builder(network), args).content(seen);
+    for (_, style) in styles {
+        builder = builder.style(style);
+    }
+    if let Some(mask) = content_mask {
+        builder = builder.content_mask(mask);
+    }
+    if let Some(init) = init {
+        builder = builder.init(init);
+    }
     let peak = builder.plan()?.peak();
     report.say(format!("memory   {:.0} MiB at most for the network and the picture", peak as f64 / f64::from(1 << 20)));
     let log = args.log.as_deref().map(|path| Log::create(path, &inputs)).transpose()?;
+    let board = args.tensorboard.as_deref().map(|folder| TensorBoard::create(folder, TensorBoardOptions::default()));
+    let board = board.transpose()?;
     let session = builder.build()?;
     let [alpha, beta, gamma] = session.weights();
+    if args.tv.is_some() && gamma == 0.0 {
+        return Err(argument("--tv chooses a total variation whose weight is 0; give --tv-weight too").into());
+    }
+    let plot = args.plot.as_deref().map(|path| LossPlot::new(path, session.weights())).transpose()?;
     report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv"));
-    let name = match settings.optimizer {
+    let name = match settings::optimizer(args) {
         Optimizer::Adam(_) => "Adam",
         _ => "L-BFGS",
     };
-    report.say(format!("descent  {name}, {} iterations", settings.iterations));
+    let iterations = settings::iterations(args);
+    report.say(format!("descent  {name}, {iterations} iterations"));
 
-    Job { session, output, log, report, snapshot_every: args.snapshot_every.map(|n| n.get()) }
-        .run(settings.iterations, interrupt)
+    let photograph = luminance_only.then_some(painted.image);
+    let watchers = Watchers { board, plot };
+    let snapshot_every = args.snapshot_every.map(|n| n.get());
+    Job { session, output, photograph, log, watchers, report, snapshot_every }.run(iterations, interrupt)
 }
 
-fn open_styles(args: &Args, paths: &[PathBuf]) -> Result<Vec<Picture>> {
-    if !(args.style_scale > 0.0 && args.style_scale.is_finite()) {
-        let message = format!("--style-scale must be above 0, but is {}", args.style_scale);
-        return Err(Error::new(ErrorKind::Argument, message).into());
-    }
-    let size: Size = args.style_size.unwrap_or(args.size);
-    let open = |path: &PathBuf| {
-        sized(&Picture::open(path)?, size, args.style_scale).with_context(|| path.display().to_string())
+fn argument(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Argument, message)
+}
+
+/// The style pictures, each with its size.
+fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture) -> Result<Vec<([usize; 2], Style)>> {
+    let n = paths.len();
+    let count = |option: &str, given: usize, one_for_all: bool| match given {
+        0 => Ok(()),
+        1 if one_for_all => Ok(()),
+        _ if given == n => Ok(()),
+        _ => Err(argument(format!("{option} has {given} entries for {n} style pictures; give one for each"))),
     };
-    paths.iter().map(open).collect()
+    count("--style-scale", args.style_scale.len(), true)?;
+    count("--style-share", args.style_share.len(), false)?;
+    count("--style-mask", args.style_mask.len(), false)?;
+    count("--style-region", args.style_region.len(), false)?;
+    let size: Size = args.style_size.unwrap_or(settings::size(args));
+    let open = |(i, path): (usize, &PathBuf)| {
+        let scale = args.style_scale.get(i).or(args.style_scale.first()).copied().unwrap_or(1.0);
+        if !(scale > 0.0 && scale.is_finite()) {
+            return Err(argument(format!("--style-scale must be above 0, but is {scale}")).into());
+        }
+        let picture = sized(&Picture::open(path)?, size, scale).with_context(|| path.display().to_string())?;
+        let image = recoloured(args.colours, &picture.image, &painted.image)?;
+        let mut style = Style::new(image).share(args.style_share.get(i).copied().unwrap_or(1.0));
+        if let Some(MaskFile(Some(path))) = args.style_mask.get(i) {
+            style = style.mask(mask(path, &painted.image)?);
+        }
+        if let Some(MaskFile(Some(path))) = args.style_region.get(i) {
+            style = style.region(mask(path, &picture.image)?);
+        }
+        Ok(([picture.image.width(), picture.image.height()], style))
+    };
+    paths.iter().enumerate().map(open).collect()
+}
+
+/// A style picture in the colours that it is to give.
+fn recoloured(colours: Colours, style: &Image, photograph: &Image) -> style_transfer::Result<Image> {
+    let matched = |matching| pictures::match_colours(style, photograph, matching);
+    match colours {
+        Colours::Painting => Ok(style.clone()),
+        Colours::Luminance => pictures::match_luminance(style, photograph),
+        Colours::Cholesky => matched(Matching::Cholesky),
+        Colours::Pca => matched(Matching::Pca),
+        Colours::Symmetric => matched(Matching::Symmetric),
+    }
+}
+
+/// A mask for a picture, of whatever size, but of its proportions.
+fn mask(path: &Path, of: &Image) -> style_transfer::Result<Mask> {
+    let mask = pictures::mask(path)?;
+    let ratio = |w: usize, h: usize| w as f64 / h as f64;
+    let off = ratio(mask.width(), mask.height()) / ratio(of.width(), of.height());
+    if !(0.97..=1.03).contains(&off) {
+        return Err(argument(format!(
+            "{}: the mask has {}x{} pixels, which are other proportions than the {}x{} of its picture; crop or stretch it",
+            path.display(),
+            mask.width(),
+            mask.height(),
+            of.width(),
+            of.height()
+        )));
+    }
+    Ok(mask)
 }
 
 fn sized(picture: &Picture, size: Size, scale: f64) -> style_transfer::Result<Picture> {
@@ -94,8 +173,8 @@ fn sized(picture: &Picture, size: Size, scale: f64) -> style_transfer::Result<Pi
     }
 }
 
-fn start(settings: &Settings, painted: &Picture) -> Result<Init> {
-    Ok(match &settings.start {
+fn open_start(start: &Start, painted: &Picture) -> Result<Init> {
+    Ok(match start {
         Start::Content => Init::Content,
         Start::Noise => Init::Noise,
         Start::Style => Init::Style,
@@ -114,44 +193,36 @@ fn weights(args: &Args) -> Result<Loaded> {
     match (&args.weights, args.network) {
         (Some(path), _) => Ok(models::load(path, &options)?),
         (None, None | Some(Vgg::Vgg16)) => Ok(models::embedded()?),
-        (None, Some(Vgg::Vgg19)) => Err(Error::new(
-            ErrorKind::Argument,
-            "VGG-19 is not inside this program: get torchvision's vgg19-dcbb9e9d.pth or Keras' \
-             vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, and give it with --weights FILE",
-        )
-        .into()),
+        (None, Some(Vgg::Vgg19)) => Err(argument(no_vgg19(&models::cached(Vgg::Vgg19))).into()),
     }
 }
 
-fn describe<B: Backend>(
-    builder: SessionBuilder<B>,
-    settings: &Settings,
-    content: Picture,
-    styles: Vec<Picture>,
-    init: Init,
-) -> SessionBuilder<B> {
-    let mut builder = builder
-        .content(content.image)
-        .init(init)
-        .noise_ratio(settings.noise_ratio)
-        .content_layers(settings.content_layers.clone())
-        .style_layers(settings.style_layers.clone())
-        .style_weight(settings.style_weight)
-        .tv_weight(settings.tv_weight)
-        .pooling(settings.pooling)
-        .optimizer(settings.optimizer)
-        .iterations(settings.iterations);
-    if let Some(weight) = settings.content_weight {
-        builder = builder.content_weight(weight);
-    }
-    styles.into_iter().fold(builder, |builder, style| builder.style(style.image))
+/// What to do about VGG-19 weights that were not given, of which some may lie in the usual caches.
+fn no_vgg19(cached: &[PathBuf]) -> String {
+    let Some(first) = cached.first() else {
+        return "VGG-19 is not inside this program: get torchvision's vgg19-dcbb9e9d.pth or Keras' \
+                vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, and give it with --weights FILE"
+            .into();
+    };
+    let others: Vec<_> = cached[1..].iter().map(|path| path.display().to_string()).collect();
+    let others = if others.is_empty() { String::new() } else { format!(" (also there: {})", others.join(", ")) };
+    format!("VGG-19 is not inside this program, but on this machine: give --weights {}{others}", first.display())
+}
+
+/// Observers, each until it fails.
+struct Watchers {
+    board: Option<TensorBoard>,
+    plot: Option<LossPlot>,
 }
 
 /// A session at work, and where what it makes goes.
 struct Job<'a, B: Backend> {
     session: Session<B>,
     output: Output,
+    /// Whose colours the result gets, if not those that it was painted in.
+    photograph: Option<Image>,
     log: Option<Log>,
+    watchers: Watchers,
     report: &'a Report,
     snapshot_every: Option<usize>,
 }
@@ -182,6 +253,7 @@ impl<B: Backend> Job<'_, B> {
             }
         }
         self.report.end_bar();
+        failed = self.end_watching().or(failed);
         let (Some(first), Some(last)) = (first, last) else {
             self.report.say("ended before the first iteration: nothing was painted, nothing is written");
             return failed.map_or(Ok(Outcome::Interrupted), Err);
@@ -214,9 +286,10 @@ impl<B: Backend> Job<'_, B> {
             self.log = None;
             failed = Some(anyhow::Error::new(e).context("the picture is painted, but its log is incomplete"));
         }
+        failed = self.watch(progress).or(failed);
         let done = progress.iteration + 1;
         if self.snapshot_every.is_some_and(|n| done.is_multiple_of(n)) {
-            let saved = self.session.image().and_then(|image| self.output.save_snapshot(&image, done));
+            let saved = self.image().and_then(|image| self.output.save_snapshot(&image, done));
             if let Err(e) = saved {
                 self.report.warn(&e);
                 failed = Some(anyhow::Error::new(e).context("the picture is painted, but a snapshot is missing"));
@@ -225,9 +298,48 @@ impl<B: Backend> Job<'_, B> {
         failed
     }
 
+    /// Shows one evaluation to the observers; one that fails is told and left out from then on.
+    fn watch(&mut self, progress: &Progress) -> Option<anyhow::Error> {
+        let Watchers { board, plot } = &mut self.watchers;
+        let board_failed = board.as_mut().and_then(|board| board.observe(progress, &self.session).err());
+        let plot_failed = plot.as_mut().and_then(|plot| plot.observe(progress, &self.session).err());
+        if board_failed.is_some() {
+            self.watchers.board = None;
+        }
+        if plot_failed.is_some() {
+            self.watchers.plot = None;
+        }
+        self.unwatched([board_failed, plot_failed])
+    }
+
+    fn end_watching(&mut self) -> Option<anyhow::Error> {
+        let Watchers { board, plot } = &mut self.watchers;
+        let board_failed = board.as_mut().and_then(|board| board.finish(&self.session).err());
+        let plot_failed = plot.as_mut().and_then(|plot| plot.finish(&self.session).err());
+        self.unwatched([board_failed, plot_failed])
+    }
+
+    fn unwatched(&self, failed: [Option<Error>; 2]) -> Option<anyhow::Error> {
+        let mut last = None;
+        for e in failed.into_iter().flatten() {
+            self.report.warn(&e);
+            last = Some(anyhow::Error::new(e).context("the picture is painted, but not all of it was recorded"));
+        }
+        last
+    }
+
+    /// The picture as it is to be saved.
+    fn image(&self) -> style_transfer::Result<Image> {
+        let image = self.session.image()?;
+        match &self.photograph {
+            None => Ok(image),
+            Some(photograph) => pictures::keep_colours(&image, photograph),
+        }
+    }
+
     /// Saves the best picture so far, elsewhere if its own place fails.
     fn save(&self) -> Result<()> {
-        let image = self.session.image()?;
+        let image = self.image()?;
         let Err(e) = self.output.save(&image) else { return Ok(()) };
         let e = anyhow::Error::new(e);
         Err(match self.output.rescue(&image) {

@@ -1,102 +1,122 @@
-//! The defaults and the presets, in one place; and how options override them.
+//! What the command line says about the painting, told to the library: a preset, then whatever was given.
 
-use style_transfer::{AdamOptions, LayerWeight, LbfgsOptions, Optimizer, Pooling};
+use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments};
+use style_transfer::{
+    AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Pooling, Preset, SessionBuilder,
+};
 
-use crate::args::{Args, LayerArg, OptimizerName, PoolingName, Preset, Start};
+use crate::args::{Args, LayerArg, OptimizerName, PoolingName, Size, Start, StatisticName};
 
-/// What shapes the painting.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) content_layers: Vec<LayerWeight>,
-    pub(crate) style_layers: Vec<LayerWeight>,
-    /// `None`: 1 over the number of features, the library's default.
-    pub(crate) content_weight: Option<f64>,
-    pub(crate) style_weight: f64,
-    pub(crate) tv_weight: f64,
-    pub(crate) pooling: Pooling,
-    pub(crate) optimizer: Optimizer,
-    pub(crate) iterations: usize,
-    pub(crate) start: Start,
-    pub(crate) noise_ratio: f32,
+/// Long side of the result where nothing says otherwise.
+const LONG_SIDE: u32 = 512;
+
+/// The size of the result.
+pub(crate) fn size(args: &Args) -> Size {
+    let of_preset = |preset: Preset| match preset.long_side() {
+        None => Size::Native,
+        Some(n) => Size::LongSide(u32::try_from(n).unwrap_or(LONG_SIDE)),
+    };
+    args.size.or(args.preset.map(of_preset)).unwrap_or(Size::LongSide(LONG_SIDE))
 }
 
-impl Settings {
-    /// Our own default, chosen by eye at 192 to 384 pixels: a style weight of 0.05 keeps more of the photograph and more
-    /// grain, one of 20 paints broader and smoother; a TV weight of 1e-7 takes grain away, and sharpness with it.
-    fn tuned() -> Self {
-        Self {
-            content_layers: vec![LayerWeight { layer: "conv4_2".into(), weight: 1.0 }],
-            style_layers: even(["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"].map(String::from)),
-            content_weight: None,
-            style_weight: 1.0,
-            tv_weight: 0.0,
-            pooling: Pooling::Average,
-            optimizer: Optimizer::default(),
-            iterations: 300,
-            start: Start::Content,
-            noise_ratio: 0.0,
+/// How the picture descends.
+pub(crate) fn optimizer(args: &Args) -> Optimizer {
+    let fixed = LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() };
+    let mut optimizer = match args.optimizer {
+        None => args.preset.map_or(Optimizer::default(), Preset::optimizer),
+        Some(OptimizerName::Lbfgs) => Optimizer::Lbfgs(LbfgsOptions::default()),
+        Some(OptimizerName::LbfgsFixed) => Optimizer::Lbfgs(fixed),
+        Some(OptimizerName::Adam) => Optimizer::Adam(AdamOptions::default()),
+    };
+    if let Some(step) = args.learning_rate {
+        match &mut optimizer {
+            Optimizer::Lbfgs(LbfgsOptions { fixed_step: Some(rate), .. }) => *rate = step,
+            Optimizer::Lbfgs(o) => o.initial_step = step,
+            Optimizer::Adam(o) => o.learning_rate = step,
+            _ => {}
         }
     }
+    optimizer
+}
 
-    /// The paper's: equations 1, 4, 5 and 7 as they stand, alpha/beta = 1e-3, from white noise.
-    fn gatys() -> Self {
-        Self {
-            content_weight: Some(1.0),
-            style_weight: 1e3,
-            iterations: 500,
-            start: Start::Noise,
-            noise_ratio: 1.0,
-            ..Self::tuned()
+/// How many evaluations.
+pub(crate) fn iterations(args: &Args) -> usize {
+    args.iterations.or(args.preset.map(Preset::iterations)).unwrap_or(300)
+}
+
+/// Everything but the pictures. Without a preset these are the library's defaults, chosen by eye at 192 to 384 pixels: a
+/// style weight of 0.05 keeps more of the photograph and more grain, one of 20 paints broader and smoother; a squared TV
+/// weight of 1e-7 takes grain away, and sharpness with it.
+pub(crate) fn describe<B: Backend>(mut builder: SessionBuilder<B>, args: &Args) -> SessionBuilder<B> {
+    if let Some(preset) = args.preset {
+        builder = builder.preset(preset);
+    }
+    builder = builder.optimizer(optimizer(args)).iterations(iterations(args)).seed(args.seed);
+    if let Some(layers) = &args.content_layers {
+        builder = builder.content_layers(weighted(layers, |_| 1.0));
+    }
+    if let Some(layers) = &args.style_layers {
+        let even = |n: usize| args.preset.map_or(1.0 / n as f64, |preset| preset.style_layer_weight(n));
+        builder = builder.style_layers(weighted(layers, even));
+    }
+    if let Some(name) = args.statistic {
+        builder = statistic(builder, None, name);
+    }
+    for layer in args.style_layers.iter().flatten() {
+        if let Some(name) = layer.statistic {
+            builder = statistic(builder, Some(&layer.name), name);
         }
     }
+    if let Some(weight) = args.content_weight {
+        builder = builder.content_weight(weight);
+    }
+    if let Some(weight) = args.content_mean_weight {
+        builder = builder.content_mean_weight(weight);
+    }
+    if let Some(weight) = args.style_weight {
+        builder = builder.style_weight(weight);
+    }
+    if let Some(kind) = args.tv {
+        builder = builder.tv(kind);
+    }
+    if let Some(weight) = args.tv_weight {
+        builder = builder.tv_weight(weight);
+    }
+    if let Some(pooling) = args.pooling {
+        builder = builder.pooling(match pooling {
+            PoolingName::Avg => Pooling::Average,
+            PoolingName::Max => Pooling::Max,
+        });
+    }
+    if let Some(start) = &args.init {
+        builder = builder.noise_ratio(if *start == Start::Noise { 1.0 } else { 0.0 });
+    }
+    if let Some(ratio) = args.noise_ratio {
+        builder = builder.noise_ratio(ratio);
+    }
+    builder
+}
 
-    /// The preset, then whatever was given.
-    pub(crate) fn new(args: &Args) -> Self {
-        let mut s = match args.preset {
-            None => Self::tuned(),
-            Some(Preset::Gatys) => Self::gatys(),
-        };
-        if let Some(layers) = &args.content_layers {
-            s.content_layers = with_default(layers, 1.0);
-        }
-        if let Some(layers) = &args.style_layers {
-            s.style_layers = with_default(layers, 1.0 / layers.len() as f64);
-        }
-        s.content_weight = args.content_weight.or(s.content_weight);
-        s.style_weight = args.style_weight.unwrap_or(s.style_weight);
-        s.tv_weight = args.tv_weight.unwrap_or(s.tv_weight);
-        s.iterations = args.iterations.unwrap_or(s.iterations);
-        s.pooling = match args.pooling {
-            None => s.pooling,
-            Some(PoolingName::Avg) => Pooling::Average,
-            Some(PoolingName::Max) => Pooling::Max,
-        };
-        s.optimizer = match args.optimizer {
-            None => s.optimizer,
-            Some(OptimizerName::Lbfgs) => Optimizer::Lbfgs(LbfgsOptions::default()),
-            Some(OptimizerName::Adam) => Optimizer::Adam(AdamOptions::default()),
-        };
-        if let Some(step) = args.learning_rate {
-            match &mut s.optimizer {
-                Optimizer::Lbfgs(o) => o.initial_step = step,
-                Optimizer::Adam(o) => o.learning_rate = step,
-                _ => {}
-            }
-        }
-        if let Some(start) = &args.init {
-            s.noise_ratio = if *start == Start::Noise { 1.0 } else { 0.0 };
-            s.start = start.clone();
-        }
-        s.noise_ratio = args.noise_ratio.unwrap_or(s.noise_ratio);
-        s
+fn statistic<B: Backend>(builder: SessionBuilder<B>, layer: Option<&str>, name: StatisticName) -> SessionBuilder<B> {
+    let elements = Gram { norm: GramNorm::Elements };
+    match (layer, name) {
+        (None, StatisticName::Gram) => builder.statistic(Gram::default()),
+        (None, StatisticName::GramPerElement) => builder.statistic(elements),
+        (None, StatisticName::Covariance) => builder.statistic(Covariance),
+        (None, StatisticName::Moments) => builder.statistic(Moments),
+        (Some(layer), StatisticName::Gram) => builder.statistic_at(layer, Gram::default()),
+        (Some(layer), StatisticName::GramPerElement) => builder.statistic_at(layer, elements),
+        (Some(layer), StatisticName::Covariance) => builder.statistic_at(layer, Covariance),
+        (Some(layer), StatisticName::Moments) => builder.statistic_at(layer, Moments),
     }
 }
 
-/// Layers with equal weights that sum to 1.
-fn even<const N: usize>(layers: [String; N]) -> Vec<LayerWeight> {
-    layers.map(|layer| LayerWeight { layer, weight: 1.0 / N as f64 }).into()
-}
-
-fn with_default(layers: &[LayerArg], weight: f64) -> Vec<LayerWeight> {
-    layers.iter().map(|l| LayerWeight { layer: l.name.clone(), weight: l.weight.unwrap_or(weight) }).collect()
+/// The layers of a list, of which "none" is the empty one; `even(n)` is the weight of a layer without its own.
+fn weighted(layers: &[LayerArg], even: impl Fn(usize) -> f64) -> Vec<LayerWeight> {
+    if let [LayerArg { name, weight: None, statistic: None }] = layers
+        && name == "none"
+    {
+        return vec![];
+    }
+    layers.iter().map(|l| LayerWeight::new(&l.name, l.weight.unwrap_or(even(layers.len())))).collect()
 }

@@ -73,19 +73,45 @@ impl Preset {
         }
     }
 
-    /// The weight of each of the five style layers, and so of a layer in a list of other layers (where they differ,
-    /// their mean).
+    /// The weight of each of `count` style layers, if they are not the five of the table: 1 or `1/count` as the peer has
+    /// it (of Stanford's five different ones, the mean).
     #[must_use]
-    pub fn style_layer_weight(self) -> f64 {
-        let weights = self.style_layer_weights();
-        weights.iter().sum::<f64>() / weights.len() as f64
+    pub fn style_layer_weight(self, count: usize) -> f64 {
+        match self {
+            Self::Gatys | Self::Anishathalye | Self::Pystiche => 1.0 / count as f64,
+            Self::Johnson | Self::GatysPytorch => 1.0,
+            Self::Stanford => 2.0,
+        }
+    }
+
+    /// How the image descends.
+    #[must_use]
+    pub fn optimizer(self) -> Optimizer {
+        let adam = |learning_rate| Optimizer::Adam(AdamOptions { learning_rate, ..AdamOptions::default() });
+        match self {
+            Self::Gatys => Optimizer::default(),
+            Self::Stanford => adam(2.0),
+            Self::Anishathalye => adam(10.0),
+            Self::Johnson | Self::GatysPytorch | Self::Pystiche => {
+                Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() })
+            }
+        }
+    }
+
+    /// How many evaluations of loss and gradient it makes.
+    #[must_use]
+    pub const fn iterations(self) -> usize {
+        match self {
+            Self::Gatys | Self::GatysPytorch | Self::Pystiche => 500,
+            Self::Stanford => 300,
+            Self::Johnson | Self::Anishathalye => 1000,
+        }
     }
 
     fn style_layer_weights(self) -> [f64; 5] {
         match self {
-            Self::Gatys | Self::Anishathalye | Self::Pystiche => [0.2; 5],
-            Self::Johnson | Self::GatysPytorch => [1.0; 5],
             Self::Stanford => [0.5, 1.0, 1.5, 3.0, 4.0],
+            other => [other.style_layer_weight(5); 5],
         }
     }
 }
@@ -129,37 +155,27 @@ impl<B: Backend> SessionBuilder<B> {
             .tv_weight(0.0)
             .init(Init::Noise)
             .noise(Noise::default())
-            .noise_ratio(1.0);
+            .noise_ratio(1.0)
+            .optimizer(preset.optimizer())
+            .iterations(preset.iterations());
         let elements = Gram { norm: GramNorm::Elements };
         let from_content = |b: Self| b.init(Init::Content).noise_ratio(0.0);
-        let torch = Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() });
-        let adam = |learning_rate| Optimizer::Adam(AdamOptions { learning_rate, ..AdamOptions::default() });
         match preset {
-            Preset::Gatys => {
-                let base = base.content_weight(1.0).style_weight(1e3).pooling(Pooling::Average);
-                base.optimizer(Optimizer::default()).iterations(500)
-            }
+            Preset::Gatys => base.content_weight(1.0).style_weight(1e3).pooling(Pooling::Average),
             Preset::Stanford => {
                 let base = base.content_mean_weight(0.01 / 4.0).style_weight(1.0).pooling(Pooling::Average);
-                base.noise(Noise::Uniform(20.0)).noise_ratio(0.6).optimizer(adam(2.0)).iterations(300)
+                base.noise(Noise::Uniform(20.0)).noise_ratio(0.6)
             }
             Preset::Johnson => {
-                let base = base.statistic(elements).content_mean_weight(5.0).style_weight(1e2).tv_weight(1e-3);
-                base.noise(Noise::Normal(0.001)).optimizer(torch).iterations(1000)
+                let base = base.statistic(elements).content_mean_weight(5.0).style_weight(1e2);
+                base.tv_weight(1e-3).noise(Noise::Normal(0.001))
             }
             Preset::Anishathalye => {
                 let base = base.statistic(elements).content_mean_weight(5.0).style_weight(5e2);
-                let base = base.tv(Tv::Means).tv_weight(1e2).noise(Noise::Normal(0.256));
-                base.optimizer(adam(10.0)).iterations(1000)
+                base.tv(Tv::Means).tv_weight(1e2).noise(Noise::Normal(0.256))
             }
-            Preset::GatysPytorch => {
-                let base = base.statistic(elements).content_mean_weight(1.0).style_weight(1e3);
-                from_content(base).optimizer(torch).iterations(500)
-            }
-            Preset::Pystiche => {
-                let base = base.content_mean_weight(1.0).style_weight(4e3);
-                from_content(base).optimizer(torch).iterations(500)
-            }
+            Preset::GatysPytorch => from_content(base.statistic(elements).content_mean_weight(1.0).style_weight(1e3)),
+            Preset::Pystiche => from_content(base.content_mean_weight(1.0).style_weight(4e3)),
         }
     }
 }

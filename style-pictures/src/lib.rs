@@ -4,7 +4,7 @@
 //!   encoded and saved.
 //! - [`save`]: an [`Image`] into a file, at once or not at all.
 //! - [`match_colours`], [`match_luminance`], [`keep_colours`]: the photograph's colours kept.
-//! - [`luminance_plane`]: a picture as the weights of a mask.
+//! - [`mask`]: a picture as a mask.
 //! - [`Sheet`]: pictures side by side, with labels.
 //!
 //! ```
@@ -33,7 +33,7 @@ mod text;
 
 pub use colour::{Matching, keep_colours, luminance, match_colours, match_luminance};
 pub use file::{Format, save};
-pub use mask::{luminance_plane, luminance_plane_of};
+pub use mask::{mask, mask_of};
 pub use picture::{Extras, LARGEST_SIDE, Picture};
 pub use sheet::Sheet;
-pub use style_core::{Error, ErrorKind, Image, Result};
+pub use style_core::{Error, ErrorKind, Image, Mask, Result};

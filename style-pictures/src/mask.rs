@@ -2,53 +2,57 @@
 
 use std::path::Path;
 
-use style_core::{Image, Result};
+use style_core::{Image, Mask, Result};
 
 use crate::colour::y;
 use crate::picture::{decode, rgba_planes};
 
-/// The weights that a mask picture stands for: its width, its height, and `[H, W]` values in 0..=1, row-major.
+/// The mask that a picture stands for, of the picture's size.
 ///
 /// White is 1, black 0, and grey between, as encoded; a coloured picture counts by its luminance,
 /// `0.299 R + 0.587 G + 0.114 B`. What is transparent counts by its opacity, so that nothing is 0. Files are read as by
 /// [`Picture::open`](crate::Picture::open), 8 or 16 bits a channel, but of any size.
 ///
 /// ```
-/// use style_pictures::{Image, luminance_plane, save};
+/// use style_pictures::{Image, mask, save};
 ///
 /// # fn main() -> style_pictures::Result<()> {
 /// # let folder = tempfile::tempdir().unwrap();
 /// # let file = folder.path().join("mask.png");
 /// save(&file, &Image::from_rgb8(2, 1, &[255, 255, 255, 51, 51, 51])?)?;
-/// assert_eq!(luminance_plane(&file)?, (2, 1, vec![1.0, 0.2]));
+/// assert_eq!(mask(&file)?.values(), [1.0, 0.2]);
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
-/// `Io` if the file cannot be read; `Image` if it is damaged, too large or no picture.
-pub fn luminance_plane(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<f32>)> {
-    let (decoded, _) = decode(path.as_ref())?;
+/// `Io` if the file cannot be read; `Image` if it is damaged, too large or no picture; `Argument` if it is black
+/// everywhere.
+pub fn mask(path: impl AsRef<Path>) -> Result<Mask> {
+    let path = path.as_ref();
+    let (decoded, _) = decode(path)?;
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let [r, g, b, alpha] = rgba_planes(decoded);
     let weight = |i: usize| weight([r[i], g[i], b[i]], alpha[i]);
-    Ok((width, height, (0..width * height).map(weight).collect()))
+    Mask::new(width, height, (0..width * height).map(weight).collect()).map_err(|e| e.context(path.display()))
 }
 
 /// The same of an opaque picture in memory; values beyond 0..=255 count as the nearest of them.
 ///
 /// ```
-/// use style_pictures::{Image, luminance_plane_of};
+/// use style_pictures::{Image, mask_of};
 ///
 /// let white = Image::from_rgb8(2, 1, &[255; 6])?;
-/// assert_eq!(luminance_plane_of(&white), (2, 1, vec![1.0, 1.0]));
+/// assert_eq!(mask_of(&white)?.values(), [1.0, 1.0]);
 /// # Ok::<(), style_pictures::Error>(())
 /// ```
-#[must_use]
-pub fn luminance_plane_of(image: &Image) -> (usize, usize, Vec<f32>) {
+///
+/// # Errors
+/// `Argument` if the picture is black everywhere.
+pub fn mask_of(image: &Image) -> Result<Mask> {
     let n = image.width() * image.height();
     let p = image.pixels();
-    (image.width(), image.height(), (0..n).map(|i| weight([p[i], p[n + i], p[2 * n + i]], 1.0)).collect())
+    Mask::new(image.width(), image.height(), (0..n).map(|i| weight([p[i], p[n + i], p[2 * n + i]], 1.0)).collect())
 }
 
 /// In `f64`, or white would be a little more than 1.

@@ -4,7 +4,7 @@
 use std::fs;
 
 use image::{DynamicImage, GrayAlphaImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
-use style_pictures::{ErrorKind, Format, Image, Picture, luminance_plane, luminance_plane_of, save};
+use style_pictures::{ErrorKind, Format, Image, Picture, mask, mask_of, save};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -17,7 +17,8 @@ fn masks_of_all_depths() {
     let plane = |picture: DynamicImage| {
         let path = folder.path().join("mask.png");
         picture.save(&path).expect("saves");
-        luminance_plane(&path).expect("reads")
+        let mask = mask(&path).expect("reads");
+        (mask.width(), mask.height(), mask.values().to_vec())
     };
     let grey = ImageBuffer::from_fn(3, 1, |x, _| Luma([[0u8, 102, 255][x as usize]]));
     assert_eq!(plane(DynamicImage::ImageLuma8(grey)), (3, 1, vec![0.0, 0.4, 1.0]));
@@ -40,16 +41,19 @@ fn masks_of_all_depths() {
 #[test]
 fn masks_in_memory_are_clamped() {
     let image = Image::from_planar(2, 1, vec![300.0, -5.0, 300.0, -5.0, 300.0, -5.0]).expect("finite");
-    assert_eq!(luminance_plane_of(&image), (2, 1, vec![1.0, 0.0]));
+    assert_eq!(mask_of(&image).expect("is a mask").values(), [1.0, 0.0]);
 }
 
 #[test]
 fn masks_that_are_none() {
     let folder = folder();
     let path = folder.path().join("mask.png");
-    assert_eq!(luminance_plane(&path).expect_err("is not there").kind(), ErrorKind::Io);
+    assert_eq!(mask(&path).expect_err("is not there").kind(), ErrorKind::Io);
     fs::write(&path, "no picture").expect("writes");
-    assert_eq!(luminance_plane(&path).expect_err("is none").kind(), ErrorKind::Image);
+    assert_eq!(mask(&path).expect_err("is none").kind(), ErrorKind::Image);
+    RgbImage::new(3, 2).save(&path).expect("saves");
+    let black = mask(&path).expect_err("is black");
+    assert!(black.kind() == ErrorKind::Argument && black.to_string().contains("mask.png"), "{black}");
 }
 
 #[test]
