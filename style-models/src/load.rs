@@ -138,9 +138,9 @@ impl Loaded {
 /// ```
 ///
 /// # Errors
-/// `Io` if the file cannot be read, `Unsupported` if this build lacks its format, and `Weights` if it is damaged, of
-/// an unknown format, or does not hold the convolutions of VGG-16 or VGG-19: the message names the file, the tensor,
-/// what was expected and what to do.
+/// `Io` if the file cannot be read, `Unsupported` if this build lacks its format or it is an `.npy` of Python objects,
+/// and `Weights` if it is damaged, of an unknown format, or does not hold the convolutions of VGG-16 or VGG-19: the
+/// message names the file, the tensor, what was expected and what to do.
 pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Loaded> {
     from_source(&source(path.as_ref())?, options, 1)
 }

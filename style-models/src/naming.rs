@@ -147,11 +147,15 @@ fn parse(name: &str, rank: usize) -> Option<(Family, &str, Key, Role)> {
 
 /// A layer, a dot or an underscore, and what the tensor is to it.
 fn parse_plain(name: &str, role: Role) -> Option<(Family, &str, Key, Role)> {
-    const WORDS: [(Role, [&str; 5]); 2] =
-        [(Role::Weight, ["weight", "weights", "kernel", "W", "w"]), (Role::Bias, ["bias", "biases", "bias", "B", "b"])];
-    let word = |last: &str| WORDS.iter().any(|(r, words)| *r == role && words.contains(&last));
-    let split = name.rsplit_once('.').or_else(|| name.rsplit_once('_'));
-    let (path, last) = split.filter(|(_, last)| word(last))?;
+    let (path, last) = name.rsplit_once('.').or_else(|| name.rsplit_once('_'))?;
+    let meant = match last {
+        "weight" | "weights" | "kernel" | "W" | "w" => Role::Weight,
+        "bias" | "biases" | "b" => Role::Bias,
+        _ => return None,
+    };
+    if meant != role {
+        return None;
+    }
     let (before, layer) = path.rsplit_once('.').unwrap_or(("", path));
     if let Some((block, index)) = block_and_index(layer, "conv", "_") {
         let family = if last.len() == 1 { Family::Letters } else { Family::Caffe };

@@ -2,7 +2,8 @@
 
 use style_core::{ChannelOrder, InputSpace, Result};
 
-/// Caffe's weights for pictures in the order RGB, as TensorFlow's and MATLAB's users have them: 0..=255, minus the mean.
+/// Caffe's weights for pictures in the order RGB, as TensorFlow's and MATLAB's users have them: 0..=255, minus the
+/// mean.
 pub(crate) const CAFFE_RGB: InputSpace =
     InputSpace { order: ChannelOrder::Rgb, range: 255.0, mean: [123.68, 116.779, 103.939], std: [1.0; 3] };
 

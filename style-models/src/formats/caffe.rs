@@ -9,7 +9,8 @@
 //! | `NetParameter` | `layers` = 2 (`V1LayerParameter`, until 2014), `layer` = 100 (`LayerParameter`) |
 //! | `V1LayerParameter` | `name` = 4, `blobs` = 6 |
 //! | `LayerParameter` | `name` = 1, `blobs` = 7 |
-//! | `BlobProto` | `num`, `channels`, `height`, `width` = 1 to 4, `data` = 5, `shape` = 7 (`dim` = 1), `double_data` = 8 |
+//! | `BlobProto` | `num`, `channels`, `height`, `width` = 1 to 4; `data` = 5, `shape` = 7, `double_data` = 8 |
+//! | `BlobShape` | `dim` = 1 |
 //!
 //! Filters are [O, I, H, W], applied as cross-correlation, to BGR.
 

@@ -1,12 +1,12 @@
 //! MATLAB's MAT files of version 5 (MATLAB's `-v6` and `-v7`, `scipy.io.savemat`): a tree of tagged elements.
 //!
-//! An element is a tag (type and number of bytes), then that many bytes, padded to eight; a variable is a matrix element,
-//! or a zlib stream of one. Of a matrix the tree has the class, the shape, and where the values lie: values are read
-//! only when they are asked for. A compressed variable is unpacked on the way past and never held. Layouts are those
-//! of MathWorks' "MAT-File Format", 2019.
+//! An element is a tag (type and number of bytes), then that many bytes, padded to eight; a variable is a matrix
+//! element, or a zlib stream of one. Of a matrix the tree has the class, the shape, and where the values lie: values
+//! are read only when they are asked for. A compressed variable is unpacked on the way past and never held. Layouts are
+//! those of MathWorks' "MAT-File Format".
 //!
 //! Of the crates, `matfile` (0.5) and `mat5` (0.1) know neither cells nor structs, of which a network is made, and
-//! `matrw` (0.1) has no way to leave out the 490 MB of a classifier.
+//! `matrw` (0.1) unpacks whole variables, 490 MB of classifier with them, and panics where a zlib stream is damaged.
 
 use std::io::{self, BufReader, Read};
 
@@ -23,6 +23,8 @@ const MAX_VARIABLE: u64 = 1 << 30;
 /// A network of 43 layers has about 600.
 const MAX_NODES: usize = 1 << 16;
 const MAX_DEPTH: usize = 8;
+/// MatConvNet's file has three.
+const MAX_VARIABLES: usize = 1024;
 const MAX_RANK: u64 = 8;
 /// MATLAB's own limit for a name is 63.
 const MAX_NAME: u64 = 64;
@@ -165,8 +167,12 @@ impl Mat {
             ));
         }
         let mut variables: Vec<(String, Value)> = Vec::new();
-        let mut at = HEADER;
+        let (mut at, mut seen) = (HEADER, 0);
         while at < source.len() {
+            seen += 1;
+            if seen > MAX_VARIABLES {
+                return Err(source.bad("the MAT file has more variables than any network: give one as published"));
+            }
             let word = |at| Ok(source.read(at, 4)?.try_into().map_or(0, u32::from_le_bytes));
             let (kind, len) = (word(at)?, word(at + 4)?);
             let end = at + 8 + u64::from(len);
@@ -375,6 +381,10 @@ impl Walk {
 
     fn head(&mut self) -> Result<Head> {
         let class = self.element(MI_UINT32, 8)?.first().copied().unwrap_or(0);
+        // function handles and objects of newer classes go on in other ways
+        if !(1..=15).contains(&class) {
+            return Ok(Head { class, shape: Vec::new(), name: String::new() });
+        }
         let dims = self.element(MI_INT32, 4 * MAX_RANK)?;
         let shape: Option<Vec<usize>> =
             dims.as_chunks::<4>().0.iter().map(|&d| usize::try_from(i32::from_le_bytes(d)).ok()).collect();
@@ -484,4 +494,30 @@ impl Walk {
 /// What fills `len` up to a multiple of eight.
 fn padding(len: u64) -> u64 {
     len.next_multiple_of(8) - len
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stored;
+
+    /// The numbers of types are those of MathWorks' "MAT-File Format", table 1.
+    #[test]
+    fn every_type_of_number() {
+        let cases: [(u32, &[u8], &[f32]); 8] = [
+            (1, &[0x80, 0x7f], &[-128.0, 127.0]),
+            (2, &[0, 255], &[0.0, 255.0]),
+            (3, &[0, 0x80, 1, 0], &[-32768.0, 1.0]),
+            (4, &[0xff, 0xff, 1, 0], &[65535.0, 1.0]),
+            (5, &[0xfe, 0xff, 0xff, 0xff], &[-2.0]),
+            (6, &[0, 0, 0, 0x80], &[2_147_483_648.0]),
+            (7, &[0, 0, 0x20, 0xc1], &[-10.0]),
+            (9, &[0, 0, 0, 0, 0, 0, 0xf8, 0x3f], &[1.5]),
+        ];
+        for (kind, bytes, values) in cases {
+            let stored = Stored::of(kind).unwrap();
+            assert_eq!(stored.decode(bytes), values, "{kind}");
+            assert_eq!(stored.size() * values.len(), bytes.len(), "{kind}");
+        }
+        assert!([0, 8, 12, 14, 15, 16].iter().all(|&kind| Stored::of(kind).is_none()));
+    }
 }

@@ -1,17 +1,17 @@
 //! MatConvNet's `imagenet-vgg-verydeep-16.mat` and `-19.mat`: a network as MATLAB holds it.
 //!
 //! `layers` is a row of cells, each a struct with `name`, `type` and, for a convolution, `weights = {filters, biases}`;
-//! before beta 8 the two were fields of their own, `filters` and `biases`.
+//! in older files the two are fields of their own, `filters` and `biases`.
 //!
-//! **Filters are [H, W, I, O].** MatConvNet's importer (`utils/import-caffe.py`) turns Caffe's `[O, I, H, W]` around into
-//! `[W, H, I, O]` and then exchanges the first two dimensions, since its option `--transpose` is on unless it is
-//! switched off, which `utils/import-ref-models.sh` does not do. That agrees with MatConvNet's own pictures, `[H, W, C]`.
-//! The documentation of `vl_nnconv` once gave `FW x FH`, and some ports to TensorFlow (anishathalye/neural-style) exchange
-//! H and W because of it: they turn every filter over its diagonal. A user who tried both found that it harms (issue
-//! 180 of that project). Here nothing is exchanged.
+//! **Filters are [H, W, I, O].** MatConvNet's importer (`utils/import-caffe.py`) turns Caffe's `[O, I, H, W]` around
+//! into `[W, H, I, O]` and then exchanges the first two dimensions, since its option `--transpose` is on unless it is
+//! switched off, which `utils/import-ref-models.sh` does not do. That agrees with MatConvNet's own pictures, `[H, W,
+//! C]`. The documentation of `vl_nnconv` once gave `FW x FH`, and some ports to TensorFlow (anishathalye/neural-style)
+//! exchange H and W because of it: they turn every filter over its diagonal. A user who tried both found that it harms
+//! (issue 180 of that project). Here nothing is exchanged.
 //!
 //! **The first convolution takes RGB**: the same importer turns its input channels around. The mean colour is the mean
-//! over all positions of `averageImage`, in `meta.normalization`, or `normalization` before beta 17.
+//! over all positions of `averageImage`, in `meta.normalization`, or `normalization` in older files.
 
 use std::collections::BTreeMap;
 

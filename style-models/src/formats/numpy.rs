@@ -1,8 +1,8 @@
 //! NumPy's arrays: an `.npz` archive, or a folder of `.npy` files. Entry or file names are the tensors' names.
 //!
 //! An `.npy` is a magic number, a version, the length of a header, the header (a Python dict of `descr`,
-//! `fortran_order` and `shape`), and the values (NumPy's NEP 1). `npyz` and `ndarray-npy` read it too, but bring a parser
-//! of Python literals with a grammar, or an array library with its own zip; the dict has three fixed entries.
+//! `fortran_order` and `shape`), and the values (NumPy's NEP 1). `npyz` and `ndarray-npy` read it too, but bring a
+//! parser of Python literals with a grammar, or an array library with its own zip; the dict has three fixed entries.
 
 use std::collections::BTreeMap;
 

@@ -90,7 +90,7 @@ fn every_layout_gives_the_same_values() {
         ("keras3_blocks.weights.h5", Keras, Vgg16, 5, CAFFE),
         ("keras3_flat.weights.h5", Keras, Vgg19, 16, CAFFE),
         ("matconvnet_vgg19.mat", MatConvNet, Vgg19, 16, usual),
-        ("matconvnet_beta7.mat", MatConvNet, Vgg16, 4, rgb([120.0, 110.0, 100.0])),
+        ("matconvnet_old.mat", MatConvNet, Vgg16, 4, rgb([120.0, 110.0, 100.0])),
         ("matconvnet_net.mat", MatConvNet, Vgg16, 13, usual),
         ("matconvnet_integers.mat", MatConvNet, Vgg16, 2, rgb([11.0, 21.0, 31.0])),
         ("caffe_v1_vgg19.caffemodel", Caffe, Vgg19, 16, CAFFE),
