@@ -1,10 +1,11 @@
 //! VGG-16 and VGG-19 for neural style transfer: the networks as data, their weight files, and embedded weights.
 //!
-//! [`load`] reads weights as the frameworks publish them: PyTorch's `.pth`, Keras' `.h5` (feature `keras`) and
-//! safetensors. The result holds a [`style_core::Model`], which knows the input space that the weights were trained
-//! in, and the file's checksum; [`save`] writes a model as safetensors. `embedded()` gives the weights
-//! that this library carries (feature `embedded`). Weight files are not trusted: a damaged or hostile one gives an
-//! error that says what is wrong and what to do, and code in a pickle is never run.
+//! [`load`] reads weights as the frameworks publish them: PyTorch's `.pth`, Keras' `.h5` (feature `keras`), Caffe's
+//! `.caffemodel`, MatConvNet's `.mat`, NumPy's `.npz`, and safetensors. The result holds a [`style_core::Model`], which
+//! knows the input space that the weights were trained in, and the file's checksum; [`save`] writes a model as
+//! safetensors. `embedded()` gives the weights that this library carries (feature `embedded`). Weight files are not
+//! trusted: a damaged or hostile one gives an error that says what is wrong and what to do, and code in a pickle is
+//! never run.
 //!
 //! The networks, and the weights that their authors published under CC BY 4.0, are those of Simonyan and Zisserman,
 //! "Very Deep Convolutional Networks for Large-Scale Image Recognition" (arXiv 1409.1556).
@@ -15,8 +16,10 @@
 //! | `load` | from tensors to a model: which network, is all there, which input space |
 //! | `naming` | what each framework calls a layer |
 //! | `formats` | one file a format: finds tensors, knows nothing of VGG |
+//! | `caches` | where torch hub and Keras keep the files that they fetched |
 //! | `source` | ranges of bytes, checked against the file's length |
 
+mod caches;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod formats;
@@ -28,6 +31,7 @@ mod tensors;
 mod tests;
 mod vgg;
 
+pub use caches::cached;
 #[cfg(feature = "embedded")]
 pub use embedded::embedded;
 pub use formats::safetensors::save;

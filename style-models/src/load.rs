@@ -7,9 +7,9 @@ use std::path::Path;
 use style_core::{ConvLayer, Error, InputSpace, Layer, Model, Result};
 
 use crate::formats;
-use crate::naming::{Family, Key, Naming, recognise};
+use crate::naming::{Family, Key, Layout, Naming, recognise};
 use crate::source::Source;
-use crate::tensors::{Tensors, show};
+use crate::tensors::{CAFFE_RGB, Tensors, show};
 use crate::vgg::{Spec, Vgg, pool_name};
 
 /// What a caller knows about a weight file, or wants of it. The default knows nothing.
@@ -49,6 +49,12 @@ pub enum Format {
     TorchLegacy,
     /// Keras' HDF5, of any version.
     Keras,
+    /// MatConvNet's network in a MATLAB file.
+    MatConvNet,
+    /// A `.caffemodel`.
+    Caffe,
+    /// NumPy's arrays: an `.npz` archive, or a folder of `.npy` files.
+    Numpy,
 }
 
 impl fmt::Display for Format {
@@ -58,6 +64,9 @@ impl fmt::Display for Format {
             Self::Torch => "PyTorch",
             Self::TorchLegacy => "PyTorch (legacy)",
             Self::Keras => "Keras HDF5",
+            Self::MatConvNet => "MatConvNet",
+            Self::Caffe => "Caffe",
+            Self::Numpy => "NumPy",
         })
     }
 }
@@ -96,21 +105,29 @@ impl Loaded {
         self.format
     }
 
-    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits.
+    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits; for a folder, of its `.npy` files one after another
+    /// in the order of their names.
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 }
 
-/// Reads a weight file. Its format is recognised by what it holds, not by its name.
+/// Reads a weight file, or a folder of NumPy's arrays. A file's format is recognised by what it holds, not by its name:
+/// safetensors, PyTorch's `.pth`, Keras' `.h5`, MatConvNet's `.mat`, Caffe's `.caffemodel` and NumPy's `.npz`.
 ///
 /// The filters become `[O, I, 3, 3]` f32 whatever the file stores. The chain ends with the last convolution that is
 /// present, and must have no gap before it; other tensors, such as the classifier's, are neither read nor needed.
-/// The input space is, in this order: the one in `options`; what a safetensors file written by [`crate::save`] says;
-/// [`InputSpace::CAFFE`] for Keras' files, for layers named `conv1_1`, and for the two well-known PyTorch files that
-/// hold Caffe's weights (`vgg16-00b39a1b.pth` and `vgg19-d01eb7cb.pth`, known by their checksums);
-/// [`InputSpace::TORCHVISION`] for layers named `features.0`.
+/// The input space is the first of these that holds:
+///
+/// 1. the one in `options`;
+/// 2. what a safetensors file written by [`crate::save`] says, or the average image of a MatConvNet file, which is RGB,
+///    0..=255;
+/// 3. [`InputSpace::CAFFE`] with its channels in the order RGB for arrays named `conv1_1_W` with filters
+///    `[3, 3, I, O]`, as in Frossard's `vgg16_weights.npz`;
+/// 4. [`InputSpace::TORCHVISION`] for layers named `features.0`, but for the two well-known PyTorch files that hold
+///    Caffe's weights (`vgg16-00b39a1b.pth` and `vgg19-d01eb7cb.pth`, known by their checksums);
+/// 5. [`InputSpace::CAFFE`]: Keras' and Caffe's files, and all other layers named `conv1_1`.
 ///
 /// ```no_run
 /// use style_models::{LoadOptions, Vgg, load};
@@ -121,11 +138,16 @@ impl Loaded {
 /// ```
 ///
 /// # Errors
-/// `Io` if the file cannot be read, `Unsupported` if this build lacks its format, and `Weights` if it is damaged, of
-/// an unknown format, or does not hold the convolutions of VGG-16 or VGG-19: the message names the file, the tensor,
-/// what was expected and what to do.
+/// `Io` if the file cannot be read, `Unsupported` if this build lacks its format or it is an `.npy` of Python objects,
+/// and `Weights` if it is damaged, of an unknown format, or does not hold the convolutions of VGG-16 or VGG-19: the
+/// message names the file, the tensor, what was expected and what to do.
 pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Loaded> {
-    from_source(&Source::open(path.as_ref())?, options, 1)
+    from_source(&source(path.as_ref())?, options, 1)
+}
+
+/// The file or folder at `path`.
+pub(crate) fn source(path: &Path) -> Result<Source> {
+    if path.is_dir() { Source::folder(path, "npy") } else { Source::open(path) }
 }
 
 /// Reads a weight file that is in memory; `name` is what messages call it. Otherwise as [`load`].
@@ -146,7 +168,7 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
         Some(input) => input,
         None => match tensors.input_space() {
             Some(input) => input?,
-            None => input_space(naming.family, &sha256),
+            None => input_space(&naming, &sha256),
         },
     };
     let mut layers = Vec::new();
@@ -155,7 +177,7 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
             layers.push(Layer::Pool { name: pool_name(conv.block) });
         }
         let mut weight = tensors.read(&conv.weight)?;
-        if naming.family == Family::Keras {
+        if naming.layout == Layout::Hwio {
             weight = hwio_to_oihw(&weight, conv.in_channels, conv.out_channels);
         }
         let bias = tensors.read(&conv.bias)?;
@@ -172,11 +194,12 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
     Ok(Loaded { model, vgg, format, sha256 })
 }
 
-fn input_space(family: Family, sha256: &str) -> InputSpace {
+fn input_space(naming: &Naming, sha256: &str) -> InputSpace {
     // PyTorch's hub puts the first eight digits of a file's SHA-256 into its name
     let caffe_in_torch_names = sha256.starts_with("00b39a1b") || sha256.starts_with("d01eb7cb");
-    match family {
-        Family::Torchvision if !caffe_in_torch_names => InputSpace::TORCHVISION,
+    match (naming.family, naming.layout) {
+        (Family::Torchvision, _) if !caffe_in_torch_names => InputSpace::TORCHVISION,
+        (Family::Letters, Layout::Hwio) => CAFFE_RGB,
         _ => InputSpace::CAFFE,
     }
 }
@@ -252,7 +275,10 @@ fn plan_as(
             )));
         };
         let (i, o) = (conv.in_channels, conv.out_channels);
-        let filters = if naming.family == Family::Keras { [3, 3, i, o] } else { [o, i, 3, 3] };
+        let filters = match naming.layout {
+            Layout::Hwio => [3, 3, i, o],
+            Layout::Oihw => [o, i, 3, 3],
+        };
         for (tensor, wanted) in [(weight, &filters[..]), (bias, &[o][..])] {
             let found = shapes.get(tensor).copied().unwrap_or_default();
             if found != wanted {
@@ -285,7 +311,7 @@ fn plan_as(
     }
 }
 
-/// Keras' `[3, 3, I, O]` as `[O, I, 3, 3]`.
+/// `[3, 3, I, O]` as `[O, I, 3, 3]`.
 fn hwio_to_oihw(hwio: &[f32], i: usize, o: usize) -> Vec<f32> {
     let mut oihw = vec![0.0; hwio.len()];
     for (tap, filters) in hwio.chunks_exact(i * o).enumerate() {

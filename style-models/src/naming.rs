@@ -8,15 +8,26 @@ use crate::source::Source;
 use crate::tensors::Tensors;
 use crate::vgg::{Convolution, Vgg};
 
-/// Whose names they are. It decides the layout of a filter, and the input space where nothing else says it.
+/// Whose names they are. It decides the input space where nothing else says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Family {
-    /// `conv1_1.weight`, as the paper and Caffe; filters are OIHW.
+    /// `conv1_1.weight`, as the paper and Caffe.
     Caffe,
-    /// `features.0.weight`, the position in torchvision's `nn.Sequential`; OIHW.
+    /// `conv1_1_W`, with one letter for weight or bias.
+    Letters,
+    /// `features.0.weight`, the position in torchvision's `nn.Sequential`.
     Torchvision,
-    /// `block1_conv1/...` or Keras 3's numbered layers; HWIO.
+    /// `block1_conv1/...` or Keras 3's numbered layers.
     Keras,
+}
+
+/// The order of a filter's dimensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// `[O, I, 3, 3]`: Caffe and PyTorch.
+    Oihw,
+    /// `[3, 3, I, O]`: TensorFlow, Keras and MatConvNet.
+    Hwio,
 }
 
 /// The place of a convolution, as far as its name tells it.
@@ -47,6 +58,7 @@ pub(crate) struct Names {
 #[derive(Debug)]
 pub(crate) struct Naming {
     pub(crate) family: Family,
+    pub(crate) layout: Layout,
     first: Key,
     pub(crate) convs: BTreeMap<Key, Names>,
 }
@@ -90,7 +102,12 @@ pub(crate) fn recognise(tensors: &dyn Tensors, source: &Source) -> Result<Naming
     groups.retain(|(_, first, _), convs| convs.get(first).is_some_and(|c| c.weight.is_some()));
     let mut groups = groups.into_iter();
     match (groups.next(), groups.next()) {
-        (Some(((family, first, _), convs)), None) => Ok(Naming { family, first, convs }),
+        (Some(((family, first, _), convs)), None) => {
+            let weight = convs.get(&first).and_then(|c| c.weight.as_deref());
+            let shape = list.iter().find(|(name, _)| Some(*name) == weight).map(|(_, shape)| *shape);
+            let layout = layout(family, shape.unwrap_or_default());
+            Ok(Naming { family, layout, first, convs })
+        }
         (Some(((.., a), _)), Some(((.., b), _))) => Err(source.bad(format!(
             "several networks are in the file, at {a:?} and at {b:?}; write the one that is wanted to a file of its own"
         ))),
@@ -98,12 +115,23 @@ pub(crate) fn recognise(tensors: &dyn Tensors, source: &Source) -> Result<Naming
             let some: Vec<&str> = list.iter().take(4).map(|(name, _)| *name).collect();
             let some = if some.is_empty() { "no tensors".into() } else { some.join(", ") };
             Err(source.bad(format!(
-                "no first convolution of VGG-16 or VGG-19 was found (conv1_1.weight, features.0.weight or \
+                "no first convolution of VGG-16 or VGG-19 was found (conv1_1.weight, conv1_1_W, features.0.weight or \
                  block1_conv1); the file has {} tensors: {some}{}. Give a file of VGG-16 or VGG-19 weights",
                 list.len(),
                 if list.len() > 4 { ", ..." } else { "" },
             )))
         }
+    }
+}
+
+/// The layout of a file whose first filters have this shape. Three inputs and 64 outputs tell the two apart; of any
+/// other shape, what the family usually has.
+fn layout(family: Family, first: &[usize]) -> Layout {
+    match (first, family) {
+        ([_, 3, 3, 3], _) if first[0] != 3 => Layout::Oihw,
+        ([3, 3, 3, _], _) if first[3] != 3 => Layout::Hwio,
+        (_, Family::Keras) => Layout::Hwio,
+        _ => Layout::Oihw,
     }
 }
 
@@ -114,17 +142,27 @@ fn parse(name: &str, rank: usize) -> Option<(Family, &str, Key, Role)> {
         1 => Role::Bias,
         _ => return None,
     };
-    if name.contains('/') { parse_keras(name, role) } else { parse_dotted(name, role) }
+    if name.contains('/') { parse_keras(name, role) } else { parse_plain(name, role) }
 }
 
-fn parse_dotted(name: &str, role: Role) -> Option<(Family, &str, Key, Role)> {
-    let (path, last) = name.rsplit_once('.')?;
-    if last != if role == Role::Weight { "weight" } else { "bias" } {
+/// A layer, a dot or an underscore, and what the tensor is to it.
+fn parse_plain(name: &str, role: Role) -> Option<(Family, &str, Key, Role)> {
+    let (path, last) = name.rsplit_once('.').or_else(|| name.rsplit_once('_'))?;
+    let meant = match last {
+        "weight" | "weights" | "kernel" | "W" | "w" => Role::Weight,
+        "bias" | "biases" | "b" => Role::Bias,
+        _ => return None,
+    };
+    if meant != role {
         return None;
     }
     let (before, layer) = path.rsplit_once('.').unwrap_or(("", path));
     if let Some((block, index)) = block_and_index(layer, "conv", "_") {
-        return Some((Family::Caffe, before, Key::Named(block, index), role));
+        let family = if last.len() == 1 { Family::Letters } else { Family::Caffe };
+        return Some((family, before, Key::Named(block, index), role));
+    }
+    if let Some((block, index)) = block_and_index(layer, "block", "_conv") {
+        return Some((Family::Keras, before, Key::Named(block, index), role));
     }
     let position = Key::Position(number(layer)?);
     // `features` alone may have been saved: `0.weight`

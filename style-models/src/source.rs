@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 use style_core::{Error, ErrorKind, Result};
 
-/// A file on disk or in memory, shared by the readers that need it. Cloning is cheap.
+/// A file on disk or in memory, or the files of a folder, shared by the readers that need it. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Source(Arc<Inner>);
 
@@ -23,7 +23,27 @@ struct Inner {
 enum Data {
     Memory(Cow<'static, [u8]>),
     File(Mutex<File>),
+    /// The files of a folder, one after another.
+    Folder(Vec<Part>),
 }
+
+/// A file of a folder.
+pub(crate) struct Part {
+    /// Its name without the extension.
+    pub(crate) stem: String,
+    /// Where it starts in the whole.
+    pub(crate) start: u64,
+    file: Source,
+}
+
+impl Part {
+    pub(crate) fn len(&self) -> u64 {
+        self.file.len()
+    }
+}
+
+/// Every file of a folder stays open; VGG-19 has 38 arrays.
+const MAX_PARTS: usize = 256;
 
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
@@ -36,6 +56,39 @@ impl Source {
         }
         let file = File::open(path).map_err(opening)?;
         Ok(Self(Arc::new(Inner { name, len: meta.len(), data: Data::File(Mutex::new(file)) })))
+    }
+
+    /// The files of a folder that have this extension, in the order of their names.
+    pub(crate) fn folder(path: &Path, extension: &str) -> Result<Self> {
+        let name = path.display().to_string();
+        let reading = |e| io_error(&name, "cannot be read", e);
+        let mut stems: Vec<String> = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(reading)? {
+            let file = entry.map_err(reading)?.path();
+            let stem = file.file_stem().and_then(|stem| stem.to_str());
+            if let Some(stem) = stem.filter(|_| file.extension().is_some_and(|e| e == extension)) {
+                stems.push(stem.to_owned());
+            }
+            if stems.len() > MAX_PARTS {
+                let error =
+                    format!("{name}: the folder has more than {MAX_PARTS} .{extension} files: one network is wanted");
+                return Err(Error::new(ErrorKind::Weights, error));
+            }
+        }
+        stems.sort_unstable();
+        let (mut parts, mut len) = (Vec::new(), 0);
+        for stem in stems {
+            let file = Self::open(&path.join(format!("{stem}.{extension}")))?;
+            let start = len;
+            len += file.len();
+            parts.push(Part { stem, start, file });
+        }
+        Ok(Self(Arc::new(Inner { name, len, data: Data::Folder(parts) })))
+    }
+
+    /// The files, if it is a folder.
+    pub(crate) fn parts(&self) -> Option<&[Part]> {
+        if let Data::Folder(parts) = &self.0.data { Some(parts) } else { None }
     }
 
     pub(crate) fn memory(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
@@ -94,6 +147,19 @@ impl Source {
                 file.seek(SeekFrom::Start(offset))?;
                 file.read_exact(out)
             }
+            Data::Folder(parts) => {
+                let (mut at, mut out) = (offset, out);
+                while !out.is_empty() {
+                    let part = parts.iter().find(|p| (p.start..p.start + p.len()).contains(&at));
+                    let part = part.ok_or(io::ErrorKind::UnexpectedEof)?;
+                    let left = usize::try_from(part.start + part.len() - at).unwrap_or(usize::MAX);
+                    let (now, later) = out.split_at_mut(left.min(out.len()));
+                    part.file.read_at(at - part.start, now)?;
+                    at += now.len() as u64;
+                    out = later;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -102,7 +168,7 @@ impl Source {
         let mut hash = Sha256::new();
         match &self.0.data {
             Data::Memory(bytes) => hash.update(bytes),
-            Data::File(_) => {
+            Data::File(_) | Data::Folder(_) => {
                 let mut buffer = vec![0; 1 << 18];
                 let mut at = 0;
                 while at < self.len() {

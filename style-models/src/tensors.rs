@@ -1,6 +1,11 @@
 //! What every format room offers: tensors by name, their shapes at once, their values when asked for.
 
-use style_core::Result;
+use style_core::{ChannelOrder, InputSpace, Result};
+
+/// Caffe's weights for pictures in the order RGB, as TensorFlow's and MATLAB's users have them: 0..=255, minus the
+/// mean.
+pub(crate) const CAFFE_RGB: InputSpace =
+    InputSpace { order: ChannelOrder::Rgb, range: 255.0, mean: [123.68, 116.779, 103.939], std: [1.0; 3] };
 
 /// The tensors of an opened weight file.
 pub(crate) trait Tensors {
@@ -13,7 +18,7 @@ pub(crate) trait Tensors {
     fn read(&mut self, name: &str) -> Result<Vec<f32>>;
 
     /// The input space that the file itself names, if its format has a place for that.
-    fn input_space(&self) -> Option<Result<style_core::InputSpace>> {
+    fn input_space(&self) -> Option<Result<InputSpace>> {
         None
     }
 }
@@ -47,6 +52,27 @@ impl Number {
             Self::F64 => chunks(bytes).map(|b| f64::from_le_bytes(b) as f32).collect(),
         }
     }
+
+    /// The same of big-endian bytes.
+    pub(crate) fn decode_big_endian(self, mut bytes: Vec<u8>) -> Vec<f32> {
+        bytes.chunks_exact_mut(self.size()).for_each(<[u8]>::reverse);
+        self.decode(&bytes)
+    }
+}
+
+/// The values of a view in row-major order; `values` covers its first to its last.
+pub(crate) fn gather(values: &[f32], size: &[usize], stride: &[usize]) -> Vec<f32> {
+    let mut places = vec![0];
+    for (&d, &s) in size.iter().zip(stride) {
+        places = places.iter().flat_map(|&at| (0..d).map(move |i| at + i * s)).collect();
+    }
+    places.into_iter().map(|at| values[at]).collect()
+}
+
+/// Values that lie with the first dimension fastest, as MATLAB's and Fortran's do, in row-major order.
+pub(crate) fn from_column_major(values: &[f32], size: &[usize]) -> Vec<f32> {
+    let stride: Vec<usize> = (0..size.len()).map(|i| size[..i].iter().product()).collect();
+    gather(values, size, &stride)
 }
 
 fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {

@@ -66,11 +66,11 @@ impl Tensors for Keras {
             8 => Number::F64,
             _ => return Err(self.source.bad(format!("{name} holds numbers of {size} bytes: 2, 4 or 8 are known"))),
         };
-        let mut bytes = dataset.read_raw_bytes().map_err(|e| damaged(&self.source, name, e))?;
-        if byte_order == ByteOrder::BigEndian {
-            bytes.chunks_exact_mut(number.size()).for_each(<[u8]>::reverse);
-        }
-        let values = number.decode(&bytes);
+        let bytes = dataset.read_raw_bytes().map_err(|e| damaged(&self.source, name, e))?;
+        let values = match byte_order {
+            ByteOrder::LittleEndian => number.decode(&bytes),
+            ByteOrder::BigEndian => number.decode_big_endian(bytes),
+        };
         if self.shapes.get(name).and_then(|shape| count(shape)) != Some(values.len()) {
             return Err(self.source.bad(format!("{name} holds {} values, which is not its shape", values.len())));
         }

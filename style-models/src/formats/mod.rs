@@ -1,7 +1,12 @@
 //! One room a file format. A room finds the tensors of a file and reads them; it knows nothing of VGG.
 
+mod archive;
+pub(crate) mod caffe;
 #[cfg(feature = "keras")]
 pub(crate) mod keras;
+mod mat;
+pub(crate) mod matconvnet;
+pub(crate) mod numpy;
 pub(crate) mod pickle;
 pub(crate) mod safetensors;
 pub(crate) mod torch;
@@ -16,8 +21,13 @@ const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZIP: &[u8] = b"PK\x03\x04";
 
-/// Recognises the format by the first bytes, and opens the file.
+const MATLAB: &[u8] = b"MATLAB 5.0 MAT-file";
+
+/// Recognises the format by the first bytes, and opens the file or folder.
 pub(crate) fn open(source: &Source) -> Result<(Format, Box<dyn Tensors>)> {
+    if source.parts().is_some() {
+        return Ok((Format::Numpy, Box::new(numpy::Numpy::open_folder(source)?)));
+    }
     let head = source.head(64)?;
     if head.starts_with(HDF5) {
         return Ok((Format::Keras, open_keras(source)?));
@@ -27,13 +37,26 @@ pub(crate) fn open(source: &Source) -> Result<(Format, Box<dyn Tensors>)> {
         return Ok((Format::Safetensors, Box::new(safetensors::Safetensors::open(&inner)?)));
     }
     if head.starts_with(ZIP) {
-        return Ok((Format::Torch, Box::new(torch::Torch::open_zip(source)?)));
+        let archive = archive::Archive::open(source)?;
+        if archive.names().iter().any(|name| name.ends_with(".npy")) {
+            return Ok((Format::Numpy, Box::new(numpy::Numpy::open_zip(source, archive)?)));
+        }
+        return Ok((Format::Torch, Box::new(torch::Torch::open_zip(source, archive)?)));
+    }
+    if head.starts_with(MATLAB) {
+        return Ok((Format::MatConvNet, Box::new(matconvnet::MatConvNet::open(source)?)));
+    }
+    if head.starts_with(numpy::MAGIC) {
+        return Err(numpy::alone(source));
     }
     if head.starts_with(torch::LEGACY) {
         return Ok((Format::TorchLegacy, Box::new(torch::Torch::open_legacy(source)?)));
     }
     if head.get(8) == Some(&b'{') {
         return Ok((Format::Safetensors, Box::new(safetensors::Safetensors::open(source)?)));
+    }
+    if caffe::is_caffe(&head) {
+        return Ok((Format::Caffe, Box::new(caffe::Caffe::open(source)?)));
     }
     Err(unknown(source, &head))
 }
@@ -60,10 +83,14 @@ fn unknown(source: &Source, head: &[u8]) -> style_core::Error {
         "the file is a web page, not weights; its download failed, fetch it again"
     } else if text.starts_with("version https://git-lfs") {
         "the file only stands for one that Git LFS holds; run `git lfs pull`"
-    } else if text.starts_with("matlab 5.0") {
-        "the file is MATLAB's; convert it to safetensors"
+    } else if text.starts_with("matlab 7.3") {
+        "the file is MATLAB's of version 7.3, which is not read; in MATLAB load it into `net` and run \
+         save('vgg.mat', '-struct', 'net', '-v7')"
     } else {
         "the file is not one of the known formats"
     };
-    source.bad(format!("{guess}. Known are safetensors, PyTorch's .pth and Keras' .h5"))
+    source.bad(format!(
+        "{guess}. Known are safetensors, PyTorch's .pth, Keras' .h5, MatConvNet's .mat, Caffe's .caffemodel and \
+                         NumPy's .npz"
+    ))
 }

@@ -4,15 +4,13 @@
 //! are views of. Only what a tensor covers is read, so a classifier of 470 MB beside the convolutions costs nothing.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, BufReader, Read};
 
 use style_core::Result;
-use zip::ZipArchive;
-use zip::result::ZipError;
 
+use super::archive::Archive;
 use super::pickle::{Pickles, Tensor};
-use crate::source::{Reader, Source};
-use crate::tensors::{Tensors, count};
+use crate::source::Source;
+use crate::tensors::{Tensors, count, gather};
 
 /// The pickle of the number 0x1950a86a20f9469cfc6c, with which legacy files begin.
 pub(crate) const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
@@ -30,39 +28,33 @@ pub(crate) struct Torch {
 
 enum Storages {
     /// Entries `{root}/data/{key}` of an archive.
-    Zip { archive: ZipArchive<BufReader<Reader>>, root: String },
+    Zip { archive: Archive, root: String },
     /// Where the values of each key start, and how many there are.
     Legacy(HashMap<String, (u64, u64)>),
 }
 
 impl Torch {
     /// Opens the zip layout.
-    pub(crate) fn open_zip(source: &Source) -> Result<Self> {
-        let mut archive = ZipArchive::new(BufReader::new(source.reader())).map_err(|e| damaged(source, e))?;
-        let names: Vec<String> = archive.file_names().filter_map(|n| Some(n.ok()?.into_owned())).collect();
+    pub(crate) fn open_zip(source: &Source, mut archive: Archive) -> Result<Self> {
+        let names = archive.names();
         let root = names.iter().find_map(|n| n.strip_suffix("data.pkl").filter(|r| r.is_empty() || r.ends_with('/')));
         let Some(root) = root.map(str::to_owned) else {
             let inside = if names.iter().any(|n| n == "model.weights.h5") {
                 "it seems to be Keras' .keras: take model.weights.h5 out of it and give that"
             } else {
-                "it has no data.pkl; give a file that torch.save wrote"
+                "it has neither a data.pkl nor .npy arrays; give a file that torch.save or numpy.savez wrote"
             };
-            return Err(source.bad(format!("the file is a zip archive, but not PyTorch's: {inside}")));
+            return Err(source.bad(format!("the file is a zip archive, but not of weights: {inside}")));
         };
         let order = format!("{root}byteorder");
-        if names.contains(&order) && entry(source, &mut archive, &order, 0, 3)? == b"big" {
+        if names.contains(&order) && archive.read(&order, 0, 3)? == b"big" {
             return Err(big_endian(source));
         }
-        let pickle = {
-            let name = format!("{root}data.pkl");
-            let entry = archive.by_name(&name).map_err(|e| damaged(source, e))?;
-            let mut bytes = Vec::new();
-            entry.take(MAX_PICKLE + 1).read_to_end(&mut bytes).map_err(|e| damaged(source, e.into()))?;
-            if bytes.len() as u64 > MAX_PICKLE {
-                return Err(source.bad("its data.pkl is larger than that of any state dict: the file is damaged"));
-            }
-            Source::memory(source.name(), bytes)
-        };
+        let pickle = archive.head(&format!("{root}data.pkl"), MAX_PICKLE + 1)?;
+        if pickle.len() as u64 > MAX_PICKLE {
+            return Err(source.bad("its data.pkl is larger than that of any state dict: the file is damaged"));
+        }
+        let pickle = Source::memory(source.name(), pickle);
         let tensors = Pickles::new(&pickle, 0).next()?.into_tensors(source)?.into_iter().collect();
         Ok(Self { source: source.clone(), tensors, storages: Storages::Zip { archive, root } })
     }
@@ -102,7 +94,7 @@ impl Torch {
     /// `len` bytes of the storage `key`, from its byte `from` on.
     fn bytes(&mut self, key: &str, from: u64, len: u64) -> Result<Vec<u8>> {
         match &mut self.storages {
-            Storages::Zip { archive, root } => entry(&self.source, archive, &format!("{root}data/{key}"), from, len),
+            Storages::Zip { archive, root } => archive.read(&format!("{root}data/{key}"), from, len),
             Storages::Legacy(places) => match places.get(key) {
                 Some(&(start, _)) => self.source.read(start.saturating_add(from), len),
                 None => Err(self.source.bad(format!("storage {key} is missing; fetch the file again"))),
@@ -157,42 +149,6 @@ fn is_row_major(size: &[usize], stride: &[usize]) -> bool {
         expected *= d;
         fits
     })
-}
-
-/// The values of a view in row-major order; `values` covers its first to its last.
-fn gather(values: &[f32], size: &[usize], stride: &[usize]) -> Vec<f32> {
-    let mut places = vec![0];
-    for (&d, &s) in size.iter().zip(stride) {
-        places = places.iter().flat_map(|&at| (0..d).map(move |i| at + i * s)).collect();
-    }
-    places.into_iter().map(|at| values[at]).collect()
-}
-
-/// `len` bytes of an entry, from its byte `from` on. Reading to the entry's end also checks its CRC.
-fn entry(
-    source: &Source,
-    archive: &mut ZipArchive<BufReader<Reader>>,
-    name: &str,
-    from: u64,
-    len: u64,
-) -> Result<Vec<u8>> {
-    let mut entry = archive.by_name(name).map_err(|e| damaged(source, e))?;
-    let mut bytes = Vec::new();
-    let mut read = || -> io::Result<()> {
-        io::copy(&mut (&mut entry).take(from), &mut io::sink())?;
-        (&mut entry).take(len).read_to_end(&mut bytes)?;
-        (&mut entry).take(1).read_to_end(&mut Vec::new())?;
-        Ok(())
-    };
-    read().map_err(|e| damaged(source, e.into()))?;
-    if bytes.len() as u64 != len {
-        return Err(source.bad(format!("{name} in the archive is shorter than its tensors; fetch the file again")));
-    }
-    Ok(bytes)
-}
-
-fn damaged(source: &Source, error: ZipError) -> style_core::Error {
-    source.bad(format!("the zip archive is damaged ({error}); fetch the file again")).with_source(error)
 }
 
 fn big_endian(source: &Source) -> style_core::Error {

@@ -5,9 +5,9 @@ mod refused;
 
 use std::path::PathBuf;
 
-use style_core::{InputSpace, Layer, Model, Result};
+use style_core::{ChannelOrder, InputSpace, Layer, Model, Result};
 
-use crate::load::from_source;
+use crate::load::{from_source, source};
 use crate::source::Source;
 use crate::vgg::Spec;
 use crate::{Format, LoadOptions, Loaded, Vgg};
@@ -23,7 +23,7 @@ fn bytes(name: &str) -> Vec<u8> {
 }
 
 fn tiny(name: &str, options: &LoadOptions) -> Result<Loaded> {
-    from_source(&Source::open(&fixture(name))?, options, DIVISOR)
+    from_source(&source(&fixture(name))?, options, DIVISOR)
 }
 
 fn tiny_bytes(bytes: Vec<u8>) -> Result<Loaded> {
@@ -62,10 +62,12 @@ fn expected(vgg: Vgg, count: usize) -> Vec<Layer> {
 
 #[test]
 fn every_layout_gives_the_same_values() {
-    use Format::{Keras, Safetensors, Torch, TorchLegacy};
+    use Format::{Caffe, Keras, MatConvNet, Numpy, Safetensors, Torch, TorchLegacy};
     use Vgg::{Vgg16, Vgg19};
     const CAFFE: InputSpace = InputSpace::CAFFE;
     const VISION: InputSpace = InputSpace::TORCHVISION;
+    let rgb = |mean| InputSpace { order: ChannelOrder::Rgb, mean, ..CAFFE };
+    let usual = rgb([123.68, 116.779, 103.939]);
     for (name, format, vgg, count, input) in [
         ("ours_vgg19.safetensors", Safetensors, Vgg19, 16, CAFFE),
         ("ours_f16.safetensors", Safetensors, Vgg16, 3, CAFFE),
@@ -87,6 +89,19 @@ fn every_layout_gives_the_same_values() {
         ("saved_model.h5", Keras, Vgg19, 16, CAFFE),
         ("keras3_blocks.weights.h5", Keras, Vgg16, 5, CAFFE),
         ("keras3_flat.weights.h5", Keras, Vgg19, 16, CAFFE),
+        ("matconvnet_vgg19.mat", MatConvNet, Vgg19, 16, usual),
+        ("matconvnet_old.mat", MatConvNet, Vgg16, 4, rgb([120.0, 110.0, 100.0])),
+        ("matconvnet_net.mat", MatConvNet, Vgg16, 13, usual),
+        ("matconvnet_integers.mat", MatConvNet, Vgg16, 2, rgb([11.0, 21.0, 31.0])),
+        ("caffe_v1_vgg19.caffemodel", Caffe, Vgg19, 16, CAFFE),
+        ("caffe_layer.caffemodel", Caffe, Vgg16, 4, CAFFE),
+        ("caffe_double.caffemodel", Caffe, Vgg16, 3, CAFFE),
+        ("caffe_unpacked.caffemodel", Caffe, Vgg16, 3, CAFFE),
+        ("frossard.npz", Numpy, Vgg16, 13, usual),
+        ("torchvision.npz", Numpy, Vgg19, 9, VISION),
+        ("keras_names.npz", Numpy, Vgg16, 3, CAFFE),
+        ("converted.npz", Numpy, Vgg16, 3, CAFFE),
+        ("arrays", Numpy, Vgg16, 2, CAFFE),
     ] {
         if format == Keras && cfg!(not(feature = "keras")) {
             continue;
@@ -96,6 +111,9 @@ fn every_layout_gives_the_same_values() {
         assert_eq!(*loaded.model().input(), input, "{name}");
         assert_eq!(loaded.model().layers(), expected(vgg, count), "{name}");
         assert_eq!(loaded.model().name(), format!("{vgg} ({name})"));
+        if fixture(name).is_dir() {
+            continue;
+        }
         // from memory, and under another name, all is the same
         let again = tiny_bytes(bytes(name)).unwrap();
         assert_eq!(again.model().layers(), loaded.model().layers(), "{name}");
@@ -121,6 +139,14 @@ fn the_checksum_is_the_files_sha256() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("abc"), "abc").unwrap();
     assert_eq!(Source::open(&folder.path().join("abc")).unwrap().sha256().unwrap(), abc);
+}
+
+#[test]
+fn the_checksum_of_a_folder_is_that_of_its_files_in_order() {
+    let names = ["conv1_1_b.npy", "conv1_1_w.npy", "conv1_2_b.npy", "conv1_2_w.npy"];
+    let whole: Vec<u8> = names.iter().flat_map(|name| bytes(&format!("arrays/{name}"))).collect();
+    let loaded = tiny("arrays", &LoadOptions::default()).unwrap();
+    assert_eq!(loaded.sha256(), Source::memory("all", whole).sha256().unwrap());
 }
 
 #[test]

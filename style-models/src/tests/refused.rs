@@ -38,6 +38,30 @@ fn missing_and_misshapen_tensors() {
 }
 
 #[test]
+fn matlab_caffe_and_numpy() {
+    let any = LoadOptions::default();
+    refused("bad_no_layers.mat", &any, &["holds no network", "`layers`", "imagenet-vgg-verydeep-16.mat"]);
+    refused("bad_shape.mat", &any, &["conv1_2.weight is 3x3x2x1", "wants 3x3x1x1", "another network"]);
+    let mut big_endian = bytes("matconvnet_net.mat");
+    big_endian[126..128].copy_from_slice(b"MI");
+    assert!(tiny_bytes(big_endian).unwrap_err().to_string().contains("big-endian"));
+    refused("bad_gap.caffemodel", &any, &["conv2_1 of VGG-", "is missing", "conv2_2.weight is there"]);
+    refused("bad_names.npz", &any, &["no first convolution", "conv1_1_W", "4 tensors: arr_0, arr_1, arr_2, arr_3"]);
+    refused("bad_alone.npy", &any, &["one NumPy array", ".npz"]);
+    let error = tiny("bad_pickled.npy", &any).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("np.savez('vgg19.npz'"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let error = load(folder.path(), &any).unwrap_err().to_string();
+    assert!(error.contains("holds no .npy files") && error.contains("conv1_1_W.npy"), "{error}");
+    for n in 0..300 {
+        std::fs::write(folder.path().join(format!("{n}.npy")), "").unwrap();
+    }
+    let error = load(folder.path(), &any).unwrap_err().to_string();
+    assert!(error.contains("more than 256 .npy files"), "{error}");
+}
+
+#[test]
 fn pickles_that_ask_for_more_than_tensors() {
     let any = LoadOptions::default();
     let system = "posix.system"; // where os.system is defined on the machine that wrote the files
@@ -52,7 +76,9 @@ fn files_of_other_kinds() {
         (&b""[..], "empty"),
         (b"<!DOCTYPE html><html><head><title>404", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "git lfs pull"),
-        (b"MATLAB 5.0 MAT-file", "MATLAB"),
+        (b"MATLAB 5.0 MAT-file", "ends early"),
+        (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "save('vgg.mat', '-struct', 'net', '-v7')"),
+        (b"\n some text of a few words that starts with a new line", "not one of the known formats"),
         (b"hello", "not one of the known formats"),
         (b"\x80\x04\x95\x0b\x00\x00\x00", "not one of the known formats"),
     ] {
@@ -60,7 +86,9 @@ fn files_of_other_kinds() {
         assert_eq!(error.kind(), ErrorKind::Weights);
         assert!(error.to_string().contains(word), "{error}");
     }
-    for (entry, word) in [("model.weights.h5", "take model.weights.h5 out"), ("arr_0.npy", "no data.pkl")] {
+    for (entry, word) in
+        [("model.weights.h5", "take model.weights.h5 out"), ("arr_0.txt", "neither a data.pkl nor .npy")]
+    {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         zip.start_file(entry, zip::write::SimpleFileOptions::default()).unwrap();
         let error = tiny_bytes(zip.finish().unwrap().into_inner()).unwrap_err();
@@ -71,9 +99,11 @@ fn files_of_other_kinds() {
 #[test]
 fn paths_that_hold_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    for path in [folder.path().join("absent.pth"), folder.path().to_path_buf()] {
+    for (path, kind) in
+        [(folder.path().join("absent.pth"), ErrorKind::Io), (folder.path().to_path_buf(), ErrorKind::Weights)]
+    {
         let error = load(&path, &LoadOptions::default()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Io);
+        assert_eq!(error.kind(), kind);
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }
     let model = Model::new("m", InputSpace::CAFFE, expected(Vgg::Vgg16, 2)).unwrap();
