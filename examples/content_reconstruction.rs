@@ -1,0 +1,31 @@
+//! What a layer keeps of a photograph (the paper's figure 1, below): from white noise, descend on the content loss of one
+//! layer alone. Lower layers give back nearly every pixel, higher ones the things and where they are.
+//!
+//! ```sh
+//! cargo run --release --example content_reconstruction [PHOTO]
+//! ```
+//!
+//! Writes `out/content_reconstruction.png`.
+
+mod common;
+
+use anyhow::Result;
+use style_pictures::Sheet;
+use style_transfer::{Init, LayerWeight, Session};
+
+fn main() -> Result<()> {
+    let network = common::network()?;
+    let photo = common::picture(1, "cat.jpg", 256)?;
+    let mut sheet = Sheet::new(3).title("Content reconstructions").cell(&photo, "photograph");
+    for layer in ["conv1_2", "conv2_2", "conv3_2", "conv4_2", "conv5_1"] {
+        let mut session = Session::builder(network.clone())
+            .content(photo.clone())
+            .content_layers(vec![LayerWeight::new(layer, 1.0)])
+            .style_layers(vec![])
+            .init(Init::Noise)
+            .iterations(200)
+            .build()?;
+        sheet = sheet.cell(&common::run(layer, &mut session)?, layer);
+    }
+    common::save("content_reconstruction.png", &sheet.draw()?)
+}
