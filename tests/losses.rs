@@ -125,13 +125,13 @@ fn statistics_variations_styles_and_masks() {
             "tv absolute" => variation(Tv::Absolute),
             "tv means" => variation(Tv::Means),
             "tv power" => variation(Tv::Power(2.5)),
-            "two styles" => {
-                styles(plain().style(image(&style())).style(Style::new(second()).share(3.0)))
-            }
+            "two styles" => styles(plain().style(image(&style())).style(Style::new(second()).share(3.0))),
             "masks gram" => styles(masked()),
             "masks covariance" => styles(masked().statistic(Covariance)),
             "masks moments" => styles(masked().statistic(Moments)),
-            "content mask" => builder(&network).content_mask(mask("soft", 53, 37)).content_weight(1.0).style_weight(0.0),
+            "content mask" => {
+                builder(&network).content_mask(mask("soft", 53, 37)).content_weight(1.0).style_weight(0.0)
+            }
             other => panic!("what is {other}?"),
         };
         check(case, &mut described.build().unwrap());
@@ -143,13 +143,13 @@ fn optimisers_go_the_way_of_torch() {
     let (golden, network) = (golden(), network());
     let adam = Optimizer::Adam(AdamOptions { learning_rate: 2.0, ..AdamOptions::default() });
     let lbfgs = Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() });
-    for (optimizer, want) in [(lbfgs, &golden.descents.lbfgs), (adam, &golden.descents.adam)] {
+    // The first step of L-BFGS is tiny, so that its change of the gradient has few digits in f32.
+    for (optimizer, want, limit) in [(lbfgs, &golden.descents.lbfgs, 2e-2), (adam, &golden.descents.adam, 2e-5)] {
         let mut session = builder(&network).preset(Preset::Pystiche).optimizer(optimizer).build().unwrap();
         for (i, want) in want.iter().enumerate() {
             let got = session.step().unwrap().losses.total;
-            // Rounding grows along the way.
             let error = (got - want).abs() / want;
-            assert!(error <= 2e-3, "{optimizer:?}, evaluation {i}: {got} is off {want} by {error:.1e}");
+            assert!(error <= limit, "{optimizer:?}, evaluation {i}: {got} is off {want} by {error:.1e}");
         }
     }
 }
@@ -173,10 +173,13 @@ fn signals_go_back_by_three_rules() {
         let shape = content().planar().shape;
         let error = want.signal.error(&Array::from_f32(shape, &response.signal));
         assert!(error <= 1e-4, "{} {} {}: off by {error:.1e}", want.layer, want.pooling, want.rule);
-        // Nothing comes back from outside what the neuron sees.
+        // Nothing comes back from outside what the neuron sees, but for the rounding of Winograd's tiles.
         for (i, v) in response.signal.iter().enumerate() {
             let (r, c) = (i / shape.width % shape.height, i % shape.width);
-            assert!(*v == 0.0 || (response.rows.contains(&r) && response.columns.contains(&c)));
+            assert!(
+                f64::from(v.abs()) <= 1e-6 * want.signal.norm
+                    || (response.rows.contains(&r) && response.columns.contains(&c))
+            );
         }
     }
 }

@@ -12,19 +12,19 @@ use style_transfer::cpu::Cpu;
 use style_transfer::{Image, Network, Session, models};
 
 /// The CPU backend and the VGG-16 that the library carries.
-pub fn network() -> Result<Arc<Network<Cpu>>> {
+pub(crate) fn network() -> Result<Arc<Network<Cpu>>> {
     Ok(Arc::new(Network::new(Cpu::new()?, models::embedded()?.model())?))
 }
 
 /// The picture named by the `n`-th argument of the program, or a sample, with this long side.
-pub fn picture(n: usize, sample: &str, long_side: u32) -> Result<Image> {
+pub(crate) fn picture(n: usize, sample: &str, long_side: u32) -> Result<Image> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/images");
     let path = std::env::args_os().nth(n).map_or(samples.join(sample), PathBuf::from);
     Ok(Picture::open(path)?.sized(long_side)?.image)
 }
 
 /// Steps a session to its end, and tells what it was and where it got.
-pub fn run(what: &str, session: &mut Session<Cpu>) -> Result<Image> {
+pub(crate) fn run(what: &str, session: &mut Session<Cpu>) -> Result<Image> {
     let start = std::time::Instant::now();
     session.run(|_| ControlFlow::Continue(()))?;
     let loss = session.losses().map_or(f64::NAN, |losses| losses.total);
@@ -33,7 +33,7 @@ pub fn run(what: &str, session: &mut Session<Cpu>) -> Result<Image> {
 }
 
 /// Writes a picture into the folder `out`, which is made, and tells where.
-pub fn save(name: &str, image: &Image) -> Result<()> {
+pub(crate) fn save(name: &str, image: &Image) -> Result<()> {
     let path = out(name)?;
     style_pictures::save(&path, image)?;
     println!("wrote {}", path.display());
@@ -41,7 +41,7 @@ pub fn save(name: &str, image: &Image) -> Result<()> {
 }
 
 /// The path of a result.
-pub fn out(name: &str) -> Result<PathBuf> {
+pub(crate) fn out(name: &str) -> Result<PathBuf> {
     std::fs::create_dir_all("out").context("cannot make the folder \"out\" for the results")?;
     Ok(Path::new("out").join(name))
 }

@@ -101,7 +101,13 @@ pub(crate) struct Args {
     pub(crate) content_weight: Option<f64>,
 
     /// Factor of mean (F - P)^2, in place of --content-weight [default: 0.5]
-    #[arg(long, value_name = "F", allow_negative_numbers = true, conflicts_with = "content_weight", help_heading = "Loss")]
+    #[arg(
+        long,
+        value_name = "F",
+        allow_negative_numbers = true,
+        conflicts_with = "content_weight",
+        help_heading = "Loss"
+    )]
     pub(crate) content_mean_weight: Option<f64>,
 
     /// Factor of the style loss, sum of w E with E = 1/(4 N^2) sum (G/M - A/M')^2: more gives more painting and less

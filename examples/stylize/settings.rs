@@ -1,9 +1,7 @@
 //! What the command line says about the painting, told to the library: a preset, then whatever was given.
 
 use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments};
-use style_transfer::{
-    AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Pooling, Preset, SessionBuilder,
-};
+use style_transfer::{AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Pooling, Preset, SessionBuilder};
 
 use crate::args::{Args, LayerArg, OptimizerName, PoolingName, Size, Start, StatisticName};
 

@@ -1,5 +1,7 @@
 //! A small random network, pictures and a session, for the tests of sessions.
 
+#![allow(dead_code)] // each test uses its part
+
 use style_core::{ConvLayer, Image, InputSpace, Layer, LayerWeight, Model, Network, Session, SessionBuilder};
 use testkit::{Reference, Rng};
 
@@ -11,7 +13,7 @@ fn conv(name: &str, in_channels: usize, out_channels: usize, rng: &mut Rng) -> L
 }
 
 /// Two blocks of two convolutions and one more.
-pub fn model(input: InputSpace) -> Model {
+pub(crate) fn model(input: InputSpace) -> Model {
     let mut rng = Rng::new("session");
     let layers = vec![
         conv("conv1_1", 3, 5, &mut rng),
@@ -25,21 +27,21 @@ pub fn model(input: InputSpace) -> Model {
     Model::new("tiny", input, layers).unwrap()
 }
 
-pub fn network() -> Network<Reference> {
+pub(crate) fn network() -> Network<Reference> {
     Network::new(Reference, &model(InputSpace::CAFFE)).unwrap()
 }
 
-pub fn picture(name: &str, width: usize, height: usize) -> Image {
+pub(crate) fn picture(name: &str, width: usize, height: usize) -> Image {
     let mut rng = Rng::new(name);
     let pixels = (0..3 * width * height).map(|_| (127.5 + 127.5 * rng.unit()) as f32).collect();
     Image::from_planar(width, height, pixels).unwrap()
 }
 
-pub fn layers(list: &[(&str, f64)]) -> Vec<LayerWeight> {
+pub(crate) fn layers(list: &[(&str, f64)]) -> Vec<LayerWeight> {
     list.iter().map(|&(layer, weight)| LayerWeight { layer: layer.into(), weight }).collect()
 }
 
-pub fn builder() -> SessionBuilder<Reference> {
+pub(crate) fn builder() -> SessionBuilder<Reference> {
     Session::builder(network())
         .content(picture("content", 13, 9))
         .style(picture("style", 8, 10))
@@ -47,6 +49,6 @@ pub fn builder() -> SessionBuilder<Reference> {
         .style_layers(layers(&[("conv1_1", 0.25), ("conv2_1", 0.5), ("conv3_1", 0.25)]))
 }
 
-pub fn close(a: f64, b: f64) {
+pub(crate) fn close(a: f64, b: f64) {
     assert!((a - b).abs() <= 2e-5 * b.abs().max(1e-3), "{a} is not {b}");
 }

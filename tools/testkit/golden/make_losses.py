@@ -263,11 +263,13 @@ class Rule(torch.autograd.Function):
 def neurons(layers):
     out = []
     for pooling, pool in (("max", F.max_pool2d), ("average", F.avg_pool2d)):
-        for layer, channel in (("conv2_2", 5), ("conv4_1", 33)):
+        for layer, rank in (("conv2_2", 0), ("conv4_1", 3)):
             for rule in ("gradient", "deconvnet", "guided"):
                 Rule.which = rule
                 x = picture("content", 53, 37).requires_grad_()
-                f = features(layers, pool, x, Rule.apply)[layer][0, channel]
+                maps = features(layers, pool, x, Rule.apply)[layer][0]
+                channel = maps.amax((1, 2)).argsort(descending=True)[rank].item()  # among the strongest
+                f = maps[channel]
                 at = f.flatten().argmax().item()
                 f.flatten()[at].backward()
                 out.append({"layer": layer, "pooling": pooling, "rule": rule, "channel": channel, "row": at // f.shape[1],
