@@ -1,13 +1,16 @@
 //! Whether two instances of a backend, say with different numbers of threads, give the same bits.
 
 use libtest_mimic::Failed;
-use style_core::ops::{AdamStep, Conv2d, Epilogue, Pool2d};
+use style_core::ops::{AdamStep, Conv2d, Epilogue, Pool2d, Tv};
 use style_core::{Acc, Backend, Pooling, Shape};
 
 use crate::{Array, Rng};
 
 /// Input sizes that split unevenly among threads.
 const SHAPES: [(usize, usize, usize); 5] = [(3, 97, 61), (64, 37, 29), (33, 50, 41), (16, 150, 141), (1, 1, 7)];
+
+/// Total variations, one of each kind.
+const KINDS: [Tv; 4] = [Tv::Squared, Tv::Absolute, Tv::Means, Tv::Power(2.5)];
 
 /// Every result of every op on some inputs, by name, bit by bit.
 ///
@@ -80,10 +83,27 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     b.gram_bwd(&x, &g, 0.001, Acc::Store, &mut out, &mut ws)?;
     keep("gram_bwd", &out)?;
 
+    let t = put(&Array::random(Shape { channels: 1, ..shape }, rng).map(f64::abs))?;
+    b.guide(&x, &t, 0.7, Acc::Add, &mut out)?;
+    keep("guide", &out)?;
+    let of_channels = Shape::new(shape.channels, 1, 1);
+    let (mut mean, mut deviation) = (b.tensor(of_channels)?, b.tensor(of_channels)?);
+    for (name, t) in [("moments", None), ("weighted moments", Some(&t))] {
+        b.moments(&x, t, &mut mean, Some(&mut deviation))?;
+        keep(&format!("mean of {name}"), &mean)?;
+        keep(&format!("deviation of {name}"), &deviation)?;
+        b.moments_bwd(&x, t, &mean, &mean, Some((&deviation, &mean)), Acc::Add, &mut out)?;
+        keep(&format!("gradient of {name}"), &out)?;
+    }
+    b.rectify(&mut out)?;
+    keep("rectify", &out)?;
+
     b.half_squared_distance_bwd(&x, &y, 0.7, Acc::Add, &mut out)?;
     keep("half_squared_distance_bwd", &out)?;
-    b.tv_bwd(&x, 0.7, Acc::Add, &mut out)?;
-    keep("tv_bwd", &out)?;
+    for kind in KINDS {
+        b.tv_bwd(kind, &x, 0.7, Acc::Add, &mut out)?;
+        keep(&format!("tv_bwd {kind:?}"), &out)?;
+    }
     b.combine(&[(0.3, &x), (-0.7, &y), (1.0 / 3.0, &x)], &mut out)?;
     keep("combine", &out)?;
     let (mut m, mut v) = (b.tensor(shape)?, b.tensor(shape)?);
@@ -93,11 +113,13 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
         keep(name, tensor)?;
     }
 
-    let mut scalars = b.scalars(8)?;
+    let mut values = [0.0; 7 + KINDS.len()];
+    let mut scalars = b.scalars(values.len())?;
     b.half_squared_distance(&x, &y, &mut scalars, 0)?;
-    b.tv(&x, &mut scalars, 1)?;
-    b.dots(&[&x, &y], &[&x, &y, &out], &mut scalars, 2)?;
-    let mut values = [0.0; 8];
+    b.dots(&[&x, &y], &[&x, &y, &out], &mut scalars, 1)?;
+    for (i, kind) in KINDS.into_iter().enumerate() {
+        b.tv(kind, &x, &mut scalars, 7 + i)?;
+    }
     b.read_scalars(&scalars, &mut values)?;
     all.push((format!("scalars {shape}"), values.map(f64::to_bits).to_vec()));
     Ok(())

@@ -1,6 +1,7 @@
 //! A backend made of the oracle: slow, simple, and right to the last bit that `f32` holds.
 
-use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, LossOps, Pool2d, Pool2dOps, TvOps, VectorOps};
+use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Pool2d, Pool2dOps, Tv};
+use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps};
 use style_core::{Acc, Error, ErrorKind, Pooling, Result, Shape, Storage, expect_shape};
 
 use crate::Array;
@@ -58,6 +59,11 @@ fn try_vec<T: Clone>(what: &str, len: usize, value: T) -> Result<Vec<T>> {
 
 fn expect(what: &str, holds: bool) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::new(ErrorKind::Shape, format!("{what} does not fit"))) }
+}
+
+/// Checks that a map, if there is one, is one channel of `x`.
+fn expect_map(what: &str, t: Option<&Tensor>, x: &Tensor) -> Result<()> {
+    t.map_or(Ok(()), |t| expect_shape(what, Shape { channels: 1, ..x.shape }, t.shape))
 }
 
 fn slot(out: &mut [f64], slot: usize) -> Result<&mut f64> {
@@ -244,6 +250,13 @@ impl Pool2dOps for Reference {
     }
 }
 
+impl ReluOps for Reference {
+    fn rectify(&self, x: &mut Tensor) -> Result<()> {
+        x.set(Acc::Store, &oracle::relu::rectify(&x.get()));
+        Ok(())
+    }
+}
+
 impl GramOps for Reference {
     fn gram(&self, features: &Tensor, scale: f32, acc: Acc, g: &mut Tensor, _workspace: &mut ()) -> Result<()> {
         expect_shape("a Gram matrix", Shape::gram(features.shape.channels), g.shape)?;
@@ -271,6 +284,51 @@ impl GramOps for Reference {
     }
 }
 
+impl MomentsOps for Reference {
+    fn moments(&self, x: &Tensor, t: Option<&Tensor>, mean: &mut Tensor, deviation: Option<&mut Tensor>) -> Result<()> {
+        let channels = Shape::new(x.shape.channels, 1, 1);
+        expect_map("the weights of moments", t, x)?;
+        expect_shape("a mean", channels, mean.shape)?;
+        let (mean_value, deviation_value) = oracle::moments::fwd(&x.get(), t.map(Tensor::get).as_ref());
+        if let Some(deviation) = deviation {
+            expect_shape("a deviation", channels, deviation.shape)?;
+            deviation.set(Acc::Store, &deviation_value);
+        }
+        mean.set(Acc::Store, &mean_value);
+        Ok(())
+    }
+
+    fn moments_bwd(
+        &self,
+        x: &Tensor,
+        t: Option<&Tensor>,
+        mean: &Tensor,
+        dmean: &Tensor,
+        deviation: Option<(&Tensor, &Tensor)>,
+        acc: Acc,
+        dx: &mut Tensor,
+    ) -> Result<()> {
+        expect_map("the weights of moments", t, x)?;
+        for of_channels in [Some(mean), Some(dmean), deviation.map(|d| d.0), deviation.map(|d| d.1)].iter().flatten() {
+            expect_shape("an operand of the moments", Shape::new(x.shape.channels, 1, 1), of_channels.shape)?;
+        }
+        expect_shape("the gradient of features", x.shape, dx.shape)?;
+        let (t, deviation) = (t.map(Tensor::get), deviation.map(|(value, gradient)| (value.get(), gradient.get())));
+        let deviation = deviation.as_ref().map(|(value, gradient)| (value, gradient));
+        dx.set(acc, &oracle::moments::bwd(&x.get(), t.as_ref(), &mean.get(), &dmean.get(), deviation));
+        Ok(())
+    }
+}
+
+impl GuideOps for Reference {
+    fn guide(&self, x: &Tensor, t: &Tensor, scale: f32, acc: Acc, y: &mut Tensor) -> Result<()> {
+        expect_map("the map of guidance", Some(t), x)?;
+        expect_shape("guided features", x.shape, y.shape)?;
+        y.set(acc, &oracle::guide::guide(&x.get(), &t.get(), f64::from(scale)));
+        Ok(())
+    }
+}
+
 impl LossOps for Reference {
     fn half_squared_distance(&self, a: &Tensor, b: &Tensor, out: &mut Vec<f64>, at: usize) -> Result<()> {
         expect_shape("the second operand of a loss", a.shape, b.shape)?;
@@ -287,14 +345,14 @@ impl LossOps for Reference {
 }
 
 impl TvOps for Reference {
-    fn tv(&self, x: &Tensor, out: &mut Vec<f64>, at: usize) -> Result<()> {
-        *slot(out, at)? = oracle::tv::tv(&x.get());
+    fn tv(&self, kind: Tv, x: &Tensor, out: &mut Vec<f64>, at: usize) -> Result<()> {
+        *slot(out, at)? = oracle::tv::fwd(kind, &x.get());
         Ok(())
     }
 
-    fn tv_bwd(&self, x: &Tensor, scale: f32, acc: Acc, dx: &mut Tensor) -> Result<()> {
+    fn tv_bwd(&self, kind: Tv, x: &Tensor, scale: f32, acc: Acc, dx: &mut Tensor) -> Result<()> {
         expect_shape("the gradient of the total variation", x.shape, dx.shape)?;
-        dx.set(acc, &oracle::tv::bwd(&x.get(), f64::from(scale)));
+        dx.set(acc, &oracle::tv::bwd(kind, &x.get(), f64::from(scale)));
         Ok(())
     }
 }

@@ -7,8 +7,11 @@
 
 pub mod conv2d;
 pub mod gram;
+pub mod guide;
 pub mod loss;
+pub mod moments;
 pub mod pool2d;
+pub mod relu;
 pub mod storage;
 pub mod tv;
 pub mod vector;
@@ -53,8 +56,18 @@ impl<B: Backend> Case<B> {
 /// Every case.
 #[must_use]
 pub fn all<B: Backend>() -> Vec<Case<B>> {
-    let rooms: [fn() -> Vec<Case<B>>; 7] =
-        [storage::cases, conv2d::cases, pool2d::cases, gram::cases, loss::cases, tv::cases, vector::cases];
+    let rooms: [fn() -> Vec<Case<B>>; 10] = [
+        storage::cases,
+        conv2d::cases,
+        pool2d::cases,
+        relu::cases,
+        gram::cases,
+        moments::cases,
+        guide::cases,
+        loss::cases,
+        tv::cases,
+        vector::cases,
+    ];
     rooms.into_iter().flat_map(|cases| cases()).collect()
 }
 

@@ -4,7 +4,10 @@
 
 pub mod conv2d;
 pub mod gram;
+pub mod guide;
 pub mod loss;
+pub mod moments;
 pub mod pool2d;
+pub mod relu;
 pub mod tv;
 pub mod vector;

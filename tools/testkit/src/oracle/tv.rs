@@ -1,50 +1,127 @@
-//! `tv(x) = 1/2 sum (x[k, r+1, c] - x[k, r, c])^2 + 1/2 sum (x[k, r, c+1] - x[k, r, c])^2`, and its gradient.
+//! Total variation of each kind, and its gradient `sum_d phi'(d) (e_to - e_from)`.
+
+use style_core::ops::Tv;
 
 use crate::Array;
 
-/// Squared total variation.
-#[must_use]
-pub fn tv(x: &Array) -> f64 {
-    let mut sum = 0.0;
+/// All pairs `[from, to]` of vertical neighbours, and of horizontal ones, as indices of `data`.
+fn pairs(x: &Array) -> (Vec<[usize; 2]>, Vec<[usize; 2]>) {
+    let (mut vertical, mut horizontal) = (Vec::new(), Vec::new());
     for k in 0..x.shape.channels {
         for r in 0..x.shape.height {
             for c in 0..x.shape.width {
                 if r + 1 < x.shape.height {
-                    sum += (x.at(k, r + 1, c) - x.at(k, r, c)).powi(2);
+                    vertical.push([x.index(k, r, c), x.index(k, r + 1, c)]);
                 }
                 if c + 1 < x.shape.width {
-                    sum += (x.at(k, r, c + 1) - x.at(k, r, c)).powi(2);
+                    horizontal.push([x.index(k, r, c), x.index(k, r, c + 1)]);
                 }
             }
         }
     }
-    0.5 * sum
+    (vertical, horizontal)
 }
 
-/// `scale L x`, `(L x)[p] = sum over the up to four neighbours q of p of (x[p] - x[q])`.
-#[must_use]
-pub fn bwd(x: &Array, scale: f64) -> Array {
-    let mut dx = Array::zeros(x.shape);
+/// For each pixel with both neighbours: itself, the one below, the one on the right.
+fn corners(x: &Array) -> Vec<[usize; 3]> {
+    let mut corners = Vec::new();
     for k in 0..x.shape.channels {
-        for r in 0..x.shape.height {
-            for c in 0..x.shape.width {
-                let here = x.at(k, r, c);
-                let mut sum = 0.0;
-                if r > 0 {
-                    sum += here - x.at(k, r - 1, c);
-                }
-                if r + 1 < x.shape.height {
-                    sum += here - x.at(k, r + 1, c);
-                }
-                if c > 0 {
-                    sum += here - x.at(k, r, c - 1);
-                }
-                if c + 1 < x.shape.width {
-                    sum += here - x.at(k, r, c + 1);
-                }
-                *dx.at_mut(k, r, c) = scale * sum;
+        for r in 1..x.shape.height {
+            for c in 1..x.shape.width {
+                corners.push([x.index(k, r - 1, c - 1), x.index(k, r, c - 1), x.index(k, r - 1, c)]);
             }
         }
     }
+    corners
+}
+
+/// Total variation.
+///
+/// # Panics
+/// If the kind has no equation here.
+#[must_use]
+pub fn fwd(kind: Tv, x: &Array) -> f64 {
+    let (vertical, horizontal) = pairs(x);
+    let d = |from: usize, to: usize| x.data[to] - x.data[from];
+    let sum_of = |pairs: &[[usize; 2]], phi: fn(f64) -> f64| pairs.iter().map(|&[a, b]| phi(d(a, b))).sum::<f64>();
+    match kind {
+        Tv::Squared => 0.5 * (sum_of(&vertical, |d| d * d) + sum_of(&horizontal, |d| d * d)),
+        Tv::Absolute => sum_of(&vertical, f64::abs) + sum_of(&horizontal, f64::abs),
+        Tv::Means => {
+            let mean = |pairs: &[[usize; 2]]| match pairs.len() {
+                0 => 0.0,
+                n => sum_of(pairs, |d| d * d) / n as f64,
+            };
+            mean(&vertical) + mean(&horizontal)
+        }
+        Tv::Power(b) => {
+            let mut sum = 0.0;
+            for [here, below, right] in corners(x) {
+                sum += (d(here, below).powi(2) + d(here, right).powi(2)).powf(f64::from(b) / 2.0);
+            }
+            sum
+        }
+        kind => panic!("there is no oracle for {kind:?}"),
+    }
+}
+
+/// The default kind.
+#[must_use]
+pub fn tv(x: &Array) -> f64 {
+    fwd(Tv::Squared, x)
+}
+
+/// The derivative by each difference: from, to, and the slope.
+fn slopes(kind: Tv, x: &Array) -> Vec<(usize, usize, f64)> {
+    let (vertical, horizontal) = pairs(x);
+    let d = |from: usize, to: usize| x.data[to] - x.data[from];
+    let mut slopes = Vec::new();
+    if let Tv::Power(b) = kind {
+        let b = f64::from(b);
+        for [here, below, right] in corners(x) {
+            let (v, h) = (d(here, below), d(here, right));
+            let squares = v * v + h * h;
+            if squares > 0.0 {
+                slopes.push((here, below, b * v * squares.powf(b / 2.0 - 1.0)));
+                slopes.push((here, right, b * h * squares.powf(b / 2.0 - 1.0)));
+            }
+        }
+        return slopes;
+    }
+    for pairs in [vertical, horizontal] {
+        for &[from, to] in &pairs {
+            let d = d(from, to);
+            let slope = match kind {
+                Tv::Squared => d,
+                Tv::Absolute if d == 0.0 => 0.0,
+                Tv::Absolute => d.signum(),
+                Tv::Means => 2.0 * d / pairs.len() as f64,
+                kind => panic!("there is no oracle for {kind:?}"),
+            };
+            slopes.push((from, to, slope));
+        }
+    }
+    slopes
+}
+
+/// `scale dtv/dx`.
+#[must_use]
+pub fn bwd(kind: Tv, x: &Array, scale: f64) -> Array {
+    let mut dx = Array::zeros(x.shape);
+    for (from, to, slope) in slopes(kind, x) {
+        dx.data[to] += scale * slope;
+        dx.data[from] -= scale * slope;
+    }
     dx
+}
+
+/// The sum of the magnitudes of the terms that [`bwd`] adds up.
+#[must_use]
+pub fn bwd_magnitudes(kind: Tv, x: &Array, scale: f64) -> Array {
+    let mut magnitudes = Array::zeros(x.shape);
+    for (from, to, slope) in slopes(kind, x) {
+        magnitudes.data[to] += (scale * slope).abs();
+        magnitudes.data[from] += (scale * slope).abs();
+    }
+    magnitudes
 }
