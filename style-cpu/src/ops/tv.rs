@@ -1,11 +1,59 @@
-//! Squared total variation; see [`style_core::ops::TvOps`].
+//! Total variation; see [`style_core::ops::TvOps`].
 
-use style_core::ops::TvOps;
-use style_core::{Acc, Result};
+use style_core::ops::{Tv, TvOps};
+use style_core::{Acc, Error, ErrorKind, Result, Shape};
 
 use crate::Cpu;
 use crate::simd::LANES;
 use crate::tensor::{Scalars, Tensor, expect_same};
+
+/// What a difference costs.
+#[derive(Clone, Copy)]
+enum Penalty {
+    /// `1/2 w d^2`, `w` by direction: vertical, horizontal.
+    Squares([f64; 2]),
+    /// `|d|`.
+    Absolute,
+    /// `(v^2 + h^2)^(b/2)`.
+    Power(f64),
+}
+
+impl Penalty {
+    fn of(kind: Tv, shape: Shape) -> Result<Self> {
+        // 2/n, whose half makes a sum of n squares their mean; no differences, no mean.
+        let mean = |n: usize| if n == 0 { 0.0 } else { 2.0 / n as f64 };
+        Ok(match kind {
+            Tv::Squared => Self::Squares([1.0, 1.0]),
+            Tv::Absolute => Self::Absolute,
+            Tv::Means => Self::Squares([
+                mean(Shape { height: shape.height.saturating_sub(1), ..shape }.len()),
+                mean(Shape { width: shape.width.saturating_sub(1), ..shape }.len()),
+            ]),
+            Tv::Power(b) => Self::Power(b.into()),
+            _ => {
+                let message = format!("this backend has no total variation {kind:?}; choose another kind");
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+        })
+    }
+}
+
+/// The slope of `Power`, `b (v^2 + h^2)^(b/2 - 1) (v, h)`; zero at its kink.
+fn power_slope(b: f64, v: f64, h: f64) -> (f64, f64) {
+    let squares = v * v + h * h;
+    let factor = if squares == 0.0 { 0.0 } else { b * squares.powf(0.5 * b - 1.0) };
+    (factor * v, factor * h)
+}
+
+/// `sum cost(a - b)`.
+fn sum_of(a: &[f32], b: &[f32], cost: impl Fn(f64) -> f64) -> f64 {
+    a.iter().zip(b).map(|(a, b)| cost(f64::from(a - b))).sum()
+}
+
+/// `b - a`.
+fn difference(a: f32, b: f32) -> f64 {
+    f64::from(b) - f64::from(a)
+}
 
 /// Extents of a tensor's rows in storage: a row holds `width` positions of `lanes` values each.
 struct Rows {
@@ -20,7 +68,7 @@ struct Rows {
 impl Rows {
     fn of(x: &Tensor) -> Self {
         let lanes = if x.is_planar() { 1 } else { LANES };
-        Self { len: (x.shape().width * lanes).max(1), lanes, height: x.shape().height }
+        Self { len: x.shape().width.saturating_mul(lanes).max(1), lanes, height: x.shape().height }
     }
 
     /// Row `i` of all, and the rows above and below it in its plane.
@@ -31,33 +79,79 @@ impl Rows {
     }
 }
 
+/// A row's gradient of `sum phi(d)`: each value with its up to four neighbours, weighted by direction.
+fn separate(rows: &Rows, x: &[f32], i: usize, slope: impl Fn(f32) -> f32, [v, h]: [f32; 2]) -> Vec<f32> {
+    let (above, here, below) = rows.neighbours(x, i);
+    let mut gradient = vec![0.0; rows.len];
+    let add = |gradient: &mut [f32], p: &[f32], q: &[f32], weight: f32| {
+        gradient.iter_mut().zip(p.iter().zip(q)).for_each(|(g, (p, q))| *g += weight * slope(p - q));
+    };
+    let right = &here[rows.lanes..];
+    add(&mut gradient, here, above.unwrap_or_default(), v);
+    add(&mut gradient[rows.lanes..], right, here, h);
+    add(&mut gradient, here, right, h);
+    add(&mut gradient, here, below.unwrap_or_default(), v);
+    gradient
+}
+
+/// A row's gradient of `Power`: a value is the corner of one pair of differences, and the end of up to two others.
+fn powers(rows: &Rows, x: &[f32], i: usize, b: f64) -> Vec<f32> {
+    let (above, here, below) = rows.neighbours(x, i);
+    let mut gradient = vec![0.0; rows.len];
+    for (c, right) in (rows.lanes..rows.len).enumerate() {
+        if let Some(above) = above {
+            let (v, _) = power_slope(b, difference(above[c], here[c]), difference(above[c], above[right]));
+            gradient[c] += v as f32;
+        }
+        if let Some(below) = below {
+            let (v, h) = power_slope(b, difference(here[c], below[c]), difference(here[c], here[right]));
+            gradient[c] -= (v + h) as f32;
+            gradient[right] += h as f32;
+        }
+    }
+    gradient
+}
+
 impl TvOps for Cpu {
-    fn tv(&self, x: &Tensor, out: &mut Scalars, slot: usize) -> Result<()> {
-        let out = out.slots(slot, 1)?;
+    fn tv(&self, kind: Tv, x: &Tensor, out: &mut Scalars, slot: usize) -> Result<()> {
+        let (out, penalty) = (out.slots(slot, 1)?, Penalty::of(kind, x.shape())?);
         let (rows, values) = (Rows::of(x), x.values());
-        let squares = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
         let sums = self.threads.map(values.len() / rows.len, |i| {
             let (_, here, below) = rows.neighbours(values, i);
-            squares(here, &here[rows.lanes..]) + below.map_or(0.0, |below| squares(here, below))
+            let (right, below) = (&here[rows.lanes..], below.unwrap_or_default());
+            match penalty {
+                Penalty::Squares([v, h]) => {
+                    0.5 * (h * sum_of(here, right, |d| d * d) + v * sum_of(here, below, |d| d * d))
+                }
+                Penalty::Absolute => sum_of(here, right, f64::abs) + sum_of(here, below, f64::abs),
+                Penalty::Power(b) => {
+                    let corners = here.iter().zip(right).zip(below);
+                    let squares = corners
+                        .map(|((&x, &right), &below)| difference(x, right).powi(2) + difference(x, below).powi(2));
+                    squares.map(|squares| squares.powf(0.5 * b)).sum()
+                }
+            }
         });
-        out[0] = 0.5 * sums.iter().sum::<f64>();
+        out[0] = sums.iter().sum();
         Ok(())
     }
 
-    fn tv_bwd(&self, x: &Tensor, scale: f32, acc: Acc, dx: &mut Tensor) -> Result<()> {
+    fn tv_bwd(&self, kind: Tv, x: &Tensor, scale: f32, acc: Acc, dx: &mut Tensor) -> Result<()> {
         expect_same(x, dx)?;
-        let (rows, values) = (Rows::of(x), x.values());
+        let (rows, values, penalty) = (Rows::of(x), x.values(), Penalty::of(kind, x.shape())?);
         let items = dx.values_mut().chunks_exact_mut(rows.len).enumerate().collect();
         self.threads.for_each_of(items, |(i, dx): (usize, &mut [f32])| {
-            let (above, here, below) = rows.neighbours(values, i);
-            for (c, dx) in dx.iter_mut().enumerate() {
-                let left = c.checked_sub(rows.lanes).map(|c| here[c]);
-                let others =
-                    [above.map(|row| row[c]), left, here.get(c + rows.lanes).copied(), below.map(|row| row[c])];
-                let laplacian: f32 = others.into_iter().flatten().map(|q| here[c] - q).sum();
+            let gradient = match penalty {
+                Penalty::Squares(weights) => separate(&rows, values, i, |d| d, weights.map(|w| w as f32)),
+                Penalty::Absolute => {
+                    separate(&rows, values, i, |d| if d == 0.0 { 0.0 } else { d.signum() }, [1.0, 1.0])
+                }
+                Penalty::Power(b) => powers(&rows, values, i, b),
+            };
+            for (dx, gradient) in dx.iter_mut().zip(gradient) {
                 match acc {
-                    Acc::Store => *dx = scale * laplacian,
-                    Acc::Add => *dx += scale * laplacian,
+                    Acc::Store => *dx = scale * gradient,
+                    Acc::Add => *dx += scale * gradient,
                 }
             }
         });

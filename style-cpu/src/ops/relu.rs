@@ -1,0 +1,32 @@
+//! Rectification in place; see [`style_core::ops::ReluOps`].
+
+use style_core::Result;
+use style_core::ops::ReluOps;
+
+use super::CHUNK;
+use crate::Cpu;
+use crate::simd::{Kernel, Simd};
+use crate::tensor::Tensor;
+
+/// `x = max(0, x)`.
+struct Rectify<'a>(&'a mut [f32]);
+
+impl Kernel for Rectify<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for x in self.0 {
+            // No comparison with NaN holds, so it becomes 0.
+            *x = if *x > 0.0 { *x } else { 0.0 };
+        }
+    }
+}
+
+impl ReluOps for Cpu {
+    fn rectify(&self, x: &mut Tensor) -> Result<()> {
+        let items = x.values_mut().chunks_mut(CHUNK).collect();
+        self.threads.for_each_of(items, |x| self.level.run(Rectify(x)));
+        Ok(())
+    }
+}
