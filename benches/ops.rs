@@ -3,8 +3,8 @@
 //!
 //! Throughput: for convolutions and Gram matrices floating-point operations, done directly and in full, two for each
 //! multiply-add, so that criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications, or one that computes
-//! half of a symmetric matrix, may so pass the processor's peak. Pools do next to no arithmetic: theirs is in bytes,
-//! read and written.
+//! half of a symmetric matrix, may so pass the processor's peak. Pools, guidance and moments do next to no arithmetic:
+//! theirs is in bytes, read and written.
 //!
 //! ```text
 //! cargo bench --bench ops                                  # about ten minutes
@@ -20,7 +20,7 @@ use common::random::{convolutions, he_weights};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use style_transfer::cpu::{Cpu, Gate, Tensor};
-use style_transfer::ops::{Conv2d, Conv2dOps, Epilogue, GramOps, Pool2d, Pool2dOps};
+use style_transfer::ops::{Conv2d, Conv2dOps, Epilogue, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps};
 use style_transfer::{Acc, Pooling, Shape, Storage};
 use testkit::Rng;
 
@@ -206,5 +206,56 @@ fn pool2d(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, conv2d, gram, pool2d);
+/// Features of the first block of a picture half as large, for the ops that wait for memory.
+fn guided_shape() -> Shape {
+    Shape::new(64, side() / 2, side() / 2)
+}
+
+/// A positive map over features of `shape`, which sums to about 1.
+fn map(backend: &Cpu, shape: Shape) -> Tensor {
+    let mut tensor = zeros(backend, Shape { channels: 1, ..shape });
+    backend.upload(&vec![1.0 / shape.positions() as f32; shape.positions()], &mut tensor).expect("the same shape");
+    tensor
+}
+
+/// Guided features, and their gradient added to one that is there.
+fn guide(c: &mut Criterion) {
+    let (mut group, shape) = (group(c, "guide"), guided_shape());
+    let bytes = |passes: usize| Throughput::Bytes((passes * size_of::<f32>() * shape.len()) as u64);
+    for backend in common::backends() {
+        let (x, t) = (random(&backend, shape), map(&backend, shape));
+        let mut y = zeros(&backend, shape);
+        for (acc, direction, passes) in [(Acc::Store, "fwd", 2), (Acc::Add, "bwd", 3)] {
+            group.throughput(bytes(passes));
+            group.bench_function(id(direction, &channels_and_sides(shape), &backend), |bencher| {
+                bencher.iter(|| backend.guide(&x, &t, 0.5, acc, &mut y).expect("the same shape"));
+            });
+        }
+    }
+}
+
+/// Mean and deviation, with weights, and their gradient added to one that is there.
+fn moments(c: &mut Criterion) {
+    let (mut group, shape) = (group(c, "moments"), guided_shape());
+    let bytes = |passes: usize| Throughput::Bytes((passes * size_of::<f32>() * shape.len()) as u64);
+    for backend in common::backends() {
+        let (x, t) = (random(&backend, shape), map(&backend, shape));
+        let of_channels = || zeros(&backend, Shape::new(shape.channels, 1, 1));
+        let (mut mean, mut deviation, mut dx) = (of_channels(), of_channels(), zeros(&backend, shape));
+        group.throughput(bytes(1));
+        group.bench_function(id("fwd", &channels_and_sides(shape), &backend), |bencher| {
+            bencher.iter(|| backend.moments(&x, Some(&t), &mut mean, Some(&mut deviation)).expect("forward"));
+        });
+        backend.moments(&x, Some(&t), &mut mean, Some(&mut deviation)).expect("forward");
+        group.throughput(bytes(3));
+        group.bench_function(id("bwd", &channels_and_sides(shape), &backend), |bencher| {
+            bencher.iter(|| {
+                let pair = Some((&deviation, &mean));
+                backend.moments_bwd(&x, Some(&t), &mean, &mean, pair, Acc::Add, &mut dx).expect("backward");
+            });
+        });
+    }
+}
+
+criterion_group!(benches, conv2d, gram, pool2d, guide, moments);
 criterion_main!(benches);

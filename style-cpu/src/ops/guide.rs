@@ -5,11 +5,11 @@ use style_core::{Acc, Result};
 
 use super::{cut_mut, expect_map, pieces};
 use crate::Cpu;
-use crate::simd::{Kernel, LANES, Simd};
+use crate::simd::{Kernel, Simd};
 use crate::tensor::{Tensor, expect_same};
 
-/// `y (=|+=) scale t x` at some positions of `L` values each.
-struct Guide<'a, const L: usize> {
+/// `y (=|+=) scale t x` at some positions of a block of channels.
+struct Guide<'a> {
     x: &'a [f32],
     t: &'a [f32],
     scale: f32,
@@ -17,41 +17,27 @@ struct Guide<'a, const L: usize> {
     y: &'a mut [f32],
 }
 
-impl<const L: usize> Kernel for Guide<'_, L> {
+impl Kernel for Guide<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Self { x, t, scale, acc, y } = self;
-        let positions = y.chunks_exact_mut(L).zip(x.chunks_exact(L)).zip(t);
-        match acc {
-            Acc::Store => {
-                for ((y, x), t) in positions {
-                    let t = scale * t;
-                    for (y, x) in y.iter_mut().zip(x) {
-                        *y = t * x;
-                    }
-                }
+        for ((y, x), t) in y.as_chunks_mut().0.iter_mut().zip(x.as_chunks().0).zip(t) {
+            let mut value = simd.mul(simd.splat(scale * t), simd.get(x));
+            if acc == Acc::Add {
+                value = simd.add(value, simd.get(y));
             }
-            Acc::Add => {
-                for ((y, x), t) in positions {
-                    let t = scale * t;
-                    for (y, x) in y.iter_mut().zip(x) {
-                        *y += t * x;
-                    }
-                }
-            }
+            simd.put(value, y);
         }
     }
 }
 
-impl Cpu {
-    fn guide_lanes<const L: usize>(&self, x: &Tensor, t: &[f32], scale: f32, acc: Acc, y: &mut Tensor) {
-        let items = pieces(x).into_iter().zip(cut_mut(y)).collect();
-        self.threads.for_each_of(items, |(piece, y)| {
-            let (x, t) = (&x.values()[piece.values], &t[piece.positions]);
-            self.level.run(Guide::<L> { x, t, scale, acc, y });
-        });
+/// The same of one channel of a planar tensor.
+fn guide_planar(x: &[f32], t: &[f32], scale: f32, acc: Acc, y: &mut [f32]) {
+    for (y, (x, t)) in y.iter_mut().zip(x.iter().zip(t)) {
+        let value = scale * t * x;
+        *y = if acc == Acc::Add { *y + value } else { value };
     }
 }
 
@@ -59,11 +45,15 @@ impl GuideOps for Cpu {
     fn guide(&self, x: &Tensor, t: &Tensor, scale: f32, acc: Acc, y: &mut Tensor) -> Result<()> {
         expect_same(x, y)?;
         expect_map(t, x)?;
-        if x.is_planar() {
-            self.guide_lanes::<1>(x, t.values(), scale, acc, y);
-        } else {
-            self.guide_lanes::<LANES>(x, t.values(), scale, acc, y);
-        }
+        let items = pieces(x).into_iter().zip(cut_mut(y)).collect();
+        self.threads.for_each_of(items, |(piece, y)| {
+            let (features, t) = (&x.values()[piece.values], &t.values()[piece.positions]);
+            if x.is_planar() {
+                guide_planar(features, t, scale, acc, y);
+            } else {
+                self.level.run(Guide { x: features, t, scale, acc, y });
+            }
+        });
         Ok(())
     }
 }

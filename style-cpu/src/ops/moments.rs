@@ -86,54 +86,69 @@ impl<const L: usize> Kernel for Piecewise<'_, L> {
     }
 }
 
-/// The gradient at some positions of `L` values each; `t` is the map of weights, or else `uniform` holds.
-struct Gradient<'a, const L: usize> {
+/// The gradient of one channel, or of a block of them, by lanes; `L` as in [`Piecewise`].
+#[derive(Clone, Copy)]
+struct Slopes<const L: usize> {
+    mean: [f32; L],
+    dmean: [f32; L],
+    /// The deviation's inverse, zero where the deviation is, and its gradient.
+    deviation: Option<([f32; L], [f32; L])>,
+}
+
+impl<const L: usize> Slopes<L> {
+    /// Those of plane `plane`.
+    fn of(plane: usize, mean: &[f32], dmean: &[f32], deviation: Option<(&[f32], &[f32])>) -> Self {
+        let lanes = |values: &[f32]| std::array::from_fn(|l| values[plane * L + l]);
+        // The inverse of a subnormal number overflows: it counts as zero.
+        let inverse = |v: f32| if v < f32::MIN_POSITIVE { 0.0 } else { 1.0 / v };
+        let deviation = deviation.map(|(value, gradient)| (lanes(value).map(inverse), lanes(gradient)));
+        Self { mean: lanes(mean), dmean: lanes(dmean), deviation }
+    }
+}
+
+/// The gradient of a block of channels at some positions; `t` is the map of weights, or else `uniform` holds.
+struct Gradient<'a> {
     x: &'a [f32],
     t: Option<&'a [f32]>,
     uniform: f32,
-    mean: [f32; L],
-    dmean: [f32; L],
-    deviation: Option<([f32; L], [f32; L])>,
+    slopes: Slopes<LANES>,
     acc: Acc,
     dx: &'a mut [f32],
 }
 
-impl<const L: usize> Kernel for Gradient<'_, L> {
+impl Kernel for Gradient<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self { x, t, uniform, mean, dmean, deviation, acc, dx } = self;
-        let (mut inverse, mut ddeviation) = ([0.0; L], [0.0; L]);
-        if let Some((deviation, gradient)) = deviation {
-            ddeviation = gradient;
-            for l in 0..L {
-                // The inverse of a subnormal number overflows: it counts as zero.
-                inverse[l] = if deviation[l] < f32::MIN_POSITIVE { 0.0 } else { 1.0 / deviation[l] };
-            }
-        }
-        for (p, (dx, x)) in dx.chunks_exact_mut(L).zip(x.chunks_exact(L)).enumerate() {
-            let t = t.map_or(uniform, |t| t[p]);
-            let mut value = [0.0; L];
+    fn run<S: Simd>(self, simd: S) {
+        let Self { x, t, uniform, slopes: Slopes { mean, dmean, deviation }, acc, dx } = self;
+        let (mean, dmean) = (simd.get(&mean), simd.get(&dmean));
+        let (inverse, ddeviation) = deviation.unwrap_or_default();
+        let (inverse, ddeviation) = (simd.get(&inverse), simd.get(&ddeviation));
+        for (p, (dx, x)) in dx.as_chunks_mut().0.iter_mut().zip(x.as_chunks().0).enumerate() {
+            let t = simd.splat(if let Some(t) = t { t[p] } else { uniform });
+            let mut value = simd.mul(t, dmean);
             if deviation.is_some() {
-                for l in 0..L {
-                    // Weighted first: t |x - mean| / deviation is at most sqrt(t), however small the deviation.
-                    value[l] = t * dmean[l] + ddeviation[l] * (t * (x[l] - mean[l]) * inverse[l]);
-                }
-            } else {
-                for l in 0..L {
-                    value[l] = t * dmean[l];
-                }
+                // Weighted first: t |x - mean| / deviation is at most sqrt(t), however small the deviation.
+                let weighted = simd.mul(t, simd.sub(simd.get(x), mean));
+                value = simd.fma(simd.mul(weighted, inverse), ddeviation, value);
             }
-            match acc {
-                Acc::Store => dx.copy_from_slice(&value),
-                Acc::Add => {
-                    for l in 0..L {
-                        dx[l] += value[l];
-                    }
-                }
+            if acc == Acc::Add {
+                value = simd.add(value, simd.get(dx));
             }
+            simd.put(value, dx);
         }
+    }
+}
+
+/// The same of one channel of a planar tensor.
+fn planar_gradient(x: &[f32], t: Option<&[f32]>, uniform: f32, slopes: Slopes<1>, acc: Acc, dx: &mut [f32]) {
+    let Slopes { mean: [mean], dmean: [dmean], deviation } = slopes;
+    for (p, (dx, x)) in dx.iter_mut().zip(x).enumerate() {
+        let t = t.map_or(uniform, |t| t[p]);
+        let of_deviation = deviation.map_or(0.0, |([inverse], [d])| t * (x - mean) * inverse * d);
+        let value = t * dmean + of_deviation;
+        *dx = if acc == Acc::Add { *dx + value } else { value };
     }
 }
 
@@ -167,34 +182,6 @@ impl Cpu {
             }
         }
         deviation.iter_mut().zip(squares).for_each(|(dst, sum)| *dst = (sum / whole).sqrt() as f32);
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn moments_bwd_lanes<const L: usize>(
-        &self,
-        x: &Tensor,
-        t: Option<&[f32]>,
-        mean: &[f32],
-        dmean: &[f32],
-        deviation: Option<(&[f32], &[f32])>,
-        acc: Acc,
-        dx: &mut Tensor,
-    ) {
-        let uniform = 1.0 / x.shape().positions() as f32;
-        let items = pieces(x).into_iter().zip(cut_mut(dx)).collect();
-        self.threads.for_each_of(items, |(piece, dx)| {
-            let lanes = |values: &[f32]| std::array::from_fn(|l| values[piece.plane * L + l]);
-            self.level.run(Gradient::<L> {
-                x: &x.values()[piece.values.clone()],
-                t: t.map(|t| &t[piece.positions.clone()]),
-                uniform,
-                mean: lanes(mean),
-                dmean: lanes(dmean),
-                deviation: deviation.map(|(value, gradient)| (lanes(value), lanes(gradient))),
-                acc,
-                dx,
-            });
-        });
     }
 }
 
@@ -238,11 +225,18 @@ impl MomentsOps for Cpu {
         expect_same(x, dx)?;
         let (t, mean, dmean) = (t.map(Tensor::values), mean.values(), dmean.values());
         let deviation = deviation.map(|(value, gradient)| (value.values(), gradient.values()));
-        if x.is_planar() {
-            self.moments_bwd_lanes::<1>(x, t, mean, dmean, deviation, acc, dx);
-        } else {
-            self.moments_bwd_lanes::<LANES>(x, t, mean, dmean, deviation, acc, dx);
-        }
+        let uniform = 1.0 / x.shape().positions() as f32;
+        let items = pieces(x).into_iter().zip(cut_mut(dx)).collect();
+        self.threads.for_each_of(items, |(piece, dx)| {
+            let (plane, t) = (piece.plane, t.map(|t| &t[piece.positions]));
+            let features = &x.values()[piece.values];
+            if x.is_planar() {
+                planar_gradient(features, t, uniform, Slopes::of(plane, mean, dmean, deviation), acc, dx);
+            } else {
+                let slopes = Slopes::of(plane, mean, dmean, deviation);
+                self.level.run(Gradient { x: features, t, uniform, slopes, acc, dx });
+            }
+        });
         Ok(())
     }
 }

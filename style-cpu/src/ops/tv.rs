@@ -20,15 +20,14 @@ enum Penalty {
 
 impl Penalty {
     fn of(kind: Tv, shape: Shape) -> Result<Self> {
-        let Shape { channels, height, width } = shape;
         // 2/n, whose half makes a sum of n squares their mean; no differences, no mean.
         let mean = |n: usize| if n == 0 { 0.0 } else { 2.0 / n as f64 };
         Ok(match kind {
             Tv::Squared => Self::Squares([1.0, 1.0]),
             Tv::Absolute => Self::Absolute,
             Tv::Means => Self::Squares([
-                mean(channels * height.saturating_sub(1) * width),
-                mean(channels * height * width.saturating_sub(1)),
+                mean(Shape { height: shape.height.saturating_sub(1), ..shape }.len()),
+                mean(Shape { width: shape.width.saturating_sub(1), ..shape }.len()),
             ]),
             Tv::Power(b) => Self::Power(b.into()),
             _ => {
@@ -69,7 +68,7 @@ struct Rows {
 impl Rows {
     fn of(x: &Tensor) -> Self {
         let lanes = if x.is_planar() { 1 } else { LANES };
-        Self { len: (x.shape().width * lanes).max(1), lanes, height: x.shape().height }
+        Self { len: x.shape().width.saturating_mul(lanes).max(1), lanes, height: x.shape().height }
     }
 
     /// Row `i` of all, and the rows above and below it in its plane.

@@ -152,6 +152,20 @@ pub(crate) trait Simd: Copy {
     /// As for [`crate::gemm::tile`], with `panels <= PANELS`.
     unsafe fn multiply_channels(self, product: Product<'_>, panels: usize);
 
+    /// Lanes of an array.
+    #[inline(always)]
+    fn get(self, lanes: &[f32; LANES]) -> Self::V {
+        // SAFETY: the array has sixteen values.
+        unsafe { self.load(lanes.as_ptr()) }
+    }
+
+    /// Lanes to an array.
+    #[inline(always)]
+    fn put(self, v: Self::V, lanes: &mut [f32; LANES]) {
+        // SAFETY: the array has sixteen values.
+        unsafe { self.store(v, lanes.as_mut_ptr()) }
+    }
+
     /// `a + k b`.
     #[inline(always)]
     fn add_scaled(self, a: Self::V, k: f32, b: Self::V) -> Self::V {

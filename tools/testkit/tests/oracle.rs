@@ -1,8 +1,8 @@
 //! The oracle against itself: its gradients by finite differences in `f64`, its adjoints, and what can be seen by eye.
 
-use style_core::ops::{AdamStep, Conv2d, Pool2d};
+use style_core::ops::{AdamStep, Conv2d, Pool2d, Tv};
 use style_core::{Pooling, Shape};
-use testkit::oracle::{conv2d, gram, loss, pool2d, tv, vector};
+use testkit::oracle::{conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector};
 use testkit::{Array, Rng};
 
 /// Central differences of `f` at `x`, element by element, against `gradient`, to `1e-6` of its largest value.
@@ -114,12 +114,69 @@ fn half_the_squared_distance_has_its_gradient() {
 #[test]
 fn total_variation_has_its_gradient() {
     let mut rng = rng();
-    for (height, width) in [(1, 1), (1, 5), (4, 1), (2, 2), (4, 5)] {
-        let x = Array::random(Shape::new(2, height, width), &mut rng);
-        assert_gradient(|x| 3.0 * tv::tv(x), &x, &tv::bwd(&x, 3.0));
+    let powers = [1.0, 1.5, 2.0, 2.5, 4.0].map(Tv::Power);
+    for kind in [Tv::Squared, Tv::Absolute, Tv::Means].into_iter().chain(powers) {
+        for (height, width) in [(1, 1), (1, 5), (4, 1), (2, 2), (4, 5)] {
+            let x = Array::random(Shape::new(2, height, width), &mut rng);
+            assert_gradient(|x| 3.0 * tv::fwd(kind, x), &x, &tv::bwd(kind, &x, 3.0));
+        }
     }
-    let x = Array { shape: Shape::new(1, 2, 2), data: vec![0.0, 1.0, 3.0, 7.0] };
-    assert_eq!(tv::tv(&x), 0.5 * (1.0 + 16.0 + 9.0 + 36.0));
+}
+
+#[test]
+fn total_variations_by_hand() {
+    let x = Array { shape: Shape::new(1, 2, 2), data: vec![0.0, -3.0, 4.0, 7.0] };
+    assert_eq!(tv::fwd(Tv::Squared, &x), 0.5 * (9.0 + 16.0 + 9.0 + 100.0));
+    assert_eq!(tv::fwd(Tv::Absolute, &x), 3.0 + 4.0 + 3.0 + 10.0);
+    assert_eq!(tv::fwd(Tv::Means, &x), (16.0 + 100.0) / 2.0 + (9.0 + 9.0) / 2.0);
+    // Only the first pixel has both neighbours.
+    assert_eq!(tv::fwd(Tv::Power(1.0), &x), 5.0);
+    assert_eq!(tv::fwd(Tv::Power(4.0), &x), 625.0);
+    // A column has no horizontal differences.
+    let column = Array { shape: Shape::new(1, 3, 1), data: vec![1.0, 3.0, 4.0] };
+    assert_eq!(tv::fwd(Tv::Means, &column), 2.5);
+    let flat = Array::full(Shape::new(2, 3, 3), 1.0);
+    for kind in [Tv::Absolute, Tv::Power(1.0)] {
+        assert_eq!(tv::bwd(kind, &flat, 1.0), Array::zeros(flat.shape));
+    }
+}
+
+#[test]
+fn moments_have_their_gradient() {
+    let mut rng = rng();
+    let (x, of_channels) = (Array::random(Shape::new(3, 3, 4), &mut rng), Shape::new(3, 1, 1));
+    let (dmean, ddeviation) = (Array::random(of_channels, &mut rng), Array::random(of_channels, &mut rng));
+    let mut t = Array::random(Shape::new(1, 3, 4), &mut rng).map(f64::abs);
+    t = t.map(|v| v / t.data.iter().sum::<f64>());
+    for t in [None, Some(&t)] {
+        let (mean, deviation) = moments::fwd(&x, t);
+        let of_mean = moments::bwd(&x, t, &mean, &dmean, None);
+        assert_gradient(|x| moments::fwd(x, t).0.dot(&dmean), &x, &of_mean);
+        let of_both = moments::bwd(&x, t, &mean, &dmean, Some((&deviation, &ddeviation)));
+        let both = |x: &Array| {
+            let (mean, deviation) = moments::fwd(x, t);
+            mean.dot(&dmean) + deviation.dot(&ddeviation)
+        };
+        assert_gradient(both, &x, &of_both);
+    }
+}
+
+#[test]
+fn moments_by_hand() {
+    let x = Array { shape: Shape::new(2, 1, 4), data: vec![1.0, 1.0, 5.0, 5.0, 7.0, 7.0, 7.0, 7.0] };
+    let (mean, deviation) = moments::fwd(&x, None);
+    assert_eq!((mean.data, deviation.data), (vec![3.0, 7.0], vec![2.0, 0.0]));
+    let t = Array { shape: Shape::new(1, 1, 4), data: vec![0.75, 0.0, 0.25, 0.0] };
+    let (mean, deviation) = moments::fwd(&x, Some(&t));
+    assert_eq!((&mean.data, deviation.data), (&vec![2.0, 7.0], vec![3.0_f64.sqrt(), 0.0]));
+}
+
+#[test]
+fn guidance_and_rectification_by_hand() {
+    let x = Array { shape: Shape::new(2, 1, 2), data: vec![1.0, -2.0, 3.0, f64::NAN] };
+    let t = Array { shape: Shape::new(1, 1, 2), data: vec![0.5, -1.0] };
+    assert_eq!(guide::guide(&x, &t, 4.0).data[..3], [2.0, 8.0, 6.0]);
+    assert_eq!(relu::rectify(&x).data, [1.0, 0.0, 3.0, 0.0]);
 }
 
 #[test]
