@@ -1,6 +1,6 @@
 //! Mean and standard deviation of each channel over its positions.
 //!
-//! With weights `t[p]` that sum to 1 (`1/M` each where none are given):
+//! With weights `t[p]` of zero or more that sum to 1 (`1/M` each where none are given):
 //!
 //! ```text
 //! mean[k]      = sum_p t[p] x[k, p]
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Adjoint: `dx[k, p] (=|+=) t[p] (dmean[k] + ddeviation[k] (x[k, p] - mean[k]) / deviation[k])`; the second term is zero
-//! where the deviation is.
+//! where the deviation is zero or subnormal. The moments of no positions are zero.
 
 use crate::{Acc, Result, Storage};
 

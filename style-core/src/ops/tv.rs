@@ -10,7 +10,7 @@
 //! Power(b)   sum (v^2 + h^2)^(b/2), v and h the differences of a pixel that has both neighbours
 //! ```
 //!
-//! Adjoint: `dx (=|+=) dtv sum_d phi'(d) (e_to - e_from)`, `phi` the penalty of one difference; that of `Squared` is the
+//! Adjoint: `dx (=|+=) dtv sum_d dtv/dd (e_to - e_from)`, `e` the unit vectors of the two pixels; that of `Squared` is the
 //! graph Laplacian of the pixel grid, `(L x)[p] = sum over the up to four neighbours q of p of (x[p] - x[q])`. Where a
 //! penalty has a kink (`Absolute`, and `Power` below 2, at zero), its derivative is taken to be zero.
 
@@ -38,12 +38,13 @@ pub trait TvOps: Storage {
     /// `out[slot] = tv(x)`, summed in `f64`.
     ///
     /// # Errors
-    /// `Shape` if there is no such slot.
+    /// `Shape` if there is no such slot; `Argument` if the backend does not know the kind. (An exponent out of its
+    /// range gives numbers without meaning; [`crate::SessionBuilder`] refuses it.)
     fn tv(&self, kind: Tv, x: &Self::Tensor, out: &mut Self::Scalars, slot: usize) -> Result<()>;
 
     /// `dx (=|+=) scale dtv/dx`.
     ///
     /// # Errors
-    /// `Shape` if the shapes differ.
+    /// `Shape` if the shapes differ; `Argument` as [`tv`](TvOps::tv).
     fn tv_bwd(&self, kind: Tv, x: &Self::Tensor, scale: f32, acc: Acc, dx: &mut Self::Tensor) -> Result<()>;
 }

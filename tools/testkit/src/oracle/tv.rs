@@ -65,12 +65,6 @@ pub fn fwd(kind: Tv, x: &Array) -> f64 {
     }
 }
 
-/// The default kind.
-#[must_use]
-pub fn tv(x: &Array) -> f64 {
-    fwd(Tv::Squared, x)
-}
-
 /// The derivative by each difference: from, to, and the slope.
 fn slopes(kind: Tv, x: &Array) -> Vec<(usize, usize, f64)> {
     let (vertical, horizontal) = pairs(x);
