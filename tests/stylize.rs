@@ -336,6 +336,8 @@ fn bad_pictures() {
 #[test]
 fn bad_settings() {
     let bench = Bench::new();
+    RgbImage::new(48, 38).save(bench.path("black.png")).expect("saves");
+    photograph(60, 10).save(bench.path("long.png")).expect("saves");
     for (options, words) in [
         ("--style-layers conv9_9", &["conv9_9", "conv1_1"][..]),
         ("--content-layers relu4_2", &["relu4_2", "conv4_2"]),
@@ -358,11 +360,148 @@ fn bad_settings() {
         ("--network vgg18", &["vgg18", "vgg19"]),
         ("--network vgg19", &["vgg19-dcbb9e9d.pth", "--weights"]),
         ("--backend cuda", &["CUDA", "--backend cpu"]),
+        ("--preset jonson", &["jonson", "johnson", "pystiche"]),
+        ("--style-share 1,2", &["--style-share", "2 entries for 1 style"]),
+        ("--style-scale 1,2", &["--style-scale", "2 entries for 1 style"]),
+        ("--style-mask a.png,b.png", &["--style-mask", "2 entries for 1 style"]),
+        ("--style-mask none.png", &["none.png"]),
+        ("--style-mask black.png", &["black.png", "zero everywhere"]),
+        ("--style-region black.png", &["black.png", "zero everywhere"]),
+        ("--content-mask black.png", &["black.png", "zero everywhere"]),
+        ("--content-mask long.png", &["long.png", "60x10", "proportions", "48x38"]),
+        ("--style-region long.png", &["long.png", "proportions", "48x48"]),
+        ("--content-mask photo.png --content-layers none", &["content mask", "content layer"]),
+        ("--content-layers none --style-layers none", &["layer"]),
+        ("--content-weight 1 --content-mean-weight 1", &["--content-weight", "--content-mean-weight"]),
+        ("--tv absolute", &["--tv", "--tv-weight"]),
+        ("--tv power=9 --tv-weight 1", &["exponent", "9"]),
+        ("--tv much --tv-weight 1", &["squared, absolute, means"]),
+        ("--style-layers conv1_1:mean", &["mean", "conv1_1:mean"]),
+        ("--colours blue", &["blue", "luminance"]),
+        ("--tensorboard photo.png", &["photo.png", "folder"]),
+        ("--plot plot.gif", &["plot.gif", "svg"]),
         ("--weights none.pth", &["none.pth", "opened"]),
         ("--weights photo.png", &["photo.png"]),
     ] {
         bench.fail(&format!("photo.png art.png -o x.png --size 48 {options}"), words);
     }
+}
+
+#[test]
+fn weights_in_the_usual_caches_are_offered_by_name() {
+    let bench = Bench::new();
+    let folder = bench.path("torch/hub/checkpoints");
+    fs::create_dir_all(&folder).expect("makes");
+    fs::write(folder.join("vgg19-dcbb9e9d.pth"), "weights").expect("writes");
+    let mut command = bench.command("photo.png art.png -o x.png --network vgg19");
+    let output = command.env("TORCH_HOME", bench.path("torch")).output().expect("runs");
+    let said = said(&output);
+    let offer = format!("--weights {}", folder.join("vgg19-dcbb9e9d.pth").display());
+    assert!(!output.status.success() && said.contains(&offer), "{said}");
+}
+
+#[test]
+fn presets_set_what_is_not_given() {
+    let bench = Bench::new();
+    for (preset, says) in [
+        ("gatys", "L-BFGS, N iterations"),
+        ("stanford", "Adam, N iterations"),
+        ("johnson", "L-BFGS, N iterations"),
+        ("anishathalye", "Adam, N iterations"),
+        ("gatys-pytorch", "L-BFGS, N iterations"),
+        ("pystiche", "L-BFGS, N iterations"),
+    ] {
+        let line = format!("photo.png art.png -o x.png --size 32 --preset {preset}");
+        let said = bench.paint(&format!("{line} --iterations 2 --log log.jsonl"));
+        assert!(said.contains(&says.replace("N", "2")), "{said}");
+        assert_eq!(bench.log("log.jsonl").len(), 2);
+        let said = bench.paint(&format!("{line} --tv-weight 0.25 --style-layers conv1_1,conv2_1 --iterations 1"));
+        assert!(said.contains("2.5000e-1 tv"), "{said}");
+    }
+    let said = bench.paint("photo.png art.png -o x.png --preset anishathalye --iterations 1");
+    assert!(said.contains("photo.png at 40x32"), "its size is the photograph's own: {said}");
+}
+
+#[test]
+fn every_way_to_say_what_style_is() {
+    let bench = Bench::new();
+    photograph(80, 64).save(bench.path("white.png")).expect("saves");
+    for options in [
+        "--statistic covariance",
+        "--statistic moments",
+        "--statistic gram-per-element --style-weight 1000",
+        "--style-layers conv1_1=0.5:moments,conv2_1:covariance,conv3_1",
+        "--tv absolute --tv-weight 1e-6",
+        "--tv power=1.5 --tv-weight 1e-6",
+        "--style-mask white.png --content-mask white.png",
+        "--style-region art.png --style-mask none",
+        "--content-layers none --init noise",
+        "--style-layers none --init noise",
+        "--optimizer lbfgs-fixed --iterations 20",
+    ] {
+        let line = format!("photo.png art.png -o x.png --size 32 --log log.jsonl --iterations 8 {options}");
+        let line = if options.contains("--iterations") { line.replace("--iterations 8 ", "") } else { line };
+        bench.paint(&line);
+        let log = bench.log("log.jsonl");
+        let totals: Vec<_> = log.iter().map(|l| number(l, "total")).collect();
+        assert!(totals.iter().any(|t| *t < 0.9 * totals[0]), "{options}: {totals:?}");
+    }
+}
+
+#[test]
+fn each_style_has_its_scale_share_and_mask() {
+    let bench = Bench::new();
+    RgbImage::from_fn(40, 32, |x, _| Rgb([if x < 20 { 255 } else { 0 }; 3]))
+        .save(bench.path("left.png"))
+        .expect("saves");
+    RgbImage::from_fn(40, 32, |x, _| Rgb([if x < 20 { 0 } else { 255 }; 3]))
+        .save(bench.path("right.png"))
+        .expect("saves");
+    let said = bench.paint(
+        "photo.png art.png photo.png -o x.png --size native --iterations 3 --style-scale 2,0.5 --style-share 1,0.25 \
+         --style-mask left.png,right.png --log log.jsonl",
+    );
+    assert!(said.contains("art.png at 72x72") && said.contains("photo.png at 20x16"), "{said}");
+    let style = |options: &str| {
+        bench.paint(&format!(
+            "photo.png art.png photo.png -o x.png --size native --iterations 1 --log log.jsonl {options}"
+        ));
+        number(&bench.log("log.jsonl")[0], "style")
+    };
+    // The second style is the photograph itself: with all the share, little is lost; it is the first that costs.
+    assert!(style("--style-share 0,1") < 1e-9 * style("--style-share 1,0"));
+    assert!(style("--style-share 1,3") < 0.1 * style("--style-share 1,0"));
+    let masked = style("--style-mask left.png,right.png");
+    assert!(masked > 0.0 && masked < style("--style-share 1,0"));
+}
+
+#[test]
+fn colours_are_kept() {
+    let bench = Bench::new();
+    // A grey photograph keeps its greys whatever the painting's colours.
+    let grey = RgbImage::from_fn(40, 32, |x, y| Rgb([((x * 6) ^ (y * 5)) as u8; 3]));
+    grey.save(bench.path("grey.png")).expect("saves");
+    let spread = |options: &str| {
+        bench.paint(&format!("grey.png art.png -o x.png --size native --iterations 15 --style-weight 100 {options}"));
+        let picture = bench.open("x.png").into_rgb8();
+        let range = |p: &Rgb<u8>| f64::from(p.0.iter().max().unwrap_or(&0) - p.0.iter().min().unwrap_or(&0));
+        picture.pixels().map(range).sum::<f64>() / (40.0 * 32.0)
+    };
+    let painted = spread("");
+    // Pixels are painted as luminance and clamped in each channel alike.
+    assert!(spread("--colours luminance") < 1.0);
+    for name in ["cholesky", "pca", "symmetric"] {
+        assert!(spread(&format!("--colours {name}")) < 0.7 * painted, "{name} {painted}");
+    }
+}
+
+#[test]
+fn the_course_is_written_for_tensorboard_and_drawn() {
+    let bench = Bench::new();
+    bench.paint("photo.png art.png -o x.png --size 32 --iterations 4 --tensorboard runs/cat --plot plot.svg");
+    let events: Vec<_> = fs::read_dir(bench.path("runs/cat")).expect("is there").collect();
+    assert_eq!(events.len(), 1);
+    assert!(fs::read_to_string(bench.path("plot.svg")).expect("is there").contains("<svg"));
 }
 
 #[test]

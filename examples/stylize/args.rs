@@ -4,9 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use style_pictures::LARGEST_SIDE;
+use style_transfer::Preset;
 use style_transfer::models::Vgg;
+use style_transfer::ops::Tv;
 
 /// Repaint a photograph in the style of a painting.
 ///
