@@ -31,7 +31,9 @@
 //! - [`SessionBuilder`] checks everything at [`build`](SessionBuilder::build), and tells with
 //!   [`plan`](SessionBuilder::plan) what memory it will take.
 //! - [`Session::step`] is one evaluation of loss and gradient; [`Session::run`] is all of them, with a callback that can
-//!   stop it. After any step [`Session::image`] is the best image so far.
+//!   stop it, and [`Session::run_with`] with an [`Observer`]. After any step [`Session::image`] is the best image so far.
+//! - [`Style`]s have shares, [`Mask`]s and regions; [`statistics`] are what style is measured by; a [`Preset`] has a
+//!   well-known implementation's settings; [`Targets`] serve many sessions. [`Probe`] asks what a neuron responds to.
 //! - Errors are values ([`Error`], with a [`kind`](Error::kind)); nothing prints, and there is no global state.
 //! - Results have the same bits whatever the number of threads.
 //!

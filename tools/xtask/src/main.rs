@@ -1,6 +1,7 @@
 //! Tasks of this repository: `cargo xtask`.
 
 mod embed;
+mod gallery;
 mod measure;
 mod peers;
 mod quantise;
@@ -18,6 +19,8 @@ embed-weights --h5 FILE [--image FILE] [--out FOLDER] [--f32 FILE]
     --image   the picture to measure on (examples/images/cat.jpg)
     --out     another folder for the result
     --f32     also writes all convolutions as f32 safetensors
+gallery [NAME]
+    Runs the commands of docs/gallery.md and makes its pictures again, or the one called NAME.
 peers         Time and memory of an iteration beside PyTorch's. This and the next two tell their options with --help.
 peers-lbfgs   The loss that L-BFGS reaches with so many evaluations, beside PyTorch's.
 ours          Our side of `peers` alone.
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let result = match args.next().as_deref() {
         Some("embed-weights") => embed::run(args),
+        Some("gallery") => gallery::run(args),
         Some("peers") => peers::peers(args),
         Some("peers-lbfgs") => peers::peers_lbfgs(args),
         Some("ours") => peers::ours(args),
