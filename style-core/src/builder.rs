@@ -16,6 +16,36 @@ use crate::{Backend, Image, Mask, Network, Pooling, Style};
 /// iterations, start from the content picture, no total variation; [`preset`](SessionBuilder::preset) has others.
 ///
 /// Without content layers it is texture synthesis, without style layers the reconstruction of a picture from features.
+///
+/// ```
+/// use style_core::ops::Tv;
+/// use style_core::{AdamOptions, Backend, Image, Init, LayerWeight, Network, Noise, Optimizer, Pooling, Session, Style};
+/// # use style_core::{Result, SessionBuilder};
+///
+/// # fn describe<B: Backend>(network: std::sync::Arc<Network<B>>, photo: Image, swirls: Image, mosaic: Image) -> Result<()> {
+/// let layers = |names: [&str; 2]| names.map(|name| LayerWeight::new(name, 0.5)).to_vec();
+/// let repaint = Session::builder(network.clone())
+///     .content(photo)
+///     .style(swirls.clone())
+///     .style(Style::new(mosaic).share(0.5))
+///     .content_layers(layers(["conv3_2", "conv4_2"]))
+///     .style_layers(layers(["conv1_1", "conv3_1"]))
+///     .content_mean_weight(1.0)
+///     .style_weight(100.0)
+///     .tv(Tv::Absolute)
+///     .tv_weight(1e-3)
+///     .pooling(Pooling::Max)
+///     .noise(Noise::Normal(10.0))
+///     .noise_ratio(0.1)
+///     .seed(7)
+///     .optimizer(Optimizer::Adam(AdamOptions::default()))
+///     .iterations(500);
+/// let bytes = repaint.plan()?.peak();
+///
+/// let texture = Session::builder(network).style(swirls).content_layers(vec![]).init(Init::Noise).size(640, 480);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub struct SessionBuilder<B: Backend> {
     pub(crate) network: Arc<Network<B>>,
@@ -86,6 +116,15 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// Where the content is to be kept, and how much: each position's part of the content loss is multiplied by the
     /// mask there.
+    ///
+    /// ```
+    /// # use style_core::{Backend, Mask, Result, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) -> Result<()> {
+    /// let middle = Mask::new(3, 1, vec![0.2, 1.0, 0.2])?;
+    /// let builder = builder.content_mask(middle);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn content_mask(mut self, mask: Mask) -> Self {
         self.content_mask = Some(mask);
         self
