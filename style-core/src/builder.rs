@@ -199,7 +199,9 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Factor of the mean `(F - P)^2`, as most peers have it, which does not grow with the picture. Default 1/2.
+    /// Factor of the mean `(F - P)^2`, as most peers have it, which does not grow with the picture. Default 1/2. It is
+    /// reported as a factor of `1/2 sum (F - P)^2` all the same, `2 / (N M)` times as large; where there are several
+    /// content layers, `N M` is the first one's, and the weights of the others are made up for theirs.
     pub fn content_mean_weight(mut self, weight: f64) -> Self {
         self.content_weight = ContentWeight::Mean(weight);
         self
