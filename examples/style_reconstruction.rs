@@ -18,7 +18,7 @@ mod common;
 use anyhow::Result;
 use common::STYLE_LAYERS;
 use style_pictures::Sheet;
-use style_transfer::{LayerWeight, Noise, Session};
+use style_transfer::{Noise, Session};
 
 fn main() -> Result<()> {
     let network = common::network()?;
@@ -27,10 +27,7 @@ fn main() -> Result<()> {
     let targets = builder().style(painting.clone()).targets()?;
     let builder = || builder().with_targets(&targets).iterations(150);
 
-    let mut start = builder().build()?;
-    let (losses, _) = start.evaluate(&start.image()?)?;
-    let weights: Vec<_> = losses.style_layers.into_iter().map(|l| LayerWeight::new(l.layer, 1.0 / l.loss)).collect();
-
+    let weights = common::levelled(builder().build()?)?;
     let mut sheet = Sheet::new(3).title("Style reconstructions").cell(&painting, "painting");
     for (i, letter) in ('a'..='e').enumerate() {
         let label = format!("{letter}) {}{}", if i == 0 { "" } else { "+ " }, STYLE_LAYERS[i]);
