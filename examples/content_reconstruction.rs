@@ -11,7 +11,7 @@
 //! the same features at a higher layer, most of them garish noise, and L-BFGS stops at one of those. So it descends in
 //! four stages of 50 evaluations: first on the content loss alone, from which colours and places come, then with a total
 //! variation that takes the noise away, and twice more with a tenth of it each time, for the details. Each picture is the
-//! start of the next stage. What is left of the noise is what the layer does not see.
+//! start of the next stage. What noise is left, the layer hardly sees.
 
 mod common;
 
