@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use style_pictures::Picture;
 use style_transfer::cpu::Cpu;
-use style_transfer::{Image, Network, Session, models};
+use style_transfer::{Image, LayerWeight, Network, Session, models};
 
 /// The CPU backend and the VGG-16 that the library carries.
 pub(crate) fn network() -> Result<Arc<Network<Cpu>>> {
@@ -44,4 +44,18 @@ pub(crate) fn save(name: &str, image: &Image) -> Result<()> {
 pub(crate) fn out(name: &str) -> Result<PathBuf> {
     std::fs::create_dir_all("out").context("cannot make the folder \"out\" for the results")?;
     Ok(Path::new("out").join(name))
+}
+
+/// The paper's style layers.
+pub(crate) const STYLE_LAYERS: [&str; 5] = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
+
+/// Layers of equal weight, together 1.
+pub(crate) fn equal(layers: &[&str]) -> Vec<LayerWeight> {
+    layers.iter().map(|&layer| LayerWeight::new(layer, 1.0 / layers.len() as f64)).collect()
+}
+
+/// The style layers of a session, each with one over its loss at the start as weight, so that all begin with the same say.
+pub(crate) fn levelled(mut session: Session<Cpu>) -> Result<Vec<LayerWeight>> {
+    let (losses, _) = session.evaluate(&session.image()?)?;
+    Ok(losses.style_layers.into_iter().map(|l| LayerWeight::new(l.layer, 1.0 / l.loss)).collect())
 }

@@ -1,0 +1,63 @@
+//! What "style" is taken to be, and what total variation does: one photograph in the style of one painting, with the Gram
+//! matrices of the paper, covariances, and the mean and deviation of each channel; then with Gram matrices and each of
+//! the total variations.
+//!
+//! ```sh
+//! cargo run --release --example statistics [PHOTO [PAINTING]]
+//! ```
+//!
+//! Writes `out/statistics.png`.
+//!
+//! Losses of different statistics have different units. They are brought to one strength by the gradients that they give
+//! the photograph: each style weight is such that its gradient there is as long as that of the Gram matrices. In the same
+//! way each total variation's gradient at the photograph is a fiftieth of that.
+//!
+//! Departures from the paper: all but the first picture.
+
+mod common;
+
+use anyhow::Result;
+use style_pictures::Sheet;
+use style_transfer::cpu::Cpu;
+use style_transfer::ops::Tv;
+use style_transfer::statistics::{Covariance, Gram, Moments};
+use style_transfer::{Image, Session, SessionBuilder};
+
+fn main() -> Result<()> {
+    let network = common::network()?;
+    let photo = common::picture(1, "cat.jpg", 256)?;
+    let painting = common::picture(2, "swirls.jpg", 256)?;
+    let builder = || Session::builder(network.clone());
+    let content = builder().content(photo.clone()).style_layers(vec![]).targets()?;
+    let style = || builder().content_layers(vec![]).style(painting.clone());
+    let styles = [
+        ("Gram", style().statistic(Gram::default()).targets()?),
+        ("Covariance", style().statistic(Covariance).targets()?),
+        ("Moments", style().statistic(Moments).targets()?),
+    ];
+    let gram = &styles[0].1;
+    let strength = length(builder().with_targets(&content).with_targets(gram).style_weight(1.0), &photo)?;
+
+    let mut sheet = Sheet::new(4).cell(&painting, "painting");
+    for (name, targets) in &styles {
+        let builder = || builder().with_targets(&content).with_targets(targets);
+        let weight = strength / length(builder().style_weight(1.0), &photo)?;
+        let mut session = builder().style_weight(weight).iterations(70).build()?;
+        sheet = sheet.cell(&common::run(name, &mut session)?, *name);
+    }
+    for (name, kind) in
+        [("Squared", Tv::Squared), ("Absolute", Tv::Absolute), ("Means", Tv::Means), ("Power(2.5)", Tv::Power(2.5))]
+    {
+        let builder = || builder().with_targets(&content).with_targets(gram).tv(kind);
+        let weight = 0.02 * strength / length(builder().style_weight(0.0).tv_weight(1.0), &photo)?;
+        let mut session = builder().tv_weight(weight).iterations(70).build()?;
+        sheet = sheet.cell(&common::run(name, &mut session)?, format!("Gram, TV {name}"));
+    }
+    common::save("statistics.png", &sheet.draw()?)
+}
+
+/// Length of the gradient that a session gives a picture. (At the photograph, the content has none.)
+fn length(builder: SessionBuilder<Cpu>, at: &Image) -> Result<f64> {
+    let (_, gradient) = builder.build()?.evaluate(at)?;
+    Ok(gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt())
+}
