@@ -33,7 +33,7 @@ fn main() -> Result<()> {
     let (grey_photo, grey) = (luminance(&photo)?, match_luminance(&painting, &photo)?);
     let painted_grey = paint("luminance only", &grey_photo, &grey)?;
     let mut columns = vec![
-        ("painting's colours", painting.clone(), paint("the painting's", &photo, &painting)?),
+        ("painting's colours", painting.clone(), paint("painting's colours", &photo, &painting)?),
         ("luminance only", grey, keep_colours(&painted_grey, &photo)?),
     ];
     for (name, matching) in [
