@@ -2,8 +2,8 @@
 //! ("Preserving Color in Neural Artistic Style Transfer"). Below each recoloured painting is what it makes of the
 //! photograph.
 //!
-//! The painting's own colours turn the cat blue. Luminance only paints in grey and gives back the photograph's chroma, so
-//! its colours stay where they were. Matching gives the painting the mean and the covariance of the photograph's
+//! The painting's own colours turn the cat blue. Luminance only paints in grey and gives back the photograph's chroma,
+//! so its colours stay where they were. Matching gives the painting the mean and the covariance of the photograph's
 //! colours: they are the photograph's, but go where the strokes do; the three ways differ by a rotation of the colours.
 //!
 //! ```sh

@@ -1,10 +1,10 @@
-//! Where a style acts, and where the photograph is kept: an ellipse around the cat's head with a soft edge, made here and
-//! saved as `out/mask.png`.
+//! Where a style acts, and where the photograph is kept: an ellipse around the cat's head with a soft edge, made here
+//! and saved as `out/mask.png`.
 //!
-//! Above the photograph, the mask and both paintings. Below one painting within the ellipse and the other around it, then
-//! the same exchanged (Gatys et al. 2017, spatial guidance). Last, twice from the photograph pasted onto a painting: where
-//! the content loss counts everywhere it brings the background back, and where it counts within the ellipse alone the
-//! painting's swirls stay.
+//! Above the photograph, the mask and both paintings. Below one painting within the ellipse and the other around it,
+//! then the same exchanged (Gatys et al. 2017, spatial guidance). Last, twice from the photograph pasted onto a
+//! painting: where the content loss counts everywhere it brings the background back, and where it counts within the
+//! ellipse alone the painting's swirls stay.
 //!
 //! ```sh
 //! cargo run --release --example masks [PHOTO [PAINTING [PAINTING]]]

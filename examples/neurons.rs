@@ -1,10 +1,10 @@
-//! What neurons respond to: the strongest channels of a layer on a photograph. Each row is one channel: the patch of the
-//! photograph that excites it most (all that the neuron sees), and what comes back to the picture by three rules:
-//! the gradient (Simonyan et al. 2013), the deconvolutional network (Zeiler and Fergus 2014) and guided back-propagation
-//! (Springenberg et al. 2015). Pooling is max, as those papers have it.
+//! What neurons respond to: the strongest channels of a layer on a photograph. Each row is one channel: the patch of
+//! the photograph that excites it most (all that the neuron sees), and what comes back to the picture by three rules:
+//! the gradient (Simonyan et al. 2013), the deconvolutional network (Zeiler and Fergus 2014) and guided
+//! back-propagation (Springenberg et al. 2015). Pooling is max, as those papers have it.
 //!
-//! A signal has a sign: grey is zero, and each picture is scaled to its own largest magnitude. One sees that the gradient is
-//! the noisiest and that the guided signal draws the very thing that the neuron found.
+//! A signal has a sign: grey is zero, and each picture is scaled to its own largest magnitude. One sees that the
+//! gradient is the noisiest and that the guided signal draws the very thing that the neuron found.
 //!
 //! ```sh
 //! cargo run --release --example neurons [LAYER] [PHOTO]

@@ -1,11 +1,11 @@
-//! One photograph and one painting with the settings of all six presets. Above each as it stands: one sees where they start,
-//! from noise, from the photograph or from both. Below their losses alone, all from the photograph and without total
-//! variation: how far each lets the style go.
+//! One photograph and one painting with the settings of all six presets. Above each as it stands: one sees where they
+//! start, from noise, from the photograph or from both. Below their losses alone, all from the photograph and without
+//! total variation: how far each lets the style go.
 //!
-//! These are not the peers' pictures: they are small, have 60 to 100 evaluations instead of 300 to 1000 (from noise that
-//! gives little more than texture), and come from the VGG-16 inside this library. The weights were chosen for VGG-19, whose
-//! features have another size, and with them the losses; total variation alone knows no network. So in `johnson` and
-//! `anishathalye` it is nearly all of the loss here, and blurs the picture.
+//! These are not the peers' pictures: they are small, have 60 to 100 evaluations instead of 300 to 1000 (from noise
+//! that gives little more than texture), and come from the VGG-16 inside this library. The weights were chosen for
+//! VGG-19, whose features have another size, and with them the losses; total variation alone knows no network. So in
+//! `johnson` and `anishathalye` it is nearly all of the loss here, and blurs the picture.
 //!
 //! ```sh
 //! cargo run --release --example presets [PHOTO [PAINTING]]

@@ -1,6 +1,6 @@
-//! Two styles in one, and the scale of a style. Above: the swirls, the mosaic, and blends of them by shares, each layer's
-//! target being the mean of both paintings' Gram matrices. Below: the mosaic at several sizes beside the photograph's:
-//! a larger painting gives larger panes.
+//! Two styles in one, and the scale of a style. Above: the swirls, the mosaic, and blends of them by shares, each
+//! layer's target being the mean of both paintings' Gram matrices. Below: the mosaic at several sizes beside the
+//! photograph's: a larger painting gives larger panes.
 //!
 //! The photograph's features are computed once and serve all ten sessions.
 //!
