@@ -1,5 +1,5 @@
-//! Single ops at the shapes that VGG-19 gives a 512 x 512 picture. The ids are `OP/DIRECTION/SHAPE/BACKEND`, where SHAPE
-//! is channels x height x width (`INxOUTxHEIGHTxWIDTH` for a convolution) and BACKEND is `cpu-ISA-THREADS`.
+//! Single ops at the shapes that VGG-19 gives a 512 x 512 picture. The ids are `OP/DIRECTION/SHAPE/BACKEND`, where
+//! SHAPE is channels x height x width (`INxOUTxHEIGHTxWIDTH` for a convolution) and BACKEND is `cpu-ISA-THREADS`.
 //!
 //! Throughput: for convolutions and Gram matrices floating-point operations, done directly and in full, two for each
 //! multiply-add, so that criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications, or one that computes

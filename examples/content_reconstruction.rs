@@ -1,5 +1,5 @@
-//! What a layer keeps of a photograph (the paper's figure 1, below): from noise, descend on the content loss of one layer
-//! alone. Lower layers give back nearly every pixel, higher ones the things and where they are.
+//! What a layer keeps of a photograph (the paper's figure 1, below): from noise, descend on the content loss of one
+//! layer alone. Lower layers give back nearly every pixel, higher ones the things and where they are.
 //!
 //! ```sh
 //! cargo run --release --example content_reconstruction [PHOTO]
@@ -9,9 +9,9 @@
 //!
 //! Departure from the paper, which tells no more than gradient descent from white noise: very many pictures have nearly
 //! the same features at a higher layer, most of them garish noise, and L-BFGS stops at one of those. So it descends in
-//! four stages of 50 evaluations: first on the content loss alone, from which colours and places come, then with a total
-//! variation that takes the noise away, and twice more with a tenth of it each time, for the details. Each picture is the
-//! start of the next stage. What noise is left, the layer hardly sees.
+//! four stages of 50 evaluations: first on the content loss alone, from which colours and places come, then with a
+//! total variation that takes the noise away, and twice more with a tenth of it each time, for the details. Each
+//! picture is the start of the next stage. What noise is left, the layer hardly sees.
 
 mod common;
 

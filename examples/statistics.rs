@@ -1,6 +1,6 @@
-//! What "style" is taken to be, and what total variation does: one photograph in the style of one painting, with the Gram
-//! matrices of the paper, covariances, and the mean and deviation of each channel; then with Gram matrices and each of
-//! the total variations.
+//! What "style" is taken to be, and what total variation does: one photograph in the style of one painting, with the
+//! Gram matrices of the paper, covariances, and the mean and deviation of each channel; then with Gram matrices and
+//! each of the total variations.
 //!
 //! ```sh
 //! cargo run --release --example statistics [PHOTO [PAINTING]]
@@ -8,9 +8,9 @@
 //!
 //! Writes `out/statistics.png`.
 //!
-//! Losses of different statistics have different units. They are brought to one strength by the gradients that they give
-//! the photograph: each style weight is such that its gradient there is as long as that of the Gram matrices. In the same
-//! way each total variation's gradient at the photograph is a fiftieth of that.
+//! Losses of different statistics have different units. They are brought to one strength by the gradients that they
+//! give the photograph: each style weight is such that its gradient there is as long as that of the Gram matrices. In
+//! the same way each total variation's gradient at the photograph is a fiftieth of that.
 //!
 //! Departures from the paper: all but the first picture.
 

@@ -6,13 +6,14 @@
 //! ```
 //!
 //! Writes `out/sweep.png` (layers from row to row, alpha/beta from column to column), `out/sweep_scales.png` (the
-//! painting shown to the network at several sizes: the larger, the broader its strokes in the result), and the losses of
-//! all cells, `out/sweep.csv`.
+//! painting shown to the network at several sizes: the larger, the broader its strokes in the result), and the losses
+//! of all cells, `out/sweep.csv`.
 //!
-//! Alpha is the paper's, the factor of `1/2 sum (F - P)^2`. Departures from the paper: its columns are 1e-5, 1e-4, 1e-3,
-//! 1e-2, for weights that were scaled to a mean activation of 1; those here were not, and what changes to the eye changes
-//! between 1e-4 and 1e-1. Its cells are painted from noise; these start as faint noise (8 to either side) with a hint of
-//! the photograph, 5 in 100, or 75 evaluations would not find its things at the lower ratios. Three of its five rows.
+//! Alpha is the paper's, the factor of `1/2 sum (F - P)^2`. Departures from the paper: its columns are 1e-5, 1e-4,
+//! 1e-3, 1e-2, for weights that were scaled to a mean activation of 1; those here were not, and what changes to the eye
+//! changes between 1e-4 and 1e-1. Its cells are painted from noise; these start as faint noise (8 to either side) with
+//! a hint of the photograph, 5 in 100, or 75 evaluations would not find its things at the lower ratios. Three of its
+//! five rows.
 
 mod common;
 

@@ -5,11 +5,11 @@
 //! cargo run --release --example texture [PAINTING [WIDTH HEIGHT]]
 //! ```
 //!
-//! Writes `out/texture.png`, 400 x 256 pixels unless told otherwise: strokes as large as in the painting at 256 pixels, and
-//! patches of its colours, but nothing where it was. 200 evaluations from faint noise, 8 to either side.
+//! Writes `out/texture.png`, 400 x 256 pixels unless told otherwise: strokes as large as in the painting at 256 pixels,
+//! and patches of its colours, but nothing where it was. 200 evaluations from faint noise, 8 to either side.
 //!
-//! Departures from the paper: average pooling and the style layers of the later one; a layer's weight is one over its loss
-//! at the start, or the lower layers would outweigh conv4_1 and conv5_1, which see the larger patterns.
+//! Departures from the paper: average pooling and the style layers of the later one; a layer's weight is one over its
+//! loss at the start, or the lower layers would outweigh conv4_1 and conv5_1, which see the larger patterns.
 
 mod common;
 

@@ -16,17 +16,22 @@ pub(crate) fn network() -> Result<Arc<Network<Cpu>>> {
     Ok(Arc::new(Network::new(Cpu::new()?, models::embedded()?.model())?))
 }
 
+/// Whether the environment says EXAMPLES_QUICK: small pictures and a few evaluations, to see that an example runs.
+pub(crate) fn quick() -> bool {
+    std::env::var_os("EXAMPLES_QUICK").is_some()
+}
+
 /// The picture named by the `n`-th argument of the program, or a sample, with this long side.
 pub(crate) fn picture(n: usize, sample: &str, long_side: u32) -> Result<Image> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/images");
     let path = std::env::args_os().nth(n).map_or(samples.join(sample), PathBuf::from);
-    Ok(Picture::open(path)?.sized(long_side)?.image)
+    Ok(Picture::open(path)?.sized(if quick() { 64 } else { long_side })?.image)
 }
 
 /// Steps a session to its end, and tells what it was and where it got.
 pub(crate) fn run(what: &str, session: &mut Session<Cpu>) -> Result<Image> {
     let start = std::time::Instant::now();
-    session.run(|_| ControlFlow::Continue(()))?;
+    session.run(|p| if quick() && p.iteration >= 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })?;
     let loss = session.losses().map_or(f64::NAN, |losses| losses.total);
     println!("{what}: loss {loss:.4e} after {:.0?}", start.elapsed());
     Ok(session.image()?)
@@ -54,7 +59,8 @@ pub(crate) fn equal(layers: &[&str]) -> Vec<LayerWeight> {
     layers.iter().map(|&layer| LayerWeight::new(layer, 1.0 / layers.len() as f64)).collect()
 }
 
-/// The style layers of a session, each with one over its loss at the start as weight, so that all begin with the same say.
+/// The style layers of a session, each with one over its loss at the start as weight, so that all begin with the same
+/// say.
 pub(crate) fn levelled(mut session: Session<Cpu>) -> Result<Vec<LayerWeight>> {
     let (losses, _) = session.evaluate(&session.image()?)?;
     Ok(losses.style_layers.into_iter().map(|l| LayerWeight::new(l.layer, 1.0 / l.loss)).collect())

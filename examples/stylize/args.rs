@@ -31,8 +31,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Whose settings to start from: gatys (the paper), stanford, johnson, anishathalye, gatys-pytorch or pystiche; options
-    /// given beside it override it [default: our own, tuned to look good]
+    /// Whose settings to start from: gatys (the paper), stanford, johnson, anishathalye, gatys-pytorch or pystiche;
+    /// options given beside it override it [default: our own, tuned to look good]
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = preset())]
     pub(crate) preset: Option<Preset>,
 

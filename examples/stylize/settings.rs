@@ -42,9 +42,9 @@ pub(crate) fn iterations(args: &Args) -> usize {
     args.iterations.or(args.preset.map(Preset::iterations)).unwrap_or(300)
 }
 
-/// Everything but the pictures. Without a preset these are the library's defaults, chosen by eye at 192 to 384 pixels: a
-/// style weight of 0.05 keeps more of the photograph and more grain, one of 20 paints broader and smoother; a squared TV
-/// weight of 1e-7 takes grain away, and sharpness with it.
+/// Everything but the pictures. Without a preset these are the library's defaults, chosen by eye at 192 to 384 pixels:
+/// a style weight of 0.05 keeps more of the photograph and more grain, one of 20 paints broader and smoother; a squared
+/// TV weight of 1e-7 takes grain away, and sharpness with it.
 pub(crate) fn describe<B: Backend>(mut builder: SessionBuilder<B>, args: &Args) -> SessionBuilder<B> {
     if let Some(preset) = args.preset {
         builder = builder.preset(preset);

@@ -11,9 +11,9 @@ use crate::statistics::{Gram, Statistic};
 use crate::targets::Targets;
 use crate::{Backend, Image, Mask, Network, Pooling, Style};
 
-/// Describes a [`Session`](crate::Session); [`build`](SessionBuilder::build) checks it all. Defaults: the paper's layers
-/// (content conv4_2; style conv1_1, conv2_1, conv3_1, conv4_1, conv5_1 with 1/5 each), average pooling, L-BFGS, 300
-/// iterations, start from the content picture, no total variation; [`preset`](SessionBuilder::preset) has others.
+/// Describes a [`Session`](crate::Session); [`build`](SessionBuilder::build) checks it all. Defaults: the paper's
+/// layers (content conv4_2; style conv1_1, conv2_1, conv3_1, conv4_1, conv5_1 with 1/5 each), average pooling, L-BFGS,
+/// 300 iterations, start from the content picture, no total variation; [`preset`](SessionBuilder::preset) has others.
 ///
 /// Without content layers it is texture synthesis, without style layers the reconstruction of a picture from features.
 ///
@@ -137,8 +137,8 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Takes the content's or the styles' part from targets that were computed before, instead of pictures; call it again
-    /// for the other part. Pooling, masks and statistics must be those that the targets were made with.
+    /// Takes the content's or the styles' part from targets that were computed before, instead of pictures; call it
+    /// again for the other part. Pooling, masks and statistics must be those that the targets were made with.
     ///
     /// ```
     /// # use style_core::{Backend, Image, LayerWeight, Network, Result, Session};

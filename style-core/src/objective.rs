@@ -10,8 +10,8 @@
 //! total   = content_weight content + style_weight style + tv_weight tv(image)    (equation 7; TV is not the paper's)
 //! ```
 //!
-//! The paper's `1/(4 N^2 M^2) sum (G - A)^2` is the same where both pictures have one size; dividing each matrix by
-//! its own `M` lets them differ. A layer may have another [statistic](crate::statistics) than the Gram matrix, with its own
+//! The paper's `1/(4 N^2 M^2) sum (G - A)^2` is the same where both pictures have one size; dividing each matrix by its
+//! own `M` lets them differ. A layer may have another [statistic](crate::statistics) than the Gram matrix, with its own
 //! `E`. A style with a mask has an `E` of its own, `share area E`, added to the layer's, so that a mask says where the
 //! style acts and not how strongly; a content mask `m` makes the content loss `1/2 sum m (F - P)^2`.
 //!

@@ -1,4 +1,5 @@
-//! Watching a session: one interface for progress bars, logs, snapshots, TensorBoard, and whatever an application plugs in.
+//! Watching a session: one interface for progress bars, logs, snapshots, TensorBoard, and whatever an application plugs
+//! in.
 
 use std::ops::ControlFlow;
 

@@ -10,10 +10,14 @@
 //! | `gatys-pytorch` | `1000 E'` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `pystiche` | `1000 * 1/5 * 4 E` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //!
-//! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2` and `E'` the mean square of `G/(N M)`
-//! ([`GramNorm::Elements`]); layers are conv4_2 and conv1_1 ... conv5_1 for all. What a peer's weights expect (channel
-//! order, range, mean) comes with the weight file here. Two things differ from the peers: the total loss includes TV where
-//! jcjohnson's reports it without, and a point whose loss is not finite is never taken.
+//! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2` and `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]);
+//! layers are conv4_2 and conv1_1 ... conv5_1 for all. What a peer's weights expect (channel order, range, mean) comes
+//! with the weight file here. Two things differ from the peers: the total loss includes TV where jcjohnson's reports it
+//! without, and a point whose loss is not finite is never taken.
+//!
+//! The peers chose their weights for the original VGG-19. The features of the weights embedded in `style-models` are
+//! much smaller, so that with those the TV of `johnson` and `anishathalye` outweighs all else and blurs the picture;
+//! give less of it ([`SessionBuilder::tv_weight`] after the preset), or the original weights.
 
 use std::fmt;
 use std::str::FromStr;
@@ -73,8 +77,8 @@ impl Preset {
         }
     }
 
-    /// The weight of each of `count` style layers, if they are not the five of the table: 1 or `1/count` as the peer has
-    /// it (of Stanford's five different ones, the mean).
+    /// The weight of each of `count` style layers, if they are not the five of the table: 1 or `1/count` as the peer
+    /// has it (of Stanford's five different ones, the mean).
     #[must_use]
     pub fn style_layer_weight(self, count: usize) -> f64 {
         match self {

@@ -1,8 +1,8 @@
 //! What a neuron responds to: one value of one layer, and what of the picture speaks for it.
 //!
 //! The gradient of every other neuron is zero, `dF = e_(k, p)`, and goes back to the picture by one of the rules of
-//! [`ReluRule`]. With [`ReluRule::Gradient`] the result is the exact gradient of the neuron's value (Simonyan et al. 2013),
-//! with the others the pictures of Zeiler and Fergus 2014 and Springenberg et al. 2015.
+//! [`ReluRule`]. With [`ReluRule::Gradient`] the result is the exact gradient of the neuron's value (Simonyan et al.
+//! 2013), with the others the pictures of Zeiler and Fergus 2014 and Springenberg et al. 2015.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use crate::{Image, Mask};
 
 /// A picture to take the style from, of any size; made `From` an [`Image`] alone, or with more said.
 ///
-/// Styles without a mask act together on the whole result: each layer's target is the mean of their statistics, by their
-/// shares (the mean of Gram matrices, Gatys' "new styles from several"). A style with a mask acts by itself, there.
+/// Styles without a mask act together on the whole result: each layer's target is the mean of their statistics, by
+/// their shares (the mean of Gram matrices). A style with a mask acts by itself, there.
 ///
 /// ```
 /// use style_core::{Image, Mask, Style};
@@ -38,7 +38,7 @@ impl Style {
         self
     }
 
-    /// Where in the result the style applies: spatial guidance (Gatys et al. 2017, section 4). Its loss counts in
+    /// Where in the result the style applies: spatial guidance (Gatys et al. 2017). Its loss counts in
     /// proportion to the area, so that a mask does not change how strongly the style acts within it.
     #[must_use]
     pub fn mask(mut self, mask: Mask) -> Self {

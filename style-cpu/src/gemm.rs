@@ -62,8 +62,8 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const P: usize, const ROW: us
     }
 }
 
-/// One term of every sum: `A[r, k] B[k, j]`. A function, not a closure, since only a function can be told to be inlined,
-/// and what is not inlined loses the caller's instruction set.
+/// One term of every sum: `A[r, k] B[k, j]`. A function, not a closure, since only a function can be told to be
+/// inlined, and what is not inlined loses the caller's instruction set.
 ///
 /// # Safety
 /// `a` and `b` must be where `A[0, k]` and `B[k, 0]` are.

@@ -177,7 +177,13 @@ impl Sheet {
         for (i, (image, label)) in self.cells.iter().enumerate() {
             let (x, y) = (left + i % self.columns * pitch_x, top + i / self.columns * pitch_y);
             let image = fitted(image, cell_w, cell_h)?;
-            canvas.picture(&image, x + (cell_w - image.width()) / 2, y + (row_h - image.height()) / 2);
+            // A picture stands on its label.
+            let free = row_h - image.height();
+            canvas.picture(
+                &image,
+                x + (cell_w - image.width()) / 2,
+                y + if label.is_empty() { free / 2 } else { free },
+            );
             canvas.line(cell_font, label, (x, y + row_h), cell_w, Align::Middle);
         }
         Image::from_planar(width, height, canvas.pixels)

@@ -1,5 +1,5 @@
 //! Spatial guidance: features counted more in some places than in others (Gatys et al. 2017, "Controlling Perceptual
-//! Factors in Neural Style Transfer", equation 5).
+//! Factors in Neural Style Transfer").
 //!
 //! `y[k, p] (=|+=) s t[p] x[k, p]`, with `x`, `y: [1, N, H, W]` and `t: [1, 1, H, W]`. It is its own adjoint.
 

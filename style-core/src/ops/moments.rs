@@ -7,8 +7,8 @@
 //! deviation[k] = sqrt(sum_p t[p] (x[k, p] - mean[k])^2)
 //! ```
 //!
-//! Adjoint: `dx[k, p] (=|+=) t[p] (dmean[k] + ddeviation[k] (x[k, p] - mean[k]) / deviation[k])`; the second term is zero
-//! where the deviation is zero or subnormal. The moments of no positions are zero.
+//! Adjoint: `dx[k, p] (=|+=) t[p] (dmean[k] + ddeviation[k] (x[k, p] - mean[k]) / deviation[k])`; the second term is
+//! zero where the deviation is zero or subnormal. The moments of no positions are zero.
 
 use crate::{Acc, Result, Storage};
 

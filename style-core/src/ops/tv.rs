@@ -10,9 +10,9 @@
 //! Power(b)   sum (v^2 + h^2)^(b/2), v and h the differences of a pixel that has both neighbours
 //! ```
 //!
-//! Adjoint: `dx (=|+=) dtv sum_d dtv/dd (e_to - e_from)`, `e` the unit vectors of the two pixels; that of `Squared` is the
-//! graph Laplacian of the pixel grid, `(L x)[p] = sum over the up to four neighbours q of p of (x[p] - x[q])`. Where a
-//! penalty has a kink (`Absolute`, and `Power` below 2, at zero), its derivative is taken to be zero.
+//! Adjoint: `dx (=|+=) dtv sum_d dtv/dd (e_to - e_from)`, `e` the unit vectors of the two pixels; that of `Squared` is
+//! the graph Laplacian of the pixel grid, `(L x)[p] = sum over the up to four neighbours q of p of (x[p] - x[q])`.
+//! Where a penalty has a kink (`Absolute`, and `Power` below 2, at zero), its derivative is taken to be zero.
 
 use crate::{Acc, Result, Storage};
 
@@ -25,11 +25,11 @@ pub enum Tv {
     Squared,
     /// `sum |d|`, which keeps edges: neural-style-pt, cysmith/neural-style-tf.
     Absolute,
-    /// `mean v^2 + mean h^2`, each over its own number of differences: anishathalye/neural-style. Does not grow with the
-    /// picture.
+    /// `mean v^2 + mean h^2`, each over its own number of differences: anishathalye/neural-style. Does not grow with
+    /// the picture.
     Means,
-    /// `sum (v^2 + h^2)^(b/2)` with `b` in 1..=4 (Mahendran and Vedaldi 2015, section 3.1, over the pixels that have both
-    /// neighbours; Keras' example has b = 2.5).
+    /// `sum (v^2 + h^2)^(b/2)` with `b` in 1..=4 (Mahendran and Vedaldi 2015, over the pixels that have
+    /// both neighbours; Keras' example has b = 2.5).
     Power(f32),
 }
 

@@ -23,9 +23,9 @@ pub struct LbfgsOptions {
     pub history: usize,
     /// Root mean square change of the image on the very first step, in 8-bit units; later steps scale themselves.
     pub initial_step: f64,
-    /// `None`: a line search for the strong Wolfe conditions, after which no accepted step has raised the loss. `Some(rate)`:
-    /// none, as the peers have it by default (torch.optim.LBFGS, Lua's optim.lbfgs): every step is `rate` times the
-    /// direction, the first `min(1, 1 / sum |g|) rate`, and is accepted whatever the loss, if that is finite.
+    /// `None`: a line search for the strong Wolfe conditions, after which no accepted step has raised the loss.
+    /// `Some(rate)`: none, as the peers have it by default (torch.optim.LBFGS, Lua's optim.lbfgs): every step is `rate`
+    /// times the direction, the first `min(1, 1 / sum |g|) rate`, and is accepted whatever the loss, if that is finite.
     pub fixed_step: Option<f64>,
 }
 

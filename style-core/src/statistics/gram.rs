@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! v = F F^T / M                      E = 1/(4 N^2) sum (v - t)^2      (paper, equation 4; each picture its own M)
-//! v = (T F)(T F)^T, sum_p T_p^2 = 1  guided (Gatys et al. 2017, equation 5)
+//! v = (T F)(T F)^T, sum_p T_p^2 = 1  guided (Gatys et al. 2017)
 //! ```
 //!
 //! Adjoint: `dF = 1/M (dv + dv^T) F`, and `dF = T^2 (dv + dv^T) F`.

@@ -1,5 +1,5 @@
 //! Mean and standard deviation of each channel: far fewer numbers than a Gram matrix, no relations between channels
-//! (Li et al. 2017, "Demystifying Neural Style Transfer", section 4.2, "BN statistics matching"; AdaIN's style).
+//! (Li et al. 2017, "Demystifying Neural Style Transfer", matching of batch normalisation statistics; AdaIN's style).
 //!
 //! ```text
 //! v = (mean F, deviation F)      E = 1/N sum ((mean - mean_s)^2 + (deviation - deviation_s)^2)

@@ -1,7 +1,7 @@
 //! Keras' weight files: HDF5, any version that h5py writes.
 //!
-//! Of the readers in pure Rust, `hdf5-reader` is used and `hdf5-pure` (0.47) is not. Both were given small files cut short
-//! and with one to three bytes changed at random: `hdf5-reader` (0.12) gave an error or a value every one of two
+//! Of the readers in pure Rust, `hdf5-reader` is used and `hdf5-pure` (0.47) is not. Both were given small files cut
+//! short and with one to three bytes changed at random: `hdf5-reader` (0.12) gave an error or a value every one of two
 //! million times and stayed below its budget of 16 MiB, while `hdf5-pure` soon asked for 4 GiB on the word of a damaged
 //! header. `hdf5-reader` also takes ranges of a source of ours, so a file is never wholly in memory, and it leaves the
 //! file by no link unless it is given a resolver, which it is not.

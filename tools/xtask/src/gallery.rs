@@ -34,7 +34,10 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
             println!("{:6.1} s  {command}", begun.elapsed().as_secs_f64());
         }
         for name in pictures {
-            shrink(&root.join("out").join(name).with_extension("png"), &root.join(format!("docs/pictures/{name}.jpg")))?;
+            shrink(
+                &root.join("out").join(name).with_extension("png"),
+                &root.join(format!("docs/pictures/{name}.jpg")),
+            )?;
         }
     }
     println!("{:6.1} s  in all", start.elapsed().as_secs_f64());

@@ -23,8 +23,8 @@ const IN: usize = 6;
 /// Multiplications of a tile.
 const POINTS: usize = IN * IN;
 
-/// `[f(0), f(1), ...]`; `zero` is any value of that type. [`std::array::from_fn`] would hide `f` in a closure, which the
-/// compiler may leave a function of its own: there it is without its caller's instruction set, and each vector
+/// `[f(0), f(1), ...]`; `zero` is any value of that type. [`std::array::from_fn`] would hide `f` in a closure, which
+/// the compiler may leave a function of its own: there it is without its caller's instruction set, and each vector
 /// operation a call.
 macro_rules! array {
     ($zero:expr, $i:ident => $f:expr) => {{
