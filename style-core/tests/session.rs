@@ -9,7 +9,7 @@ use style_core::{
     AdamOptions, ConvLayer, ErrorKind, Features, Image, Init, InputSpace, Layer, LbfgsOptions, Model, Network,
     Optimizer, Pooling, Session, SessionBuilder, Style,
 };
-use testkit::{Reference, Rng};
+use testkit::Reference;
 
 #[test]
 fn losses_are_the_papers() {
@@ -61,21 +61,7 @@ fn the_gradient_is_that_of_finite_differences() {
         let session = builder().pooling(pooling).content_weight(0.01).tv_weight(1.0);
         let mut session =
             session.content_layers(layers(&[("conv2_2", 1.0), ("pool1", 0.5), ("conv1_1", 0.1)])).build().unwrap();
-        let image = picture("image", 13, 9);
-        let (_, gradient) = session.evaluate(&image).unwrap();
-        let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-        let mut rng = Rng::new("direction");
-        for _ in 0..5 {
-            let direction: Vec<f32> = image.pixels().iter().map(|_| rng.unit() as f32).collect();
-            let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
-            let mut at = |t: f32| {
-                let pixels = image.pixels().iter().zip(&direction).map(|(p, d)| p + t * d).collect();
-                session.evaluate(&Image::from_planar(13, 9, pixels).unwrap()).unwrap().0.total
-            };
-            let h = 1.0 / 64.0;
-            let difference = (at(h) - at(-h)) / (2.0 * f64::from(h));
-            assert!((slope - difference).abs() <= 2e-3 * norm, "{slope} is not {difference}");
-        }
+        common::differences("the total", &mut session);
     }
 }
 

@@ -19,28 +19,9 @@ fn mask(name: &str, width: usize, height: usize) -> Mask {
     Mask::new(width, height, (0..width * height).map(|_| (0.5 + 0.5 * rng.unit()) as f32).collect()).unwrap()
 }
 
-/// Slopes of the total loss along random directions against differences of it.
-fn differences(what: &str, builder: SessionBuilder<Reference>) {
-    let mut session = builder.build().unwrap();
-    let image = picture("image", 13, 9);
-    let (_, gradient) = session.evaluate(&image).unwrap();
-    let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-    let mut rng = Rng::new("direction");
-    for _ in 0..3 {
-        let direction: Vec<f32> = image.pixels().iter().map(|_| rng.unit() as f32).collect();
-        let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
-        let mut at = |t: f32| {
-            let pixels = image.pixels().iter().zip(&direction).map(|(p, d)| p + t * d).collect();
-            session.evaluate(&Image::from_planar(13, 9, pixels).unwrap()).unwrap().0.total
-        };
-        let h = 1.0 / 64.0;
-        let difference = (at(h) - at(-h)) / (2.0 * f64::from(h));
-        assert!((slope - difference).abs() <= 3e-3 * norm, "{what}: {slope} is not {difference}");
-    }
-}
-
 #[test]
 fn gradients_are_those_of_differences() {
+    let differences = |what, b: SessionBuilder<Reference>| common::differences(what, &mut b.build().unwrap());
     let masked = |b: SessionBuilder<Reference>| {
         b.style(Style::new(picture("other", 11, 12)).mask(mask("m", 5, 4)).region(mask("r", 11, 12)).share(2.0))
             .content_mask(mask("c", 13, 9))

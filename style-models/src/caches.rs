@@ -60,17 +60,17 @@ mod tests {
 
     #[test]
     fn variables_go_before_the_home_folder() {
-        let home = Some(Path::new("/home/me"));
+        let home = Some(Path::new("/somebody"));
         let with = |set: &[(&str, &str)], home| {
             let found = |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value));
             strings(folders(found, home))
         };
         let some = |torch: &str, keras: &str| [Some(torch.to_owned()), Some(keras.to_owned())];
-        let usual = some("/home/me/.cache/torch/hub/checkpoints", "/home/me/.keras/models");
+        let usual = some("/somebody/.cache/torch/hub/checkpoints", "/somebody/.keras/models");
         assert_eq!(with(&[], home), usual);
         assert_eq!(with(&[("TORCH_HOME", ""), ("XDG_CACHE_HOME", ""), ("KERAS_HOME", "")], home), usual);
         let xdg = ("XDG_CACHE_HOME", "/x");
-        assert_eq!(with(&[xdg], home), some("/x/torch/hub/checkpoints", "/home/me/.keras/models"));
+        assert_eq!(with(&[xdg], home), some("/x/torch/hub/checkpoints", "/somebody/.keras/models"));
         let all = [xdg, ("TORCH_HOME", "/t"), ("KERAS_HOME", "/k")];
         assert_eq!(with(&all, home), some("/t/hub/checkpoints", "/k/models"));
         assert_eq!(with(&all, None), some("/t/hub/checkpoints", "/k/models"));

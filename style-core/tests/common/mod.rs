@@ -52,3 +52,22 @@ pub(crate) fn builder() -> SessionBuilder<Reference> {
 pub(crate) fn close(a: f64, b: f64) {
     assert!((a - b).abs() <= 2e-5 * b.abs().max(1e-3), "{a} is not {b}");
 }
+
+/// Slopes of the total loss along random directions against differences of it.
+pub(crate) fn differences(what: &str, session: &mut Session<Reference>) {
+    let image = picture("image", 13, 9);
+    let (_, gradient) = session.evaluate(&image).unwrap();
+    let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+    let mut rng = Rng::new("direction");
+    for _ in 0..5 {
+        let direction: Vec<f32> = image.pixels().iter().map(|_| rng.unit() as f32).collect();
+        let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
+        let mut at = |t: f32| {
+            let pixels = image.pixels().iter().zip(&direction).map(|(p, d)| p + t * d).collect();
+            session.evaluate(&Image::from_planar(13, 9, pixels).unwrap()).unwrap().0.total
+        };
+        let h = 1.0 / 64.0;
+        let difference = (at(h) - at(-h)) / (2.0 * f64::from(h));
+        assert!((slope - difference).abs() <= 3e-3 * norm, "{what}: {slope} is not {difference}");
+    }
+}
