@@ -20,6 +20,8 @@ pub(crate) struct ChainPlan {
 #[derive(Clone, Debug)]
 struct Step {
     op: Op,
+    /// Position of the convolution in the network's chain.
+    layer: usize,
     input: Shape,
     output: Shape,
     /// Which buffer the output goes to.
@@ -31,6 +33,8 @@ struct Step {
 #[derive(Clone, Copy, Debug)]
 enum Op {
     Conv(Conv2d),
+    /// A convolution with the average pool behind it taken in.
+    ConvPool(Conv2d),
     Pool(Pool2d),
 }
 
@@ -57,15 +61,25 @@ impl ChainPlan {
         let mut plan = Self { steps: vec![], buffers: vec![Shape::new(0, 0, 0); SCRATCH], workspace: 0, backward };
         let mut shape = image;
         let mut scratch = 0;
-        for (i, layer) in network.layers.iter().enumerate().take(taps.last().map_or(0, |last| last + 1)) {
+        let end = taps.last().map_or(0, |last| last + 1);
+        let mut taken_in = false;
+        for (i, layer) in network.layers.iter().enumerate().take(end) {
+            if std::mem::take(&mut taken_in) {
+                continue;
+            }
             let Shape { channels, height, width } = shape;
             let op = if layer.filter.is_some() {
-                Op::Conv(Conv2d { in_channels: channels, out_channels: layer.channels, height, width })
+                let conv = Conv2d { in_channels: channels, out_channels: layer.channels, height, width };
+                let pool_follows = network.layers.get(i + 1).is_some_and(|l| l.filter.is_none()) && i + 1 < end;
+                let free = pooling == Pooling::Average && pool_follows && !taps.contains(&i);
+                taken_in = free && backend.conv2d_pools(&conv) && !conv.pooled().is_empty();
+                if taken_in { Op::ConvPool(conv) } else { Op::Conv(conv) }
             } else {
                 Op::Pool(Pool2d { pooling, channels, height, width })
             };
             let output = match op {
                 Op::Conv(op) => op.output(),
+                Op::ConvPool(op) => op.pooled(),
                 Op::Pool(op) => op.output(),
             };
             if output.is_empty() {
@@ -78,10 +92,10 @@ impl ChainPlan {
                     ),
                 ));
             }
-            if let Op::Conv(op) = &op {
+            if let Op::Conv(op) | Op::ConvPool(op) = &op {
                 plan.workspace = plan.workspace.max(backend.conv2d_workspace(op));
             }
-            let tap = taps.iter().position(|&t| t == i);
+            let tap = taps.iter().position(|&t| t == if taken_in { i + 1 } else { i });
             if tap.is_some() {
                 plan.workspace = plan.workspace.max(backend.gram_workspace(output));
             }
@@ -93,7 +107,7 @@ impl ChainPlan {
                 plan.reserve(scratch, output);
                 scratch
             };
-            plan.steps.push(Step { op, input: shape, output, buffer, tap });
+            plan.steps.push(Step { op, layer: i, input: shape, output, buffer, tap });
             shape = output;
         }
         if backward {
@@ -120,7 +134,7 @@ impl ChainPlan {
     pub(crate) fn bytes<B: Backend>(&self, backend: &B) -> usize {
         let buffers = self.buffers.iter().map(|&s| backend.tensor_bytes(s));
         let memories = self.steps.iter().filter(|_| self.backward).map(|s| match s.op {
-            Op::Conv(_) => backend.gate_bytes(s.output),
+            Op::Conv(op) | Op::ConvPool(op) => backend.gate_bytes(op.output()),
             Op::Pool(Pool2d { pooling: Pooling::Max, .. }) => backend.switches_bytes(s.output),
             Op::Pool(_) => 0,
         });
@@ -147,7 +161,7 @@ impl<B: Backend> Chain<B> {
             .steps
             .iter()
             .map(|s| match s.op {
-                Op::Conv(_) if plan.backward => Ok(Memory::Gate(backend.gate(s.output)?)),
+                Op::Conv(op) | Op::ConvPool(op) if plan.backward => Ok(Memory::Gate(backend.gate(op.output())?)),
                 Op::Pool(Pool2d { pooling: Pooling::Max, .. }) if plan.backward => {
                     Ok(Memory::Switches(backend.switches(s.output)?))
                 }
@@ -171,7 +185,7 @@ impl<B: Backend> Chain<B> {
     ) -> Result<()> {
         let backend = network.backend();
         let mut previous = None;
-        for (i, (step, memory)) in self.plan.steps.iter().zip(&mut self.memories).enumerate() {
+        for (step, memory) in self.plan.steps.iter().zip(&mut self.memories) {
             let (x, y) = match previous {
                 None => (image, &mut self.buffers[step.buffer]),
                 Some(input) => {
@@ -188,7 +202,14 @@ impl<B: Backend> Chain<B> {
                         Memory::Gate(gate) => Epilogue::ReluGate(gate),
                         _ => Epilogue::Relu,
                     };
-                    backend.conv2d_fwd(op, x, filter(network, i)?, epilogue, y, workspace)?;
+                    backend.conv2d_fwd(op, x, filter(network, step.layer)?, epilogue, y, workspace)?;
+                }
+                (Op::ConvPool(op), memory) => {
+                    let epilogue = match memory {
+                        Memory::Gate(gate) => Epilogue::ReluPoolGate(gate),
+                        _ => Epilogue::ReluPool,
+                    };
+                    backend.conv2d_fwd(op, x, filter(network, step.layer)?, epilogue, y, workspace)?;
                 }
             }
             if let Some(tap) = step.tap {
@@ -218,7 +239,7 @@ impl<B: Backend> Chain<B> {
                 add_tap(tap, features, acc, dy, workspace)?;
             }
             acc = Acc::Add;
-            if rule != ReluRule::Gradient && matches!(step.op, Op::Conv(_)) {
+            if rule != ReluRule::Gradient && !matches!(step.op, Op::Pool(_)) {
                 backend.rectify(&mut self.buffers[i % 2])?;
             }
             let (dy, dx) = if i == 0 {
@@ -233,12 +254,12 @@ impl<B: Backend> Chain<B> {
                     backend.pool2d_bwd(op, dy, Some(switches), Acc::Store, dx)?;
                 }
                 (Op::Pool(op), _) => backend.pool2d_bwd(op, dy, None, Acc::Store, dx)?,
-                (Op::Conv(op), memory) => {
+                (Op::Conv(op) | Op::ConvPool(op), memory) => {
                     let gate = match memory {
                         Memory::Gate(gate) if rule != ReluRule::Deconvnet => Some(gate),
                         _ => None,
                     };
-                    backend.conv2d_bwd(op, dy, gate, filter(network, i)?, Acc::Store, dx, workspace)?;
+                    backend.conv2d_bwd(op, dy, gate, filter(network, step.layer)?, Acc::Store, dx, workspace)?;
                 }
             }
         }

@@ -5,6 +5,9 @@
 //!
 //! Adjoint (backward-data; filters are frozen, so there is no other):
 //! `dx[i, r, c] (=|+=) sum_{o,u,v} w[o, i, u, v] (gate . dy)[o, r - u + 1, c - v + 1]`.
+//!
+//! Where an average pool follows, a backend may take it in: `y` is then the pooled output, and `dy` its gradient, spread
+//! by the pool's adjoint as it is read. The full-size map never goes through memory.
 
 use crate::{Acc, Result, Shape, Storage};
 
@@ -34,6 +37,12 @@ impl Conv2d {
         Shape::new(self.out_channels, self.height, self.width)
     }
 
+    /// Shape of the output behind a 2x2 pool.
+    #[must_use]
+    pub const fn pooled(&self) -> Shape {
+        Shape::new(self.out_channels, self.height / 2, self.width / 2)
+    }
+
     /// Floating-point operations of one direction, done directly: two for each multiply-add.
     #[must_use]
     pub const fn flops(&self) -> usize {
@@ -54,6 +63,11 @@ pub enum Epilogue<'a, G> {
     Relu,
     /// `max(0, W x + b)`, and the gate records where `W x + b > 0`.
     ReluGate(&'a mut G),
+    /// The mean of each 2x2 window of `max(0, W x + b)`, [`Conv2d::pooled`]; only where
+    /// [`conv2d_pools`](Conv2dOps::conv2d_pools).
+    ReluPool,
+    /// The same, and the gate, of the unpooled shape, records where `W x + b > 0`.
+    ReluPoolGate(&'a mut G),
 }
 
 /// Convolution both ways.
@@ -68,13 +82,15 @@ pub trait Conv2dOps: Storage {
     fn pack(&self, in_channels: usize, out_channels: usize, weight: &[f32], bias: &[f32]) -> Result<Self::Filter>;
     /// Bytes of a packed filter.
     fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize;
+    /// Whether both directions of `op` can take in the average pool behind it.
+    fn conv2d_pools(&self, op: &Conv2d) -> bool;
     /// Bytes of workspace that either direction of `op` wants.
     fn conv2d_workspace(&self, op: &Conv2d) -> usize;
 
     /// `y = epilogue(W x + b)`.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op` or the workspace is too small.
+    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in.
     fn conv2d_fwd(
         &self,
         op: &Conv2d,
@@ -85,10 +101,11 @@ pub trait Conv2dOps: Storage {
         workspace: &mut Self::Workspace,
     ) -> Result<()>;
 
-    /// `dx (=|+=) W^T (gate . dy)`; without a gate, `dx (=|+=) W^T dy`.
+    /// `dx (=|+=) W^T (gate . dy)`; without a gate, `dx (=|+=) W^T dy`. A `dy` of the shape [`Conv2d::pooled`] is the
+    /// gradient behind an average pool, `dx (=|+=) W^T (gate . pool^T dy)`.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op` or the workspace is too small.
+    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in.
     #[allow(clippy::too_many_arguments)]
     fn conv2d_bwd(
         &self,

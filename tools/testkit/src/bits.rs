@@ -64,6 +64,13 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     keep("conv2d_fwd", &z)?;
     b.conv2d_bwd(&conv, &z, Some(&gate), &filter, Acc::Store, &mut out, &mut ws)?;
     keep("conv2d_bwd", &out)?;
+    if b.conv2d_pools(&conv) && !conv.pooled().is_empty() {
+        let mut pooled = b.tensor(conv.pooled())?;
+        b.conv2d_fwd(&conv, &x, &filter, Epilogue::ReluPoolGate(&mut gate), &mut pooled, &mut ws)?;
+        keep("conv2d_fwd, pooled", &pooled)?;
+        b.conv2d_bwd(&conv, &pooled, Some(&gate), &filter, Acc::Store, &mut out, &mut ws)?;
+        keep("conv2d_bwd, pooled", &out)?;
+    }
 
     for pooling in [Pooling::Average, Pooling::Max] {
         let op = Pool2d { pooling, channels: shape.channels, height: shape.height, width: shape.width };

@@ -159,6 +159,10 @@ impl Conv2dOps for Reference {
         in_channels.saturating_mul(out_channels).saturating_mul(9 * 8)
     }
 
+    fn conv2d_pools(&self, _op: &Conv2d) -> bool {
+        true
+    }
+
     fn conv2d_workspace(&self, _op: &Conv2d) -> usize {
         0
     }
@@ -173,10 +177,11 @@ impl Conv2dOps for Reference {
         _workspace: &mut (),
     ) -> Result<()> {
         expect_shape("the input of a convolution", op.input(), x.shape)?;
-        expect_shape("the output of a convolution", op.output(), y.shape)?;
+        let pooled = matches!(epilogue, Epilogue::ReluPool | Epilogue::ReluPoolGate(_));
+        expect_shape("the output of a convolution", if pooled { op.pooled() } else { op.output() }, y.shape)?;
         let channels = (filter.0.in_channels, filter.0.out_channels);
         expect("the filter of a convolution", channels == (op.in_channels, op.out_channels))?;
-        if let Epilogue::ReluGate(gate) = &epilogue {
+        if let Epilogue::ReluGate(gate) | Epilogue::ReluPoolGate(gate) = &epilogue {
             expect_shape("the gate of a convolution", op.output(), gate.shape)?;
         }
         let linear = oracle::conv2d::fwd(op, &x.get(), &filter.0);
@@ -184,9 +189,14 @@ impl Conv2dOps for Reference {
         match epilogue {
             Epilogue::Bias => y.set(Acc::Store, &linear),
             Epilogue::Relu => y.set(Acc::Store, &relu),
+            Epilogue::ReluPool => y.set(Acc::Store, &oracle::pool2d::fwd(&pool_behind(op), &relu).0),
             Epilogue::ReluGate(gate) => {
                 y.set(Acc::Store, &relu);
                 gate.marks = y.data.iter().map(|&v| u8::from(v > 0.0)).collect();
+            }
+            Epilogue::ReluPoolGate(gate) => {
+                y.set(Acc::Store, &oracle::pool2d::fwd(&pool_behind(op), &relu).0);
+                gate.marks = relu.to_f32().iter().map(|&v| u8::from(v > 0.0)).collect();
             }
         }
         Ok(())
@@ -202,11 +212,14 @@ impl Conv2dOps for Reference {
         dx: &mut Tensor,
         _workspace: &mut (),
     ) -> Result<()> {
-        expect_shape("the output gradient of a convolution", op.output(), dy.shape)?;
+        let pooled = dy.shape == op.pooled() && dy.shape != op.output();
+        if !pooled {
+            expect_shape("the output gradient of a convolution", op.output(), dy.shape)?;
+        }
         expect_shape("the input gradient of a convolution", op.input(), dx.shape)?;
         let channels = (filter.0.in_channels, filter.0.out_channels);
         expect("the filter of a convolution", channels == (op.in_channels, op.out_channels))?;
-        let mut gated = dy.get();
+        let mut gated = if pooled { oracle::pool2d::bwd(&pool_behind(op), &dy.get(), &[]) } else { dy.get() };
         if let Some(gate) = gate {
             expect_shape("the gate of a convolution", op.output(), gate.shape)?;
             for (dy, &open) in gated.data.iter_mut().zip(&gate.marks) {
@@ -216,6 +229,11 @@ impl Conv2dOps for Reference {
         dx.set(acc, &oracle::conv2d::bwd(op, &gated, &filter.0));
         Ok(())
     }
+}
+
+/// The average pool that a convolution may take in.
+fn pool_behind(op: &Conv2d) -> Pool2d {
+    Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width }
 }
 
 impl Pool2dOps for Reference {

@@ -156,7 +156,7 @@ impl Strip<'_> {
 
     #[inline(always)]
     fn gather_planar(&mut self, n: usize) {
-        let Source { shape, values, gate } = self.source;
+        let Source { shape, values, gate, .. } = self.source;
         let terms = 9 * shape.channels;
         for i in 0..n {
             for tap in 0..9 {
@@ -176,7 +176,7 @@ impl Strip<'_> {
 
     #[inline(always)]
     fn gather_blocked<S: Simd>(&mut self, simd: S, n: usize) {
-        let Source { shape, values, gate } = self.source;
+        let Source { shape, values, gate, .. } = self.source;
         let (nb, m) = (blocks(shape.channels), shape.positions());
         for tap in 0..9 {
             for i in 0..n {
@@ -210,7 +210,7 @@ impl Strip<'_> {
 unsafe fn write_planar(finish: Finish<'_>, channels: usize, position: usize, values: &[f32; LANES]) {
     for (c, &v) in values.iter().enumerate().take(channels) {
         // SAFETY: the caller vouches for the position.
-        let y = unsafe { &mut *finish.y.at(c * finish.positions + position) };
+        let y = unsafe { &mut *finish.y.at(c * finish.shape.positions() + position) };
         *y = match finish.kind {
             FinishKind::Acc(style_core::Acc::Store) => v,
             FinishKind::Acc(style_core::Acc::Add) => *y + v,

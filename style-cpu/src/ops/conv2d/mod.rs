@@ -38,20 +38,25 @@ enum Direction {
     Backward,
 }
 
-/// What is read: a tensor, and the gate it passes through.
+/// What is read: a tensor, or what the adjoint of an average pool makes of it, and the gate that passes through.
 #[derive(Clone, Copy)]
 struct Source<'a> {
+    /// As it is read: where it is pooled, twice as large as the tensor, and one more if odd.
     shape: Shape,
     values: &'a [f32],
     gate: Option<&'a [u16]>,
+    pooled: bool,
 }
 
 /// What is done with a result before and as it is written.
 #[derive(Clone, Copy)]
 struct Finish<'a> {
-    positions: usize,
+    /// Of the output before any pool.
+    shape: Shape,
     y: Shared<f32>,
     kind: FinishKind<'a>,
+    /// Whether the mean of each 2x2 window is written.
+    pooled: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -68,26 +73,49 @@ impl Finish<'_> {
     /// `y` must be blocked and have this block and position, which no other thread touches.
     #[inline(always)]
     unsafe fn write<S: Simd>(self, simd: S, block: usize, position: usize, v: S::V) {
-        let vector = block * self.positions + position;
-        // SAFETY: the caller vouches for the place in `y`; the bias is padded to whole blocks; a gate has a word for
-        // each vector of `y`.
+        // SAFETY: the caller vouches for the place in `y`.
         unsafe {
-            let at = self.y.at(vector * LANES);
-            let v = match self.kind {
-                FinishKind::Acc(Acc::Store) => v,
-                FinishKind::Acc(Acc::Add) => simd.add(v, simd.load(at)),
+            let at = self.y.at((block * self.shape.positions() + position) * LANES);
+            let v = self.finished(simd, block, position, v);
+            let v = if let FinishKind::Acc(Acc::Add) = self.kind { simd.add(v, simd.load(at)) } else { v };
+            simd.store(v, at);
+        }
+    }
+
+    /// Bias and ReLU on sixteen channels of one position, whose gate it writes.
+    ///
+    /// # Safety
+    /// The block and position must be within the shape, and no other thread must touch their gate.
+    #[inline(always)]
+    unsafe fn finished<S: Simd>(self, simd: S, block: usize, position: usize, v: S::V) -> S::V {
+        // SAFETY: the bias is padded to whole blocks; a gate has a word for each vector before the pool.
+        unsafe {
+            match self.kind {
+                FinishKind::Acc(_) => v,
                 FinishKind::Bias(bias) => simd.add(v, simd.load(bias[block * LANES..].as_ptr())),
                 FinishKind::Relu(bias, gate) => {
                     let v = simd.add(v, simd.load(bias[block * LANES..].as_ptr()));
                     let mask = simd.positive(v);
                     if let Some(gate) = gate {
-                        *gate.at(vector) = mask;
+                        *gate.at(block * self.shape.positions() + position) = mask;
                     }
                     simd.gate(mask, v)
                 }
-            };
-            simd.store(v, at);
+            }
         }
+    }
+
+    /// Writes the mean of a window of four finished values, sixteen channels of each, at a position of the pool.
+    ///
+    /// # Safety
+    /// `y` must be blocked and have this block and position, which no other thread touches.
+    #[inline(always)]
+    unsafe fn write_mean<S: Simd>(self, simd: S, block: usize, position: usize, window: [S::V; 4]) {
+        let positions = (self.shape.height / 2) * (self.shape.width / 2);
+        let [a, b, c, d] = window;
+        let mean = simd.mul(simd.splat(0.25), simd.add(simd.add(a, b), simd.add(c, d)));
+        // SAFETY: the caller vouches for the place in `y`.
+        unsafe { simd.store(mean, self.y.at((block * positions + position) * LANES)) };
     }
 }
 
@@ -109,6 +137,17 @@ fn is_direct(in_channels: usize, out_channels: usize) -> bool {
 }
 
 impl Cpu {
+    fn expect_pools(&self, op: &Conv2d) -> Result<()> {
+        if self.conv2d_pools(op) {
+            return Ok(());
+        }
+        let message = format!(
+            "a convolution of {} to {} channels cannot take in a pool here; pool apart",
+            op.in_channels, op.out_channels
+        );
+        Err(Error::new(ErrorKind::Unsupported, message))
+    }
+
     fn convolve(
         &self,
         op: &Conv2d,
@@ -171,6 +210,10 @@ impl Conv2dOps for Cpu {
         vectors.saturating_add(blocks(out_channels)).saturating_mul(size_of::<Lanes>())
     }
 
+    fn conv2d_pools(&self, op: &Conv2d) -> bool {
+        !is_direct(op.in_channels, op.out_channels)
+    }
+
     fn conv2d_workspace(&self, op: &Conv2d) -> usize {
         let threads = self.threads.count();
         let vectors = if is_direct(op.in_channels, op.out_channels) {
@@ -192,22 +235,27 @@ impl Conv2dOps for Cpu {
         workspace: &mut Workspace,
     ) -> Result<()> {
         expect_shape("the input of a convolution", op.input(), x.shape())?;
-        expect_shape("the output of a convolution", op.output(), y.shape())?;
-        let source = Source { shape: op.input(), values: x.values(), gate: None };
+        let pooled = matches!(epilogue, Epilogue::ReluPool | Epilogue::ReluPoolGate(_));
+        if pooled {
+            self.expect_pools(op)?;
+        }
+        let output = if pooled { op.pooled() } else { op.output() };
+        expect_shape("the output of a convolution", output, y.shape())?;
+        let source = Source { shape: op.input(), values: x.values(), gate: None, pooled: false };
         let bias = &filter.bias;
         let planar = y.is_planar();
         let mut planar_gate = None;
         let kind = match epilogue {
             Epilogue::Bias => FinishKind::Bias(bias),
-            Epilogue::Relu => FinishKind::Relu(bias, None),
-            Epilogue::ReluGate(gate) => {
+            Epilogue::Relu | Epilogue::ReluPool => FinishKind::Relu(bias, None),
+            Epilogue::ReluGate(gate) | Epilogue::ReluPoolGate(gate) => {
                 gate.expect(op.output())?;
                 let words = Shared::new(&mut gate.words);
                 planar_gate = planar.then_some(gate);
                 FinishKind::Relu(bias, (!planar).then_some(words))
             }
         };
-        let finish = Finish { positions: op.output().positions(), y: Shared::new(y.values_mut()), kind };
+        let finish = Finish { shape: op.output(), y: Shared::new(y.values_mut()), kind, pooled };
         self.convolve(op, Direction::Forward, source, filter, finish, workspace)?;
         if let Some(gate) = planar_gate {
             // Words of a planar tensor span rows, so they are made afterwards: the gate is open where y > 0.
@@ -228,14 +276,19 @@ impl Conv2dOps for Cpu {
         dx: &mut Tensor,
         workspace: &mut Workspace,
     ) -> Result<()> {
-        expect_shape("the output gradient of a convolution", op.output(), dy.shape())?;
+        let pooled = dy.shape() == op.pooled() && dy.shape() != op.output();
+        if pooled {
+            self.expect_pools(op)?;
+        } else {
+            expect_shape("the output gradient of a convolution", op.output(), dy.shape())?;
+        }
         expect_shape("the input gradient of a convolution", op.input(), dx.shape())?;
         if let Some(gate) = gate {
             gate.expect(op.output())?;
         }
-        let source = Source { shape: op.output(), values: dy.values(), gate: gate.map(|g| g.words.as_slice()) };
-        let positions = op.input().positions();
-        let finish = Finish { positions, y: Shared::new(dx.values_mut()), kind: FinishKind::Acc(acc) };
+        let source = Source { shape: op.output(), values: dy.values(), gate: gate.map(|g| g.words.as_slice()), pooled };
+        let y = Shared::new(dx.values_mut());
+        let finish = Finish { shape: op.input(), y, kind: FinishKind::Acc(acc), pooled: false };
         self.convolve(op, Direction::Backward, source, filter, finish, workspace)
     }
 }

@@ -291,9 +291,20 @@ fn load_input<S: Simd>(simd: S, source: Source<'_>, layout: &Layout, block: usiz
         return simd.splat(0.0);
     }
     let vector = (block * layout.height + r - 1) * layout.width + c - 1;
-    // SAFETY: the position is inside the picture, as was just checked, and so is the block.
+    // SAFETY: the position is inside the picture, as was just checked, and so is the block; of a pooled source, the
+    // window is inside of what is pooled.
     unsafe {
-        let v = simd.load(source.values.as_ptr().add(vector * LANES));
+        let v = if source.pooled {
+            let (height, width) = (layout.height / 2, layout.width / 2);
+            let (r, c) = ((r - 1) / 2, (c - 1) / 2);
+            if r == height || c == width {
+                return simd.splat(0.0);
+            }
+            let window = (block * height + r) * width + c;
+            simd.mul(simd.splat(0.25), simd.load(source.values.as_ptr().add(window * LANES)))
+        } else {
+            simd.load(source.values.as_ptr().add(vector * LANES))
+        };
         match source.gate {
             None => v,
             Some(gate) => simd.gate(*gate.get_unchecked(vector), v),
@@ -362,14 +373,27 @@ fn transform_back<S: Simd>(
                 // SAFETY: `outputs` holds 36 x group x tiles vectors.
                 unsafe { simd.load(outputs.as_ptr().add((first + (i * IN + j) * stride) * LANES)) }
             })));
+            let mut above = [zero; OUT];
             for i in 0..OUT.min(layout.height - row) {
-                let values = output_transform(simd, array!(zero, j => columns[j][i]));
-                for (j, v) in values.into_iter().enumerate().take(layout.width - column) {
+                let mut values = output_transform(simd, array!(zero, j => columns[j][i]));
+                for j in 0..OUT.min(layout.width - column) {
                     let position = (row + i) * layout.width + column + j;
                     // SAFETY: the position is inside the picture and in this item's tiles, which no other item has
-                    // for this block of channels.
-                    unsafe { finish.write(simd, block, position, v) };
+                    // for this block of channels. Windows of a pool lie within a tile.
+                    unsafe {
+                        if !finish.pooled {
+                            finish.write(simd, block, position, values[j]);
+                            continue;
+                        }
+                        values[j] = finish.finished(simd, block, position, values[j]);
+                        if i % 2 == 1 && j % 2 == 1 {
+                            let window = [above[j - 1], above[j], values[j - 1], values[j]];
+                            let pooled = (row + i) / 2 * (layout.width / 2) + (column + j) / 2;
+                            finish.write_mean(simd, block, pooled, window);
+                        }
+                    }
                 }
+                above = values;
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Convolution.
 
 use libtest_mimic::Failed;
-use style_core::ops::{Conv2d, Epilogue};
-use style_core::{Acc, Backend, Shape};
+use style_core::ops::{Conv2d, Epilogue, Pool2d};
+use style_core::{Acc, Backend, ErrorKind, Pooling, Shape};
 
 use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near_scalar, same_bits, served_or_misfit};
 use crate::oracle::conv2d::{self as oracle, Weights};
@@ -56,6 +56,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
         cases.push(Case::new(name("bwd"), move |b, rng| backward(b, &op, rng)));
         cases.push(Case::new(name("fused"), move |b, rng| fused(b, &op, rng)));
         cases.push(Case::new(name("adjoint"), move |b, rng| adjoint(b, &op, rng)));
+        cases.push(Case::new(name("pooled"), move |b, rng| pooled(b, &op, rng)));
         cases.push(Case::new(name("repeat"), move |b, rng| repeat(b, &op, rng)));
     }
     cases.push(Case::new("conv2d/activations", activations));
@@ -170,6 +171,49 @@ fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
             let fused = run_bwd(&lab, op, &filter, &dy, Some(&gate), (acc, &previous))?;
             let composed = run_bwd(&lab, op, &filter, &by_hand, None, (acc, &previous))?;
             equal(&format!("a gate beside dy gated by hand, {acc:?}"), &fused, &composed)?;
+        }
+    }
+    Ok(())
+}
+
+/// An average pool taken in equals the pool apart, in both directions. No tolerance.
+fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
+    if op.pooled().is_empty() {
+        return Ok(());
+    }
+    let (x, w, dy) = (Array::random(op.input(), rng), random_weights(op, rng), Array::random(op.pooled(), rng));
+    let previous = Array::random(op.input(), rng);
+    let (filter, mut workspace) = (pack(b, &w)?, b.workspace(b.conv2d_workspace(op))?);
+    if !b.conv2d_pools(op) {
+        let (x, mut y, mut dx) = (b.tensor(op.input())?, b.tensor(op.pooled())?, b.tensor(op.input())?);
+        let forwards = b.conv2d_fwd(op, &x, &filter, Epilogue::ReluPool, &mut y, &mut workspace);
+        super::refused("a pool that is not taken in", ErrorKind::Unsupported, forwards)?;
+        let backwards = b.conv2d_bwd(op, &y, None, &filter, Acc::Store, &mut dx, &mut workspace);
+        return super::refused("a pool that is not taken in, backwards", ErrorKind::Unsupported, backwards);
+    }
+    let pool = Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width };
+    for lab in Lab::both(b) {
+        let (x, mut whole, mut apart) = (lab.put(&x)?, lab.blank(op.output())?, lab.blank(op.pooled())?);
+        let (mut gate, mut taken_gate) = (b.gate(op.output())?, b.gate(op.output())?);
+        b.conv2d_fwd(op, &x, &filter, Epilogue::ReluGate(&mut gate), &mut whole, &mut workspace)?;
+        b.pool2d_fwd(&pool, &whole, &mut apart, None)?;
+        let apart = lab.get(&apart)?;
+        let mut y = lab.blank(op.pooled())?;
+        b.conv2d_fwd(op, &x, &filter, Epilogue::ReluPool, &mut y, &mut workspace)?;
+        equal("ReluPool beside Relu and a pool", &lab.get(&y)?, &apart)?;
+        let mut y = lab.blank(op.pooled())?;
+        b.conv2d_fwd(op, &x, &filter, Epilogue::ReluPoolGate(&mut taken_gate), &mut y, &mut workspace)?;
+        equal("ReluPoolGate beside ReluGate and a pool", &lab.get(&y)?, &apart)?;
+
+        let mut spread = lab.blank(op.output())?;
+        b.pool2d_bwd(&pool, &lab.put(&dy)?, None, Acc::Store, &mut spread)?;
+        let spread = Array::from_f32(op.output(), &lab.get(&spread)?);
+        for (gate, taken) in [(None, None), (Some(&gate), Some(&taken_gate))] {
+            for acc in ACCS {
+                let composed = run_bwd(&lab, op, &filter, &spread, gate, (acc, &previous))?;
+                let fused = run_bwd(&lab, op, &filter, &dy, taken, (acc, &previous))?;
+                equal(&format!("the gradient behind a pool, {acc:?}"), &fused, &composed)?;
+            }
         }
     }
     Ok(())

@@ -48,6 +48,7 @@ fn conv2d() {
     must_notice("conv2d/adjoint", &[ConvBackwardNotRotated]);
     must_notice("conv2d/repeat", &[DifferentEveryTime("conv2d")]);
     must_notice("conv2d/misfit", &[ConvTakesTransposedInput, ConvPanics]);
+    must_notice("conv2d/pooled", &[ConvPoolSums, ConvPoolSpreadWhole, ConvPoolGateClosed]);
     must_notice("conv2d/fused", &[GateInverted, GateOpen]);
     must_notice("conv2d/closed-at-zero", &[GateOpenAtZero]);
 }

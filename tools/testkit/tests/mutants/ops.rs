@@ -41,6 +41,10 @@ impl Conv2dOps for Mutant {
         R.filter_bytes(in_channels, out_channels)
     }
 
+    fn conv2d_pools(&self, _op: &Conv2d) -> bool {
+        true
+    }
+
     fn conv2d_workspace(&self, op: &Conv2d) -> usize {
         R.conv2d_workspace(op)
     }
@@ -62,6 +66,10 @@ impl Conv2dOps for Mutant {
         };
         if self.makes(ConvPanics) {
             assert_eq!(self.shape(x), op.input());
+        }
+        let pooled = matches!(epilogue, Epilogue::ReluPool | Epilogue::ReluPoolGate(_));
+        if pooled {
+            return self.conv2d_pool_fwd(op, &taken, filter, epilogue, y, workspace);
         }
         let mut linear = R.tensor(self.shape(y))?;
         R.conv2d_fwd(op, &taken, &filter.forwards, Epilogue::Bias, &mut linear, workspace)?;
@@ -104,13 +112,51 @@ impl Conv2dOps for Mutant {
         workspace: &mut (),
     ) -> Result<()> {
         let mut gated = dy.inner.clone();
+        if self.shape(dy) == op.pooled() && op.pooled() != op.output() {
+            gated = R.tensor(op.output())?;
+            R.pool2d_bwd(&pool_behind(op), &dy.inner, None, Acc::Store, &mut gated)?;
+            if self.makes(ConvPoolSpreadWhole) {
+                change(&mut gated, |_, v| 4.0 * v);
+            }
+        }
         if let Some(gate) = gate {
             expect_shape("a gate", op.output(), gate.shape)?;
-            expect_shape("dy", op.output(), self.shape(dy))?;
+            expect_shape("dy", op.output(), R.shape(&gated))?;
             change(&mut gated, |i, v| if gate.marks[i] == 1 { v } else { 0.0 });
         }
         let acc = self.acc("conv2d", acc);
         R.conv2d_bwd(op, &gated, None, &filter.backwards, acc, &mut dx.inner, workspace)
+    }
+}
+
+/// The average pool that a convolution may take in.
+fn pool_behind(op: &Conv2d) -> Pool2d {
+    Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width }
+}
+
+impl Mutant {
+    fn conv2d_pool_fwd(
+        &self,
+        op: &Conv2d,
+        x: &<Reference as Storage>::Tensor,
+        filter: &Filter,
+        epilogue: Epilogue<'_, Marks>,
+        y: &mut Tensor,
+        workspace: &mut (),
+    ) -> Result<()> {
+        expect_shape("y", op.pooled(), self.shape(y))?;
+        let mut whole = R.tensor(op.output())?;
+        R.conv2d_fwd(op, x, &filter.forwards, Epilogue::Relu, &mut whole, workspace)?;
+        R.pool2d_fwd(&pool_behind(op), &whole, &mut y.inner, None)?;
+        if self.makes(ConvPoolSums) {
+            change(&mut y.inner, |_, v| 4.0 * v);
+        }
+        if let Epilogue::ReluPoolGate(gate) = epilogue {
+            expect_shape("a gate", op.output(), gate.shape)?;
+            let closed = self.makes(ConvPoolGateClosed);
+            gate.marks = read(&whole).into_iter().map(|v| u8::from(v > 0.0 && !closed)).collect();
+        }
+        Ok(())
     }
 }
 
