@@ -68,6 +68,7 @@ pub(crate) fn differences(what: &str, session: &mut Session<Reference>) {
         };
         let h = 1.0 / 64.0;
         let difference = (at(h) - at(-h)) / (2.0 * f64::from(h));
-        assert!((slope - difference).abs() <= 3e-3 * norm, "{what}: {slope} is not {difference}");
+        // Losses are sums of values stored in f32, and their differences a few digits shorter.
+        assert!((slope - difference).abs() <= 1e-2 * norm, "{what}: {slope} is not {difference}");
     }
 }

@@ -186,16 +186,18 @@ impl Conv2dOps for Reference {
         }
         let linear = oracle::conv2d::fwd(op, &x.get(), &filter.0);
         let relu = oracle::conv2d::relu(&linear);
+        // As the pool apart would read it.
+        let stored = || Array::from_f32(op.output(), &relu.to_f32());
         match epilogue {
             Epilogue::Bias => y.set(Acc::Store, &linear),
             Epilogue::Relu => y.set(Acc::Store, &relu),
-            Epilogue::ReluPool => y.set(Acc::Store, &oracle::pool2d::fwd(&pool_behind(op), &relu).0),
+            Epilogue::ReluPool => y.set(Acc::Store, &oracle::pool2d::fwd(&pool_behind(op), &stored()).0),
             Epilogue::ReluGate(gate) => {
                 y.set(Acc::Store, &relu);
                 gate.marks = y.data.iter().map(|&v| u8::from(v > 0.0)).collect();
             }
             Epilogue::ReluPoolGate(gate) => {
-                y.set(Acc::Store, &oracle::pool2d::fwd(&pool_behind(op), &relu).0);
+                y.set(Acc::Store, &oracle::pool2d::fwd(&pool_behind(op), &stored()).0);
                 gate.marks = relu.to_f32().iter().map(|&v| u8::from(v > 0.0)).collect();
             }
         }
