@@ -23,8 +23,9 @@ enum Align {
 
 /// A contact sheet: rows of pictures on white, with labels below each, above the columns, beside the rows, and a title.
 ///
-/// Cells are of one size, and pictures are fitted into theirs and centred. Text is black, and has 16 to 32 pixels a
-/// line, depending on the size of the cells; where it does not fit it is set smaller, and at last cut with an ellipsis.
+/// Cells are of one size, and pictures are fitted into theirs: on their labels, or centred without one. Text is black,
+/// and has 16 to 32 pixels a line, depending on the size of the cells; where it does not fit it is set smaller, and at
+/// last cut with an ellipsis.
 /// It can have the letters of Latin-1; each other is drawn as a question mark.
 ///
 /// ```
