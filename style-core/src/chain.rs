@@ -4,7 +4,7 @@
 //! other layer a gate (one bit an element) or switches (two) remain. All else passes through two scratch tensors.
 
 use crate::ops::{Conv2d, Epilogue, Pool2d, ReluRule};
-use crate::{Acc, Backend, Error, ErrorKind, Network, Pooling, Result, Shape};
+use crate::{Acc, Backend, Error, ErrorKind, Network, PlannedConvolution, Pooling, Result, Shape};
 
 /// What one pass over the chain needs, worked out from shapes alone.
 #[derive(Clone, Debug)]
@@ -139,6 +139,20 @@ impl ChainPlan {
             Op::Pool(_) => 0,
         });
         buffers.chain(memories).fold(0, usize::saturating_add)
+    }
+
+    /// How the convolutions are computed.
+    pub(crate) fn convolutions<B: Backend>(&self, network: &Network<B>) -> Vec<PlannedConvolution> {
+        let planned = |step: &Step| {
+            let (conv, pool_taken_in) = match &step.op {
+                Op::Conv(conv) => (conv, false),
+                Op::ConvPool(conv) => (conv, true),
+                Op::Pool(_) => return None,
+            };
+            let layer = network.layers.get(step.layer)?.name.clone();
+            Some(PlannedConvolution { layer, algorithm: network.backend().conv2d_algorithm(conv), pool_taken_in })
+        };
+        self.steps.iter().filter_map(planned).collect()
     }
 
     /// Shape of the features at a tap.

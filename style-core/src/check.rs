@@ -74,6 +74,7 @@ impl<B: Backend> SessionBuilder<B> {
             activations: main.bytes(backend).saturating_add(scratch),
             workspace: main.workspace(),
             optimizer: vector.saturating_mul(self.optimizer.vectors()),
+            convolutions: main.convolutions(&self.network),
         })
     }
 

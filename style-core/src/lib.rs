@@ -41,7 +41,7 @@ pub use network::Network;
 pub use objective::{LayerLoss, LayerWeight, Losses};
 pub use observer::{Observer, View};
 pub use optim::{AdamOptions, LbfgsOptions, Optimizer};
-pub use plan::Plan;
+pub use plan::{Plan, PlannedConvolution};
 pub use preset::Preset;
 pub use probe::{Neuron, Probe, Response};
 pub use session::{Progress, Session};

@@ -1,9 +1,12 @@
-//! What a session takes, known before it starts.
+//! What a session takes and how it computes, known before it starts.
 
-/// Bytes that a session takes on its device, from shapes alone; see [`crate::SessionBuilder::plan`].
+use std::fmt;
+
+/// Bytes that a session takes on its device, and how its convolutions are computed, from shapes alone; see
+/// [`crate::SessionBuilder::plan`].
 ///
-/// Host memory beside it is a few copies of the pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Host memory beside it is a few copies of the pictures. `to_string()` makes a table of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
     /// The network's packed filters, shared by all sessions on it.
@@ -18,6 +21,20 @@ pub struct Plan {
     pub workspace: usize,
     /// The image, its gradient and the optimiser's vectors.
     pub optimizer: usize,
+    /// The convolutions of an iteration.
+    pub convolutions: Vec<PlannedConvolution>,
+}
+
+/// How the convolution of a layer is computed, forward and backward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedConvolution {
+    /// The layer.
+    pub layer: String,
+    /// The backend's name for it, `winograd F(4x4, 3x3)` for instance.
+    pub algorithm: &'static str,
+    /// Whether the average pool behind it is done by the same operation.
+    pub pool_taken_in: bool,
 }
 
 impl Plan {
@@ -26,5 +43,27 @@ impl Plan {
     pub fn peak(&self) -> usize {
         let iterating = [self.activations, self.workspace, self.optimizer].into_iter().fold(0, usize::saturating_add);
         self.filters.saturating_add(self.targets).saturating_add(iterating.max(self.style_pass))
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            ("filters", self.filters),
+            ("targets", self.targets),
+            ("style pass", self.style_pass),
+            ("activations", self.activations),
+            ("workspace", self.workspace),
+            ("optimizer", self.optimizer),
+            ("peak", self.peak()),
+        ];
+        for (name, bytes) in parts {
+            writeln!(f, "{name:<12}{:>10.1} MiB", bytes as f64 / f64::from(1 << 20))?;
+        }
+        for conv in &self.convolutions {
+            let pool = if conv.pool_taken_in { ", with the pool behind it" } else { "" };
+            writeln!(f, "{:<12}{}{pool}", conv.layer, conv.algorithm)?;
+        }
+        Ok(())
     }
 }

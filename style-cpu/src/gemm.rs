@@ -1,27 +1,34 @@
 //! The micro-kernel: one small matrix product in registers, which convolution, Gram matrix and Gram gradient all
 //! come down to.
 //!
-//! `C[r, j] = sum_k A[r, k] B[k, j]` for a few rows `r` and one or two panels of sixteen columns `j`, each sum taken
-//! in order of `k`, so a result does not depend on how the work is cut up.
+//! `C[r, j] (=|+=) sum_k A[r, k] B[k, j]` for a few rows `r` and one or two panels of sixteen columns `j`, each sum
+//! taken in order of `k` from what it begins with, so a result does not depend on how the work is cut up.
 //!
-//! - `A[r, k] = a[offsets[k / 16] + ROW r + STEP (k % 16)]`. `ROW = 16, STEP = 1` reads rows that are positions of a
+//! - `A[r, k] = a[a_stride (k / 16) + ROW r + STEP (k % 16)]`. `ROW = 16, STEP = 1` reads rows that are positions of a
 //!   blocked tensor, `k` its channels; `ROW = 1, STEP = 16` reads rows that are channels of one block, `k` positions.
 //! - `B[k, j] = b[panel_stride (j / 16) + 16 k + j % 16]`: a panel is `k` vectors.
 //! - `C[r, j] = c[c_stride (j / 16) + 16 r + j % 16]`: positions of a blocked tensor.
 //!
 //! [`products`] makes the functions of one instruction set; they are compiled once each and called from every op.
 
+use style_core::Acc;
+
 use crate::simd::{LANES, Simd};
+
+/// How many terms ahead a panel is asked for: it streams from the second level of cache or beyond.
+const AHEAD: usize = 12;
 
 /// The operands of a product.
 #[derive(Clone, Copy)]
-pub(crate) struct Product<'a> {
+pub(crate) struct Product {
     pub(crate) a: *const f32,
-    pub(crate) offsets: &'a [usize],
+    pub(crate) a_stride: usize,
     pub(crate) b: *const f32,
     pub(crate) panel_stride: usize,
-    /// Terms of each sum; all but the last entry of `offsets` stand for sixteen.
+    /// Terms of each sum.
     pub(crate) k: usize,
+    /// Whether the sums begin with zero or with what `C` holds.
+    pub(crate) acc: Acc,
     pub(crate) c: *mut f32,
     pub(crate) c_stride: usize,
 }
@@ -29,35 +36,44 @@ pub(crate) struct Product<'a> {
 /// One tile of the product, `R` rows by `P` panels, in registers.
 ///
 /// # Safety
-/// `product.offsets` must have `k / 16` entries, rounded up; every `A[r, k]` and `B[k, j]` as defined above must be
-/// readable and every `C[r, j]` writable, for `r < R`, `k < product.k`, `j < 16 P`.
+/// Every `A[r, k]` and `B[k, j]` as defined above must be readable and every `C[r, j]` writable, and readable for
+/// `Acc::Add`, for `r < R`, `k < product.k`, `j < 16 P`.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, const R: usize, const P: usize, const ROW: usize, const STEP: usize>(
     simd: S,
-    product: Product<'_>,
+    product: Product,
 ) {
-    let Product { a, offsets, mut b, panel_stride, k, c, c_stride } = product;
+    let Product { mut a, a_stride, mut b, panel_stride, k, acc, c, c_stride } = product;
     let mut sums = [[simd.splat(0.0); P]; R];
-    for (i, &offset) in offsets.iter().enumerate() {
-        // SAFETY: pointers stay within the operands that the caller vouches for.
-        unsafe {
-            let a = a.add(offset);
-            if k - i * LANES >= LANES {
-                for l in 0..LANES {
-                    step::<S, R, P, ROW>(simd, a.add(l * STEP), b.add(l * LANES), panel_stride, &mut sums);
-                }
-            } else {
-                for l in 0..k - i * LANES {
-                    step::<S, R, P, ROW>(simd, a.add(l * STEP), b.add(l * LANES), panel_stride, &mut sums);
+    // SAFETY: the caller vouches for the operands; pointers one block beyond their last one are made without being
+    // read.
+    unsafe {
+        if acc == Acc::Add {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.load(c.add(p * c_stride + r * LANES));
                 }
             }
-            b = b.add(LANES * LANES);
         }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        for (p, &sum) in sums.iter().enumerate() {
-            // SAFETY: the caller vouches for `C`.
-            unsafe { simd.store(sum, c.add(p * c_stride + r * LANES)) };
+        for _ in 0..k / LANES {
+            // Four terms a turn: as few branches as the smallest sums need, and small code.
+            for l in (0..LANES).step_by(4) {
+                let (a, b) = (a.add(l * STEP), b.add(l * LANES));
+                step::<S, R, P, ROW>(simd, a, b, panel_stride, &mut sums);
+                step::<S, R, P, ROW>(simd, a.add(STEP), b.add(LANES), panel_stride, &mut sums);
+                step::<S, R, P, ROW>(simd, a.add(2 * STEP), b.add(2 * LANES), panel_stride, &mut sums);
+                step::<S, R, P, ROW>(simd, a.add(3 * STEP), b.add(3 * LANES), panel_stride, &mut sums);
+            }
+            a = a.wrapping_add(a_stride);
+            b = b.wrapping_add(LANES * LANES);
+        }
+        for l in 0..k % LANES {
+            step::<S, R, P, ROW>(simd, a.add(l * STEP), b.add(l * LANES), panel_stride, &mut sums);
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (p, &sum) in sums.iter().enumerate() {
+                simd.store(sum, c.add(p * c_stride + r * LANES));
+            }
         }
     }
 }
@@ -75,11 +91,12 @@ unsafe fn step<S: Simd, const R: usize, const P: usize, const ROW: usize>(
     panel_stride: usize,
     sums: &mut [[S::V; P]; R],
 ) {
-    // SAFETY: the caller vouches for both.
+    // SAFETY: the caller vouches for both; an address to be prefetched may be any.
     unsafe {
         let mut columns = [simd.splat(0.0); P];
         for (p, column) in columns.iter_mut().enumerate() {
             *column = simd.load(b.add(p * panel_stride));
+            simd.prefetch(b.wrapping_add(p * panel_stride + AHEAD * LANES));
         }
         for (r, sums) in sums.iter_mut().enumerate() {
             let x = simd.splat(*a.add(r * ROW));
@@ -97,7 +114,7 @@ macro_rules! products {
         /// # Safety
         /// The processor must have these instructions; operands as for [`crate::gemm::tile`].
         $(#[$features])*
-        unsafe fn positions(product: crate::gemm::Product<'_>, rows: usize, panels: usize) {
+        unsafe fn positions(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
                 // SAFETY: the caller vouches for the operands.
                 $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, 16, 1>($simd, product) },)*
@@ -108,7 +125,7 @@ macro_rules! products {
         /// # Safety
         /// As for `positions`.
         $(#[$features])*
-        unsafe fn channels(product: crate::gemm::Product<'_>, rows: usize, panels: usize) {
+        unsafe fn channels(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
                 // SAFETY: the caller vouches for the operands.
                 $(($cr, $cp) => unsafe { crate::gemm::tile::<_, $cr, $cp, 1, 16>($simd, product) },)*

@@ -14,23 +14,25 @@
 //! Between instruction sets results agree to rounding only.
 
 mod gemm;
+mod memory;
 mod ops;
 mod parallel;
 mod simd;
 mod tensor;
 
-pub use ops::Filter;
+pub use ops::{Convolution, Filter};
 use parallel::Threads;
 pub use simd::Isa;
 use simd::Level;
 use style_core::{Error, ErrorKind, Result, Shape, Storage};
 pub use tensor::{Gate, Scalars, Switches, Tensor, Workspace};
 
-/// The CPU backend: an instruction set and threads. Cheap to clone; clones share their threads.
+/// The CPU backend: an instruction set, threads, and a way to convolve. Cheap to clone; clones share their threads.
 #[derive(Clone, Debug)]
 pub struct Cpu {
     level: Level,
     threads: Threads,
+    convolution: Convolution,
 }
 
 /// Describes a [`Cpu`].
@@ -40,6 +42,7 @@ pub struct CpuBuilder {
     isa: Option<Isa>,
     threads: Option<usize>,
     ambient: bool,
+    convolution: Convolution,
 }
 
 impl Cpu {
@@ -89,6 +92,12 @@ impl CpuBuilder {
         self
     }
 
+    /// Computes convolutions in this way; [`Convolution::Direct`] is the strict mode.
+    pub fn convolution(mut self, convolution: Convolution) -> Self {
+        self.convolution = convolution;
+        self
+    }
+
     /// The backend.
     ///
     /// # Errors
@@ -108,7 +117,7 @@ impl CpuBuilder {
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };
-        Ok(Cpu { level, threads })
+        Ok(Cpu { level, threads, convolution: self.convolution })
     }
 }
 
@@ -145,11 +154,11 @@ impl Storage for Cpu {
     }
 
     fn scalars(&self, count: usize) -> Result<Scalars> {
-        Ok(Scalars { values: tensor::zeroed(count, "scalars")? })
+        Ok(Scalars { values: memory::zeroed_vec(count, "scalars")? })
     }
 
     fn workspace(&self, bytes: usize) -> Result<Workspace> {
-        Ok(Workspace { memory: tensor::zeroed(bytes.div_ceil(size_of::<tensor::Lanes>()), "a workspace")? })
+        Ok(Workspace { memory: memory::zeroed(bytes.div_ceil(size_of::<tensor::Lanes>()), "a workspace")? })
     }
 
     fn tensor_bytes(&self, shape: Shape) -> usize {

@@ -100,6 +100,15 @@ impl<T> Shared<T> {
         Self(slice.as_mut_ptr())
     }
 
+    /// The destination from an element on.
+    ///
+    /// # Safety
+    /// `index` must lie within the slice, or at its end.
+    pub(crate) unsafe fn from(self, index: usize) -> Self {
+        // SAFETY: the caller vouches that the index is within the slice.
+        Self(unsafe { self.0.add(index) })
+    }
+
     /// # Safety
     /// `index` must lie within the slice, which must still be borrowed.
     #[inline(always)]

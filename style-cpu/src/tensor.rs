@@ -8,6 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use ndarray::{Array3, ArrayView3};
 use style_core::{Error, ErrorKind, Result, Shape, expect_shape};
 
+use crate::memory::{Memory, zeroed, zeroed_vec};
 use crate::simd::LANES;
 
 /// Most channels of a planar tensor.
@@ -21,20 +22,20 @@ pub(crate) struct Lanes(pub(crate) [f32; LANES]);
 /// A dense tensor.
 pub struct Tensor {
     shape: Shape,
-    memory: Vec<Lanes>,
+    memory: Memory<Lanes>,
 }
 
 /// One bit an element: where a ReLU let its input pass. Word `i` is for elements `16 i..` in storage order.
 pub struct Gate {
     shape: Shape,
-    pub(crate) words: Vec<u16>,
+    pub(crate) words: Memory<u16>,
 }
 
 /// Two bits an element of a max pool's output: which of `[0,0], [0,1], [1,0], [1,1]` it took, in two bit planes.
 pub struct Switches {
     shape: Shape,
-    pub(crate) column: Vec<u16>,
-    pub(crate) row: Vec<u16>,
+    pub(crate) column: Memory<u16>,
+    pub(crate) row: Memory<u16>,
 }
 
 /// A few `f64`.
@@ -44,7 +45,7 @@ pub struct Scalars {
 
 /// Scratch memory.
 pub struct Workspace {
-    pub(crate) memory: Vec<Lanes>,
+    pub(crate) memory: Memory<Lanes>,
 }
 
 impl Tensor {
@@ -65,7 +66,7 @@ impl Tensor {
     /// `OutOfMemory`.
     pub fn to_array(&self) -> Result<Array3<f32>> {
         let Shape { channels, height, width } = self.shape;
-        let mut values = zeroed(self.shape.len(), format_args!("an array {}", self.shape))?;
+        let mut values = zeroed_vec(self.shape.len(), format_args!("an array {}", self.shape))?;
         self.download(&mut values)?;
         let array = Array3::from_shape_vec((channels, height, width), values);
         array
@@ -99,13 +100,6 @@ pub(crate) fn stored(shape: Shape) -> usize {
 
 fn vectors(shape: Shape) -> usize {
     stored(shape).div_ceil(LANES)
-}
-
-pub(crate) fn zeroed<T: Zeroable>(count: usize, what: impl std::fmt::Display) -> Result<Vec<T>> {
-    bytemuck::allocation::try_zeroed_vec(count).map_err(|()| {
-        let bytes = count.saturating_mul(size_of::<T>());
-        Error::new(ErrorKind::OutOfMemory, format!("{bytes} bytes for {what} could not be had"))
-    })
 }
 
 impl Tensor {

@@ -82,6 +82,8 @@ pub trait Conv2dOps: Storage {
     fn pack(&self, in_channels: usize, out_channels: usize, weight: &[f32], bias: &[f32]) -> Result<Self::Filter>;
     /// Bytes of a packed filter.
     fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize;
+    /// How both directions of `op` are computed, from its shapes alone; for people to read.
+    fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str;
     /// Whether both directions of `op` can take in the average pool behind it.
     fn conv2d_pools(&self, op: &Conv2d) -> bool;
     /// Bytes of workspace that either direction of `op` wants.

@@ -37,7 +37,6 @@ impl Kernel for Rows<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { features, positions, blocks, block, range, sums } = self;
         sums.fill(0.0);
-        let offsets: [usize; PIECE / LANES] = std::array::from_fn(|i| i * LANES * LANES);
         let mut tile = [[[0.0f32; LANES]; LANES]; 2];
         for start in range.clone().step_by(PIECE) {
             let k = PIECE.min(range.end - start);
@@ -46,10 +45,11 @@ impl Kernel for Rows<'_> {
                 for row in (0..LANES).step_by(S::GRAM_ROWS) {
                     let product = Product {
                         a: features[(block * positions + start) * LANES + row..].as_ptr(),
-                        offsets: &offsets[..k.div_ceil(LANES)],
+                        a_stride: LANES * LANES,
                         b: features[(column * positions + start) * LANES..].as_ptr(),
                         panel_stride: positions * LANES,
                         k,
+                        acc: Acc::Store,
                         c: tile.as_mut_ptr().cast(),
                         c_stride: LANES * LANES,
                     };
@@ -77,7 +77,6 @@ struct Gradient<'a> {
     strip: std::ops::Range<usize>,
     acc: Acc,
     gradient: Shared<f32>,
-    offsets: &'a [usize],
 }
 
 impl Kernel for Gradient<'_> {
@@ -85,39 +84,25 @@ impl Kernel for Gradient<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { matrix, features, positions, blocks, strip, acc, gradient, offsets } = self;
+        let Self { matrix, features, positions, blocks, strip, acc, gradient } = self;
         let k = blocks * LANES;
-        let mut tile = [[[0.0f32; LANES]; LANES]; 2];
         for column in (0..blocks).step_by(S::PANELS) {
             let panels = S::PANELS.min(blocks - column);
             for rows in groups(strip.len(), S::ROWS) {
                 let start = strip.start + rows.start;
-                let at = |p: usize| ((column + p) * positions + start) * LANES;
-                // SAFETY: the rows are positions of the tensors; what is written belongs to this strip alone, or to
-                // `tile`, which has room for two panels of sixteen rows.
+                // SAFETY: the rows are positions of the tensors; what is written belongs to this strip alone.
                 unsafe {
-                    let (c, c_stride) = match acc {
-                        Acc::Store => (gradient.at(at(0)), positions * LANES),
-                        Acc::Add => (tile.as_mut_ptr().cast(), LANES * LANES),
-                    };
                     let product = Product {
                         a: features[start * LANES..].as_ptr(),
-                        offsets,
+                        a_stride: positions * LANES,
                         b: matrix[column * k * LANES..].as_ptr(),
                         panel_stride: k * LANES,
                         k,
-                        c,
-                        c_stride,
+                        acc,
+                        c: gradient.at((column * positions + start) * LANES),
+                        c_stride: positions * LANES,
                     };
                     simd.multiply_positions(product, rows.len(), panels);
-                    if acc == Acc::Add {
-                        for (p, tile) in tile.iter().enumerate().take(panels) {
-                            for (r, values) in tile.iter().enumerate().take(rows.len()) {
-                                let to = gradient.at(at(p) + r * LANES);
-                                simd.store(simd.add(simd.load(to), simd.load(values.as_ptr())), to);
-                            }
-                        }
-                    }
                 }
             }
         }
@@ -190,12 +175,11 @@ impl GramOps for Cpu {
             let (row, column) = (at / LANES % k, at / LANES / k * LANES + at % LANES);
             *value = if row < n && column < n { symmetric(row, column) } else { 0.0 };
         }
-        let offsets: Vec<_> = (0..nb).map(|block| block * m * LANES).collect();
         let gradient = Shared::new(dfeatures.values_mut());
         self.threads.for_each(m.div_ceil(STRIP), |i| {
             let strip = i * STRIP..m.min((i + 1) * STRIP);
-            let (matrix, offsets) = (&*matrix, &*offsets);
-            self.level.run(Gradient { matrix, features: f, positions: m, blocks: nb, strip, acc, gradient, offsets });
+            let matrix = &*matrix;
+            self.level.run(Gradient { matrix, features: f, positions: m, blocks: nb, strip, acc, gradient });
         });
         Ok(())
     }

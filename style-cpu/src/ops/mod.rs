@@ -10,7 +10,7 @@ mod relu;
 mod tv;
 mod vector;
 
-pub use conv2d::Filter;
+pub use conv2d::{Convolution, Filter};
 
 use std::ops::Range;
 

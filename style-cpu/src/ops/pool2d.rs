@@ -93,7 +93,7 @@ impl Pool2dOps for Cpu {
                 } else {
                     // Up to four channels: words may span rows, and there is little to do.
                     let mut windows = (0..rows.len()).flat_map(|i| extents.windows(x, i));
-                    for ((y, row), column) in y.chunks_mut(LANES).zip(row).zip(column) {
+                    for ((y, row), column) in y.chunks_mut(LANES).zip(&mut **row).zip(&mut **column) {
                         (*row, *column) = record(y, &mut windows);
                     }
                 }

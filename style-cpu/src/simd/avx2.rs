@@ -44,6 +44,10 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
     fn add(self, a: V, b: V) -> V {
         unsafe { (_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
     }
@@ -79,11 +83,11 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn multiply_positions(self, product: Product<'_>, rows: usize, panels: usize) {
+    unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize) {
         unsafe { positions(product, rows, panels) }
     }
     #[inline(always)]
-    unsafe fn multiply_channels(self, product: Product<'_>, panels: usize) {
+    unsafe fn multiply_channels(self, product: Product, panels: usize) {
         unsafe { channels(product, Self::GRAM_ROWS, panels) }
     }
 }

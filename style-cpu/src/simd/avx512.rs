@@ -38,6 +38,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(p, v) }
     }
     #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_add_ps(a, b) }
     }
@@ -62,11 +66,11 @@ impl Simd for Avx512 {
         unsafe { _mm512_maskz_mov_ps(mask, v) }
     }
     #[inline(always)]
-    unsafe fn multiply_positions(self, product: Product<'_>, rows: usize, panels: usize) {
+    unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize) {
         unsafe { positions(product, rows, panels) }
     }
     #[inline(always)]
-    unsafe fn multiply_channels(self, product: Product<'_>, panels: usize) {
+    unsafe fn multiply_channels(self, product: Product, panels: usize) {
         unsafe { channels(product, Self::GRAM_ROWS, panels) }
     }
 }

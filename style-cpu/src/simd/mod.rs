@@ -128,6 +128,9 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// Sixteen values must be writable at `p`; no alignment is asked.
     unsafe fn store(self, v: Self::V, p: *mut f32);
+    /// Asks for the line at `p`, of any address.
+    #[inline(always)]
+    fn prefetch(self, _p: *const f32) {}
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`.
@@ -145,12 +148,12 @@ pub(crate) trait Simd: Copy {
     ///
     /// # Safety
     /// As for [`crate::gemm::tile`], with `rows <= ROWS` and `panels <= PANELS`.
-    unsafe fn multiply_positions(self, product: Product<'_>, rows: usize, panels: usize);
+    unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize);
     /// The micro-kernel, rows being channels of one block, [`GRAM_ROWS`](Simd::GRAM_ROWS) of them.
     ///
     /// # Safety
     /// As for [`crate::gemm::tile`], with `panels <= PANELS`.
-    unsafe fn multiply_channels(self, product: Product<'_>, panels: usize);
+    unsafe fn multiply_channels(self, product: Product, panels: usize);
 
     /// Lanes of an array.
     #[inline(always)]

@@ -56,12 +56,12 @@ impl Simd for Portable {
         std::array::from_fn(|i| if mask >> i & 1 == 1 { v[i] } else { 0.0 })
     }
     #[inline(always)]
-    unsafe fn multiply_positions(self, product: Product<'_>, rows: usize, panels: usize) {
+    unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize) {
         // SAFETY: the caller vouches for the operands.
         unsafe { positions(product, rows, panels) }
     }
     #[inline(always)]
-    unsafe fn multiply_channels(self, product: Product<'_>, panels: usize) {
+    unsafe fn multiply_channels(self, product: Product, panels: usize) {
         // SAFETY: as above.
         unsafe { channels(product, Self::GRAM_ROWS, panels) }
     }

@@ -159,6 +159,10 @@ impl Conv2dOps for Reference {
         in_channels.saturating_mul(out_channels).saturating_mul(9 * 8)
     }
 
+    fn conv2d_algorithm(&self, _op: &Conv2d) -> &'static str {
+        "direct"
+    }
+
     fn conv2d_pools(&self, _op: &Conv2d) -> bool {
         true
     }

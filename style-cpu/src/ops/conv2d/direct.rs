@@ -2,14 +2,15 @@
 //! by the filters. `K` runs over the nine taps and, within a tap, over the channels: padded to sixteen for a blocked
 //! source, so that gathering copies whole vectors; unpadded for a planar one, whose few channels would be all padding.
 
-use style_core::{Result, Shape};
+use style_core::{Acc, Result, Shape};
 
 use super::{Direction, Finish, FinishKind, Source};
 use crate::Cpu;
 use crate::gemm::{Product, groups};
+use crate::memory::{Memory, zeroed};
 use crate::parallel::Slots;
 use crate::simd::{Kernel, LANES, Simd};
-use crate::tensor::{Lanes, PLANAR, Workspace, blocks, expect_workspace, is_planar, zeroed};
+use crate::tensor::{Lanes, PLANAR, Workspace, blocks, expect_workspace, is_planar};
 
 /// Positions of a strip.
 const STRIP: usize = 56;
@@ -43,9 +44,9 @@ pub(super) fn pack(
     out_channels: usize,
     weight: &[f32],
     direction: Direction,
-) -> Result<Vec<Lanes>> {
+) -> Result<Memory<Lanes>> {
     let (read, written) = channels(in_channels, out_channels, direction);
-    let mut panels: Vec<Lanes> = zeroed(panel_vectors(in_channels, out_channels, direction), "filters")?;
+    let mut panels: Memory<Lanes> = zeroed(panel_vectors(in_channels, out_channels, direction), "filters")?;
     for (w, tap, r) in (0..written).flat_map(|w| (0..9).flat_map(move |tap| (0..read).map(move |r| (w, tap, r)))) {
         let value = match direction {
             Direction::Forward => weight[(w * in_channels + r) * 9 + tap],
@@ -106,7 +107,6 @@ impl Kernel for Strip<'_> {
             self.gather_blocked(simd, n);
         }
         let Self { source, out_channels, panels, finish, row, strip, gathered } = self;
-        let offsets: Vec<_> = (0..k_blocks).map(|i| i * n * LANES).collect();
         let a: &[f32] = bytemuck::cast_slice(gathered);
         let b: &[f32] = bytemuck::cast_slice(panels);
         let position = row * source.shape.width + strip.start;
@@ -117,10 +117,11 @@ impl Kernel for Strip<'_> {
             for rows in groups(n, S::ROWS) {
                 let product = Product {
                     a: a[rows.start * LANES..].as_ptr(),
-                    offsets: &offsets,
+                    a_stride: n * LANES,
                     b: b[block * k_blocks * LANES * LANES..].as_ptr(),
                     panel_stride: k_blocks * LANES * LANES,
                     k: k_blocks * LANES,
+                    acc: Acc::Store,
                     c: tile.as_mut_ptr().cast(),
                     c_stride: LANES * LANES,
                 };
@@ -212,8 +213,8 @@ unsafe fn write_planar(finish: Finish<'_>, channels: usize, position: usize, val
         // SAFETY: the caller vouches for the position.
         let y = unsafe { &mut *finish.y.at(c * finish.shape.positions() + position) };
         *y = match finish.kind {
-            FinishKind::Acc(style_core::Acc::Store) => v,
-            FinishKind::Acc(style_core::Acc::Add) => *y + v,
+            FinishKind::Acc(Acc::Store) => v,
+            FinishKind::Acc(Acc::Add) => *y + v,
             FinishKind::Bias(bias) => v + bias[c],
             FinishKind::Relu(bias, _) => (v + bias[c]).max(0.0),
         };

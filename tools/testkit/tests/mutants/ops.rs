@@ -41,6 +41,10 @@ impl Conv2dOps for Mutant {
         R.filter_bytes(in_channels, out_channels)
     }
 
+    fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str {
+        R.conv2d_algorithm(op)
+    }
+
     fn conv2d_pools(&self, _op: &Conv2d) -> bool {
         true
     }

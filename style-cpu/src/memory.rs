@@ -1,0 +1,85 @@
+//! Memory, zeroed. Large pieces are mapped in huge pages where the system has them, which the kernels feel: they walk
+//! over many places at once, and small pages leave too few of them in the translation cache.
+
+use std::fmt::Display;
+use std::ops::{Deref, DerefMut};
+
+use bytemuck::Pod;
+use memmap2::MmapMut;
+use style_core::{Error, ErrorKind, Result};
+
+/// From here on memory is mapped: what a huge page is on most processors.
+const LARGE: usize = 2 << 20;
+
+/// A slice with memory of its own.
+pub(crate) struct Memory<T>(Kind<T>);
+
+enum Kind<T> {
+    Heap(Vec<T>),
+    Mapped(MmapMut),
+}
+
+/// `count` zeros, for `what`.
+pub(crate) fn zeroed<T: Pod>(count: usize, what: impl Display) -> Result<Memory<T>> {
+    let bytes = count.saturating_mul(size_of::<T>());
+    if bytes < LARGE {
+        return zeroed_vec(count, what).map(|values| Memory(Kind::Heap(values)));
+    }
+    let mapped = MmapMut::map_anon(bytes).map_err(|e| refused(bytes, what).with_source(e))?;
+    // A wish: a system without huge pages refuses it, and small ones do as well.
+    #[cfg(target_os = "linux")]
+    let _ = mapped.advise(memmap2::Advice::HugePage);
+    Ok(Memory(Kind::Mapped(mapped)))
+}
+
+/// The same on the heap, whatever its size.
+pub(crate) fn zeroed_vec<T: Pod>(count: usize, what: impl Display) -> Result<Vec<T>> {
+    bytemuck::allocation::try_zeroed_vec(count).map_err(|()| refused(count.saturating_mul(size_of::<T>()), what))
+}
+
+fn refused(bytes: usize, what: impl Display) -> Error {
+    Error::new(ErrorKind::OutOfMemory, format!("{bytes} bytes for {what} could not be had"))
+}
+
+impl<T: Pod> Deref for Memory<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match &self.0 {
+            Kind::Heap(values) => values,
+            // The length is a multiple of `T`'s size, and pages are more aligned than any `T` here.
+            Kind::Mapped(bytes) => bytemuck::cast_slice(bytes),
+        }
+    }
+}
+
+impl<T: Pod> DerefMut for Memory<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        match &mut self.0 {
+            Kind::Heap(values) => values,
+            Kind::Mapped(bytes) => bytemuck::cast_slice_mut(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_and_large_memory_is_zero_and_writable() {
+        for count in [0, 1, LARGE / 4 - 1, LARGE / 4, LARGE / 4 + 1] {
+            let mut memory = zeroed::<f32>(count, "a test").unwrap();
+            assert!(memory.len() == count && memory.iter().all(|&v| v == 0.0));
+            memory.fill(1.0);
+            assert_eq!(memory.iter().sum::<f32>(), count as f32);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_an_error() {
+        for count in [usize::MAX, usize::MAX / 4, isize::MAX as usize / 4] {
+            assert_eq!(zeroed::<f32>(count, "a test").err().map(|e| e.kind()), Some(ErrorKind::OutOfMemory));
+        }
+    }
+}

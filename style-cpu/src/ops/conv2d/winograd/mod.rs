@@ -1,0 +1,206 @@
+//! Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015):
+//! `Y = A^T [(G g G^T) . (B^T d B)] A`. Tiles of 4x4 outputs take 36 multiplications where the direct form takes 144,
+//! tiles of 6x6 take 64 instead of 324.
+//!
+//! For each of the points the sum over channels is a matrix product over tiles. Work is cut into blocks of tiles. With
+//! few channels an item does all stages for its block, in scratch memory that stays in its processor's cache. With many,
+//! the stages of a block are shared by all threads, each with its own points, so that the filters of a point are read
+//! once for a large block. The filters are transformed anew in each pass: that is a few percent of the work, and
+//! keeping them for both directions would take eight times their size.
+
+mod stages;
+mod tile;
+
+use std::marker::PhantomData;
+
+use style_core::{Result, Shape};
+
+use self::stages::{Filters, Item, Stage};
+use self::tile::{Four, Six};
+use super::{Convolution, Direction, Finish, FinishKind, Source};
+use crate::Cpu;
+use crate::memory::{Memory, zeroed};
+use crate::parallel::{Shared, Slots};
+use crate::simd::{Kernel, LANES};
+use crate::tensor::{Lanes, Workspace, blocks, expect_workspace};
+
+/// How one convolution is cut up; from shapes alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    width: usize,
+    height: usize,
+    /// Blocks of channels read and written.
+    read: usize,
+    written: usize,
+    /// Outputs of a tile along one side: 4 or 6.
+    out: usize,
+    tiles_across: usize,
+    tiles: usize,
+    /// Tiles of an item.
+    block: usize,
+    /// Room for so many tiles; odd, lest blocks of channels fall on the same lines of the cache.
+    stride: usize,
+    /// Whether all stages are done by one item.
+    fused: bool,
+}
+
+/// Most tiles of an item that does all stages: what is between them stays in the second level of cache.
+const FUSED: usize = 42;
+const FUSED_SIX: usize = 28;
+/// Most blocks of channels, read and written, of such an item.
+const FUSED_CHANNELS: usize = 16;
+/// Most tiles of a block whose stages are shared.
+const SHARED: usize = 126;
+
+impl Layout {
+    pub(super) fn new(convolution: Convolution, source: Shape, out_channels: usize) -> Self {
+        let Shape { channels, height, width } = source;
+        let (read, written) = (blocks(channels), blocks(out_channels));
+        let six = match convolution {
+            Convolution::Winograd6 => true,
+            // More channels make the transforms, whose tiles are larger, leave the cache; small maps waste tiles.
+            Convolution::Planned => read.max(written) <= 4 && width.min(height) >= 48,
+            _ => false,
+        };
+        let out = if six { 6 } else { 4 };
+        let tiles_across = width.div_ceil(out);
+        let tiles = height.div_ceil(out).saturating_mul(tiles_across);
+        let fused = read.saturating_add(written) <= FUSED_CHANNELS;
+        let most = match (fused, six) {
+            // Few tiles: items enough for several threads.
+            (true, true) => FUSED_SIX.min(tiles.div_ceil(8)),
+            (true, false) => FUSED.min(tiles.div_ceil(8)),
+            (false, _) => SHARED,
+        };
+        let block = tiles.clamp(1, most.max(1));
+        Self { width, height, read, written, out, tiles_across, tiles, block, stride: block | 1, fused }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        if self.out == 6 { "winograd F(6x6, 3x3)" } else { "winograd F(4x4, 3x3)" }
+    }
+
+    fn points(&self) -> usize {
+        (self.out + 2) * (self.out + 2)
+    }
+
+    /// Vectors of a pass' transformed filters, `[points, written, 16 read, 16]`.
+    fn filters(&self) -> usize {
+        self.read.saturating_mul(self.points() * LANES).saturating_mul(self.written)
+    }
+
+    /// Vectors of a block's transformed tiles, in and out.
+    fn scratch(&self) -> usize {
+        self.read.saturating_add(self.written).saturating_mul(self.points() * self.stride)
+    }
+
+    /// Vectors of workspace.
+    pub(super) fn workspace(&self, threads: usize) -> usize {
+        self.filters().saturating_add(self.scratch().saturating_mul(if self.fused { threads } else { 1 }))
+    }
+}
+
+pub(super) fn packed_vectors(in_channels: usize, out_channels: usize) -> usize {
+    blocks(out_channels).saturating_mul(in_channels).saturating_mul(9)
+}
+
+/// `[O/16, I, 9, 16]` of filters `[O, I, 3, 3]`.
+pub(super) fn pack(in_channels: usize, out_channels: usize, weight: &[f32]) -> Result<Memory<Lanes>> {
+    let mut packed: Memory<Lanes> = zeroed(packed_vectors(in_channels, out_channels), "filters")?;
+    for (i, &value) in weight.iter().enumerate() {
+        let (o, rest) = (i / (9 * in_channels), i % (9 * in_channels));
+        packed[o / LANES * 9 * in_channels + rest].0[o % LANES] = value;
+    }
+    Ok(packed)
+}
+
+pub(super) fn run(
+    cpu: &Cpu,
+    source: Source<'_>,
+    out_channels: usize,
+    raw: &[Lanes],
+    direction: Direction,
+    finish: Finish<'_>,
+    workspace: &mut Workspace,
+) -> Result<()> {
+    let layout = Layout::new(cpu.convolution, source.shape, out_channels);
+    let pass = Pass { cpu, layout, source, out_channels, raw, direction, finish };
+    if layout.out == 6 { pass.run::<Six>(workspace) } else { pass.run::<Four>(workspace) }
+}
+
+/// One direction of one convolution.
+struct Pass<'a> {
+    cpu: &'a Cpu,
+    layout: Layout,
+    source: Source<'a>,
+    out_channels: usize,
+    raw: &'a [Lanes],
+    direction: Direction,
+    finish: Finish<'a>,
+}
+
+impl Pass<'_> {
+    fn run<T>(self, workspace: &mut Workspace) -> Result<()>
+    where
+        for<'a> Filters<'a, T>: Kernel,
+        for<'a> Item<'a, T>: Kernel,
+    {
+        let Self { cpu, layout, source, out_channels, raw, direction, finish } = self;
+        expect_workspace(&mut workspace.memory, layout.workspace(1))?;
+        let (filters, scratch) = workspace.memory.split_at_mut(layout.filters());
+        let to = Shared::new(bytemuck::cast_slice_mut(filters));
+        let read = source.shape.channels;
+        cpu.threads.for_each(layout.written, |block| {
+            cpu.level.run(Filters {
+                tile: PhantomData,
+                raw,
+                direction,
+                read,
+                written: out_channels,
+                layout,
+                block,
+                to,
+            });
+        });
+        let filters: &[f32] = bytemuck::cast_slice(filters);
+        let cut = layout.read * layout.points() * layout.stride * LANES;
+        let item = |scratch: Shared<f32>, block: usize, stage: Stage| {
+            let tiles = block * layout.block..layout.tiles.min((block + 1) * layout.block);
+            // SAFETY: what the outputs take lies behind the inputs in the scratch memory.
+            let outputs = unsafe { scratch.from(cut) };
+            cpu.level.run(Item {
+                tile: PhantomData,
+                stage,
+                layout,
+                source,
+                filters,
+                tiles,
+                inputs: scratch,
+                outputs,
+                finish,
+            });
+        };
+        let count = layout.tiles.div_ceil(layout.block);
+        if layout.fused {
+            let slots = Slots::new(scratch, layout.scratch());
+            cpu.threads.for_each(count, |block| {
+                let mut slot = slots.take();
+                item(Shared::new(bytemuck::cast_slice_mut(&mut slot)), block, Stage::All);
+            });
+            return Ok(());
+        }
+        let scratch = Shared::new(bytemuck::cast_slice_mut(scratch));
+        // Sixteen blocks of channels: products large enough for the time it takes to hand them out.
+        let groups = layout.written.div_ceil(16);
+        for block in 0..count {
+            cpu.threads.for_each(layout.read, |i| item(scratch, block, Stage::Inputs(i)));
+            cpu.threads.for_each(layout.points() * groups, |i| {
+                let (point, group) = (i / groups, i % groups);
+                let (from, to) = (group * layout.written / groups, (group + 1) * layout.written / groups);
+                item(scratch, block, Stage::Products(point, from, to));
+            });
+            cpu.threads.for_each(layout.written, |i| item(scratch, block, Stage::Outputs(i)));
+        }
+        Ok(())
+    }
+}
