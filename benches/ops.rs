@@ -16,13 +16,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::random::{convolutions, he_weights};
+use common::operands::{self, Conv};
+use common::random::convolutions;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use style_transfer::cpu::{Cpu, Gate, Tensor};
-use style_transfer::ops::{Conv2d, Conv2dOps, Epilogue, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps};
+use style_transfer::cpu::{Cpu, Tensor};
+use style_transfer::ops::{GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps};
 use style_transfer::{Acc, Pooling, Shape, Storage};
-use testkit::Rng;
 
 /// Side of the picture whose shapes are measured.
 fn side() -> usize {
@@ -45,81 +45,28 @@ fn channels_and_sides(shape: Shape) -> String {
 
 /// A tensor of random values in -1..1.
 fn random(backend: &Cpu, shape: Shape) -> Tensor {
-    let mut rng = Rng::new("tensor");
-    let values: Vec<f32> = (0..shape.len()).map(|_| rng.unit() as f32).collect();
-    let mut tensor = backend.tensor(shape).expect("memory");
-    backend.upload(&values, &mut tensor).expect("the same shape");
-    tensor
+    operands::random(backend, shape).expect("memory")
 }
 
 fn zeros(backend: &Cpu, shape: Shape) -> Tensor {
     backend.tensor(shape).expect("memory")
 }
 
-/// The convolutions of VGG-19, each shape once.
-fn conv_shapes() -> Vec<Conv2d> {
-    let mut shapes: Vec<Conv2d> = vec![];
-    for c in convolutions() {
-        let side = side() >> (c.block - 1);
-        let op = Conv2d { in_channels: c.in_channels, out_channels: c.out_channels, height: side, width: side };
-        if !shapes.contains(&op) {
-            shapes.push(op);
-        }
-    }
-    shapes
-}
-
-/// All that a convolution touches, in both directions.
-struct Conv {
-    filter: <Cpu as Conv2dOps>::Filter,
-    gate: Gate,
-    x: Tensor,
-    y: Tensor,
-    workspace: <Cpu as Storage>::Workspace,
-}
-
-impl Conv {
-    /// With a gate that has been through a forward pass, so that half of it is open.
-    fn new(backend: &Cpu, op: &Conv2d) -> Self {
-        let weight = he_weights(op.in_channels, op.out_channels, &mut Rng::new("filter"));
-        let bias = vec![0.0; op.out_channels];
-        let mut conv = Self {
-            filter: backend.pack(op.in_channels, op.out_channels, &weight, &bias).expect("a filter"),
-            gate: backend.gate(op.output()).expect("memory"),
-            x: random(backend, op.input()),
-            y: zeros(backend, op.output()),
-            workspace: backend.workspace(backend.conv2d_workspace(op)).expect("memory"),
-        };
-        conv.forward(backend, op);
-        conv
-    }
-
-    fn forward(&mut self, backend: &Cpu, op: &Conv2d) {
-        let Self { filter, gate, x, y, workspace } = self;
-        backend.conv2d_fwd(op, x, filter, Epilogue::ReluGate(gate), y, workspace).expect("forward");
-    }
-
-    fn backward(&mut self, backend: &Cpu, op: &Conv2d) {
-        let Self { filter, gate, x, y, workspace } = self;
-        backend.conv2d_bwd(op, y, Some(gate), filter, Acc::Store, x, workspace).expect("backward");
-    }
-}
-
 /// Forward with bias, ReLU and gate; backward-data through the gate: as in an iteration.
 fn conv2d(c: &mut Criterion) {
     let mut group = group(c, "conv2d");
-    for op in conv_shapes() {
+    for op in operands::conv_shapes(side()) {
         group.throughput(Throughput::Elements(op.flops() as u64));
-        let shape = format!("{}x{}", op.in_channels, channels_and_sides(op.output()));
+        let shape = operands::conv_name(&op);
         for backend in common::backends() {
             let mut conv = None;
             group.bench_function(id("fwd", &shape, &backend), |bencher| {
-                let conv = conv.get_or_insert_with(|| Conv::new(&backend, &op));
-                bencher.iter(|| conv.forward(&backend, &op));
+                let conv = conv.get_or_insert_with(|| Conv::new(&backend, &op).expect("operands"));
+                bencher.iter(|| conv.forward(&backend, &op).expect("forward"));
             });
             group.bench_function(id("bwd", &shape, &backend), |bencher| {
-                let conv = conv.get_or_insert_with(|| Conv::new(&backend, &op));
-                bencher.iter(|| conv.backward(&backend, &op));
+                let conv = conv.get_or_insert_with(|| Conv::new(&backend, &op).expect("operands"));
+                bencher.iter(|| conv.backward(&backend, &op).expect("backward"));
             });
         }
     }

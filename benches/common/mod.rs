@@ -1,5 +1,6 @@
 //! What both bench programs share.
 
+pub(crate) mod operands;
 pub(crate) mod random;
 
 use std::env;

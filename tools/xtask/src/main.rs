@@ -21,9 +21,11 @@ embed-weights --h5 FILE [--image FILE] [--out FOLDER] [--f32 FILE]
     --f32     also writes all convolutions as f32 safetensors
 gallery [NAME]
     Runs the commands of docs/gallery.md and makes its pictures again, or the one called NAME.
-peers         Time and memory of an iteration beside PyTorch's. This and the next two tell their options with --help.
+peers         Time and memory of an iteration beside PyTorch's. This and the next ones tell their options with --help.
+peers-ops     Time of single convolutions beside PyTorch's, and if asked candle's and burn's.
 peers-lbfgs   The loss that L-BFGS reaches with so many evaluations, beside PyTorch's.
 ours          Our side of `peers` alone.
+ours-ops      Our side of `peers-ops` alone.
 ";
 
 fn main() -> ExitCode {
@@ -32,8 +34,10 @@ fn main() -> ExitCode {
         Some("embed-weights") => embed::run(args),
         Some("gallery") => gallery::run(args),
         Some("peers") => peers::peers(args),
+        Some("peers-ops") => peers::peers_ops(args),
         Some("peers-lbfgs") => peers::peers_lbfgs(args),
         Some("ours") => peers::ours(args),
+        Some("ours-ops") => peers::ours_ops(args),
         Some(other) => Err(format!("no task is called {other:?}\n\n{USAGE}").into()),
         None => Err(USAGE.into()),
     };

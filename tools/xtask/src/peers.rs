@@ -1,24 +1,32 @@
-//! `peers`, `peers-lbfgs` and `ours`: this library beside PyTorch, on this machine. BENCHMARKS.md tells how to use
-//! them; the programs of the other side are in benches/peers.
+//! `peers`, `peers-ops`, `peers-lbfgs`, `ours` and `ours-ops`: this library beside others, on this machine.
+//! BENCHMARKS.md tells how to use them; the programs of the other side are in benches/peers.
 
 mod iteration;
 mod lbfgs;
+mod ops;
 mod ours;
+mod ours_ops;
 mod process;
 
 pub(crate) use iteration::run as peers;
 pub(crate) use lbfgs::run as peers_lbfgs;
+pub(crate) use ops::run as peers_ops;
 pub(crate) use ours::run as ours;
+pub(crate) use ours_ops::run as ours_ops;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Parser;
+use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
 // what is measured is the same as in the benches
+#[path = "../../../benches/common/operands.rs"]
+mod operands;
 #[path = "../../../benches/common/random.rs"]
 mod random;
 
@@ -38,6 +46,21 @@ struct Measured {
     /// What our plan said beforehand; peers have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     planned_bytes: Option<u64>,
+}
+
+/// What a program says of an op at one shape: medians over its calls.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Timed {
+    program: String,
+    op: String,
+    /// `fwd`, or `bwd`: the gradient with respect to the input.
+    direction: String,
+    /// `INxOUTxHEIGHTxWIDTH`
+    shape: String,
+    threads: usize,
+    wall_seconds: f64,
+    /// Of all threads together.
+    cpu_seconds: f64,
 }
 
 /// The options of a task, or an end with a message, as clap does it.
@@ -60,11 +83,31 @@ fn scratch_folder() -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
+/// Wall and CPU seconds of each call, after one that is not counted.
+fn time(repeat: usize, mut call: impl FnMut() -> style_core::Result<()>) -> style_core::Result<[Vec<f64>; 2]> {
+    call()?;
+    let (mut wall, mut cpu) = (vec![], vec![]);
+    for _ in 0..repeat {
+        let (wall_start, cpu_start) = (Instant::now(), ProcessTime::now());
+        call()?;
+        wall.push(wall_start.elapsed().as_secs_f64());
+        cpu.push(cpu_start.elapsed().as_secs_f64());
+    }
+    Ok([wall, cpu])
+}
+
 fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => f64::NAN,
         n => f64::midpoint(values[(n - 1) / 2], values[n / 2]),
+    }
+}
+
+/// Other work on the machine spoils the figures: Linux tells how much there is.
+fn tell_load() {
+    if let Ok(load) = std::fs::read_to_string("/proc/loadavg") {
+        eprintln!("load of this machine (1, 5, 15 minutes): {}", load.split(' ').take(3).collect::<Vec<_>>().join(" "));
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use clap::{Parser, ValueEnum};
 
 use super::ours::{OptimizerName, isa};
-use super::{Measured, median, parse, process};
+use super::{Measured, median, parse, process, tell_load};
 use crate::Failure;
 
 /// Measures iterations of PyTorch and of this library in turn, and prints a Markdown table.
@@ -129,13 +129,6 @@ fn table_rows(turns: &[Vec<Measured>]) -> Vec<String> {
 
 fn mebibytes(bytes: f64) -> f64 {
     bytes / f64::from(1 << 20)
-}
-
-/// Other work on the machine spoils the figures: Linux tells how much there is.
-fn tell_load() {
-    if let Ok(load) = std::fs::read_to_string("/proc/loadavg") {
-        eprintln!("load of this machine (1, 5, 15 minutes): {}", load.split(' ').take(3).collect::<Vec<_>>().join(" "));
-    }
 }
 
 #[cfg(test)]

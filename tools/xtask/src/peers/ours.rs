@@ -1,14 +1,11 @@
 //! `ours`: our iteration, in a process of its own so that the peak of its memory is its own. The same job as
 //! benches/peers/pytorch_iteration.py and the same line of JSON.
 
-use std::time::Instant;
-
 use clap::{Parser, ValueEnum};
-use cpu_time::ProcessTime;
 use style_core::Network;
 use style_cpu::{Cpu, Isa};
 
-use super::{Measured, median, parse, random};
+use super::{Measured, median, parse, random, time};
 use crate::Failure;
 
 /// Measures iterations of this library and prints a line of JSON.
@@ -56,6 +53,20 @@ pub(super) fn isa(name: &str) -> Result<Isa, String> {
     })
 }
 
+/// The backend that is measured.
+pub(super) fn backend(threads: usize, isa: Option<Isa>) -> Result<Cpu, Failure> {
+    let mut cpu = Cpu::builder().threads(threads);
+    if let Some(isa) = isa {
+        cpu = cpu.isa(isa);
+    }
+    Ok(cpu.build()?)
+}
+
+/// What we are called in results.
+pub(super) fn program(cpu: &Cpu) -> String {
+    format!("style-transfer {} {}", env!("CARGO_PKG_VERSION"), isa_name(cpu.isa()))
+}
+
 pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let options: Options = parse("ours", args);
     println!("{}", serde_json::to_string(&measure(&options)?)?);
@@ -63,12 +74,8 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
 }
 
 fn measure(options: &Options) -> Result<Measured, Failure> {
-    let mut cpu = Cpu::builder().threads(options.threads);
-    if let Some(isa) = options.isa {
-        cpu = cpu.isa(isa);
-    }
-    let cpu = cpu.build()?;
-    let isa = cpu.isa();
+    let cpu = backend(options.threads, options.isa)?;
+    let program = program(&cpu);
     let model = random::vgg19()?;
     let network = Network::new(cpu, &model)?;
     drop(model);
@@ -79,16 +86,9 @@ fn measure(options: &Options) -> Result<Measured, Failure> {
     let builder = random::session(network, options.size, optimizer)?;
     let planned_bytes = Some(builder.plan()?.peak() as u64);
     let mut session = builder.build()?;
-    session.step()?;
-    let (mut wall, mut cpu) = (vec![], vec![]);
-    for _ in 0..options.repeat {
-        let (wall_start, cpu_start) = (Instant::now(), ProcessTime::now());
-        session.step()?;
-        wall.push(wall_start.elapsed().as_secs_f64());
-        cpu.push(cpu_start.elapsed().as_secs_f64());
-    }
+    let [wall, cpu] = time(options.repeat, || session.step().map(drop))?;
     Ok(Measured {
-        program: format!("style-transfer {} {}", env!("CARGO_PKG_VERSION"), isa_name(isa)),
+        program,
         size: options.size,
         threads: options.threads,
         optimizer: options.optimizer.name().into(),

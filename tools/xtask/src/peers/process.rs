@@ -34,14 +34,40 @@ pub(super) fn script(python: &Path, name: &str) -> Command {
     command
 }
 
+/// The program of benches/peers/rust: the one given, or one in the target folder, built now if it is not there.
+pub(super) fn rust_peers(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(program) = given {
+        return Ok(program);
+    }
+    let target = scratch_folder()?.join("rust");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--release", "--locked", "--manifest-path"]);
+    succeed(cargo.arg(repository("benches/peers/rust/Cargo.toml")).arg("--target-dir").arg(&target))?;
+    Ok(target.join("release").join(format!("rust-peers{}", std::env::consts::EXE_SUFFIX)))
+}
+
 /// Runs a program and reads the last line that it prints as JSON.
 pub(super) fn result<T: DeserializeOwned>(command: &mut Command) -> Result<T, Failure> {
+    let text = output(command)?;
+    json(command, text.lines().last().unwrap_or_default())
+}
+
+/// Runs a program and reads every line that it prints as JSON.
+pub(super) fn results<T: DeserializeOwned>(command: &mut Command) -> Result<Vec<T>, Failure> {
+    let text = output(command)?;
+    text.lines().map(|line| json(command, line)).collect()
+}
+
+fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command.stderr(Stdio::inherit()).output().map_err(|e| format!("{}: {e}", name(command)))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        return Err(format!("{} failed ({}): {text}", name(command), output.status).into());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
     }
-    let line = text.lines().last().unwrap_or_default();
+    Err(format!("{} failed ({}): {text}", name(command), output.status).into())
+}
+
+fn json<T: DeserializeOwned>(command: &Command, line: &str) -> Result<T, Failure> {
     serde_json::from_str(line).map_err(|e| format!("{} printed {line:?}: {e}", name(command)).into())
 }
 

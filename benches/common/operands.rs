@@ -1,0 +1,75 @@
+//! What single ops are measured on: random tensors, and the convolutions of VGG-19.
+
+#![allow(dead_code)] // each program that includes this uses its part
+
+use style_core::ops::{Conv2d, Conv2dOps, Epilogue};
+use style_core::{Acc, Result, Shape, Storage};
+use style_cpu::{Cpu, Gate, Tensor};
+use testkit::Rng;
+
+use super::random::{convolutions, he_weights};
+
+/// A tensor of random values in -1..1.
+pub(crate) fn random(backend: &Cpu, shape: Shape) -> Result<Tensor> {
+    let mut rng = Rng::new("tensor");
+    let values: Vec<f32> = (0..shape.len()).map(|_| rng.unit() as f32).collect();
+    let mut tensor = backend.tensor(shape)?;
+    backend.upload(&values, &mut tensor)?;
+    Ok(tensor)
+}
+
+/// The convolutions that VGG-19 does with a square picture of `side`, each shape once.
+pub(crate) fn conv_shapes(side: usize) -> Vec<Conv2d> {
+    let mut shapes: Vec<Conv2d> = vec![];
+    for c in convolutions() {
+        let side = side >> (c.block - 1);
+        let op = Conv2d { in_channels: c.in_channels, out_channels: c.out_channels, height: side, width: side };
+        if !shapes.contains(&op) {
+            shapes.push(op);
+        }
+    }
+    shapes
+}
+
+/// `INxOUTxHEIGHTxWIDTH`
+pub(crate) fn conv_name(op: &Conv2d) -> String {
+    format!("{}x{}x{}x{}", op.in_channels, op.out_channels, op.height, op.width)
+}
+
+/// All that a convolution touches, in both directions.
+pub(crate) struct Conv {
+    filter: <Cpu as Conv2dOps>::Filter,
+    gate: Gate,
+    x: Tensor,
+    y: Tensor,
+    workspace: <Cpu as Storage>::Workspace,
+}
+
+impl Conv {
+    /// With a gate that has been through a forward pass, so that half of it is open.
+    pub(crate) fn new(backend: &Cpu, op: &Conv2d) -> Result<Self> {
+        let weight = he_weights(op.in_channels, op.out_channels, &mut Rng::new("filter"));
+        let bias = vec![0.0; op.out_channels];
+        let mut conv = Self {
+            filter: backend.pack(op.in_channels, op.out_channels, &weight, &bias)?,
+            gate: backend.gate(op.output())?,
+            x: random(backend, op.input())?,
+            y: backend.tensor(op.output())?,
+            workspace: backend.workspace(backend.conv2d_workspace(op))?,
+        };
+        conv.forward(backend, op)?;
+        Ok(conv)
+    }
+
+    /// With bias, ReLU and gate, as in an iteration.
+    pub(crate) fn forward(&mut self, backend: &Cpu, op: &Conv2d) -> Result<()> {
+        let Self { filter, gate, x, y, workspace } = self;
+        backend.conv2d_fwd(op, x, filter, Epilogue::ReluGate(gate), y, workspace)
+    }
+
+    /// Backward-data through the gate, as in an iteration.
+    pub(crate) fn backward(&mut self, backend: &Cpu, op: &Conv2d) -> Result<()> {
+        let Self { filter, gate, x, y, workspace } = self;
+        backend.conv2d_bwd(op, y, Some(gate), filter, Acc::Store, x, workspace)
+    }
+}

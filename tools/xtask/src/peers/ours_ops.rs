@@ -1,0 +1,71 @@
+//! `ours-ops`: our convolutions, in a process of its own. The same job as benches/peers/pytorch_ops.py and the same
+//! lines of JSON, but that forward ends with ReLU and its gate, and backward goes through the gate: as in an iteration.
+
+use clap::Parser;
+use style_core::ops::Conv2d;
+use style_cpu::Isa;
+
+use super::operands::{Conv, conv_name};
+use super::ours::{backend, isa, program};
+use super::{Timed, median, parse, time};
+use crate::Failure;
+
+/// Measures convolutions of this library and prints a line of JSON for each shape and direction.
+#[derive(Parser)]
+struct Options {
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Calls measured, after one that is not
+    #[arg(long, default_value_t = 5)]
+    repeat: usize,
+    /// INxOUTxHEIGHTxWIDTH, several with commas
+    #[arg(long, value_parser = shape, value_delimiter = ',', default_value = "64x64x512x512")]
+    shapes: Vec<Conv2d>,
+    /// portable, avx2 or avx512 [default: the best that the processor has]
+    #[arg(long, value_parser = isa)]
+    isa: Option<Isa>,
+}
+
+fn shape(text: &str) -> Result<Conv2d, String> {
+    let numbers: Option<Vec<usize>> = text.split('x').map(|n| n.parse().ok().filter(|n| *n > 0)).collect();
+    match numbers.as_deref() {
+        Some(&[in_channels, out_channels, height, width]) => Ok(Conv2d { in_channels, out_channels, height, width }),
+        _ => Err("a shape is INxOUTxHEIGHTxWIDTH".into()),
+    }
+}
+
+pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let options: Options = parse("ours-ops", args);
+    let cpu = backend(options.threads, options.isa)?;
+    for op in &options.shapes {
+        let mut conv = Conv::new(&cpu, op)?;
+        let forward = time(options.repeat, || conv.forward(&cpu, op))?;
+        let backward = time(options.repeat, || conv.backward(&cpu, op))?;
+        for (direction, [wall, cpu_time]) in [("fwd", forward), ("bwd", backward)] {
+            let timed = Timed {
+                program: program(&cpu),
+                op: "conv2d".into(),
+                direction: direction.into(),
+                shape: conv_name(op),
+                threads: options.threads,
+                wall_seconds: median(wall),
+                cpu_seconds: median(cpu_time),
+            };
+            println!("{}", serde_json::to_string(&timed)?);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{conv_name, shape};
+
+    #[test]
+    fn a_shape_reads_as_it_is_written() {
+        assert_eq!(shape("64x128x256x255").map(|op| conv_name(&op)).as_deref(), Ok("64x128x256x255"));
+        for wrong in ["", "64x64x64", "64x64x64x64x64", "64x0x8x8", "64x64x8x-8"] {
+            assert!(shape(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
