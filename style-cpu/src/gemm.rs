@@ -4,8 +4,9 @@
 //! `C[r, j] (=|+=) sum_k A[r, k] B[k, j]` for a few rows `r` and one or two panels of sixteen columns `j`, each sum
 //! taken in order of `k` from what it begins with, so a result does not depend on how the work is cut up.
 //!
-//! - `A[r, k] = a[a_stride (k / 16) + ROW r + STEP (k % 16)]`. `ROW = 16, STEP = 1` reads rows that are positions of a
-//!   blocked tensor, `k` its channels; `ROW = 1, STEP = 16` reads rows that are channels of one block, `k` positions.
+//! - `A[r, k] = a[a_stride (k / PART) + ROW r + STEP (k % PART)]`. `PART = 16, ROW = 16, STEP = 1` reads rows that are
+//!   positions of a blocked tensor, `k` its channels; `PART = 16, ROW = 1, STEP = 16` rows that are channels of one
+//!   block, `k` positions; `PART = 3, ROW = 1, STEP = 1` rows that are pixels of a line, `k` their neighbours.
 //! - `B[k, j] = b[panel_stride (j / 16) + 16 k + j % 16]`: a panel is `k` vectors.
 //! - `C[r, j] = c[c_stride (j / 16) + 16 r + j % 16]`: positions of a blocked tensor.
 //!
@@ -39,7 +40,14 @@ pub(crate) struct Product {
 /// Every `A[r, k]` and `B[k, j]` as defined above must be readable and every `C[r, j]` writable, and readable for
 /// `Acc::Add`, for `r < R`, `k < product.k`, `j < 16 P`.
 #[inline(always)]
-pub(crate) unsafe fn tile<S: Simd, const R: usize, const P: usize, const ROW: usize, const STEP: usize>(
+pub(crate) unsafe fn tile<
+    S: Simd,
+    const R: usize,
+    const P: usize,
+    const PART: usize,
+    const ROW: usize,
+    const STEP: usize,
+>(
     simd: S,
     product: Product,
 ) {
@@ -55,19 +63,22 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const P: usize, const ROW: us
                 }
             }
         }
-        for _ in 0..k / LANES {
+        for _ in 0..k / PART {
             // Four terms a turn: as few branches as the smallest sums need, and small code.
-            for l in (0..LANES).step_by(4) {
+            for l in (0..PART / 4 * 4).step_by(4) {
                 let (a, b) = (a.add(l * STEP), b.add(l * LANES));
                 step::<S, R, P, ROW>(simd, a, b, panel_stride, &mut sums);
                 step::<S, R, P, ROW>(simd, a.add(STEP), b.add(LANES), panel_stride, &mut sums);
                 step::<S, R, P, ROW>(simd, a.add(2 * STEP), b.add(2 * LANES), panel_stride, &mut sums);
                 step::<S, R, P, ROW>(simd, a.add(3 * STEP), b.add(3 * LANES), panel_stride, &mut sums);
             }
+            for l in PART / 4 * 4..PART {
+                step::<S, R, P, ROW>(simd, a.add(l * STEP), b.add(l * LANES), panel_stride, &mut sums);
+            }
             a = a.wrapping_add(a_stride);
-            b = b.wrapping_add(LANES * LANES);
+            b = b.wrapping_add(PART * LANES);
         }
-        for l in 0..k % LANES {
+        for l in 0..k % PART {
             step::<S, R, P, ROW>(simd, a.add(l * STEP), b.add(l * LANES), panel_stride, &mut sums);
         }
         for (r, sums) in sums.iter().enumerate() {
@@ -107,8 +118,8 @@ unsafe fn step<S: Simd, const R: usize, const P: usize, const ROW: usize>(
     }
 }
 
-/// The product functions of one instruction set: `positions` for rows that are positions, `channels` for rows that are
-/// channels; each picks the tile for `rows` and `panels` among those listed.
+/// The product functions of one instruction set: `positions` for rows that are positions, `pixels` for rows that are
+/// pixels of a line, `channels` for rows that are channels; each picks the tile for `rows` and `panels` among those listed.
 macro_rules! products {
     ($simd:expr, $(#[$features:meta])* positions: $(($r:literal, $p:literal))*; channels: $(($cr:literal, $cp:literal))*) => {
         /// # Safety
@@ -117,7 +128,18 @@ macro_rules! products {
         unsafe fn positions(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
                 // SAFETY: the caller vouches for the operands.
-                $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, 16, 1>($simd, product) },)*
+                $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, 16, 16, 1>($simd, product) },)*
+                _ => debug_assert!(false, "no tile of {rows} x {panels}"),
+            }
+        }
+
+        /// # Safety
+        /// As for `positions`.
+        $(#[$features])*
+        unsafe fn pixels(product: crate::gemm::Product, rows: usize, panels: usize) {
+            match (rows, panels) {
+                // SAFETY: the caller vouches for the operands.
+                $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, 3, 1, 1>($simd, product) },)*
                 _ => debug_assert!(false, "no tile of {rows} x {panels}"),
             }
         }
@@ -128,7 +150,7 @@ macro_rules! products {
         unsafe fn channels(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
                 // SAFETY: the caller vouches for the operands.
-                $(($cr, $cp) => unsafe { crate::gemm::tile::<_, $cr, $cp, 1, 16>($simd, product) },)*
+                $(($cr, $cp) => unsafe { crate::gemm::tile::<_, $cr, $cp, 16, 1, 16>($simd, product) },)*
                 _ => debug_assert!(false, "no tile of {rows} x {panels}"),
             }
         }

@@ -87,6 +87,10 @@ impl Simd for Avx2 {
         unsafe { positions(product, rows, panels) }
     }
     #[inline(always)]
+    unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize) {
+        unsafe { pixels(product, rows, panels) }
+    }
+    #[inline(always)]
     unsafe fn multiply_channels(self, product: Product, panels: usize) {
         unsafe { channels(product, Self::GRAM_ROWS, panels) }
     }

@@ -149,6 +149,11 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// As for [`crate::gemm::tile`], with `rows <= ROWS` and `panels <= PANELS`.
     unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize);
+    /// The micro-kernel, rows being pixels of a line.
+    ///
+    /// # Safety
+    /// As for [`multiply_positions`](Simd::multiply_positions).
+    unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize);
     /// The micro-kernel, rows being channels of one block, [`GRAM_ROWS`](Simd::GRAM_ROWS) of them.
     ///
     /// # Safety

@@ -61,6 +61,11 @@ impl Simd for Portable {
         unsafe { positions(product, rows, panels) }
     }
     #[inline(always)]
+    unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize) {
+        // SAFETY: as above.
+        unsafe { pixels(product, rows, panels) }
+    }
+    #[inline(always)]
     unsafe fn multiply_channels(self, product: Product, panels: usize) {
         // SAFETY: as above.
         unsafe { channels(product, Self::GRAM_ROWS, panels) }

@@ -244,7 +244,8 @@ impl Conv2dOps for Cpu {
     fn conv2d_workspace(&self, op: &Conv2d) -> usize {
         let threads = self.threads.count();
         let vectors = if self.is_direct(op.in_channels, op.out_channels) {
-            direct::workspace(op.input(), threads).max(direct::workspace(op.output(), threads))
+            let of = |d| direct::workspace(op.in_channels, op.out_channels, d, threads);
+            of(Direction::Forward).max(of(Direction::Backward))
         } else {
             let forward = winograd::Layout::new(self.convolution, op.input(), op.out_channels).workspace(threads);
             forward.max(winograd::Layout::new(self.convolution, op.output(), op.in_channels).workspace(threads))

@@ -1,0 +1,160 @@
+//! Direct convolution, in one of three ways by the channels read and written.
+//!
+//! - [`planar`]: from a picture's few channels; a product reads its shifted copies where they are.
+//! - [`spread`]: to a picture's few channels; the nine taps' products of each position are computed at once, then added
+//!   up over the neighbours.
+//! - [`gathered`]: between blocked tensors, each position gathered with its neighbours first. No layer of a VGG goes
+//!   this way unless it is asked for: see [`super::Convolution::Direct`].
+
+mod gathered;
+mod planar;
+mod spread;
+
+use style_core::{Acc, Result, Shape};
+
+use super::{Direction, Finish, FinishKind, Source};
+use crate::Cpu;
+use crate::memory::{Memory, zeroed};
+use crate::parallel::Slots;
+use crate::simd::LANES;
+use crate::tensor::{Lanes, PLANAR, Workspace, blocks, expect_workspace};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Planar,
+    Spread,
+    Gathered,
+}
+
+impl Way {
+    fn of(read: usize, written: usize) -> Self {
+        match (read <= PLANAR, written <= PLANAR) {
+            (true, _) => Self::Planar,
+            (_, true) => Self::Spread,
+            _ => Self::Gathered,
+        }
+    }
+
+    /// Terms of a sum, and columns, of the matrix of filters.
+    fn matrix(self, read: usize, written: usize) -> (usize, usize) {
+        let padded = blocks(read).saturating_mul(LANES);
+        match self {
+            Self::Planar => (9 * read, written),
+            Self::Spread => (padded, 9 * written),
+            Self::Gathered => (padded.saturating_mul(9), written),
+        }
+    }
+
+    /// Vectors of scratch memory of an item.
+    fn scratch(self, read: usize, written: usize) -> usize {
+        match self {
+            Self::Planar => planar::SCRATCH,
+            Self::Spread => spread::scratch(read, written),
+            Self::Gathered => gathered::scratch(read),
+        }
+    }
+}
+
+/// Channels read and written.
+fn channels(in_channels: usize, out_channels: usize, direction: Direction) -> (usize, usize) {
+    match direction {
+        Direction::Forward => (in_channels, out_channels),
+        Direction::Backward => (out_channels, in_channels),
+    }
+}
+
+pub(super) fn panel_vectors(in_channels: usize, out_channels: usize, direction: Direction) -> usize {
+    let (read, written) = channels(in_channels, out_channels, direction);
+    let (terms, columns) = Way::of(read, written).matrix(read, written);
+    blocks(columns).saturating_mul(terms)
+}
+
+/// Panels `[columns/16, terms, 16]` of filters `[O, I, 3, 3]`.
+pub(super) fn pack(
+    in_channels: usize,
+    out_channels: usize,
+    weight: &[f32],
+    direction: Direction,
+) -> Result<Memory<Lanes>> {
+    let (read, written) = channels(in_channels, out_channels, direction);
+    let way = Way::of(read, written);
+    let (terms, _) = way.matrix(read, written);
+    let padded = blocks(read) * LANES;
+    let mut panels: Memory<Lanes> = zeroed(panel_vectors(in_channels, out_channels, direction), "filters")?;
+    for (w, tap, r) in (0..written).flat_map(|w| (0..9).flat_map(move |tap| (0..read).map(move |r| (w, tap, r)))) {
+        let value = match direction {
+            Direction::Forward => weight[(w * in_channels + r) * 9 + tap],
+            Direction::Backward => weight[(r * in_channels + w) * 9 + 8 - tap],
+        };
+        let (term, column) = match way {
+            Way::Planar => (r * 9 + tap, w),
+            Way::Spread => (r, tap * written + w),
+            Way::Gathered => (tap * padded + r, w),
+        };
+        panels[column / LANES * terms + term].0[column % LANES] = value;
+    }
+    Ok(panels)
+}
+
+/// Vectors of workspace.
+pub(super) fn workspace(in_channels: usize, out_channels: usize, direction: Direction, threads: usize) -> usize {
+    let (read, written) = channels(in_channels, out_channels, direction);
+    Way::of(read, written).scratch(read, written).saturating_mul(threads)
+}
+
+pub(super) fn run(
+    cpu: &Cpu,
+    source: Source<'_>,
+    out_channels: usize,
+    panels: &[Lanes],
+    finish: Finish<'_>,
+    workspace: &mut Workspace,
+) -> Result<()> {
+    let Shape { height, width, channels } = source.shape;
+    let way = Way::of(channels, out_channels);
+    let slot = way.scratch(channels, out_channels);
+    expect_workspace(&mut workspace.memory, slot)?;
+    let slots = Slots::new(&mut workspace.memory, slot);
+    let panels = bytemuck::cast_slice(panels);
+    let (rows, columns) = match way {
+        Way::Planar => (1, planar::STRIP),
+        Way::Spread => (spread::BAND, spread::STRIP),
+        Way::Gathered => (1, gathered::STRIP),
+    };
+    let across = width.div_ceil(columns);
+    cpu.threads.for_each(height.div_ceil(rows) * across, |i| {
+        let (row, column) = (i / across * rows, i % across * columns);
+        let area = Area { rows: row..height.min(row + rows), columns: column..width.min(column + columns) };
+        let scratch = &mut slots.take();
+        match way {
+            Way::Planar => cpu.level.run(planar::Strip { source, out_channels, panels, finish, area, scratch }),
+            Way::Spread => cpu.level.run(spread::Part { source, out_channels, panels, finish, area, scratch }),
+            Way::Gathered => cpu.level.run(gathered::Strip { source, out_channels, panels, finish, area, scratch }),
+        }
+    });
+    Ok(())
+}
+
+/// What an item writes.
+struct Area {
+    rows: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
+}
+
+/// Writes up to four channels of one position of a planar tensor.
+///
+/// # Safety
+/// The tensor must have that position, which no other thread touches.
+#[inline(always)]
+unsafe fn write_planar(finish: Finish<'_>, channels: usize, position: usize, values: &[f32]) {
+    for (c, &v) in values.iter().enumerate().take(channels) {
+        // SAFETY: the caller vouches for the position.
+        let y = unsafe { &mut *finish.y.at(c * finish.shape.positions() + position) };
+        *y = match finish.kind {
+            FinishKind::Acc(Acc::Store) => v,
+            FinishKind::Acc(Acc::Add) => *y + v,
+            FinishKind::Bias(bias) => v + bias[c],
+            FinishKind::Relu(bias, _) => (v + bias[c]).max(0.0),
+        };
+    }
+}

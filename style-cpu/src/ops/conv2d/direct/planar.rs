@@ -1,0 +1,95 @@
+//! From a planar tensor: `A[r, k]` of the product is the pixel `r + v - 1` of line `(c, u)`, `k = 9 c + 3 u + v`, so it
+//! reads a zero-padded copy of the strip's lines, `[C, 3, columns + 2]`, as it is.
+
+use style_core::{Acc, Shape};
+
+use super::{Area, Finish, Source, write_planar};
+use crate::gemm::{Product, groups};
+use crate::simd::{Kernel, LANES, Simd};
+use crate::tensor::{Lanes, PLANAR, blocks};
+
+/// Columns of an item: the lines, 3 of each channel, are as long as whole vectors.
+pub(super) const STRIP: usize = 16 * LANES - 2;
+/// Vectors of its scratch memory.
+pub(super) const SCRATCH: usize = PLANAR * 3 * 16;
+
+pub(super) struct Strip<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) out_channels: usize,
+    pub(super) panels: &'a [f32],
+    pub(super) finish: Finish<'a>,
+    pub(super) area: Area,
+    pub(super) scratch: &'a mut [Lanes],
+}
+
+impl Kernel for Strip<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { source, out_channels, panels, finish, area, scratch } = self;
+        let lines: &mut [f32] = bytemuck::cast_slice_mut(scratch);
+        let (row, columns) = (area.rows.start, area.columns);
+        let length = columns.len() + 2;
+        copy(source, row, columns.start, length, lines);
+        let k = 9 * source.shape.channels;
+        let position = row * source.shape.width + columns.start;
+        let planar = out_channels <= PLANAR;
+        let mut tile = [[[0.0f32; LANES]; LANES]; 2];
+        for block in (0..blocks(out_channels)).step_by(S::PANELS) {
+            let count = S::PANELS.min(blocks(out_channels) - block);
+            for rows in groups(columns.len(), S::ROWS) {
+                let product = Product {
+                    a: lines[rows.start..].as_ptr(),
+                    a_stride: length,
+                    b: panels[block * k * LANES..].as_ptr(),
+                    panel_stride: k * LANES,
+                    k,
+                    acc: Acc::Store,
+                    c: tile.as_mut_ptr().cast(),
+                    c_stride: LANES * LANES,
+                };
+                // SAFETY: there are three lines for each channel, each two longer than the strip; `panels` holds `k`
+                // terms for each block, `tile` two panels of sixteen rows; the positions are this item's alone.
+                unsafe {
+                    simd.multiply_pixels(product, rows.len(), count);
+                    for (p, tile) in tile.iter().enumerate().take(count) {
+                        for (r, values) in tile.iter().enumerate().take(rows.len()) {
+                            let position = position + rows.start + r;
+                            if planar {
+                                write_planar(finish, out_channels, position, values);
+                            } else {
+                                finish.write(simd, block + p, position, simd.load(values.as_ptr()));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The lines above, at and below `row`, from one before `column` on; zero outside the picture.
+#[inline(always)]
+fn copy(source: Source<'_>, row: usize, column: usize, length: usize, lines: &mut [f32]) {
+    let Source { shape, values, gate, .. } = source;
+    let Shape { height, width, .. } = shape;
+    for (i, line) in lines.chunks_exact_mut(length).enumerate().take(3 * shape.channels) {
+        let (c, r) = (i / 3, row + i % 3);
+        line.fill(0.0);
+        if r == 0 || r > height {
+            continue;
+        }
+        let start = (c * height + r - 1) * width;
+        // Pixels `column - 1 ..` of the row, as far as there are any.
+        let skipped = usize::from(column == 0);
+        let first = start + column + skipped - 1;
+        let count = (length - skipped).min(start + width - first);
+        for (offset, to) in line[skipped..skipped + count].iter_mut().enumerate() {
+            let at = first + offset;
+            if gate.is_none_or(|g| g[at / LANES] >> (at % LANES) & 1 == 1) {
+                *to = values[at];
+            }
+        }
+    }
+}

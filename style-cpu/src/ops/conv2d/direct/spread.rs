@@ -1,0 +1,107 @@
+//! To a planar tensor: with `j = (tap, w)`, `S[p, j] = sum_r B[r, j] x[r, p]` in one product of `9 W` columns, then
+//! `y[w, p] = sum_tap S[p + tap, (tap, w)]`. A product with `W` columns would leave most lanes empty.
+
+use style_core::{Acc, Shape};
+
+use super::{Area, Finish, Source, write_planar};
+use crate::gemm::{Product, groups};
+use crate::simd::{Kernel, LANES, Simd};
+use crate::tensor::{Lanes, PLANAR, blocks};
+
+/// Rows and columns of an item; it reads one more on each side.
+pub(super) const BAND: usize = 8;
+pub(super) const STRIP: usize = 54;
+const POSITIONS: usize = (BAND + 2) * (STRIP + 2);
+
+/// Vectors of an item's scratch memory: what it reads, and the product.
+pub(super) fn scratch(read: usize, written: usize) -> usize {
+    blocks(read).saturating_add(blocks(9 * written)).saturating_mul(POSITIONS)
+}
+
+pub(super) struct Part<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) out_channels: usize,
+    pub(super) panels: &'a [f32],
+    pub(super) finish: Finish<'a>,
+    pub(super) area: Area,
+    pub(super) scratch: &'a mut [Lanes],
+}
+
+impl Kernel for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { source, out_channels, panels, finish, area, scratch } = self;
+        let (read, spread) = (blocks(source.shape.channels), blocks(9 * out_channels));
+        let (across, n) = (area.columns.len() + 2, (area.rows.len() + 2) * (area.columns.len() + 2));
+        let (x, s) = scratch.split_at_mut(read * n);
+        copy(simd, source, &area, x);
+        let (x, s): (&[f32], &mut [f32]) = (bytemuck::cast_slice(x), bytemuck::cast_slice_mut(s));
+        let k = read * LANES;
+        for block in (0..spread).step_by(S::PANELS) {
+            let count = S::PANELS.min(spread - block);
+            for rows in groups(n, S::ROWS) {
+                let product = Product {
+                    a: x[rows.start * LANES..].as_ptr(),
+                    a_stride: n * LANES,
+                    b: panels[block * k * LANES..].as_ptr(),
+                    panel_stride: k * LANES,
+                    k,
+                    acc: Acc::Store,
+                    c: s[(block * n + rows.start) * LANES..].as_mut_ptr(),
+                    c_stride: n * LANES,
+                };
+                // SAFETY: `x` holds `n` positions of `read` blocks, `panels` `k` terms of each of the `spread` blocks,
+                // of which `s` holds `n` positions.
+                unsafe { simd.multiply_positions(product, rows.len(), count) };
+            }
+        }
+        // Where a column of the product is, from the position's first.
+        let mut offsets = [0; 9 * PLANAR];
+        for (j, offset) in offsets.iter_mut().enumerate().take(9 * out_channels) {
+            let tap = j / out_channels;
+            *offset = (j / LANES * n + tap / 3 * across + tap % 3) * LANES + j % LANES;
+        }
+        let offsets = &offsets[..9 * out_channels];
+        for (i, row) in area.rows.clone().enumerate() {
+            for (j, column) in area.columns.clone().enumerate() {
+                let at = &s[(i * across + j) * LANES..];
+                let mut sums = [0.0f32; PLANAR];
+                for taps in offsets.chunks_exact(out_channels) {
+                    for (sum, &offset) in sums.iter_mut().zip(taps) {
+                        *sum += at[offset];
+                    }
+                }
+                // SAFETY: the position is in this item's area.
+                unsafe { write_planar(finish, out_channels, row * source.shape.width + column, &sums) };
+            }
+        }
+    }
+}
+
+/// The source around an area, gated, to `[blocks, rows + 2, columns + 2, 16]`; zero outside the picture.
+#[inline(always)]
+fn copy<S: Simd>(simd: S, source: Source<'_>, area: &Area, to: &mut [Lanes]) {
+    let Source { shape, values, gate, .. } = source;
+    let Shape { height, width, .. } = shape;
+    let across = area.columns.len() + 2;
+    for (line, to) in to.chunks_exact_mut(across).enumerate() {
+        let (block, r) = (line / (area.rows.len() + 2), line % (area.rows.len() + 2) + area.rows.start);
+        for (i, to) in to.iter_mut().enumerate() {
+            let c = area.columns.start + i;
+            let v = if r == 0 || c == 0 || r > height || c > width {
+                simd.splat(0.0)
+            } else {
+                let vector = (block * height + r - 1) * width + c - 1;
+                // SAFETY: sixteen values are read from a slice of as many.
+                let v = unsafe { simd.load(values[vector * LANES..][..LANES].as_ptr()) };
+                match gate {
+                    None => v,
+                    Some(gate) => simd.gate(gate[vector], v),
+                }
+            };
+            simd.put(v, &mut to.0);
+        }
+    }
+}
