@@ -55,7 +55,7 @@ fn start(backend: &Cpu, model: &Model, size: usize) -> Session<Cpu> {
 fn flops(size: usize) -> u64 {
     let flops = random::convolutions().into_iter().map(|c| {
         let side = size >> (c.block - 1);
-        let op = Conv2d { in_channels: c.in_channels, out_channels: c.out_channels, height: side, width: side };
+        let op = Conv2d::new(c.in_channels, c.out_channels, side, side);
         op.flops() as u64
     });
     flops.sum()

@@ -21,7 +21,7 @@ use common::random::convolutions;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use style_transfer::cpu::{Cpu, Tensor};
-use style_transfer::ops::{GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps};
+use style_transfer::ops::{GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows};
 use style_transfer::{Acc, Pooling, Shape, Storage};
 
 /// Side of the picture whose shapes are measured.
@@ -109,7 +109,9 @@ fn gram(c: &mut Criterion) {
             group.bench_function(id("fwd", &name, &backend), |bencher| {
                 let Gram { features, matrix, workspace, .. } =
                     operands.get_or_insert_with(|| Gram::new(&backend, shape));
-                bencher.iter(|| backend.gram(features, scale, Acc::Store, matrix, workspace).expect("forward"));
+                bencher.iter(|| {
+                    backend.gram(features, Rows::all(shape), scale, Acc::Store, matrix, workspace).expect("forward")
+                });
             });
             // a matrix of its own: this one is added to many thousand times
             let mut operands = None;

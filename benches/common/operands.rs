@@ -23,7 +23,7 @@ pub(crate) fn conv_shapes(side: usize) -> Vec<Conv2d> {
     let mut shapes: Vec<Conv2d> = vec![];
     for c in convolutions() {
         let side = side >> (c.block - 1);
-        let op = Conv2d { in_channels: c.in_channels, out_channels: c.out_channels, height: side, width: side };
+        let op = Conv2d::new(c.in_channels, c.out_channels, side, side);
         if !shapes.contains(&op) {
             shapes.push(op);
         }

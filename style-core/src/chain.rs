@@ -69,7 +69,7 @@ impl ChainPlan {
             }
             let Shape { channels, height, width } = shape;
             let op = if layer.filter.is_some() {
-                let conv = Conv2d { in_channels: channels, out_channels: layer.channels, height, width };
+                let conv = Conv2d::new(channels, layer.channels, height, width);
                 let pool_follows = network.layers.get(i + 1).is_some_and(|l| l.filter.is_none()) && i + 1 < end;
                 let free = pooling == Pooling::Average && pool_follows && !taps.contains(&i);
                 taken_in = free && backend.conv2d_pools(&conv) && !conv.pooled().is_empty();

@@ -109,6 +109,16 @@ impl<T> Shared<T> {
         Self(unsafe { self.0.add(index) })
     }
 
+    /// A part of the destination.
+    ///
+    /// # Safety
+    /// The part must lie within the slice, which must still be borrowed, and nobody else may use it.
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn slice<'a>(self, start: usize, len: usize) -> &'a mut [T] {
+        // SAFETY: the caller vouches for the part.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+    }
+
     /// # Safety
     /// `index` must lie within the slice, which must still be borrowed.
     #[inline(always)]

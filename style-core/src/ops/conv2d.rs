@@ -6,10 +6,13 @@
 //! Adjoint (backward-data; filters are frozen, so there is no other):
 //! `dx[i, r, c] (=|+=) sum_{o,u,v} w[o, i, u, v] (gate . dy)[o, r - u + 1, c - v + 1]`.
 //!
+//! Either may be done for a [`Part`] of the picture's rows, on tensors that hold only some rows, so that a picture can be
+//! taken band by band.
+//!
 //! Where an average pool follows, a backend may take it in: `y` is then the pooled output, and `dy` its gradient, spread
 //! by the pool's adjoint as it is read. The full-size map never goes through memory.
 
-use crate::{Acc, Result, Shape, Storage};
+use crate::{Acc, Error, ErrorKind, Result, Shape, Storage};
 
 /// The extents of one convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,9 +25,118 @@ pub struct Conv2d {
     pub height: usize,
     /// W, of input and output alike.
     pub width: usize,
+    /// Which rows are computed and held, if not all of them.
+    pub part: Option<Part>,
+}
+
+/// Some rows of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rows {
+    /// The first.
+    pub start: usize,
+    /// One behind the last.
+    pub end: usize,
+}
+
+impl Rows {
+    /// All rows of a tensor.
+    #[must_use]
+    pub const fn all(shape: Shape) -> Self {
+        Self { start: 0, end: shape.height }
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// These rows and `n` more at both ends, as far as a picture of `height` rows has them.
+    #[must_use]
+    pub const fn widened(self, n: usize, height: usize) -> Self {
+        let end = self.end.saturating_add(n);
+        Self { start: self.start.saturating_sub(n), end: if end < height { end } else { height } }
+    }
+
+    /// Whether all of `other` are among them.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+}
+
+/// A part of a convolution: some rows computed, from tensors that hold some rows. Gates are always of the whole picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// The rows of the output (forward) or of the input (backward) that are computed; others are left as they are.
+    pub computed: Rows,
+    /// The rows of the input that `x` or `dx` holds.
+    pub x: Rows,
+    /// The rows of the output that `y` or `dy` holds; of a pooled tensor, the rows before the pool.
+    pub y: Rows,
 }
 
 impl Conv2d {
+    /// A convolution of whole pictures.
+    #[must_use]
+    pub const fn new(in_channels: usize, out_channels: usize, height: usize, width: usize) -> Self {
+        Self { in_channels, out_channels, height, width, part: None }
+    }
+
+    /// The part that is done: of a whole convolution, everything.
+    #[must_use]
+    pub const fn rows(&self) -> Part {
+        let all = Rows::all(self.input());
+        match self.part {
+            Some(part) => part,
+            None => Part { computed: all, x: all, y: all },
+        }
+    }
+
+    /// Shape of the tensor `x` or `dx`.
+    #[must_use]
+    pub const fn x(&self) -> Shape {
+        Shape::new(self.in_channels, self.rows().x.len(), self.width)
+    }
+
+    /// Shape of the tensor `y` or `dy`, behind a 2x2 pool or not.
+    #[must_use]
+    pub const fn y(&self, pooled: bool) -> Shape {
+        let rows = self.rows().y.len();
+        if pooled {
+            Shape::new(self.out_channels, rows / 2, self.width / 2)
+        } else {
+            Shape::new(self.out_channels, rows, self.width)
+        }
+    }
+
+    /// That the tensors hold the rows that are computed, and those beside them that are read.
+    ///
+    /// # Errors
+    /// `Shape`.
+    pub fn expect_part(&self, forward: bool, pooled: bool) -> Result<()> {
+        let Part { computed, x, y } = self.rows();
+        let (read, written) = if forward { (x, y) } else { (y, x) };
+        let whole = Rows::all(self.input());
+        let inside = [computed, x, y].into_iter().all(|rows| rows.start <= rows.end && whole.contains(rows));
+        let held = read.contains(computed.widened(1, self.height)) && written.contains(computed);
+        // A window of the pool is in one part.
+        let split = |rows: Rows| rows.start % 2 == 1 || (rows.end % 2 == 1 && rows.end != self.height);
+        let windows = !pooled || !(split(y) || forward && split(computed));
+        if inside && held && windows {
+            return Ok(());
+        }
+        let message =
+            format!("rows {computed:?} of {} cannot be computed from tensors that hold {x:?} and {y:?}", self.height);
+        Err(Error::new(ErrorKind::Shape, message))
+    }
+
     /// Shape of the input.
     #[must_use]
     pub const fn input(&self) -> Shape {
@@ -86,13 +198,16 @@ pub trait Conv2dOps: Storage {
     fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str;
     /// Whether both directions of `op` can take in the average pool behind it.
     fn conv2d_pools(&self, op: &Conv2d) -> bool;
+    /// Whether both directions of `op` can be done in [parts](Part).
+    fn conv2d_parts(&self, op: &Conv2d) -> bool;
     /// Bytes of workspace that either direction of `op` wants.
     fn conv2d_workspace(&self, op: &Conv2d) -> usize;
 
     /// `y = epilogue(W x + b)`.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in.
+    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in or
+    /// parts that are not done.
     fn conv2d_fwd(
         &self,
         op: &Conv2d,
@@ -107,7 +222,8 @@ pub trait Conv2dOps: Storage {
     /// gradient behind an average pool, `dx (=|+=) W^T (gate . pool^T dy)`.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in.
+    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in or
+    /// parts that are not done.
     #[allow(clippy::too_many_arguments)]
     fn conv2d_bwd(
         &self,

@@ -5,17 +5,19 @@
 //!
 //! Adjoint: `dF (=|+=) s (dG + dG^T) F`.
 
+use super::Rows;
 use crate::{Acc, Result, Storage};
 
 /// The Gram matrix and its gradient.
 pub trait GramOps: Storage {
-    /// `g (=|+=) scale F F^T`, exactly symmetric under `Store`.
+    /// `g (=|+=) scale F F^T` over these rows of the tensor, exactly symmetric under `Store`.
     ///
     /// # Errors
-    /// `Shape` if `g` is not `[1, 1, N, N]` or the workspace is too small.
+    /// `Shape` if `g` is not `[1, 1, N, N]`, the tensor has no such rows or the workspace is too small.
     fn gram(
         &self,
         features: &Self::Tensor,
+        rows: Rows,
         scale: f32,
         acc: Acc,
         g: &mut Self::Tensor,

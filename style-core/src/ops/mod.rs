@@ -14,7 +14,7 @@ mod relu;
 mod tv;
 mod vector;
 
-pub use conv2d::{Conv2d, Conv2dOps, Epilogue};
+pub use conv2d::{Conv2d, Conv2dOps, Epilogue, Part, Rows};
 pub use gram::GramOps;
 pub use guide::GuideOps;
 pub use loss::LossOps;

@@ -9,6 +9,7 @@
 
 use super::gram::{gram, gram_bwd};
 use super::{Gram, Scratch, Site, Statistic, misfit};
+use crate::ops::Rows;
 use crate::{Acc, Backend, Result, Shape};
 
 /// The covariance matrix of the features.
@@ -37,7 +38,7 @@ impl<B: Backend> Statistic<B> for Covariance {
         at.backend.moments(at.features, weights, mean, None)?;
         gram(at, 1.0, value, Scratch { tensors: maps, workspace })?;
         // The mean as features of one position: its Gram matrix is m m^T.
-        at.backend.gram(mean, -1.0, Acc::Add, value, workspace)
+        at.backend.gram(mean, Rows::all(at.backend.shape(mean)), -1.0, Acc::Add, value, workspace)
     }
 
     fn backward(

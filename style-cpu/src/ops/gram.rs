@@ -1,11 +1,12 @@
 //! The Gram matrix and its gradient; see [`style_core::ops::GramOps`].
 //!
-//! The sum over positions is cut into ranges of [`RANGE`] (one item each, for every block of rows), and within a
-//! range into pieces of [`PIECE`], which are summed in `f32` in registers and added up in `f64`. Only blocks on and
-//! above the diagonal are computed.
+//! The sum over positions is cut into ranges of [`RANGE`], and within a range into pieces of [`PIECE`], which are summed
+//! in `f32` in registers and added up in `f64`. Only blocks on and above the diagonal are computed.
 
-use style_core::ops::GramOps;
-use style_core::{Acc, Result, Shape, expect_shape};
+use std::ops::Range;
+
+use style_core::ops::{GramOps, Rows};
+use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
 use crate::Cpu;
 use crate::gemm::{Product, groups};
@@ -15,51 +16,58 @@ use crate::tensor::{Tensor, Workspace, blocks, expect_same, expect_workspace};
 
 /// Positions that one item sums up.
 const RANGE: usize = 1 << 14;
+/// Blocks of rows of one item: each piece of a column is read once for all of them.
+const GROUP: usize = 4;
 /// Positions summed in `f32` at a stretch.
-const PIECE: usize = 512;
+const PIECE: usize = 256;
 /// Positions of one item of the gradient.
-const STRIP: usize = 256;
+const STRIP: usize = 252;
+/// Blocks of channels that the gradient sums at a stretch: their panels stay in the first level of cache.
+const DEPTH: usize = 16;
 
-/// Sums of one block of sixteen rows over one range of positions: `sums[16, 16 blocks]`.
-struct Rows<'a> {
+/// Sums of a group of blocks of rows over one range of positions: `sums[16 group, 16 blocks]`.
+struct Sums<'a> {
     features: &'a [f32],
     positions: usize,
     blocks: usize,
-    block: usize,
-    range: std::ops::Range<usize>,
+    group: Range<usize>,
+    range: Range<usize>,
     sums: &'a mut [f64],
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for Sums<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { features, positions, blocks, block, range, sums } = self;
+        let Self { features, positions, blocks, group, range, sums } = self;
         sums.fill(0.0);
         let mut tile = [[[0.0f32; LANES]; LANES]; 2];
         for start in range.clone().step_by(PIECE) {
             let k = PIECE.min(range.end - start);
-            for column in (block..blocks).step_by(S::PANELS) {
+            for column in (group.start..blocks).step_by(S::PANELS) {
                 let panels = S::PANELS.min(blocks - column);
-                for row in (0..LANES).step_by(S::GRAM_ROWS) {
-                    let product = Product {
-                        a: features[(block * positions + start) * LANES + row..].as_ptr(),
-                        a_stride: LANES * LANES,
-                        b: features[(column * positions + start) * LANES..].as_ptr(),
-                        panel_stride: positions * LANES,
-                        k,
-                        acc: Acc::Store,
-                        c: tile.as_mut_ptr().cast(),
-                        c_stride: LANES * LANES,
-                    };
-                    // SAFETY: `start + k` is within the positions of each of the blocks that are read; `tile` has
-                    // room for two panels of sixteen rows.
-                    unsafe { simd.multiply_channels(product, panels) };
-                    for (p, rows) in tile.iter().enumerate().take(panels) {
-                        for (r, values) in rows.iter().enumerate().take(S::GRAM_ROWS) {
-                            let sums = &mut sums[((row + r) * blocks + column + p) * LANES..][..LANES];
-                            sums.iter_mut().zip(values).for_each(|(sum, &v)| *sum += f64::from(v));
+                for block in group.start..group.end.min(column + panels) {
+                    for row in (0..LANES).step_by(S::GRAM_ROWS) {
+                        let product = Product {
+                            a: features[(block * positions + start) * LANES + row..].as_ptr(),
+                            a_stride: LANES * LANES,
+                            b: features[(column * positions + start) * LANES..].as_ptr(),
+                            panel_stride: positions * LANES,
+                            k,
+                            acc: Acc::Store,
+                            c: tile.as_mut_ptr().cast(),
+                            c_stride: LANES * LANES,
+                        };
+                        // SAFETY: `start + k` is within the positions of each of the blocks that are read; `tile` has
+                        // room for two panels of sixteen rows.
+                        unsafe { simd.multiply_channels(product, panels) };
+                        let first = (block - group.start) * LANES + row;
+                        for (p, rows) in tile.iter().enumerate().take(panels) {
+                            for (r, values) in rows.iter().enumerate().take(S::GRAM_ROWS) {
+                                let sums = &mut sums[((first + r) * blocks + column + p) * LANES..][..LANES];
+                                sums.iter_mut().zip(values).for_each(|(sum, &v)| *sum += f64::from(v));
+                            }
                         }
                     }
                 }
@@ -74,7 +82,7 @@ struct Gradient<'a> {
     features: &'a [f32],
     positions: usize,
     blocks: usize,
-    strip: std::ops::Range<usize>,
+    strip: Range<usize>,
     acc: Acc,
     gradient: Shared<f32>,
 }
@@ -85,24 +93,25 @@ impl Kernel for Gradient<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { matrix, features, positions, blocks, strip, acc, gradient } = self;
-        let k = blocks * LANES;
         for column in (0..blocks).step_by(S::PANELS) {
             let panels = S::PANELS.min(blocks - column);
-            for rows in groups(strip.len(), S::ROWS) {
-                let start = strip.start + rows.start;
-                // SAFETY: the rows are positions of the tensors; what is written belongs to this strip alone.
-                unsafe {
-                    let product = Product {
-                        a: features[start * LANES..].as_ptr(),
-                        a_stride: positions * LANES,
-                        b: matrix[column * k * LANES..].as_ptr(),
-                        panel_stride: k * LANES,
-                        k,
-                        acc,
-                        c: gradient.at((column * positions + start) * LANES),
-                        c_stride: positions * LANES,
-                    };
-                    simd.multiply_positions(product, rows.len(), panels);
+            for depth in (0..blocks).step_by(DEPTH) {
+                for rows in groups(strip.len(), S::ROWS) {
+                    let start = strip.start + rows.start;
+                    // SAFETY: the rows are positions of the tensors; what is written belongs to this strip alone.
+                    unsafe {
+                        let product = Product {
+                            a: features[(depth * positions + start) * LANES..].as_ptr(),
+                            a_stride: positions * LANES,
+                            b: matrix[(column * blocks + depth) * LANES * LANES..].as_ptr(),
+                            panel_stride: blocks * LANES * LANES,
+                            k: DEPTH.min(blocks - depth) * LANES,
+                            acc: if depth == 0 { acc } else { Acc::Add },
+                            c: gradient.at((column * positions + start) * LANES),
+                            c_stride: positions * LANES,
+                        };
+                        simd.multiply_positions(product, rows.len(), panels);
+                    }
                 }
             }
         }
@@ -110,38 +119,56 @@ impl Kernel for Gradient<'_> {
 }
 
 impl GramOps for Cpu {
-    fn gram(&self, features: &Tensor, scale: f32, acc: Acc, g: &mut Tensor, workspace: &mut Workspace) -> Result<()> {
+    fn gram(
+        &self,
+        features: &Tensor,
+        rows: Rows,
+        scale: f32,
+        acc: Acc,
+        g: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
         let shape = features.shape();
         expect_shape("a Gram matrix", Shape::gram(shape.channels), g.shape())?;
+        if !Rows::all(shape).contains(rows) || rows.start > rows.end {
+            let message = format!("a Gram matrix of rows {rows:?} was asked of features with {} rows", shape.height);
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
         let (n, m, f) = (shape.channels, shape.positions(), features.values());
-        let mut put = |i: usize, j: usize, sum: f64| {
-            let value = (f64::from(scale) * sum) as f32;
-            let g = &mut g.values_mut()[i * n + j];
-            *g = if acc == Acc::Add { *g + value } else { value };
-        };
+        let taken = rows.start * shape.width..rows.end * shape.width;
         if features.is_planar() {
             for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
-                let (a, b) = (&f[i * m..][..m], &f[j * m..][..m]);
-                put(i, j, a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum());
+                let (a, b) = (&f[i * m..][taken.clone()], &f[j * m..][taken.clone()]);
+                let sum: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                put(&mut g.values_mut()[i * n + j], acc, scale, sum);
             }
             return Ok(());
         }
         let nb = blocks(n);
-        let (ranges, len) = (m.div_ceil(RANGE), LANES * nb * LANES);
+        let (ranges, side) = (taken.len().div_ceil(RANGE), nb * LANES);
         let sums: &mut [f64] = bytemuck::cast_slice_mut(&mut workspace.memory);
-        let sums = expect_workspace(sums, ranges * nb * len)?;
-        let items = sums.chunks_exact_mut(len).enumerate().collect();
-        self.threads.for_each_of(items, |(i, sums)| {
-            let (block, start) = (i % nb, i / nb * RANGE);
-            let range = start..m.min(start + RANGE);
-            self.level.run(Rows { features: f, positions: m, blocks: nb, block, range, sums });
+        let sums = &mut expect_workspace(sums, ranges * side * side)?[..ranges * side * side];
+        let (groups, to) = (nb.div_ceil(GROUP), Shared::new(sums));
+        self.threads.for_each(ranges * groups, |i| {
+            let (range, group) = (i / groups, i % groups * GROUP);
+            let group = group..nb.min(group + GROUP);
+            let start = taken.start + range * RANGE;
+            let first = (range * side + group.start * LANES) * side;
+            // SAFETY: each range has the sums of a whole matrix, of which each group has its own rows.
+            let sums = unsafe { to.slice(first, group.len() * LANES * side) };
+            let range = start..taken.end.min(start + RANGE);
+            self.level.run(Sums { features: f, positions: m, blocks: nb, group, range, sums });
         });
-        for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
-            // Below the diagonal the element is taken from its mirror image.
-            let (row, column) = if i / LANES <= j / LANES { (i, j) } else { (j, i) };
-            let at = |range: usize| sums[(range * nb + row / LANES) * len + row % LANES * nb * LANES + column];
-            put(i, j, (0..ranges).map(at).sum());
-        }
+        let (sums, g) = (&*sums, Shared::new(g.values_mut()));
+        self.threads.for_each(nb, |block| {
+            for (i, j) in (block * LANES..n.min((block + 1) * LANES)).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                // Below the diagonal the element is taken from its mirror image.
+                let (row, column) = if i / LANES <= j / LANES { (i, j) } else { (j, i) };
+                let sum = (0..ranges).map(|range| sums[(range * side + row) * side + column]).sum();
+                // SAFETY: the matrix has `n` rows, and this item these.
+                put(unsafe { &mut *g.at(i * n + j) }, acc, scale, sum);
+            }
+        });
         Ok(())
     }
 
@@ -170,15 +197,21 @@ impl GramOps for Cpu {
         let nb = blocks(n);
         let k = nb * LANES;
         let matrix: &mut [f32] = bytemuck::cast_slice_mut(&mut workspace.memory);
-        let matrix = expect_workspace(matrix, k * k)?;
-        for (at, value) in matrix.iter_mut().enumerate() {
-            let (row, column) = (at / LANES % k, at / LANES / k * LANES + at % LANES);
-            *value = if row < n && column < n { symmetric(row, column) } else { 0.0 };
-        }
-        let gradient = Shared::new(dfeatures.values_mut());
+        let matrix = &mut expect_workspace(matrix, k * k)?[..k * k];
+        let to = Shared::new(matrix);
+        self.threads.for_each(nb, |block| {
+            // SAFETY: each block of columns has a panel of its own.
+            let panel = unsafe { to.slice(block * k * LANES, k * LANES) };
+            for (row, values) in panel.chunks_exact_mut(LANES).enumerate() {
+                for (lane, value) in values.iter_mut().enumerate() {
+                    let column = block * LANES + lane;
+                    *value = if row < n && column < n { symmetric(row, column) } else { 0.0 };
+                }
+            }
+        });
+        let (matrix, gradient) = (&*matrix, Shared::new(dfeatures.values_mut()));
         self.threads.for_each(m.div_ceil(STRIP), |i| {
             let strip = i * STRIP..m.min((i + 1) * STRIP);
-            let matrix = &*matrix;
             self.level.run(Gradient { matrix, features: f, positions: m, blocks: nb, strip, acc, gradient });
         });
         Ok(())
@@ -190,4 +223,9 @@ impl GramOps for Cpu {
         let sums = shape.positions().div_ceil(RANGE).saturating_mul(square).saturating_mul(size_of::<f64>());
         sums.max(square.saturating_mul(size_of::<f32>()))
     }
+}
+
+fn put(g: &mut f32, acc: Acc, scale: f32, sum: f64) {
+    let value = (f64::from(scale) * sum) as f32;
+    *g = if acc == Acc::Add { *g + value } else { value };
 }

@@ -1,6 +1,7 @@
 //! A host array of `f64` that knows its shape.
 
 use style_core::Shape;
+use style_core::ops::Rows;
 
 use crate::Rng;
 
@@ -52,6 +53,32 @@ impl Array {
     #[must_use]
     pub fn to_f32(&self) -> Vec<f32> {
         self.data.iter().map(|&v| v as f32).collect()
+    }
+
+    /// These rows alone.
+    #[must_use]
+    pub fn rows(&self, rows: Rows) -> Self {
+        let Shape { channels, width, .. } = self.shape;
+        let lines = (0..channels).flat_map(|k| (rows.start..rows.end).map(move |r| (k, r)));
+        let data = lines.flat_map(|(k, r)| (0..width).map(move |c| self.at(k, r, c))).collect();
+        Self { shape: Shape::new(channels, rows.len(), width), data }
+    }
+
+    /// An array of `height` rows whose `rows` are this one; the others hold no number.
+    #[must_use]
+    pub fn among(&self, rows: Rows, height: usize) -> Self {
+        let mut all = Self::full(Shape { height, ..self.shape }, f64::NAN);
+        all.set_rows(rows, self, 0);
+        all
+    }
+
+    /// Copies `rows` from another array, in which they begin at `first`.
+    pub fn set_rows(&mut self, rows: Rows, from: &Self, first: usize) {
+        for k in 0..self.shape.channels {
+            for (r, c) in (rows.start..rows.end).flat_map(|r| (0..from.shape.width).map(move |c| (r, c))) {
+                *self.at_mut(k, r, c) = from.at(k, r - rows.start + first, c);
+            }
+        }
     }
 
     /// Where `[k, r, c]` lies in `data`.

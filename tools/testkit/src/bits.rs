@@ -55,7 +55,7 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     let y = put(&Array::random(shape, rng))?;
     let mut out = b.tensor(shape)?;
 
-    let conv = Conv2d { in_channels: shape.channels, out_channels: 40, height: shape.height, width: shape.width };
+    let conv = Conv2d::new(shape.channels, 40, shape.height, shape.width);
     let weight: Vec<f32> = (0..9 * 40 * shape.channels).map(|_| rng.unit() as f32).collect();
     let filter = b.pack(shape.channels, 40, &weight, &[0.25; 40])?;
     let mut ws = b.workspace(b.conv2d_workspace(&conv).max(b.gram_workspace(shape)))?;
@@ -85,7 +85,7 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     }
 
     let mut g = b.tensor(Shape::gram(shape.channels))?;
-    b.gram(&x, 0.001, Acc::Store, &mut g, &mut ws)?;
+    b.gram(&x, style_core::ops::Rows::all(shape), 0.001, Acc::Store, &mut g, &mut ws)?;
     keep("gram", &g)?;
     b.gram_bwd(&x, &g, 0.001, Acc::Store, &mut out, &mut ws)?;
     keep("gram_bwd", &out)?;

@@ -184,7 +184,14 @@ pub fn measure<B: Backend>(backend: B, model: &Model, golden: &Golden, pooling: 
         let (mut f, mut g) = (backend.tensor(got.shape)?, backend.tensor(gram_shape)?);
         backend.upload(&got.values, &mut f)?;
         let mut workspace = backend.workspace(backend.gram_workspace(got.shape))?;
-        backend.gram(&f, 1.0 / got.shape.positions() as f32, Acc::Store, &mut g, &mut workspace)?;
+        backend.gram(
+            &f,
+            style_core::ops::Rows::all(got.shape),
+            1.0 / got.shape.positions() as f32,
+            Acc::Store,
+            &mut g,
+            &mut workspace,
+        )?;
         let mut gram = vec![0.0; gram_shape.len()];
         backend.download(&g, &mut gram)?;
         grams.push((format!("gram {}", want.layer), want.error(&Array::from_f32(gram_shape, &gram))));

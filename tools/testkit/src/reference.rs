@@ -1,6 +1,6 @@
 //! A backend made of the oracle: slow, simple, and right to the last bit that `f32` holds.
 
-use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Pool2d, Pool2dOps, Tv};
+use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};
 use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps};
 use style_core::{Acc, Error, ErrorKind, Pooling, Result, Shape, Storage, expect_shape};
 
@@ -167,6 +167,10 @@ impl Conv2dOps for Reference {
         true
     }
 
+    fn conv2d_parts(&self, _op: &Conv2d) -> bool {
+        true
+    }
+
     fn conv2d_workspace(&self, _op: &Conv2d) -> usize {
         0
     }
@@ -180,29 +184,45 @@ impl Conv2dOps for Reference {
         y: &mut Tensor,
         _workspace: &mut (),
     ) -> Result<()> {
-        expect_shape("the input of a convolution", op.input(), x.shape)?;
         let pooled = matches!(epilogue, Epilogue::ReluPool | Epilogue::ReluPoolGate(_));
-        expect_shape("the output of a convolution", if pooled { op.pooled() } else { op.output() }, y.shape)?;
+        op.expect_part(true, pooled)?;
+        expect_shape("the input of a convolution", op.x(), x.shape)?;
+        expect_shape("the output of a convolution", op.y(pooled), y.shape)?;
         let channels = (filter.0.in_channels, filter.0.out_channels);
         expect("the filter of a convolution", channels == (op.in_channels, op.out_channels))?;
         if let Epilogue::ReluGate(gate) | Epilogue::ReluPoolGate(gate) = &epilogue {
             expect_shape("the gate of a convolution", op.output(), gate.shape)?;
         }
-        let linear = oracle::conv2d::fwd(op, &x.get(), &filter.0);
+        let Part { computed, x: held, y: to } = op.rows();
+        let linear = oracle::conv2d::fwd(op, &x.get().among(held, op.height), &filter.0);
         let relu = oracle::conv2d::relu(&linear);
         // As the pool apart would read it.
-        let stored = || Array::from_f32(op.output(), &relu.to_f32());
+        let stored = || oracle::pool2d::fwd(&pool_behind(op), &Array::from_f32(op.output(), &relu.to_f32())).0;
+        let halved = |rows: Rows| Rows { start: rows.start / 2, end: rows.end / 2 };
+        let mut put = |value: &Array, computed: Rows, to: Rows| {
+            let mut all = y.get();
+            let shifted = Rows { start: computed.start - to.start, end: computed.end - to.start };
+            all.set_rows(shifted, value, computed.start);
+            y.set(Acc::Store, &all);
+        };
+        let mark = |gate: &mut Marks| {
+            let marks = relu.to_f32().into_iter().map(|v| u8::from(v > 0.0));
+            for (i, (mark, new)) in gate.marks.iter_mut().zip(marks).enumerate() {
+                let row = i / op.width % op.height;
+                *mark = if computed.start <= row && row < computed.end { new } else { *mark };
+            }
+        };
         match epilogue {
-            Epilogue::Bias => y.set(Acc::Store, &linear),
-            Epilogue::Relu => y.set(Acc::Store, &relu),
-            Epilogue::ReluPool => y.set(Acc::Store, &oracle::pool2d::fwd(&pool_behind(op), &stored()).0),
+            Epilogue::Bias => put(&linear, computed, to),
+            Epilogue::Relu => put(&relu, computed, to),
+            Epilogue::ReluPool => put(&stored(), halved(computed), halved(to)),
             Epilogue::ReluGate(gate) => {
-                y.set(Acc::Store, &relu);
-                gate.marks = y.data.iter().map(|&v| u8::from(v > 0.0)).collect();
+                put(&relu, computed, to);
+                mark(gate);
             }
             Epilogue::ReluPoolGate(gate) => {
-                y.set(Acc::Store, &oracle::pool2d::fwd(&pool_behind(op), &stored()).0);
-                gate.marks = relu.to_f32().iter().map(|&v| u8::from(v > 0.0)).collect();
+                put(&stored(), halved(computed), halved(to));
+                mark(gate);
             }
         }
         Ok(())
@@ -218,21 +238,37 @@ impl Conv2dOps for Reference {
         dx: &mut Tensor,
         _workspace: &mut (),
     ) -> Result<()> {
-        let pooled = dy.shape == op.pooled() && dy.shape != op.output();
+        let pooled = dy.shape == op.y(true) && dy.shape != op.y(false);
+        op.expect_part(false, pooled)?;
         if !pooled {
-            expect_shape("the output gradient of a convolution", op.output(), dy.shape)?;
+            expect_shape("the output gradient of a convolution", op.y(false), dy.shape)?;
         }
-        expect_shape("the input gradient of a convolution", op.input(), dx.shape)?;
+        expect_shape("the input gradient of a convolution", op.x(), dx.shape)?;
         let channels = (filter.0.in_channels, filter.0.out_channels);
         expect("the filter of a convolution", channels == (op.in_channels, op.out_channels))?;
-        let mut gated = if pooled { oracle::pool2d::bwd(&pool_behind(op), &dy.get(), &[]) } else { dy.get() };
+        let Part { computed, x: to, y: held } = op.rows();
+        let mut gated = if pooled {
+            let held = Rows { start: held.start / 2, end: held.end / 2 };
+            oracle::pool2d::bwd(&pool_behind(op), &dy.get().among(held, op.height / 2), &[])
+        } else {
+            dy.get().among(held, op.height)
+        };
         if let Some(gate) = gate {
             expect_shape("the gate of a convolution", op.output(), gate.shape)?;
             for (dy, &open) in gated.data.iter_mut().zip(&gate.marks) {
                 *dy = if open == 1 { *dy } else { 0.0 };
             }
         }
-        dx.set(acc, &oracle::conv2d::bwd(op, &gated, &filter.0));
+        let gradient = oracle::conv2d::bwd(op, &gated, &filter.0);
+        let mut all = dx.get();
+        for (i, value) in all.data.iter_mut().enumerate() {
+            let row = i / op.width % to.len() + to.start;
+            if computed.start <= row && row < computed.end {
+                let new = gradient.at(i / (op.width * to.len()), row, i % op.width);
+                *value = if acc == Acc::Add { *value + new } else { new };
+            }
+        }
+        dx.set(Acc::Store, &all);
         Ok(())
     }
 }
@@ -282,9 +318,18 @@ impl ReluOps for Reference {
 }
 
 impl GramOps for Reference {
-    fn gram(&self, features: &Tensor, scale: f32, acc: Acc, g: &mut Tensor, _workspace: &mut ()) -> Result<()> {
+    fn gram(
+        &self,
+        features: &Tensor,
+        rows: Rows,
+        scale: f32,
+        acc: Acc,
+        g: &mut Tensor,
+        _workspace: &mut (),
+    ) -> Result<()> {
         expect_shape("a Gram matrix", Shape::gram(features.shape.channels), g.shape)?;
-        g.set(acc, &oracle::gram::fwd(&features.get(), f64::from(scale)));
+        expect("the rows of a Gram matrix", rows.start <= rows.end && rows.end <= features.shape.height)?;
+        g.set(acc, &oracle::gram::fwd(&features.get().rows(rows), f64::from(scale)));
         Ok(())
     }
 

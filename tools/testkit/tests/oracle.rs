@@ -37,7 +37,7 @@ fn weights(op: &Conv2d, rng: &mut Rng) -> conv2d::Weights {
 
 #[test]
 fn a_filter_is_applied_as_correlation() {
-    let op = Conv2d { in_channels: 1, out_channels: 1, height: 3, width: 3 };
+    let op = Conv2d::new(1, 1, 3, 3);
     let x = Array { shape: op.input(), data: (1..10).map(f64::from).collect() };
     let one_at = |place: usize| {
         let mut filters = vec![0.0; 9];
@@ -52,7 +52,7 @@ fn a_filter_is_applied_as_correlation() {
 
 #[test]
 fn convolution_backwards_is_the_gradient_and_the_adjoint() {
-    let op = Conv2d { in_channels: 3, out_channels: 2, height: 4, width: 5 };
+    let op = Conv2d::new(3, 2, 4, 5);
     let mut rng = rng();
     let (mut w, x) = (weights(&op, &mut rng), Array::random(op.input(), &mut rng));
     let dy = Array::random(op.output(), &mut rng);

@@ -7,7 +7,7 @@
 mod direct;
 mod winograd;
 
-use style_core::ops::{Conv2d, Conv2dOps, Epilogue};
+use style_core::ops::{Conv2d, Conv2dOps, Epilogue, Rows};
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
 use crate::Cpu;
@@ -60,8 +60,10 @@ enum Direction {
 /// What is read: a tensor, or what the adjoint of an average pool makes of it, and the gate that passes through.
 #[derive(Clone, Copy)]
 struct Source<'a> {
-    /// As it is read: where it is pooled, twice as large as the tensor, and one more if odd.
+    /// Of the whole picture, as it is read: where it is pooled, twice as large as the tensor, and one more if odd.
     shape: Shape,
+    /// The rows that `values` holds.
+    held: Rows,
     values: &'a [f32],
     gate: Option<&'a [u16]>,
     pooled: bool,
@@ -70,8 +72,11 @@ struct Source<'a> {
 /// What is done with a result before and as it is written.
 #[derive(Clone, Copy)]
 struct Finish<'a> {
-    /// Of the output before any pool.
+    /// Of the whole output before any pool.
     shape: Shape,
+    /// The rows that are computed, and those that `y` holds.
+    computed: Rows,
+    held: Rows,
     y: Shared<f32>,
     kind: FinishKind<'a>,
     /// Whether the mean of each 2x2 window is written.
@@ -89,13 +94,14 @@ impl Finish<'_> {
     /// Writes sixteen channels of one position.
     ///
     /// # Safety
-    /// `y` must be blocked and have this block and position, which no other thread touches.
+    /// `y` must be blocked and hold this block and position, which no other thread touches.
     #[inline(always)]
-    unsafe fn write<S: Simd>(self, simd: S, block: usize, position: usize, v: S::V) {
+    unsafe fn write<S: Simd>(self, simd: S, block: usize, row: usize, column: usize, v: S::V) {
+        let line = block * self.held.len() + row - self.held.start;
         // SAFETY: the caller vouches for the place in `y`.
         unsafe {
-            let at = self.y.at((block * self.shape.positions() + position) * LANES);
-            let v = self.finished(simd, block, position, v);
+            let at = self.y.at((line * self.shape.width + column) * LANES);
+            let v = self.finished(simd, block, row, column, v);
             let v = if let FinishKind::Acc(Acc::Add) = self.kind { simd.add(v, simd.load(at)) } else { v };
             simd.store(v, at);
         }
@@ -106,7 +112,7 @@ impl Finish<'_> {
     /// # Safety
     /// The block and position must be within the shape, and no other thread must touch their gate.
     #[inline(always)]
-    unsafe fn finished<S: Simd>(self, simd: S, block: usize, position: usize, v: S::V) -> S::V {
+    unsafe fn finished<S: Simd>(self, simd: S, block: usize, row: usize, column: usize, v: S::V) -> S::V {
         // SAFETY: the bias is padded to whole blocks; a gate has a word for each vector before the pool.
         unsafe {
             match self.kind {
@@ -116,7 +122,7 @@ impl Finish<'_> {
                     let v = simd.add(v, simd.load(bias[block * LANES..].as_ptr()));
                     let mask = simd.positive(v);
                     if let Some(gate) = gate {
-                        *gate.at(block * self.shape.positions() + position) = mask;
+                        *gate.at((block * self.shape.height + row) * self.shape.width + column) = mask;
                     }
                     simd.gate(mask, v)
                 }
@@ -124,17 +130,32 @@ impl Finish<'_> {
         }
     }
 
-    /// Writes the mean of a window of four finished values, sixteen channels of each, at a position of the pool.
+    /// Writes the mean of a window of four finished values, sixteen channels of each; `row` and `column` are of one of
+    /// them.
     ///
     /// # Safety
-    /// `y` must be blocked and have this block and position, which no other thread touches.
+    /// `y` must be blocked and hold this block and window, which no other thread touches.
     #[inline(always)]
-    unsafe fn write_mean<S: Simd>(self, simd: S, block: usize, position: usize, window: [S::V; 4]) {
-        let positions = (self.shape.height / 2) * (self.shape.width / 2);
+    unsafe fn write_mean<S: Simd>(self, simd: S, block: usize, row: usize, column: usize, window: [S::V; 4]) {
+        let line = block * (self.held.len() / 2) + row / 2 - self.held.start / 2;
         let [a, b, c, d] = window;
         let mean = simd.mul(simd.splat(0.25), simd.add(simd.add(a, b), simd.add(c, d)));
         // SAFETY: the caller vouches for the place in `y`.
-        unsafe { simd.store(mean, self.y.at((block * positions + position) * LANES)) };
+        unsafe { simd.store(mean, self.y.at((line * (self.shape.width / 2) + column / 2) * LANES)) };
+    }
+}
+
+impl Source<'_> {
+    /// Which vector of a blocked tensor, not pooled, one position is.
+    #[inline(always)]
+    fn vector(&self, block: usize, row: usize, column: usize) -> usize {
+        (block * self.held.len() + row - self.held.start) * self.shape.width + column
+    }
+
+    /// Which word of the gate of a blocked tensor one position has.
+    #[inline(always)]
+    fn word(&self, block: usize, row: usize, column: usize) -> usize {
+        (block * self.shape.height + row) * self.shape.width + column
     }
 }
 
@@ -168,6 +189,16 @@ impl Cpu {
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 
+    /// That the part of `op`, if it is one, can be done.
+    fn expect_part(&self, op: &Conv2d, forward: bool, pooled: bool) -> Result<()> {
+        op.expect_part(forward, pooled)?;
+        if op.part.is_none() || self.conv2d_parts(op) {
+            return Ok(());
+        }
+        let message = format!("a convolution to {} channels is not done in parts here", op.out_channels);
+        Err(Error::new(ErrorKind::Unsupported, message))
+    }
+
     fn convolve(
         &self,
         op: &Conv2d,
@@ -178,7 +209,7 @@ impl Cpu {
         workspace: &mut Workspace,
     ) -> Result<()> {
         filter.expect(op)?;
-        if op.output().is_empty() || op.input().is_empty() {
+        if op.output().is_empty() || op.input().is_empty() || finish.computed.is_empty() {
             return Ok(());
         }
         let out_channels = match direction {
@@ -234,11 +265,16 @@ impl Conv2dOps for Cpu {
         if self.is_direct(op.in_channels, op.out_channels) {
             return "direct";
         }
-        winograd::Layout::new(self.convolution, op.input(), op.out_channels).name()
+        winograd::Layout::new(self.convolution, op.input(), op.out_channels, op.height).name()
     }
 
     fn conv2d_pools(&self, op: &Conv2d) -> bool {
         !self.is_direct(op.in_channels, op.out_channels)
+    }
+
+    fn conv2d_parts(&self, op: &Conv2d) -> bool {
+        // A planar gate has words that span rows.
+        !is_planar(op.output())
     }
 
     fn conv2d_workspace(&self, op: &Conv2d) -> usize {
@@ -247,8 +283,10 @@ impl Conv2dOps for Cpu {
             let of = |d| direct::workspace(op.in_channels, op.out_channels, d, threads);
             of(Direction::Forward).max(of(Direction::Backward))
         } else {
-            let forward = winograd::Layout::new(self.convolution, op.input(), op.out_channels).workspace(threads);
-            forward.max(winograd::Layout::new(self.convolution, op.output(), op.in_channels).workspace(threads))
+            let rows = op.rows().computed.len();
+            let layout = |source, written| winograd::Layout::new(self.convolution, source, written, rows);
+            let forward = layout(op.input(), op.out_channels).workspace(threads);
+            forward.max(layout(op.output(), op.in_channels).workspace(threads))
         };
         vectors.saturating_mul(size_of::<Lanes>())
     }
@@ -262,14 +300,15 @@ impl Conv2dOps for Cpu {
         y: &mut Tensor,
         workspace: &mut Workspace,
     ) -> Result<()> {
-        expect_shape("the input of a convolution", op.input(), x.shape())?;
         let pooled = matches!(epilogue, Epilogue::ReluPool | Epilogue::ReluPoolGate(_));
+        self.expect_part(op, true, pooled)?;
+        expect_shape("the input of a convolution", op.x(), x.shape())?;
         if pooled {
             self.expect_pools(op)?;
         }
-        let output = if pooled { op.pooled() } else { op.output() };
-        expect_shape("the output of a convolution", output, y.shape())?;
-        let source = Source { shape: op.input(), values: x.values(), gate: None, pooled: false };
+        expect_shape("the output of a convolution", op.y(pooled), y.shape())?;
+        let rows = op.rows();
+        let source = Source { shape: op.input(), held: rows.x, values: x.values(), gate: None, pooled: false };
         let bias = &filter.bias;
         let planar = y.is_planar();
         let mut planar_gate = None;
@@ -283,7 +322,8 @@ impl Conv2dOps for Cpu {
                 FinishKind::Relu(bias, (!planar).then_some(words))
             }
         };
-        let finish = Finish { shape: op.output(), y: Shared::new(y.values_mut()), kind, pooled };
+        let y_values = Shared::new(y.values_mut());
+        let finish = Finish { shape: op.output(), computed: rows.computed, held: rows.y, y: y_values, kind, pooled };
         self.convolve(op, Direction::Forward, source, filter, finish, workspace)?;
         if let Some(gate) = planar_gate {
             // Words of a planar tensor span rows, so they are made afterwards: the gate is open where y > 0.
@@ -304,19 +344,22 @@ impl Conv2dOps for Cpu {
         dx: &mut Tensor,
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let pooled = dy.shape() == op.pooled() && dy.shape() != op.output();
+        let pooled = dy.shape() == op.y(true) && dy.shape() != op.y(false);
+        self.expect_part(op, false, pooled)?;
         if pooled {
             self.expect_pools(op)?;
         } else {
-            expect_shape("the output gradient of a convolution", op.output(), dy.shape())?;
+            expect_shape("the output gradient of a convolution", op.y(false), dy.shape())?;
         }
-        expect_shape("the input gradient of a convolution", op.input(), dx.shape())?;
+        expect_shape("the input gradient of a convolution", op.x(), dx.shape())?;
         if let Some(gate) = gate {
             gate.expect(op.output())?;
         }
-        let source = Source { shape: op.output(), values: dy.values(), gate: gate.map(|g| &*g.words), pooled };
-        let y = Shared::new(dx.values_mut());
-        let finish = Finish { shape: op.input(), y, kind: FinishKind::Acc(acc), pooled: false };
+        let rows = op.rows();
+        let gate = gate.map(|g| &*g.words);
+        let source = Source { shape: op.output(), held: rows.y, values: dy.values(), gate, pooled };
+        let (y, kind) = (Shared::new(dx.values_mut()), FinishKind::Acc(acc));
+        let finish = Finish { shape: op.input(), computed: rows.computed, held: rows.x, y, kind, pooled: false };
         self.convolve(op, Direction::Backward, source, filter, finish, workspace)
     }
 }

@@ -1,7 +1,7 @@
 //! Convolution.
 
 use libtest_mimic::Failed;
-use style_core::ops::{Conv2d, Epilogue, Pool2d};
+use style_core::ops::{Conv2d, Epilogue, Part, Pool2d, Rows};
 use style_core::{Acc, Backend, ErrorKind, Pooling, Shape};
 
 use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near_scalar, same_bits, served_or_misfit};
@@ -50,13 +50,14 @@ const EXTENTS: [(usize, usize, usize, usize); 26] = [
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
     for (in_channels, out_channels, height, width) in EXTENTS {
-        let op = Conv2d { in_channels, out_channels, height, width };
+        let op = Conv2d::new(in_channels, out_channels, height, width);
         let name = |what: &str| format!("conv2d/{what}/{in_channels}-{out_channels}x{height}x{width}");
         cases.push(Case::new(name("fwd"), move |b, rng| forward(b, &op, rng)));
         cases.push(Case::new(name("bwd"), move |b, rng| backward(b, &op, rng)));
         cases.push(Case::new(name("fused"), move |b, rng| fused(b, &op, rng)));
         cases.push(Case::new(name("adjoint"), move |b, rng| adjoint(b, &op, rng)));
         cases.push(Case::new(name("pooled"), move |b, rng| pooled(b, &op, rng)));
+        cases.push(Case::new(name("parts"), move |b, rng| parts(b, &op, rng)));
         cases.push(Case::new(name("repeat"), move |b, rng| repeat(b, &op, rng)));
     }
     cases.push(Case::new("conv2d/activations", activations));
@@ -64,6 +65,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
     cases.push(Case::new("conv2d/chain", chain));
     cases.push(Case::new("conv2d/misfit", misfits));
     cases.push(Case::new("conv2d/misfit-pack", misfit_packs));
+    cases.push(Case::new("conv2d/misfit-part", misfit_parts));
     cases.push(Case::new("conv2d/small-workspace", small_workspace));
     cases.push(Case::new("conv2d/absurd", absurd));
     cases.push(Case::new("conv2d/empty", empty));
@@ -219,6 +221,99 @@ fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     Ok(())
 }
 
+/// Which tensors of a part hold no more rows than they must.
+const CUTS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
+
+/// Bands of a few rows, one after another.
+fn bands(op: &Conv2d, rows: usize) -> impl Iterator<Item = Rows> {
+    let height = op.height;
+    (0..height).step_by(rows).map(move |start| Rows { start, end: height.min(start + rows) })
+}
+
+/// Band by band it is the same, forwards and backwards, with a pool taken in or not, whether tensors hold all rows or few;
+/// and rows that are not computed are left as they are.
+fn parts<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
+    let (x, w, dy) = (Array::random(op.input(), rng), random_weights(op, rng), Array::random(op.output(), rng));
+    let (filter, lab, height) = (pack(b, &w)?, Lab::fresh(b), op.height);
+    let all = Rows { start: 0, end: height };
+    if !b.conv2d_parts(op) {
+        let part = Conv2d { part: Some(Part { computed: all, x: all, y: all }), ..*op };
+        let mut workspace = b.workspace(b.conv2d_workspace(&part))?;
+        let (x, mut y) = (b.tensor(op.input())?, b.tensor(op.output())?);
+        let refusal = b.conv2d_fwd(&part, &x, &filter, Epilogue::Relu, &mut y, &mut workspace);
+        return super::refused("parts that are not done", ErrorKind::Unsupported, refusal);
+    }
+    let squares = oracle::fwd(op, &x.map(|v| v * v), &w.map(|v| v * v));
+    let back_squares = oracle::bwd(op, &dy.map(|v| v * v), &w.map(|v| v * v)).map(|s| s.max(0.01));
+    let mut gate = b.gate(op.output())?;
+    let y = Array::from_f32(op.output(), &run_fwd(&lab, op, &filter, &x, Epilogue::ReluGate(&mut gate))?);
+    let open = Array::from_f32(op.output(), &y.to_f32()).map(|v| f64::from(u8::from(v > 0.0)));
+    let dx = oracle::bwd(op, &dy.zip(&open, |dy, open| dy * open), &w);
+    let previous = Array::random(op.input(), rng);
+    for ((cut_x, cut_y), size) in CUTS.into_iter().flat_map(|cut| [(cut, 2), (cut, 5)]) {
+        let (mut forward, mut backward) = (Array::full(op.output(), 7.0), previous.clone());
+        let mut gate_in_parts = b.gate(op.output())?;
+        for computed in bands(op, size) {
+            let wide = computed.widened(1, height);
+            let rows = Part { computed, x: if cut_x { wide } else { all }, y: if cut_y { computed } else { all } };
+            let part = Conv2d { part: Some(rows), ..*op };
+            let mut workspace = b.workspace(b.conv2d_workspace(&part))?;
+            let mut to = lab.put(&forward.rows(rows.y))?;
+            let epilogue = Epilogue::ReluGate(&mut gate_in_parts);
+            b.conv2d_fwd(&part, &lab.put(&x.rows(rows.x))?, &filter, epilogue, &mut to, &mut workspace)?;
+            forward.set_rows(rows.y, &Array::from_f32(part.y(false), &lab.get(&to)?), 0);
+
+            let rows = Part { computed, x: if cut_x { computed } else { all }, y: if cut_y { wide } else { all } };
+            let part = Conv2d { part: Some(rows), ..*op };
+            let mut to = lab.put(&backward.rows(rows.x))?;
+            let from = lab.put(&dy.rows(rows.y))?;
+            b.conv2d_bwd(&part, &from, Some(&gate), &filter, Acc::Add, &mut to, &mut workspace)?;
+            backward.set_rows(rows.x, &Array::from_f32(part.x(), &lab.get(&to)?), 0);
+        }
+        let tag = format!("in bands of {size}, cut {cut_x} {cut_y}");
+        within(&format!("y {tag}"), &forward.to_f32(), &y, &squares)?;
+        within(&format!("dx {tag}"), &backward.to_f32(), &dx.zip(&previous, |a, b| a + b), &back_squares)?;
+        let by_whole = run_bwd(&lab, op, &filter, &dy, Some(&gate), (Acc::Store, &previous))?;
+        let by_parts = run_bwd(&lab, op, &filter, &dy, Some(&gate_in_parts), (Acc::Store, &previous))?;
+        // A sum near zero may fall on the other side of it: one such gate lets one `dy` pass.
+        let (by_whole, by_parts) = [by_whole, by_parts].map(|v| Array::from_f32(op.input(), &v)).into();
+        near_scalar("the gate in bands", by_whole.zip(&by_parts, |a, b| a - b).norm(), 0.0, 2e-2 * dx.norm().max(1.0))?;
+    }
+    pooled_parts(b, op, (&x, &w), rng)
+}
+
+/// The same for a pool taken in: bands of whole windows.
+fn pooled_parts<B: Backend>(b: &B, op: &Conv2d, (x, w): (&Array, &Weights), rng: &mut Rng) -> Check {
+    if op.pooled().is_empty() || !b.conv2d_pools(op) {
+        return Ok(());
+    }
+    let (filter, lab, height) = (pack(b, w)?, Lab::fresh(b), op.height);
+    let (all, dy) = (Rows { start: 0, end: height }, Array::random(op.pooled(), rng));
+    let squares = oracle::fwd(op, &x.map(|v| v * v), &w.map(|v| v * v));
+    let mut workspace = b.workspace(b.conv2d_workspace(op))?;
+    let (mut gate, mut y) = (b.gate(op.output())?, lab.blank(op.pooled())?);
+    b.conv2d_fwd(op, &lab.put(x)?, &filter, Epilogue::ReluPoolGate(&mut gate), &mut y, &mut workspace)?;
+    let mut dx = lab.blank(op.input())?;
+    b.conv2d_bwd(op, &lab.put(&dy)?, Some(&gate), &filter, Acc::Store, &mut dx, &mut workspace)?;
+    let (y, dx) = (Array::from_f32(op.pooled(), &lab.get(&y)?), Array::from_f32(op.input(), &lab.get(&dx)?));
+    let mut in_parts = lab.blank(op.pooled())?;
+    let mut gradient = Array::zeros(op.input());
+    for computed in bands(op, 4) {
+        let wide = computed.widened(1, height);
+        let part = Conv2d { part: Some(Part { computed, x: wide, y: all }), ..*op };
+        let mut workspace = b.workspace(b.conv2d_workspace(&part))?;
+        let from = lab.put(&x.rows(wide))?;
+        b.conv2d_fwd(&part, &from, &filter, Epilogue::ReluPool, &mut in_parts, &mut workspace)?;
+        let part = Conv2d { part: Some(Part { computed, x: computed, y: all }), ..*op };
+        let mut to = lab.blank(part.x())?;
+        b.conv2d_bwd(&part, &lab.put(&dy)?, Some(&gate), &filter, Acc::Store, &mut to, &mut workspace)?;
+        gradient.set_rows(computed, &Array::from_f32(part.x(), &lab.get(&to)?), 0);
+    }
+    within("a pooled y in bands", &lab.get(&in_parts)?, &y, &squares)?;
+    let scale = oracle::bwd(op, &Array::full(op.output(), 1.0), &w.map(|v| v * v)).map(|s| s.max(0.01));
+    within("dx behind a pool in bands", &gradient.to_f32(), &dx, &scale)
+}
+
 /// `<dy, W x> = <W^T dy, x>`.
 fn adjoint<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     let (x, dy) = (Array::random(op.input(), rng), Array::random(op.output(), rng));
@@ -254,14 +349,14 @@ fn repeat<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
 
 /// Large, sparse and one-signed input, as real activations are.
 fn activations<B: Backend>(b: &B, rng: &mut Rng) -> Check {
-    let op = Conv2d { in_channels: 64, out_channels: 32, height: 20, width: 23 };
+    let op = Conv2d::new(64, 32, 20, 23);
     let (x, w) = (Array::activation(op.input(), rng), random_weights(&op, rng));
     forward_against_oracle(b, &op, &x, &w)
 }
 
 /// A gate is open where `W x + b > 0`, so closed where that is zero, of either sign.
 fn closed_at_zero<B: Backend>(b: &B, rng: &mut Rng) -> Check {
-    let op = Conv2d { in_channels: 5, out_channels: 16, height: 7, width: 9 };
+    let op = Conv2d::new(5, 16, 7, 9);
     let mut w = random_weights(&op, rng);
     for (o, bias) in w.bias.iter_mut().enumerate() {
         *bias = if o % 2 == 0 { 0.0 } else { -0.0 };
@@ -282,8 +377,8 @@ fn closed_at_zero<B: Backend>(b: &B, rng: &mut Rng) -> Check {
 
 /// What an op wrote into stale memory is as good an operand as what was uploaded.
 fn chain<B: Backend>(b: &B, rng: &mut Rng) -> Check {
-    let first = Conv2d { in_channels: 3, out_channels: 5, height: 9, width: 7 };
-    let second = Conv2d { in_channels: 5, out_channels: 9, height: 9, width: 7 };
+    let first = Conv2d::new(3, 5, 9, 7);
+    let second = Conv2d::new(5, 9, 9, 7);
     let x = Array::random(first.input(), rng);
     let (w1, w2) = (random_weights(&first, rng), random_weights(&second, rng));
     let (f1, f2) = (pack(b, &w1)?, pack(b, &w2)?);
@@ -307,7 +402,7 @@ fn chain<B: Backend>(b: &B, rng: &mut Rng) -> Check {
 }
 
 fn misfits<B: Backend>(b: &B, rng: &mut Rng) -> Check {
-    let op = Conv2d { in_channels: 5, out_channels: 8, height: 7, width: 9 };
+    let op = Conv2d::new(5, 8, 7, 9);
     let filter = pack(b, &random_weights(&op, rng))?;
     let mut ws = b.workspace(b.conv2d_workspace(&op) + 4096)?;
     let bent = |s: Shape| {
@@ -346,6 +441,35 @@ fn misfits<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     Ok(())
 }
 
+/// Parts whose tensors lack rows that are read or written, and windows cut in two.
+fn misfit_parts<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let op = Conv2d::new(5, 8, 8, 9);
+    if !b.conv2d_parts(&op) {
+        return Ok(());
+    }
+    let (filter, rows) = (pack(b, &random_weights(&op, rng))?, |start, end| Rows { start, end });
+    let mut ws = b.workspace(b.conv2d_workspace(&op))?;
+    for (computed, x, y) in [
+        (rows(2, 4), rows(2, 5), rows(0, 8)),
+        (rows(2, 4), rows(1, 4), rows(0, 8)),
+        (rows(2, 4), rows(0, 8), rows(3, 8)),
+        (rows(2, 9), rows(0, 8), rows(0, 8)),
+        (rows(4, 2), rows(0, 8), rows(0, 8)),
+        (rows(2, 4), rows(0, usize::MAX), rows(0, 8)),
+        (rows(usize::MAX, usize::MAX), rows(0, 8), rows(0, 8)),
+    ] {
+        let part = Conv2d { part: Some(Part { computed, x, y }), ..op };
+        let held = |s: Shape| if s.len() < 1 << 20 { s } else { Shape::new(s.channels, 8, 9) };
+        let (x, mut y) = (b.tensor(held(part.x()))?, b.tensor(held(part.y(false)))?);
+        misfit("a part", b.conv2d_fwd(&part, &x, &filter, Epilogue::Relu, &mut y, &mut ws))?;
+    }
+    let halves = Part { computed: rows(3, 5), x: rows(0, 8), y: rows(0, 8) };
+    let part = Conv2d { part: Some(halves), ..op };
+    let (x, mut y) = (b.tensor(op.input())?, b.tensor(op.pooled())?);
+    let forwards = b.conv2d_fwd(&part, &x, &filter, Epilogue::ReluPool, &mut y, &mut ws);
+    if b.conv2d_pools(&op) { misfit("half a window", forwards) } else { Ok(()) }
+}
+
 fn misfit_packs<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     let packed = |i: usize, o: usize, w: usize, bias: usize| b.pack(i, o, &vec![0.5; w], &vec![0.5; bias]);
     misfit("a filter value too few", packed(3, 4, 107, 4))?;
@@ -359,7 +483,7 @@ fn misfit_packs<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
 
 /// Too small a workspace is refused, or (where the backend rounds it up) serves as well as a large one.
 fn small_workspace<B: Backend>(b: &B, rng: &mut Rng) -> Check {
-    let op = Conv2d { in_channels: 40, out_channels: 72, height: 50, width: 37 };
+    let op = Conv2d::new(40, 72, 50, 37);
     let need = b.conv2d_workspace(&op);
     let (x, dy) = (Array::random(op.input(), rng), Array::random(op.output(), rng));
     let (lab, filter) = (Lab::fresh(b), pack(b, &random_weights(&op, rng))?);
@@ -382,7 +506,7 @@ fn small_workspace<B: Backend>(b: &B, rng: &mut Rng) -> Check {
 
 /// Extents that no memory holds do not fit any operand, and nothing overflows on the way to saying so.
 fn absurd<B: Backend>(b: &B, rng: &mut Rng) -> Check {
-    let small = Conv2d { in_channels: 3, out_channels: 4, height: 5, width: 6 };
+    let small = Conv2d::new(3, 4, 5, 6);
     let filter = pack(b, &random_weights(&small, rng))?;
     let (x, mut y) = (b.tensor(small.input())?, b.tensor(small.output())?);
     let mut workspace = b.workspace(b.conv2d_workspace(&small))?;
@@ -402,7 +526,7 @@ fn absurd<B: Backend>(b: &B, rng: &mut Rng) -> Check {
 
 fn empty<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     for (i, o, height, width) in [(3, 4, 0, 5), (3, 4, 5, 0), (3, 4, 0, 0), (0, 4, 3, 3), (4, 0, 3, 3)] {
-        let op = Conv2d { in_channels: i, out_channels: o, height, width };
+        let op = Conv2d::new(i, o, height, width);
         let w = random_weights(&op, rng);
         let both_ways = || {
             let filter = pack(b, &w)?;

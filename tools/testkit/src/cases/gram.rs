@@ -1,6 +1,7 @@
 //! The Gram matrix.
 
 use libtest_mimic::Failed;
+use style_core::ops::Rows;
 use style_core::{Acc, Backend, Shape};
 
 use super::{ACCS, Case, Check, Lab, accumulated, misfit, near, near_scalar, same_bits, served_or_misfit, tag};
@@ -42,7 +43,7 @@ fn run_fwd<B: Backend>(
 ) -> Result<Vec<f32>, Failed> {
     let (f, mut g) = (lab.put(features)?, lab.destination(into.0, into.1)?);
     let mut workspace = lab.b.workspace(lab.b.gram_workspace(features.shape))?;
-    lab.b.gram(&f, scale, into.0, &mut g, &mut workspace)?;
+    lab.b.gram(&f, Rows::all(features.shape), scale, into.0, &mut g, &mut workspace)?;
     lab.get(&g)
 }
 
@@ -123,25 +124,27 @@ fn adjoint<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
 /// The sum over two tiles is the matrix of the whole.
 fn tiles<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let whole = Array::random(Shape::new(17, 31, 40), rng);
-    let tile = |rows: std::ops::Range<usize>| {
-        let mut tile = Array::zeros(Shape::new(17, rows.len(), 40));
-        for k in 0..17 {
-            for (r, row) in rows.clone().enumerate() {
-                for c in 0..40 {
-                    *tile.at_mut(k, r, c) = whole.at(k, row, c);
-                }
-            }
-        }
-        tile
-    };
     let scale = 1.0 / 1240.0_f32;
     for lab in Lab::both(b) {
         let zero = Array::zeros(Shape::gram(17));
-        let first = Array::from_f32(zero.shape, &run_fwd(&lab, &tile(0..13), scale, (Acc::Store, &zero))?);
-        let both = run_fwd(&lab, &tile(13..31), scale, (Acc::Add, &first))?;
+        let first = Array::from_f32(
+            zero.shape,
+            &run_fwd(&lab, &whole.rows(Rows { start: 0, end: 13 }), scale, (Acc::Store, &zero))?,
+        );
+        let both = run_fwd(&lab, &whole.rows(Rows { start: 13, end: 31 }), scale, (Acc::Add, &first))?;
         let magnitudes = oracle::fwd(&whole.map(f64::abs), f64::from(scale));
         let want = oracle::fwd(&whole, f64::from(scale));
         near("G of two tiles", &both, &want, &magnitudes.map(|v| TOLERANCE * v))?;
+        let (f, mut g) = (lab.put(&whole)?, lab.blank(zero.shape)?);
+        let mut workspace = b.workspace(b.gram_workspace(whole.shape))?;
+        for (start, end, acc) in [(0, 13, Acc::Store), (13, 13, Acc::Add), (13, 31, Acc::Add)] {
+            b.gram(&f, Rows { start, end }, scale, acc, &mut g, &mut workspace)?;
+        }
+        near("G of two ranges of rows", &lab.get(&g)?, &want, &magnitudes.map(|v| TOLERANCE * v))?;
+        for (start, end) in [(0, 32), (32, 33), (5, 4), (usize::MAX, usize::MAX)] {
+            let rows = Rows { start, end };
+            misfit("rows that are not there", b.gram(&f, rows, scale, Acc::Store, &mut g, &mut workspace))?;
+        }
     }
     Ok(())
 }
@@ -152,7 +155,7 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     let mut ws = b.workspace(b.gram_workspace(shape) + 4096)?;
     for bad in [Shape::gram(5), Shape::gram(7), Shape::new(6, 6, 1), Shape::new(1, 4, 9), Shape::new(36, 1, 1)] {
         let mut bad_g = b.tensor(bad)?;
-        misfit(&format!("G of {bad}"), b.gram(&f, 1.0, Acc::Store, &mut bad_g, &mut ws))?;
+        misfit(&format!("G of {bad}"), b.gram(&f, Rows::all(b.shape(&f)), 1.0, Acc::Store, &mut bad_g, &mut ws))?;
         misfit(&format!("dG of {bad}"), b.gram_bwd(&f, &bad_g, 1.0, Acc::Store, &mut df, &mut ws))?;
     }
     for bad in [(6, 4, 5), (5, 5, 4), (6, 5, 5), (6, 20, 1)].map(|(c, h, w)| Shape::new(c, h, w)) {
@@ -166,7 +169,7 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     let (f, dg, mut df) = (b.tensor(large)?, b.tensor(Shape::gram(72))?, b.tensor(large)?);
     served_or_misfit("no workspace", b.gram_bwd(&f, &dg, 1.0, Acc::Store, &mut df, &mut small))?;
     g = dg;
-    served_or_misfit("no workspace", b.gram(&f, 1.0, Acc::Store, &mut g, &mut small))
+    served_or_misfit("no workspace", b.gram(&f, Rows::all(b.shape(&f)), 1.0, Acc::Store, &mut g, &mut small))
 }
 
 /// No positions: zeros if it is served at all.
@@ -178,7 +181,7 @@ fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
             let (f, mut df) = (b.tensor(shape)?, b.tensor(shape)?);
             let mut g = b.tensor(Shape::gram(shape.channels))?;
             b.upload(&vec![f32::NAN; shape.channels * shape.channels], &mut g)?;
-            b.gram(&f, 1.0, Acc::Store, &mut g, &mut ws)?;
+            b.gram(&f, Rows::all(b.shape(&f)), 1.0, Acc::Store, &mut g, &mut ws)?;
             b.gram_bwd(&f, &g, 1.0, Acc::Store, &mut df, &mut ws)?;
             served = Some(g);
             Ok(())

@@ -49,6 +49,7 @@ fn conv2d() {
     must_notice("conv2d/repeat", &[DifferentEveryTime("conv2d")]);
     must_notice("conv2d/misfit", &[ConvTakesTransposedInput, ConvPanics]);
     must_notice("conv2d/pooled", &[ConvPoolSums, ConvPoolSpreadWhole, ConvPoolGateClosed]);
+    must_notice("conv2d/parts", &[ConvPartAlone, ConvPartSpills]);
     must_notice("conv2d/fused", &[GateInverted, GateOpen]);
     must_notice("conv2d/closed-at-zero", &[GateOpenAtZero]);
 }
@@ -63,7 +64,7 @@ fn pool2d() {
 #[test]
 fn gram() {
     must_notice("gram", &[AddStores("gram"), StoreAdds("gram"), StaleMemoryLeaks("gram"), DifferentEveryTime("gram")]);
-    must_notice("gram", &[GramScaleIgnored, GramAsymmetric, GramInF32, GramLowerHalfIgnored]);
+    must_notice("gram", &[GramScaleIgnored, GramOfAllRows, GramAsymmetric, GramInF32, GramLowerHalfIgnored]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The ops with their mistakes, each by way of the reference backend.
 
-use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Pool2d, Pool2dOps, Tv};
+use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};
 use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps};
 use style_core::{Acc, Error, ErrorKind, Pooling, Result, Shape, Storage, expect_shape};
 use testkit::Reference;
@@ -49,6 +49,10 @@ impl Conv2dOps for Mutant {
         true
     }
 
+    fn conv2d_parts(&self, _op: &Conv2d) -> bool {
+        true
+    }
+
     fn conv2d_workspace(&self, op: &Conv2d) -> usize {
         R.conv2d_workspace(op)
     }
@@ -62,6 +66,9 @@ impl Conv2dOps for Mutant {
         y: &mut Tensor,
         workspace: &mut (),
     ) -> Result<()> {
+        if let Some(part) = op.part {
+            return self.part_fwd(op, part, x, filter, epilogue, y);
+        }
         let turned = Shape::new(op.in_channels, op.width, op.height);
         let taken = if self.makes(ConvTakesTransposedInput) && self.shape(x) == turned {
             made(op.input(), &read(&x.inner))?
@@ -115,6 +122,9 @@ impl Conv2dOps for Mutant {
         dx: &mut Tensor,
         workspace: &mut (),
     ) -> Result<()> {
+        if let Some(part) = op.part {
+            return self.part_bwd(op, part, (dy, gate), filter, acc, dx);
+        }
         let mut gated = dy.inner.clone();
         if self.shape(dy) == op.pooled() && op.pooled() != op.output() {
             gated = R.tensor(op.output())?;
@@ -139,6 +149,92 @@ fn pool_behind(op: &Conv2d) -> Pool2d {
 }
 
 impl Mutant {
+    /// The whole of a tensor that holds some rows, zero elsewhere; mistaken, nothing beside the rows that are computed.
+    fn whole(&self, x: &Tensor, held: Rows, computed: Rows, height: usize) -> Result<Tensor> {
+        let Shape { channels, width, .. } = self.shape(x);
+        let (mut all, from) = (self.tensor(Shape::new(channels, height, width))?, read(&x.inner));
+        let kept = if self.makes(ConvPartAlone) { computed } else { held };
+        change(&mut all.inner, |i, _| {
+            let (k, r, c) = (i / (height * width), i / width % height, i % width);
+            let there = kept.start <= r && r < kept.end;
+            if there { from[(k * held.len() + r - held.start) * width + c] } else { 0.0 }
+        });
+        Ok(all)
+    }
+
+    /// Copies the rows that were computed from the whole.
+    fn take(&self, whole: &Tensor, held: Rows, computed: Rows, to: &mut Tensor) {
+        let (Shape { height, width, .. }, from) = (self.shape(whole), read(&whole.inner));
+        change(&mut to.inner, |i, previous| {
+            let (k, r, c) = (i / (held.len() * width), i / width % held.len() + held.start, i % width);
+            let there = computed.start <= r && r < computed.end;
+            let spilt = self.makes(ConvPartSpills);
+            if there || spilt { from[(k * height + r) * width + c] } else { previous }
+        });
+    }
+
+    fn part_fwd(
+        &self,
+        op: &Conv2d,
+        Part { computed, x: read, y: written }: Part,
+        x: &Tensor,
+        filter: &Filter,
+        epilogue: Epilogue<'_, Marks>,
+        y: &mut Tensor,
+    ) -> Result<()> {
+        let pooled = matches!(epilogue, Epilogue::ReluPool | Epilogue::ReluPoolGate(_));
+        op.expect_part(true, pooled)?;
+        expect_shape("x", op.x(), self.shape(x))?;
+        expect_shape("y", op.y(pooled), self.shape(y))?;
+        let whole = Conv2d { part: None, ..*op };
+        let x = self.whole(x, read, computed, op.height)?;
+        let mut result = self.tensor(whole.y(pooled))?;
+        let mut marks = self.gate(op.output())?;
+        let (kept, epilogue) = match epilogue {
+            Epilogue::ReluGate(gate) => (Some(gate), Epilogue::ReluGate(&mut marks)),
+            Epilogue::ReluPoolGate(gate) => (Some(gate), Epilogue::ReluPoolGate(&mut marks)),
+            Epilogue::Bias => (None, Epilogue::Bias),
+            Epilogue::Relu => (None, Epilogue::Relu),
+            Epilogue::ReluPool => (None, Epilogue::ReluPool),
+        };
+        self.conv2d_fwd(&whole, &x, filter, epilogue, &mut result, &mut ())?;
+        if let Some(gate) = kept {
+            for (i, (mark, &new)) in gate.marks.iter_mut().zip(&marks.marks).enumerate() {
+                let row = i / op.width % op.height;
+                *mark = if computed.start <= row && row < computed.end { new } else { *mark };
+            }
+        }
+        let halved = |rows: Rows| if pooled { Rows { start: rows.start / 2, end: rows.end / 2 } } else { rows };
+        self.take(&result, halved(written), halved(computed), y);
+        Ok(())
+    }
+
+    fn part_bwd(
+        &self,
+        op: &Conv2d,
+        Part { computed, x: written, y: read }: Part,
+        (dy, gate): (&Tensor, Option<&Marks>),
+        filter: &Filter,
+        acc: Acc,
+        dx: &mut Tensor,
+    ) -> Result<()> {
+        let pooled = self.shape(dy) == op.y(true) && self.shape(dy) != op.y(false);
+        op.expect_part(false, pooled)?;
+        expect_shape("dy", op.y(pooled), self.shape(dy))?;
+        expect_shape("dx", op.x(), self.shape(dx))?;
+        let whole = Conv2d { part: None, ..*op };
+        let half = |rows: Rows, end: usize| Rows { start: rows.start / 2, end };
+        let (read, needed) = match pooled {
+            true => (half(read, read.end / 2), half(computed, computed.end.div_ceil(2))),
+            false => (read, computed),
+        };
+        let dy = self.whole(dy, read, needed, whole.y(pooled).height)?;
+        let mut result = self.whole(dx, written, written, op.height)?;
+        self.conv2d_bwd(&whole, &dy, gate, filter, acc, &mut result, &mut ())?;
+        self.take(&result, written, computed, dx);
+        Ok(())
+    }
+
     fn conv2d_pool_fwd(
         &self,
         op: &Conv2d,
@@ -220,10 +316,19 @@ impl Pool2dOps for Mutant {
 }
 
 impl GramOps for Mutant {
-    fn gram(&self, features: &Tensor, scale: f32, acc: Acc, g: &mut Tensor, workspace: &mut ()) -> Result<()> {
+    fn gram(
+        &self,
+        features: &Tensor,
+        rows: Rows,
+        scale: f32,
+        acc: Acc,
+        g: &mut Tensor,
+        workspace: &mut (),
+    ) -> Result<()> {
+        let rows = if self.makes(GramOfAllRows) { Rows::all(self.shape(features)) } else { rows };
         let scale = if self.makes(GramScaleIgnored) { 1.0 } else { scale };
         let acc = self.acc("gram", acc);
-        R.gram(&features.inner, scale, acc, &mut g.inner, workspace)?;
+        R.gram(&features.inner, rows, scale, acc, &mut g.inner, workspace)?;
         let Shape { channels: n, .. } = self.shape(features);
         if self.makes(GramInF32) && acc == Acc::Store {
             let (f, m) = (read(&features.inner), self.shape(features).positions());

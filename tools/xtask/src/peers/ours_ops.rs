@@ -29,7 +29,7 @@ struct Options {
 fn shape(text: &str) -> Result<Conv2d, String> {
     let numbers: Option<Vec<usize>> = text.split('x').map(|n| n.parse().ok().filter(|n| *n > 0)).collect();
     match numbers.as_deref() {
-        Some(&[in_channels, out_channels, height, width]) => Ok(Conv2d { in_channels, out_channels, height, width }),
+        Some(&[in_channels, out_channels, height, width]) => Ok(Conv2d::new(in_channels, out_channels, height, width)),
         _ => Err("a shape is INxOUTxHEIGHTxWIDTH".into()),
     }
 }

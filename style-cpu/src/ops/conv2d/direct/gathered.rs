@@ -36,7 +36,6 @@ impl Kernel for Strip<'_> {
         gather(simd, source, row, columns.start, n, scratch);
         let a: &[f32] = bytemuck::cast_slice(scratch);
         let k = 9 * blocks(source.shape.channels) * LANES;
-        let position = row * source.shape.width + columns.start;
         let mut tile = [[[0.0f32; LANES]; LANES]; 2];
         for block in (0..blocks(out_channels)).step_by(S::PANELS) {
             let count = S::PANELS.min(blocks(out_channels) - block);
@@ -58,7 +57,7 @@ impl Kernel for Strip<'_> {
                     for (p, tile) in tile.iter().enumerate().take(count) {
                         for (r, values) in tile.iter().enumerate().take(rows.len()) {
                             let v = simd.load(values.as_ptr());
-                            finish.write(simd, block + p, position + rows.start + r, v);
+                            finish.write(simd, block + p, row, columns.start + rows.start + r, v);
                         }
                     }
                 }
@@ -81,12 +80,12 @@ fn gather<S: Simd>(simd: S, source: Source<'_>, row: usize, column: usize, n: us
                 let v = if r == 0 || c == 0 || r > height || c > width {
                     simd.splat(0.0)
                 } else {
-                    let vector = (block * height + r - 1) * width + c - 1;
+                    let vector = source.vector(block, r - 1, c - 1);
                     // SAFETY: sixteen values are read from a slice of as many.
                     let v = unsafe { simd.load(values[vector * LANES..][..LANES].as_ptr()) };
                     match gate {
                         None => v,
-                        Some(gate) => simd.gate(gate[vector], v),
+                        Some(gate) => simd.gate(gate[source.word(block, r - 1, c - 1)], v),
                     }
                 };
                 simd.put(v, &mut to[(tap * nb + block) * n + i].0);

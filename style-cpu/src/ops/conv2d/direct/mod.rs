@@ -110,7 +110,8 @@ pub(super) fn run(
     finish: Finish<'_>,
     workspace: &mut Workspace,
 ) -> Result<()> {
-    let Shape { height, width, channels } = source.shape;
+    let Shape { width, channels, .. } = source.shape;
+    let computed = finish.computed;
     let way = Way::of(channels, out_channels);
     let slot = way.scratch(channels, out_channels);
     expect_workspace(&mut workspace.memory, slot)?;
@@ -122,9 +123,9 @@ pub(super) fn run(
         Way::Gathered => (1, gathered::STRIP),
     };
     let across = width.div_ceil(columns);
-    cpu.threads.for_each(height.div_ceil(rows) * across, |i| {
-        let (row, column) = (i / across * rows, i % across * columns);
-        let area = Area { rows: row..height.min(row + rows), columns: column..width.min(column + columns) };
+    cpu.threads.for_each(computed.len().div_ceil(rows) * across, |i| {
+        let (row, column) = (computed.start + i / across * rows, i % across * columns);
+        let area = Area { rows: row..computed.end.min(row + rows), columns: column..width.min(column + columns) };
         let scratch = &mut slots.take();
         match way {
             Way::Planar => cpu.level.run(planar::Strip { source, out_channels, panels, finish, area, scratch }),
@@ -146,10 +147,11 @@ struct Area {
 /// # Safety
 /// The tensor must have that position, which no other thread touches.
 #[inline(always)]
-unsafe fn write_planar(finish: Finish<'_>, channels: usize, position: usize, values: &[f32]) {
+unsafe fn write_planar(finish: Finish<'_>, channels: usize, row: usize, column: usize, values: &[f32]) {
     for (c, &v) in values.iter().enumerate().take(channels) {
+        let line = c * finish.held.len() + row - finish.held.start;
         // SAFETY: the caller vouches for the position.
-        let y = unsafe { &mut *finish.y.at(c * finish.shape.positions() + position) };
+        let y = unsafe { &mut *finish.y.at(line * finish.shape.width + column) };
         *y = match finish.kind {
             FinishKind::Acc(Acc::Store) => v,
             FinishKind::Acc(Acc::Add) => *y + v,

@@ -33,7 +33,6 @@ impl Kernel for Strip<'_> {
         let length = columns.len() + 2;
         copy(source, row, columns.start, length, lines);
         let k = 9 * source.shape.channels;
-        let position = row * source.shape.width + columns.start;
         let planar = out_channels <= PLANAR;
         let mut tile = [[[0.0f32; LANES]; LANES]; 2];
         for block in (0..blocks(out_channels)).step_by(S::PANELS) {
@@ -55,11 +54,11 @@ impl Kernel for Strip<'_> {
                     simd.multiply_pixels(product, rows.len(), count);
                     for (p, tile) in tile.iter().enumerate().take(count) {
                         for (r, values) in tile.iter().enumerate().take(rows.len()) {
-                            let position = position + rows.start + r;
+                            let column = columns.start + rows.start + r;
                             if planar {
-                                write_planar(finish, out_channels, position, values);
+                                write_planar(finish, out_channels, row, column, values);
                             } else {
-                                finish.write(simd, block + p, position, simd.load(values.as_ptr()));
+                                finish.write(simd, block + p, row, column, simd.load(values.as_ptr()));
                             }
                         }
                     }
@@ -72,7 +71,7 @@ impl Kernel for Strip<'_> {
 /// The lines above, at and below `row`, from one before `column` on; zero outside the picture.
 #[inline(always)]
 fn copy(source: Source<'_>, row: usize, column: usize, length: usize, lines: &mut [f32]) {
-    let Source { shape, values, gate, .. } = source;
+    let Source { shape, held, values, gate, .. } = source;
     let Shape { height, width, .. } = shape;
     for (i, line) in lines.chunks_exact_mut(length).enumerate().take(3 * shape.channels) {
         let (c, r) = (i / 3, row + i % 3);
@@ -80,7 +79,7 @@ fn copy(source: Source<'_>, row: usize, column: usize, length: usize, lines: &mu
         if r == 0 || r > height {
             continue;
         }
-        let start = (c * height + r - 1) * width;
+        let start = (c * held.len() + r - 1 - held.start) * width;
         // Pixels `column - 1 ..` of the row, as far as there are any.
         let skipped = usize::from(column == 0);
         let first = start + column + skipped - 1;

@@ -74,7 +74,7 @@ impl Kernel for Part<'_> {
                     }
                 }
                 // SAFETY: the position is in this item's area.
-                unsafe { write_planar(finish, out_channels, row * source.shape.width + column, &sums) };
+                unsafe { write_planar(finish, out_channels, row, column, &sums) };
             }
         }
     }
@@ -93,12 +93,12 @@ fn copy<S: Simd>(simd: S, source: Source<'_>, area: &Area, to: &mut [Lanes]) {
             let v = if r == 0 || c == 0 || r > height || c > width {
                 simd.splat(0.0)
             } else {
-                let vector = (block * height + r - 1) * width + c - 1;
+                let vector = source.vector(block, r - 1, c - 1);
                 // SAFETY: sixteen values are read from a slice of as many.
                 let v = unsafe { simd.load(values[vector * LANES..][..LANES].as_ptr()) };
                 match gate {
                     None => v,
-                    Some(gate) => simd.gate(gate[vector], v),
+                    Some(gate) => simd.gate(gate[source.word(block, r - 1, c - 1)], v),
                 }
             };
             simd.put(v, &mut to.0);

@@ -28,7 +28,6 @@ use crate::tensor::{Lanes, Workspace, blocks, expect_workspace};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     width: usize,
-    height: usize,
     /// Blocks of channels read and written.
     read: usize,
     written: usize,
@@ -53,7 +52,8 @@ const FUSED_CHANNELS: usize = 16;
 const SHARED: usize = 126;
 
 impl Layout {
-    pub(super) fn new(convolution: Convolution, source: Shape, out_channels: usize) -> Self {
+    /// To compute `rows` of a picture.
+    pub(super) fn new(convolution: Convolution, source: Shape, out_channels: usize, rows: usize) -> Self {
         let Shape { channels, height, width } = source;
         let (read, written) = (blocks(channels), blocks(out_channels));
         let six = match convolution {
@@ -64,7 +64,7 @@ impl Layout {
         };
         let out = if six { 6 } else { 4 };
         let tiles_across = width.div_ceil(out);
-        let tiles = height.div_ceil(out).saturating_mul(tiles_across);
+        let tiles = rows.div_ceil(out).saturating_mul(tiles_across);
         let fused = read.saturating_add(written) <= FUSED_CHANNELS;
         let most = match (fused, six) {
             // Few tiles: items enough for several threads.
@@ -73,7 +73,7 @@ impl Layout {
             (false, _) => SHARED,
         };
         let block = tiles.clamp(1, most.max(1));
-        Self { width, height, read, written, out, tiles_across, tiles, block, stride: block | 1, fused }
+        Self { width, read, written, out, tiles_across, tiles, block, stride: block | 1, fused }
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -123,7 +123,7 @@ pub(super) fn run(
     finish: Finish<'_>,
     workspace: &mut Workspace,
 ) -> Result<()> {
-    let layout = Layout::new(cpu.convolution, source.shape, out_channels);
+    let layout = Layout::new(cpu.convolution, source.shape, out_channels, finish.computed.len());
     let pass = Pass { cpu, layout, source, out_channels, raw, direction, finish };
     if layout.out == 6 { pass.run::<Six>(workspace) } else { pass.run::<Four>(workspace) }
 }

@@ -10,6 +10,7 @@ use crate::parallel::Shared;
 use crate::simd::{Kernel, LANES, Simd};
 use crate::tensor::Lanes;
 use style_core::Acc;
+use style_core::ops::Rows;
 
 /// Blocks of channels that a product sums at a stretch: its panels stay in the first level of cache.
 const PIECE: usize = 16;
@@ -163,15 +164,16 @@ impl<T> Item<'_, T> {
         T: Tile<IN, OUT>,
     {
         let layout = &self.layout;
-        let (height, width) = self.extent::<POOLED>();
+        let (first, (rows, width)) = (self.finish.computed.start, self.extent::<POOLED>());
         let zero = simd.splat(0.0);
         for block in blocks {
             for (t, tile) in self.tiles.clone().enumerate() {
                 // Counted from one before the picture.
-                let (row, column) = (tile / layout.tiles_across * OUT, tile % layout.tiles_across * OUT);
-                let inside = row > 0 && column > 0 && row + IN < height + 2 && column + IN < width + 2;
+                let row = first + tile / layout.tiles_across * OUT;
+                let column = tile % layout.tiles_across * OUT;
+                let inside = row > rows.start && column > 0 && row + IN < rows.end + 2 && column + IN < width + 2;
                 let columns: [[S::V; IN]; IN] = if inside {
-                    // SAFETY: the whole tile is inside the picture.
+                    // SAFETY: the tensor holds the whole tile.
                     unsafe {
                         array!([zero; IN], j => {
                             let patch = array!(zero, i => self.read::<S, GATED, POOLED>(simd, block, row + i - 1, column + j - 1));
@@ -185,22 +187,27 @@ impl<T> Item<'_, T> {
                     })
                 };
                 for i in 0..IN {
-                    let rows = T::input(simd, array!(zero, j => columns[j][i]));
+                    let points: [S::V; IN] = T::input(simd, array!(zero, j => columns[j][i]));
                     for j in 0..IN {
                         let at = (((i * IN + j) * layout.read + block) * layout.stride + t) * LANES;
                         // SAFETY: `inputs` holds points x read x stride vectors, and this block is this item's alone.
-                        unsafe { simd.store(rows[j], self.inputs.at(at)) };
+                        unsafe { simd.store(points[j], self.inputs.at(at)) };
                     }
                 }
             }
         }
     }
 
-    /// Height and width that can be read: a pool drops the last of an odd number.
+    /// The rows and columns that can be read: a pool drops the last of an odd number. A tile may begin or end outside of
+    /// them, where only outputs that are not computed look.
     #[inline(always)]
-    fn extent<const POOLED: bool>(&self) -> (usize, usize) {
-        let Layout { height, width, .. } = self.layout;
-        if POOLED { (height / 2 * 2, width / 2 * 2) } else { (height, width) }
+    fn extent<const POOLED: bool>(&self) -> (Rows, usize) {
+        let Source { held, shape, .. } = self.source;
+        if POOLED {
+            (Rows { start: held.start, end: held.end / 2 * 2 }, shape.width / 2 * 2)
+        } else {
+            (held, shape.width)
+        }
     }
 
     /// The source at row `r` and column `c`, counted from one before the picture: zero outside of it.
@@ -212,16 +219,16 @@ impl<T> Item<'_, T> {
         r: usize,
         c: usize,
     ) -> S::V {
-        let (height, width) = self.extent::<POOLED>();
-        if r == 0 || c == 0 || r > height || c > width {
+        let (rows, width) = self.extent::<POOLED>();
+        if r <= rows.start || c == 0 || r > rows.end || c > width {
             return simd.splat(0.0);
         }
-        // SAFETY: the position is inside the picture.
+        // SAFETY: the tensor holds the position.
         unsafe { self.read::<S, GATED, POOLED>(simd, block, r - 1, c - 1) }
     }
 
     /// # Safety
-    /// The position must be inside the picture, and inside what is pooled.
+    /// The tensor must hold the position, and a pool not have dropped it.
     #[inline(always)]
     unsafe fn read<S: Simd, const GATED: bool, const POOLED: bool>(
         &self,
@@ -230,19 +237,18 @@ impl<T> Item<'_, T> {
         r: usize,
         c: usize,
     ) -> S::V {
-        let Layout { height, width, .. } = self.layout;
-        let Source { values, gate, .. } = self.source;
-        let vector = (block * height + r) * width + c;
+        let Source { shape, held, values, gate, .. } = self.source;
         // SAFETY: the caller vouches for the position.
         unsafe {
             let v = if POOLED {
-                let window = (block * (height / 2) + r / 2) * (width / 2) + c / 2;
+                let line = block * (held.len() / 2) + r / 2 - held.start / 2;
+                let window = line * (shape.width / 2) + c / 2;
                 simd.mul(simd.splat(0.25), simd.load(values.as_ptr().add(window * LANES)))
             } else {
-                simd.load(values.as_ptr().add(vector * LANES))
+                simd.load(values.as_ptr().add(self.source.vector(block, r, c) * LANES))
             };
             match gate {
-                Some(gate) if GATED => simd.gate(*gate.get_unchecked(vector), v),
+                Some(gate) if GATED => simd.gate(*gate.get_unchecked(self.source.word(block, r, c)), v),
                 _ => v,
             }
         }
@@ -292,23 +298,24 @@ impl<T> Item<'_, T> {
     ) where
         T: Tile<IN, OUT>,
     {
-        let Layout { height, width, written, stride, tiles_across, .. } = self.layout;
+        let Layout { width, written, stride, tiles_across, .. } = self.layout;
+        let computed = finish.computed;
         let zero = simd.splat(0.0);
         for block in blocks {
             for (t, tile) in self.tiles.clone().enumerate() {
-                let (row, column) = (tile / tiles_across * OUT, tile % tiles_across * OUT);
+                let row = computed.start + tile / tiles_across * OUT;
+                let column = tile % tiles_across * OUT;
                 let columns: [[S::V; OUT]; IN] = array!([zero; OUT], j => T::output(simd, array!(zero, i => {
                     // SAFETY: `outputs` holds points x written x stride vectors.
                     unsafe { simd.load(self.outputs.at((((i * IN + j) * written + block) * stride + t) * LANES)) }
                 })));
-                let (rows, across) = (OUT.min(height - row), OUT.min(width - column));
+                let (rows, across) = (OUT.min(computed.end - row), OUT.min(width - column));
                 let mut above = [zero; OUT];
                 for i in 0..OUT {
                     let mut values: [S::V; OUT] = T::output(simd, array!(zero, j => columns[j][i]));
                     if i >= rows {
                         break;
                     }
-                    let position = (row + i) * width + column;
                     // SAFETY: the positions are inside the picture and in this item's tiles, which no other item has
                     // for this block of channels. Windows of a pool lie within a tile.
                     unsafe {
@@ -317,14 +324,13 @@ impl<T> Item<'_, T> {
                                 break;
                             }
                             if !finish.pooled {
-                                finish.write(simd, block, position + j, values[j]);
+                                finish.write(simd, block, row + i, column + j, values[j]);
                                 continue;
                             }
-                            values[j] = finish.finished(simd, block, position + j, values[j]);
+                            values[j] = finish.finished(simd, block, row + i, column + j, values[j]);
                             if i % 2 == 1 && j % 2 == 1 {
                                 let window = [above[j - 1], above[j], values[j - 1], values[j]];
-                                let pooled = (row + i) / 2 * (width / 2) + (column + j) / 2;
-                                finish.write_mean(simd, block, pooled, window);
+                                finish.write_mean(simd, block, row + i, column + j, window);
                             }
                         }
                     }
