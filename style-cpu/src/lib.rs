@@ -124,6 +124,10 @@ impl Storage for Cpu {
         format!("cpu ({}, {n} thread{})", self.isa().name(), if n == 1 { "" } else { "s" })
     }
 
+    fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.threads.within(work)
+    }
+
     fn tensor(&self, shape: Shape) -> Result<Tensor> {
         Tensor::new(shape)
     }
@@ -145,7 +149,8 @@ impl Storage for Cpu {
     }
 
     fn scalars(&self, count: usize) -> Result<Scalars> {
-        Ok(Scalars { values: tensor::zeroed(count, "scalars")? })
+        let partial = tensor::zeroed(count.saturating_mul(tensor::PARTS), "sums")?;
+        Ok(Scalars { values: tensor::zeroed(count, "scalars")?, partial })
     }
 
     fn workspace(&self, bytes: usize) -> Result<Workspace> {

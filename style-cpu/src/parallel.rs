@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::ThreadPool;
+use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use style_core::{Error, ErrorKind, Result};
 
@@ -48,22 +49,32 @@ impl Threads {
     }
 
     /// Calls `f` with each of `items`, in any order and on any of the threads.
-    pub(crate) fn for_each_of<T: Send>(&self, items: Vec<T>, f: impl Fn(T) + Send + Sync) {
+    pub(crate) fn for_each_of<I: IndexedParallelIterator>(&self, items: I, f: impl Fn(I::Item) + Send + Sync) {
         match self {
-            Self::One => items.into_iter().for_each(f),
-            Self::Own(pool) => pool.install(|| items.into_par_iter().for_each(f)),
-            Self::Ambient => items.into_par_iter().for_each(f),
+            Self::One => items.with_producer(InTurn(f)),
+            Self::Own(pool) => pool.install(|| items.for_each(f)),
+            Self::Ambient => items.for_each(f),
         }
     }
 
-    /// `f(0)` to `f(n - 1)`, in this order, made on any of the threads.
-    pub(crate) fn map<T: Send>(&self, n: usize, f: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-        let all = || (0..n).into_par_iter().map(&f).collect();
+    /// Does all of `work` on one of the threads, from which the others are found at once: an op that comes from outside
+    /// has to queue for them and wake them up.
+    pub(crate) fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match self {
-            Self::One => (0..n).map(f).collect(),
-            Self::Own(pool) => pool.install(all),
-            Self::Ambient => all(),
+            Self::Own(pool) => pool.install(work),
+            Self::One | Self::Ambient => work(),
         }
+    }
+}
+
+/// Items one after another on the calling thread, which is none of rayon's.
+struct InTurn<F>(F);
+
+impl<T, F: Fn(T)> ProducerCallback<T> for InTurn<F> {
+    type Output = ();
+
+    fn callback<P: Producer<Item = T>>(self, items: P) {
+        items.into_iter().for_each(self.0);
     }
 }
 

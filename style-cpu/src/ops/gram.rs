@@ -4,6 +4,8 @@
 //! range into pieces of [`PIECE`], which are summed in `f32` in registers and added up in `f64`. Only blocks on and
 //! above the diagonal are computed.
 
+use rayon::iter::IndexedParallelIterator;
+use rayon::slice::ParallelSliceMut;
 use style_core::ops::GramOps;
 use style_core::{Acc, Result, Shape, expect_shape};
 
@@ -11,7 +13,7 @@ use crate::Cpu;
 use crate::gemm::{Product, groups};
 use crate::parallel::Shared;
 use crate::simd::{Kernel, LANES, Simd};
-use crate::tensor::{Tensor, Workspace, blocks, expect_same, expect_workspace};
+use crate::tensor::{Lanes, Tensor, Workspace, blocks, expect_same, expect_workspace};
 
 /// Positions that one item sums up.
 const RANGE: usize = 1 << 14;
@@ -145,8 +147,7 @@ impl GramOps for Cpu {
         let (ranges, len) = (m.div_ceil(RANGE), LANES * nb * LANES);
         let sums: &mut [f64] = bytemuck::cast_slice_mut(&mut workspace.memory);
         let sums = expect_workspace(sums, ranges * nb * len)?;
-        let items = sums.chunks_exact_mut(len).enumerate().collect();
-        self.threads.for_each_of(items, |(i, sums)| {
+        self.threads.for_each_of(sums.par_chunks_exact_mut(len).enumerate(), |(i, sums)| {
             let (block, start) = (i % nb, i / nb * RANGE);
             let range = start..m.min(start + RANGE);
             self.level.run(Rows { features: f, positions: m, blocks: nb, block, range, sums });
@@ -184,13 +185,16 @@ impl GramOps for Cpu {
         }
         let nb = blocks(n);
         let k = nb * LANES;
-        let matrix: &mut [f32] = bytemuck::cast_slice_mut(&mut workspace.memory);
-        let matrix = expect_workspace(matrix, k * k)?;
+        let (matrix, offsets) =
+            expect_workspace(&mut workspace.memory, k * nb + offset_vectors(nb))?.split_at_mut(k * nb);
+        let (matrix, offsets): (&mut [f32], &mut [usize]) =
+            (bytemuck::cast_slice_mut(matrix), bytemuck::cast_slice_mut(offsets));
         for (at, value) in matrix.iter_mut().enumerate() {
             let (row, column) = (at / LANES % k, at / LANES / k * LANES + at % LANES);
             *value = if row < n && column < n { symmetric(row, column) } else { 0.0 };
         }
-        let offsets: Vec<_> = (0..nb).map(|block| block * m * LANES).collect();
+        let offsets = &mut offsets[..nb];
+        offsets.iter_mut().enumerate().for_each(|(block, offset)| *offset = block * m * LANES);
         let gradient = Shared::new(dfeatures.values_mut());
         self.threads.for_each(m.div_ceil(STRIP), |i| {
             let strip = i * STRIP..m.min((i + 1) * STRIP);
@@ -204,6 +208,12 @@ impl GramOps for Cpu {
         let n = blocks(shape.channels).saturating_mul(LANES);
         let square = n.saturating_mul(n);
         let sums = shape.positions().div_ceil(RANGE).saturating_mul(square).saturating_mul(size_of::<f64>());
-        sums.max(square.saturating_mul(size_of::<f32>()))
+        let offsets = offset_vectors(blocks(shape.channels)).saturating_mul(size_of::<Lanes>());
+        sums.max(square.saturating_mul(size_of::<f32>()).saturating_add(offsets))
     }
+}
+
+/// Vectors of workspace that the offsets of so many blocks take.
+fn offset_vectors(blocks: usize) -> usize {
+    blocks.saturating_mul(size_of::<usize>()).div_ceil(size_of::<Lanes>())
 }
