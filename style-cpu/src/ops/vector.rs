@@ -23,7 +23,7 @@ impl Kernel for Dot<'_> {
 }
 
 /// Values summed in `f64` at a time, so that the sums stay in the first-level cache.
-const PIECE: usize = 512;
+const PIECE: usize = 2048;
 
 /// `y = sum_i c_i x_i`, from `first` on.
 struct Combine<'a>(&'a [(f64, &'a Tensor)], usize, &'a mut [f32]);
