@@ -154,7 +154,7 @@ impl Storage for Cpu {
     }
 
     fn workspace(&self, bytes: usize) -> Result<Workspace> {
-        Ok(Workspace { memory: tensor::zeroed(bytes.div_ceil(size_of::<tensor::Lanes>()), "a workspace")? })
+        Workspace::new(bytes)
     }
 
     fn tensor_bytes(&self, shape: Shape) -> usize {

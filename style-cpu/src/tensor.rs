@@ -4,6 +4,8 @@
 //! row-major `[C, H, W]`. With more it is blocked, `[C/16, H, W, 16]`: a vector is sixteen channels of one position.
 //! Channels are padded to whole blocks, and the padding is zero wherever a tensor has been written.
 
+use std::ops::{Deref, DerefMut};
+
 use bytemuck::{Pod, Zeroable};
 use ndarray::{Array3, ArrayView3};
 use style_core::{Error, ErrorKind, Result, Shape, expect_shape};
@@ -18,10 +20,41 @@ pub(crate) const PLANAR: usize = 4;
 #[repr(C, align(64))]
 pub(crate) struct Lanes(pub(crate) [f32; LANES]);
 
+/// Zeros that no page is taken for until it is written: the system's allocator gives such memory without asking for an
+/// alignment, but where one is asked for it writes zeros to all of it.
+pub(crate) struct Memory {
+    values: Vec<f32>,
+    /// Where the first aligned vector is.
+    start: usize,
+    vectors: usize,
+}
+
+impl Memory {
+    fn zeroed(vectors: usize, what: impl std::fmt::Display) -> Result<Self> {
+        let values: Vec<f32> = zeroed(vectors.saturating_mul(LANES).saturating_add(LANES - 1), what)?;
+        let start = values.as_ptr().align_offset(align_of::<Lanes>());
+        Ok(Self { values, start, vectors })
+    }
+}
+
+impl Deref for Memory {
+    type Target = [Lanes];
+
+    fn deref(&self) -> &[Lanes] {
+        bytemuck::cast_slice(&self.values[self.start..][..self.vectors * LANES])
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut [Lanes] {
+        bytemuck::cast_slice_mut(&mut self.values[self.start..][..self.vectors * LANES])
+    }
+}
+
 /// A dense tensor.
 pub struct Tensor {
     shape: Shape,
-    memory: Vec<Lanes>,
+    memory: Memory,
 }
 
 /// One bit an element: where a ReLU let its input pass. Word `i` is for elements `16 i..` in storage order.
@@ -49,7 +82,13 @@ pub(crate) const PARTS: usize = 64;
 
 /// Scratch memory.
 pub struct Workspace {
-    pub(crate) memory: Vec<Lanes>,
+    pub(crate) memory: Memory,
+}
+
+impl Workspace {
+    pub(crate) fn new(bytes: usize) -> Result<Self> {
+        Ok(Self { memory: Memory::zeroed(bytes.div_ceil(size_of::<Lanes>()), "a workspace")? })
+    }
 }
 
 impl Tensor {
@@ -115,7 +154,7 @@ pub(crate) fn zeroed<T: Zeroable>(count: usize, what: impl std::fmt::Display) ->
 
 impl Tensor {
     pub(crate) fn new(shape: Shape) -> Result<Self> {
-        Ok(Self { shape, memory: zeroed(vectors(shape), format_args!("a tensor {shape}"))? })
+        Ok(Self { shape, memory: Memory::zeroed(vectors(shape), format_args!("a tensor {shape}"))? })
     }
 
     pub(crate) fn bytes(shape: Shape) -> usize {
