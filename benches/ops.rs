@@ -21,8 +21,8 @@ use common::random::convolutions;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use style_transfer::cpu::{Cpu, Tensor};
-use style_transfer::ops::{GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows};
-use style_transfer::{Acc, Pooling, Shape, Storage};
+use style_transfer::ops::{AdamStep, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows, VectorOps};
+use style_transfer::{Acc, LbfgsOptions, Pooling, Shape, Storage};
 
 /// Side of the picture whose shapes are measured.
 fn side() -> usize {
@@ -206,5 +206,58 @@ fn moments(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, conv2d, gram, pool2d, guide, moments);
+/// All that L-BFGS does with vectors in an accepted step, at its default history, full: as in
+/// `style-core/src/optim/lbfgs.rs`.
+fn lbfgs(c: &mut Criterion) {
+    let (mut group, shape) = (group(c, "lbfgs"), Shape::new(3, side(), side()));
+    let pairs = LbfgsOptions::default().history;
+    for backend in common::backends() {
+        let mut operands = None;
+        group.bench_function(id("step", &channels_and_sides(shape), &backend), |bencher| {
+            let (history, [x, g, d, s, y], scalars) = operands.get_or_insert_with(|| {
+                let history: Vec<_> = (0..2 * pairs).map(|_| random(&backend, shape)).collect();
+                (history, [(); 5].map(|()| random(&backend, shape)), backend.scalars(6 * pairs).expect("memory"))
+            });
+            let basis: Vec<&Tensor> = history.iter().collect();
+            let terms: Vec<(f64, &Tensor)> = history.iter().map(|vector| (0.01, vector)).collect();
+            bencher.iter(|| {
+                let mut step = || {
+                    backend.dots(&[g], &[g, d], scalars, 0)?;
+                    backend.combine(&[(0.5, d)], s)?;
+                    backend.combine(&[(1.0, g), (-1.0, x)], y)?;
+                    backend.dots(&[s, y, g], &basis, scalars, 0)?;
+                    backend.combine(&terms, d)?;
+                    backend.dots(&[d], &[d], scalars, 0)?;
+                    backend.combine(&[(1.0, g), (0.5, d)], x)
+                };
+                backend.within(&mut step).expect("a step");
+            });
+        });
+    }
+}
+
+/// All that Adam does with vectors in a step.
+fn adam(c: &mut Criterion) {
+    let (mut group, shape) = (group(c, "adam"), Shape::new(3, side(), side()));
+    let step = AdamStep { rate: 1.0, beta1: 0.9, beta2: 0.999, correction2: 0.5, epsilon: 1e-8 };
+    for backend in common::backends() {
+        let mut operands = None;
+        group.bench_function(id("step", &channels_and_sides(shape), &backend), |bencher| {
+            let ([x, g, m, good], v, square) = operands.get_or_insert_with(|| {
+                let vectors = [(); 4].map(|()| random(&backend, shape));
+                (vectors, zeros(&backend, shape), backend.scalars(1).expect("memory"))
+            });
+            bencher.iter(|| {
+                let mut update = || {
+                    backend.dots(&[g], &[g], square, 0)?;
+                    backend.copy(x, good)?;
+                    backend.adam(&step, g, m, v, x)
+                };
+                backend.within(&mut update).expect("a step");
+            });
+        });
+    }
+}
+
+criterion_group!(benches, conv2d, gram, pool2d, guide, moments, lbfgs, adam);
 criterion_main!(benches);

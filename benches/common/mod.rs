@@ -1,4 +1,6 @@
-//! What both bench programs share.
+//! What the bench programs share.
+
+#![allow(dead_code)] // each program that includes this uses its part
 
 pub(crate) mod operands;
 pub(crate) mod random;

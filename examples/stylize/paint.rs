@@ -243,6 +243,7 @@ impl<B: Backend> Job<'_, B> {
                         // The picture is now the one just evaluated; else that was only a try.
                         best = progress.losses.total;
                     }
+                    let progress = progress.clone();
                     failed = self.record(&progress, best, start.elapsed()).or(failed);
                     last = Some(progress);
                 }

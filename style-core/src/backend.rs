@@ -80,6 +80,12 @@ pub trait Storage: Send + Sync + 'static {
     /// What runs the ops, for messages: `cpu (avx2, 2 threads)`, say.
     fn description(&self) -> String;
 
+    /// Does all of `work`, which calls ops, where that is cheapest: on one of the backend's own threads, say, so that the
+    /// ops need not each be sent there. By default on the calling thread.
+    fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        work()
+    }
+
     /// A tensor of zeros.
     ///
     /// # Errors

@@ -185,10 +185,6 @@ impl<B: Backend> Chain<B> {
         Ok(Self { plan, buffers, memories })
     }
 
-    pub(crate) fn plan(&self) -> &ChainPlan {
-        &self.plan
-    }
-
     /// Feeds `image` through the network; `at_tap(tap, features, workspace)` is called as each tap is reached.
     pub(crate) fn forward(
         &mut self,

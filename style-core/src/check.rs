@@ -155,6 +155,7 @@ impl<B: Backend> SessionBuilder<B> {
         let content_source = sources().find_map(|t| t.content.as_ref());
         let style_source = sources().find_map(|t| t.style.as_ref());
 
+        let plan = self.chain_plan(shape, &checked.taps, true)?;
         let mut content = vec![];
         for (layer, &tap) in self.content_layers.iter().zip(&checked.content_taps) {
             let found = content_source.and_then(|c| c.layers.iter().find(|(name, _)| *name == layer.layer));
@@ -168,8 +169,9 @@ impl<B: Backend> SessionBuilder<B> {
         if let Some(source) = style_source {
             for (index, (layer, &tap)) in checked.style_layers.iter().zip(&checked.style_taps).enumerate() {
                 let Some(at) = source.layers.iter().position(|l| l.name == layer.name) else { continue };
+                let features = plan.tap_shape(tap).unwrap_or(shape);
                 for region in &source.regions {
-                    style.push(self.style_term(&checked, index, tap, at, region)?);
+                    style.push(self.style_term(&checked, index, (tap, features), &region.values[at], region)?);
                 }
             }
         }
@@ -188,7 +190,6 @@ impl<B: Backend> SessionBuilder<B> {
         };
         let start = self.chosen_init().image(&start)?;
 
-        let plan = self.chain_plan(shape, &checked.taps, true)?;
         let tensors = |shapes: Vec<Shape>| shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>();
         let scratch = tensors(self.scratch(&checked, &plan))?;
         let dvalues = tensors(Self::dvalues(&checked, &plan))?;
@@ -196,11 +197,11 @@ impl<B: Backend> SessionBuilder<B> {
         let chain = Chain::new(backend, plan)?;
         let point = Point { x: network.upload(&start)?, g: backend.tensor(shape)? };
         let descent = Descent::new(backend, shape, &self.optimizer)?;
-        let values: usize = style.iter().map(|t| t.values.len()).sum();
-        let scalars = backend.scalars(content.len() + values + 1)?;
+        let terms = content.len() + style.iter().map(|t| t.values.len()).sum::<usize>();
+        let (scalars, distances) = (backend.scalars(terms + 1)?, vec![0.0; terms + 1]);
         let style_layers = self.style_layers.clone();
         let objective =
-            Objective { chain, content, style_layers, style, weights, scratch, dvalues, scalars, workspace };
+            Objective { chain, content, style_layers, style, weights, scratch, dvalues, scalars, distances, workspace };
         Ok(Session::new(Arc::clone(&self.network), objective, descent, point, self.iterations))
     }
 
@@ -208,8 +209,8 @@ impl<B: Backend> SessionBuilder<B> {
         &self,
         checked: &Checked<B>,
         index: usize,
-        tap: usize,
-        at: usize,
+        (tap, features): (usize, Shape),
+        targets: &Arc<Vec<B::Tensor>>,
         region: &Region<B>,
     ) -> Result<StyleTerm<B>> {
         let (network, backend) = (&self.network, self.network.backend());
@@ -217,10 +218,21 @@ impl<B: Backend> SessionBuilder<B> {
         let pools = network.pools_before(layer.position);
         let guide = region.mask.as_ref();
         let guide = guide.map(|mask| Guide::new(backend, mask, checked.shape, pools, &layer.name)).transpose()?;
-        let targets = Arc::clone(&region.values[at]);
         let values = targets.iter().map(|t| backend.tensor(backend.shape(t))).collect::<Result<Vec<_>>>()?;
         let share = region.share * guide.as_ref().map_or(1.0, |g| g.area);
-        Ok(StyleTerm { layer: index, tap, statistic: Arc::clone(&layer.statistic), guide, share, values, targets })
+        let statistic = Arc::clone(&layer.statistic);
+        Ok(StyleTerm {
+            layer: index,
+            tap,
+            scale: statistic.scale(features),
+            share,
+            values,
+            targets: Arc::clone(targets),
+            value_shapes: statistic.values(features),
+            scratch_shapes: statistic.scratch(features, guide.is_some()),
+            statistic,
+            guide,
+        })
     }
 
     /// The weights of the total loss. For a mean of squares, each content layer's weight is made relative to the size

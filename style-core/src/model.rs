@@ -126,7 +126,9 @@ impl Model {
                     c.bias.len()
                 ));
             }
-            if !c.weight.iter().chain(&c.bias).all(|v| v.is_finite()) {
+            // Without an early end within a chunk, which would keep the compiler from vectors.
+            let finite = |values: &[f32]| values.iter().fold(true, |all, v| all & v.is_finite());
+            if !c.weight.chunks(1 << 12).all(finite) || !finite(&c.bias) {
                 return bad(format!("{} holds a value that is NaN or infinite", c.name));
             }
             channels = c.out_channels;

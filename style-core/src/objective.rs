@@ -50,6 +50,16 @@ pub struct LayerLoss {
     pub loss: f64,
 }
 
+impl Losses {
+    /// Takes the values of `other`, of the same layers, without allocating.
+    pub(crate) fn set(&mut self, other: &Self) {
+        (self.total, self.content, self.style, self.tv) = (other.total, other.content, other.style, other.tv);
+        let layers = self.content_layers.iter_mut().chain(&mut self.style_layers);
+        let others = other.content_layers.iter().chain(&other.style_layers);
+        layers.zip(others).for_each(|(to, from)| to.loss = from.loss);
+    }
+}
+
 /// The losses of one evaluation.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Losses {
@@ -90,6 +100,8 @@ pub(crate) struct StyleTerm<B: Backend> {
     pub(crate) layer: usize,
     pub(crate) tap: usize,
     pub(crate) statistic: Arc<dyn Statistic<B>>,
+    /// The statistic's factor `c` at this layer.
+    pub(crate) scale: f64,
     /// Where the style applies, if not everywhere.
     pub(crate) guide: Option<Guide<B>>,
     /// Factor of its loss beside the layer's weight.
@@ -98,15 +110,14 @@ pub(crate) struct StyleTerm<B: Backend> {
     pub(crate) values: Vec<B::Tensor>,
     /// Of a style picture, or the mean of several.
     pub(crate) targets: Arc<Vec<B::Tensor>>,
+    /// Shapes of the values, and of the scratch tensors that the statistic wants.
+    pub(crate) value_shapes: Vec<Shape>,
+    pub(crate) scratch_shapes: Vec<Shape>,
 }
 
 impl<B: Backend> StyleTerm<B> {
     fn site<'a>(&'a self, backend: &'a B, features: &'a B::Tensor) -> Site<'a, B> {
         Site { backend, features, guide: self.guide.as_ref() }
-    }
-
-    fn scratch(&self, features: Shape) -> Vec<Shape> {
-        self.statistic.scratch(features, self.guide.is_some())
     }
 }
 
@@ -121,19 +132,23 @@ pub(crate) struct Objective<B: Backend> {
     pub(crate) scratch: Vec<B::Tensor>,
     /// Gradients of the values of the style term at work.
     pub(crate) dvalues: Vec<B::Tensor>,
+    /// The half squared distances of all terms, and the total variation: on the device and read back.
     pub(crate) scalars: B::Scalars,
+    pub(crate) distances: Vec<f64>,
     pub(crate) workspace: B::Workspace,
 }
 
 impl<B: Backend> Objective<B> {
-    /// Losses at `image`, and their gradient.
+    /// Losses at `image`, and their gradient. `losses` are of these layers: from [`no_losses`](Self::no_losses).
     pub(crate) fn evaluate(
         &mut self,
         network: &Network<B>,
         image: &B::Tensor,
         gradient: &mut B::Tensor,
-    ) -> Result<Losses> {
-        let Self { chain, content, style_layers, style, weights, scratch, dvalues, scalars, workspace } = self;
+        losses: &mut Losses,
+    ) -> Result<()> {
+        let Self { chain, content, style_layers, style, weights, scratch, dvalues, scalars, distances, workspace } =
+            self;
         let backend = network.backend();
 
         chain.forward(network, image, workspace, |tap, features, workspace| {
@@ -149,7 +164,7 @@ impl<B: Backend> Objective<B> {
             let mut slot = content.len();
             for term in style.iter_mut() {
                 if term.tap == tap {
-                    let tensors = shaped(backend, scratch, &term.scratch(backend.shape(features)))?;
+                    let tensors = shaped(backend, scratch, &term.scratch_shapes)?;
                     let site = Site { backend, features, guide: term.guide.as_ref() };
                     term.statistic.forward(&site, &mut term.values, Scratch { tensors, workspace })?;
                     for (i, (value, target)) in term.values.iter().zip(&*term.targets).enumerate() {
@@ -179,14 +194,13 @@ impl<B: Backend> Objective<B> {
                     acc = Acc::Add;
                 }
                 for term in style.iter().filter(|t| t.tap == tap) {
-                    let shape = backend.shape(features);
                     let weight = weights.style * style_layers[term.layer].weight * term.share;
-                    let scale = (weight * term.statistic.scale(shape)) as f32;
-                    let dvalues = shaped(backend, dvalues, &term.statistic.values(shape))?;
+                    let scale = (weight * term.scale) as f32;
+                    let dvalues = shaped(backend, dvalues, &term.value_shapes)?;
                     for ((value, target), dvalue) in term.values.iter().zip(&*term.targets).zip(&mut *dvalues) {
                         backend.half_squared_distance_bwd(value, target, scale, Acc::Store, dvalue)?;
                     }
-                    let tensors = shaped(backend, scratch, &term.scratch(shape))?;
+                    let tensors = shaped(backend, scratch, &term.scratch_shapes)?;
                     let (site, scratch) = (term.site(backend, features), Scratch { tensors, workspace });
                     term.statistic.backward(&site, &term.values, dvalues, acc, dfeatures, scratch)?;
                     acc = Acc::Add;
@@ -200,33 +214,38 @@ impl<B: Backend> Objective<B> {
         if weights.tv > 0.0 {
             backend.tv_bwd(weights.tv_kind, image, weights.tv as f32, Acc::Add, gradient)?;
         }
-        let mut values = vec![0.0; tv_slot + 1];
-        backend.read_scalars(scalars, &mut values)?;
-        Ok(self.losses(&values))
+        backend.read_scalars(scalars, distances)?;
+        self.add_up(losses);
+        Ok(())
     }
 
-    /// From the half squared distances of all terms, and the total variation.
-    fn losses(&self, distances: &[f64]) -> Losses {
-        let (content, rest) = distances.split_at(self.content.len());
-        let content_layers = self.content.iter().zip(content);
-        let content_layers =
-            content_layers.map(|(t, &loss)| LayerLoss { layer: t.layer.layer.clone(), loss }).collect();
-        let content = self.content.iter().zip(content).map(|(t, v)| t.layer.weight * v).sum();
+    /// The losses of these layers, to be set by [`evaluate`](Self::evaluate).
+    pub(crate) fn no_losses(&self) -> Losses {
+        let named = |layer: &LayerWeight| LayerLoss { layer: layer.layer.clone(), loss: 0.0 };
+        Losses {
+            content_layers: self.content.iter().map(|t| named(&t.layer)).collect(),
+            style_layers: self.style_layers.iter().map(named).collect(),
+            ..Losses::default()
+        }
+    }
 
-        let named = |l: &LayerWeight| LayerLoss { layer: l.layer.clone(), loss: 0.0 };
-        let mut style_layers: Vec<_> = self.style_layers.iter().map(named).collect();
+    /// Losses from the half squared distances of all terms, and the total variation.
+    fn add_up(&self, losses: &mut Losses) {
+        let (content, rest) = self.distances.split_at(self.content.len());
+        losses.content_layers.iter_mut().zip(content).for_each(|(layer, &distance)| layer.loss = distance);
+        losses.content = self.content.iter().zip(content).map(|(t, v)| t.layer.weight * v).sum();
+
+        losses.style_layers.iter_mut().for_each(|layer| layer.loss = 0.0);
         let mut rest = rest.iter();
         for term in &self.style {
-            let shape = self.chain.plan().tap_shape(term.tap).unwrap_or(Shape::new(1, 1, 1));
             let distance: f64 = rest.by_ref().take(term.values.len()).sum();
-            style_layers[term.layer].loss += term.share * term.statistic.scale(shape) * distance;
+            losses.style_layers[term.layer].loss += term.share * term.scale * distance;
         }
-        let style = self.style_layers.iter().zip(&style_layers).map(|(l, e)| l.weight * e.loss).sum();
+        losses.style = self.style_layers.iter().zip(&losses.style_layers).map(|(l, e)| l.weight * e.loss).sum();
 
-        let tv = rest.next().copied().unwrap_or(0.0);
+        losses.tv = rest.next().copied().unwrap_or(0.0);
         let w = &self.weights;
-        let total = w.content * content + w.style * style + w.tv * tv;
-        Losses { total, content, style, tv, content_layers, style_layers }
+        losses.total = w.content * losses.content + w.style * losses.style + w.tv * losses.tv;
     }
 }
 

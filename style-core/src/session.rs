@@ -37,11 +37,12 @@ pub struct Session<B: Backend> {
     objective: Objective<B>,
     descent: Descent<B>,
     point: Point<B>,
+    /// Evaluations done.
     iteration: usize,
-    iterations: usize,
-    converged: bool,
+    /// Of the last evaluation.
+    progress: Progress,
     /// At the last accepted point.
-    losses: Option<Losses>,
+    losses: Losses,
 }
 
 impl<B: Backend> Session<B> {
@@ -57,38 +58,56 @@ impl<B: Backend> Session<B> {
         point: Point<B>,
         iterations: usize,
     ) -> Self {
-        Self { network, objective, descent, point, iteration: 0, iterations, converged: false, losses: None }
+        let losses = objective.no_losses();
+        let progress = Progress {
+            iteration: 0,
+            iterations,
+            losses: losses.clone(),
+            accepted: false,
+            gradient_norm: 0.0,
+            step_length: 0.0,
+            converged: false,
+        };
+        Self { network, objective, descent, point, iteration: 0, progress, losses }
     }
 
-    /// Evaluates loss and gradient once and moves on.
+    /// Evaluates loss and gradient once and moves on. What it tells lies in the session, also as
+    /// [`progress`](Session::progress), until the next step; clone it to keep it.
+    ///
+    /// After the first step, none allocates memory on the CPU but, on a pool of threads, the blocks of rayon's queue:
+    /// one in some 60 steps.
     ///
     /// # Errors
     /// `NonFinite` if the loss of the start image is not finite (the weights are too large); what the backend gives.
-    pub fn step(&mut self) -> Result<Progress> {
-        let backend = self.network.backend();
-        let losses = self.objective.evaluate(&self.network, &self.point.x, &mut self.point.g)?;
-        let told = self.descent.tell(backend, losses.total, &mut self.point)?;
-        if self.iteration == 0 && !told.accepted {
+    pub fn step(&mut self) -> Result<&Progress> {
+        let Self { network, objective, descent, point, iteration, progress, losses } = self;
+        let backend = network.backend();
+        let told = backend.within(|| {
+            objective.evaluate(network, &point.x, &mut point.g, &mut progress.losses)?;
+            descent.tell(backend, progress.losses.total, point)
+        })?;
+        if *iteration == 0 && !told.accepted {
             return Err(Error::new(
                 ErrorKind::NonFinite,
-                format!("the start image's loss is {}; use smaller weights", losses.total),
+                format!("the start image's loss is {}; use smaller weights", progress.losses.total),
             ));
         }
-        let iteration = self.iteration;
-        self.iteration += 1;
-        self.converged = told.converged;
+        progress.iteration = *iteration;
+        progress.accepted = told.accepted;
+        progress.gradient_norm = told.gradient_norm;
+        progress.step_length = told.step_length;
+        progress.converged = told.converged;
+        *iteration += 1;
         if told.accepted {
-            self.losses = Some(losses.clone());
+            losses.set(&progress.losses);
         }
-        Ok(Progress {
-            iteration,
-            iterations: self.iterations,
-            losses,
-            accepted: told.accepted,
-            gradient_norm: told.gradient_norm,
-            step_length: told.step_length,
-            converged: told.converged,
-        })
+        Ok(progress)
+    }
+
+    /// What the last step told; `None` before the first.
+    #[must_use]
+    pub fn progress(&self) -> Option<&Progress> {
+        (self.iteration > 0).then_some(&self.progress)
     }
 
     /// Steps until all iterations are done, nothing more can be gained, or `callback` breaks. To look at the image on
@@ -98,7 +117,7 @@ impl<B: Backend> Session<B> {
     /// As [`step`](Session::step); the image stays readable.
     pub fn run(&mut self, mut callback: impl FnMut(&Progress) -> ControlFlow<()>) -> Result<()> {
         while !self.is_finished() {
-            if callback(&self.step()?).is_break() {
+            if callback(self.step()?).is_break() {
                 break;
             }
         }
@@ -114,8 +133,8 @@ impl<B: Backend> Session<B> {
     pub fn run_with(&mut self, observer: &mut (impl Observer + ?Sized)) -> Result<()> {
         let mut observed = || {
             while !self.is_finished() {
-                let progress = self.step()?;
-                if observer.observe(&progress, self)?.is_break() {
+                self.step()?;
+                if observer.observe(&self.progress, self)?.is_break() {
                     break;
                 }
             }
@@ -128,7 +147,7 @@ impl<B: Backend> Session<B> {
     /// Whether [`run`](Session::run) would do nothing: all iterations are done, or nothing more can be gained.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.converged || self.iteration >= self.iterations
+        self.progress.converged || self.iteration >= self.progress.iterations
     }
 
     /// The last accepted image; before the first step, the start image.
@@ -142,7 +161,7 @@ impl<B: Backend> Session<B> {
     /// The losses of [`image`](Session::image); `None` before the first step.
     #[must_use]
     pub fn losses(&self) -> Option<&Losses> {
-        self.losses.as_ref()
+        (self.iteration > 0).then_some(&self.losses)
     }
 
     /// Losses at any picture of the session's size, and the gradient of the total loss with respect to its pixels,
@@ -155,7 +174,8 @@ impl<B: Backend> Session<B> {
         crate::expect_shape("the picture", backend.shape(&self.point.x), image.shape())?;
         let x = self.network.upload(image)?;
         let mut g = backend.tensor(image.shape())?;
-        let losses = self.objective.evaluate(&self.network, &x, &mut g)?;
+        let mut losses = self.objective.no_losses();
+        self.objective.evaluate(&self.network, &x, &mut g, &mut losses)?;
         let mut gradient = vec![0.0; image.shape().len()];
         backend.download(&g, &mut gradient)?;
         Ok((losses, gradient))

@@ -133,6 +133,10 @@ impl Storage for Cpu {
         format!("cpu ({}, {n} thread{})", self.isa().name(), if n == 1 { "" } else { "s" })
     }
 
+    fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.threads.within(work)
+    }
+
     fn tensor(&self, shape: Shape) -> Result<Tensor> {
         Tensor::new(shape)
     }
@@ -154,7 +158,8 @@ impl Storage for Cpu {
     }
 
     fn scalars(&self, count: usize) -> Result<Scalars> {
-        Ok(Scalars { values: memory::zeroed_vec(count, "scalars")? })
+        let partial = memory::zeroed_vec(count.saturating_mul(tensor::PARTS), "sums")?;
+        Ok(Scalars { values: memory::zeroed_vec(count, "scalars")?, partial })
     }
 
     fn workspace(&self, bytes: usize) -> Result<Workspace> {

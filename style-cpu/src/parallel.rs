@@ -1,8 +1,12 @@
 //! Threads: work is cut into items by shapes alone, so that results do not depend on how many run at once.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::ThreadPool;
+use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use style_core::{Error, ErrorKind, Result};
 
@@ -48,47 +52,111 @@ impl Threads {
     }
 
     /// Calls `f` with each of `items`, in any order and on any of the threads.
-    pub(crate) fn for_each_of<T: Send>(&self, items: Vec<T>, f: impl Fn(T) + Send + Sync) {
+    pub(crate) fn for_each_of<I: IndexedParallelIterator>(&self, items: I, f: impl Fn(I::Item) + Send + Sync) {
         match self {
-            Self::One => items.into_iter().for_each(f),
-            Self::Own(pool) => pool.install(|| items.into_par_iter().for_each(f)),
-            Self::Ambient => items.into_par_iter().for_each(f),
+            Self::One => items.with_producer(InTurn(f)),
+            Self::Own(pool) => pool.install(|| items.for_each(f)),
+            Self::Ambient => items.for_each(f),
         }
     }
 
-    /// `f(0)` to `f(n - 1)`, in this order, made on any of the threads.
-    pub(crate) fn map<T: Send>(&self, n: usize, f: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-        let all = || (0..n).into_par_iter().map(&f).collect();
+    /// Does all of `work` on one of the threads, from which the others are found at once: an op that comes from outside
+    /// has to queue for them and wake them up.
+    pub(crate) fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match self {
-            Self::One => (0..n).map(f).collect(),
-            Self::Own(pool) => pool.install(all),
-            Self::Ambient => all(),
+            Self::Own(pool) => pool.install(work),
+            Self::One | Self::Ambient => work(),
         }
+    }
+}
+
+/// Items one after another on the calling thread, which is none of rayon's.
+struct InTurn<F>(F);
+
+impl<T, F: Fn(T)> ProducerCallback<T> for InTurn<F> {
+    type Output = ();
+
+    fn callback<P: Producer<Item = T>>(self, items: P) {
+        items.into_iter().for_each(self.0);
     }
 }
 
 /// Scratch memory, one piece a thread.
-pub(crate) struct Slots<'a, T>(Vec<Mutex<&'a mut [T]>>);
+pub(crate) struct Slots<'a, T> {
+    memory: Shared<T>,
+    len: usize,
+    count: usize,
+    /// A bit for each piece: whether a thread has it.
+    taken: [AtomicU64; WORDS],
+    borrowed: PhantomData<&'a mut [T]>,
+}
+
+/// Enough for the most threads of a backend's own; of an ambient pool with more, some wait.
+const WORDS: usize = 1024 / u64::BITS as usize;
 
 impl<'a, T> Slots<'a, T> {
     /// Cuts `memory` into pieces of `len`.
     pub(crate) fn new(memory: &'a mut [T], len: usize) -> Self {
-        Self(memory.chunks_exact_mut(len.max(1)).map(Mutex::new).collect())
+        let count = (memory.len() / len.max(1)).clamp(1, WORDS * u64::BITS as usize);
+        let taken = [const { AtomicU64::new(0) }; WORDS];
+        Self { memory: Shared::new(memory), len: len.min(memory.len()), count, taken, borrowed: PhantomData }
     }
 
     /// A piece that no other thread has.
-    pub(crate) fn take(&self) -> MutexGuard<'_, &'a mut [T]> {
+    pub(crate) fn take(&self) -> Slot<'_, T> {
         let hint = rayon::current_thread_index().unwrap_or(0);
-        let n = self.0.len();
-        (0..n)
-            .find_map(|i| self.0[(hint + i) % n].try_lock().ok())
-            .unwrap_or_else(|| self.0[hint % n].lock().unwrap_or_else(PoisonError::into_inner))
+        loop {
+            for i in 0..self.count {
+                let i = (hint + i) % self.count;
+                let (word, bit) = (&self.taken[i / 64], 1 << (i % 64));
+                if word.fetch_or(bit, Ordering::Acquire) & bit == 0 {
+                    // SAFETY: the piece is within the memory, and its bit was this thread's to set.
+                    let memory = unsafe { self.memory.slice(i * self.len, self.len) };
+                    return Slot { memory, word, bit };
+                }
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// A piece of scratch memory, given back when dropped.
+pub(crate) struct Slot<'a, T> {
+    memory: &'a mut [T],
+    word: &'a AtomicU64,
+    bit: u64,
+}
+
+impl<T> Deref for Slot<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.memory
+    }
+}
+
+impl<T> DerefMut for Slot<'_, T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.memory
+    }
+}
+
+impl<T> Drop for Slot<'_, T> {
+    fn drop(&mut self) {
+        self.word.fetch_and(!self.bit, Ordering::Release);
     }
 }
 
 /// A destination that several threads write at once, each its own part.
-#[derive(Clone, Copy)]
 pub(crate) struct Shared<T>(*mut T);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Shared<T> {}
 
 // SAFETY: a `Shared` is only a place; whoever writes through it vouches that no two threads touch the same element.
 unsafe impl<T: Send> Send for Shared<T> {}

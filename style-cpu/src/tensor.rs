@@ -41,7 +41,12 @@ pub struct Switches {
 /// A few `f64`.
 pub struct Scalars {
     pub(crate) values: Vec<f64>,
+    /// What parts of a reduction give, [`PARTS`] times as many.
+    pub(crate) partial: Vec<f64>,
 }
+
+/// The most parts that a reduction to scalars is cut into.
+pub(crate) const PARTS: usize = 64;
 
 /// Scratch memory.
 pub struct Workspace {

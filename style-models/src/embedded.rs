@@ -7,6 +7,8 @@ use crate::source::Source;
 use crate::vgg::Vgg;
 
 static FILE: &[u8] = include_bytes!("../weights/vgg16-hed-q8.safetensors.gz");
+/// Of the file; also in `weights/README.md`.
+const SHA256: &str = "075a3c34725838e0dbf3e797b8f039e5bf045d6835eaa4a838cdfa1b41885fc6";
 
 /// The embedded network: a VGG-16 from `conv1_1` to `conv5_1`, which takes [`style_core::InputSpace::CAFFE`].
 ///
@@ -15,7 +17,7 @@ static FILE: &[u8] = include_bytes!("../weights/vgg16-hed-q8.safetensors.gz");
 /// bits a value from `conv3_2` on. They paint well; the paper's look wants the original VGG-19 weights, which
 /// [`crate::load`] reads from a file. `weights/README.md` of this crate tells their origin and what the rounding costs.
 ///
-/// Each call unpacks the file anew, which takes a core about a tenth of a second; keep the result.
+/// Each call unpacks the file anew, which takes the cores some 70 ms together; keep the result.
 ///
 /// ```
 /// let weights = style_models::embedded()?;
@@ -26,7 +28,7 @@ static FILE: &[u8] = include_bytes!("../weights/vgg16-hed-q8.safetensors.gz");
 /// # Errors
 /// None is expected; `Weights` would mean that the program's own file is damaged.
 pub fn embedded() -> Result<Loaded> {
-    let source = Source::memory("vgg16-hed-q8 (embedded)", FILE);
+    let source = Source::embedded("vgg16-hed-q8 (embedded)", FILE, SHA256);
     from_source(&source, &LoadOptions::default().network(Vgg::Vgg16), 1)
 }
 
@@ -34,13 +36,14 @@ pub fn embedded() -> Result<Loaded> {
 mod tests {
     use style_core::{InputSpace, Layer};
 
-    /// Also in `weights/README.md`.
-    const SHA256: &str = "8a6ddce2951af7ae07ff6a12ed89a22e2fd579e733cebc49caf5e1fb15971a24";
+    use super::{FILE, SHA256};
+    use crate::source::Source;
 
     #[test]
     fn decodes_to_vgg16_through_conv5_1() {
         let loaded = super::embedded().unwrap();
         assert_eq!(loaded.sha256(), SHA256);
+        assert_eq!(Source::memory("", FILE).sha256().unwrap(), SHA256);
         assert!(include_str!("../weights/README.md").contains(SHA256), "make the README again with the file");
         assert_eq!((loaded.vgg(), loaded.format()), (crate::Vgg::Vgg16, crate::Format::Safetensors));
         let model = loaded.model();
@@ -63,6 +66,6 @@ mod tests {
 
     #[test]
     fn the_file_stays_small_enough_for_the_registry() {
-        assert!(super::FILE.len() < 9_000_000);
+        assert!(FILE.len() < 9_000_000);
     }
 }

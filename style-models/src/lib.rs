@@ -18,6 +18,7 @@
 //! | `formats` | one file a format: finds tensors, knows nothing of VGG |
 //! | `caches` | where torch hub and Keras keep the files that they fetched |
 //! | `source` | ranges of bytes, checked against the file's length |
+//! | `threads` | for the moment that a file takes to unpack |
 
 mod caches;
 #[cfg(feature = "embedded")]
@@ -29,6 +30,7 @@ mod source;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod vgg;
 
 pub use caches::cached;

@@ -18,6 +18,8 @@ struct Inner {
     name: String,
     len: u64,
     data: Data,
+    /// The SHA-256 of all bytes, where it is known beforehand.
+    sha256: Option<&'static str>,
 }
 
 enum Data {
@@ -55,7 +57,7 @@ impl Source {
             return Err(Error::new(ErrorKind::Io, format!("{name} is not a file: a weight file is wanted")));
         }
         let file = File::open(path).map_err(opening)?;
-        Ok(Self(Arc::new(Inner { name, len: meta.len(), data: Data::File(Mutex::new(file)) })))
+        Ok(Self(Arc::new(Inner { name, len: meta.len(), data: Data::File(Mutex::new(file)), sha256: None })))
     }
 
     /// The files of a folder that have this extension, in the order of their names.
@@ -83,7 +85,7 @@ impl Source {
             len += file.len();
             parts.push(Part { stem, start, file });
         }
-        Ok(Self(Arc::new(Inner { name, len, data: Data::Folder(parts) })))
+        Ok(Self(Arc::new(Inner { name, len, data: Data::Folder(parts), sha256: None })))
     }
 
     /// The files, if it is a folder.
@@ -93,7 +95,14 @@ impl Source {
 
     pub(crate) fn memory(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         let bytes = bytes.into();
-        Self(Arc::new(Inner { name: name.into(), len: bytes.len() as u64, data: Data::Memory(bytes) }))
+        Self(Arc::new(Inner { name: name.into(), len: bytes.len() as u64, data: Data::Memory(bytes), sha256: None }))
+    }
+
+    /// Bytes of the program itself, whose checksum need not be taken.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn embedded(name: &str, bytes: &'static [u8], sha256: &'static str) -> Self {
+        let (len, data) = (bytes.len() as u64, Data::Memory(bytes.into()));
+        Self(Arc::new(Inner { name: name.into(), len, data, sha256: Some(sha256) }))
     }
 
     /// What messages call it.
@@ -127,6 +136,17 @@ impl Source {
         out.resize(size, 0);
         self.read_at(offset, &mut out).map_err(|e| io_error(self.name(), "cannot be read", e))?;
         Ok(out)
+    }
+
+    /// The same without a copy, if the whole is in memory.
+    pub(crate) fn bytes(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>> {
+        if let Data::Memory(bytes) = &self.0.data
+            && let (Ok(start), Ok(len)) = (usize::try_from(offset), usize::try_from(len))
+            && let Some(bytes) = bytes.get(start..).and_then(|bytes| bytes.get(..len))
+        {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        self.read(offset, len).map(Cow::Owned)
     }
 
     /// The first bytes, at most `len`.
@@ -165,6 +185,9 @@ impl Source {
 
     /// The SHA-256 of all bytes, in lower-case hexadecimal.
     pub(crate) fn sha256(&self) -> Result<String> {
+        if let Some(known) = self.0.sha256 {
+            return Ok(known.to_owned());
+        }
         let mut hash = Sha256::new();
         match &self.0.data {
             Data::Memory(bytes) => hash.update(bytes),

@@ -74,7 +74,7 @@ fn tensorboard_reads_what_was_written() {
     let mut session = session(40);
     let mut both = [&mut board as &mut dyn Observer, &mut expected];
     // A rejected step may have any losses; steps need not follow each other.
-    let mut wild = session.step().unwrap();
+    let mut wild = session.step().unwrap().clone();
     wild.losses.total = f64::NAN;
     wild.losses.content = 1e300;
     wild.losses.style = f64::NEG_INFINITY;

@@ -30,19 +30,19 @@ pub(crate) struct Adam<B: Backend> {
     v: B::Tensor,
     /// The last point whose loss and gradient were finite.
     good: B::Tensor,
+    square: B::Scalars,
 }
 
 impl<B: Backend> Adam<B> {
     pub(super) fn new(backend: &B, shape: Shape, options: AdamOptions) -> Result<Self> {
         let [m, v, good] = [backend.tensor(shape)?, backend.tensor(shape)?, backend.tensor(shape)?];
-        Ok(Self { options, steps: 0, m, v, good })
+        Ok(Self { options, steps: 0, m, v, good, square: backend.scalars(1)? })
     }
 
     pub(super) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
-        let mut out = backend.scalars(1)?;
-        backend.dots(&[&point.g], &[&point.g], &mut out, 0)?;
+        backend.dots(&[&point.g], &[&point.g], &mut self.square, 0)?;
         let mut square = [0.0];
-        backend.read_scalars(&out, &mut square)?;
+        backend.read_scalars(&self.square, &mut square)?;
         let gradient_norm = square[0].sqrt();
         let told = Told { accepted: true, gradient_norm, step_length: 0.0, converged: gradient_norm == 0.0 };
         if !(loss.is_finite() && gradient_norm.is_finite()) {

@@ -9,6 +9,9 @@ use super::line_search::{LineSearch, Verdict};
 use super::{Point, Told};
 use crate::{Backend, Result, Shape};
 
+/// Most pairs that may be remembered.
+pub(super) const MAX_HISTORY: usize = 1000;
+
 /// How much longer than the last step the first try of a line search may be.
 const MAX_GROWTH: f64 = 4.0;
 
@@ -41,6 +44,10 @@ pub(crate) struct Lbfgs<B: Backend> {
     /// The last accepted point, from which the line search starts.
     base: Point<B>,
     base_loss: f64,
+    /// `<g, g>`, and `<g, s_i>` and `<g, y_i>` for each of `pairs`, `g` the gradient at the base.
+    square: f64,
+    gs: Vec<f64>,
+    gy: Vec<f64>,
     direction: B::Tensor,
     /// Ring of pairs; `pairs[order[0]]` is the oldest.
     pairs: Vec<Pair<B>>,
@@ -58,6 +65,19 @@ pub(crate) struct Lbfgs<B: Backend> {
     /// Length of the last accepted step.
     step_length: f64,
     scalars: B::Scalars,
+    /// Scalars read back.
+    values: Vec<f64>,
+    recursion: Recursion,
+    /// The gradient on the host, where the first step's length wants its sum.
+    gradient: Vec<f32>,
+}
+
+/// What the recursion works on, kept from step to step.
+struct Recursion {
+    /// `<g, .>` of the basis `[s..., y..., g]`, oldest first, and the direction's coefficients over it.
+    dots: Vec<f64>,
+    coefficients: Vec<f64>,
+    alpha: Vec<f64>,
 }
 
 struct Pair<B: Backend> {
@@ -74,6 +94,9 @@ impl<B: Backend> Lbfgs<B> {
             elements: shape.len(),
             base: Point::new(backend, shape)?,
             base_loss: f64::INFINITY,
+            square: 0.0,
+            gs: vec![0.0; m],
+            gy: vec![0.0; m],
             direction: backend.tensor(shape)?,
             pairs: (0..m).map(pair).collect::<Result<_>>()?,
             order: Vec::with_capacity(m),
@@ -84,7 +107,14 @@ impl<B: Backend> Lbfgs<B> {
             failures: 0,
             length: 0.0,
             step_length: 0.0,
-            scalars: backend.scalars(4 * m)?,
+            scalars: backend.scalars(6 * m)?,
+            values: vec![0.0; 6 * m],
+            recursion: Recursion {
+                dots: vec![0.0; 2 * m + 1],
+                coefficients: vec![0.0; 2 * m + 1],
+                alpha: vec![0.0; m],
+            },
+            gradient: vec![0.0; if options.fixed_step.is_some() { shape.len() } else { 0 }],
         })
     }
 
@@ -115,7 +145,7 @@ impl<B: Backend> Lbfgs<B> {
                 }
                 self.failures = 0;
                 std::mem::swap(&mut self.base, point);
-                self.base_loss = loss;
+                (self.base_loss, self.square) = (loss, square);
                 told.converged = !self.search_from_base(backend)?;
             }
             Verdict::Fail if self.order.is_empty() && (self.search.is_some() || self.failures > MAX_FAILURES) => {
@@ -150,7 +180,8 @@ impl<B: Backend> Lbfgs<B> {
         Ok(values)
     }
 
-    /// Stores the pair of an accepted step, if its curvature is positive.
+    /// Stores the pair of an accepted step, if its curvature is positive, and takes all dot products with it and with
+    /// the new gradient.
     fn remember(&mut self, backend: &B, point: &Point<B>, t: f64) -> Result<()> {
         let m = self.options.history;
         let free = if self.order.len() < m { (0..m).find(|i| !self.order.contains(i)) } else { None };
@@ -161,18 +192,22 @@ impl<B: Backend> Lbfgs<B> {
         self.order.retain(|&i| i != slot);
         self.order.push(slot);
 
-        // One pass over the history: the new s and y against every s and y.
+        // One pass over the history: the new s, y and g against every s and y.
         let Pair { s, y } = &self.pairs[slot];
         let n = self.order.len();
-        let history = history(&self.pairs, &self.order);
-        backend.dots(&[s, y], &history, &mut self.scalars, 0)?;
-        let mut values = vec![0.0; 4 * n];
-        backend.read_scalars(&self.scalars, &mut values)?;
+        let mut history = [s; 2 * MAX_HISTORY];
+        for (k, &i) in self.order.iter().enumerate() {
+            (history[k], history[n + k]) = (&self.pairs[i].s, &self.pairs[i].y);
+        }
+        backend.dots(&[s, y, &point.g], &history[..2 * n], &mut self.scalars, 0)?;
+        let values = &mut self.values[..6 * n];
+        backend.read_scalars(&self.scalars, values)?;
         for (k, &i) in self.order.iter().enumerate() {
             self.sy[slot][i] = values[n + k];
             self.sy[i][slot] = values[2 * n + k];
             self.yy[slot][i] = values[3 * n + k];
             self.yy[i][slot] = values[3 * n + k];
+            (self.gs[i], self.gy[i]) = (values[4 * n + k], values[5 * n + k]);
         }
         let (ss, sy, yy) = (values[n - 1], self.sy[slot][slot], self.yy[slot][slot]);
         let curved = sy > 1e-10 * (ss * yy).sqrt();
@@ -182,24 +217,16 @@ impl<B: Backend> Lbfgs<B> {
         Ok(())
     }
 
-    /// `sum |g|` at the base; asked for once a descent.
-    fn absolute_sum(&self, backend: &B) -> Result<f64> {
-        let mut g = vec![0.0; self.elements];
-        backend.download(&self.base.g, &mut g)?;
-        Ok(g.iter().map(|g| f64::from(g.abs())).sum())
+    /// `sum |g|` at the base; asked for once a descent, if steps are fixed.
+    fn absolute_sum(&mut self, backend: &B) -> Result<f64> {
+        backend.download(&self.base.g, &mut self.gradient)?;
+        Ok(self.gradient.iter().map(|g| f64::from(g.abs())).sum())
     }
 
     /// Starts a line search (or a fixed step) at the base; `false` if there is no way down.
     fn search_from_base(&mut self, backend: &B) -> Result<bool> {
         let n = self.order.len();
-        let mut basis = history(&self.pairs, &self.order);
-        basis.push(&self.base.g);
-        backend.dots(&[&self.base.g], &basis, &mut self.scalars, 0)?;
-        let mut dots = vec![0.0; 2 * n + 1];
-        backend.read_scalars(&self.scalars, &mut dots)?;
-        let coefficients = two_loop(&self.order, &self.sy, &self.yy, &dots);
-        let slope: f64 = coefficients.iter().zip(&dots).map(|(c, d)| c * d).sum();
-        let square = dots[2 * n];
+        let (slope, square) = (self.two_loop(), self.square);
         let downhill = slope < 0.0;
         if n > 0 && !downhill {
             self.order.clear();
@@ -209,8 +236,13 @@ impl<B: Backend> Lbfgs<B> {
             (self.search, self.fixed) = (None, 0.0);
             return Ok(false);
         }
-        let terms: Vec<_> = coefficients.iter().copied().zip(basis).collect();
-        backend.combine(&terms, &mut self.direction)?;
+        let coefficients = &self.recursion.coefficients;
+        let mut terms = [(coefficients[2 * n], &self.base.g); 2 * MAX_HISTORY + 1];
+        for (k, &i) in self.order.iter().enumerate() {
+            terms[k] = (coefficients[k], &self.pairs[i].s);
+            terms[n + k] = (coefficients[n + k], &self.pairs[i].y);
+        }
+        backend.combine(&terms[..2 * n + 1], &mut self.direction)?;
         backend.dots(&[&self.direction], &[&self.direction], &mut self.scalars, 0)?;
         let mut length = [0.0];
         backend.read_scalars(&self.scalars, &mut length)?;
@@ -231,42 +263,40 @@ impl<B: Backend> Lbfgs<B> {
         self.search = Some(LineSearch::new(self.base_loss, slope, t));
         Ok(true)
     }
-}
 
-/// Every `s`, then every `y`, oldest first.
-fn history<'a, B: Backend>(pairs: &'a [Pair<B>], order: &[usize]) -> Vec<&'a B::Tensor> {
-    let s = order.iter().map(|&i| &pairs[i].s);
-    s.chain(order.iter().map(|&i| &pairs[i].y)).collect()
-}
-
-/// Coefficients of the direction `-H g` over `[s..., y..., g]`, given `<g, .>` for each of those.
-fn two_loop(order: &[usize], sy: &[Vec<f64>], yy: &[Vec<f64>], g_dots: &[f64]) -> Vec<f64> {
-    let n = order.len();
-    let (s, y, g) = (0, n, 2 * n);
-    let mut c = vec![0.0; 2 * n + 1];
-    c[g] = -1.0;
-    // <s_k, q> and <y_k, q> for q = sum c . basis.
-    let s_dot =
-        |c: &[f64], k: usize| (0..n).map(|j| c[y + j] * sy[order[k]][order[j]]).sum::<f64>() + c[g] * g_dots[s + k];
-    let y_dot = |c: &[f64], k: usize| {
-        let from_s = (0..n).map(|j| c[s + j] * sy[order[j]][order[k]]).sum::<f64>();
-        let from_y = (0..n).map(|j| c[y + j] * yy[order[k]][order[j]]).sum::<f64>();
-        from_s + from_y + c[g] * g_dots[y + k]
-    };
-    let mut alpha = vec![0.0; n];
-    for k in (0..n).rev() {
-        let i = order[k];
-        alpha[k] = s_dot(&c, k) / sy[i][i];
-        c[y + k] -= alpha[k];
+    /// The coefficients of the direction `-H g` over `[s..., y..., g]`; returns the slope along it.
+    fn two_loop(&mut self) -> f64 {
+        let Self { order, sy, yy, gs, gy, square, recursion: Recursion { dots, coefficients: c, alpha }, .. } = self;
+        let n = order.len();
+        let (s, y, g) = (0, n, 2 * n);
+        for (k, &i) in order.iter().enumerate() {
+            (dots[s + k], dots[y + k]) = (gs[i], gy[i]);
+        }
+        dots[g] = *square;
+        c[..g].fill(0.0);
+        c[g] = -1.0;
+        // <s_k, q> and <y_k, q> for q = sum c . basis.
+        let s_dot =
+            |c: &[f64], k: usize| (0..n).map(|j| c[y + j] * sy[order[k]][order[j]]).sum::<f64>() + c[g] * dots[s + k];
+        let y_dot = |c: &[f64], k: usize| {
+            let from_s = (0..n).map(|j| c[s + j] * sy[order[j]][order[k]]).sum::<f64>();
+            let from_y = (0..n).map(|j| c[y + j] * yy[order[k]][order[j]]).sum::<f64>();
+            from_s + from_y + c[g] * dots[y + k]
+        };
+        for k in (0..n).rev() {
+            let i = order[k];
+            alpha[k] = s_dot(c, k) / sy[i][i];
+            c[y + k] -= alpha[k];
+        }
+        if let Some(&last) = order.last() {
+            let gamma = sy[last][last] / yy[last][last];
+            c[..=g].iter_mut().for_each(|c| *c *= gamma);
+        }
+        for k in 0..n {
+            let i = order[k];
+            let beta = y_dot(c, k) / sy[i][i];
+            c[s + k] += alpha[k] - beta;
+        }
+        c[..=g].iter().zip(&*dots).map(|(c, d)| c * d).sum()
     }
-    if let Some(&last) = order.last() {
-        let gamma = sy[last][last] / yy[last][last];
-        c.iter_mut().for_each(|c| *c *= gamma);
-    }
-    for k in 0..n {
-        let i = order[k];
-        let beta = y_dot(&c, k) / sy[i][i];
-        c[s + k] += alpha[k] - beta;
-    }
-    c
 }

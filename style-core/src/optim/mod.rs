@@ -10,7 +10,7 @@ pub use lbfgs::LbfgsOptions;
 
 use crate::{Backend, Error, ErrorKind, Result, Shape};
 use adam::Adam;
-use lbfgs::Lbfgs;
+use lbfgs::{Lbfgs, MAX_HISTORY};
 
 /// How the image descends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,8 +96,8 @@ impl Optimizer {
     pub(crate) fn check(&self) -> Result<()> {
         let bad = |what: String| Err(Error::new(ErrorKind::Argument, what));
         match self {
-            Self::Lbfgs(o) if !(1..=1000).contains(&o.history) => {
-                bad(format!("L-BFGS history must be 1 to 1000 pairs, but is {}", o.history))
+            Self::Lbfgs(o) if !(1..=MAX_HISTORY).contains(&o.history) => {
+                bad(format!("L-BFGS history must be 1 to {MAX_HISTORY} pairs, but is {}", o.history))
             }
             Self::Lbfgs(LbfgsOptions { fixed_step: Some(r), .. })
             | Self::Lbfgs(LbfgsOptions { initial_step: r, .. })

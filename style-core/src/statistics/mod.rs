@@ -49,7 +49,7 @@ pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
     /// `c`, for features of this shape.
     fn scale(&self, features: Shape) -> f64;
 
-    /// Shapes of the values.
+    /// Shapes of the values; asked for, as the next, when a session is made and not in its steps.
     fn values(&self, features: Shape) -> Vec<Shape>;
 
     /// Shapes of the scratch tensors that either direction wants.

@@ -3,7 +3,7 @@
 use style_core::ops::GuideOps;
 use style_core::{Acc, Result};
 
-use super::{cut_mut, expect_map, pieces};
+use super::{Piece, expect_map, for_each_piece};
 use crate::Cpu;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::{Tensor, expect_same};
@@ -45,9 +45,8 @@ impl GuideOps for Cpu {
     fn guide(&self, x: &Tensor, t: &Tensor, scale: f32, acc: Acc, y: &mut Tensor) -> Result<()> {
         expect_same(x, y)?;
         expect_map(t, x)?;
-        let items = pieces(x).into_iter().zip(cut_mut(y)).collect();
-        self.threads.for_each_of(items, |(piece, y)| {
-            let (features, t) = (&x.values()[piece.values], &t.values()[piece.positions]);
+        for_each_piece(&self.threads, y, |Piece { positions, at, values: y, .. }| {
+            let (features, t) = (&x.values()[at], &t.values()[positions]);
             if x.is_planar() {
                 guide_planar(features, t, scale, acc, y);
             } else {

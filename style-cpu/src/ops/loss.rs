@@ -1,5 +1,7 @@
 //! Half the squared distance; see [`style_core::ops::LossOps`].
 
+use rayon::iter::IndexedParallelIterator;
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use style_core::ops::LossOps;
 use style_core::{Acc, Result};
 
@@ -42,18 +44,17 @@ impl Kernel for Difference<'_> {
 impl LossOps for Cpu {
     fn half_squared_distance(&self, a: &Tensor, b: &Tensor, out: &mut Scalars, slot: usize) -> Result<()> {
         expect_same(a, b)?;
-        let out = out.slots(slot, 1)?;
-        let chunks: Vec<_> = a.values().chunks(CHUNK).zip(b.values().chunks(CHUNK)).collect();
-        let sums = self.threads.map(chunks.len(), |i| self.level.run(SquaredDistance(chunks[i].0, chunks[i].1)));
-        out[0] = 0.5 * sums.iter().sum::<f64>();
-        Ok(())
+        let (a, b) = (a.values(), b.values());
+        out.sum(&self.threads, slot, 1, a.len(), |at, sums| {
+            sums[0] += 0.5 * self.level.run(SquaredDistance(&a[at.clone()], &b[at]));
+        })
     }
 
     fn half_squared_distance_bwd(&self, a: &Tensor, b: &Tensor, scale: f32, acc: Acc, da: &mut Tensor) -> Result<()> {
         expect_same(a, b)?;
         expect_same(a, da)?;
-        let (a, b) = (a.values().chunks(CHUNK), b.values().chunks(CHUNK));
-        let items = a.zip(b).zip(da.values_mut().chunks_mut(CHUNK)).collect();
+        let (a, b) = (a.values().par_chunks(CHUNK), b.values().par_chunks(CHUNK));
+        let items = a.zip(b).zip(da.values_mut().par_chunks_mut(CHUNK));
         self.threads.for_each_of(items, |((a, b), da)| self.level.run(Difference(a, b, scale, acc, da)));
         Ok(())
     }

@@ -14,12 +14,15 @@ pub use conv2d::{Convolution, Filter};
 
 use std::ops::Range;
 
+use rayon::iter::IndexedParallelIterator;
+use rayon::slice::ParallelSliceMut;
 use style_core::{Error, ErrorKind, Result, Shape, expect_shape};
 
+use crate::parallel::Threads;
 use crate::simd::LANES;
-use crate::tensor::{Scalars, Tensor};
+use crate::tensor::{PARTS, Scalars, Tensor};
 
-/// Values that one item of an elementwise op or a reduction takes: fixed, so that sums have one order.
+/// Values that one item of an elementwise op takes, and a reduction at a stretch.
 const CHUNK: usize = 1 << 14;
 
 /// `sum term(a, b)` over the pairs of two slices of one length, in sixteen sums and then one.
@@ -38,32 +41,31 @@ fn sum_pairs(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f64) -> f64 {
     sums.iter().sum()
 }
 
+/// Values that a part of a reduction takes of `len`, by whole chunks.
+fn part_len(len: usize) -> usize {
+    len.div_ceil(PARTS).next_multiple_of(CHUNK).max(CHUNK)
+}
+
 /// Some positions of one plane, or of one block of channels: what an item takes where a map meets features.
-struct Piece {
+struct Piece<'a> {
     plane: usize,
-    /// Where its values lie in storage.
-    values: Range<usize>,
     positions: Range<usize>,
+    /// Where its values lie in storage.
+    at: Range<usize>,
+    values: &'a mut [f32],
 }
 
-/// All of a tensor in storage order, [`CHUNK`] values a piece or what is left of a plane.
-fn pieces(x: &Tensor) -> Vec<Piece> {
+/// Calls `f` with all of a tensor, [`CHUNK`] values a piece or what is left of a plane.
+fn for_each_piece(threads: &Threads, x: &mut Tensor, f: impl Fn(Piece<'_>) + Send + Sync) {
     let lanes = if x.is_planar() { 1 } else { LANES };
-    let plane_len = x.shape().positions() * lanes;
-    let piece = |plane: usize, start: usize| {
-        let end = plane_len.min(start + CHUNK);
-        let values = plane * plane_len + start..plane * plane_len + end;
-        Piece { plane, values, positions: start / lanes..end / lanes }
-    };
-    let planes = x.values().len().checked_div(plane_len).unwrap_or(0);
-    (0..planes).flat_map(|plane| (0..plane_len).step_by(CHUNK).map(move |start| piece(plane, start))).collect()
-}
-
-/// The values of the same pieces, to be written.
-fn cut_mut(x: &mut Tensor) -> impl Iterator<Item = &mut [f32]> {
-    let lanes = if x.is_planar() { 1 } else { LANES };
-    let plane_len = x.shape().positions() * lanes;
-    x.values_mut().chunks_mut(plane_len.max(1)).flat_map(|plane| plane.chunks_mut(CHUNK))
+    let plane_len = (x.shape().positions() * lanes).max(1);
+    threads.for_each_of(x.values_mut().par_chunks_mut(plane_len).enumerate(), |(plane, values)| {
+        threads.for_each_of(values.par_chunks_mut(CHUNK).enumerate(), |(i, values)| {
+            let (start, end) = (i * CHUNK, i * CHUNK + values.len());
+            let at = plane * plane_len + start..plane * plane_len + end;
+            f(Piece { plane, positions: start / lanes..end / lanes, at, values });
+        });
+    });
 }
 
 /// Checks that a map is one channel of `x`.
@@ -72,6 +74,36 @@ fn expect_map(t: &Tensor, x: &Tensor) -> Result<()> {
 }
 
 impl Scalars {
+    /// Sets `count` scalars from `first` on to sums over `len` values: `add(range, sums)` adds the share of a range of
+    /// the values, on any of the threads. The ranges depend on `len` alone, and the shares are added up in their order.
+    fn sum(
+        &mut self,
+        threads: &Threads,
+        first: usize,
+        count: usize,
+        len: usize,
+        add: impl Fn(Range<usize>, &mut [f64]) + Send + Sync,
+    ) -> Result<()> {
+        self.slots(first, count)?.fill(0.0);
+        if count == 0 {
+            return Ok(());
+        }
+        let part = part_len(len);
+        let Self { values, partial } = self;
+        let partial = &mut partial[..len.div_ceil(part) * count];
+        threads.for_each_of(partial.par_chunks_mut(count).enumerate(), |(i, sums)| {
+            sums.fill(0.0);
+            let part = i * part..len.min((i + 1) * part);
+            for start in part.clone().step_by(CHUNK) {
+                add(start..part.end.min(start + CHUNK), sums);
+            }
+        });
+        for sums in partial.chunks(count) {
+            values[first..].iter_mut().zip(sums).for_each(|(value, sum)| *value += sum);
+        }
+        Ok(())
+    }
+
     /// `count` scalars from `first` on.
     fn slots(&mut self, first: usize, count: usize) -> Result<&mut [f64]> {
         let len = self.values.len();

@@ -4,13 +4,18 @@
 //! distances from its own mean; the pieces are put together as Chan, Golub and LeVeque do (1983, "Algorithms for
 //! Computing the Sample Variance", equation 2.1), which cancels nothing.
 
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator};
+use rayon::slice::ParallelSliceMut;
 use style_core::ops::MomentsOps;
 use style_core::{Acc, Result, Shape, expect_shape};
 
-use super::{cut_mut, expect_map, pieces};
+use super::{CHUNK, Piece, expect_map, for_each_piece};
 use crate::Cpu;
 use crate::simd::{Kernel, LANES, Simd};
 use crate::tensor::{Tensor, expect_same};
+
+/// Most parts that a plane is cut into.
+const PARTS: usize = 16;
 
 /// Sums over some positions of `L` values each, with the weights `t`, or 1 each.
 struct Piecewise<'a, const L: usize> {
@@ -20,6 +25,7 @@ struct Piecewise<'a, const L: usize> {
     spread: bool,
 }
 
+#[derive(Clone, Copy)]
 struct Sums<const L: usize> {
     /// `sum t`.
     weight: f64,
@@ -29,6 +35,26 @@ struct Sums<const L: usize> {
     centre: [f64; L],
     /// `sum t (x - centre)^2`.
     squares: [f64; L],
+}
+
+impl<const L: usize> Sums<L> {
+    const NONE: Self = Self { weight: 0.0, values: [0.0; L], centre: [0.0; L], squares: [0.0; L] };
+
+    /// The squared distances from another centre (the equation above, for one piece).
+    fn squares_from(&self, l: usize, centre: f64) -> f64 {
+        self.squares[l] + self.weight * (self.centre[l] - centre).powi(2)
+    }
+
+    /// The sums over the positions of both.
+    fn join(&self, other: &Self) -> Self {
+        let mut all = Self { weight: self.weight + other.weight, ..Self::NONE };
+        for l in 0..L {
+            all.values[l] = self.values[l] + other.values[l];
+            all.centre[l] = if all.weight == 0.0 { 0.0 } else { all.values[l] / all.weight };
+            all.squares[l] = self.squares_from(l, all.centre[l]) + other.squares_from(l, all.centre[l]);
+        }
+        all
+    }
 }
 
 impl<const L: usize> Kernel for Piecewise<'_, L> {
@@ -160,28 +186,40 @@ impl Cpu {
         mean: &mut [f32],
         deviation: Option<&mut [f32]>,
     ) {
-        let (pieces, spread) = (pieces(x), deviation.is_some());
-        let sums = self.threads.map(pieces.len(), |i| {
-            let (x, t) = (&x.values()[pieces[i].values.clone()], t.map(|t| &t[pieces[i].positions.clone()]));
+        let (values, positions, spread) = (x.values(), x.shape().positions(), deviation.is_some());
+        let whole = if t.is_some() { 1.0 } else { positions.max(1) as f64 };
+        let chunk = CHUNK / L;
+        let part = positions.div_ceil(PARTS).next_multiple_of(chunk).max(chunk);
+        let sums_of = |plane: usize, at: std::ops::Range<usize>| {
+            let (x, t) = (&values[(plane * positions + at.start) * L..][..at.len() * L], t.map(|t| &t[at]));
             self.level.run(Piecewise::<L> { x, t, spread })
-        });
-        let whole = if t.is_some() { 1.0 } else { x.shape().positions().max(1) as f64 };
-        let mut means = vec![0.0f64; mean.len()];
-        for (piece, sums) in pieces.iter().zip(&sums) {
-            let means = &mut means[piece.plane * L..][..L];
-            means.iter_mut().zip(&sums.values).for_each(|(mean, value)| *mean += value);
-        }
-        means.iter_mut().for_each(|mean| *mean /= whole);
-        mean.iter_mut().zip(&means).for_each(|(dst, &mean)| *dst = mean as f32);
-        let Some(deviation) = deviation else { return };
-        let mut squares = vec![0.0f64; means.len()];
-        for (piece, sums) in pieces.iter().zip(&sums) {
-            for l in 0..L {
-                let k = piece.plane * L + l;
-                squares[k] += sums.squares[l] + sums.weight * (sums.centre[l] - means[k]).powi(2);
+        };
+        // Mean and deviation of each lane of one plane.
+        let moments_of = |plane: usize| {
+            let mut parts = [Sums::<L>::NONE; PARTS];
+            let used = &mut parts[..positions.div_ceil(part)];
+            self.threads.for_each_of(used.par_iter_mut().enumerate(), |(i, sums)| {
+                let part = i * part..positions.min((i + 1) * part);
+                for start in part.clone().step_by(chunk) {
+                    *sums = sums.join(&sums_of(plane, start..part.end.min(start + chunk)));
+                }
+            });
+            let all = used.iter().fold(Sums::NONE, |all, sums| all.join(sums));
+            let mean = all.values.map(|value| value / whole);
+            (mean, std::array::from_fn::<_, L, _>(|l| (all.squares_from(l, mean[l]) / whole).sqrt()))
+        };
+        let put = |to: &mut [f32], from: &[f64]| to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as f32);
+        let means = mean.par_chunks_mut(L).enumerate();
+        match deviation {
+            None => self.threads.for_each_of(means, |(plane, mean)| put(mean, &moments_of(plane).0)),
+            Some(deviation) => {
+                self.threads.for_each_of(means.zip(deviation.par_chunks_mut(L)), |((plane, mean), deviation)| {
+                    let moments = moments_of(plane);
+                    put(mean, &moments.0);
+                    put(deviation, &moments.1);
+                });
             }
         }
-        deviation.iter_mut().zip(squares).for_each(|(dst, sum)| *dst = (sum / whole).sqrt() as f32);
     }
 }
 
@@ -226,10 +264,8 @@ impl MomentsOps for Cpu {
         let (t, mean, dmean) = (t.map(Tensor::values), mean.values(), dmean.values());
         let deviation = deviation.map(|(value, gradient)| (value.values(), gradient.values()));
         let uniform = 1.0 / x.shape().positions() as f32;
-        let items = pieces(x).into_iter().zip(cut_mut(dx)).collect();
-        self.threads.for_each_of(items, |(piece, dx)| {
-            let (plane, t) = (piece.plane, t.map(|t| &t[piece.positions]));
-            let features = &x.values()[piece.values];
+        for_each_piece(&self.threads, dx, |Piece { plane, positions, at, values: dx }| {
+            let (features, t) = (&x.values()[at], t.map(|t| &t[positions]));
             if x.is_planar() {
                 planar_gradient(features, t, uniform, Slopes::of(plane, mean, dmean, deviation), acc, dx);
             } else {

@@ -1,17 +1,17 @@
 //! 2x2 pooling; see [`style_core::ops::Pool2dOps`].
 
+use rayon::iter::IndexedParallelIterator;
+use rayon::slice::ParallelSliceMut;
 use style_core::ops::{Pool2d, Pool2dOps};
 use style_core::{Acc, Error, ErrorKind, Pooling, Result, expect_shape};
 
 use crate::Cpu;
 use crate::simd::LANES;
-use crate::tensor::{Switches, Tensor, blocks, is_planar};
+use crate::tensor::{Switches, Tensor, is_planar};
 
 /// Extents in storage: rows of positions, each of `lanes` values.
 struct Extents {
     lanes: usize,
-    /// Planes, or blocks of channels.
-    planes: usize,
     /// Values in a row of the pool's input and output.
     input_row: usize,
     output_row: usize,
@@ -21,11 +21,9 @@ struct Extents {
 
 impl Extents {
     fn of(op: &Pool2d) -> Self {
-        let planar = is_planar(op.input());
-        let lanes = if planar { 1 } else { LANES };
+        let lanes = if is_planar(op.input()) { 1 } else { LANES };
         Self {
             lanes,
-            planes: if planar { op.channels } else { blocks(op.channels) },
             input_row: op.width * lanes,
             output_row: op.width / 2 * lanes,
             input_height: op.height,
@@ -59,7 +57,8 @@ impl Pool2dOps for Cpu {
             return Ok(());
         }
         let (x, y) = (x.values(), y.values_mut());
-        let rows: Vec<_> = y.chunks_exact_mut(extents.output_row).enumerate().collect();
+        let count = y.len() / extents.output_row;
+        let rows = y.par_chunks_exact_mut(extents.output_row).enumerate();
         match (op.pooling, switches) {
             (Pooling::Average, _) => self.threads.for_each_of(rows, |(i, y)| {
                 let windows = extents.windows(x, i);
@@ -83,8 +82,8 @@ impl Pool2dOps for Cpu {
                 };
                 if extents.lanes == LANES {
                     let words = extents.output_row / LANES;
-                    let words = row.chunks_exact_mut(words).zip(column.chunks_exact_mut(words));
-                    self.threads.for_each_of(rows.into_iter().zip(words).collect(), |((i, y), (row, column))| {
+                    let words = row.par_chunks_exact_mut(words).zip(column.par_chunks_exact_mut(words));
+                    self.threads.for_each_of(rows.zip(words), |((i, y), (row, column))| {
                         let mut windows = extents.windows(x, i);
                         for ((y, row), column) in y.chunks_exact_mut(LANES).zip(row).zip(column) {
                             (*row, *column) = record(y, &mut windows);
@@ -92,7 +91,7 @@ impl Pool2dOps for Cpu {
                     });
                 } else {
                     // Up to four channels: words may span rows, and there is little to do.
-                    let mut windows = (0..rows.len()).flat_map(|i| extents.windows(x, i));
+                    let mut windows = (0..count).flat_map(|i| extents.windows(x, i));
                     for ((y, row), column) in y.chunks_mut(LANES).zip(&mut **row).zip(&mut **column) {
                         (*row, *column) = record(y, &mut windows);
                     }
@@ -126,11 +125,7 @@ impl Pool2dOps for Cpu {
         let e = Extents::of(op);
         let dy = dy.values();
         let plane = (e.input_height * e.input_row).max(1);
-        let planes = dx.values_mut().chunks_exact_mut(plane).take(e.planes).enumerate();
-        // Two input rows an item; of an odd height, the last has one.
-        let pairs = planes
-            .flat_map(|(p, dx)| dx.chunks_mut((2 * e.input_row).max(1)).enumerate().map(move |(r, dx)| (p, r, dx)));
-        self.threads.for_each_of(pairs.collect(), |(plane, r, dx)| {
+        let pair = |plane: usize, r: usize, dx: &mut [f32]| {
             if acc == Acc::Store {
                 dx.fill(0.0);
             }
@@ -157,6 +152,12 @@ impl Pool2dOps for Cpu {
                     }
                 }
             }
+        };
+        let planes = dx.values_mut().par_chunks_exact_mut(plane).enumerate();
+        self.threads.for_each_of(planes, |(p, dx)| {
+            // Two input rows an item; of an odd height, the last has one.
+            let pairs = dx.par_chunks_mut((2 * e.input_row).max(1)).enumerate();
+            self.threads.for_each_of(pairs, |(r, dx)| pair(p, r, dx));
         });
         Ok(())
     }

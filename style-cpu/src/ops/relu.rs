@@ -1,5 +1,6 @@
 //! Rectification in place; see [`style_core::ops::ReluOps`].
 
+use rayon::slice::ParallelSliceMut;
 use style_core::Result;
 use style_core::ops::ReluOps;
 
@@ -25,8 +26,7 @@ impl Kernel for Rectify<'_> {
 
 impl ReluOps for Cpu {
     fn rectify(&self, x: &mut Tensor) -> Result<()> {
-        let items = x.values_mut().chunks_mut(CHUNK).collect();
-        self.threads.for_each_of(items, |x| self.level.run(Rectify(x)));
+        self.threads.for_each_of(x.values_mut().par_chunks_mut(CHUNK), |x| self.level.run(Rectify(x)));
         Ok(())
     }
 }

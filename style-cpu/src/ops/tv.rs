@@ -1,5 +1,9 @@
 //! Total variation; see [`style_core::ops::TvOps`].
 
+use std::ops::Range;
+
+use rayon::iter::IndexedParallelIterator;
+use rayon::slice::ParallelSliceMut;
 use style_core::ops::{Tv, TvOps};
 use style_core::{Acc, Error, ErrorKind, Result, Shape};
 
@@ -79,34 +83,52 @@ impl Rows {
     }
 }
 
-/// A row's gradient of `sum phi(d)`: each value with its up to four neighbours, weighted by direction.
-fn separate(rows: &Rows, x: &[f32], i: usize, slope: impl Fn(f32) -> f32, [v, h]: [f32; 2]) -> Vec<f32> {
+/// Values of a row whose gradient is taken at a time; no fewer than [`LANES`].
+const PIECE: usize = 256;
+
+/// The gradient of `sum phi(d)` at some values of row `i`: each with its up to four neighbours, weighted by direction.
+fn separate(
+    rows: &Rows,
+    x: &[f32],
+    i: usize,
+    at: Range<usize>,
+    slope: impl Fn(f32) -> f32,
+    [v, h]: [f32; 2],
+) -> [f32; PIECE] {
     let (above, here, below) = rows.neighbours(x, i);
-    let mut gradient = vec![0.0; rows.len];
-    let add = |gradient: &mut [f32], p: &[f32], q: &[f32], weight: f32| {
-        gradient.iter_mut().zip(p.iter().zip(q)).for_each(|(g, (p, q))| *g += weight * slope(p - q));
+    let mut gradient = [0.0; PIECE];
+    let mut add = |from: usize, neighbours: &[f32], weight: f32| {
+        let values = &here[from..at.end];
+        let gradient = &mut gradient[from - at.start..];
+        gradient.iter_mut().zip(values.iter().zip(neighbours)).for_each(|(g, (p, q))| *g += weight * slope(p - q));
     };
-    let right = &here[rows.lanes..];
-    add(&mut gradient, here, above.unwrap_or_default(), v);
-    add(&mut gradient[rows.lanes..], right, here, h);
-    add(&mut gradient, here, right, h);
-    add(&mut gradient, here, below.unwrap_or_default(), v);
+    let second = at.start.max(rows.lanes);
+    add(at.start, above.map_or(&[], |above| &above[at.clone()]), v);
+    add(second, &here[second - rows.lanes..], h);
+    add(at.start, here.get(at.start + rows.lanes..).unwrap_or_default(), h);
+    add(at.start, below.map_or(&[], |below| &below[at.clone()]), v);
     gradient
 }
 
-/// A row's gradient of `Power`: a value is the corner of one pair of differences, and the end of up to two others.
-fn powers(rows: &Rows, x: &[f32], i: usize, b: f64) -> Vec<f32> {
+/// The gradient of `Power` at some values of row `i`: a value is the corner of one pair of differences, and the end of
+/// up to two others.
+fn powers(rows: &Rows, x: &[f32], i: usize, at: Range<usize>, b: f64) -> [f32; PIECE] {
     let (above, here, below) = rows.neighbours(x, i);
-    let mut gradient = vec![0.0; rows.len];
-    for (c, right) in (rows.lanes..rows.len).enumerate() {
-        if let Some(above) = above {
+    let mut gradient = [0.0; PIECE];
+    for c in at.start.saturating_sub(rows.lanes)..at.end.min(rows.len - rows.lanes) {
+        let right = c + rows.lanes;
+        if let Some(above) = above.filter(|_| c >= at.start) {
             let (v, _) = power_slope(b, difference(above[c], here[c]), difference(above[c], above[right]));
-            gradient[c] += v as f32;
+            gradient[c - at.start] += v as f32;
         }
         if let Some(below) = below {
             let (v, h) = power_slope(b, difference(here[c], below[c]), difference(here[c], here[right]));
-            gradient[c] -= (v + h) as f32;
-            gradient[right] += h as f32;
+            if c >= at.start {
+                gradient[c - at.start] -= (v + h) as f32;
+            }
+            if right < at.end {
+                gradient[right - at.start] += h as f32;
+            }
         }
     }
     gradient
@@ -114,9 +136,8 @@ fn powers(rows: &Rows, x: &[f32], i: usize, b: f64) -> Vec<f32> {
 
 impl TvOps for Cpu {
     fn tv(&self, kind: Tv, x: &Tensor, out: &mut Scalars, slot: usize) -> Result<()> {
-        let (out, penalty) = (out.slots(slot, 1)?, Penalty::of(kind, x.shape())?);
-        let (rows, values) = (Rows::of(x), x.values());
-        let sums = self.threads.map(values.len() / rows.len, |i| {
+        let (rows, values, penalty) = (Rows::of(x), x.values(), Penalty::of(kind, x.shape())?);
+        let of_row = |i: usize| {
             let (_, here, below) = rows.neighbours(values, i);
             let (right, below) = (&here[rows.lanes..], below.unwrap_or_default());
             match penalty {
@@ -131,27 +152,30 @@ impl TvOps for Cpu {
                     squares.map(|squares| squares.powf(0.5 * b)).sum()
                 }
             }
-        });
-        out[0] = sums.iter().sum();
-        Ok(())
+        };
+        // The rows that start in a range of the values.
+        out.sum(&self.threads, slot, 1, values.len(), |at, sums| {
+            sums[0] += (at.start.div_ceil(rows.len)..at.end.div_ceil(rows.len)).map(of_row).sum::<f64>();
+        })
     }
 
     fn tv_bwd(&self, kind: Tv, x: &Tensor, scale: f32, acc: Acc, dx: &mut Tensor) -> Result<()> {
         expect_same(x, dx)?;
         let (rows, values, penalty) = (Rows::of(x), x.values(), Penalty::of(kind, x.shape())?);
-        let items = dx.values_mut().chunks_exact_mut(rows.len).enumerate().collect();
-        self.threads.for_each_of(items, |(i, dx): (usize, &mut [f32])| {
-            let gradient = match penalty {
-                Penalty::Squares(weights) => separate(&rows, values, i, |d| d, weights.map(|w| w as f32)),
-                Penalty::Absolute => {
-                    separate(&rows, values, i, |d| if d == 0.0 { 0.0 } else { d.signum() }, [1.0, 1.0])
-                }
-                Penalty::Power(b) => powers(&rows, values, i, b),
-            };
-            for (dx, gradient) in dx.iter_mut().zip(gradient) {
-                match acc {
-                    Acc::Store => *dx = scale * gradient,
-                    Acc::Add => *dx += scale * gradient,
+        self.threads.for_each_of(dx.values_mut().par_chunks_exact_mut(rows.len).enumerate(), |(i, dx)| {
+            let sign = |d: f32| if d == 0.0 { 0.0 } else { d.signum() };
+            for (piece, dx) in dx.chunks_mut(PIECE).enumerate() {
+                let at = piece * PIECE..piece * PIECE + dx.len();
+                let gradient = match penalty {
+                    Penalty::Squares(weights) => separate(&rows, values, i, at, |d| d, weights.map(|w| w as f32)),
+                    Penalty::Absolute => separate(&rows, values, i, at, sign, [1.0, 1.0]),
+                    Penalty::Power(b) => powers(&rows, values, i, at, b),
+                };
+                for (dx, gradient) in dx.iter_mut().zip(gradient) {
+                    match acc {
+                        Acc::Store => *dx = scale * gradient,
+                        Acc::Add => *dx += scale * gradient,
+                    }
                 }
             }
         });

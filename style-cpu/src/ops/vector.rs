@@ -1,5 +1,7 @@
 //! Dot products, combinations and Adam's update; see [`style_core::ops::VectorOps`].
 
+use rayon::iter::IndexedParallelIterator;
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use style_core::Result;
 use style_core::ops::{AdamStep, VectorOps};
 
@@ -21,10 +23,10 @@ impl Kernel for Dot<'_> {
 }
 
 /// Values summed in `f64` at a time, so that the sums stay in the first-level cache.
-const PIECE: usize = 512;
+const PIECE: usize = 2048;
 
 /// `y = sum_i c_i x_i`, from `first` on.
-struct Combine<'a>(&'a [(f64, &'a [f32])], usize, &'a mut [f32]);
+struct Combine<'a>(&'a [(f64, &'a Tensor)], usize, &'a mut [f32]);
 
 impl Kernel for Combine<'_> {
     type Output = ();
@@ -35,7 +37,7 @@ impl Kernel for Combine<'_> {
         for (i, y) in y.chunks_mut(PIECE).enumerate() {
             let mut sums = [0.0f64; PIECE];
             for (c, x) in terms {
-                let x = &x[first + i * PIECE..][..y.len()];
+                let x = &x.values()[first + i * PIECE..][..y.len()];
                 sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += c * f64::from(*x));
             }
             y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum as f32);
@@ -63,48 +65,38 @@ impl Kernel for Adam<'_> {
 impl VectorOps for Cpu {
     fn copy(&self, src: &Tensor, dst: &mut Tensor) -> Result<()> {
         expect_same(src, dst)?;
-        let items = src.values().chunks(CHUNK).zip(dst.values_mut().chunks_mut(CHUNK)).collect();
+        let items = src.values().par_chunks(CHUNK).zip(dst.values_mut().par_chunks_mut(CHUNK));
         self.threads.for_each_of(items, |(src, dst)| dst.copy_from_slice(src));
         Ok(())
     }
 
     fn dots(&self, a: &[&Tensor], b: &[&Tensor], out: &mut Scalars, first: usize) -> Result<()> {
         let b_len = b.len();
-        let out = out.slots(first, a.len() * b_len)?;
+        out.slots(first, a.len() * b_len)?;
         let Some(one) = a.first() else { return Ok(()) };
         a.iter().chain(b).try_for_each(|x| expect_same(one, x))?;
-        out.fill(0.0);
-        let chunks = one.values().len().div_ceil(CHUNK);
         // All products of one chunk together: each vector is read from memory once.
-        let partial = self.threads.map(chunks, |i| {
-            let chunk = i * CHUNK..one.values().len().min((i + 1) * CHUNK);
-            let mut dots = vec![0.0; a.len() * b_len];
+        out.sum(&self.threads, first, a.len() * b_len, one.values().len(), |at, dots| {
             for (column, b) in b.iter().enumerate() {
                 for (row, a) in a.iter().enumerate() {
-                    let dot = Dot(&a.values()[chunk.clone()], &b.values()[chunk.clone()]);
-                    dots[row * b_len + column] = self.level.run(dot);
+                    let dot = Dot(&a.values()[at.clone()], &b.values()[at.clone()]);
+                    dots[row * b_len + column] += self.level.run(dot);
                 }
             }
-            dots
-        });
-        for dots in partial {
-            out.iter_mut().zip(dots).for_each(|(out, dot)| *out += dot);
-        }
-        Ok(())
+        })
     }
 
     fn combine(&self, terms: &[(f64, &Tensor)], y: &mut Tensor) -> Result<()> {
         terms.iter().try_for_each(|(_, x)| expect_same(x, y))?;
-        let terms: Vec<_> = terms.iter().map(|(c, x)| (*c, x.values())).collect();
-        let items = y.values_mut().chunks_mut(CHUNK).enumerate().collect();
-        self.threads.for_each_of(items, |(i, y)| self.level.run(Combine(&terms, i * CHUNK, y)));
+        let items = y.values_mut().par_chunks_mut(CHUNK).enumerate();
+        self.threads.for_each_of(items, |(i, y)| self.level.run(Combine(terms, i * CHUNK, y)));
         Ok(())
     }
 
     fn adam(&self, step: &AdamStep, g: &Tensor, m: &mut Tensor, v: &mut Tensor, x: &mut Tensor) -> Result<()> {
         [&*m, v, x].into_iter().try_for_each(|t| expect_same(g, t))?;
-        let (m, v) = (m.values_mut().chunks_mut(CHUNK), v.values_mut().chunks_mut(CHUNK));
-        let items = g.values().chunks(CHUNK).zip(m).zip(v).zip(x.values_mut().chunks_mut(CHUNK)).collect();
+        let (m, v) = (m.values_mut().par_chunks_mut(CHUNK), v.values_mut().par_chunks_mut(CHUNK));
+        let items = g.values().par_chunks(CHUNK).zip(m).zip(v).zip(x.values_mut().par_chunks_mut(CHUNK));
         self.threads.for_each_of(items, |(((g, m), v), x)| self.level.run(Adam(*step, g, m, v, x)));
         Ok(())
     }

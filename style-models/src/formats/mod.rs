@@ -2,6 +2,7 @@
 
 mod archive;
 pub(crate) mod caffe;
+mod gzip;
 #[cfg(feature = "keras")]
 pub(crate) mod keras;
 mod mat;
@@ -33,7 +34,10 @@ pub(crate) fn open(source: &Source) -> Result<(Format, Box<dyn Tensors>)> {
         return Ok((Format::Keras, open_keras(source)?));
     }
     if head.starts_with(GZIP) {
-        let inner = safetensors::unpack(source)?;
+        let inner = gzip::unpack(source)?;
+        if inner.head(9)?.get(8) != Some(&b'{') {
+            return Err(source.bad("the gzip file holds something else than safetensors"));
+        }
         return Ok((Format::Safetensors, Box::new(safetensors::Safetensors::open(&inner)?)));
     }
     if head.starts_with(ZIP) {

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
 use std::path::Path;
 
 use safetensors::tensor::{Metadata, TensorInfo, View};
@@ -15,12 +14,11 @@ use style_core::{ChannelOrder, ConvLayer, Error, ErrorKind, InputSpace, Layer, M
 
 use crate::source::{Source, io_error};
 use crate::tensors::{Number, Tensors, count};
+use crate::threads;
 use crate::vgg::Vgg;
 
 /// VGG's headers take a few kilobytes.
 const MAX_HEADER: u64 = 8 << 20;
-/// More than twice what VGG-19's convolutions take as f32 (80 MB).
-const MAX_UNPACKED: u64 = 192 << 20;
 const INPUT_SPACE: &str = "input_space";
 
 /// An opened safetensors file.
@@ -60,9 +58,9 @@ impl Safetensors {
         self.tensors.get(name).ok_or_else(|| self.source.bad(format!("{name} is missing; fetch the file again")))
     }
 
-    fn bytes(&self, info: &TensorInfo) -> Result<Vec<u8>> {
+    fn bytes(&self, info: &TensorInfo) -> Result<Cow<'_, [u8]>> {
         let (from, to) = info.data_offsets;
-        self.source.read(self.start + from as u64, to.saturating_sub(from) as u64)
+        self.source.bytes(self.start + from as u64, to.saturating_sub(from) as u64)
     }
 
     /// `q * scale`, one scale for each entry of the first dimension.
@@ -75,10 +73,12 @@ impl Safetensors {
         }
         let scales = Number::F32.decode(&self.bytes(scale_info)?);
         let bytes = self.bytes(info)?;
-        let mut values = Vec::with_capacity(bytes.len());
-        for (row, scale) in bytes.chunks_exact((bytes.len() / rows).max(1)).zip(scales) {
-            values.extend(row.iter().map(|&q| f32::from(q.cast_signed()) * scale));
-        }
+        let len = (bytes.len() / rows).max(1);
+        let mut values = vec![0.0; bytes.len()];
+        let rows = values.chunks_exact_mut(len).zip(bytes.chunks_exact(len)).zip(scales);
+        threads::for_each(rows.collect(), |((values, row), scale)| {
+            values.iter_mut().zip(row).for_each(|(value, q)| *value = f32::from(q.cast_signed()) * scale);
+        });
         Ok(values)
     }
 }
@@ -112,25 +112,6 @@ impl Tensors for Safetensors {
                 .bad(format!("input_space {text:?} in the metadata is not understood; `caffe` and `torchvision` are"))
         }))
     }
-}
-
-/// The safetensors file inside a gzip file.
-pub(crate) fn unpack(source: &Source) -> Result<Source> {
-    let damaged = |e: std::io::Error| {
-        source.bad(format!("the gzip stream is damaged ({e}); fetch the file again")).with_source(e)
-    };
-    let mut bytes = Vec::new();
-    let mut stream = flate2::bufread::GzDecoder::new(std::io::BufReader::with_capacity(1 << 16, source.reader()));
-    (&mut stream).take(MAX_UNPACKED + 1).read_to_end(&mut bytes).map_err(damaged)?;
-    if bytes.len() as u64 > MAX_UNPACKED {
-        return Err(source.bad(format!(
-            "it unpacks to more than {MAX_UNPACKED} bytes, which VGG's convolutions never take; unpack it and give that"
-        )));
-    }
-    if bytes.get(8) != Some(&b'{') {
-        return Err(source.bad("the gzip file holds something else than safetensors"));
-    }
-    Ok(Source::memory(source.name(), bytes))
 }
 
 /// Writes a model's weights as a safetensors file: `conv1_1.weight` (`[O, I, 3, 3]`), `conv1_1.bias` and so on, f32,

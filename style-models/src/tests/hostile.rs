@@ -9,6 +9,7 @@ use super::{bytes, tiny_bytes};
 const FILES: &[&str] = &[
     "ours_f16.safetensors",
     "ours_i8.safetensors",
+    "ours_vgg19.safetensors.gz",
     "torchvision_f64.pth",
     "odd.pth",
     "odd_legacy.pth",
@@ -59,8 +60,8 @@ fn cut_short_anywhere() {
         for len in (0..whole.len()).step_by(step) {
             let taken = survives(whole[..len].to_vec(), &format!("{name} cut to {len}"));
             // HDF5 may end with space that it does not use; a network between two of Caffe's layers is one that ends
-            // there, and MATLAB's variables are as independent
-            let may_end = [".h5", ".mat", ".caffemodel"].iter().any(|end| name.ends_with(end));
+            // there, and MATLAB's variables are as independent; gzip in blocks ends with an empty one
+            let may_end = [".h5", ".mat", ".caffemodel", ".gz"].iter().any(|end| name.ends_with(end));
             assert!(!taken || may_end, "{name} cut to {len} was taken");
             places += usize::from(taken);
         }

@@ -176,4 +176,27 @@ fn gzip_around_safetensors_is_read() {
     std::io::Write::write_all(&mut gzip, &bytes("ours_vgg19.safetensors")).unwrap();
     let loaded = tiny_bytes(gzip.finish().unwrap()).unwrap();
     assert_eq!(loaded.model().layers(), expected(Vgg::Vgg19, 16));
+
+    // In blocks, and in members that do not tell their lengths.
+    let blocked = bytes("ours_vgg19.safetensors.gz");
+    assert_eq!(tiny_bytes(blocked.clone()).unwrap().model().layers(), expected(Vgg::Vgg19, 16));
+    let (first, rest) = blocked.split_at(usize::from(u16::from_le_bytes([blocked[16], blocked[17]])) + 1);
+    let mut unlike = first.to_vec();
+    unlike[12] = b'X';
+    unlike.extend(rest);
+    assert_eq!(tiny_bytes(unlike).unwrap().model().layers(), expected(Vgg::Vgg19, 16));
+}
+
+#[test]
+fn damaged_blocks_of_gzip_are_errors() {
+    let blocked = bytes("ours_vgg19.safetensors.gz");
+    let end = usize::from(u16::from_le_bytes([blocked[16], blocked[17]])) + 1;
+    // Of the first block: a checksum, a length that is short by one, one that is long by one, and one beyond a block's.
+    for (at, change) in [(end - 8, 1), (end - 4, 0xff), (end - 4, 1), (end - 2, 1)] {
+        let mut damaged = blocked.clone();
+        damaged[at] = damaged[at].wrapping_add(change);
+        let error = tiny_bytes(damaged).unwrap_err();
+        assert_eq!(error.kind(), style_core::ErrorKind::Weights, "{at}");
+        assert!(error.to_string().contains("gzip stream is damaged"), "{error}");
+    }
 }

@@ -1,0 +1,166 @@
+//! In the steady state an iteration allocates nothing: after the first step of a session, no thread of the process takes
+//! or gives back memory. One test, so that nothing else runs in the process.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use style_core::ops::Tv;
+use style_core::statistics::{Covariance, Moments};
+use style_core::{
+    AdamOptions, ConvLayer, Image, Init, InputSpace, Layer, LayerWeight, LbfgsOptions, Mask, Model, Network, Optimizer,
+    Pooling, Session, SessionBuilder, Style,
+};
+use style_cpu::Cpu;
+use testkit::Rng;
+
+/// The system's allocator, counted: how often memory was taken, moved or given back, by any thread.
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: all is the system allocator's work; counting neither allocates nor panics.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller vouches for the layout.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller vouches for the layout.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, len: usize) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller vouches for all three.
+        unsafe { System.realloc(memory, layout, len) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller vouches for both.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+const SIDE: usize = 48;
+
+fn conv(name: &str, in_channels: usize, out_channels: usize, rng: &mut Rng) -> Layer {
+    let bound = (6.0 / (9 * in_channels) as f64).sqrt();
+    let weight = (0..9 * in_channels * out_channels).map(|_| (bound * rng.unit()) as f32).collect();
+    Layer::Conv(ConvLayer { name: name.into(), in_channels, out_channels, weight, bias: vec![1.0; out_channels] })
+}
+
+fn network(cpu: Cpu) -> Network<Cpu> {
+    let mut rng = Rng::new("allocation");
+    let layers = vec![
+        conv("conv1_1", 3, 32, &mut rng),
+        conv("conv1_2", 32, 16, &mut rng),
+        Layer::Pool { name: "pool1".into() },
+        conv("conv2_1", 16, 40, &mut rng),
+        Layer::Pool { name: "pool2".into() },
+        conv("conv3_1", 40, 32, &mut rng),
+    ];
+    Network::new(cpu, &Model::new("small", InputSpace::CAFFE, layers).unwrap()).unwrap()
+}
+
+fn picture(name: &str) -> Image {
+    let mut rng = Rng::new(name);
+    let pixels = (0..3 * SIDE * SIDE).map(|_| (127.5 + 127.5 * rng.unit()) as f32).collect();
+    Image::from_planar(SIDE, SIDE, pixels).unwrap()
+}
+
+fn mask(name: &str) -> Mask {
+    let mut rng = Rng::new(name);
+    Mask::new(SIDE, SIDE, (0..SIDE * SIDE).map(|_| (0.5 + 0.5 * rng.unit()) as f32).collect()).unwrap()
+}
+
+fn layers(list: &[&str]) -> Vec<LayerWeight> {
+    list.iter().map(|&layer| LayerWeight::new(layer, 0.5)).collect()
+}
+
+fn plain(cpu: &Cpu) -> SessionBuilder<Cpu> {
+    Session::builder(network(cpu.clone()))
+        .content(picture("content"))
+        .style(picture("style"))
+        .content_layers(layers(&["conv2_1"]))
+        .style_layers(layers(&["conv1_1", "conv2_1", "conv3_1"]))
+        .init(Init::Noise)
+        .tv_weight(0.01)
+        .iterations(1000)
+}
+
+/// Every statistic, several styles with and without masks, and a content mask.
+fn guided(cpu: &Cpu) -> SessionBuilder<Cpu> {
+    plain(cpu)
+        .style(Style::new(picture("second")).share(2.0))
+        .style(Style::new(picture("third")).mask(mask("there")).region(mask("of it")))
+        .content_mask(mask("content"))
+        .statistic_at("conv2_1", Moments)
+        .statistic_at("conv3_1", Covariance)
+}
+
+fn lbfgs() -> Optimizer {
+    // The history fills and turns over within the steps that are counted.
+    Optimizer::Lbfgs(LbfgsOptions { history: 5, ..LbfgsOptions::default() })
+}
+
+fn fixed() -> Optimizer {
+    Optimizer::Lbfgs(LbfgsOptions { history: 5, fixed_step: Some(1.0), ..LbfgsOptions::default() })
+}
+
+/// Calls of the allocator in the 2nd to the `steps`th step.
+fn calls(builder: SessionBuilder<Cpu>, steps: usize) -> usize {
+    let mut session = builder.build().unwrap();
+    session.step().unwrap();
+    let before = CALLS.load(Ordering::Relaxed);
+    for _ in 1..steps {
+        assert!(!session.step().unwrap().converged);
+    }
+    CALLS.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn an_iteration_allocates_nothing_after_the_first() {
+    let before = CALLS.load(Ordering::Relaxed);
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(CALLS.load(Ordering::Relaxed) - before, 2, "the counting counts");
+
+    let cases = |cpu: &Cpu| {
+        let adam = || Optimizer::Adam(AdamOptions::default());
+        vec![
+            ("Adam", plain(cpu).optimizer(adam())),
+            ("L-BFGS", plain(cpu).optimizer(lbfgs())),
+            ("L-BFGS as it comes", plain(cpu).optimizer(Optimizer::default())),
+            ("L-BFGS of fixed steps", plain(cpu).optimizer(fixed())),
+            ("guided, Adam", guided(cpu).optimizer(adam())),
+            ("guided, L-BFGS", guided(cpu).optimizer(lbfgs())),
+            ("maximum pooling", guided(cpu).pooling(Pooling::Max).optimizer(lbfgs()).tv(Tv::Power(2.5))),
+            ("absolute variation", plain(cpu).optimizer(adam()).tv(Tv::Absolute)),
+        ]
+    };
+
+    let one = Cpu::builder().threads(1).build().unwrap();
+    for (name, builder) in cases(&one) {
+        assert_eq!(calls(builder, 12), 0, "{name}, one thread");
+    }
+
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let ambient = Cpu::builder().ambient_threads().build().unwrap();
+    for (name, builder) in cases(&ambient) {
+        assert_eq!(pool.install(|| calls(builder, 12)), 0, "{name}, two threads that the caller is in");
+    }
+
+    // From outside, a step is handed to the pool through rayon's queue, which lies in blocks of 63 entries: one is taken
+    // and one given back in as many steps.
+    let own = Cpu::builder().threads(2).build().unwrap();
+    for (name, builder) in cases(&own) {
+        let calls = calls(builder, 64);
+        assert!(calls <= 2, "{name}, two threads of the backend's own: {calls}");
+    }
+}

@@ -1,0 +1,92 @@
+//! gzip around another format.
+//!
+//! One stream is unpacked by one thread. A file in blocks (BGZF: section 4.1 of the SAM format's specification, as
+//! `bgzip` writes it) is many small gzip files one after another, each with its length in its header: all threads
+//! unpack those, and any other program reads the file as gzip.
+
+use std::borrow::Cow;
+use std::io::{self, BufReader, Read};
+use std::sync::{Mutex, PoisonError};
+
+use flate2::bufread::{GzDecoder, MultiGzDecoder};
+use style_core::Result;
+
+use crate::source::Source;
+use crate::threads;
+
+/// More than twice what VGG-19's convolutions take as f32 (80 MB).
+const MAX_UNPACKED: u64 = 192 << 20;
+/// The most that a block holds.
+const MAX_BLOCK: usize = 1 << 16;
+/// A block's header: gzip's with one extra field, `BC`, whose two bytes are the block's length less one.
+const HEADER: usize = 18;
+
+/// What a gzip file holds.
+pub(crate) fn unpack(source: &Source) -> Result<Source> {
+    let damaged =
+        |e: io::Error| source.bad(format!("the gzip stream is damaged ({e}); fetch the file again")).with_source(e);
+    let packed = if source.len() <= MAX_UNPACKED { source.bytes(0, source.len())? } else { Cow::Borrowed(&[][..]) };
+    let unpacked = match blocks(&packed) {
+        Some(blocks) => unpack_blocks(&blocks),
+        None => {
+            drop(packed);
+            let mut bytes = vec![];
+            let stream = MultiGzDecoder::new(BufReader::with_capacity(1 << 16, source.reader()));
+            stream.take(MAX_UNPACKED + 1).read_to_end(&mut bytes).map(|_| bytes)
+        }
+    };
+    let bytes = unpacked.map_err(damaged)?;
+    if bytes.len() as u64 > MAX_UNPACKED {
+        return Err(source.bad(format!(
+            "it unpacks to more than {MAX_UNPACKED} bytes, which VGG's convolutions never take; unpack it and give that"
+        )));
+    }
+    Ok(Source::memory(source.name(), bytes))
+}
+
+/// The blocks and what each says that it unpacks to, if the whole is in blocks that hold no more than they may.
+fn blocks(mut packed: &[u8]) -> Option<Vec<(&[u8], usize)>> {
+    let (mut blocks, mut total) = (vec![], 0);
+    while !packed.is_empty() {
+        let header = packed.get(..HEADER)?;
+        if header[..4] != [0x1f, 0x8b, 8, 4] || header[10..16] != [6, 0, b'B', b'C', 2, 0] {
+            return None;
+        }
+        let (block, rest) = packed.split_at_checked(usize::from(u16::from_le_bytes([header[16], header[17]])) + 1)?;
+        let unpacked = u32::from_le_bytes(*block.get(HEADER..)?.last_chunk()?) as usize;
+        total += unpacked as u64;
+        if unpacked > MAX_BLOCK || total > MAX_UNPACKED {
+            return None;
+        }
+        blocks.push((block, unpacked));
+        packed = rest;
+    }
+    (!blocks.is_empty()).then_some(blocks)
+}
+
+fn unpack_blocks(blocks: &[(&[u8], usize)]) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; blocks.iter().map(|(_, len)| len).sum()];
+    let mut rest = &mut bytes[..];
+    let parts = blocks.iter().map(|&(block, len)| {
+        let (part, later) = std::mem::take(&mut rest).split_at_mut(len);
+        rest = later;
+        (block, part)
+    });
+    let failed = Mutex::new(None);
+    threads::for_each(parts.collect(), |(block, part)| {
+        if let Err(e) = unpack_block(block, part) {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(bytes), Err)
+}
+
+fn unpack_block(block: &[u8], part: &mut [u8]) -> io::Result<()> {
+    let mut stream = GzDecoder::new(block);
+    stream.read_exact(part)?;
+    // Reading on to the end makes the decoder compare checksums.
+    match stream.read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a block holds more than it says")),
+    }
+}
