@@ -9,7 +9,7 @@ use crate::mask::{ContentGuide, Guide};
 use crate::objective::{ContentTerm, LayerWeight, Objective, StyleTerm, Weights, largest};
 use crate::optim::{Descent, Point};
 use crate::targets::{ContentTargets, Region, StyleLayer, StyleTargets, Targets, copied, look, mean, measure};
-use crate::{Backend, Error, ErrorKind, Image, Init, Mask, Plan, Result, Session, SessionBuilder, Shape};
+use crate::{Backend, Error, ErrorKind, Image, Init, Mask, Plan, Result, Session, SessionBuilder, Shape, Style};
 
 /// The checked parts of a description.
 struct Checked<B: Backend> {
@@ -24,6 +24,11 @@ struct Checked<B: Backend> {
     style_taps: Vec<usize>,
 }
 
+/// Whether all statistics at a position are sums, which can be taken in bands.
+fn sums<B: Backend>(layers: &[StyleLayer<B>], position: usize) -> bool {
+    layers.iter().filter(|l| l.position == position).all(|l| l.statistic.is_sum())
+}
+
 fn bad(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Argument, message)
 }
@@ -36,7 +41,7 @@ impl<B: Backend> SessionBuilder<B> {
     pub fn plan(&self) -> Result<Plan> {
         let checked = self.check()?;
         let backend = self.network.backend();
-        let main = self.chain_plan(checked.shape, &checked.taps, true)?;
+        let main = self.main_plan(&checked)?;
         let sum = |bytes: &mut dyn Iterator<Item = usize>| bytes.fold(0, usize::saturating_add);
         let tensors = |shapes: &[Shape]| sum(&mut shapes.iter().map(|&s| backend.tensor_bytes(s)));
         let vector = backend.tensor_bytes(checked.shape);
@@ -105,8 +110,8 @@ impl<B: Backend> SessionBuilder<B> {
         let positions = self.positions(&self.content_layers)?;
         let taps = sorted(positions.clone());
         let mut features = vec![];
-        look(&self.network, &image, plan, |_, tensor, _| {
-            features.push(Arc::new(copied(self.network.backend(), tensor)?));
+        look(&self.network, &image, plan, |tapped, _| {
+            features.push(Arc::new(copied(self.network.backend(), tapped.features)?));
             Ok(())
         })?;
         let layer = |(l, p): (&LayerWeight, &usize)| {
@@ -121,7 +126,7 @@ impl<B: Backend> SessionBuilder<B> {
         let layers = self.own_style_layers()?;
         let positions = sorted(layers.iter().map(|l| l.position).collect());
         let taps: Vec<_> = layers.iter().filter_map(|l| positions.iter().position(|&p| p == l.position)).collect();
-        let values = |style: &crate::Style| {
+        let values = |style: &Style| {
             let plan = self.style_plan(&style.image, &layers)?;
             measure(&self.network, &style.image, style.region.as_ref(), &layers, &taps, plan)
         };
@@ -155,7 +160,7 @@ impl<B: Backend> SessionBuilder<B> {
         let content_source = sources().find_map(|t| t.content.as_ref());
         let style_source = sources().find_map(|t| t.style.as_ref());
 
-        let plan = self.chain_plan(shape, &checked.taps, true)?;
+        let plan = self.main_plan(&checked)?;
         let mut content = vec![];
         for (layer, &tap) in self.content_layers.iter().zip(&checked.content_taps) {
             let found = content_source.and_then(|c| c.layers.iter().find(|(name, _)| *name == layer.layer));
@@ -298,7 +303,16 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     fn chain_plan(&self, shape: Shape, taps: &[usize], backward: bool) -> Result<ChainPlan> {
-        ChainPlan::new(&self.network, shape, taps, self.pooling, backward)
+        ChainPlan::new(&self.network, shape, taps, self.pooling, backward, None)
+    }
+
+    /// Of the image's passes.
+    fn main_plan(&self, checked: &Checked<B>) -> Result<ChainPlan> {
+        let Checked { shape, taps, content_taps, style_layers, .. } = checked;
+        let free = self.regions().iter().all(|(mask, _)| mask.is_none());
+        let content = |position| content_taps.iter().any(|&tap| taps[tap] == position);
+        let in_bands = |position| free && !content(position) && sums(style_layers, position);
+        ChainPlan::new(&self.network, *shape, taps, self.pooling, true, Some(&in_bands))
     }
 
     fn content_plan(&self, image: &Image) -> Result<ChainPlan> {

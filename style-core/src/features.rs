@@ -24,15 +24,15 @@ impl<B: Backend> Network<B> {
         taps.sort_unstable();
         taps.dedup();
         let backend = self.backend();
-        let plan = ChainPlan::new(self, image.shape(), &taps, pooling, false)?;
+        let plan = ChainPlan::new(self, image.shape(), &taps, pooling, false, None)?;
         let mut workspace = backend.workspace(plan.workspace())?;
         let mut chain = Chain::new(backend, plan)?;
         let mut features = vec![];
-        chain.forward(self, &self.upload(image)?, &mut workspace, |tap, tensor, _| {
-            let shape = backend.shape(tensor);
+        chain.forward(self, &self.upload(image)?, &mut workspace, |tapped, _| {
+            let shape = tapped.whole;
             let mut values = vec![0.0; shape.len()];
-            backend.download(tensor, &mut values)?;
-            features.push(Features { layer: self.layers[taps[tap]].name.clone(), shape, values });
+            backend.download(tapped.features, &mut values)?;
+            features.push(Features { layer: self.layers[taps[tapped.tap]].name.clone(), shape, values });
             Ok(())
         })?;
         Ok(features)

@@ -19,7 +19,7 @@
 
 use std::sync::Arc;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Tapped};
 use crate::mask::{ContentGuide, Guide};
 use crate::ops::{ReluRule, Tv};
 use crate::statistics::{Scratch, Site, Statistic};
@@ -116,8 +116,9 @@ pub(crate) struct StyleTerm<B: Backend> {
 }
 
 impl<B: Backend> StyleTerm<B> {
-    fn site<'a>(&'a self, backend: &'a B, features: &'a B::Tensor) -> Site<'a, B> {
-        Site { backend, features, guide: self.guide.as_ref() }
+    fn site<'a>(backend: &'a B, at: &Tapped<'a, B>, guide: Option<&'a Guide<B>>) -> Site<'a, B> {
+        let acc = if at.first { Acc::Store } else { Acc::Add };
+        Site { backend, features: at.features, whole: at.whole, rows: at.rows, acc, guide }
     }
 }
 
@@ -151,7 +152,8 @@ impl<B: Backend> Objective<B> {
             self;
         let backend = network.backend();
 
-        chain.forward(network, image, workspace, |tap, features, workspace| {
+        chain.forward(network, image, workspace, |tapped, workspace| {
+            let &Tapped { tap, features, last, .. } = tapped;
             for (slot, term) in content.iter().enumerate().filter(|(_, t)| t.tap == tap) {
                 let Some(guide) = &term.guide else {
                     backend.half_squared_distance(features, &term.target, scalars, slot)?;
@@ -165,9 +167,9 @@ impl<B: Backend> Objective<B> {
             for term in style.iter_mut() {
                 if term.tap == tap {
                     let tensors = shaped(backend, scratch, &term.scratch_shapes)?;
-                    let site = Site { backend, features, guide: term.guide.as_ref() };
+                    let site = StyleTerm::site(backend, tapped, term.guide.as_ref());
                     term.statistic.forward(&site, &mut term.values, Scratch { tensors, workspace })?;
-                    for (i, (value, target)) in term.values.iter().zip(&*term.targets).enumerate() {
+                    for (i, (value, target)) in term.values.iter().zip(&*term.targets).enumerate().filter(|_| last) {
                         backend.half_squared_distance(value, target, scalars, slot + i)?;
                     }
                 }
@@ -179,9 +181,11 @@ impl<B: Backend> Objective<B> {
         chain.backward(
             network,
             ReluRule::Gradient,
+            image,
             gradient,
             workspace,
-            |tap, features, mut acc, dfeatures, workspace| {
+            |tapped, mut acc, dfeatures, workspace| {
+                let &Tapped { tap, features, .. } = tapped;
                 for term in content.iter().filter(|t| t.tap == tap) {
                     let scale = (weights.content * term.layer.weight) as f32;
                     match &term.guide {
@@ -201,7 +205,8 @@ impl<B: Backend> Objective<B> {
                         backend.half_squared_distance_bwd(value, target, scale, Acc::Store, dvalue)?;
                     }
                     let tensors = shaped(backend, scratch, &term.scratch_shapes)?;
-                    let (site, scratch) = (term.site(backend, features), Scratch { tensors, workspace });
+                    let site = StyleTerm::site(backend, tapped, term.guide.as_ref());
+                    let scratch = Scratch { tensors, workspace };
                     term.statistic.backward(&site, &term.values, dvalues, acc, dfeatures, scratch)?;
                     acc = Acc::Add;
                 }

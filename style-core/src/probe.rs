@@ -29,7 +29,7 @@ pub struct Probe<B: Backend> {
     network: Arc<Network<B>>,
     chain: Chain<B>,
     position: usize,
-    image: Shape,
+    image: B::Tensor,
     features: Features,
     gradient: B::Tensor,
     workspace: B::Workspace,
@@ -70,17 +70,18 @@ impl<B: Backend> Probe<B> {
         let network = network.into();
         let backend = network.backend();
         let position = network.position(layer)?;
-        let plan = ChainPlan::new(&network, image.shape(), &[position], pooling, true)?;
+        let plan = ChainPlan::new(&network, image.shape(), &[position], pooling, true, None)?;
         let mut workspace = backend.workspace(plan.workspace())?;
         let mut chain = Chain::new(backend, plan)?;
         let mut features = Features { layer: layer.to_owned(), shape: Shape::new(0, 0, 0), values: vec![] };
-        chain.forward(&network, &network.upload(image)?, &mut workspace, |_, tensor, _| {
-            features.shape = backend.shape(tensor);
+        let uploaded = network.upload(image)?;
+        chain.forward(&network, &uploaded, &mut workspace, |tapped, _| {
+            features.shape = tapped.whole;
             features.values = vec![0.0; features.shape.len()];
-            backend.download(tensor, &mut features.values)
+            backend.download(tapped.features, &mut features.values)
         })?;
         let gradient = backend.tensor(image.shape())?;
-        Ok(Self { chain, position, image: image.shape(), features, gradient, workspace, network })
+        Ok(Self { chain, position, image: uploaded, features, gradient, workspace, network })
     }
 
     /// The layer's features.
@@ -119,10 +120,13 @@ impl<B: Backend> Probe<B> {
         let at = self.check(neuron)?;
         let mut seed = vec![0.0; self.features.shape.len()];
         seed[at] = 1.0;
-        let Self { network, chain, gradient, workspace, .. } = self;
+        let Self { network, chain, image, gradient, workspace, .. } = self;
         let backend = network.backend();
-        chain.backward(network, rule, gradient, workspace, |_, _, _, dfeatures, _| backend.upload(&seed, dfeatures))?;
-        let mut signal = vec![0.0; self.image.len()];
+        chain.backward(network, rule, image, gradient, workspace, |_, _, dfeatures, _| {
+            backend.upload(&seed, dfeatures)
+        })?;
+        let shape = backend.shape(image);
+        let mut signal = vec![0.0; shape.len()];
         backend.download(gradient, &mut signal)?;
         let sees = |at: usize, most: usize| {
             let Range { start, end } = self.network.receptive_field(self.position, at);
@@ -132,8 +136,8 @@ impl<B: Backend> Probe<B> {
             neuron,
             activation: self.features.values[at],
             signal,
-            columns: sees(neuron.column, self.image.width),
-            rows: sees(neuron.row, self.image.height),
+            columns: sees(neuron.column, shape.width),
+            rows: sees(neuron.row, shape.height),
         })
     }
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::chain::{Chain, ChainPlan};
+use crate::chain::{Chain, ChainPlan, Tapped};
 use crate::mask::Guide;
 use crate::statistics::{Scratch, Site, Statistic};
-use crate::{Backend, Image, Mask, Network, Pooling, Result, Shape};
+use crate::{Acc, Backend, Image, Mask, Network, Pooling, Result, Shape};
 
 /// The features of a content picture and the statistics of style pictures, computed once by
 /// [`SessionBuilder::targets`](crate::SessionBuilder::targets): given to further sessions on the same network, with
@@ -67,7 +67,7 @@ pub(crate) fn look<B: Backend>(
     network: &Network<B>,
     image: &Image,
     plan: ChainPlan,
-    at_tap: impl FnMut(usize, &B::Tensor, &mut B::Workspace) -> Result<()>,
+    at_tap: impl FnMut(&Tapped<'_, B>, &mut B::Workspace) -> Result<()>,
 ) -> Result<()> {
     let backend = network.backend();
     let mut workspace = backend.workspace(plan.workspace())?;
@@ -86,16 +86,19 @@ pub(crate) fn measure<B: Backend>(
 ) -> Result<Vec<Vec<B::Tensor>>> {
     let backend = network.backend();
     let mut all: Vec<Vec<B::Tensor>> = layers.iter().map(|_| vec![]).collect();
-    look(network, image, plan, |tap, features, workspace| {
-        let shape = backend.shape(features);
+    look(network, image, plan, |tapped, workspace| {
+        let &Tapped { tap, features, rows, whole, first, .. } = tapped;
         for (layer, values) in layers.iter().zip(&mut all).zip(taps).filter(|(_, t)| **t == tap).map(|(l, _)| l) {
             let pools = network.pools_before(layer.position);
             let guide = region.map(|mask| Guide::new(backend, mask, image.shape(), pools, &layer.name)).transpose()?;
             let allocate =
                 |shapes: Vec<Shape>| shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>();
-            *values = allocate(layer.statistic.values(shape))?;
-            let mut tensors = allocate(layer.statistic.scratch(shape, guide.is_some()))?;
-            let site = Site { backend, features, guide: guide.as_ref() };
+            if first {
+                *values = allocate(layer.statistic.values(whole))?;
+            }
+            let mut tensors = allocate(layer.statistic.scratch(whole, guide.is_some()))?;
+            let acc = if first { Acc::Store } else { Acc::Add };
+            let site = Site { backend, features, whole, rows, acc, guide: guide.as_ref() };
             layer.statistic.forward(&site, values, Scratch { tensors: &mut tensors, workspace })?;
         }
         Ok(())

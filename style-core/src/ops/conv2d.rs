@@ -198,8 +198,8 @@ pub trait Conv2dOps: Storage {
     fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str;
     /// Whether both directions of `op` can take in the average pool behind it.
     fn conv2d_pools(&self, op: &Conv2d) -> bool;
-    /// Whether both directions of `op` can be done in [parts](Part).
-    fn conv2d_parts(&self, op: &Conv2d) -> bool;
+    /// How many rows a [`Part`] of `op` had best compute, an even number; `None` where parts are not done.
+    fn conv2d_part_rows(&self, op: &Conv2d) -> Option<usize>;
     /// Bytes of workspace that either direction of `op` wants.
     fn conv2d_workspace(&self, op: &Conv2d) -> usize;
 

@@ -8,7 +8,6 @@
 //! Adjoint: `dF = 1/M (dv + dv^T) F`, and `dF = T^2 (dv + dv^T) F`.
 
 use super::{Scratch, Site, Statistic, misfit};
-use crate::ops::Rows;
 use crate::{Acc, Backend, Result, Shape};
 
 /// The Gram matrix of the features.
@@ -55,6 +54,10 @@ impl<B: Backend> Statistic<B> for Gram {
         if guided { vec![features] } else { vec![] }
     }
 
+    fn is_sum(&self) -> bool {
+        true
+    }
+
     fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
         let [value] = values else { return Err(misfit()) };
         gram(at, self.divisor(at.shape()), value, scratch)
@@ -83,11 +86,11 @@ pub(super) fn gram<B: Backend>(
 ) -> Result<()> {
     let Some(guide) = at.guide else {
         let scale = 1.0 / (at.shape().positions() as f64 * divisor);
-        return at.backend.gram(at.features, Rows::all(at.shape()), scale as f32, Acc::Store, g, workspace);
+        return at.backend.gram(at.features, at.rows, scale as f32, at.acc, g, workspace);
     };
     let [map, ..] = tensors else { return Err(misfit()) };
     at.backend.guide(at.features, &guide.root, 1.0, Acc::Store, map)?;
-    at.backend.gram(map, Rows::all(at.shape()), (1.0 / divisor) as f32, Acc::Store, g, workspace)
+    at.backend.gram(map, at.rows, (1.0 / divisor) as f32, at.acc, g, workspace)
 }
 
 /// The adjoint of [`gram`].

@@ -16,23 +16,30 @@ pub use gram::{Gram, GramNorm};
 pub use moments::Moments;
 
 use crate::mask::Guide;
+use crate::ops::Rows;
 use crate::{Acc, Backend, Error, ErrorKind, Result, Shape};
 
 /// Where a statistic is taken.
 pub struct Site<'a, B: Backend> {
     /// What computes.
     pub backend: &'a B,
-    /// The features, `[1, N, H, W]`.
+    /// The features, `[1, N, H, W]`, or those of some rows where a picture is taken in bands.
     pub features: &'a B::Tensor,
+    /// Shape of the features of the whole picture.
+    pub whole: Shape,
+    /// The rows of `features` that count: all of them, but for a band, which is told with its neighbours.
+    pub rows: Rows,
+    /// Whether the values are made or added to, as they are from the second band on.
+    pub acc: Acc,
     /// Which positions count, where not all do equally.
     pub guide: Option<&'a Guide<B>>,
 }
 
 impl<B: Backend> Site<'_, B> {
-    /// Shape of the features.
+    /// Shape of the features of the whole picture.
     #[must_use]
     pub fn shape(&self) -> Shape {
-        self.backend.shape(self.features)
+        self.whole
     }
 }
 
@@ -54,6 +61,13 @@ pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
 
     /// Shapes of the scratch tensors that either direction wants.
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape>;
+
+    /// Whether the values are sums over positions, and a gradient of the features depends on those of its own position
+    /// alone. Then a large picture may be taken in bands: `forward` is called for each, and heeds [`Site::rows`] and
+    /// [`Site::acc`]; `backward` is called for each, with some rows of the neighbours.
+    fn is_sum(&self) -> bool {
+        false
+    }
 
     /// Computes the values.
     ///

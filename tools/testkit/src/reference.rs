@@ -167,8 +167,8 @@ impl Conv2dOps for Reference {
         true
     }
 
-    fn conv2d_parts(&self, _op: &Conv2d) -> bool {
-        true
+    fn conv2d_part_rows(&self, _op: &Conv2d) -> Option<usize> {
+        Some(4)
     }
 
     fn conv2d_workspace(&self, _op: &Conv2d) -> usize {

@@ -34,6 +34,9 @@ pub enum Convolution {
     Winograd6,
 }
 
+/// What a part reads, at most: small beside what whole pictures take, large enough for all threads.
+const PART_BYTES: usize = 8 << 20;
+
 /// Filters and bias, packed for both directions.
 pub struct Filter {
     in_channels: usize,
@@ -192,7 +195,7 @@ impl Cpu {
     /// That the part of `op`, if it is one, can be done.
     fn expect_part(&self, op: &Conv2d, forward: bool, pooled: bool) -> Result<()> {
         op.expect_part(forward, pooled)?;
-        if op.part.is_none() || self.conv2d_parts(op) {
+        if op.part.is_none() || self.conv2d_part_rows(op).is_some() {
             return Ok(());
         }
         let message = format!("a convolution to {} channels is not done in parts here", op.out_channels);
@@ -272,9 +275,14 @@ impl Conv2dOps for Cpu {
         !self.is_direct(op.in_channels, op.out_channels)
     }
 
-    fn conv2d_parts(&self, op: &Conv2d) -> bool {
+    fn conv2d_part_rows(&self, op: &Conv2d) -> Option<usize> {
         // A planar gate has words that span rows.
-        !is_planar(op.output())
+        if is_planar(op.output()) {
+            return None;
+        }
+        // Whole tiles of either size, so that a picture in such parts has the bits of the whole, forward.
+        let row = Tensor::bytes(Shape { height: 1, ..op.input() }).max(1);
+        Some((PART_BYTES / row / 12 * 12).max(12))
     }
 
     fn conv2d_workspace(&self, op: &Conv2d) -> usize {

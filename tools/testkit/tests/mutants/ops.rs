@@ -49,8 +49,8 @@ impl Conv2dOps for Mutant {
         true
     }
 
-    fn conv2d_parts(&self, _op: &Conv2d) -> bool {
-        true
+    fn conv2d_part_rows(&self, _op: &Conv2d) -> Option<usize> {
+        Some(4)
     }
 
     fn conv2d_workspace(&self, op: &Conv2d) -> usize {
