@@ -159,6 +159,38 @@ fn threads_and_repetition_change_nothing_but_a_seed_does() {
     assert_ne!(once, paint("--seed 1"));
 }
 
+/// The losses of the start image.
+fn first_total(bench: &Bench, options: &str) -> f64 {
+    bench.paint(&format!("photo.png art.png -o x.png --size 48 --iterations 1 --init noise --log log.jsonl {options}"));
+    let log = fs::read_to_string(bench.path("log.jsonl")).expect("is there");
+    let line = log.lines().find(|line| line.contains("total")).expect("a line of losses");
+    let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    line["total"].as_f64().expect("a number")
+}
+
+#[test]
+fn direct_convolution_gives_the_same_losses_but_for_rounding() {
+    let bench = Bench::new();
+    let [planned, direct] = ["", "--direct"].map(|option| first_total(&bench, option));
+    assert!((planned / direct - 1.0).abs() < 1e-5, "{planned} beside {direct}");
+    assert_ne!(planned, direct, "direct convolution was not used");
+}
+
+#[test]
+fn a_plan_is_told_and_nothing_painted() {
+    let bench = Bench::new();
+    let told = |options: &str| {
+        let output = bench.run(&format!("photo.png art.png -o x.png --size 64 --plan --quiet {options}"));
+        assert!(output.status.success() && !bench.path("x.png").exists());
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let planned = told("");
+    let layer = |name: &str| planned.lines().find(|l| l.starts_with(name)).expect("told").to_owned();
+    assert!(layer("conv1_1").contains("direct") && layer("conv1_2").contains("with the pool behind it"), "{planned}");
+    assert!(layer("conv2_1").contains("winograd F(4x4, 3x3)") && layer("peak").contains("MiB"), "{planned}");
+    assert!(!told("--direct").contains("winograd"));
+}
+
 #[test]
 fn every_option_of_the_descent_works() {
     let bench = Bench::new();

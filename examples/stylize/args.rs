@@ -164,6 +164,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub(crate) threads: Option<NonZeroUsize>,
 
+    /// Direct convolution throughout, without Winograd's rounding: about three times as long
+    #[arg(long, help_heading = "Network")]
+    pub(crate) direct: bool,
+
+    /// Tell the memory that the job would take and how each layer would be computed, and stop
+    #[arg(long, help_heading = "Telling")]
+    pub(crate) plan: bool,
+
     /// Also save the picture after every N iterations, as OUT_0050.png and so on
     #[arg(long, value_name = "N", help_heading = "Telling")]
     pub(crate) snapshot_every: Option<NonZeroUsize>,

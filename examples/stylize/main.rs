@@ -13,7 +13,7 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::Parser;
-use style_transfer::cpu::Cpu;
+use style_transfer::cpu::{Convolution, Cpu};
 use style_transfer::{Error, ErrorKind};
 
 use args::{Args, BackendName};
@@ -41,11 +41,14 @@ fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::new()?;
     match args.backend {
         BackendName::Cpu => {
-            let backend = match args.threads {
-                Some(n) => Cpu::builder().threads(n.get()).build()?,
-                None => Cpu::new()?,
-            };
-            paint::paint(backend, args, report, &interrupt)
+            let mut backend = Cpu::builder();
+            if let Some(n) = args.threads {
+                backend = backend.threads(n.get());
+            }
+            if args.direct {
+                backend = backend.convolution(Convolution::Direct);
+            }
+            paint::paint(backend.build()?, args, report, &interrupt)
         }
         BackendName::Cuda => {
             let message = "this build has no CUDA backend; use --backend cpu";

@@ -74,8 +74,13 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     if let Some(init) = init {
         builder = builder.init(init);
     }
-    let peak = builder.plan()?.peak();
-    report.say(format!("memory   {:.0} MiB at most for the network and the picture", peak as f64 / f64::from(1 << 20)));
+    let plan = builder.plan()?;
+    if args.plan {
+        println!("{}", plan.to_string().trim_end());
+        return Ok(Outcome::Finished);
+    }
+    let peak = plan.peak() as f64 / f64::from(1 << 20);
+    report.say(format!("memory   {peak:.0} MiB at most for the network and the picture"));
     let log = args.log.as_deref().map(|path| Log::create(path, &inputs)).transpose()?;
     let board = args.tensorboard.as_deref().map(|folder| TensorBoard::create(folder, TensorBoardOptions::default()));
     let board = board.transpose()?;

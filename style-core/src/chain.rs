@@ -3,9 +3,10 @@
 //! Filters are frozen, so backward needs no activations but those at taps, whose loss gradients read them; of every
 //! other layer a gate (one bit an element) or switches (two) remain. All else passes through two scratch tensors.
 //!
-//! The first two convolutions, whose maps are the largest by far, are done band by band where what follows allows it: an
-//! average pool taken in, and a tap between them that is content with bands. Only a band of the first one's features and of their
-//! gradient exists at a time, and backward computes it again, since that takes little time: it has three channels to read.
+//! Two convolutions with an average pool taken in behind them, and a tap between them that is content with bands, may be
+//! done band by band. Only a band of the first one's features and of their gradient exists at a time, and backward
+//! computes it again. So it is with the first two, whose maps are the largest by far and whose first takes little time:
+//! it has three channels to read; and with the second two where the picture is so large that memory is worth the time.
 
 use crate::ops::{Conv2d, Epilogue, Part, Pool2d, ReluRule, Rows};
 use crate::{Acc, Backend, Error, ErrorKind, Network, PlannedConvolution, Pooling, Result, Shape};
@@ -19,9 +20,23 @@ pub(crate) struct ChainPlan {
     /// Bytes that the convolutions and the Gram matrices want.
     workspace: usize,
     backward: bool,
-    /// Rows of a band, where the first two steps are done in bands: the last buffers hold one, and its gradient.
-    band: Option<usize>,
+    /// The pairs of steps that are done in bands.
+    banded: Vec<Banded>,
 }
+
+/// Two steps that are done in bands.
+#[derive(Clone, Copy, Debug)]
+struct Banded {
+    /// The first of the two.
+    step: usize,
+    /// Rows of a band.
+    rows: usize,
+    /// Which buffer holds the gradient of a band of the first one's features.
+    gradient: usize,
+}
+
+/// From so many bytes on, tapped features are worth being computed twice so that only a band of them is kept.
+const LARGE: usize = 64 << 20;
 
 /// What a tap is told of: the features, or a band of them.
 pub(crate) struct Tapped<'a, B: Backend> {
@@ -46,8 +61,9 @@ struct Step {
     layer: usize,
     input: Shape,
     output: Shape,
-    /// Which buffer the output goes to.
+    /// Which buffer the output goes to, and which its gradient.
     buffer: usize,
+    gradient: usize,
     /// Which of the caller's taps this is.
     tap: Option<usize>,
 }
@@ -82,7 +98,7 @@ impl ChainPlan {
     ) -> Result<Self> {
         let backend = network.backend();
         let buffers = vec![Shape::new(0, 0, 0); SCRATCH];
-        let mut plan = Self { steps: vec![], buffers, workspace: 0, backward, band: None };
+        let mut plan = Self { steps: vec![], buffers, workspace: 0, backward, banded: vec![] };
         let mut shape = image;
         let end = taps.last().map_or(0, |last| last + 1);
         let mut taken_in = false;
@@ -116,31 +132,42 @@ impl ChainPlan {
                 ));
             }
             let tap = taps.iter().position(|&t| t == if taken_in { i + 1 } else { i });
-            plan.steps.push(Step { op, layer: i, input: shape, output, buffer: 0, tap });
+            plan.steps.push(Step { op, layer: i, input: shape, output, buffer: 0, gradient: 0, tap });
             shape = output;
         }
-        plan.band = in_bands.and_then(|in_bands| plan.band(backend, in_bands));
+        if let Some(in_bands) = in_bands {
+            plan.banded = (0..plan.steps.len()).filter_map(|i| plan.band(backend, i, in_bands)).collect();
+        }
         plan.place(backend);
         Ok(plan)
     }
 
-    /// Rows of a band, if the first two steps can be done in bands.
-    fn band<B: Backend>(&self, backend: &B, in_bands: InBands<'_>) -> Option<usize> {
-        let [first, second, _, ..] = &self.steps[..] else { return None };
+    /// Whether step `i` and the next are done in bands.
+    fn band<B: Backend>(&self, backend: &B, i: usize, in_bands: InBands<'_>) -> Option<Banded> {
+        let [first, second, _, ..] = &self.steps[i..] else { return None };
         let (Op::Conv(conv), Op::ConvPool(next)) = (&first.op, &second.op) else { return None };
         let allowed = second.tap.is_none() && (first.tap.is_none() || in_bands(first.layer));
+        // What it is computed from is kept instead: that pays where the features would be kept too, for a tap.
+        let worthwhile = i == 0 || first.tap.is_some() && backend.tensor_bytes(first.output) >= LARGE;
         let rows = backend.conv2d_part_rows(conv)?.min(backend.conv2d_part_rows(next)?);
-        (allowed && rows < conv.height).then_some(rows)
+        (allowed && worthwhile && rows < conv.height).then_some(Banded { step: i, rows, gradient: 0 })
+    }
+
+    /// The pair whose first or second step this is.
+    fn banded(&self, i: usize) -> Option<Banded> {
+        self.banded.iter().copied().find(|b| b.step == i || b.step + 1 == i)
     }
 
     /// Which buffer each step's output goes to, and what the buffers and the workspace have to hold.
     fn place<B: Backend>(&mut self, backend: &B) {
-        let banded = if self.band.is_some() { 2 } else { 0 };
         let mut scratch = 0;
-        for i in banded.max(1) - 1..self.steps.len() {
-            let (output, tap) = (self.steps[i].output, self.steps[i].tap);
-            self.steps[i].buffer = if tap.is_some() && self.backward {
-                self.buffers.push(output);
+        for i in 0..self.steps.len() {
+            let Step { output, tap, .. } = self.steps[i];
+            let window = self.banded(i).filter(|b| b.step == i).map(|b| Shape { height: b.rows + 2, ..output });
+            // What a band is computed from again has to be kept too.
+            let kept = tap.is_some() || self.banded.iter().any(|b| b.step == i + 1);
+            self.steps[i].buffer = if window.is_some() || kept && self.backward {
+                self.buffers.push(window.unwrap_or(output));
                 self.buffers.len() - 1
             } else {
                 scratch = 1 - scratch;
@@ -149,39 +176,43 @@ impl ChainPlan {
             };
         }
         if self.backward {
-            // Gradients ping-pong as the activations did: step i reads scratch i % 2 and writes the other.
-            for i in banded.max(1) - 1..self.steps.len() {
-                self.reserve(i % 2, self.steps[i].output);
-            }
+            self.place_gradients();
         }
-        if let Some(rows) = self.band {
-            self.steps[0].buffer = self.buffers.len();
-            let window = Shape { height: rows + 2, ..self.steps[0].output };
-            self.buffers.push(window);
-            if self.backward {
-                self.buffers.push(window);
+        for step in 0..self.steps.len() {
+            let rows = self.banded(step).map(|b| b.rows);
+            let Step { op, tap, output, .. } = &self.steps[step];
+            let mut wanted = 0;
+            if let Op::Conv(op) | Op::ConvPool(op) = op {
+                // The largest part, not at an edge.
+                let all = Rows::all(op.input());
+                let part = rows.map(|rows| Part { computed: Rows { start: 1, end: rows + 3 }, x: all, y: all });
+                wanted = backend.conv2d_workspace(&Conv2d { part, ..*op });
             }
+            if tap.is_some() {
+                let shape = Shape { height: rows.map_or(output.height, |rows| rows + 2), ..*output };
+                wanted = wanted.max(backend.gram_workspace(shape));
+            }
+            self.workspace = self.workspace.max(wanted);
         }
-        let mut want = |bytes: usize| self.workspace = self.workspace.max(bytes);
-        for (i, step) in self.steps.iter().enumerate() {
-            if let Op::Conv(op) | Op::ConvPool(op) = &step.op {
-                match self.band {
-                    Some(rows) if i < banded => {
-                        // The largest part, not at an edge.
-                        let (computed, y) = (Rows { start: 1, end: rows + 3 }, Rows::all(op.output()));
-                        let part = Part { computed, x: y, y };
-                        want(backend.conv2d_workspace(&Conv2d { part: Some(part), ..*op }));
-                    }
-                    _ => want(backend.conv2d_workspace(op)),
+    }
+
+    /// Gradients ping-pong between the scratch tensors, from the last step on.
+    fn place_gradients(&mut self) {
+        let mut scratch = 0;
+        for i in (0..self.steps.len()).rev() {
+            let output = self.steps[i].output;
+            self.steps[i].gradient = match self.banded.iter_mut().find(|b| b.step == i) {
+                None => {
+                    scratch = 1 - scratch;
+                    self.reserve(scratch, output);
+                    scratch
                 }
-            }
-            if step.tap.is_some() {
-                let banded = self.band.filter(|_| i == 0);
-                want(
-                    backend
-                        .gram_workspace(banded.map_or(step.output, |rows| Shape { height: rows + 2, ..step.output })),
-                );
-            }
+                Some(band) => {
+                    self.buffers.push(Shape { height: band.rows + 2, ..output });
+                    band.gradient = self.buffers.len() - 1;
+                    band.gradient
+                }
+            };
         }
     }
 
@@ -260,25 +291,15 @@ impl<B: Backend> Chain<B> {
         mut at_tap: impl FnMut(&Tapped<'_, B>, &mut B::Workspace) -> Result<()>,
     ) -> Result<()> {
         let backend = network.backend();
-        for band in self.plan.bands() {
-            self.first_band(network, image, band, true, workspace)?;
-            let [first, second, ..] = &self.plan.steps[..] else { return Err(mismatch()) };
-            if let Some(tap) = first.tap {
-                at_tap(&self.plan.tapped(tap, &self.buffers[first.buffer], band), workspace)?;
+        for i in 0..self.plan.steps.len() {
+            let step = &self.plan.steps[i];
+            if let Some(banded) = self.plan.banded(i) {
+                if banded.step == i {
+                    self.forward_in_bands(network, banded, image, workspace, &mut at_tap)?;
+                }
+                continue;
             }
-            let conv = second.part(band, |wide| Part { computed: band, x: wide, y: Rows::all(second.input) })?;
-            let (x, y) = two(&mut self.buffers, first.buffer, second.buffer)?;
-            backend.reshape(y, second.output)?;
-            let epilogue = match &mut self.memories[1] {
-                Memory::Gate(gate) => Epilogue::ReluPoolGate(gate),
-                _ => Epilogue::ReluPool,
-            };
-            backend.conv2d_fwd(&conv, x, filter(network, second.layer)?, epilogue, y, workspace)?;
-        }
-        let banded = self.plan.banded();
-        let mut previous = (banded > 0).then(|| self.plan.steps[banded - 1].buffer);
-        for (step, memory) in self.plan.steps.iter().zip(&mut self.memories).skip(banded) {
-            let (x, y) = match previous {
+            let (x, y) = match self.plan.input(i) {
                 None => (image, &mut self.buffers[step.buffer]),
                 Some(input) => {
                     let (x, y) = two(&mut self.buffers, input, step.buffer)?;
@@ -286,7 +307,7 @@ impl<B: Backend> Chain<B> {
                 }
             };
             backend.reshape(y, step.output)?;
-            match (&step.op, memory) {
+            match (&step.op, &mut self.memories[i]) {
                 (Op::Pool(op), Memory::Switches(switches)) => backend.pool2d_fwd(op, x, y, Some(switches))?,
                 (Op::Pool(op), _) => backend.pool2d_fwd(op, x, y, None)?,
                 (Op::Conv(op), memory) => {
@@ -297,39 +318,65 @@ impl<B: Backend> Chain<B> {
                     backend.conv2d_fwd(op, x, filter(network, step.layer)?, epilogue, y, workspace)?;
                 }
                 (Op::ConvPool(op), memory) => {
-                    let epilogue = match memory {
-                        Memory::Gate(gate) => Epilogue::ReluPoolGate(gate),
-                        _ => Epilogue::ReluPool,
-                    };
-                    backend.conv2d_fwd(op, x, filter(network, step.layer)?, epilogue, y, workspace)?;
+                    backend.conv2d_fwd(op, x, filter(network, step.layer)?, memory.pooling(), y, workspace)?;
                 }
             }
             if let Some(tap) = step.tap {
                 at_tap(&Tapped::whole(tap, y, step.output), workspace)?;
             }
-            previous = Some(step.buffer);
         }
         Ok(())
     }
 
-    /// The first step for a band and a row on each side of it, to a buffer; with or without its gate.
-    fn first_band(
+    fn forward_in_bands(
         &mut self,
         network: &Network<B>,
+        banded: Banded,
+        image: &B::Tensor,
+        workspace: &mut B::Workspace,
+        at_tap: &mut impl FnMut(&Tapped<'_, B>, &mut B::Workspace) -> Result<()>,
+    ) -> Result<()> {
+        let backend = network.backend();
+        for band in self.plan.bands(banded) {
+            self.first_of_band(network, banded, image, band, true, workspace)?;
+            let (first, second) = self.plan.pair(banded)?;
+            if let Some(tap) = first.tap {
+                at_tap(&Tapped::band(tap, &self.buffers[first.buffer], first.output, band), workspace)?;
+            }
+            let conv = second.part(band, |wide, all| Part { computed: band, x: wide, y: all })?;
+            let (x, y) = two(&mut self.buffers, first.buffer, second.buffer)?;
+            backend.reshape(y, second.output)?;
+            let epilogue = self.memories[banded.step + 1].pooling();
+            backend.conv2d_fwd(&conv, x, filter(network, second.layer)?, epilogue, y, workspace)?;
+        }
+        Ok(())
+    }
+
+    /// The first of two steps, for a band and a row on each side of it, to a buffer; with or without its gate.
+    fn first_of_band(
+        &mut self,
+        network: &Network<B>,
+        banded: Banded,
         image: &B::Tensor,
         band: Rows,
         record: bool,
         workspace: &mut B::Workspace,
     ) -> Result<()> {
-        let step = self.plan.steps.first().ok_or_else(mismatch)?;
-        let conv = step.part(band, |wide| Part { computed: wide, x: Rows::all(step.input), y: wide })?;
-        let y = &mut self.buffers[step.buffer];
-        network.backend().reshape(y, conv.y(false))?;
-        let epilogue = match &mut self.memories[0] {
+        let (backend, (step, _)) = (network.backend(), self.plan.pair(banded)?);
+        let conv = step.part(band, |wide, all| Part { computed: wide, x: all, y: wide })?;
+        let (x, y) = match self.plan.input(banded.step) {
+            None => (image, &mut self.buffers[step.buffer]),
+            Some(input) => {
+                let (x, y) = two(&mut self.buffers, input, step.buffer)?;
+                (&*x, y)
+            }
+        };
+        backend.reshape(y, conv.y(false))?;
+        let epilogue = match &mut self.memories[banded.step] {
             Memory::Gate(gate) if record => Epilogue::ReluGate(gate),
             _ => Epilogue::Relu,
         };
-        network.backend().conv2d_fwd(&conv, image, filter(network, step.layer)?, epilogue, y, workspace)
+        backend.conv2d_fwd(&conv, x, filter(network, step.layer)?, epilogue, y, workspace)
     }
 
     /// The image gradient of a loss on the taps (or what `rule` makes of it), after [`forward`](Chain::forward) on the same
@@ -346,25 +393,32 @@ impl<B: Backend> Chain<B> {
     ) -> Result<()> {
         let backend = network.backend();
         let mut acc = Acc::Store;
-        let banded = self.plan.banded();
-        for (i, (step, memory)) in self.plan.steps.iter().zip(&self.memories).enumerate().skip(banded).rev() {
+        for i in (0..self.plan.steps.len()).rev() {
+            let step = &self.plan.steps[i];
+            if let Some(banded) = self.plan.banded(i) {
+                if banded.step + 1 == i {
+                    self.backward_in_bands(network, banded, rule, image, dimage, workspace, &mut add_tap)?;
+                }
+                continue;
+            }
             if let Some(tap) = step.tap {
-                let (dy, features) = two(&mut self.buffers, i % 2, step.buffer)?;
+                let (dy, features) = two(&mut self.buffers, step.gradient, step.buffer)?;
                 backend.reshape(dy, step.output)?;
                 add_tap(&Tapped::whole(tap, features, step.output), acc, dy, workspace)?;
             }
             acc = Acc::Add;
             if rule != ReluRule::Gradient && !matches!(step.op, Op::Pool(_)) {
-                backend.rectify(&mut self.buffers[i % 2])?;
+                backend.rectify(&mut self.buffers[step.gradient])?;
             }
-            let (dy, dx) = if i == 0 {
-                (&self.buffers[0], &mut *dimage)
-            } else {
-                let (dy, dx) = two(&mut self.buffers, i % 2, 1 - i % 2)?;
-                (&*dy, dx)
+            let (dy, dx) = match self.plan.input_gradient(i) {
+                None => (&self.buffers[step.gradient], &mut *dimage),
+                Some(to) => {
+                    let (dy, dx) = two(&mut self.buffers, step.gradient, to)?;
+                    (&*dy, dx)
+                }
             };
             backend.reshape(dx, step.input)?;
-            match (&step.op, memory) {
+            match (&step.op, &self.memories[i]) {
                 (Op::Pool(op), Memory::Switches(switches)) => {
                     backend.pool2d_bwd(op, dy, Some(switches), Acc::Store, dx)?;
                 }
@@ -375,34 +429,65 @@ impl<B: Backend> Chain<B> {
                 }
             }
         }
-        if banded > 0 && rule != ReluRule::Gradient {
-            backend.rectify(&mut self.buffers[1])?;
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn backward_in_bands(
+        &mut self,
+        network: &Network<B>,
+        banded: Banded,
+        rule: ReluRule,
+        image: &B::Tensor,
+        dimage: &mut B::Tensor,
+        workspace: &mut B::Workspace,
+        add_tap: &mut impl FnMut(&Tapped<'_, B>, Acc, &mut B::Tensor, &mut B::Workspace) -> Result<()>,
+    ) -> Result<()> {
+        let backend = network.backend();
+        let behind = self.plan.pair(banded)?.1.gradient;
+        if rule != ReluRule::Gradient {
+            backend.rectify(&mut self.buffers[behind])?;
         }
-        for band in self.plan.bands() {
-            self.first_band(network, image, band, false, workspace)?;
-            let [first, second, ..] = &self.plan.steps[..] else { return Err(mismatch()) };
-            let window = self.buffers.len() - 1;
-            let conv = second.part(band, |wide| Part { computed: wide, x: wide, y: Rows::all(second.input) })?;
-            let (dy, dx) = two(&mut self.buffers, 1, window)?;
+        for band in self.plan.bands(banded) {
+            self.first_of_band(network, banded, image, band, false, workspace)?;
+            let (first, second) = self.plan.pair(banded)?;
+            let conv = second.part(band, |wide, all| Part { computed: wide, x: wide, y: all })?;
+            let (dy, dx) = two(&mut self.buffers, behind, first.gradient)?;
             backend.reshape(dx, conv.x())?;
-            let gate = self.memories[1].gate(rule);
+            let gate = self.memories[banded.step + 1].gate(rule);
             backend.conv2d_bwd(&conv, dy, gate, filter(network, second.layer)?, Acc::Store, dx, workspace)?;
             if let Some(tap) = first.tap {
-                let (features, dy) = two(&mut self.buffers, first.buffer, window)?;
-                add_tap(&self.plan.tapped(tap, features, band), Acc::Add, dy, workspace)?;
+                let (features, dy) = two(&mut self.buffers, first.buffer, first.gradient)?;
+                add_tap(&Tapped::band(tap, features, first.output, band), Acc::Add, dy, workspace)?;
             }
             if rule != ReluRule::Gradient {
-                backend.rectify(&mut self.buffers[window])?;
+                backend.rectify(&mut self.buffers[first.gradient])?;
             }
-            let conv = first.part(band, |wide| Part { computed: band, x: Rows::all(first.input), y: wide })?;
-            let (dy, gate) = (&self.buffers[window], self.memories[0].gate(rule));
-            backend.conv2d_bwd(&conv, dy, gate, filter(network, first.layer)?, Acc::Store, dimage, workspace)?;
+            let conv = first.part(band, |wide, all| Part { computed: band, x: all, y: wide })?;
+            let (dy, dx) = match self.plan.input_gradient(banded.step) {
+                None => (&self.buffers[first.gradient], &mut *dimage),
+                Some(to) => {
+                    let (dy, dx) = two(&mut self.buffers, first.gradient, to)?;
+                    backend.reshape(dx, first.input)?;
+                    (&*dy, dx)
+                }
+            };
+            let gate = self.memories[banded.step].gate(rule);
+            backend.conv2d_bwd(&conv, dy, gate, filter(network, first.layer)?, Acc::Store, dx, workspace)?;
         }
         Ok(())
     }
 }
 
 impl<B: Backend> Memory<B> {
+    /// How a convolution ends that takes in its pool.
+    fn pooling(&mut self) -> Epilogue<'_, B::Gate> {
+        match self {
+            Self::Gate(gate) => Epilogue::ReluPoolGate(gate),
+            _ => Epilogue::ReluPool,
+        }
+    }
+
     /// The gate that a signal on its way back passes.
     fn gate(&self, rule: ReluRule) -> Option<&B::Gate> {
         match self {
@@ -416,36 +501,48 @@ impl<'a, B: Backend> Tapped<'a, B> {
     fn whole(tap: usize, features: &'a B::Tensor, shape: Shape) -> Self {
         Self { tap, features, rows: Rows::all(shape), whole: shape, first: true, last: true }
     }
+
+    /// A band and a row on each side of it.
+    fn band(tap: usize, features: &'a B::Tensor, whole: Shape, band: Rows) -> Self {
+        let start = band.start - band.widened(1, whole.height).start;
+        let rows = Rows { start, end: start + band.len() };
+        Self { tap, features, rows, whole, first: band.start == 0, last: band.end == whole.height }
+    }
 }
 
 impl ChainPlan {
-    /// How many steps are done in bands.
-    fn banded(&self) -> usize {
-        if self.band.is_some() { 2 } else { 0 }
+    /// Which buffer a step reads; `None` for the image.
+    fn input(&self, i: usize) -> Option<usize> {
+        i.checked_sub(1).map(|before| self.steps[before].buffer)
     }
 
-    /// The bands, from the top; none where nothing is done in bands.
-    fn bands(&self) -> impl Iterator<Item = Rows> + use<> {
-        let height = self.steps.first().filter(|_| self.band.is_some()).map_or(0, |s| s.output.height);
-        let rows = self.band.unwrap_or(1).max(1);
+    /// Which buffer the gradient of a step's input goes to; `None` for the image's.
+    fn input_gradient(&self, i: usize) -> Option<usize> {
+        i.checked_sub(1).map(|before| self.steps[before].gradient)
+    }
+
+    /// Two steps that are done in bands.
+    fn pair(&self, banded: Banded) -> Result<(&Step, &Step)> {
+        match &self.steps[banded.step..] {
+            [first, second, ..] => Ok((first, second)),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// The bands, from the top.
+    fn bands(&self, banded: Banded) -> impl Iterator<Item = Rows> + use<> {
+        let (height, rows) = (self.steps[banded.step].output.height, banded.rows.max(1));
         (0..height).step_by(rows).map(move |start| Rows { start, end: height.min(start + rows) })
-    }
-
-    /// A band of the first step's features.
-    fn tapped<'a, B: Backend>(&self, tap: usize, features: &'a B::Tensor, band: Rows) -> Tapped<'a, B> {
-        let whole = self.steps[0].output;
-        let start = band.start - band.widened(1, whole.height).start;
-        let rows = Rows { start, end: start + band.len() };
-        Tapped { tap, features, rows, whole, first: band.start == 0, last: band.end == whole.height }
     }
 }
 
 impl Step {
-    /// The convolution that this step is.
-    fn part(&self, band: Rows, part: impl FnOnce(Rows) -> Part) -> Result<Conv2d> {
+    /// A part of the convolution that this step is, from a band's rows with one more on each side and all rows.
+    fn part(&self, band: Rows, part: impl FnOnce(Rows, Rows) -> Part) -> Result<Conv2d> {
         match self.op {
             Op::Conv(conv) | Op::ConvPool(conv) => {
-                Ok(Conv2d { part: Some(part(band.widened(1, conv.height))), ..conv })
+                let part = part(band.widened(1, conv.height), Rows::all(conv.input()));
+                Ok(Conv2d { part: Some(part), ..conv })
             }
             Op::Pool(_) => Err(mismatch()),
         }
