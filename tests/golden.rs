@@ -28,8 +28,9 @@ fn check(weights: Weights, loaded: &style_models::Loaded) {
         for pooling in [Pooling::Average, Pooling::Max] {
             let errors = measure(backend.clone(), loaded.model(), &golden, pooling).unwrap();
             println!("{weights:?} {pooling:?} {way:?} {}: {errors:?}", backend.description());
-            // The larger tile on every map, as no plan has it, loses a digit.
-            let (features, gradient) = if way == Convolution::Winograd6 { (1e-4, 2e-4) } else { (5e-5, 1e-5) };
+            // The larger tile on every map, as no plan has it, loses a digit; and of two equals a max pool may take the
+            // other.
+            let (features, gradient) = if way == Convolution::Winograd6 { (1e-4, 1e-3) } else { (5e-5, 1e-5) };
             errors.assert_within(features, 1e-5, gradient);
         }
     }
