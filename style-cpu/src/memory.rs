@@ -8,8 +8,12 @@ use bytemuck::Pod;
 use memmap2::MmapMut;
 use style_core::{Error, ErrorKind, Result};
 
-/// From here on memory is mapped: what a huge page is on most processors.
-const LARGE: usize = 2 << 20;
+/// From here on memory is mapped: it takes no page before it is written, while the heap writes zeros to memory that is to
+/// be aligned.
+const LARGE: usize = 128 << 10;
+/// A huge page on most processors.
+#[cfg(target_os = "linux")]
+const HUGE: usize = 2 << 20;
 
 /// A slice with memory of its own.
 pub(crate) struct Memory<T>(Kind<T>);
@@ -28,7 +32,9 @@ pub(crate) fn zeroed<T: Pod>(count: usize, what: impl Display) -> Result<Memory<
     let mapped = MmapMut::map_anon(bytes).map_err(|e| refused(bytes, what).with_source(e))?;
     // A wish: a system without huge pages refuses it, and small ones do as well.
     #[cfg(target_os = "linux")]
-    let _ = mapped.advise(memmap2::Advice::HugePage);
+    if bytes >= HUGE {
+        let _ = mapped.advise(memmap2::Advice::HugePage);
+    }
     Ok(Memory(Kind::Mapped(mapped)))
 }
 

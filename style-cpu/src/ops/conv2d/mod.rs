@@ -249,7 +249,7 @@ impl Conv2dOps for Cpu {
             let panels = |d| direct::pack(in_channels, out_channels, weight, d);
             Kind::Direct { forward: panels(Direction::Forward)?, backward: panels(Direction::Backward)? }
         } else {
-            Kind::Winograd(winograd::pack(in_channels, out_channels, weight)?)
+            Kind::Winograd(winograd::pack(&self.threads, in_channels, weight)?)
         };
         Ok(Filter { in_channels, out_channels, bias: padded, kind })
     }

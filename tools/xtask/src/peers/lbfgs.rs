@@ -104,7 +104,20 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
         let best = after.iter().map(|k| format!("{:.4}", best(&descent.losses, *k)));
         println!("| {} | {} |", descent.program, best.collect::<Vec<_>>().join(" | "));
     }
+    let target = descents.iter().map(|d| best(&d.losses, options.evaluations)).fold(0.0, f64::max);
+    println!("\n| until the loss is {target:.4} | evaluations | wall s |\n|---|---|---|");
+    for descent in &descents {
+        let (count, seconds) = reaches(descent, target);
+        println!("| {} | {count} | {seconds:.0} |", descent.program);
+    }
     Ok(())
+}
+
+/// How many evaluations a descent took to a loss, and its share of the wall time.
+fn reaches(descent: &Descent, target: f64) -> (usize, f64) {
+    let Descent { losses, wall_seconds, .. } = descent;
+    let count = losses.iter().position(|loss| *loss <= target).map_or(losses.len(), |i| i + 1);
+    (count, wall_seconds * count as f64 / losses.len().max(1) as f64)
 }
 
 fn tell(descent: Descent) -> Descent {
@@ -156,7 +169,15 @@ fn ours(options: &Options, model: &Model, content: Image, style: Image) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use super::{Descent, best, same_start};
+    use super::{Descent, best, reaches, same_start};
+
+    #[test]
+    fn a_loss_is_reached_where_it_first_is() {
+        let losses = vec![4.0, 3.0, 5.0, 1.0];
+        let descent = Descent { program: String::new(), wall_seconds: 8.0, cpu_seconds: 16.0, losses };
+        assert_eq!(reaches(&descent, 3.5), (2, 4.0));
+        assert_eq!(reaches(&descent, 0.5), (4, 8.0));
+    }
 
     #[test]
     fn the_best_so_far_and_the_start() {

@@ -13,6 +13,8 @@ mod tile;
 
 use std::marker::PhantomData;
 
+use rayon::iter::IndexedParallelIterator;
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use style_core::{Result, Shape};
 
 use self::stages::{Filters, Item, Stage};
@@ -20,7 +22,7 @@ use self::tile::{Four, Six};
 use super::{Convolution, Direction, Finish, FinishKind, Source};
 use crate::Cpu;
 use crate::memory::{Memory, zeroed};
-use crate::parallel::{Shared, Slots};
+use crate::parallel::{Shared, Slots, Threads};
 use crate::simd::{Kernel, LANES};
 use crate::tensor::{Lanes, Workspace, blocks, expect_workspace};
 
@@ -105,12 +107,17 @@ pub(super) fn packed_vectors(in_channels: usize, out_channels: usize) -> usize {
 }
 
 /// `[O/16, I, 9, 16]` of filters `[O, I, 3, 3]`.
-pub(super) fn pack(in_channels: usize, out_channels: usize, weight: &[f32]) -> Result<Memory<Lanes>> {
+pub(super) fn pack(threads: &Threads, in_channels: usize, weight: &[f32]) -> Result<Memory<Lanes>> {
+    let row = 9 * in_channels;
+    let out_channels = weight.len() / row;
     let mut packed: Memory<Lanes> = zeroed(packed_vectors(in_channels, out_channels), "filters")?;
-    for (i, &value) in weight.iter().enumerate() {
-        let (o, rest) = (i / (9 * in_channels), i % (9 * in_channels));
-        packed[o / LANES * 9 * in_channels + rest].0[o % LANES] = value;
-    }
+    threads.for_each_of(packed.par_chunks_mut(row).zip(weight.par_chunks(LANES * row)), |(packed, weight)| {
+        for (i, lanes) in packed.iter_mut().enumerate() {
+            for (lane, weight) in lanes.0.iter_mut().zip(weight.chunks_exact(row)) {
+                *lane = weight[i];
+            }
+        }
+    });
     Ok(packed)
 }
 
