@@ -1,5 +1,6 @@
 //! Single ops at the shapes that VGG-19 gives a 512 x 512 picture. The ids are `OP/DIRECTION/SHAPE/BACKEND`, where
-//! SHAPE is channels x height x width (`INxOUTxHEIGHTxWIDTH` for a convolution) and BACKEND is `cpu-ISA-THREADS`.
+//! SHAPE is channels x height x width (`INxOUTxHEIGHTxWIDTH` for a convolution) and BACKEND is `cpu-ISA-THREADS`, with `-direct`,
+//! `-winograd4` or `-winograd6` behind it where all convolutions are done that way.
 //!
 //! Throughput: for convolutions and Gram matrices floating-point operations, done directly and in full, two for each
 //! multiply-add, so that criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications, or one that computes
@@ -20,7 +21,7 @@ use common::operands::{self, Conv};
 use common::random::convolutions;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use style_transfer::cpu::{Cpu, Tensor};
+use style_transfer::cpu::{Convolution, Cpu, Tensor};
 use style_transfer::ops::{AdamStep, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows, VectorOps};
 use style_transfer::{Acc, LbfgsOptions, Pooling, Shape, Storage};
 
@@ -58,18 +59,27 @@ fn conv2d(c: &mut Criterion) {
     for op in operands::conv_shapes(side()) {
         group.throughput(Throughput::Elements(op.flops() as u64));
         let shape = operands::conv_name(&op);
-        for backend in common::backends() {
+        let planned = common::backends().into_iter().map(|backend| (String::new(), backend));
+        for (way, backend) in planned.chain(ways()) {
             let mut conv = None;
-            group.bench_function(id("fwd", &shape, &backend), |bencher| {
+            group.bench_function(id("fwd", &shape, &backend) + &way, |bencher| {
                 let conv = conv.get_or_insert_with(|| Conv::new(&backend, &op).expect("operands"));
                 bencher.iter(|| conv.forward(&backend, &op).expect("forward"));
             });
-            group.bench_function(id("bwd", &shape, &backend), |bencher| {
+            group.bench_function(id("bwd", &shape, &backend) + &way, |bencher| {
                 let conv = conv.get_or_insert_with(|| Conv::new(&backend, &op).expect("operands"));
                 bencher.iter(|| conv.backward(&backend, &op).expect("backward"));
             });
         }
     }
+}
+
+/// The ways to convolve that are not planned, on all threads with the best instruction set: `-direct` and so on.
+fn ways() -> impl Iterator<Item = (String, Cpu)> {
+    [Convolution::Direct, Convolution::Winograd4, Convolution::Winograd6].into_iter().map(|way| {
+        let backend = Cpu::builder().convolution(way).build().expect("this processor's own");
+        (format!("-{way:?}").to_lowercase(), backend)
+    })
 }
 
 /// The features that Gram matrices are made of: the first convolution of each block.

@@ -93,6 +93,13 @@ impl CpuBuilder {
     }
 
     /// Computes convolutions in this way; [`Convolution::Direct`] is the strict mode.
+    ///
+    /// ```
+    /// use style_cpu::{Convolution, Cpu};
+    ///
+    /// let strict = Cpu::builder().convolution(Convolution::Direct).build()?;
+    /// # Ok::<(), style_core::Error>(())
+    /// ```
     pub fn convolution(mut self, convolution: Convolution) -> Self {
         self.convolution = convolution;
         self

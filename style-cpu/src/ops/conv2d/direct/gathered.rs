@@ -1,9 +1,9 @@
 //! Between blocked tensors: a strip of positions is gathered with its neighbours, `[9 blocks, positions, 16]`, and
 //! multiplied by the filters.
 
-use style_core::{Acc, Shape};
+use style_core::Acc;
 
-use super::{Area, Finish, Source};
+use super::{Item, Source, load};
 use crate::gemm::{Product, groups};
 use crate::simd::{Kernel, LANES, Simd};
 use crate::tensor::{Lanes, blocks};
@@ -16,21 +16,14 @@ pub(super) fn scratch(read: usize) -> usize {
     blocks(read).saturating_mul(9 * STRIP)
 }
 
-pub(super) struct Strip<'a> {
-    pub(super) source: Source<'a>,
-    pub(super) out_channels: usize,
-    pub(super) panels: &'a [f32],
-    pub(super) finish: Finish<'a>,
-    pub(super) area: Area,
-    pub(super) scratch: &'a mut [Lanes],
-}
+pub(super) struct Gathered<'a>(pub(super) Item<'a>);
 
-impl Kernel for Strip<'_> {
+impl Kernel for Gathered<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { source, out_channels, panels, finish, area, scratch } = self;
+        let Item { source, out_channels, panels, finish, area, scratch } = self.0;
         let (row, columns) = (area.rows.start, area.columns);
         let n = columns.len();
         gather(simd, source, row, columns.start, n, scratch);
@@ -68,26 +61,11 @@ impl Kernel for Strip<'_> {
 
 #[inline(always)]
 fn gather<S: Simd>(simd: S, source: Source<'_>, row: usize, column: usize, n: usize, to: &mut [Lanes]) {
-    let Source { shape, values, gate, .. } = source;
-    let Shape { height, width, .. } = shape;
-    let nb = blocks(shape.channels);
+    let nb = blocks(source.shape.channels);
     for tap in 0..9 {
-        // Counted from one before the picture.
-        let r = row + tap / 3;
         for i in 0..n {
-            let c = column + i + tap % 3;
             for block in 0..nb {
-                let v = if r == 0 || c == 0 || r > height || c > width {
-                    simd.splat(0.0)
-                } else {
-                    let vector = source.vector(block, r - 1, c - 1);
-                    // SAFETY: sixteen values are read from a slice of as many.
-                    let v = unsafe { simd.load(values[vector * LANES..][..LANES].as_ptr()) };
-                    match gate {
-                        None => v,
-                        Some(gate) => simd.gate(gate[source.word(block, r - 1, c - 1)], v),
-                    }
-                };
+                let v = load(simd, source, block, row + tap / 3, column + i + tap % 3);
                 simd.put(v, &mut to[(tap * nb + block) * n + i].0);
             }
         }

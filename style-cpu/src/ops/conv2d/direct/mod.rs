@@ -16,7 +16,7 @@ use super::{Direction, Finish, FinishKind, Source};
 use crate::Cpu;
 use crate::memory::{Memory, zeroed};
 use crate::parallel::Slots;
-use crate::simd::LANES;
+use crate::simd::{LANES, Simd};
 use crate::tensor::{Lanes, PLANAR, Workspace, blocks, expect_workspace};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,20 +126,46 @@ pub(super) fn run(
     cpu.threads.for_each(computed.len().div_ceil(rows) * across, |i| {
         let (row, column) = (computed.start + i / across * rows, i % across * columns);
         let area = Area { rows: row..computed.end.min(row + rows), columns: column..width.min(column + columns) };
-        let scratch = &mut slots.take();
+        let item = Item { source, out_channels, panels, finish, area, scratch: &mut slots.take() };
         match way {
-            Way::Planar => cpu.level.run(planar::Strip { source, out_channels, panels, finish, area, scratch }),
-            Way::Spread => cpu.level.run(spread::Part { source, out_channels, panels, finish, area, scratch }),
-            Way::Gathered => cpu.level.run(gathered::Strip { source, out_channels, panels, finish, area, scratch }),
+            Way::Planar => cpu.level.run(planar::Planar(item)),
+            Way::Spread => cpu.level.run(spread::Spread(item)),
+            Way::Gathered => cpu.level.run(gathered::Gathered(item)),
         }
     });
     Ok(())
+}
+
+/// A part of the work.
+struct Item<'a> {
+    source: Source<'a>,
+    out_channels: usize,
+    panels: &'a [f32],
+    finish: Finish<'a>,
+    area: Area,
+    scratch: &'a mut [Lanes],
 }
 
 /// What an item writes.
 struct Area {
     rows: std::ops::Range<usize>,
     columns: std::ops::Range<usize>,
+}
+
+/// Sixteen channels of a blocked source at row `r` and column `c`, counted from one before the picture, through the gate;
+/// zero outside.
+#[inline(always)]
+fn load<S: Simd>(simd: S, source: Source<'_>, block: usize, r: usize, c: usize) -> S::V {
+    if r == 0 || c == 0 || r > source.shape.height || c > source.shape.width {
+        return simd.splat(0.0);
+    }
+    let vector = source.vector(block, r - 1, c - 1);
+    // SAFETY: sixteen values are read from a slice of as many.
+    let v = unsafe { simd.load(source.values[vector * LANES..][..LANES].as_ptr()) };
+    match source.gate {
+        None => v,
+        Some(gate) => simd.gate(gate[source.word(block, r - 1, c - 1)], v),
+    }
 }
 
 /// Writes up to four channels of one position of a planar tensor.

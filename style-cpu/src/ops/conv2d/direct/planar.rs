@@ -3,31 +3,24 @@
 
 use style_core::{Acc, Shape};
 
-use super::{Area, Finish, Source, write_planar};
+use super::{Item, Source, write_planar};
 use crate::gemm::{Product, groups};
 use crate::simd::{Kernel, LANES, Simd};
-use crate::tensor::{Lanes, PLANAR, blocks};
+use crate::tensor::{PLANAR, blocks};
 
 /// Columns of an item: the lines, 3 of each channel, are as long as whole vectors.
 pub(super) const STRIP: usize = 16 * LANES - 2;
 /// Vectors of its scratch memory.
 pub(super) const SCRATCH: usize = PLANAR * 3 * 16;
 
-pub(super) struct Strip<'a> {
-    pub(super) source: Source<'a>,
-    pub(super) out_channels: usize,
-    pub(super) panels: &'a [f32],
-    pub(super) finish: Finish<'a>,
-    pub(super) area: Area,
-    pub(super) scratch: &'a mut [Lanes],
-}
+pub(super) struct Planar<'a>(pub(super) Item<'a>);
 
-impl Kernel for Strip<'_> {
+impl Kernel for Planar<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { source, out_channels, panels, finish, area, scratch } = self;
+        let Item { source, out_channels, panels, finish, area, scratch } = self.0;
         let lines: &mut [f32] = bytemuck::cast_slice_mut(scratch);
         let (row, columns) = (area.rows.start, area.columns);
         let length = columns.len() + 2;

@@ -1,9 +1,9 @@
 //! To a planar tensor: with `j = (tap, w)`, `S[p, j] = sum_r B[r, j] x[r, p]` in one product of `9 W` columns, then
 //! `y[w, p] = sum_tap S[p + tap, (tap, w)]`. A product with `W` columns would leave most lanes empty.
 
-use style_core::{Acc, Shape};
+use style_core::Acc;
 
-use super::{Area, Finish, Source, write_planar};
+use super::{Area, Item, Source, load, write_planar};
 use crate::gemm::{Product, groups};
 use crate::simd::{Kernel, LANES, Simd};
 use crate::tensor::{Lanes, PLANAR, blocks};
@@ -18,21 +18,14 @@ pub(super) fn scratch(read: usize, written: usize) -> usize {
     blocks(read).saturating_add(blocks(9 * written)).saturating_mul(POSITIONS)
 }
 
-pub(super) struct Part<'a> {
-    pub(super) source: Source<'a>,
-    pub(super) out_channels: usize,
-    pub(super) panels: &'a [f32],
-    pub(super) finish: Finish<'a>,
-    pub(super) area: Area,
-    pub(super) scratch: &'a mut [Lanes],
-}
+pub(super) struct Spread<'a>(pub(super) Item<'a>);
 
-impl Kernel for Part<'_> {
+impl Kernel for Spread<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { source, out_channels, panels, finish, area, scratch } = self;
+        let Item { source, out_channels, panels, finish, area, scratch } = self.0;
         let (read, spread) = (blocks(source.shape.channels), blocks(9 * out_channels));
         let (across, n) = (area.columns.len() + 2, (area.rows.len() + 2) * (area.columns.len() + 2));
         let (x, s) = scratch.split_at_mut(read * n);
@@ -83,25 +76,11 @@ impl Kernel for Part<'_> {
 /// The source around an area, gated, to `[blocks, rows + 2, columns + 2, 16]`; zero outside the picture.
 #[inline(always)]
 fn copy<S: Simd>(simd: S, source: Source<'_>, area: &Area, to: &mut [Lanes]) {
-    let Source { shape, values, gate, .. } = source;
-    let Shape { height, width, .. } = shape;
     let across = area.columns.len() + 2;
     for (line, to) in to.chunks_exact_mut(across).enumerate() {
         let (block, r) = (line / (area.rows.len() + 2), line % (area.rows.len() + 2) + area.rows.start);
         for (i, to) in to.iter_mut().enumerate() {
-            let c = area.columns.start + i;
-            let v = if r == 0 || c == 0 || r > height || c > width {
-                simd.splat(0.0)
-            } else {
-                let vector = source.vector(block, r - 1, c - 1);
-                // SAFETY: sixteen values are read from a slice of as many.
-                let v = unsafe { simd.load(values[vector * LANES..][..LANES].as_ptr()) };
-                match gate {
-                    None => v,
-                    Some(gate) => simd.gate(gate[source.word(block, r - 1, c - 1)], v),
-                }
-            };
-            simd.put(v, &mut to.0);
+            simd.put(load(simd, source, block, r, area.columns.start + i), &mut to.0);
         }
     }
 }
