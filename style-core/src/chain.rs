@@ -31,8 +31,6 @@ struct Banded {
     step: usize,
     /// Rows of a band.
     rows: usize,
-    /// Which buffer holds the gradient of a band of the first one's features.
-    gradient: usize,
 }
 
 /// From so many bytes on, tapped features are worth being computed twice so that only a band of them is kept.
@@ -150,7 +148,7 @@ impl ChainPlan {
         // What it is computed from is kept instead: that pays where the features would be kept too, for a tap.
         let worthwhile = i == 0 || first.tap.is_some() && backend.tensor_bytes(first.output) >= LARGE;
         let rows = backend.conv2d_part_rows(conv)?.min(backend.conv2d_part_rows(next)?);
-        (allowed && worthwhile && rows < conv.height).then_some(Banded { step: i, rows, gradient: 0 })
+        (allowed && worthwhile && rows < conv.height).then_some(Banded { step: i, rows })
     }
 
     /// The pair whose first or second step this is.
@@ -196,12 +194,12 @@ impl ChainPlan {
         }
     }
 
-    /// Gradients ping-pong between the scratch tensors, from the last step on.
+    /// Gradients ping-pong between the scratch tensors, from the last step on; a band's has a buffer of its own.
     fn place_gradients(&mut self) {
         let mut scratch = 0;
         for i in (0..self.steps.len()).rev() {
             let output = self.steps[i].output;
-            self.steps[i].gradient = match self.banded.iter_mut().find(|b| b.step == i) {
+            self.steps[i].gradient = match self.banded(i).filter(|b| b.step == i) {
                 None => {
                     scratch = 1 - scratch;
                     self.reserve(scratch, output);
@@ -209,8 +207,7 @@ impl ChainPlan {
                 }
                 Some(band) => {
                     self.buffers.push(Shape { height: band.rows + 2, ..output });
-                    band.gradient = self.buffers.len() - 1;
-                    band.gradient
+                    self.buffers.len() - 1
                 }
             };
         }
