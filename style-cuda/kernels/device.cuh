@@ -35,6 +35,12 @@ enum DType : u32 { F32 = 0, F16 = 1, BF16 = 2 };
 // Whether a result replaces what is there or is added to it; as `Acc` in the core.
 enum Acc : u32 { STORE = 0, ADD = 1 };
 
+// A value of its own: clang would else choose between the addresses of two values, and put them into local memory.
+DEVICE float own(float v) {
+    asm("" : "+f"(v));
+    return v;
+}
+
 DEVICE float max0(float v) { return v > 0.0f ? v : 0.0f; }
 
 DEVICE float from_f16(u32 bits) {
@@ -104,6 +110,11 @@ DEVICE void put(void *tensor, u32 dtype, u32 acc, u64 i, Piece p) {
         UNROLL for (int k = 0; k < 8; k++) p.v[k] += old.v[k];
     }
     store(tensor, dtype, i, p);
+}
+
+// What a value is once it has been stored and loaded.
+DEVICE float rounded(float v, u32 dtype) {
+    return dtype == F32 ? v : dtype == F16 ? from_f16(to_f16(v)) : from_bf16(to_bf16(v));
 }
 
 // One value of a tensor.

@@ -79,7 +79,7 @@ KERNEL(256) moments_bwd(MomentsBwd a) {
     u64 i = global_thread(), position = i / lanes;
     if (position >= a.positions) return;
     Piece x = load(a.x, a.x_type, i);
-    float t = a.t ? a.t[position] : a.even;
+    float t = a.t ? a.t[position] : own(a.even);
     UNROLL for (u32 k = 0; k < 8; k++) {
         u32 channel = (u32)(i % lanes) * 8 + k;
         x.v[k] = channel < a.channels ? t * BACK(channel, x.v[k]) : 0.0f;
@@ -92,6 +92,6 @@ KERNEL(256) moments_bwd_few(MomentsBwd a) {
     u64 i = global_thread(), position = i / a.stride;
     if (position >= a.positions) return;
     u32 channel = i % a.stride;
-    float t = a.t ? a.t[position] : a.even, v = t * BACK(channel, ((const float *)a.x)[i]), *dx = (float *)a.dx + i;
+    float t = a.t ? a.t[position] : own(a.even), v = t * BACK(channel, ((const float *)a.x)[i]), *dx = (float *)a.dx + i;
     *dx = a.acc == ADD ? *dx + v : v;
 }
