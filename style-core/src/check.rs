@@ -50,7 +50,7 @@ impl<B: Backend> SessionBuilder<B> {
 
         let content = checked.content_taps.iter().map(at).map(|s| {
             let masked = if self.content_mask.is_some() { 2 * one_channel(s) + backend.tensor_bytes(s) } else { 0 };
-            backend.tensor_bytes(s).saturating_add(masked)
+            backend.features_bytes(s).saturating_add(masked)
         });
         let content = sum(&mut { content });
         let layers = || checked.style_layers.iter().zip(checked.style_taps.iter().map(at));
@@ -205,8 +205,20 @@ impl<B: Backend> SessionBuilder<B> {
         let terms = content.len() + style.iter().map(|t| t.values.len()).sum::<usize>();
         let (scalars, distances) = (backend.scalars(terms + 1)?, vec![0.0; terms + 1]);
         let style_layers = self.style_layers.clone();
-        let objective =
-            Objective { chain, content, style_layers, style, weights, scratch, dvalues, scalars, distances, workspace };
+        let recording = B::Recording::default();
+        let objective = Objective {
+            chain,
+            content,
+            style_layers,
+            style,
+            weights,
+            scratch,
+            dvalues,
+            scalars,
+            distances,
+            workspace,
+            recording,
+        };
         Ok(Session::new(Arc::clone(&self.network), objective, descent, point, self.iterations))
     }
 
