@@ -125,9 +125,9 @@ pub trait Storage: Send + Sync + 'static {
     fn features(&self, shape: Shape) -> Result<Self::Tensor> {
         self.tensor(shape)
     }
-    /// Half the distance from 1 to the next number, as features are held: `2^-24` for `f32`.
-    fn unit_roundoff(&self) -> f64 {
-        f64::from(f32::EPSILON) / 2.0
+    /// Half the distance from 1 to the next number, as features are held and as their gradients are: `2^-24` for `f32`.
+    fn unit_roundoffs(&self) -> [f64; 2] {
+        [f64::from(f32::EPSILON) / 2.0; 2]
     }
     /// The shape of a tensor.
     fn shape(&self, tensor: &Self::Tensor) -> Shape;

@@ -22,11 +22,11 @@
 //! [`Precision::F32`] needs compute capability 7.5; the half precisions 8.0, for their tensor cores. The image, its
 //! gradient, optimisers, Gram matrices and losses are `f32` in all of them, sums of losses `f64`.
 //!
-//! | | features, filters | gradients | unit roundoff |
+//! | | features, filters forward | gradients, filters backward | unit roundoffs |
 //! |---|---|---|---|
-//! | `F32` | `f32` | `f32` | 2^-24 |
-//! | `F16` | `f16`, saturated at 65504 | `bf16`, which has the range of `f32` | 2^-8 |
-//! | `Bf16` | `bf16` | `bf16` | 2^-8 |
+//! | `F32` | `f32` | `f32` | 2^-24, 2^-24 |
+//! | `F16` | `f16`, saturated at 65504 | `bf16`, which has the range of `f32`: nothing underflows | 2^-11, 2^-8 |
+//! | `Bf16` | `bf16` | `bf16` | 2^-8, 2^-8 |
 
 mod context;
 mod device;
@@ -212,11 +212,13 @@ impl Storage for Cuda {
         Tensor::new(&self.context, shape, self.precision.activation())
     }
 
-    fn unit_roundoff(&self) -> f64 {
-        match self.precision {
-            Precision::F32 => 2f64.powi(-24),
-            Precision::F16 | Precision::Bf16 => 2f64.powi(-8),
-        }
+    fn unit_roundoffs(&self) -> [f64; 2] {
+        let of = |dtype| match dtype {
+            DType::F32 => 2f64.powi(-24),
+            DType::F16 => 2f64.powi(-11),
+            DType::Bf16 => 2f64.powi(-8),
+        };
+        [of(self.precision.activation()), of(self.precision.gradient())]
     }
 
     fn shape(&self, tensor: &Tensor) -> Shape {
