@@ -4,6 +4,7 @@ mod embed;
 mod gallery;
 mod measure;
 mod peers;
+mod ptx;
 mod quantise;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ embed-weights --h5 FILE [--image FILE] [--out FOLDER] [--f32 FILE]
     --f32     also writes all convolutions as f32 safetensors
 gallery [NAME]
     Runs the commands of docs/gallery.md and makes its pictures again, or the one called NAME.
+ptx [--check]
+    Compiles style-cuda/kernels/*.cu with clang 14 to the .ptx beside each; --check only says which differ.
 peers         Time and memory of an iteration beside PyTorch's. This and the next ones tell their options with --help.
 peers-ops     Time of single convolutions beside PyTorch's, and if asked candle's and burn's.
 peers-lbfgs   The loss that L-BFGS reaches with so many evaluations, beside PyTorch's.
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let result = match args.next().as_deref() {
         Some("embed-weights") => embed::run(args),
         Some("gallery") => gallery::run(args),
+        Some("ptx") => ptx::run(args),
         Some("peers") => peers::peers(args),
         Some("peers-ops") => peers::peers_ops(args),
         Some("peers-lbfgs") => peers::peers_lbfgs(args),
