@@ -150,11 +150,15 @@ impl<B: Backend> SessionBuilder<B> {
     ///
     /// # Errors
     /// `Argument` if a picture or layer is missing or unknown, two settings contradict each other, or a number is out of
-    /// its range; `Shape` if a picture is too small for the layers, or has another size than the others want; what the
+    /// its range; `Shape` if a picture is too small for the layers, or has another size than the others want;
+    /// `OutOfMemory`, before any work, if a device has too little of it free, with the size that would fit; what the
     /// backend gives.
     pub fn build(self) -> Result<Session<B>> {
         let checked = self.check()?;
         let (network, backend, shape) = (&self.network, self.network.backend(), checked.shape);
+        if let Some(free) = backend.free_memory() {
+            self.plan()?.expect_to_fit(free, shape)?;
+        }
         let own = self.compute_targets()?;
         let sources = || [&own].into_iter().chain(self.given.iter().map(|t| &**t));
         let content_source = sources().find_map(|t| t.content.as_ref());
