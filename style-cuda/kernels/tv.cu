@@ -1,0 +1,80 @@
+// Total variation: see style-core/src/ops/tv.rs. Differences and powers are f64: pictures are small beside features.
+#include "device.cuh"
+
+enum Kind : u32 { SQUARES = 0, ABSOLUTE = 1, POWER = 2 };
+
+struct Tv {
+    const float *x;
+    union {
+        double *partial; // [blocks]
+        float *dx;
+    };
+    // Of `SQUARES`: sum of vertical v^2 + horizontal h^2. Of `POWER`, half the exponent is `vertical`.
+    double vertical, horizontal;
+    double scale;
+    u32 height, width, stride;
+    u32 kind, acc;
+    u32 padding;
+};
+static_assert(sizeof(Tv) == 64, "as in tv.rs");
+
+// v^p for v > 0: exponent and mantissa apart, log by the series of atanh, exp by Taylor's; to about 1e-14.
+DEVICE double power(double v, double p) {
+    const double LN2 = 0.693147180559945309;
+    u64 bits = __builtin_bit_cast(u64, v);
+    int exponent = (int)(bits >> 52) - 1023;
+    double m = __builtin_bit_cast(double, (bits & 0xfffffffffffffull) | 0x3ff0000000000000ull);
+    if (m > 1.41421356237309505) m *= 0.5, exponent++;
+    double t = (m - 1.0) / (m + 1.0), t2 = t * t, series = 0.0;
+    UNROLL for (int k = 15; k >= 1; k -= 2) series = series * t2 + 1.0 / k;
+    double y = p * (exponent + 2.0 * t * series / LN2);
+    int whole = (int)(y < 0.0 ? y - 0.5 : y + 0.5);
+    double z = (y - whole) * LN2, e = 1.0;
+    UNROLL for (int k = 12; k >= 1; k--) e = 1.0 + z / k * e;
+    return e * __builtin_bit_cast(double, (u64)(whole + 1023) << 52);
+}
+
+DEVICE double sign(double d) { return d > 0.0 ? 1.0 : d < 0.0 ? -1.0 : 0.0; }
+
+// Each block's share. A value's differences with the one below and the one to the right are its own.
+KERNEL(256) tv(Tv a) {
+    double sum = 0.0;
+    u64 line = (u64)a.width * a.stride, all = a.height * line;
+    for (u64 i = global_thread(); i < all; i += (u64)blocks_x() * 256) {
+        bool below = i + line < all, right = i % line + a.stride < line;
+        double x = a.x[i], v = below ? a.x[i + line] - x : 0.0, h = right ? a.x[i + a.stride] - x : 0.0;
+        double s = v * v + h * h;
+        if (a.kind == SQUARES) sum += a.vertical * (v * v) + a.horizontal * (h * h);
+        else if (a.kind == ABSOLUTE) sum += __builtin_fabs(v) + __builtin_fabs(h);
+        else if (below && right && s > 0.0) sum += power(s, a.vertical);
+    }
+    sum = block_sum(sum);
+    if (thread() == 0) a.partial[block_x()] = sum;
+}
+
+// Derivative of (v^2 + h^2)^p, p = b/2, by v or h: 2 p (v^2 + h^2)^(p - 1) times v or h; this is the factor.
+DEVICE double slope(double v, double h, double p) {
+    double s = v * v + h * h;
+    return s > 0.0 ? 2.0 * p * power(s, p - 1.0) : 0.0;
+}
+
+// A thread a value.
+KERNEL(256) tv_bwd(Tv a) {
+    u64 i = global_thread(), line = (u64)a.width * a.stride, all = a.height * line;
+    if (i >= all) return;
+    bool above = i >= line, below = i + line < all, left = i % line >= a.stride, right = i % line + a.stride < line;
+    double x = a.x[i];
+    // x[p] - x[q], for each neighbour q that there is.
+    double up = above ? x - a.x[i - line] : 0.0, down = below ? x - a.x[i + line] : 0.0;
+    double back = left ? x - a.x[i - a.stride] : 0.0, on = right ? x - a.x[i + a.stride] : 0.0;
+    double d = 0.0;
+    if (a.kind == SQUARES) d = 2.0 * (a.vertical * (up + down) + a.horizontal * (back + on));
+    else if (a.kind == ABSOLUTE) d = sign(up) + sign(down) + sign(back) + sign(on);
+    else {
+        if (below && right) d += slope(down, on, a.vertical) * (down + on);
+        if (above && right) d += slope(up, (double)a.x[i - line + a.stride] - a.x[i - line], a.vertical) * up;
+        if (left && below) d += slope(back, (double)a.x[i + line - a.stride] - a.x[i - a.stride], a.vertical) * back;
+    }
+    float v = a.scale * d;
+    a.dx[i] = a.acc == ADD ? a.dx[i] + v : v;
+}
