@@ -2,6 +2,7 @@
 
 mod embed;
 mod gallery;
+mod kernels;
 mod measure;
 mod peers;
 mod quantise;
@@ -21,7 +22,8 @@ embed-weights --h5 FILE [--image FILE] [--out FOLDER] [--f32 FILE]
     --f32     also writes all convolutions as f32 safetensors
 gallery [NAME]
     Runs the commands of docs/gallery.md and makes its pictures again, or the one called NAME.
-peers         Time and memory of an iteration beside PyTorch's. This and the next ones tell their options with --help.
+kernels       What the CUDA kernels come to without a GPU. This and the next ones tell their options with --help.
+peers         Time and memory of an iteration beside PyTorch's.
 peers-ops     Time of single convolutions beside PyTorch's, and if asked candle's and burn's.
 peers-lbfgs   The loss that L-BFGS reaches with so many evaluations, beside PyTorch's.
 ours          Our side of `peers` alone.
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let result = match args.next().as_deref() {
         Some("embed-weights") => embed::run(args),
         Some("gallery") => gallery::run(args),
+        Some("kernels") => kernels::run(args),
         Some("peers") => peers::peers(args),
         Some("peers-ops") => peers::peers_ops(args),
         Some("peers-lbfgs") => peers::peers_lbfgs(args),
