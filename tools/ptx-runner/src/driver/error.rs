@@ -39,8 +39,9 @@ impl From<Fault> for Refusal {
 /// The code with which a device stops.
 pub(super) fn code(kind: &FaultKind) -> CUresult {
     match kind {
-        FaultKind::IllegalAddress => CUresult::CUDA_ERROR_ILLEGAL_ADDRESS,
-        FaultKind::MisalignedAddress => CUresult::CUDA_ERROR_MISALIGNED_ADDRESS,
+        FaultKind::OutOfBounds | FaultKind::Freed => CUresult::CUDA_ERROR_ILLEGAL_ADDRESS,
+        FaultKind::Misaligned => CUresult::CUDA_ERROR_MISALIGNED_ADDRESS,
+        FaultKind::Endless => CUresult::CUDA_ERROR_LAUNCH_TIMEOUT,
         _ => CUresult::CUDA_ERROR_LAUNCH_FAILED,
     }
 }
@@ -108,7 +109,7 @@ extern "C" fn cuGetErrorString(error: u32, out: *mut *const c_char) -> CUresult 
 }
 
 /// The codes that this driver returns, and their descriptions.
-const DESCRIPTIONS: [(CUresult, &CStr); 29] = {
+const DESCRIPTIONS: [(CUresult, &CStr); 30] = {
     use CUresult::*;
     [
         (CUDA_SUCCESS, c"no error"),
@@ -129,15 +130,22 @@ const DESCRIPTIONS: [(CUresult, &CStr); 29] = {
         (CUDA_ERROR_ILLEGAL_ADDRESS, c"an illegal memory access was encountered"),
         (CUDA_ERROR_CONTEXT_IS_DESTROYED, c"context is destroyed"),
         (CUDA_ERROR_MISALIGNED_ADDRESS, c"misaligned address"),
+        (CUDA_ERROR_LAUNCH_TIMEOUT, c"the launch timed out and was terminated"),
         (CUDA_ERROR_LAUNCH_FAILED, c"unspecified launch failure"),
         (CUDA_ERROR_NOT_SUPPORTED, c"operation not supported"),
         (CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, c"operation not permitted when stream is capturing"),
         (CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, c"operation failed due to a previous error during capture"),
         (CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, c"capture was not initiated in this stream"),
         (CUDA_ERROR_STREAM_CAPTURE_ISOLATION, c"dependency created on uncaptured work in another stream"),
-        (CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, c"operation would make the legacy stream depend on a capturing blocking stream"),
+        (
+            CUDA_ERROR_STREAM_CAPTURE_IMPLICIT,
+            c"operation would make the legacy stream depend on a capturing blocking stream",
+        ),
         (CUDA_ERROR_CAPTURED_EVENT, c"operation not permitted on an event last recorded in a capturing stream"),
-        (CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD, c"attempt to terminate a thread-local capture sequence from another thread"),
+        (
+            CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD,
+            c"attempt to terminate a thread-local capture sequence from another thread",
+        ),
         (CUDA_ERROR_ILLEGAL_STATE, c"the operation cannot be performed in the present state"),
         (CUDA_ERROR_UNKNOWN, c"unknown error"),
     ]

@@ -26,3 +26,5 @@ mod queue;
 mod settings;
 mod state;
 mod stream;
+
+pub(crate) use settings::{LaunchSink, RawLaunch, TextSink};
