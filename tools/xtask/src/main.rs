@@ -2,6 +2,7 @@
 
 mod embed;
 mod gallery;
+mod kernels;
 mod measure;
 mod peers;
 mod ptx;
@@ -24,7 +25,8 @@ gallery [NAME]
     Runs the commands of docs/gallery.md and makes its pictures again, or the one called NAME.
 ptx [--check]
     Compiles style-cuda/kernels/*.cu with clang 14 to the .ptx beside each; --check only says which differ.
-peers         Time and memory of an iteration beside PyTorch's. This and the next ones tell their options with --help.
+kernels       What the CUDA kernels come to without a GPU. This and the next ones tell their options with --help.
+peers         Time and memory of an iteration beside PyTorch's.
 peers-ops     Time of single convolutions beside PyTorch's, and if asked candle's and burn's.
 peers-lbfgs   The loss that L-BFGS reaches with so many evaluations, beside PyTorch's.
 ours          Our side of `peers` alone.
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Some("embed-weights") => embed::run(args),
         Some("gallery") => gallery::run(args),
         Some("ptx") => ptx::run(args),
+        Some("kernels") => kernels::run(args),
         Some("peers") => peers::peers(args),
         Some("peers-ops") => peers::peers_ops(args),
         Some("peers-lbfgs") => peers::peers_lbfgs(args),

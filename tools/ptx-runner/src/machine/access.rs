@@ -1,0 +1,367 @@
+//! Loads, stores and asynchronous copies, and what they cost.
+
+use super::block::Context;
+use super::fault::{FaultKind, Step, Trap, trap};
+use super::memory::Allocation;
+use super::warp::{InFlight, Warp, lanes};
+use super::{PARAM_WINDOW, SHARED_WINDOW};
+use crate::ptx::program::*;
+
+/// What the lanes move: up to four words each, `[word][lane]`.
+type Raw = [L32; 4];
+
+/// The 32-byte sectors of one request.
+struct Sectors {
+    seen: [u64; 32],
+    count: usize,
+}
+
+impl Sectors {
+    fn new() -> Self {
+        Self { seen: [0; 32], count: 0 }
+    }
+
+    /// Whether the sector is new.
+    #[inline(always)]
+    fn touch(&mut self, sector: u64) -> bool {
+        let seen = &self.seen[..self.count];
+        if seen.last() == Some(&sector) || seen.contains(&sector) {
+            return false;
+        }
+        self.seen[self.count] = sector;
+        self.count += 1;
+        true
+    }
+}
+
+/// Cycles of shared memory that an access of so many bytes a lane takes: at best, and with bank conflicts. Eight-byte
+/// accesses go by half warps, 16-byte ones by quarters; lanes at the same word share it.
+pub(super) fn cycles(addresses: &L64, size: usize, mask: u32) -> (u64, u64) {
+    let lanes_a_phase = (128 / size.max(4)) as u32;
+    let words = size.div_ceil(4) as u64;
+    let (mut ideal, mut real) = (0, 0);
+    for phase in 0..32 / lanes_a_phase {
+        let part = mask & (u32::MAX >> (32 - lanes_a_phase)) << (phase * lanes_a_phase);
+        if part == 0 {
+            continue;
+        }
+        let mut first = [u64::MAX; 32];
+        let mut more: Vec<u64> = Vec::new();
+        let mut counts = [0u64; 32];
+        for lane in lanes(part) {
+            for word in addresses[lane] / 4..addresses[lane] / 4 + words {
+                let bank = (word % 32) as usize;
+                if first[bank] == u64::MAX {
+                    first[bank] = word;
+                    counts[bank] = 1;
+                } else if first[bank] != word && !more.contains(&word) {
+                    more.push(word);
+                    counts[bank] += 1;
+                }
+            }
+        }
+        ideal += 1;
+        real += counts.iter().max().copied().unwrap_or(1);
+    }
+    (ideal, real)
+}
+
+impl Context<'_> {
+    pub(super) fn count_shared(&mut self, addresses: &L64, size: usize, mask: u32) {
+        let (ideal, real) = cycles(addresses, size, mask);
+        self.counters.shared_requests += ideal;
+        self.counters.shared_cycles += real;
+    }
+}
+
+/// The allocation and offset of a lane's access to global memory.
+#[inline(always)]
+fn locate<'t>(
+    allocations: &'t [Allocation],
+    hint: &mut u32,
+    cx: &super::memory::Table,
+    address: u64,
+    (align, size): (usize, usize),
+    lane: usize,
+) -> Step<(&'t Allocation, usize)> {
+    if address & (align as u64 - 1) != 0 {
+        return trap(FaultKind::Misaligned, lane as u32, format!("{align} bytes at {address:#x}"));
+    }
+    if let Some(allocation) = allocations.get(*hint as usize)
+        && let Some(offset) = allocation.offset(address, size)
+    {
+        return Ok((allocation, offset));
+    }
+    match cx.find(address, size as u64) {
+        Ok(number) => {
+            *hint = number as u32;
+            let allocation = &allocations[number];
+            Ok((allocation, allocation.offset(address, size).unwrap_or(0)))
+        }
+        Err(fault) => Err(Box::new(Trap { kind: fault.kind, what: fault.message, lane: Some(lane as u32) })),
+    }
+}
+
+impl Warp {
+    fn addresses(&self, address: Address, mask: u32) -> Step<L64> {
+        match address.base {
+            Base::Narrow(r) => {
+                self.need32([r], mask)?;
+                Ok(self.r32(r).map(|a| u64::from(a.wrapping_add(address.offset as u32))))
+            }
+            Base::Wide(r) => {
+                self.need64([r], mask)?;
+                Ok(self.r64(r).map(|a| a.wrapping_add(address.offset as u64)))
+            }
+        }
+    }
+
+    /// Generic addresses: those of shared memory lie in their window.
+    fn space(&self, space: Space, addresses: &mut L64, mask: u32) -> Step<Space> {
+        if space != Space::Generic {
+            return Ok(space);
+        }
+        let shared = lanes(mask).filter(|l| addresses[*l] >> 40 == SHARED_WINDOW >> 40).count() as u32;
+        if shared == 0 {
+            return Ok(Space::Global);
+        }
+        if shared != mask.count_ones() {
+            let lane = mask.trailing_zeros();
+            return trap(FaultKind::OutOfBounds, lane, "lanes of one access in different spaces: not supported");
+        }
+        *addresses = addresses.map(|a| a.wrapping_sub(SHARED_WINDOW));
+        Ok(Space::Shared)
+    }
+
+    pub(super) fn load(&mut self, t: &Transfer, mask: u32, pc: u32, cx: &mut Context<'_>) -> Step<()> {
+        let mut addresses = self.addresses(t.address, mask)?;
+        let size = t.size();
+        let mut raw = [[0; 32]; 4];
+        match self.space(t.space, &mut addresses, mask)? {
+            Space::Shared => {
+                for lane in lanes(mask) {
+                    let words = cx.shared.read(addresses[lane], size, self.visitor(lane), lane as u32)?;
+                    for k in 0..size.div_ceil(4) {
+                        raw[k][lane] = words[k];
+                    }
+                }
+                cx.count_shared(&addresses, size, mask);
+            }
+            Space::Param => {
+                for lane in lanes(mask) {
+                    let at = addresses[lane].wrapping_sub(PARAM_WINDOW) as usize;
+                    let Some(bytes) = at.checked_add(size).and_then(|end| cx.params.get(at..end)) else {
+                        return trap(FaultKind::OutOfBounds, lane as u32, format!("byte {at} of the parameters"));
+                    };
+                    if at % size != 0 {
+                        return trap(FaultKind::Misaligned, lane as u32, format!("byte {at} of the parameters"));
+                    }
+                    for (i, byte) in bytes.iter().enumerate() {
+                        raw[i / 4][lane] |= u32::from(*byte) << (8 * (i % 4));
+                    }
+                }
+            }
+            _ => self.load_global(&addresses, size, mask, pc, cx, &mut raw)?,
+        }
+        self.receive(t, &raw, mask);
+        Ok(())
+    }
+
+    fn load_global(
+        &self,
+        addresses: &L64,
+        size: usize,
+        mask: u32,
+        pc: u32,
+        cx: &mut Context<'_>,
+        raw: &mut Raw,
+    ) -> Step<()> {
+        let mut sectors = Sectors::new();
+        let allocations = cx.table.allocations();
+        let hint = &mut cx.hints[pc as usize];
+        for lane in lanes(mask) {
+            let (allocation, offset) = locate(allocations, hint, cx.table, addresses[lane], (size, size), lane)?;
+            let missing = || {
+                let what = format!("reads {size} bytes at byte {offset} of an allocation, not all of them written");
+                trap(FaultKind::Uninitialised, lane as u32, what)
+            };
+            if size < 4 {
+                let Some(value) = allocation.part(offset, size) else { return missing() };
+                raw[0][lane] = value;
+            } else {
+                for k in 0..size / 4 {
+                    let Some(value) = allocation.word(offset + 4 * k) else { return missing() };
+                    raw[k][lane] = value;
+                }
+            }
+            if sectors.touch(addresses[lane] >> 5) {
+                cx.counters.unique_sectors_loaded += u64::from(allocation.first_load(offset, cx.stamp));
+            }
+        }
+        cx.counters.global_load_requests += 1;
+        cx.counters.global_sectors_loaded += sectors.count as u64;
+        cx.counters.global_bytes_loaded += size as u64 * u64::from(mask.count_ones());
+        Ok(())
+    }
+
+    /// What was loaded, into registers: extended where these are wider.
+    fn receive(&mut self, t: &Transfer, raw: &Raw, mask: u32) {
+        for (k, register) in t.registers.iter().enumerate() {
+            let value: L32 = match t.bytes {
+                8 => raw[2 * k],
+                4 => raw[k],
+                bytes => {
+                    let at = k * bytes;
+                    let (word, shift, free) = (at / 4, 8 * (at % 4), 32 - 8 * bytes as u32);
+                    let cut = raw[word].map(|x| (x >> shift) << free);
+                    if t.signed { cut.map(|x| ((x as i32) >> free) as u32) } else { cut.map(|x| x >> free) }
+                }
+            };
+            match register {
+                Reg::Word(r) => self.set32(*r, &value, mask),
+                Reg::Half(r) => self.set32(*r, &value.map(|x| x & 0xffff), mask),
+                Reg::Wide(r) if t.bytes == 8 => {
+                    let high = &raw[2 * k + 1];
+                    self.set64(*r, &std::array::from_fn(|i| u64::from(value[i]) | u64::from(high[i]) << 32), mask);
+                }
+                Reg::Wide(r) if t.signed => self.set64(*r, &value.map(|x| x as i32 as i64 as u64), mask),
+                Reg::Wide(r) => self.set64(*r, &value.map(u64::from), mask),
+                Reg::Pred(_) => {}
+            }
+        }
+    }
+
+    /// What registers hold, as it lies in memory.
+    fn send(&self, t: &Transfer, mask: u32) -> Step<Raw> {
+        let mut raw = [[0; 32]; 4];
+        for (k, register) in t.registers.iter().enumerate() {
+            let (low, high) = match register {
+                Reg::Word(r) | Reg::Half(r) => {
+                    self.need32([*r], mask)?;
+                    (*self.r32(*r), [0; 32])
+                }
+                Reg::Wide(r) => {
+                    self.need64([*r], mask)?;
+                    (self.r64(*r).map(|x| x as u32), self.r64(*r).map(|x| (x >> 32) as u32))
+                }
+                Reg::Pred(_) => ([0; 32], [0; 32]),
+            };
+            match t.bytes {
+                8 => (raw[2 * k], raw[2 * k + 1]) = (low, high),
+                4 => raw[k] = low,
+                bytes => {
+                    let at = k * bytes;
+                    let (word, shift, bits) = (at / 4, 8 * (at % 4), u32::MAX >> (32 - 8 * bytes));
+                    for i in 0..32 {
+                        raw[word][i] |= (low[i] & bits) << shift;
+                    }
+                }
+            }
+        }
+        Ok(raw)
+    }
+
+    pub(super) fn store(&mut self, t: &Transfer, mask: u32, pc: u32, cx: &mut Context<'_>) -> Step<()> {
+        let mut addresses = self.addresses(t.address, mask)?;
+        let size = t.size();
+        let raw = self.send(t, mask)?;
+        if self.space(t.space, &mut addresses, mask)? == Space::Shared {
+            for lane in lanes(mask) {
+                let data = raw.map(|word| word[lane]);
+                cx.shared.write(addresses[lane], size, data, self.visitor(lane), lane as u32)?;
+            }
+            cx.count_shared(&addresses, size, mask);
+            return Ok(());
+        }
+        let mut sectors = Sectors::new();
+        let allocations = cx.table.allocations();
+        let hint = &mut cx.hints[pc as usize];
+        for lane in lanes(mask) {
+            let (allocation, offset) = locate(allocations, hint, cx.table, addresses[lane], (size, size), lane)?;
+            if size < 4 {
+                allocation.set_part(offset, size, raw[0][lane]);
+            } else {
+                for k in 0..size / 4 {
+                    allocation.set_word(offset + 4 * k, raw[k][lane]);
+                }
+            }
+            if sectors.touch(addresses[lane] >> 5) {
+                cx.counters.unique_sectors_stored += u64::from(allocation.first_store(offset, cx.stamp));
+            }
+        }
+        cx.counters.global_store_requests += 1;
+        cx.counters.global_sectors_stored += sectors.count as u64;
+        cx.counters.global_bytes_stored += size as u64 * u64::from(mask.count_ones());
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the operands of one instruction")]
+    pub(super) fn copy_async(
+        &mut self,
+        to: Address,
+        from: Address,
+        size: usize,
+        source_size: Option<R32>,
+        mask: u32,
+        pc: u32,
+        cx: &mut Context<'_>,
+    ) -> Step<()> {
+        let (to, from) = (self.addresses(to, mask)?, self.addresses(from, mask)?);
+        let mut sizes = [size as u32; 32];
+        if let Some(r) = source_size {
+            self.need32([r], mask)?;
+            sizes = *self.r32(r);
+        }
+        let mut sectors = Sectors::new();
+        let allocations = cx.table.allocations();
+        for lane in lanes(mask) {
+            let available = sizes[lane] as usize;
+            if available > size {
+                let what = format!("a source of {available} bytes for a copy of {size}");
+                return trap(FaultKind::OutOfBounds, lane as u32, what);
+            }
+            let mut data = [0; 4];
+            if available > 0 {
+                let hint = &mut cx.hints[pc as usize];
+                let (allocation, offset) = locate(allocations, hint, cx.table, from[lane], (size, available), lane)?;
+                for i in 0..available {
+                    let Some(byte) = allocation.part(offset + i, 1) else {
+                        let what = format!("copies byte {} of an allocation, which was never written", offset + i);
+                        return trap(FaultKind::Uninitialised, lane as u32, what);
+                    };
+                    data[i / 4] |= byte << (8 * (i % 4));
+                }
+                if sectors.touch(from[lane] >> 5) {
+                    cx.counters.unique_sectors_loaded += u64::from(allocation.first_load(offset, cx.stamp));
+                }
+                cx.counters.global_bytes_loaded += available as u64;
+            }
+            cx.shared.copy(to[lane], size, data, self.visitor(lane), lane as u32)?;
+            let group = self.committed[lane];
+            self.in_flight.push(InFlight { lane: lane as u32, group, address: to[lane], size });
+        }
+        cx.counters.global_load_requests += u64::from(sectors.count > 0);
+        cx.counters.global_sectors_loaded += sectors.count as u64;
+        cx.count_shared(&to, size, mask);
+        Ok(())
+    }
+
+    /// The copies of all but the latest `most` groups arrive.
+    pub(super) fn wait_group(&mut self, most: Option<u32>, mask: u32, cx: &mut Context<'_>) {
+        let mut copies = std::mem::take(&mut self.in_flight);
+        copies.retain(|copy| {
+            let waits = mask >> copy.lane & 1 == 1;
+            let done = most.is_none_or(|most| copy.group + most < self.committed[copy.lane as usize]);
+            if waits && done {
+                cx.shared.arrive(copy.address, copy.size, self.visitor(copy.lane as usize));
+            }
+            !(waits && done)
+        });
+        self.in_flight = copies;
+    }
+
+    /// Addresses of the rows of `ldmatrix`.
+    pub(super) fn row_addresses(&self, address: Address, mask: u32) -> Step<L64> {
+        self.addresses(address, mask)
+    }
+}

@@ -1,0 +1,86 @@
+//! What each opcode computes, over the 32 lanes of a warp, found by the opcode's full text.
+//!
+//! All lanes are computed, whatever the active mask; the caller keeps those that count.
+
+mod compare;
+mod convert;
+mod float;
+mod halves;
+mod integer;
+
+pub(crate) use compare::{Test, combine, test};
+pub(crate) use float::NAN;
+
+use crate::ptx::program::{F32, F64, L32, L64, Narrow, Widen};
+
+/// A function over lanes, with its shape.
+#[derive(Clone, Copy)]
+pub(crate) enum Code {
+    Narrow3(F32),
+    Wide3(F64),
+    /// Narrow sources in the order written, then the wide one, wherever it is written.
+    Widen(Widen),
+    Narrow(Narrow),
+    Divide32(F32),
+    Divide64(F64),
+}
+
+/// An opcode: its function, and the bits of its destination and sources.
+pub(crate) struct Entry {
+    pub(crate) code: Code,
+    pub(crate) destination: u32,
+    pub(crate) sources: Vec<u32>,
+    /// Floating-point operations of single precision a lane.
+    pub(crate) flops: u8,
+}
+
+impl Entry {
+    /// `count` sources as wide as the destination.
+    pub(crate) fn same(bits: u32, count: usize, code: Code) -> Self {
+        Self { code, destination: bits, sources: vec![bits; count], flops: 0 }
+    }
+}
+
+/// The function of an opcode, found by its full text.
+pub(crate) fn entry(opcode: &str) -> Option<Entry> {
+    integer::entry(opcode)
+        .or_else(|| float::entry(opcode))
+        .or_else(|| convert::entry(opcode))
+        .or_else(|| halves::entry(opcode))
+}
+
+/// Applies a function to each lane of narrow registers.
+#[inline(always)]
+pub(crate) fn narrow(a: &L32, b: &L32, c: &L32, f: impl Fn(u32, u32, u32) -> u32) -> L32 {
+    let mut d = [0; 32];
+    for i in 0..32 {
+        d[i] = f(a[i], b[i], c[i]);
+    }
+    d
+}
+
+/// Applies a function to each lane of wide registers.
+#[inline(always)]
+pub(crate) fn wide(a: &L64, b: &L64, c: &L64, f: impl Fn(u64, u64, u64) -> u64) -> L64 {
+    let mut d = [0; 32];
+    for i in 0..32 {
+        d[i] = f(a[i], b[i], c[i]);
+    }
+    d
+}
+
+/// Applies a function of two narrow sources and a wide one.
+#[inline(always)]
+pub(crate) fn widen(a: &L32, b: &L32, c: &L64, f: impl Fn(u32, u32, u64) -> u64) -> L64 {
+    let mut d = [0; 32];
+    for i in 0..32 {
+        d[i] = f(a[i], b[i], c[i]);
+    }
+    d
+}
+
+/// Applies a function of a wide source.
+#[inline(always)]
+pub(crate) fn shrink(a: &L64, f: impl Fn(u64) -> u32) -> L32 {
+    a.map(f)
+}

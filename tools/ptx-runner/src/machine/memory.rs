@@ -1,0 +1,285 @@
+//! The device's global memory: allocations at made-up addresses, each byte marked when it is first written.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::fault::{Fault, FaultKind};
+
+/// The first address.
+const BASE: u64 = 0x7000_0000_0000;
+/// Bytes between allocations that belong to none.
+const GAP: u64 = 1 << 16;
+/// All four bytes of a word are initialised.
+const WHOLE: u8 = 0xf;
+
+/// Global memory. Addresses begin at 0x7000_0000_0000, are multiples of 256 and never used again, so that a use after
+/// free is found; between allocations lie gaps.
+#[derive(Debug)]
+pub struct Memory {
+    table: RwLock<Table>,
+    limit: u64,
+    launches: AtomicU32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// In the order of their addresses.
+    live: Vec<Allocation>,
+    freed: Vec<(u64, u64)>,
+    next: u64,
+    used: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Allocation {
+    base: u64,
+    len: u64,
+    words: Box<[AtomicU32]>,
+    /// A bit a byte of each word.
+    init: Box<[AtomicU8]>,
+    /// The launch that last loaded or stored each 32-byte sector.
+    loaded: Box<[AtomicU32]>,
+    stored: Box<[AtomicU32]>,
+}
+
+impl Allocation {
+    fn new(base: u64, len: u64) -> Self {
+        let (words, sectors) = (len.div_ceil(4) as usize, len.div_ceil(32) as usize);
+        Self {
+            base,
+            len,
+            words: bytemuck::zeroed_slice_box(words),
+            init: bytemuck::zeroed_slice_box(words),
+            loaded: bytemuck::zeroed_slice_box(sectors),
+            stored: bytemuck::zeroed_slice_box(sectors),
+        }
+    }
+
+    /// The offset of an access, if it lies within.
+    #[inline(always)]
+    pub(crate) fn offset(&self, address: u64, size: usize) -> Option<usize> {
+        let offset = address.wrapping_sub(self.base);
+        (offset < self.len && self.len - offset >= size as u64).then_some(offset as usize)
+    }
+
+    /// A word, if all its bytes are initialised.
+    #[inline(always)]
+    pub(crate) fn word(&self, offset: usize) -> Option<u32> {
+        (self.init[offset / 4].load(Relaxed) == WHOLE).then(|| self.words[offset / 4].load(Relaxed))
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_word(&self, offset: usize, value: u32) {
+        self.words[offset / 4].store(value, Relaxed);
+        self.init[offset / 4].store(WHOLE, Relaxed);
+    }
+
+    /// One or two bytes within a word, if they are initialised.
+    #[inline]
+    pub(crate) fn part(&self, offset: usize, size: usize) -> Option<u32> {
+        let (shift, bits) = (offset % 4, ((1 << size) - 1) as u8);
+        let initialised = self.init[offset / 4].load(Relaxed) >> shift;
+        let value = self.words[offset / 4].load(Relaxed) >> (8 * shift);
+        (initialised & bits == bits).then_some(value & (u32::MAX >> (32 - 8 * size)))
+    }
+
+    /// Other threads may write the word's other bytes.
+    #[inline]
+    pub(crate) fn set_part(&self, offset: usize, size: usize, value: u32) {
+        let shift = offset % 4;
+        let mask = (u32::MAX >> (32 - 8 * size)) << (8 * shift);
+        let change = |word| Some((word & !mask) | ((value << (8 * shift)) & mask));
+        let _ = self.words[offset / 4].fetch_update(Relaxed, Relaxed, change);
+        self.init[offset / 4].fetch_or((((1 << size) - 1) as u8) << shift, Relaxed);
+    }
+
+    /// Whether this launch loads the offset's sector for the first time.
+    #[inline]
+    pub(crate) fn first_load(&self, offset: usize, launch: u32) -> bool {
+        let cell = &self.loaded[offset / 32];
+        cell.load(Relaxed) != launch && cell.swap(launch, Relaxed) != launch
+    }
+
+    /// Whether this launch stores to the offset's sector for the first time.
+    #[inline]
+    pub(crate) fn first_store(&self, offset: usize, launch: u32) -> bool {
+        let cell = &self.stored[offset / 32];
+        cell.load(Relaxed) != launch && cell.swap(launch, Relaxed) != launch
+    }
+}
+
+impl Table {
+    pub(crate) fn allocations(&self) -> &[Allocation] {
+        &self.live
+    }
+
+    /// The number of the allocation that holds the whole access.
+    pub(crate) fn find(&self, address: u64, size: u64) -> Result<usize, Fault> {
+        let after = self.live.partition_point(|a| a.base <= address);
+        if let Some(a) = self.live[..after].last()
+            && address - a.base < a.len
+            && a.len - (address - a.base) >= size
+        {
+            return Ok(after - 1);
+        }
+        let within = |base: u64, len: u64| address >= base && address < base + len;
+        let (kind, what) = if self.freed.iter().any(|(base, len)| within(*base, *len)) {
+            (FaultKind::Freed, "memory that was freed".to_string())
+        } else {
+            let near = self.live.iter().min_by_key(|a| address.abs_diff(a.base).min(address.abs_diff(a.base + a.len)));
+            let near = near.map_or("; nothing is allocated".to_string(), |a| {
+                let offset = i128::from(address) - i128::from(a.base);
+                format!("; the nearest allocation has {} bytes, and this is its byte {offset}", a.len)
+            });
+            (FaultKind::OutOfBounds, format!("out of bounds{near}"))
+        };
+        Err(Fault { kind, message: format!("{size} bytes at {address:#x}: {what}") })
+    }
+}
+
+impl Memory {
+    /// A memory of so many bytes.
+    pub fn new(limit: u64) -> Self {
+        let table = Table { live: Vec::new(), freed: Vec::new(), next: BASE, used: 0 };
+        Self { table: RwLock::new(table), limit, launches: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn table_mut(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// A number for a launch, not 0.
+    pub(crate) fn stamp(&self) -> u32 {
+        self.launches.fetch_add(1, Relaxed).wrapping_add(1).max(1)
+    }
+
+    /// Takes memory; `None` where the limit does not allow it, and of no bytes.
+    pub fn alloc(&self, bytes: u64) -> Option<u64> {
+        let mut table = self.table_mut();
+        if bytes == 0 || bytes > self.limit - table.used {
+            return None;
+        }
+        let base = table.next;
+        table.next = (base + bytes).next_multiple_of(256) + GAP;
+        table.used += bytes;
+        table.live.push(Allocation::new(base, bytes));
+        Some(base)
+    }
+
+    /// Gives memory back.
+    ///
+    /// # Errors
+    /// The address is none that `alloc` gave, or was freed before.
+    pub fn free(&self, address: u64) -> Result<(), Fault> {
+        let mut table = self.table_mut();
+        match table.live.binary_search_by_key(&address, |a| a.base) {
+            Ok(at) => {
+                let gone = table.live.remove(at);
+                table.used -= gone.len;
+                table.freed.push((gone.base, gone.len));
+                Ok(())
+            }
+            Err(_) => {
+                let twice = table.freed.iter().any(|(base, _)| *base == address);
+                let what = if twice { "was freed before" } else { "is no allocation" };
+                Err(Fault { kind: FaultKind::Freed, message: format!("free of {address:#x}, which {what}") })
+            }
+        }
+    }
+
+    /// Bytes in use.
+    pub fn used(&self) -> u64 {
+        self.table().used
+    }
+
+    /// The allocations in use: address and bytes.
+    pub fn live(&self) -> Vec<(u64, u64)> {
+        self.table().live.iter().map(|a| (a.base, a.len)).collect()
+    }
+
+    /// Writes bytes.
+    ///
+    /// # Errors
+    /// Not all of them lie in one allocation.
+    pub fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
+        self.each(address, bytes.len() as u64, |at, len| {
+            let mut word = [0; 4];
+            word[..len].copy_from_slice(&bytes[at..at + len]);
+            u32::from_le_bytes(word)
+        })
+    }
+
+    /// Sets bytes to one value.
+    ///
+    /// # Errors
+    /// Not all of them lie in one allocation.
+    pub fn fill(&self, address: u64, byte: u8, len: u64) -> Result<(), Fault> {
+        self.each(address, len, |_, _| u32::from_le_bytes([byte; 4]))
+    }
+
+    /// Writes word by word, or byte by byte at ragged ends; `f` gives the bytes from an index on.
+    fn each(&self, address: u64, len: u64, f: impl Fn(usize, usize) -> u32) -> Result<(), Fault> {
+        if len == 0 {
+            return Ok(());
+        }
+        let table = self.table();
+        let allocation = &table.live[table.find(address, len)?];
+        let start = (address - allocation.base) as usize;
+        let mut at = 0;
+        while at < len as usize {
+            if (start + at) % 4 == 0 && len as usize - at >= 4 {
+                allocation.set_word(start + at, f(at, 4));
+                at += 4;
+            } else {
+                allocation.set_part(start + at, 1, f(at, 1));
+                at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads bytes.
+    ///
+    /// # Errors
+    /// Not all of them lie in one allocation, or one was never written.
+    pub fn read(&self, address: u64, out: &mut [u8]) -> Result<(), Fault> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let table = self.table();
+        let allocation = &table.live[table.find(address, out.len() as u64)?];
+        let start = (address - allocation.base) as usize;
+        let mut at = 0;
+        while at < out.len() {
+            let whole = (start + at) % 4 == 0 && out.len() - at >= 4;
+            let len = if whole { 4 } else { 1 };
+            let found = if whole { allocation.word(start + at) } else { allocation.part(start + at, 1) };
+            let Some(value) = found else {
+                let message =
+                    format!("byte {} of the {} at {:#x} was never written", start + at, allocation.len, allocation.base);
+                return Err(Fault { kind: FaultKind::Uninitialised, message });
+            };
+            out[at..at + len].copy_from_slice(&value.to_le_bytes()[..len]);
+            at += len;
+        }
+        Ok(())
+    }
+
+    /// Copies bytes, which must have been written; the ranges may overlap.
+    ///
+    /// # Errors
+    /// As `read` and `write`.
+    pub fn copy(&self, from: u64, to: u64, len: u64) -> Result<(), Fault> {
+        if len == 0 {
+            return Ok(());
+        }
+        self.table().find(from, len)?;
+        let mut bytes = vec![0; len as usize];
+        self.read(from, &mut bytes)?;
+        self.write(to, &bytes)
+    }
+}

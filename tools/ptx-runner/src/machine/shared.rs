@@ -1,0 +1,250 @@
+//! The shared memory of a block, with what is needed to find races.
+//!
+//! Memory is watched in granules, as wide as the kernel's least access. A granule remembers its last writer and its
+//! readers since the last barrier, each as a stamp: the barrier interval (epoch), the interval between warp barriers, and
+//! the thread. Two accesses by different threads, one of them a write, race unless a barrier of the block lies between,
+//! or `bar.warp.sync` where both threads are of one warp. This holds for every order in which warps may run, not only
+//! for the order in which they did.
+
+use super::fault::{FaultKind, Step, trap};
+use crate::ptx::program::SharedArray;
+
+/// A copy in flight, instead of an epoch.
+const IN_FLIGHT: u64 = u32::MAX as u64;
+/// Bytes between arrays.
+const GAP: u64 = IN_FLIGHT - 1;
+/// Instead of a thread: several lanes of warp `who - SEVERAL`.
+const SEVERAL: u64 = 1024;
+/// Instead of a thread: several warps.
+const MANY: u64 = 2047;
+
+/// epoch: 32 bits, interval between warp barriers: 21 bits, thread: 11 bits.
+fn stamp(epoch: u64, interval: u64, who: u64) -> u64 {
+    epoch << 32 | (interval & 0x1f_ffff) << 11 | who
+}
+
+fn epoch(stamp: u64) -> u64 {
+    stamp >> 32
+}
+
+fn interval(stamp: u64) -> u64 {
+    stamp >> 11 & 0x1f_ffff
+}
+
+fn who(stamp: u64) -> u64 {
+    stamp & 0x7ff
+}
+
+/// Who accesses: the thread of the block, and its warp's interval.
+#[derive(Clone, Copy)]
+pub(crate) struct Visitor {
+    pub(crate) thread: u32,
+    pub(crate) interval: u32,
+}
+
+pub(crate) struct Shared {
+    bytes: Vec<u8>,
+    arrays: Vec<SharedArray>,
+    /// log2 of the bytes of a granule.
+    shift: u32,
+    writes: Vec<u64>,
+    reads: Vec<u64>,
+    /// The current interval between barriers of the block; it never repeats, not in the next block either.
+    epoch: u64,
+    /// The block's first interval: what was written before is not initialised.
+    first: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(arrays: &[SharedArray], granule: usize) -> Self {
+        let end = arrays.iter().map(|a| (a.start + a.len) as usize).max().unwrap_or(0).next_multiple_of(16);
+        let shift = granule.trailing_zeros();
+        let mut writes = vec![stamp(GAP, 0, 0); end >> shift];
+        for array in arrays {
+            let last = ((array.start + array.len) as usize) >> shift;
+            writes[array.start as usize >> shift..last].fill(0);
+        }
+        let reads = vec![0; end >> shift];
+        Self { bytes: vec![0; end], arrays: arrays.to_vec(), shift, writes, reads, epoch: 1, first: 1 }
+    }
+
+    /// Forgets what the last block left.
+    pub(crate) fn start_block(&mut self) {
+        self.epoch += 1;
+        self.first = self.epoch;
+    }
+
+    /// All threads of the block came to a barrier.
+    pub(crate) fn barrier(&mut self) {
+        self.epoch += 1;
+    }
+
+    /// The granules of an access, which must be aligned and within an array.
+    #[inline(always)]
+    fn granules(&self, address: u64, size: usize, lane: u32) -> Step<std::ops::Range<usize>> {
+        if address % size as u64 != 0 {
+            return trap(FaultKind::Misaligned, lane, format!("{size} bytes at shared address {address:#x}"));
+        }
+        if address >= self.bytes.len() as u64 || self.bytes.len() as u64 - address < size as u64 {
+            return trap(FaultKind::OutOfBounds, lane, self.place(address));
+        }
+        let start = address as usize >> self.shift;
+        Ok(start..start + (size >> self.shift))
+    }
+
+    /// Reads up to 16 bytes as words; fewer than four fill the low end of the first.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, address: u64, size: usize, by: Visitor, lane: u32) -> Step<[u32; 4]> {
+        for g in self.granules(address, size, lane)? {
+            self.note_read(g, by, lane)?;
+        }
+        let at = address as usize;
+        let mut words = [0; 4];
+        if size >= 4 {
+            for (word, bytes) in words.iter_mut().zip(self.bytes[at..at + size].chunks_exact(4)) {
+                *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+            }
+        } else {
+            for (i, byte) in self.bytes[at..at + size].iter().enumerate() {
+                words[0] |= u32::from(*byte) << (8 * i);
+            }
+        }
+        Ok(words)
+    }
+
+    #[inline(always)]
+    pub(crate) fn write(&mut self, address: u64, size: usize, data: [u32; 4], by: Visitor, lane: u32) -> Step<()> {
+        for g in self.granules(address, size, lane)? {
+            self.note_write(g, by, lane)?;
+            self.writes[g] = stamp(self.epoch, by.interval.into(), by.thread.into());
+        }
+        self.put(address as usize, size, data);
+        Ok(())
+    }
+
+    /// The copy of `cp.async`: in flight until `arrive`.
+    pub(crate) fn copy(&mut self, address: u64, size: usize, data: [u32; 4], by: Visitor, lane: u32) -> Step<()> {
+        for g in self.granules(address, size, lane)? {
+            self.note_write(g, by, lane)?;
+            self.writes[g] = stamp(IN_FLIGHT, by.interval.into(), by.thread.into());
+        }
+        self.put(address as usize, size, data);
+        Ok(())
+    }
+
+    /// A copy that its thread has waited for: that thread may read it now, others after a barrier.
+    pub(crate) fn arrive(&mut self, address: u64, size: usize, by: Visitor) {
+        let start = address as usize >> self.shift;
+        for g in start..start + (size >> self.shift) {
+            self.writes[g] = stamp(self.epoch, by.interval.into(), by.thread.into());
+        }
+    }
+
+    #[inline(always)]
+    fn put(&mut self, at: usize, size: usize, data: [u32; 4]) {
+        let bytes: &mut [u8] = &mut self.bytes[at..at + size];
+        if size >= 4 {
+            for (word, bytes) in data.iter().zip(bytes.chunks_exact_mut(4)) {
+                bytes.copy_from_slice(&word.to_le_bytes());
+            }
+        } else {
+            bytes.copy_from_slice(&data[0].to_le_bytes()[..size]);
+        }
+    }
+
+    #[inline(always)]
+    fn note_read(&mut self, g: usize, by: Visitor, lane: u32) -> Step<()> {
+        let written = self.writes[g];
+        if epoch(written) >= self.epoch {
+            self.after_write(g, by, lane, "reads")?;
+        } else if epoch(written) < self.first {
+            return trap(FaultKind::Uninitialised, lane, self.place((g << self.shift) as u64));
+        }
+        let (before, me) = (self.reads[g], stamp(self.epoch, by.interval.into(), by.thread.into()));
+        if before != me {
+            self.reads[g] = if epoch(before) == self.epoch { joined(before, me) } else { me };
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn note_write(&mut self, g: usize, by: Visitor, lane: u32) -> Step<()> {
+        if epoch(self.writes[g]) >= self.epoch {
+            self.after_write(g, by, lane, "writes")?;
+        }
+        let read = self.reads[g];
+        if epoch(read) == self.epoch {
+            self.after_read(g, by, lane)?;
+        }
+        Ok(())
+    }
+
+    /// An access to what was written in this interval, or is in flight.
+    fn after_write(&self, g: usize, by: Visitor, lane: u32, does: &str) -> Step<()> {
+        let written = self.writes[g];
+        let place = || self.place((g << self.shift) as u64);
+        if epoch(written) == GAP {
+            return trap(FaultKind::OutOfBounds, lane, place());
+        }
+        if epoch(written) == IN_FLIGHT {
+            let what = format!("{}: {does} what a copy of thread {} still writes", place(), who(written));
+            return trap(FaultKind::Race, lane, what);
+        }
+        if who(written) == by.thread.into() || ordered(written, by) {
+            return Ok(());
+        }
+        let what = format!("{}: {does} what thread {} wrote, with no barrier between", place(), who(written));
+        trap(FaultKind::Race, lane, what)
+    }
+
+    /// A write to what was read in this interval.
+    #[inline(always)]
+    fn after_read(&self, g: usize, by: Visitor, lane: u32) -> Step<()> {
+        let read = self.reads[g];
+        if who(read) == u64::from(by.thread) || ordered(read, by) {
+            return Ok(());
+        }
+        let reader = match who(read) {
+            thread @ 0..SEVERAL => format!("thread {thread}"),
+            MANY => "threads of several warps".into(),
+            warp => format!("threads of warp {}", warp - SEVERAL),
+        };
+        let place = self.place((g << self.shift) as u64);
+        trap(FaultKind::Race, lane, format!("{place}: writes what {reader} read, with no barrier between"))
+    }
+
+    /// A shared address in words.
+    fn place(&self, address: u64) -> String {
+        match self.arrays.iter().rev().find(|a| u64::from(a.start) <= address) {
+            Some(a) => format!("byte {} of shared array {} of {} bytes", address - u64::from(a.start), a.name, a.len),
+            None => format!("shared address {address:#x}, which no array has"),
+        }
+    }
+}
+
+/// The warp of a stamp, if it is one.
+fn warp(stamp: u64) -> Option<u64> {
+    match who(stamp) {
+        thread @ 0..SEVERAL => Some(thread / 32),
+        MANY => None,
+        several => Some(several - SEVERAL),
+    }
+}
+
+/// Whether a barrier of the visitor's warp came after the stamp, which is of the same warp.
+fn ordered(stamp: u64, by: Visitor) -> bool {
+    warp(stamp) == Some(u64::from(by.thread / 32)) && interval(stamp) < u64::from(by.interval)
+}
+
+/// The readers before and one more, of the same epoch. Of one warp only the latest interval counts: the earlier ones lie
+/// before its barrier.
+fn joined(before: u64, me: u64) -> u64 {
+    let one = warp(me).unwrap_or(0);
+    if warp(before) != Some(one) {
+        return stamp(epoch(me), interval(me), MANY);
+    }
+    if interval(before) < interval(me) || who(before) == who(me) {
+        return me;
+    }
+    stamp(epoch(me), interval(me), SEVERAL + one)
+}

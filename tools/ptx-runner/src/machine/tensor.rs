@@ -1,0 +1,131 @@
+//! `ldmatrix` and `mma.sync`, laid out over the lanes as the PTX ISA says.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use super::block::Context;
+use super::fault::Step;
+use super::lanes::NAN;
+use super::warp::{Warp, lanes};
+use crate::ptx::program::*;
+
+impl Warp {
+    pub(super) fn matrix(&mut self, op: &Op, cx: &mut Context<'_>) -> Step<()> {
+        match op {
+            Op::LoadMatrix { d, transposed, address } => self.load_matrix(d, *transposed, *address, cx),
+            Op::Mma { bf16, d, a, b, c } => self.multiply(*bf16, d, a, b, c, cx),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lanes 8i to 8i + 7 give the addresses of the eight rows of matrix i. Lane l receives the elements 2 (l mod 4) and
+    /// the next of row l / 4; of column l / 4 where the matrix is transposed.
+    fn load_matrix(&mut self, d: &[R32], transposed: bool, address: Address, cx: &mut Context<'_>) -> Step<()> {
+        let givers = u32::MAX >> (32 - 8 * d.len());
+        let addresses = self.row_addresses(address, givers)?;
+        let mut rows = [[0; 4]; 32];
+        for lane in lanes(givers) {
+            rows[lane] = cx.shared.read(addresses[lane], 16, self.visitor(lane), lane as u32)?;
+            // The row goes to several lanes.
+            cx.shared.read(addresses[lane], 16, self.visitor(lane ^ 1), lane as u32)?;
+        }
+        cx.count_shared(&addresses, 16, givers);
+        for (i, d) in d.iter().enumerate() {
+            let element = |row: usize, column: usize| (rows[8 * i + row][column / 2] >> (16 * (column % 2))) & 0xffff;
+            let value = std::array::from_fn(|lane| {
+                let (q, r) = (lane / 4, lane % 4 * 2);
+                if transposed {
+                    element(r, q) | element(r + 1, q) << 16
+                } else {
+                    element(q, r) | element(q, r + 1) << 16
+                }
+            });
+            self.set32(*d, &value, u32::MAX);
+        }
+        Ok(())
+    }
+
+    /// m16n8k16: the exact products are summed in double precision and rounded once. Real tensor cores round in other
+    /// places.
+    fn multiply(
+        &mut self,
+        bf16: bool,
+        d: &[R32; 4],
+        a: &[R32; 4],
+        b: &[R32; 2],
+        c: &[R32; 4],
+        cx: &mut Context<'_>,
+    ) -> Step<()> {
+        self.need32(*a, u32::MAX)?;
+        self.need32(*b, u32::MAX)?;
+        self.need32(*c, u32::MAX)?;
+        let (a, b) = (a.map(|r| values(self.r32(r), bf16)), b.map(|r| values(self.r32(r), bf16)));
+        let c = c.map(|r| self.r32(r).map(f32::from_bits));
+        let mut rows = [[0.0; 16]; 16];
+        let mut columns = [[0.0; 8]; 16];
+        let mut sums = [[0.0; 8]; 16];
+        for lane in 0..32 {
+            let (q, r) = (lane / 4, lane % 4 * 2);
+            for j in 0..2 {
+                rows[q][r + j] = a[0][2 * lane + j];
+                rows[q + 8][r + j] = a[1][2 * lane + j];
+                rows[q][r + 8 + j] = a[2][2 * lane + j];
+                rows[q + 8][r + 8 + j] = a[3][2 * lane + j];
+                columns[r + j][q] = b[0][2 * lane + j];
+                columns[r + 8 + j][q] = b[1][2 * lane + j];
+                sums[q][r + j] = f64::from(c[j][lane]);
+                sums[q + 8][r + j] = f64::from(c[2 + j][lane]);
+            }
+        }
+        product(&rows, &columns, &mut sums);
+        for (i, d) in d.iter().enumerate() {
+            let value = std::array::from_fn(|lane| {
+                let sum = sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2] as f32;
+                if sum.is_nan() { NAN } else { sum.to_bits() }
+            });
+            self.set32(*d, &value, u32::MAX);
+        }
+        cx.counters.mma_flops += 2 * 16 * 8 * 16;
+        Ok(())
+    }
+}
+
+/// Both halves of each lane's register, the low one first.
+fn values(register: &L32, bf16: bool) -> [f64; 64] {
+    let bits: [u32; 64] = std::array::from_fn(|i| register[i / 2] >> (16 * (i % 2)) & 0xffff);
+    if bf16 {
+        return bits.map(|x| f64::from(f32::from_bits(x << 16)));
+    }
+    let mut wide = [0f32; 64];
+    bits.map(|x| f16::from_bits(x as u16)).convert_to_f32_slice(&mut wide);
+    wide.map(f64::from)
+}
+
+type Rows = [[f64; 16]; 16];
+type Columns = [[f64; 8]; 16];
+
+#[inline(always)]
+fn portable(a: &Rows, b: &Columns, sums: &mut Columns) {
+    for (a, sums) in a.iter().zip(sums) {
+        for (a, b) in a.iter().zip(b) {
+            for (sum, b) in sums.iter_mut().zip(b) {
+                // The product is exact.
+                *sum += a * b;
+            }
+        }
+    }
+}
+
+/// `sums += a b`
+fn product(a: &Rows, b: &Columns, sums: &mut Columns) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn wide(a: &Rows, b: &Columns, sums: &mut Columns) {
+            portable(a, b, sums);
+        }
+        // SAFETY: the processor has AVX2.
+        return unsafe { wide(a, b, sums) };
+    }
+    portable(a, b, sums);
+}

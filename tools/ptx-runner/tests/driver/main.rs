@@ -1,0 +1,128 @@
+//! The driver's functions through cudarc, held to NVIDIA's "CUDA Driver API" reference.
+
+#![expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "every call is one; the pointers are to locals that outlive them"
+)]
+
+mod device;
+mod faults;
+mod graphs;
+mod memory;
+mod modules;
+mod streams;
+
+use std::ffi::{CString, c_void};
+
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys::{self, CUcontext, CUdeviceptr, CUfunction, CUresult, CUstream};
+use ptx_runner::{Configured, Device};
+
+/// `add` adds v to n words from p on, a thread each; `far` stores beyond them; `odd` stores at p + 1.
+const PTX: &str = "
+.version 7.0
+.target sm_75
+.address_size 64
+.visible .entry add(.param .u64 p, .param .u32 v)
+{
+    .reg .b32 %r<5>;
+    .reg .b64 %rd<4>;
+    ld.param.u64 %rd1, [p];
+    ld.param.u32 %r1, [v];
+    mov.u32 %r2, %tid.x;
+    mul.wide.u32 %rd2, %r2, 4;
+    add.s64 %rd3, %rd1, %rd2;
+    ld.global.u32 %r3, [%rd3];
+    add.s32 %r4, %r3, %r1;
+    st.global.u32 [%rd3], %r4;
+    ret;
+}
+.visible .entry far(.param .u64 p)
+{
+    .reg .b32 %r<2>;
+    .reg .b64 %rd<2>;
+    ld.param.u64 %rd1, [p];
+    mov.u32 %r1, 7;
+    st.global.u32 [%rd1+1048576], %r1;
+    ret;
+}
+.visible .entry odd(.param .u64 p)
+{
+    .reg .b32 %r<2>;
+    .reg .b64 %rd<2>;
+    ld.param.u64 %rd1, [p];
+    mov.u32 %r1, 7;
+    st.global.u32 [%rd1+1], %r1;
+    ret;
+}
+";
+
+/// A device of one's own with a current context.
+struct Gpu {
+    context: CUcontext,
+    _mine: Configured,
+}
+
+fn gpu(device: Device) -> Gpu {
+    let mine = ptx_runner::configure(device).expect("the library is built with this test");
+    result::init().unwrap();
+    let context = unsafe { result::primary_ctx::retain(0) }.unwrap();
+    unsafe { result::ctx::set_current(context) }.unwrap();
+    Gpu { context, _mine: mine }
+}
+
+fn default_gpu() -> Gpu {
+    gpu(Device::default())
+}
+
+fn load(ptx: &str) -> Result<sys::CUmodule, DriverError> {
+    let text = CString::new(ptx).unwrap();
+    unsafe { result::module::load_data(text.as_ptr().cast()) }
+}
+
+fn function(name: &str) -> CUfunction {
+    let module = load(PTX).unwrap();
+    unsafe { result::module::get_function(module, CString::new(name).unwrap()) }.unwrap()
+}
+
+fn launch(function: CUfunction, threads: u32, stream: CUstream, params: &mut [*mut c_void]) -> Result<(), DriverError> {
+    unsafe { result::launch_kernel(function, (1, 1, 1), (threads, 1, 1), 0, stream, params) }
+}
+
+/// `add`, of `v` to 4 words.
+fn add(function: CUfunction, mut at: CUdeviceptr, mut v: u32, stream: CUstream) {
+    launch(function, 4, stream, &mut [(&raw mut at).cast(), (&raw mut v).cast()]).unwrap();
+}
+
+fn stream() -> CUstream {
+    result::stream::create(result::stream::StreamKind::NonBlocking).unwrap()
+}
+
+/// Memory with these words, written and waited for.
+fn words(values: &[u32]) -> CUdeviceptr {
+    let at = unsafe { result::malloc_sync(size_of_val(values)) }.unwrap();
+    unsafe { result::memcpy_htod_sync(at, values) }.unwrap();
+    result::ctx::synchronize().unwrap();
+    at
+}
+
+/// The four words there, without waiting for any stream but the default one.
+fn read(at: CUdeviceptr) -> [u32; 4] {
+    let mut values = [0; 4];
+    unsafe { result::memcpy_dtoh_sync(&mut values, at) }.unwrap();
+    values
+}
+
+/// The code of an error and what the driver says of it.
+fn error<T>(result: Result<T, DriverError>) -> (CUresult, String) {
+    let e = result.map(|_| ()).expect_err("it should fail");
+    (e.0, e.error_string().unwrap().to_str().unwrap().to_owned())
+}
+
+/// That a call fails with a code and says something of it.
+#[track_caller]
+fn refused<T>(result: Result<T, DriverError>, code: CUresult, says: &str) {
+    let (found, text) = error(result);
+    assert_eq!(found, code, "{text}");
+    assert!(text.contains(says), "{text:?} does not say {says:?}");
+}
