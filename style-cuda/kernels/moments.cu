@@ -68,10 +68,10 @@ struct MomentsBwd {
 };
 static_assert(sizeof(MomentsBwd) == 88, "as in moments.rs");
 
-// dmean + ddeviation (x - mean) / deviation, of a channel.
-#define BACK(channel, x) \
-    (a.dmean[channel] + (a.deviation && a.deviation[channel] >= SMALLEST_NORMAL \
-        ? a.ddeviation[channel] * (((x) - a.mean[channel]) / a.deviation[channel]) : 0.0f))
+// t (dmean + ddeviation (x - mean) / deviation), of a channel; what has no weight is not divided.
+#define BACK(channel, x, t) \
+    ((t) * a.dmean[channel] + (a.deviation && a.deviation[channel] >= SMALLEST_NORMAL \
+        ? a.ddeviation[channel] * ((t) * ((x) - a.mean[channel]) / a.deviation[channel]) : 0.0f))
 
 // A thread a piece.
 KERNEL(256) moments_bwd(MomentsBwd a) {
@@ -82,7 +82,7 @@ KERNEL(256) moments_bwd(MomentsBwd a) {
     float t = a.t ? a.t[position] : own(a.even);
     UNROLL for (u32 k = 0; k < 8; k++) {
         u32 channel = (u32)(i % lanes) * 8 + k;
-        x.v[k] = channel < a.channels ? t * BACK(channel, x.v[k]) : 0.0f;
+        x.v[k] = channel < a.channels ? BACK(channel, x.v[k], t) : 0.0f;
     }
     put(a.dx, a.dx_type, a.acc, i, x);
 }
@@ -92,6 +92,6 @@ KERNEL(256) moments_bwd_few(MomentsBwd a) {
     u64 i = global_thread(), position = i / a.stride;
     if (position >= a.positions) return;
     u32 channel = i % a.stride;
-    float t = a.t ? a.t[position] : own(a.even), v = t * BACK(channel, ((const float *)a.x)[i]), *dx = (float *)a.dx + i;
+    float t = a.t ? a.t[position] : own(a.even), v = BACK(channel, ((const float *)a.x)[i], t), *dx = (float *)a.dx + i;
     *dx = a.acc == ADD ? *dx + v : v;
 }
