@@ -2,18 +2,17 @@
 
 #![allow(dead_code)] // each program that includes this uses its part
 
-use style_core::ops::{Conv2d, Conv2dOps, Epilogue};
-use style_core::{Acc, Result, Shape, Storage};
-use style_cpu::{Cpu, Gate, Tensor};
+use style_core::ops::{Conv2d, Epilogue};
+use style_core::{Acc, Backend, Result, Shape};
 use testkit::Rng;
 
 use super::random::{convolutions, he_weights};
 
-/// A tensor of random values in -1..1.
-pub(crate) fn random(backend: &Cpu, shape: Shape) -> Result<Tensor> {
+/// Features of random values in -1..1.
+pub(crate) fn random<B: Backend>(backend: &B, shape: Shape) -> Result<B::Tensor> {
     let mut rng = Rng::new("tensor");
     let values: Vec<f32> = (0..shape.len()).map(|_| rng.unit() as f32).collect();
-    let mut tensor = backend.tensor(shape)?;
+    let mut tensor = backend.features(shape)?;
     backend.upload(&values, &mut tensor)?;
     Ok(tensor)
 }
@@ -37,24 +36,24 @@ pub(crate) fn conv_name(op: &Conv2d) -> String {
 }
 
 /// All that a convolution touches, in both directions.
-pub(crate) struct Conv {
-    filter: <Cpu as Conv2dOps>::Filter,
-    gate: Gate,
-    x: Tensor,
-    y: Tensor,
-    workspace: <Cpu as Storage>::Workspace,
+pub(crate) struct Conv<B: Backend> {
+    filter: B::Filter,
+    gate: B::Gate,
+    x: B::Tensor,
+    y: B::Tensor,
+    workspace: B::Workspace,
 }
 
-impl Conv {
+impl<B: Backend> Conv<B> {
     /// With a gate that has been through a forward pass, so that half of it is open.
-    pub(crate) fn new(backend: &Cpu, op: &Conv2d) -> Result<Self> {
+    pub(crate) fn new(backend: &B, op: &Conv2d) -> Result<Self> {
         let weight = he_weights(op.in_channels, op.out_channels, &mut Rng::new("filter"));
         let bias = vec![0.0; op.out_channels];
         let mut conv = Self {
             filter: backend.pack(op.in_channels, op.out_channels, &weight, &bias)?,
             gate: backend.gate(op.output())?,
             x: random(backend, op.input())?,
-            y: backend.tensor(op.output())?,
+            y: backend.features(op.output())?,
             workspace: backend.workspace(backend.conv2d_workspace(op))?,
         };
         conv.forward(backend, op)?;
@@ -62,13 +61,13 @@ impl Conv {
     }
 
     /// With bias, ReLU and gate, as in an iteration.
-    pub(crate) fn forward(&mut self, backend: &Cpu, op: &Conv2d) -> Result<()> {
+    pub(crate) fn forward(&mut self, backend: &B, op: &Conv2d) -> Result<()> {
         let Self { filter, gate, x, y, workspace } = self;
         backend.conv2d_fwd(op, x, filter, Epilogue::ReluGate(gate), y, workspace)
     }
 
     /// Backward-data through the gate, as in an iteration.
-    pub(crate) fn backward(&mut self, backend: &Cpu, op: &Conv2d) -> Result<()> {
+    pub(crate) fn backward(&mut self, backend: &B, op: &Conv2d) -> Result<()> {
         let Self { filter, gate, x, y, workspace } = self;
         backend.conv2d_bwd(op, y, Some(gate), filter, Acc::Store, x, workspace)
     }

@@ -165,6 +165,34 @@ impl Entered<'_> {
     }
 }
 
+/// A mark in a stream, with the time at which the device came to it.
+pub(crate) struct Event(sys::CUevent);
+
+impl Event {
+    /// Marks where the stream is now.
+    pub(crate) fn record(entered: &Entered<'_>) -> Result<Self> {
+        let failed = |e| failed("taking the time", e);
+        let event = Self(result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT).map_err(failed)?);
+        // SAFETY: both are of this context and alive.
+        unsafe { result::event::record(event.0, entered.stream()) }.map_err(failed)?;
+        Ok(event)
+    }
+
+    /// The time from this to another, in milliseconds, once the device has come to that.
+    pub(crate) fn milliseconds_to(&self, end: &Self, _entered: &Entered<'_>) -> Result<f32> {
+        // SAFETY: both were recorded, in the context that is current.
+        unsafe { result::event::synchronize(end.0).and_then(|()| result::event::elapsed(self.0, end.0)) }
+            .map_err(|e| failed("taking the time", e))
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: made by `create`, used nowhere else.
+        let _ = unsafe { result::event::destroy(self.0) };
+    }
+}
+
 /// A graph as recorded.
 struct Template(sys::CUgraph);
 

@@ -45,7 +45,7 @@ pub fn devices() -> Result<Vec<Device>> {
 }
 
 /// Every function of the driver that this crate calls.
-const FUNCTIONS: [&str; 33] = [
+const FUNCTIONS: [&str; 38] = [
     "cuInit",
     "cuDriverGetVersion",
     "cuDeviceGetCount",
@@ -77,6 +77,11 @@ const FUNCTIONS: [&str; 33] = [
     "cuMemcpyDtoDAsync_v2",
     "cuMemsetD8Async",
     "cuLaunchKernel",
+    "cuEventCreate",
+    "cuEventRecord",
+    "cuEventSynchronize",
+    "cuEventElapsedTime",
+    "cuEventDestroy_v2",
     "cuGetErrorName",
     "cuGetErrorString",
 ];

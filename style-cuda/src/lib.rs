@@ -41,11 +41,12 @@ pub use recording::Recording;
 pub use tensor::{Gate, Scalars, Switches, Tensor, Workspace};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use half::f16;
 use style_core::{Error, ErrorKind, Result, Shape, Storage};
 
-use context::{Buffer, Context};
+use context::{Buffer, Context, Event};
 use kernels::Kernels;
 use tensor::DType;
 
@@ -104,6 +105,19 @@ impl Cuda {
     #[must_use]
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// The time that the device takes for what `work` enqueues, from its first operation to its last, by the device's own
+    /// clock; waits for it.
+    ///
+    /// # Errors
+    /// What `work` and the device give.
+    pub fn time(&self, work: impl FnOnce() -> Result<()>) -> Result<Duration> {
+        let start = Event::record(&self.context.enter()?)?;
+        work()?;
+        let entered = self.context.enter()?;
+        let milliseconds = start.milliseconds_to(&Event::record(&entered)?, &entered)?;
+        Ok(Duration::from_secs_f32(milliseconds.max(0.0) / 1e3))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod embed;
 mod gallery;
+mod gpu_kit;
 mod kernels;
 mod measure;
 mod peers;
@@ -25,6 +26,8 @@ gallery [NAME]
     Runs the commands of docs/gallery.md and makes its pictures again, or the one called NAME.
 ptx [--check]
     Compiles style-cuda/kernels/*.cu with clang 14 to the .ptx beside each; --check only says which differ.
+gpu-kit [FOLDER]
+    Packs FOLDER/gpu-kit.tar.gz, by default in out/: all that a machine with a GPU runs to test and time the CUDA backend.
 kernels       What the CUDA kernels come to without a GPU. This and the next ones tell their options with --help.
 peers         Time and memory of an iteration beside PyTorch's.
 peers-ops     Time of single convolutions beside PyTorch's, and if asked candle's and burn's.
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let result = match args.next().as_deref() {
         Some("embed-weights") => embed::run(args),
         Some("gallery") => gallery::run(args),
+        Some("gpu-kit") => gpu_kit::run(args),
         Some("ptx") => ptx::run(args),
         Some("kernels") => kernels::run(args),
         Some("peers") => peers::peers(args),

@@ -259,8 +259,12 @@ impl Memory {
             let len = if whole { 4 } else { 1 };
             let found = if whole { allocation.word(start + at) } else { allocation.part(start + at, 1) };
             let Some(value) = found else {
-                let message =
-                    format!("byte {} of the {} at {:#x} was never written", start + at, allocation.len, allocation.base);
+                let message = format!(
+                    "byte {} of the {} at {:#x} was never written",
+                    start + at,
+                    allocation.len,
+                    allocation.base
+                );
                 return Err(Fault { kind: FaultKind::Uninitialised, message });
             };
             out[at..at + len].copy_from_slice(&value.to_le_bytes()[..len]);

@@ -1,0 +1,115 @@
+//! Iterations and ops of VGG-19 on a CUDA device: medians by the device's own clock, after a warm-up, as Markdown.
+//!
+//! Not criterion, which takes the time of the host: for a device that is the time of asking.
+//!
+//! ```text
+//! cargo bench --features cuda --bench cuda            # iterations at 256, 512 and 1024, ops at 512
+//! cargo bench --features cuda --bench cuda -- 512     # at 512 alone
+//! ```
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::operands::{Conv, conv_name, conv_shapes, random as features};
+use common::{random, testing};
+use style_transfer::cuda::{Cuda, Precision};
+use style_transfer::ops::{Conv2d, GramOps, Rows};
+use style_transfer::{Acc, Error, Network, Result, Session, Shape, Storage};
+
+const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::F16, Precision::Bf16];
+
+fn main() -> Result<()> {
+    let sizes: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let sizes = match (testing(), sizes.is_empty()) {
+        (true, _) => vec![16],
+        (false, true) => vec![256, 512, 1024],
+        (false, false) => sizes,
+    };
+    let cuda = match Cuda::new() {
+        Ok(cuda) => cuda,
+        Err(e) => {
+            println!("Not measured: {e}");
+            return Ok(());
+        }
+    };
+    println!("On {}.\n", cuda.device());
+    println!("| size | precision | iteration, Adam | memory planned |\n|---|---|---|---|");
+    for &size in &sizes {
+        for precision in PRECISIONS {
+            match iteration(size, precision) {
+                Ok((time, bytes)) => println!("| {size} | {precision:?} | {} | {} MiB |", show(time), bytes >> 20),
+                Err(e) => println!("| {size} | {precision:?} | {e} | |"),
+            }
+        }
+    }
+    let size = sizes.iter().copied().find(|&size| size == 512).unwrap_or(sizes[0]);
+    println!("\n| op at {size} | F32 | F16 | Bf16 |\n|---|---|---|---|");
+    for op in conv_shapes(size).into_iter().filter(|op| op.height > 0) {
+        row(&format!("conv {} forward", conv_name(&op)), |cuda| convolution(cuda, &op, true));
+        row(&format!("conv {} backward", conv_name(&op)), |cuda| convolution(cuda, &op, false));
+    }
+    for (channels, side) in [(64, size), (128, size / 2), (256, size / 4), (512, size / 8), (512, size / 16)] {
+        let shape = Shape::new(channels, side, side);
+        row(&format!("Gram matrix {shape}"), |cuda| gram(cuda, shape, true));
+        row(&format!("Gram gradient {shape}"), |cuda| gram(cuda, shape, false));
+    }
+    Ok(())
+}
+
+fn row(name: &str, time: impl Fn(&Cuda) -> Result<Duration>) {
+    let of = |precision| Cuda::builder().precision(precision).build().and_then(|cuda| time(&cuda));
+    let cells = PRECISIONS.map(|precision| of(precision).map_or_else(|e| e.to_string(), show));
+    println!("| {name} | {} |", cells.join(" | "));
+}
+
+fn show(time: Duration) -> String {
+    format!("{:.3} ms", time.as_secs_f64() * 1e3)
+}
+
+/// The median of some calls, after others.
+fn median(mut call: impl FnMut() -> Result<Duration>) -> Result<Duration> {
+    let (warm, counted) = if testing() { (0, 1) } else { (10, 50) };
+    for _ in 0..warm {
+        call()?;
+    }
+    let mut times = (0..counted).map(|_| call()).collect::<Result<Vec<_>>>()?;
+    times.sort();
+    Ok(times[times.len() / 2])
+}
+
+/// A step of a session, by the host's clock: it ends with reading the losses, so all of it is waited for. And what the
+/// session takes.
+fn iteration(size: usize, precision: Precision) -> Result<(Duration, usize)> {
+    let network = Network::new(Cuda::builder().precision(precision).build()?, &random::vgg19()?)?;
+    let builder = random::session(network, size, random::adam())?.iterations(1000);
+    let bytes = builder.plan()?.peak();
+    let mut session: Session<Cuda> = builder.build()?;
+    let time = median(|| {
+        let start = Instant::now();
+        session.step()?;
+        Ok(start.elapsed())
+    })?;
+    Ok((time, bytes))
+}
+
+fn convolution(cuda: &Cuda, op: &Conv2d, forward: bool) -> Result<Duration> {
+    let mut conv = Conv::new(cuda, op)?;
+    median(|| cuda.time(|| if forward { conv.forward(cuda, op) } else { conv.backward(cuda, op) }))
+}
+
+fn gram(cuda: &Cuda, shape: Shape, forward: bool) -> Result<Duration> {
+    let (f, mut df) = (features(cuda, shape)?, cuda.features(shape)?);
+    let mut g = cuda.tensor(Shape::gram(shape.channels))?;
+    let mut workspace = cuda.workspace(cuda.gram_workspace(shape))?;
+    median(|| {
+        cuda.time(|| {
+            if forward {
+                cuda.gram(&f, Rows::all(shape), 1.0, Acc::Store, &mut g, &mut workspace)
+            } else {
+                cuda.gram_bwd(&f, &g, 1.0, Acc::Store, &mut df, &mut workspace)
+            }
+        })
+    })
+    .map_err(|e: Error| e.context(shape))
+}

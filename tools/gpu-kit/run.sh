@@ -1,0 +1,80 @@
+#!/bin/sh
+# Everything that only a machine with an NVIDIA device can show, in about ten minutes: sh run.sh
+# Wants NVIDIA's driver; uses compute-sanitizer and PyTorch if they are there. Writes results.md, logs and pictures into
+# the folder results/ beside this script.
+#
+# sh run.sh --without-gpu   tries the script itself, on a stand-in that interprets the kernels: no figure of that is a GPU's
+cd "$(dirname "$0")" || exit 1
+mkdir -p results
+out=results/results.md
+failures=0
+
+if [ "$1" = --without-gpu ]; then
+    export LD_PRELOAD="$PWD/libptx_runner.so" # its soname is libcuda.so
+    device="ptx-runner: no GPU, no figure here means anything" size=24 iterations=2 cases=vector sizes="--test"
+else
+    device=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -n 1)
+    size=512 iterations=200 cases="" sizes="--bench"
+    if [ -z "$device" ]; then
+        echo "nvidia-smi shows no device. Install NVIDIA's driver; sh run.sh --without-gpu tries this script alone." >&2
+        exit 1
+    fi
+fi
+
+say() { echo "$*" | tee -a "$out"; }
+# run SECONDS NAME COMMAND...: its output goes to results/NAME.log
+run() {
+    seconds=$1 name=$2
+    shift 2
+    begun=$(date +%s)
+    timeout "$seconds" "$@" >"results/$name.log" 2>&1
+    code=$?
+    took=$(($(date +%s) - begun))
+    if [ $code = 0 ]; then
+        say "- $name: passed in $took s"
+    else
+        failures=$((failures + 1))
+        say "- $name: FAILED with status $code after $took s; see results/$name.log"
+    fi
+}
+
+: >"$out"
+say "# $device"
+say ""
+say "$(uname -sm), $(date -u +%Y-%m-%d)"
+say ""
+say "## Tests"
+say ""
+run 180 conformance ./conformance $cases
+say "  $(grep '^test result' results/conformance.log)"
+run 60 session ./session
+for precision in f32 f16 bf16; do
+    run 60 "stylize-$precision" ./stylize cat.jpg swirls.jpg -o "results/$precision.png" --size $size \
+        --iterations $iterations --backend cuda --precision $precision --log "results/$precision.jsonl"
+    if [ -s "results/$precision.jsonl" ]; then say "  last line: $(tail -n 1 "results/$precision.jsonl" | cut -c 1-160)"; fi
+done
+if command -v compute-sanitizer >/dev/null; then
+    run 120 memcheck compute-sanitizer --tool memcheck --error-exitcode 9 ./session a_session_is_the_cpus
+    run 120 racecheck compute-sanitizer --tool racecheck --error-exitcode 9 ./session a_session_is_the_cpus
+else
+    say "- compute-sanitizer: not on this machine"
+fi
+say ""
+say "## Times"
+say ""
+run 180 bench ./bench $sizes
+cat results/bench.log >>"$out"
+say ""
+say "## PyTorch on the same device"
+say ""
+if [ "$1" != --without-gpu ] && python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
+    for variant in channels_last contiguous; do
+        run 120 "pytorch-$variant" python3 pytorch_iteration.py --size 512 --device cuda --repeat 20 --variant $variant
+        say "  $(tail -n 1 results/pytorch-$variant.log)"
+    done
+else
+    say "Not measured: python3 has no torch that sees the device."
+fi
+say ""
+say "$failures failed."
+[ $failures = 0 ]
