@@ -10,8 +10,10 @@ use crate::Failure;
 /// The kit is carried by hand.
 const MOST_BYTES: u64 = 60_000_000;
 
-/// What is built, and under which names of cargo's the kit has it under its own.
-const BUILDS: [(&[&str], &[(&str, &str)]); 3] = [
+/// Arguments of cargo, and what of the programs that it makes goes in: its name of cargo's, and in the kit.
+type Build = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+
+const BUILDS: [Build; 3] = [
     (&["test", "--release", "-p", "style-cuda", "--no-run"], &[("conformance", "conformance"), ("session", "session")]),
     (&["bench", "--features", "cuda", "--bench", "cuda", "--no-run"], &[("cuda", "bench")]),
     (&["build", "--release", "--features", "cuda", "--example", "stylize"], &[("stylize", "stylize")]),
