@@ -45,7 +45,7 @@ pub use style_core::*;
 /// The CPU backend.
 #[cfg(feature = "cpu")]
 pub use style_cpu as cpu;
-/// CUDA devices; nothing computes on them yet.
+/// The CUDA backend.
 #[cfg(feature = "cuda")]
 pub use style_cuda as cuda;
 /// VGG-16 and VGG-19, their weight files, and the embedded weights.

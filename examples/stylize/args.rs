@@ -164,6 +164,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub(crate) threads: Option<NonZeroUsize>,
 
+    /// Which device of the CUDA backend: its number, or a part of its name
+    #[arg(long, value_name = "DEVICE", default_value = "0", help_heading = "Network")]
+    pub(crate) device: String,
+
+    /// What the CUDA backend holds features in
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "f32", help_heading = "Network")]
+    pub(crate) precision: PrecisionName,
+
     /// Direct convolution throughout, without Winograd's rounding: about three times as long
     #[arg(long, help_heading = "Network")]
     pub(crate) direct: bool,
@@ -328,6 +336,15 @@ pub(crate) enum PoolingName {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum BackendName {
     Cpu,
-    /// Not in this build.
+    /// An NVIDIA device, in a build with `--features cuda`
     Cuda,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PrecisionName {
+    F32,
+    /// Half precision on tensor cores; features beyond 65504 are cut
+    F16,
+    /// Half precision with the range of f32
+    Bf16,
 }

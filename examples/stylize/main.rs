@@ -14,8 +14,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use style_transfer::cpu::{Convolution, Cpu};
-use style_transfer::{Error, ErrorKind};
+#[cfg(feature = "cuda")]
+use style_transfer::cuda::{Cuda, Precision};
 
+#[cfg(feature = "cuda")]
+use args::PrecisionName;
 use args::{Args, BackendName};
 use interrupt::Interrupt;
 use paint::Outcome;
@@ -50,9 +53,23 @@ fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
             }
             paint::paint(backend.build()?, args, report, &interrupt)
         }
+        #[cfg(feature = "cuda")]
         BackendName::Cuda => {
-            let message = "this build has no CUDA backend; use --backend cpu";
-            Err(Error::new(ErrorKind::Unavailable, message).into())
+            let backend = Cuda::builder().precision(match args.precision {
+                PrecisionName::F32 => Precision::F32,
+                PrecisionName::F16 => Precision::F16,
+                PrecisionName::Bf16 => Precision::Bf16,
+            });
+            let backend = match args.device.parse() {
+                Ok(index) => backend.device(index),
+                Err(_) => backend.named(&args.device),
+            };
+            paint::paint(backend.build()?, args, report, &interrupt)
+        }
+        #[cfg(not(feature = "cuda"))]
+        BackendName::Cuda => {
+            let message = "this build has no CUDA backend; build it with --features cuda, or use --backend cpu";
+            Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message).into())
         }
     }
 }

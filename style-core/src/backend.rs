@@ -63,8 +63,9 @@ pub enum Acc {
 
 /// Memory of a device: tensors, gates, switches, scalars and workspaces.
 ///
-/// A tensor is dense `f32`; how it lies in memory is the backend's own affair, and
-/// [`upload`](Storage::upload) and [`download`](Storage::download) speak row-major `[C, H, W]`.
+/// A tensor is dense, of `f32` or, for [`features`](Storage::features), of whatever the backend computes in; how it lies in
+/// memory is the backend's own affair, and [`upload`](Storage::upload) and [`download`](Storage::download) speak `f32`,
+/// row-major `[C, H, W]`.
 pub trait Storage: Send + Sync + 'static {
     /// A dense tensor.
     type Tensor: Send + Sync;
@@ -76,6 +77,8 @@ pub trait Storage: Send + Sync + 'static {
     type Scalars: Send + Sync;
     /// Scratch memory that ops of one session share.
     type Workspace: Send + Sync;
+    /// What a device keeps of work that it has done, to do it again by itself; `()` where there is no such thing.
+    type Recording: Default + Send + Sync;
 
     /// What runs the ops, for messages: `cpu (avx2, 2 threads)`, say.
     fn description(&self) -> String;
@@ -86,11 +89,46 @@ pub trait Storage: Send + Sync + 'static {
         work()
     }
 
+    /// Does `work(from, to)`, which enqueues ops and waits for nothing. All calls with one `recording` are of the same ops
+    /// with the same constants, on the same tensors but for these two; so a device may record the work, and do it again
+    /// without calling. By default, calls.
+    ///
+    /// # Errors
+    /// What `work` and the device give.
+    fn repeat(
+        &self,
+        recording: &mut Self::Recording,
+        from: &Self::Tensor,
+        to: &mut Self::Tensor,
+        mut work: impl FnMut(&Self::Tensor, &mut Self::Tensor) -> Result<()>,
+    ) -> Result<()> {
+        let _ = recording;
+        work(from, to)
+    }
+
+    /// Bytes of the device's memory that are free now, where they are few enough to ask; `None` on a host, whose memory
+    /// other processes and the disk share.
+    fn free_memory(&self) -> Option<usize> {
+        None
+    }
+
     /// A tensor of zeros.
     ///
     /// # Errors
     /// `OutOfMemory` if it cannot be had; the same for the other allocations.
     fn tensor(&self, shape: Shape) -> Result<Self::Tensor>;
+    /// A tensor of zeros for activations of more than four channels or their gradient, which a backend may hold in half
+    /// precision. Operands of [`crate::ops::Conv2dOps`] that are no pictures are such. By default a [`tensor`](Storage::tensor).
+    ///
+    /// # Errors
+    /// As [`tensor`](Storage::tensor).
+    fn features(&self, shape: Shape) -> Result<Self::Tensor> {
+        self.tensor(shape)
+    }
+    /// Half the distance from 1 to the next number, as features are held and as their gradients are: `2^-24` for `f32`.
+    fn unit_roundoffs(&self) -> [f64; 2] {
+        [f64::from(f32::EPSILON) / 2.0; 2]
+    }
     /// The shape of a tensor.
     fn shape(&self, tensor: &Self::Tensor) -> Shape;
     /// Gives a tensor another shape within the memory that it was allocated with; its contents are then unspecified.
@@ -121,6 +159,10 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Bytes that [`tensor`](Storage::tensor) takes for `shape`.
     fn tensor_bytes(&self, shape: Shape) -> usize;
+    /// Bytes that [`features`](Storage::features) takes for `shape`.
+    fn features_bytes(&self, shape: Shape) -> usize {
+        self.tensor_bytes(shape)
+    }
     /// Bytes that [`gate`](Storage::gate) takes for `shape`.
     fn gate_bytes(&self, shape: Shape) -> usize;
     /// Bytes that [`switches`](Storage::switches) takes for `shape`.

@@ -146,7 +146,7 @@ impl ChainPlan {
         let (Op::Conv(conv), Op::ConvPool(next)) = (&first.op, &second.op) else { return None };
         let allowed = second.tap.is_none() && (first.tap.is_none() || in_bands(first.layer));
         // What it is computed from is kept instead: that pays where the features would be kept too, for a tap.
-        let worthwhile = i == 0 || first.tap.is_some() && backend.tensor_bytes(first.output) >= LARGE;
+        let worthwhile = i == 0 || first.tap.is_some() && backend.features_bytes(first.output) >= LARGE;
         let rows = backend.conv2d_part_rows(conv)?.min(backend.conv2d_part_rows(next)?);
         (allowed && worthwhile && rows < conv.height).then_some(Banded { step: i, rows })
     }
@@ -226,7 +226,7 @@ impl ChainPlan {
 
     /// Bytes that [`Chain::new`] allocates.
     pub(crate) fn bytes<B: Backend>(&self, backend: &B) -> usize {
-        let buffers = self.buffers.iter().map(|&s| backend.tensor_bytes(s));
+        let buffers = self.buffers.iter().map(|&s| backend.features_bytes(s));
         let memories = self.steps.iter().filter(|_| self.backward).map(|s| match s.op {
             Op::Conv(op) | Op::ConvPool(op) => backend.gate_bytes(op.output()),
             Op::Pool(Pool2d { pooling: Pooling::Max, .. }) => backend.switches_bytes(s.output),
@@ -264,7 +264,7 @@ pub(crate) struct Chain<B: Backend> {
 
 impl<B: Backend> Chain<B> {
     pub(crate) fn new(backend: &B, plan: ChainPlan) -> Result<Self> {
-        let buffers = plan.buffers.iter().map(|&s| backend.tensor(s)).collect::<Result<_>>()?;
+        let buffers = plan.buffers.iter().map(|&s| backend.features(s)).collect::<Result<_>>()?;
         let memories = plan
             .steps
             .iter()

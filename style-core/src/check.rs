@@ -50,7 +50,7 @@ impl<B: Backend> SessionBuilder<B> {
 
         let content = checked.content_taps.iter().map(at).map(|s| {
             let masked = if self.content_mask.is_some() { 2 * one_channel(s) + backend.tensor_bytes(s) } else { 0 };
-            backend.tensor_bytes(s).saturating_add(masked)
+            backend.features_bytes(s).saturating_add(masked)
         });
         let content = sum(&mut { content });
         let layers = || checked.style_layers.iter().zip(checked.style_taps.iter().map(at));
@@ -150,11 +150,15 @@ impl<B: Backend> SessionBuilder<B> {
     ///
     /// # Errors
     /// `Argument` if a picture or layer is missing or unknown, two settings contradict each other, or a number is out of
-    /// its range; `Shape` if a picture is too small for the layers, or has another size than the others want; what the
+    /// its range; `Shape` if a picture is too small for the layers, or has another size than the others want;
+    /// `OutOfMemory`, before any work, if a device has too little of it free, with the size that would fit; what the
     /// backend gives.
     pub fn build(self) -> Result<Session<B>> {
         let checked = self.check()?;
         let (network, backend, shape) = (&self.network, self.network.backend(), checked.shape);
+        if let Some(free) = backend.free_memory() {
+            self.plan()?.expect_to_fit(free, shape)?;
+        }
         let own = self.compute_targets()?;
         let sources = || [&own].into_iter().chain(self.given.iter().map(|t| &**t));
         let content_source = sources().find_map(|t| t.content.as_ref());
@@ -205,8 +209,20 @@ impl<B: Backend> SessionBuilder<B> {
         let terms = content.len() + style.iter().map(|t| t.values.len()).sum::<usize>();
         let (scalars, distances) = (backend.scalars(terms + 1)?, vec![0.0; terms + 1]);
         let style_layers = self.style_layers.clone();
-        let objective =
-            Objective { chain, content, style_layers, style, weights, scratch, dvalues, scalars, distances, workspace };
+        let recording = B::Recording::default();
+        let objective = Objective {
+            chain,
+            content,
+            style_layers,
+            style,
+            weights,
+            scratch,
+            dvalues,
+            scalars,
+            distances,
+            workspace,
+            recording,
+        };
         Ok(Session::new(Arc::clone(&self.network), objective, descent, point, self.iterations))
     }
 

@@ -137,6 +137,8 @@ pub(crate) struct Objective<B: Backend> {
     pub(crate) scalars: B::Scalars,
     pub(crate) distances: Vec<f64>,
     pub(crate) workspace: B::Workspace,
+    /// Of [`enqueue`](Self::enqueue).
+    pub(crate) recording: B::Recording,
 }
 
 impl<B: Backend> Objective<B> {
@@ -148,8 +150,20 @@ impl<B: Backend> Objective<B> {
         gradient: &mut B::Tensor,
         losses: &mut Losses,
     ) -> Result<()> {
-        let Self { chain, content, style_layers, style, weights, scratch, dvalues, scalars, distances, workspace } =
-            self;
+        let backend = network.backend();
+        let mut recording = std::mem::take(&mut self.recording);
+        let enqueued =
+            backend.repeat(&mut recording, image, gradient, |image, gradient| self.enqueue(network, image, gradient));
+        self.recording = recording;
+        enqueued?;
+        backend.read_scalars(&self.scalars, &mut self.distances)?;
+        self.add_up(losses);
+        Ok(())
+    }
+
+    /// Everything that the device does in an evaluation.
+    fn enqueue(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
+        let Self { chain, content, style_layers, style, weights, scratch, dvalues, scalars, workspace, .. } = self;
         let backend = network.backend();
 
         chain.forward(network, image, workspace, |tapped, workspace| {
@@ -219,8 +233,6 @@ impl<B: Backend> Objective<B> {
         if weights.tv > 0.0 {
             backend.tv_bwd(weights.tv_kind, image, weights.tv as f32, Acc::Add, gradient)?;
         }
-        backend.read_scalars(scalars, distances)?;
-        self.add_up(losses);
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::{Error, ErrorKind, Result, Shape};
+
 /// Bytes that a session takes on its device, and how its convolutions are computed, from shapes alone; see
 /// [`crate::SessionBuilder::plan`].
 ///
@@ -43,6 +45,31 @@ impl Plan {
     pub fn peak(&self) -> usize {
         let iterating = [self.activations, self.workspace, self.optimizer].into_iter().fold(0, usize::saturating_add);
         self.filters.saturating_add(self.targets).saturating_add(iterating.max(self.style_pass))
+    }
+}
+
+impl Plan {
+    /// That what a session of a picture of `shape` takes beside the network fits into so many bytes. Nearly all of it grows
+    /// with the picture's area.
+    pub(crate) fn expect_to_fit(&self, free: usize, shape: Shape) -> Result<()> {
+        let wanted = self.peak().saturating_sub(self.filters);
+        if wanted <= free {
+            return Ok(());
+        }
+        // What does not grow with the picture is a small part, and so is a twentieth.
+        let side = 0.95 * (free as f64 / wanted as f64).sqrt();
+        let fits = |extent: usize| (extent as f64 * side) as usize;
+        let (width, height) = (fits(shape.width), fits(shape.height));
+        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+        let message = format!(
+            "a session of {} x {} pixels wants {} MiB, and {} MiB of the device's memory are free; one of {width} x {height} \
+             would fit, if its style pictures are no larger",
+            shape.width,
+            shape.height,
+            mib(wanted),
+            free >> 20,
+        );
+        Err(Error::new(ErrorKind::OutOfMemory, message))
     }
 }
 

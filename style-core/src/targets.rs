@@ -125,9 +125,9 @@ pub(crate) fn mean<B: Backend>(
     (0..layers).map(one).collect()
 }
 
-/// A copy on the device.
+/// A copy of features on the device.
 pub(crate) fn copied<B: Backend>(backend: &B, tensor: &B::Tensor) -> Result<B::Tensor> {
-    let mut copy = backend.tensor(backend.shape(tensor))?;
+    let mut copy = backend.features(backend.shape(tensor))?;
     backend.copy(tensor, &mut copy)?;
     Ok(copy)
 }

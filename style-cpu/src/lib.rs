@@ -134,6 +134,7 @@ impl Storage for Cpu {
     type Switches = Switches;
     type Scalars = Scalars;
     type Workspace = Workspace;
+    type Recording = ();
 
     fn description(&self) -> String {
         let n = self.threads();

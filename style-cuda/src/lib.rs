@@ -1,131 +1,296 @@
-//! The beginning of a CUDA backend: it finds devices, and **computes nothing yet**.
-//!
-//! There are no kernels, and no type here implements [`style_core::Backend`]; use the CPU backend to paint. What is
-//! here is the first thing that an application asks, which devices there are:
+//! The CUDA backend: the whole algorithm on an NVIDIA device, by kernels of this crate's own.
 //!
 //! ```
-//! match style_cuda::devices() {
-//!     Ok(devices) => devices.iter().for_each(|device| println!("{device}")),
+//! use style_cuda::Cuda;
+//!
+//! match Cuda::new() {
+//!     Ok(cuda) => println!("{}", cuda.device()),
 //!     Err(e) => println!("no CUDA: {e}"),
 //! }
 //! ```
 //!
-//! Building needs no CUDA toolkit, and running needs only NVIDIA's driver. Its library is loaded on the first call;
-//! where it is missing, that call gives an error.
+//! Building needs no CUDA toolkit, and running needs only NVIDIA's driver, of CUDA 11 or later. Its library is loaded on
+//! the first call; where it is missing, that call gives an error. The kernels are CUDA C++ in `kernels/`, committed as PTX
+//! beside it, which the driver compiles for its device when a [`Cuda`] is made.
+//!
+//! The image, the targets, the optimiser's vectors and the losses stay on the device; a few scalars come back in each
+//! iteration, and nothing else waits for the device. From the third evaluation on, the device does all ops of an
+//! evaluation from a graph that it recorded of the second.
+//!
+//! # Precision
+//!
+//! [`Precision::F32`] needs compute capability 7.5; the half precisions 8.0, for their tensor cores. The image, its
+//! gradient, optimisers, Gram matrices and losses are `f32` in all of them, sums of losses `f64`.
+//!
+//! | | features, filters forward | gradients, filters backward | unit roundoffs |
+//! |---|---|---|---|
+//! | `F32` | `f32` | `f32` | 2^-24, 2^-24 |
+//! | `F16` | `f16`, saturated at 65504 | `bf16`, which has the range of `f32`: nothing underflows | 2^-11, 2^-8 |
+//! | `Bf16` | `bf16` | `bf16` | 2^-8, 2^-8 |
 
-use std::ffi::c_int;
-use std::fmt;
+mod context;
+mod device;
+mod kernels;
+mod ops;
+mod recording;
+mod tensor;
 
-use cudarc::driver::result::{self, DriverError};
-use cudarc::driver::sys::{self, CUdevice_attribute, CUresult};
-use style_core::{Error, ErrorKind, Result};
+pub use device::{Device, devices};
+pub use ops::Filter;
+pub use recording::Recording;
+pub use tensor::{Gate, Scalars, Switches, Tensor, Workspace};
 
-/// A CUDA device, as its driver describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use std::sync::Arc;
+
+use half::f16;
+use style_core::{Error, ErrorKind, Result, Shape, Storage};
+
+use context::{Buffer, Context};
+use kernels::Kernels;
+use tensor::DType;
+
+/// What features and filters are held in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub struct Device {
-    /// Its place in the driver's list, from 0. `CUDA_VISIBLE_DEVICES` hides and reorders devices.
-    pub index: usize,
-    /// The name of the model.
-    pub name: String,
-    /// The compute capability: major and minor version.
-    pub compute_capability: (u32, u32),
-    /// All of its memory in bytes, whether free or not.
-    pub total_memory: u64,
+pub enum Precision {
+    /// `f32` throughout.
+    #[default]
+    F32,
+    /// Features in `f16`, their gradients in `bf16`, on tensor cores that add up in `f32`.
+    F16,
+    /// Both in `bf16`, for networks whose features are beyond 65504.
+    Bf16,
 }
 
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (major, minor) = self.compute_capability;
-        let gib = self.total_memory as f64 / f64::from(1 << 30);
-        write!(f, "{}: {} (compute capability {major}.{minor}, {gib:.1} GiB)", self.index, self.name)
+/// A CUDA device with a stream of its own; see [`style_core::Storage`].
+pub struct Cuda {
+    context: Arc<Context>,
+    kernels: Kernels,
+    precision: Precision,
+    /// What reductions over blocks pass through. Ops use it one at a time, since each has the stream to itself.
+    partial: Buffer,
+}
+
+/// Settings of a [`Cuda`].
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct CudaBuilder {
+    index: usize,
+    name: Option<String>,
+    precision: Precision,
+}
+
+impl Cuda {
+    /// The first device, in `f32`.
+    ///
+    /// # Errors
+    /// As [`CudaBuilder::build`].
+    pub fn new() -> Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Chooses a device and a precision.
+    pub fn builder() -> CudaBuilder {
+        CudaBuilder::default()
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.context.device
+    }
+
+    /// What features are held in.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 }
 
-/// The devices that the driver shows, at least one, in its order.
-///
-/// # Errors
-/// `Unavailable` if the driver's library is missing or not the driver's, if the driver does not start, or if it shows
-/// no device; `OutOfMemory` if the driver ran out of memory. What the driver said is the error's source.
-pub fn devices() -> Result<Vec<Device>> {
-    check_library()?;
-    result::init().map_err(|e| failed("NVIDIA's driver does not start", e))?;
-    let count = result::device::get_count().map_err(|e| failed("the CUDA devices cannot be counted", e))?;
-    if count <= 0 {
-        return Err(no_device());
+impl CudaBuilder {
+    /// The device of this number in [`devices`].
+    pub fn device(mut self, index: usize) -> Self {
+        (self.index, self.name) = (index, None);
+        self
     }
-    (0..count).map(device).collect()
-}
 
-/// The driver's functions that [`devices`] calls, and those that name its errors.
-const FUNCTIONS: [&str; 8] = [
-    "cuInit",
-    "cuDeviceGetCount",
-    "cuDeviceGet",
-    "cuDeviceGetName",
-    "cuDeviceGetAttribute",
-    "cuDeviceTotalMem_v2",
-    "cuGetErrorName",
-    "cuGetErrorString",
-];
-
-/// Whether the driver's library can be called: cudarc panics where it or a function in it is missing.
-fn check_library() -> Result<()> {
-    let name = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
-    let advice = "install NVIDIA's driver, or use the CPU backend";
-    // SAFETY: loading a library runs its initialisers; that of NVIDIA's driver asks nothing of its caller. Only a
-    // library in the system's search path and under the driver's name is loaded.
-    if !unsafe { sys::is_culib_present() } {
-        let message = format!("NVIDIA's driver library ({name}) is not on this machine; {advice}");
-        return Err(Error::new(ErrorKind::Unavailable, message));
+    /// The first device whose name contains this, in any case: `h100`, say.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
-    // SAFETY: as above; and it does not panic, for the library was found just now.
-    let library = unsafe { sys::culib() };
-    for function in FUNCTIONS {
-        // SAFETY: the symbol is only looked up, never called or read as this type, which is a pointer as all are.
-        if let Err(e) = unsafe { library.get::<unsafe extern "C" fn()>(function.as_bytes()) } {
-            let message = format!("the library found as NVIDIA's driver ({name}) has no function {function}; {advice}");
-            return Err(Error::new(ErrorKind::Unavailable, message).with_source(e));
+
+    /// What features are held in. Default: `f32`.
+    ///
+    /// ```no_run
+    /// use style_cuda::{Cuda, Precision};
+    ///
+    /// let cuda = Cuda::builder().precision(Precision::F16).build()?;
+    /// # Ok::<(), style_core::Error>(())
+    /// ```
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Opens the device and compiles the kernels for it.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no driver or device, no such device, if the driver is older than CUDA 11 or the device's
+    /// compute capability is too low; `OutOfMemory`.
+    pub fn build(self) -> Result<Cuda> {
+        let all = devices()?;
+        let device = match &self.name {
+            None => all.get(self.index),
+            Some(name) => all.iter().find(|d| d.name.to_lowercase().contains(&name.to_lowercase())),
+        };
+        let Some(device) = device else {
+            let wanted = self.name.map_or(format!("number {}", self.index), |name| format!("named \"{name}\""));
+            let there: Vec<_> = all.iter().map(ToString::to_string).collect();
+            let message = format!("there is no CUDA device {wanted}; there are: {}", there.join("; "));
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        };
+        device::check_driver()?;
+        let (least, what) = match self.precision {
+            Precision::F32 => ((7, 5), "this backend"),
+            Precision::F16 | Precision::Bf16 => ((8, 0), "half precision"),
+        };
+        if device.compute_capability < least {
+            let message = format!("{what} wants compute capability {}.{}, and this is {device}", least.0, least.1);
+            let advice = if device.compute_capability >= (7, 5) { "Precision::F32" } else { "the CPU backend" };
+            return Err(Error::new(ErrorKind::Unavailable, format!("{message}; use {advice}")));
         }
+        let context = Context::new(device.clone())?;
+        let kernels = Kernels::load(&context)?;
+        let partial = Buffer::new(&context, ops::PARTIAL_BYTES, "room for sums")?;
+        Ok(Cuda { context, kernels, precision: self.precision, partial })
     }
-    Ok(())
 }
 
-fn device(ordinal: c_int) -> Result<Device> {
-    let describe = || {
-        let handle = result::device::get(ordinal)?;
-        // SAFETY: the handle is from `get`, and devices stay valid until the process ends.
-        let attribute = |which| unsafe { result::device::get_attribute(handle, which) };
-        Ok(Device {
-            index: ordinal.unsigned_abs() as usize,
-            name: result::device::get_name(handle)?,
-            compute_capability: (
-                attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?.unsigned_abs(),
-                attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?.unsigned_abs(),
-            ),
-            // SAFETY: as above.
-            total_memory: unsafe { result::device::total_mem(handle) }? as u64,
-        })
-    };
-    describe().map_err(|e| failed(&format!("CUDA device {ordinal} does not answer"), e))
+impl std::fmt::Debug for Cuda {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Cuda").field(&self.description()).finish()
+    }
 }
 
-fn no_device() -> Error {
-    let message = "NVIDIA's driver shows no CUDA device; check the card with nvidia-smi and that CUDA_VISIBLE_DEVICES \
-                   does not hide it, or use the CPU backend";
-    Error::new(ErrorKind::Unavailable, message)
-}
+impl Storage for Cuda {
+    type Tensor = Tensor;
+    type Gate = Gate;
+    type Switches = Switches;
+    type Scalars = Scalars;
+    type Workspace = Workspace;
+    type Recording = Recording;
 
-fn failed(what: &str, e: DriverError) -> Error {
-    let error = match e.0 {
-        CUresult::CUDA_ERROR_NO_DEVICE => no_device(),
-        CUresult::CUDA_ERROR_OUT_OF_MEMORY => Error::new(ErrorKind::OutOfMemory, format!("{what}: out of memory")),
-        CUresult::CUDA_ERROR_STUB_LIBRARY => {
-            let message = "the toolkit's stub stands in for NVIDIA's driver library; take its folder out of the \
-                           library search path, or use the CPU backend";
-            Error::new(ErrorKind::Unavailable, message)
+    fn description(&self) -> String {
+        let precision = match self.precision {
+            Precision::F32 => "f32",
+            Precision::F16 => "f16",
+            Precision::Bf16 => "bf16",
+        };
+        format!("cuda ({}, {precision})", self.context.device.name)
+    }
+
+    fn repeat(
+        &self,
+        recording: &mut Recording,
+        from: &Tensor,
+        to: &mut Tensor,
+        work: impl FnMut(&Tensor, &mut Tensor) -> Result<()>,
+    ) -> Result<()> {
+        recording.repeat(&self.context, from, to, work)
+    }
+
+    fn free_memory(&self) -> Option<usize> {
+        self.context.free_memory()
+    }
+
+    fn tensor(&self, shape: Shape) -> Result<Tensor> {
+        Tensor::new(&self.context, shape, DType::F32)
+    }
+
+    fn features(&self, shape: Shape) -> Result<Tensor> {
+        Tensor::new(&self.context, shape, self.precision.activation())
+    }
+
+    fn unit_roundoffs(&self) -> [f64; 2] {
+        let of = |dtype| match dtype {
+            DType::F32 => 2f64.powi(-24),
+            DType::F16 => 2f64.powi(-11),
+            DType::Bf16 => 2f64.powi(-8),
+        };
+        [of(self.precision.activation()), of(self.precision.gradient())]
+    }
+
+    fn shape(&self, tensor: &Tensor) -> Shape {
+        tensor.shape()
+    }
+
+    fn reshape(&self, tensor: &mut Tensor, shape: Shape) -> Result<()> {
+        tensor.reshape(shape)
+    }
+
+    fn gate(&self, shape: Shape) -> Result<Gate> {
+        Ok(Gate { buffer: Buffer::new(&self.context, Gate::bytes(shape), &format!("a gate of {shape}"))?, shape })
+    }
+
+    fn switches(&self, shape: Shape) -> Result<Switches> {
+        let what = format!("switches of {shape}");
+        Ok(Switches { buffer: Buffer::new(&self.context, Switches::bytes(shape), &what)?, shape })
+    }
+
+    fn scalars(&self, count: usize) -> Result<Scalars> {
+        let what = format!("{count} scalars");
+        Ok(Scalars { buffer: Buffer::new(&self.context, count.saturating_mul(8), &what)?, count })
+    }
+
+    fn workspace(&self, bytes: usize) -> Result<Workspace> {
+        Ok(Workspace { buffer: Buffer::new(&self.context, bytes, "a workspace")? })
+    }
+
+    fn tensor_bytes(&self, shape: Shape) -> usize {
+        Tensor::bytes(shape, DType::F32)
+    }
+
+    fn features_bytes(&self, shape: Shape) -> usize {
+        Tensor::bytes(shape, self.precision.activation())
+    }
+
+    fn gate_bytes(&self, shape: Shape) -> usize {
+        context::rounded(Gate::bytes(shape)).unwrap_or(usize::MAX)
+    }
+
+    fn switches_bytes(&self, shape: Shape) -> usize {
+        context::rounded(Switches::bytes(shape)).unwrap_or(usize::MAX)
+    }
+
+    fn upload(&self, src: &[f32], dst: &mut Tensor) -> Result<()> {
+        ops::expect_length(src.len(), dst)?;
+        let entered = self.enter(&[&dst.buffer])?;
+        if !dst.is_half() {
+            return entered.upload(&dst.encode(src, |v| v), &mut dst.buffer);
         }
-        _ => Error::new(ErrorKind::Unavailable, format!("{what}; check it with nvidia-smi, or use the CPU backend")),
-    };
-    error.with_source(e)
+        dst.dtype = self.precision.activation();
+        let value = if dst.dtype == DType::F16 { tensor::to_f16 } else { tensor::to_bf16 };
+        entered.upload(&dst.encode(src, value), &mut dst.buffer)
+    }
+
+    fn download(&self, src: &Tensor, dst: &mut [f32]) -> Result<()> {
+        ops::expect_length(dst.len(), src)?;
+        let entered = self.enter(&[&src.buffer])?;
+        if src.is_half() {
+            let mut all = vec![f16::ZERO.to_bits(); src.values()];
+            entered.download(&src.buffer, &mut all)?;
+            src.decode(&all, dst, |v| tensor::from_half(src.dtype, v));
+        } else {
+            let mut all = vec![0f32; src.values()];
+            entered.download(&src.buffer, &mut all)?;
+            src.decode(&all, dst, |v| v);
+        }
+        Ok(())
+    }
+
+    fn read_scalars(&self, src: &Scalars, dst: &mut [f64]) -> Result<()> {
+        src.slots(0, dst.len())?;
+        self.enter(&[&src.buffer])?.download(&src.buffer, dst)
+    }
 }

@@ -13,10 +13,12 @@ use crate::cases;
 /// error in making one is a failed trial.
 #[must_use]
 pub fn trials<B: Backend>(instances: Vec<(&str, Result<B>)>) -> Vec<Trial> {
-    instances.into_iter().flat_map(|(name, instance)| instance_trials(name, instance)).collect()
+    instances.into_iter().flat_map(|(name, instance)| trials_of(cases::all(), name, instance)).collect()
 }
 
-fn instance_trials<B: Backend>(instance: &str, backend: Result<B>) -> Vec<Trial> {
+/// The same of some cases on one instance.
+#[must_use]
+pub fn trials_of<B: Backend>(cases: Vec<cases::Case<B>>, instance: &str, backend: Result<B>) -> Vec<Trial> {
     let named = |case: &str| format!("{instance}::{case}");
     match backend {
         Ok(backend) => {
@@ -25,7 +27,7 @@ fn instance_trials<B: Backend>(instance: &str, backend: Result<B>) -> Vec<Trial>
                 let backend = Arc::clone(&backend);
                 Trial::test(named(case.name()), move || case.run(&backend))
             };
-            cases::all::<B>().into_iter().map(trial).collect()
+            cases.into_iter().map(trial).collect()
         }
         Err(e) if e.kind() == ErrorKind::Unavailable => {
             let reason = e.to_string();
@@ -33,7 +35,7 @@ fn instance_trials<B: Backend>(instance: &str, backend: Result<B>) -> Vec<Trial>
                 let reason = reason.clone();
                 Trial::ignorable_test(named(case.name()), move || Ok(Completion::ignored_with(reason)))
             };
-            cases::all::<B>().into_iter().map(trial).collect()
+            cases.into_iter().map(trial).collect()
         }
         Err(e) => vec![Trial::test(named("construction"), move || Err(e.into()))],
     }

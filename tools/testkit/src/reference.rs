@@ -77,6 +77,7 @@ impl Storage for Reference {
     type Switches = Marks;
     type Scalars = Vec<f64>;
     type Workspace = ();
+    type Recording = ();
 
     fn description(&self) -> String {
         "reference (f64 oracle)".into()

@@ -1,5 +1,9 @@
-//! Every conformance case on the reference backend.
+//! Every conformance case on the reference backend, those of half precision among them.
+
+use testkit::{Reference, cases, run_trials, trials, trials_of};
 
 fn main() {
-    testkit::run(vec![("reference", Ok(testkit::Reference))]);
+    let mut all = trials(vec![("reference", Ok(Reference))]);
+    all.extend(trials_of(cases::half::cases(), "reference", Ok(Reference)));
+    run_trials(all);
 }

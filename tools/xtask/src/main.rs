@@ -5,6 +5,7 @@ mod gallery;
 mod kernels;
 mod measure;
 mod peers;
+mod ptx;
 mod quantise;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ embed-weights --h5 FILE [--image FILE] [--out FOLDER] [--f32 FILE]
     --f32     also writes all convolutions as f32 safetensors
 gallery [NAME]
     Runs the commands of docs/gallery.md and makes its pictures again, or the one called NAME.
+ptx [--check]
+    Compiles style-cuda/kernels/*.cu with clang 14 to the .ptx beside each; --check only says which differ.
 kernels       What the CUDA kernels come to without a GPU. This and the next ones tell their options with --help.
 peers         Time and memory of an iteration beside PyTorch's.
 peers-ops     Time of single convolutions beside PyTorch's, and if asked candle's and burn's.
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let result = match args.next().as_deref() {
         Some("embed-weights") => embed::run(args),
         Some("gallery") => gallery::run(args),
+        Some("ptx") => ptx::run(args),
         Some("kernels") => kernels::run(args),
         Some("peers") => peers::peers(args),
         Some("peers-ops") => peers::peers_ops(args),

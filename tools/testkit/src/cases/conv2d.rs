@@ -72,7 +72,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
     cases
 }
 
-fn random_weights(op: &Conv2d, rng: &mut Rng) -> Weights {
+pub(super) fn random_weights(op: &Conv2d, rng: &mut Rng) -> Weights {
     let count = op.in_channels * op.out_channels * 9;
     let scale = 1.0 / (op.in_channels as f64 * 9.0).sqrt();
     let mut draw = |n: usize, scale: f64| (0..n).map(|_| f64::from((rng.unit() * scale) as f32)).collect();
@@ -80,7 +80,7 @@ fn random_weights(op: &Conv2d, rng: &mut Rng) -> Weights {
     Weights { in_channels: op.in_channels, out_channels: op.out_channels, filters, bias }
 }
 
-fn pack<B: Backend>(b: &B, w: &Weights) -> style_core::Result<B::Filter> {
+pub(super) fn pack<B: Backend>(b: &B, w: &Weights) -> style_core::Result<B::Filter> {
     let narrow = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<_>>();
     b.pack(w.in_channels, w.out_channels, &narrow(&w.filters), &narrow(&w.bias))
 }

@@ -8,6 +8,7 @@
 pub mod conv2d;
 pub mod gram;
 pub mod guide;
+pub mod half;
 pub mod loss;
 pub mod moments;
 pub mod pool2d;
@@ -53,7 +54,7 @@ impl<B: Backend> Case<B> {
     }
 }
 
-/// Every case.
+/// Every case of a backend that computes in `f32`; one in half precision is held to [`half::cases`].
 #[must_use]
 pub fn all<B: Backend>() -> Vec<Case<B>> {
     let rooms: [fn() -> Vec<Case<B>>; 10] = [

@@ -168,6 +168,7 @@ impl Storage for Mutant {
     type Switches = Marks;
     type Scalars = Vec<f64>;
     type Workspace = ();
+    type Recording = ();
 
     fn description(&self) -> String {
         format!("{:?}", self.mistake)

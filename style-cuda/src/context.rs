@@ -1,0 +1,276 @@
+//! One device with one stream: whose turn it is, memory, and what its errors mean.
+
+use std::ffi::c_int;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys::{self, CUresult};
+use style_core::{Error, ErrorKind, Result};
+
+use crate::device::{self, Device};
+
+/// A device's primary context and a stream of its own.
+pub(crate) struct Context {
+    pub(crate) device: Device,
+    handle: sys::CUdevice,
+    context: sys::CUcontext,
+    stream: sys::CUstream,
+    /// Held while work is enqueued, so that the kernels of one op follow each other and share scratch memory.
+    turn: Mutex<()>,
+    /// The thread that records a graph, by [`this_thread`]; 0 for none. It has the turn throughout.
+    recorder: AtomicUsize,
+}
+
+// SAFETY: the handles are the driver's, which may be used from any thread with the context current there; `Entered`
+// makes it current.
+unsafe impl Send for Context {}
+// SAFETY: as above; the driver locks what it shares.
+unsafe impl Sync for Context {}
+
+/// The context current on this thread, and this thread's turn on the stream; the caller's own context afterwards.
+pub(crate) struct Entered<'a> {
+    context: &'a Context,
+    previous: sys::CUcontext,
+    _turn: Option<MutexGuard<'a, ()>>,
+}
+
+/// A number that no other living thread has.
+fn this_thread() -> usize {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| ptr::from_ref(mark) as usize)
+}
+
+impl Context {
+    /// Opens a device.
+    pub(crate) fn new(device: Device) -> Result<Arc<Self>> {
+        let ordinal = c_int::try_from(device.index).map_err(|_| device::no_device())?;
+        let failed = |e| device::failed(&format!("CUDA device {device} cannot be opened"), e);
+        let handle = result::device::get(ordinal).map_err(failed)?;
+        // SAFETY: the handle is from `get`; released in `drop`.
+        let context = unsafe { result::primary_ctx::retain(handle) }.map_err(failed)?;
+        let mut opened = Self {
+            handle,
+            context,
+            stream: ptr::null_mut(),
+            turn: Mutex::new(()),
+            recorder: AtomicUsize::new(0),
+            device: device.clone(),
+        };
+        let stream = {
+            let _entered = opened.enter()?;
+            result::stream::create(result::stream::StreamKind::NonBlocking).map_err(failed)?
+        };
+        opened.stream = stream;
+        Ok(Arc::new(opened))
+    }
+
+    /// Waits for this thread's turn and makes the context current.
+    pub(crate) fn enter(&self) -> Result<Entered<'_>> {
+        let recording = self.recorder.load(Ordering::Acquire) == this_thread();
+        let turn = (!recording).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let previous = result::ctx::get_current().map_err(|e| failed("asking for the current context", e))?;
+        // SAFETY: the context is retained until `drop`.
+        unsafe { result::ctx::set_current(self.context) }.map_err(|e| failed("making the context current", e))?;
+        Ok(Entered { context: self, previous: previous.unwrap_or(ptr::null_mut()), _turn: turn })
+    }
+
+    /// Bytes that are free now.
+    pub(crate) fn free_memory(&self) -> Option<usize> {
+        let _entered = self.enter().ok()?;
+        result::mem_get_info().ok().map(|(free, _)| free)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if !self.stream.is_null()
+            && let Ok(_entered) = self.enter()
+        {
+            // SAFETY: nothing uses the stream any more, since all that does holds an `Arc` of this.
+            let _ = unsafe { result::stream::destroy(self.stream) };
+        }
+        // SAFETY: retained in `new`.
+        let _ = unsafe { result::primary_ctx::release(self.handle) };
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it was current before, so it is the caller's to keep alive; null is no context.
+        let _ = unsafe { result::ctx::set_current(self.previous) };
+    }
+}
+
+impl Entered<'_> {
+    pub(crate) fn stream(&self) -> sys::CUstream {
+        self.context.stream
+    }
+
+    /// Records what `work` enqueues as a graph, which is not run. `None` where the device does not record.
+    pub(crate) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Option<Graph>> {
+        let relaxed = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
+        // SAFETY: the stream is this context's, and this thread has the turn, so nobody else enqueues on it.
+        if unsafe { result::stream::begin_capture(self.stream(), relaxed) }.is_err() {
+            return Ok(None);
+        }
+        self.context.recorder.store(this_thread(), Ordering::Release);
+        let worked = work();
+        self.context.recorder.store(0, Ordering::Release);
+        // SAFETY: a capture was begun above.
+        let captured = unsafe { result::stream::end_capture(self.stream()) };
+        worked?;
+        let Ok(graph) = captured.map(Template) else { return Ok(None) };
+        // SAFETY: the graph is valid until `graph` drops, and the executable one does not need it afterwards.
+        let executable = unsafe { result::graph::instantiate(graph.0, sys::CUgraphInstantiate_flags(0)) };
+        Ok(executable.ok().map(Graph))
+    }
+
+    /// Enqueues all work of a graph.
+    pub(crate) fn replay(&self, graph: &Graph) -> Result<()> {
+        // SAFETY: both belong to this context and are alive.
+        unsafe { result::graph::launch(graph.0, self.stream()) }.map_err(|e| failed("launching a graph", e))
+    }
+
+    /// `dst[..] = src` on the device, in stream order.
+    pub(crate) fn copy(&self, src: &Buffer, dst: &mut Buffer, bytes: usize) -> Result<()> {
+        debug_assert!(bytes <= src.bytes && bytes <= dst.bytes);
+        // SAFETY: both have so many bytes, and lie in this context.
+        unsafe { result::memcpy_dtod_async(dst.address, src.address, bytes, self.stream()) }
+            .map_err(|e| failed("copying on the device", e))
+    }
+
+    /// The first bytes of a buffer, once all work enqueued so far is done. Waits in the copy, with the turn.
+    pub(crate) fn download<T: Copy>(&self, src: &Buffer, dst: &mut [T]) -> Result<()> {
+        debug_assert!(size_of_val(dst) <= src.bytes);
+        if dst.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: `src` has so many bytes; `dst` is not read before the synchronisation below.
+        unsafe { result::memcpy_dtoh_async(dst, src.address, self.stream()) }
+            .and_then(|()| unsafe { result::stream::synchronize(self.stream()) })
+            .map_err(|e| failed("waiting for results of the device", e))
+    }
+
+    /// The first bytes of a buffer, from pageable memory, which the driver reads before it returns.
+    pub(crate) fn upload<T: Copy>(&self, src: &[T], dst: &mut Buffer) -> Result<()> {
+        debug_assert!(size_of_val(src) <= dst.bytes);
+        if src.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: `dst` has so many bytes; memory that is not page-locked is copied before the call returns.
+        unsafe { result::memcpy_htod_async(dst.address, src, self.stream()) }
+            .map_err(|e| failed("copying to the device", e))
+    }
+}
+
+/// A graph as recorded.
+struct Template(sys::CUgraph);
+
+impl Drop for Template {
+    fn drop(&mut self) {
+        // SAFETY: made by `end_capture`, used nowhere else.
+        let _ = unsafe { result::graph::destroy(self.0) };
+    }
+}
+
+/// Work that the device can do again.
+pub(crate) struct Graph(sys::CUgraphExec);
+
+// SAFETY: a handle of the driver's, used only under `Entered`.
+unsafe impl Send for Graph {}
+// SAFETY: as above.
+unsafe impl Sync for Graph {}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // SAFETY: made by `instantiate`; the driver keeps it until a launch under way is done.
+        let _ = unsafe { result::graph::exec_destroy(self.0) };
+    }
+}
+
+/// Memory of a device, returned on drop.
+pub(crate) struct Buffer {
+    context: Arc<Context>,
+    address: sys::CUdeviceptr,
+    bytes: usize,
+}
+
+impl Buffer {
+    /// So many zeros, rounded up to whole pieces of 32 bytes.
+    pub(crate) fn new(context: &Arc<Context>, bytes: usize, what: &str) -> Result<Self> {
+        let refuse = || {
+            let free = context.free_memory().map_or(String::new(), |free| format!(", and {free} are free"));
+            let message = format!("{what} wants {bytes} bytes on {}{free}; ask for a smaller picture", context.device);
+            Error::new(ErrorKind::OutOfMemory, message)
+        };
+        let rounded = rounded(bytes).filter(|&bytes| bytes <= isize::MAX as usize).ok_or_else(refuse)?;
+        if bytes == 0 {
+            return Ok(Self { context: Arc::clone(context), address: 0, bytes: 0 });
+        }
+        let entered = context.enter()?;
+        // SAFETY: freed in `drop`.
+        let address = match unsafe { result::malloc_sync(rounded) } {
+            Ok(address) => address,
+            Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => {
+                drop(entered);
+                return Err(refuse());
+            }
+            Err(e) => return Err(failed("allocating on the device", e)),
+        };
+        let buffer = Self { context: Arc::clone(context), address, bytes: rounded };
+        // SAFETY: just allocated, of this size.
+        unsafe { result::memset_d8_async(address, 0, rounded, entered.stream()) }
+            .map_err(|e| failed("clearing memory of the device", e))?;
+        Ok(buffer)
+    }
+
+    /// With these contents.
+    pub(crate) fn with<T: Copy>(context: &Arc<Context>, values: &[T], what: &str) -> Result<Self> {
+        let mut buffer = Self::new(context, size_of_val(values), what)?;
+        context.enter()?.upload(values, &mut buffer)?;
+        Ok(buffer)
+    }
+
+    pub(crate) fn address(&self) -> sys::CUdeviceptr {
+        self.address
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn belongs_to(&self, context: &Arc<Context>) -> bool {
+        Arc::ptr_eq(&self.context, context)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.bytes > 0
+            && let Ok(entered) = self.context.enter()
+        {
+            // SAFETY: allocated in `new` and freed once, after all work that uses it.
+            let _ =
+                unsafe { result::stream::synchronize(entered.stream()).and_then(|()| result::free_sync(self.address)) };
+        }
+    }
+}
+
+/// Bytes that a buffer takes.
+pub(crate) const fn rounded(bytes: usize) -> Option<usize> {
+    bytes.checked_next_multiple_of(32)
+}
+
+/// What went wrong while the device was in use.
+pub(crate) fn failed(what: &str, e: DriverError) -> Error {
+    let told = e.error_string().map_or(String::new(), |s| s.to_string_lossy().into_owned());
+    let kind = match e.0 {
+        CUresult::CUDA_ERROR_OUT_OF_MEMORY => ErrorKind::OutOfMemory,
+        _ => ErrorKind::DeviceLost,
+    };
+    let message =
+        format!("{what}: {told}; check the device with nvidia-smi, and start again from the last image saved");
+    Error::new(kind, message).with_source(e)
+}

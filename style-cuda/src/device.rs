@@ -1,0 +1,162 @@
+//! Which devices there are.
+
+use std::ffi::c_int;
+use std::fmt;
+
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys::{self, CUdevice_attribute, CUresult};
+use style_core::{Error, ErrorKind, Result};
+
+/// A CUDA device, as its driver describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Device {
+    /// Its place in the driver's list, from 0. `CUDA_VISIBLE_DEVICES` hides and reorders devices.
+    pub index: usize,
+    /// The name of the model.
+    pub name: String,
+    /// The compute capability: major and minor version.
+    pub compute_capability: (u32, u32),
+    /// All of its memory in bytes, whether free or not.
+    pub total_memory: u64,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor) = self.compute_capability;
+        let gib = self.total_memory as f64 / f64::from(1 << 30);
+        write!(f, "{}: {} (compute capability {major}.{minor}, {gib:.1} GiB)", self.index, self.name)
+    }
+}
+
+/// The devices that the driver shows, at least one, in its order.
+///
+/// # Errors
+/// `Unavailable` if the driver's library is missing or not the driver's, if the driver does not start, or if it shows
+/// no device; `OutOfMemory` if the driver ran out of memory. What the driver said is the error's source.
+pub fn devices() -> Result<Vec<Device>> {
+    check_library()?;
+    result::init().map_err(|e| failed("NVIDIA's driver does not start", e))?;
+    let count = result::device::get_count().map_err(|e| failed("the CUDA devices cannot be counted", e))?;
+    if count <= 0 {
+        return Err(no_device());
+    }
+    (0..count).map(device).collect()
+}
+
+/// Every function of the driver that this crate calls.
+const FUNCTIONS: [&str; 33] = [
+    "cuInit",
+    "cuDriverGetVersion",
+    "cuDeviceGetCount",
+    "cuDeviceGet",
+    "cuDeviceGetName",
+    "cuDeviceGetAttribute",
+    "cuDeviceTotalMem_v2",
+    "cuDevicePrimaryCtxRetain",
+    "cuDevicePrimaryCtxRelease_v2",
+    "cuCtxSetCurrent",
+    "cuCtxGetCurrent",
+    "cuModuleLoadDataEx",
+    "cuModuleGetFunction",
+    "cuModuleUnload",
+    "cuStreamCreate",
+    "cuStreamDestroy_v2",
+    "cuStreamSynchronize",
+    "cuStreamBeginCapture_v2",
+    "cuStreamEndCapture",
+    "cuGraphInstantiateWithFlags",
+    "cuGraphLaunch",
+    "cuGraphDestroy",
+    "cuGraphExecDestroy",
+    "cuMemAlloc_v2",
+    "cuMemFree_v2",
+    "cuMemGetInfo_v2",
+    "cuMemcpyHtoDAsync_v2",
+    "cuMemcpyDtoHAsync_v2",
+    "cuMemcpyDtoDAsync_v2",
+    "cuMemsetD8Async",
+    "cuLaunchKernel",
+    "cuGetErrorName",
+    "cuGetErrorString",
+];
+
+/// Whether the driver's library can be called: cudarc panics where it or a function in it is missing.
+fn check_library() -> Result<()> {
+    let name = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+    let advice = "install NVIDIA's driver, or use the CPU backend";
+    // SAFETY: loading a library runs its initialisers; that of NVIDIA's driver asks nothing of its caller. Only a
+    // library in the system's search path and under the driver's name is loaded.
+    if !unsafe { sys::is_culib_present() } {
+        let message = format!("NVIDIA's driver library ({name}) is not on this machine; {advice}");
+        return Err(Error::new(ErrorKind::Unavailable, message));
+    }
+    // SAFETY: as above; and it does not panic, for the library was found just now.
+    let library = unsafe { sys::culib() };
+    for function in FUNCTIONS {
+        // SAFETY: the symbol is only looked up, never called or read as this type, which is a pointer as all are.
+        if let Err(e) = unsafe { library.get::<unsafe extern "C" fn()>(function.as_bytes()) } {
+            let message = format!("the library found as NVIDIA's driver ({name}) has no function {function}; {advice}");
+            return Err(Error::new(ErrorKind::Unavailable, message).with_source(e));
+        }
+    }
+    Ok(())
+}
+
+/// That the driver knows the version of PTX that the kernels are in, 7.0: CUDA 11.0 and later.
+pub(crate) fn check_driver() -> Result<()> {
+    let mut version = 0;
+    // SAFETY: the function writes one number.
+    unsafe { sys::cuDriverGetVersion(&mut version) }
+        .result()
+        .map_err(|e| failed("NVIDIA's driver does not tell its version", e))?;
+    if version >= 11_000 {
+        return Ok(());
+    }
+    let (major, minor) = (version / 1000, version % 1000 / 10);
+    let message = format!(
+        "NVIDIA's driver is of CUDA {major}.{minor}, and this backend's kernels want 11.0 or later; update the driver, or \
+         use the CPU backend"
+    );
+    Err(Error::new(ErrorKind::Unavailable, message))
+}
+
+fn device(ordinal: c_int) -> Result<Device> {
+    let describe = || {
+        let handle = result::device::get(ordinal)?;
+        // SAFETY: the handle is from `get`, and devices stay valid until the process ends.
+        let attribute = |which| unsafe { result::device::get_attribute(handle, which) };
+        Ok(Device {
+            index: ordinal.unsigned_abs() as usize,
+            name: result::device::get_name(handle)?,
+            compute_capability: (
+                attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?.unsigned_abs(),
+                attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?.unsigned_abs(),
+            ),
+            // SAFETY: as above.
+            total_memory: unsafe { result::device::total_mem(handle) }? as u64,
+        })
+    };
+    describe().map_err(|e| failed(&format!("CUDA device {ordinal} does not answer"), e))
+}
+
+pub(crate) fn no_device() -> Error {
+    let message = "NVIDIA's driver shows no CUDA device; check the card with nvidia-smi and that CUDA_VISIBLE_DEVICES \
+                   does not hide it, or use the CPU backend";
+    Error::new(ErrorKind::Unavailable, message)
+}
+
+/// Why a device cannot be used.
+pub(crate) fn failed(what: &str, e: DriverError) -> Error {
+    let error = match e.0 {
+        CUresult::CUDA_ERROR_NO_DEVICE => no_device(),
+        CUresult::CUDA_ERROR_OUT_OF_MEMORY => Error::new(ErrorKind::OutOfMemory, format!("{what}: out of memory")),
+        CUresult::CUDA_ERROR_STUB_LIBRARY => {
+            let message = "the toolkit's stub stands in for NVIDIA's driver library; take its folder out of the \
+                           library search path, or use the CPU backend";
+            Error::new(ErrorKind::Unavailable, message)
+        }
+        _ => Error::new(ErrorKind::Unavailable, format!("{what}; check it with nvidia-smi, or use the CPU backend")),
+    };
+    error.with_source(e)
+}

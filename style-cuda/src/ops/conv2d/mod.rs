@@ -1,0 +1,269 @@
+//! See [`style_core::ops::Conv2dOps`], and kernels/conv2d.cu and kernels/conv2d_picture.cu.
+//!
+//! Backward-data is the forward computation with filters turned by 180 degrees and transposed, so filters are packed
+//! twice, once for each direction.
+
+pub(crate) mod direct;
+pub(crate) mod picture;
+
+use style_core::ops::{Conv2d, Conv2dOps, Epilogue};
+use style_core::{Acc, Error, ErrorKind, Result, expect_shape};
+
+use crate::Cuda;
+use crate::context::Buffer;
+use crate::tensor::{self, FEW, Gate, Tensor, Workspace};
+
+/// How one direction is computed, by its numbers of channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Reads a picture: up to four channels.
+    FromPicture,
+    /// Writes one.
+    ToPicture,
+    /// Features to features.
+    Direct,
+}
+
+impl Way {
+    const fn new(read: usize, written: usize) -> Self {
+        if read <= FEW {
+            Self::FromPicture
+        } else if written <= FEW {
+            Self::ToPicture
+        } else {
+            Self::Direct
+        }
+    }
+}
+
+/// Filters and bias, packed for both directions.
+pub struct Filter {
+    in_channels: usize,
+    out_channels: usize,
+    forward: Buffer,
+    backward: Buffer,
+    /// As many as a position of the output has values, padding included.
+    bias: Buffer,
+}
+
+/// Filters of one direction: `w(o, i, u, v)`, from `read` channels to `written`.
+struct Weights<'a> {
+    read: usize,
+    written: usize,
+    values: &'a [f32],
+    turned: bool,
+}
+
+impl Weights<'_> {
+    /// Zero beyond the channels.
+    fn at(&self, o: usize, i: usize, tap: usize) -> f32 {
+        if o >= self.written || i >= self.read {
+            return 0.0;
+        }
+        let at = if self.turned { (i * self.written + o) * 9 + 8 - tap } else { (o * self.read + i) * 9 + tap };
+        self.values.get(at).copied().unwrap_or(0.0)
+    }
+}
+
+/// What is done to `W x` before it is written, as kernels take it, and where the gate goes.
+#[derive(Clone, Copy)]
+struct Ending {
+    code: u32,
+    gate: u64,
+    pooled: bool,
+}
+
+/// One direction of a convolution, all its operands checked.
+struct Pass<'a> {
+    height: usize,
+    width: usize,
+    x: &'a Tensor,
+    gate_in: Option<&'a Gate>,
+    filters: &'a Buffer,
+    bias: Option<&'a Buffer>,
+    ending: Ending,
+    acc: Acc,
+    /// `x` is the gradient behind an average pool.
+    pooled_in: bool,
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("the CUDA backend does not do {what}"))
+}
+
+impl Filter {
+    fn expect(&self, op: &Conv2d) -> Result<()> {
+        if (self.in_channels, self.out_channels) == (op.in_channels, op.out_channels) {
+            return Ok(());
+        }
+        let message = format!(
+            "a filter from {} to {} channels does not fit a convolution from {} to {}",
+            self.in_channels, self.out_channels, op.in_channels, op.out_channels
+        );
+        Err(Error::new(ErrorKind::Shape, message))
+    }
+}
+
+impl Conv2dOps for Cuda {
+    type Filter = Filter;
+
+    fn pack(&self, in_channels: usize, out_channels: usize, weight: &[f32], bias: &[f32]) -> Result<Filter> {
+        let values = in_channels.checked_mul(out_channels).and_then(|n| n.checked_mul(9));
+        if values != Some(weight.len()) || bias.len() != out_channels {
+            let message = format!(
+                "{} filter values and {} biases do not make {out_channels} filters of {in_channels} channels",
+                weight.len(),
+                bias.len()
+            );
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
+        let pack = |read, written, turned| {
+            let weights = Weights { read, written, values: weight, turned };
+            let packed = match Way::new(read, written) {
+                Way::FromPicture => picture::pack_from(&weights),
+                Way::ToPicture => picture::pack_to(&weights),
+                Way::Direct => direct::pack(&weights),
+            };
+            Buffer::with(&self.context, &packed, "a filter")
+        };
+        let mut padded = bias.to_vec();
+        padded.resize(tensor::stride(out_channels), 0.0);
+        Ok(Filter {
+            in_channels,
+            out_channels,
+            forward: pack(in_channels, out_channels, false)?,
+            backward: pack(out_channels, in_channels, true)?,
+            bias: Buffer::with(&self.context, &padded, "a bias")?,
+        })
+    }
+
+    fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize {
+        let packed = |read, written| match Way::new(read, written) {
+            Way::FromPicture => picture::from_len(written),
+            Way::ToPicture => picture::to_len(read),
+            Way::Direct => direct::len(read, written),
+        };
+        let values = packed(in_channels, out_channels).saturating_add(packed(out_channels, in_channels));
+        values.saturating_add(tensor::stride(out_channels)).saturating_mul(4)
+    }
+
+    fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str {
+        match Way::new(op.in_channels, op.out_channels) {
+            Way::FromPicture | Way::ToPicture => "direct, of a picture",
+            Way::Direct => "implicit product in f32",
+        }
+    }
+
+    fn conv2d_pools(&self, op: &Conv2d) -> bool {
+        op.in_channels > FEW && op.out_channels > FEW
+    }
+
+    fn conv2d_part_rows(&self, _op: &Conv2d) -> Option<usize> {
+        None
+    }
+
+    fn conv2d_workspace(&self, _op: &Conv2d) -> usize {
+        0
+    }
+
+    fn conv2d_fwd(
+        &self,
+        op: &Conv2d,
+        x: &Tensor,
+        filter: &Filter,
+        epilogue: Epilogue<'_, Gate>,
+        y: &mut Tensor,
+        _workspace: &mut Workspace,
+    ) -> Result<()> {
+        let (code, gate, pooled) = match epilogue {
+            Epilogue::Bias => (1, None, false),
+            Epilogue::Relu => (2, None, false),
+            Epilogue::ReluGate(gate) => (3, Some(gate), false),
+            Epilogue::ReluPool => (4, None, true),
+            Epilogue::ReluPoolGate(gate) => (5, Some(gate), true),
+        };
+        self.expect_whole(op, pooled)?;
+        expect_shape("the input of a convolution", op.input(), x.shape())?;
+        expect_shape("the output of a convolution", op.y(pooled), y.shape())?;
+        if let Some(gate) = &gate {
+            expect_shape("the gate of a convolution", op.output(), gate.shape)?;
+        }
+        filter.expect(op)?;
+        let ending = Ending { code, gate: gate.as_ref().map_or(0, |g| g.buffer.address()), pooled };
+        let pass = Pass {
+            height: op.height,
+            width: op.width,
+            x,
+            gate_in: None,
+            filters: &filter.forward,
+            bias: Some(&filter.bias),
+            ending,
+            acc: Acc::Store,
+            pooled_in: false,
+        };
+        y.written_as(Acc::Store, self.precision.activation());
+        let gate = gate.as_deref().map(|g| &g.buffer);
+        self.convolve(&pass, gate, Way::new(op.in_channels, op.out_channels), y)
+    }
+
+    fn conv2d_bwd(
+        &self,
+        op: &Conv2d,
+        dy: &Tensor,
+        gate: Option<&Gate>,
+        filter: &Filter,
+        acc: Acc,
+        dx: &mut Tensor,
+        _workspace: &mut Workspace,
+    ) -> Result<()> {
+        let pooled = dy.shape() == op.y(true) && dy.shape() != op.y(false);
+        self.expect_whole(op, pooled)?;
+        if !pooled {
+            expect_shape("the output gradient of a convolution", op.output(), dy.shape())?;
+        }
+        expect_shape("the input gradient of a convolution", op.input(), dx.shape())?;
+        if let Some(gate) = gate {
+            expect_shape("the gate of a convolution", op.output(), gate.shape)?;
+        }
+        filter.expect(op)?;
+        let pass = Pass {
+            height: op.height,
+            width: op.width,
+            x: dy,
+            gate_in: gate,
+            filters: &filter.backward,
+            bias: None,
+            ending: Ending { code: 0, gate: 0, pooled: false },
+            acc,
+            pooled_in: pooled,
+        };
+        dx.gradient(acc, self.precision);
+        self.convolve(&pass, None, Way::new(op.out_channels, op.in_channels), dx)
+    }
+}
+
+impl Cuda {
+    fn expect_whole(&self, op: &Conv2d, pooled: bool) -> Result<()> {
+        if op.part.is_some() {
+            return Err(unsupported("parts of a convolution"));
+        }
+        if pooled && !self.conv2d_pools(op) {
+            return Err(unsupported("a convolution of a picture with the pool behind it"));
+        }
+        Ok(())
+    }
+
+    fn convolve(&self, pass: &Pass<'_>, gate_out: Option<&Buffer>, way: Way, y: &mut Tensor) -> Result<()> {
+        if pass.x.shape().is_empty() || y.shape().is_empty() && !pass.ending.pooled {
+            let message = format!("a convolution of {} to {} has nothing to do", pass.x.shape(), y.shape());
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
+        let mut buffers = vec![&pass.x.buffer, pass.filters, &y.buffer];
+        buffers.extend(pass.bias.into_iter().chain(pass.gate_in.map(|g| &g.buffer)).chain(gate_out));
+        let entered = self.enter(&buffers)?;
+        match way {
+            Way::FromPicture | Way::ToPicture => self.convolve_picture(&entered, pass, way, y),
+            Way::Direct => self.convolve_direct(&entered, pass, y),
+        }
+    }
+}

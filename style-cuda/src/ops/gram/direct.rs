@@ -1,0 +1,172 @@
+//! Gram matrices of features of any type, in `f32`.
+
+use style_core::ops::Rows;
+use style_core::{Acc, Result, Shape};
+
+use super::FinishArgs;
+use crate::Cuda;
+use crate::kernels::Args;
+use crate::ops::{acc_code, extent};
+use crate::tensor::{Tensor, Workspace};
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct GramArgs {
+    features: u64,
+    partial: u64,
+    positions: u64,
+    part: u64,
+    channels: u32,
+    stride: u32,
+    dtype: u32,
+    padding: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct SymmetricArgs {
+    dg: u64,
+    s: u64,
+    channels: u32,
+    columns: u32,
+    scale: f32,
+    padding: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct GramBwdArgs {
+    features: u64,
+    s: u64,
+    to: u64,
+    positions: u64,
+    channels: u32,
+    stride: u32,
+    columns: u32,
+    dtype: u32,
+    to_type: u32,
+    acc: u32,
+}
+
+const _: () = assert!(size_of::<GramArgs>() == 48 && size_of::<SymmetricArgs>() == 32);
+const _: () = assert!(size_of::<GramBwdArgs>() == 56);
+// SAFETY: as the structs Gram, Symmetric and GramBwd of gram.cu.
+unsafe impl Args for GramArgs {}
+// SAFETY: as above.
+unsafe impl Args for SymmetricArgs {}
+// SAFETY: as above.
+unsafe impl Args for GramBwdArgs {}
+
+/// Rows and columns of a tile, and positions taken at a time; as in gram.cu.
+const TILE: usize = 64;
+const BATCH: usize = 32;
+
+/// The positions of a part, and how many parts there are: a multiple of a batch, of 512 or more.
+fn parts(positions: usize) -> (usize, usize) {
+    const MOST: usize = 128;
+    let part = positions.div_ceil(MOST).max(512).next_multiple_of(BATCH);
+    (part, positions.div_ceil(part).max(1))
+}
+
+/// Tiles on and above the diagonal.
+fn tiles(channels: usize) -> usize {
+    let side = channels.div_ceil(TILE);
+    side.saturating_mul(side + 1) / 2
+}
+
+/// Bytes that either direction wants.
+pub(crate) fn workspace(shape: Shape) -> usize {
+    if shape.positions() >= isize::MAX as usize || shape.channels >= 1 << 24 {
+        return usize::MAX;
+    }
+    let forward = tiles(shape.channels).saturating_mul(parts(shape.positions()).1).saturating_mul(4 * TILE * TILE);
+    let (rows, columns) = (shape.channels.next_multiple_of(BATCH), shape.channels.next_multiple_of(TILE));
+    forward.max(rows.saturating_mul(columns).saturating_mul(4))
+}
+
+impl Cuda {
+    pub(super) fn gram_direct(
+        &self,
+        features: &Tensor,
+        rows: Rows,
+        scale: f32,
+        acc: Acc,
+        g: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let shape = features.shape();
+        let counted = Shape::new(shape.channels, rows.len(), shape.width);
+        let (part, parts) = parts(counted.positions());
+        let tiles = tiles(shape.channels);
+        let partial = workspace.at_least(tiles * parts * 4 * TILE * TILE)?;
+        let entered = self.enter(&[&features.buffer, &g.buffer, &workspace.buffer])?;
+        let bytes = if features.is_half() { 2 } else { 4 };
+        let args = GramArgs {
+            features: features.address() + (rows.start * shape.width * features.stride() * bytes) as u64,
+            partial,
+            positions: counted.positions() as u64,
+            part: part as u64,
+            channels: extent(shape.channels)?,
+            stride: features.stride() as u32,
+            dtype: features.dtype as u32,
+            padding: 0,
+        };
+        let finish = FinishArgs {
+            partial,
+            g: g.address(),
+            parts: parts as u32,
+            tiles: extent(tiles)?,
+            channels: args.channels,
+            acc: acc_code(acc),
+            scale,
+            padding: 0,
+        };
+        // SAFETY: the rows are of `features`, as the caller checked; the workspace has room for all partial tiles; `g` is
+        // channels by channels, and each pair of its values is one thread's.
+        unsafe {
+            self.kernels.gram.launch(&entered, [tiles, parts, 1], args)?;
+            self.kernels.gram_finish.launch(&entered, [tiles, TILE * TILE / 256, 1], finish)
+        }
+    }
+
+    pub(super) fn gram_bwd_direct(
+        &self,
+        features: &Tensor,
+        dg: &Tensor,
+        scale: f32,
+        acc: Acc,
+        dfeatures: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let (channels, positions) = (features.shape().channels, features.shape().positions());
+        let (rows, columns) = (channels.next_multiple_of(BATCH), channels.next_multiple_of(TILE));
+        let s = workspace.at_least(rows * columns * 4)?;
+        let entered = self.enter(&[&features.buffer, &dg.buffer, &dfeatures.buffer, &workspace.buffer])?;
+        let symmetric = SymmetricArgs {
+            dg: dg.address(),
+            s,
+            channels: extent(channels)?,
+            columns: extent(columns)?,
+            scale,
+            padding: 0,
+        };
+        let args = GramBwdArgs {
+            features: features.address(),
+            s,
+            to: dfeatures.address(),
+            positions: positions as u64,
+            channels: symmetric.channels,
+            stride: features.stride() as u32,
+            columns: symmetric.columns,
+            dtype: features.dtype as u32,
+            to_type: dfeatures.gradient(acc, self.precision),
+            acc: acc_code(acc),
+        };
+        // SAFETY: the workspace has room for the symmetric matrix; `dfeatures` has the shape of `features`, and each value
+        // of it is one thread's.
+        unsafe {
+            self.kernels.gram_symmetric.launch_for(&entered, rows * columns, symmetric)?;
+            self.kernels.gram_bwd.launch(&entered, [positions.div_ceil(TILE), channels.div_ceil(TILE), 1], args)
+        }
+    }
+}

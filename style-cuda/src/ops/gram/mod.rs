@@ -1,0 +1,68 @@
+//! See [`style_core::ops::GramOps`] and kernels/gram.cu.
+//!
+//! The positions are cut into parts, by shape alone; each tile on and above the diagonal is summed up over each part,
+//! then over the parts in one order.
+
+pub(crate) mod direct;
+
+use style_core::ops::{GramOps, Rows};
+use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
+
+use crate::Cuda;
+use crate::kernels::Args;
+use crate::tensor::{Tensor, Workspace};
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct FinishArgs {
+    pub(crate) partial: u64,
+    pub(crate) g: u64,
+    pub(crate) parts: u32,
+    pub(crate) tiles: u32,
+    pub(crate) channels: u32,
+    pub(crate) acc: u32,
+    pub(crate) scale: f32,
+    pub(crate) padding: u32,
+}
+
+const _: () = assert!(size_of::<FinishArgs>() == 40);
+// SAFETY: as the struct Finish of gram.cu.
+unsafe impl Args for FinishArgs {}
+
+impl GramOps for Cuda {
+    fn gram(
+        &self,
+        features: &Tensor,
+        rows: Rows,
+        scale: f32,
+        acc: Acc,
+        g: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let shape = features.shape();
+        expect_shape("a Gram matrix", Shape::gram(shape.channels), g.shape())?;
+        if rows.start > rows.end || rows.end > shape.height {
+            let message = format!("features of {} rows have no rows {} to {}", shape.height, rows.start, rows.end);
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
+        self.gram_direct(features, rows, scale, acc, g, workspace)
+    }
+
+    fn gram_bwd(
+        &self,
+        features: &Tensor,
+        dg: &Tensor,
+        scale: f32,
+        acc: Acc,
+        dfeatures: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        expect_shape("the gradient of a Gram matrix", Shape::gram(features.shape().channels), dg.shape())?;
+        expect_shape("the gradient of features", features.shape(), dfeatures.shape())?;
+        self.gram_bwd_direct(features, dg, scale, acc, dfeatures, workspace)
+    }
+
+    fn gram_workspace(&self, shape: Shape) -> usize {
+        direct::workspace(shape)
+    }
+}

@@ -1,0 +1,59 @@
+//! See [`style_core::ops::GuideOps`] and kernels/guide.cu.
+
+use style_core::ops::GuideOps;
+use style_core::{Acc, Result, expect_shape};
+
+use super::{acc_code, expect_map};
+use crate::Cuda;
+use crate::kernels::Args;
+use crate::tensor::Tensor;
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct GuideArgs {
+    x: u64,
+    t: u64,
+    y: u64,
+    positions: u64,
+    stride: u32,
+    x_type: u32,
+    y_type: u32,
+    acc: u32,
+    scale: f32,
+    padding: u32,
+}
+
+const _: () = assert!(size_of::<GuideArgs>() == 56);
+// SAFETY: as the struct Guide of guide.cu.
+unsafe impl Args for GuideArgs {}
+
+impl GuideOps for Cuda {
+    fn guide(&self, x: &Tensor, t: &Tensor, scale: f32, acc: Acc, y: &mut Tensor) -> Result<()> {
+        expect_map(t, x)?;
+        expect_shape("guided features", x.shape(), y.shape())?;
+        if x.values() == 0 {
+            return Ok(());
+        }
+        let entered = self.enter(&[&x.buffer, &t.buffer, &y.buffer])?;
+        let args = GuideArgs {
+            x: x.address(),
+            t: t.address(),
+            y: y.address(),
+            positions: x.shape().positions() as u64,
+            stride: x.stride() as u32,
+            x_type: x.dtype as u32,
+            y_type: y.gradient(acc, self.precision),
+            acc: acc_code(acc),
+            scale,
+            padding: 0,
+        };
+        // SAFETY: `t` has a value a position of the one shape that `x` and `y` have; a thread touches its own piece.
+        unsafe {
+            if x.is_few() {
+                self.kernels.guide_few.launch_for(&entered, x.values(), args)
+            } else {
+                self.kernels.guide.launch_for(&entered, x.pieces(), args)
+            }
+        }
+    }
+}

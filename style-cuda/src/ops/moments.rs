@@ -1,0 +1,179 @@
+//! See [`style_core::ops::MomentsOps`] and kernels/moments.cu.
+
+use style_core::ops::MomentsOps;
+use style_core::{Acc, Result, Shape, expect_shape};
+
+use super::{acc_code, expect_map, extent};
+use crate::Cuda;
+use crate::context::Entered;
+use crate::kernels::Args;
+use crate::tensor::Tensor;
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct SumArgs {
+    x: u64,
+    t: u64,
+    mean: u64,
+    partial: u64,
+    positions: u64,
+    channels: u32,
+    stride: u32,
+    dtype: u32,
+    padding: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct FinishArgs {
+    partial: u64,
+    exact: u64,
+    out: u64,
+    scale: f64,
+    count: u32,
+    channels: u32,
+    root: u32,
+    padding: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct MomentsBwdArgs {
+    x: u64,
+    t: u64,
+    mean: u64,
+    dmean: u64,
+    deviation: u64,
+    ddeviation: u64,
+    dx: u64,
+    positions: u64,
+    even: f32,
+    stride: u32,
+    x_type: u32,
+    dx_type: u32,
+    acc: u32,
+    channels: u32,
+}
+
+const _: () = assert!(size_of::<SumArgs>() == 56 && size_of::<FinishArgs>() == 48 && size_of::<MomentsBwdArgs>() == 88);
+// SAFETY: as the structs Sum, Finish and MomentsBwd of moments.cu.
+unsafe impl Args for SumArgs {}
+// SAFETY: as above.
+unsafe impl Args for FinishArgs {}
+// SAFETY: as above.
+unsafe impl Args for MomentsBwdArgs {}
+
+/// Blocks that the positions are spread over, at most.
+const GROUPS: usize = 64;
+
+impl Cuda {
+    /// Each channel's `sum t x`, or `sqrt(sum t (x - mean)^2)` where the means are known; `exact` in `f64`.
+    fn moment(&self, entered: &Entered<'_>, x: &Tensor, t: Option<&Tensor>, mean: u64, out: &mut Tensor) -> Result<()> {
+        let (positions, channels) = (x.shape().positions(), extent(x.shape().channels)?);
+        // The channels' means and deviations in `f64`, then partial sums; GROUPS + 2 times 8 bytes a channel.
+        let exact = self.partial.address() + if mean == 0 { 0 } else { 8 * u64::from(channels) };
+        let partial = self.partial.address() + 16 * u64::from(channels);
+        let groups = positions.div_ceil(8).clamp(1, GROUPS);
+        let args = SumArgs {
+            x: x.address(),
+            t: t.map_or(0, Tensor::address),
+            mean,
+            partial,
+            positions: positions as u64,
+            channels,
+            stride: x.stride() as u32,
+            dtype: x.dtype as u32,
+            padding: 0,
+        };
+        let scale = if t.is_some() || positions == 0 { 1.0 } else { 1.0 / positions as f64 };
+        let finish = FinishArgs {
+            partial,
+            exact,
+            out: out.address(),
+            scale,
+            count: groups as u32,
+            channels,
+            root: u32::from(mean != 0),
+            padding: 0,
+        };
+        // SAFETY: `t` has a value a position of `x`; `out` and the means have one a channel; the partial sums fit, by
+        // `MOST_CHANNELS`.
+        unsafe {
+            self.kernels.moments_sum.launch(entered, [groups, x.shape().channels.div_ceil(32), 1], args)?;
+            self.kernels.moments_finish.launch_for(entered, x.shape().channels, finish)
+        }
+    }
+}
+
+/// Channels whose partial sums fit in their room.
+const MOST_CHANNELS: usize = super::PARTIAL_BYTES / (8 * (GROUPS + 2));
+
+fn expect_channels(x: &Tensor, of_channels: &[Option<&Tensor>]) -> Result<()> {
+    let Shape { channels, .. } = x.shape();
+    if channels > MOST_CHANNELS {
+        let message = format!("moments are taken of {MOST_CHANNELS} channels at most, not of {channels}");
+        return Err(style_core::Error::new(style_core::ErrorKind::Shape, message));
+    }
+    let mut of_channels = of_channels.iter().flatten();
+    of_channels.try_for_each(|t| expect_shape("an operand of the moments", Shape::new(channels, 1, 1), t.shape()))
+}
+
+impl MomentsOps for Cuda {
+    fn moments(&self, x: &Tensor, t: Option<&Tensor>, mean: &mut Tensor, deviation: Option<&mut Tensor>) -> Result<()> {
+        t.map_or(Ok(()), |t| expect_map(t, x))?;
+        expect_channels(x, &[Some(mean), deviation.as_deref()])?;
+        let mut buffers = vec![&x.buffer, &mean.buffer];
+        buffers.extend(t.iter().map(|t| &t.buffer).chain(deviation.iter().map(|d| &d.buffer)));
+        let entered = self.enter(&buffers)?;
+        self.moment(&entered, x, t, 0, mean)?;
+        deviation.map_or(Ok(()), |deviation| self.moment(&entered, x, t, self.partial.address(), deviation))
+    }
+
+    fn moments_bwd(
+        &self,
+        x: &Tensor,
+        t: Option<&Tensor>,
+        mean: &Tensor,
+        dmean: &Tensor,
+        deviation: Option<(&Tensor, &Tensor)>,
+        acc: Acc,
+        dx: &mut Tensor,
+    ) -> Result<()> {
+        t.map_or(Ok(()), |t| expect_map(t, x))?;
+        expect_channels(x, &[Some(mean), Some(dmean), deviation.map(|d| d.0), deviation.map(|d| d.1)])?;
+        expect_shape("the gradient of features", x.shape(), dx.shape())?;
+        if x.values() == 0 {
+            return Ok(());
+        }
+        let mut buffers = vec![&x.buffer, &mean.buffer, &dmean.buffer, &dx.buffer];
+        buffers.extend(t.iter().map(|t| &t.buffer));
+        buffers.extend(deviation.iter().flat_map(|(value, gradient)| [&value.buffer, &gradient.buffer]));
+        let entered = self.enter(&buffers)?;
+        let positions = x.shape().positions();
+        let args = MomentsBwdArgs {
+            x: x.address(),
+            t: t.map_or(0, Tensor::address),
+            mean: mean.address(),
+            dmean: dmean.address(),
+            deviation: deviation.map_or(0, |d| d.0.address()),
+            ddeviation: deviation.map_or(0, |d| d.1.address()),
+            dx: dx.address(),
+            positions: positions as u64,
+            even: (1.0 / positions as f64) as f32,
+            stride: x.stride() as u32,
+            x_type: x.dtype as u32,
+            dx_type: dx.gradient(acc, self.precision),
+            acc: acc_code(acc),
+            channels: extent(x.shape().channels)?,
+        };
+        // SAFETY: `dx` has the shape of `x`, `t` a value a position, the others one a channel; a thread touches its own
+        // piece.
+        unsafe {
+            if x.is_few() {
+                self.kernels.moments_bwd_few.launch_for(&entered, x.values(), args)
+            } else {
+                self.kernels.moments_bwd.launch_for(&entered, x.pieces(), args)
+            }
+        }
+    }
+}

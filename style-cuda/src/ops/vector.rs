@@ -1,0 +1,203 @@
+//! See [`style_core::ops::VectorOps`] and kernels/vector.cu.
+//!
+//! A call takes up to 240 vectors at a time; sums over more than that are `f64` within each 240.
+
+use style_core::ops::{AdamStep, VectorOps};
+use style_core::{Error, ErrorKind, Result, expect_shape};
+
+use super::parts;
+use crate::Cuda;
+use crate::context::Entered;
+use crate::kernels::Args;
+use crate::tensor::{Scalars, Tensor};
+
+/// Vectors on the left and right of a call of `dots`, and terms of one of `combine`: as in vector.cu.
+pub(crate) const LEFT: usize = 4;
+pub(crate) const RIGHT: usize = 240;
+const TERMS: usize = 240;
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct DotsArgs {
+    left: [u64; LEFT],
+    right: [u64; RIGHT],
+    partial: u64,
+    length: u64,
+    lefts: u32,
+    rights: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct ReduceArgs {
+    partial: u64,
+    out: u64,
+    scale: f64,
+    count: u32,
+    padding: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct CombineArgs {
+    x: [u64; TERMS],
+    c: [f64; TERMS],
+    y: u64,
+    pieces: u64,
+    terms: u32,
+    padding: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct AdamArgs {
+    g: u64,
+    m: u64,
+    v: u64,
+    x: u64,
+    pieces: u64,
+    rate: f32,
+    beta1: f32,
+    beta2: f32,
+    correction2: f32,
+    epsilon: f32,
+    padding: u32,
+}
+
+const _: () = assert!(size_of::<DotsArgs>() == 1976 && size_of::<ReduceArgs>() == 32);
+const _: () = assert!(size_of::<CombineArgs>() == 3864 && size_of::<AdamArgs>() == 64);
+// SAFETY: as the structs Dots, Reduce, Combine and Adam of vector.cu.
+unsafe impl Args for DotsArgs {}
+// SAFETY: as above.
+unsafe impl Args for ReduceArgs {}
+// SAFETY: as above.
+unsafe impl Args for CombineArgs {}
+// SAFETY: as above.
+unsafe impl Args for AdamArgs {}
+
+impl Cuda {
+    /// `out[i] = scale sum_k partial[i][k]`, for `outs` sums of `count` partial ones each.
+    pub(super) fn reduce(&self, entered: &Entered<'_>, out: u64, outs: usize, count: usize, scale: f64) -> Result<()> {
+        let args = ReduceArgs { partial: self.partial.address(), out, scale, count: super::extent(count)?, padding: 0 };
+        // SAFETY: the caller's reduction wrote `outs` times `count` sums, and `out` has room for `outs`.
+        unsafe { self.kernels.reduce.launch(entered, [outs, 1, 1], args) }
+    }
+
+    /// Operands of vector ops are plain tensors of one shape.
+    fn expect_vectors<'a>(&self, first: &Tensor, others: impl IntoIterator<Item = &'a Tensor>) -> Result<Entered<'_>> {
+        let mut buffers = vec![&first.buffer];
+        let mut half = first.is_half();
+        for other in others {
+            expect_shape("an operand of a vector operation", first.shape(), other.shape())?;
+            half |= other.is_half();
+            buffers.push(&other.buffer);
+        }
+        if half {
+            let message = "vectors are tensors in f32, not features in half precision";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        self.enter(&buffers)
+    }
+}
+
+impl VectorOps for Cuda {
+    fn copy(&self, src: &Tensor, dst: &mut Tensor) -> Result<()> {
+        expect_shape("the destination of a copy", src.shape(), dst.shape())?;
+        if src.is_half() != dst.is_half() {
+            let message = "a copy is of a tensor in f32 to another, or of features to features";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        dst.dtype = src.dtype;
+        let bytes = Tensor::bytes(src.shape(), src.dtype);
+        let entered = self.enter(&[&src.buffer, &dst.buffer])?;
+        if bytes == 0 { Ok(()) } else { entered.copy(&src.buffer, &mut dst.buffer, bytes) }
+    }
+
+    fn dots(&self, a: &[&Tensor], b: &[&Tensor], out: &mut Scalars, first: usize) -> Result<()> {
+        out.slots(first, a.len().saturating_mul(b.len()))?;
+        let (Some(&one), false) = (a.first(), b.is_empty()) else { return Ok(()) };
+        let entered = self.expect_vectors(one, a.iter().chain(b).copied())?;
+        let blocks = parts(one.pieces());
+        let addresses = |vectors: &[&Tensor], all: &mut [u64]| {
+            all.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector.address());
+        };
+        for (i, lefts) in a.chunks(LEFT).enumerate() {
+            for (j, rights) in b.chunks(RIGHT).enumerate() {
+                let mut args = DotsArgs {
+                    left: [0; LEFT],
+                    right: [0; RIGHT],
+                    partial: self.partial.address(),
+                    length: one.values() as u64,
+                    lefts: lefts.len() as u32,
+                    rights: rights.len() as u32,
+                };
+                addresses(lefts, &mut args.left);
+                addresses(rights, &mut args.right);
+                // SAFETY: all vectors have the shape of the first, and the partial sums have room for LEFT by RIGHT by
+                // PARTS.
+                unsafe { self.kernels.dots.launch(&entered, [blocks, rights.len(), 1], args)? };
+                for (l, _) in lefts.iter().enumerate() {
+                    let at = first + (i * LEFT + l) * b.len() + j * RIGHT;
+                    let args = ReduceArgs {
+                        partial: self.partial.address() + (8 * l * rights.len() * blocks) as u64,
+                        out: out.slots(at, rights.len())?,
+                        scale: 1.0,
+                        count: blocks as u32,
+                        padding: 0,
+                    };
+                    // SAFETY: the sums just made, a row of them for each vector on the left.
+                    unsafe { self.kernels.reduce.launch(&entered, [rights.len(), 1, 1], args)? };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn combine(&self, terms: &[(f64, &Tensor)], y: &mut Tensor) -> Result<()> {
+        let entered = self.expect_vectors(y, terms.iter().map(|(_, x)| *x))?;
+        // Later groups take what is there as a term of their own; the first, even of none, does not.
+        let mut rest = terms;
+        let mut begun = false;
+        while !begun || !rest.is_empty() {
+            let (group, later) = rest.split_at(rest.len().min(TERMS - usize::from(begun)));
+            let mut args = CombineArgs {
+                x: [0; TERMS],
+                c: [0.0; TERMS],
+                y: y.address(),
+                pieces: y.pieces() as u64,
+                terms: (group.len() + usize::from(begun)) as u32,
+                padding: 0,
+            };
+            for ((x, c), (factor, term)) in args.x.iter_mut().zip(&mut args.c).zip(group) {
+                (*x, *c) = (term.address(), *factor);
+            }
+            if begun {
+                (args.x[group.len()], args.c[group.len()]) = (y.address(), 1.0);
+            }
+            // SAFETY: all tensors have one shape; a thread reads its piece of `y`, if that is a term, before it writes it.
+            unsafe { self.kernels.combine.launch_for(&entered, y.pieces(), args)? };
+            (rest, begun) = (later, true);
+        }
+        Ok(())
+    }
+
+    fn adam(&self, step: &AdamStep, g: &Tensor, m: &mut Tensor, v: &mut Tensor, x: &mut Tensor) -> Result<()> {
+        let entered = self.expect_vectors(g, [&*m, v, x])?;
+        let AdamStep { rate, beta1, beta2, correction2, epsilon } = *step;
+        let args = AdamArgs {
+            g: g.address(),
+            m: m.address(),
+            v: v.address(),
+            x: x.address(),
+            pieces: g.pieces() as u64,
+            rate,
+            beta1,
+            beta2,
+            correction2,
+            epsilon,
+            padding: 0,
+        };
+        // SAFETY: all tensors have one shape, and a thread touches its own piece of each.
+        unsafe { self.kernels.adam.launch_for(&entered, g.pieces(), args) }
+    }
+}

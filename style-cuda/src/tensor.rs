@@ -1,0 +1,217 @@
+//! How tensors lie in a device's memory: position-major, `[H W][stride]`. The stride is the number of channels up to four,
+//! and else that rounded up to eight; the channels beyond hold zeros.
+
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use style_core::{Error, ErrorKind, Result, Shape};
+
+use crate::Precision;
+use crate::context::{Buffer, Context};
+
+/// How values are held; as in kernels/device.cuh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum DType {
+    F32 = 0,
+    F16 = 1,
+    Bf16 = 2,
+}
+
+impl DType {
+    const fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+}
+
+/// Up to so many channels are a picture, or a map: dense, and always `f32`.
+pub(crate) const FEW: usize = 4;
+
+/// Values of a position, with those of padding.
+pub(crate) const fn stride(channels: usize) -> usize {
+    if channels <= FEW { channels } else { channels.saturating_add(7) / 8 * 8 }
+}
+
+/// Values of a tensor, with those of padding.
+pub(crate) const fn values(shape: Shape) -> usize {
+    stride(shape.channels).saturating_mul(shape.positions())
+}
+
+/// A tensor of a [`Cuda`](crate::Cuda) device.
+pub struct Tensor {
+    pub(crate) buffer: Buffer,
+    shape: Shape,
+    pub(crate) dtype: DType,
+}
+
+impl Tensor {
+    pub(crate) fn new(context: &Arc<Context>, shape: Shape, dtype: DType) -> Result<Self> {
+        let dtype = if shape.channels <= FEW { DType::F32 } else { dtype };
+        let buffer = Buffer::new(context, Self::bytes(shape, dtype), &format!("a tensor of {shape}"))?;
+        Ok(Self { buffer, shape, dtype })
+    }
+
+    /// Bytes of a tensor that is held in `dtype` where it is of more than four channels.
+    pub(crate) fn bytes(shape: Shape, dtype: DType) -> usize {
+        let bytes = if shape.channels <= FEW { 4 } else { dtype.bytes() };
+        values(shape).saturating_mul(bytes).checked_next_multiple_of(32).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    pub(crate) fn reshape(&mut self, shape: Shape) -> Result<()> {
+        if values(shape).saturating_mul(self.dtype.bytes()) > self.buffer.bytes() {
+            let message =
+                format!("a tensor cannot take the shape {shape}: its {} bytes do not hold it", self.buffer.bytes());
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
+        self.shape = shape;
+        Ok(())
+    }
+
+    /// Values of a position.
+    pub(crate) fn stride(&self) -> usize {
+        stride(self.shape.channels)
+    }
+
+    /// Whether there are no more than four channels.
+    pub(crate) fn is_few(&self) -> bool {
+        self.shape.channels <= FEW
+    }
+
+    /// Values, with those of padding.
+    pub(crate) fn values(&self) -> usize {
+        values(self.shape)
+    }
+
+    /// Eights of values.
+    pub(crate) fn pieces(&self) -> usize {
+        self.values().div_ceil(8)
+    }
+
+    pub(crate) fn address(&self) -> u64 {
+        self.buffer.address()
+    }
+
+    /// Whether it is held in 16 bits.
+    pub(crate) fn is_half(&self) -> bool {
+        self.dtype != DType::F32
+    }
+
+    /// The values as they lie in memory, of row-major `[C, H, W]`.
+    pub(crate) fn encode<T: Default + Copy>(&self, src: &[f32], value: impl Fn(f32) -> T) -> Vec<T> {
+        let (stride, positions) = (self.stride(), self.shape.positions());
+        let mut all = vec![T::default(); self.values()];
+        for (k, plane) in src.chunks_exact(positions.max(1)).enumerate() {
+            all.iter_mut().skip(k).step_by(stride).zip(plane).for_each(|(to, &v)| *to = value(v));
+        }
+        all
+    }
+
+    /// The reverse of [`encode`](Self::encode).
+    pub(crate) fn decode<T: Copy>(&self, all: &[T], dst: &mut [f32], value: impl Fn(T) -> f32) {
+        let (stride, positions) = (self.stride(), self.shape.positions());
+        for (k, plane) in dst.chunks_exact_mut(positions.max(1)).enumerate() {
+            all.iter().skip(k).step_by(stride).zip(plane).for_each(|(&v, to)| *to = value(v));
+        }
+    }
+}
+
+/// As kernels do: beyond the largest number of `f16`, that number.
+pub(crate) fn to_f16(v: f32) -> u16 {
+    f16::from_f32(if v.is_nan() { v } else { v.clamp(-65504.0, 65504.0) }).to_bits()
+}
+
+pub(crate) fn to_bf16(v: f32) -> u16 {
+    bf16::from_f32(v).to_bits()
+}
+
+pub(crate) fn from_half(dtype: DType, bits: u16) -> f32 {
+    match dtype {
+        DType::Bf16 => bf16::from_bits(bits).to_f32(),
+        DType::F16 | DType::F32 => f16::from_bits(bits).to_f32(),
+    }
+}
+
+/// Where a ReLU let its input pass: a bit an element, a byte for eight channels of a position.
+pub struct Gate {
+    pub(crate) buffer: Buffer,
+    pub(crate) shape: Shape,
+}
+
+impl Gate {
+    pub(crate) const fn bytes(shape: Shape) -> usize {
+        shape.channels.div_ceil(8).saturating_mul(shape.positions())
+    }
+}
+
+/// Which element of each 2x2 window a max pool took: two bits an element of its output.
+pub struct Switches {
+    pub(crate) buffer: Buffer,
+    pub(crate) shape: Shape,
+}
+
+impl Switches {
+    /// Eights of channels take 16 bits; up to four channels, a byte each.
+    pub(crate) const fn bytes(shape: Shape) -> usize {
+        let position = if shape.channels <= FEW { shape.channels } else { stride(shape.channels) / 4 };
+        position.saturating_mul(shape.positions())
+    }
+}
+
+/// Sums of a [`Cuda`](crate::Cuda) device.
+pub struct Scalars {
+    pub(crate) buffer: Buffer,
+    pub(crate) count: usize,
+}
+
+impl Scalars {
+    /// Where `count` scalars from `first` on lie.
+    pub(crate) fn slots(&self, first: usize, count: usize) -> Result<u64> {
+        if first.checked_add(count).is_none_or(|end| end > self.count) {
+            let message = format!("{count} scalars from {first} on do not fit in {}", self.count);
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
+        Ok(self.buffer.address() + 8 * first as u64)
+    }
+}
+
+/// Scratch memory of a [`Cuda`](crate::Cuda) device.
+pub struct Workspace {
+    pub(crate) buffer: Buffer,
+}
+
+impl Workspace {
+    /// Where it lies, if it has so many bytes.
+    pub(crate) fn at_least(&self, bytes: usize) -> Result<u64> {
+        if bytes > self.buffer.bytes() {
+            let message = format!("the workspace must have {bytes} bytes, but has {}", self.buffer.bytes());
+            return Err(Error::new(ErrorKind::Shape, message));
+        }
+        Ok(self.buffer.address())
+    }
+}
+
+impl Precision {
+    /// How features are held.
+    pub(crate) const fn activation(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::Bf16,
+        }
+    }
+
+    /// How their gradients are: with the range of `f32`, so that nothing underflows.
+    pub(crate) const fn gradient(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 | Self::Bf16 => DType::Bf16,
+        }
+    }
+}
