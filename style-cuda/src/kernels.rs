@@ -122,6 +122,7 @@ impl Module {
     fn kernel<A: Args>(&self, name: &'static str, threads: u32) -> Result<Kernel<A>> {
         let lacking = || broken(self.file, &format!("has no kernel {name}"));
         let c_name = CString::new(name).map_err(|e| lacking().with_source(e))?;
+        let _entered = self.context.enter()?;
         // SAFETY: the module is loaded.
         let function =
             unsafe { result::module::get_function(self.module, c_name) }.map_err(|e| lacking().with_source(e))?;
@@ -141,7 +142,7 @@ impl Drop for Module {
 }
 
 fn broken(file: &str, what: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("the kernels of {file}.ptx cannot be used: it {what}"))
+    Error::new(ErrorKind::Unsupported, format!("the kernels of {file}.ptx cannot be used: it {what}"))
 }
 
 /// Modules, their kernels, what these take and with how many threads a block they run.

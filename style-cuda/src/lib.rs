@@ -137,7 +137,8 @@ impl CudaBuilder {
     ///
     /// # Errors
     /// `Unavailable` if there is no driver or device, no such device, if the driver is older than CUDA 11 or the device's
-    /// compute capability is too low; `OutOfMemory`.
+    /// compute capability is too low; `Unsupported`, with its compiler's words, if the driver refuses a kernel;
+    /// `OutOfMemory`.
     pub fn build(self) -> Result<Cuda> {
         let all = devices()?;
         let device = match &self.name {

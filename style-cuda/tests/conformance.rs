@@ -1,0 +1,16 @@
+//! Every conformance case on a GPU, or where there is none on ptx-runner, which the names of the cases tell.
+
+mod common;
+
+use style_cuda::{Cuda, Precision};
+use testkit::{cases, run_trials, trials_of};
+
+fn main() {
+    let place = common::runs_on();
+    let cuda = |precision| Cuda::builder().precision(precision).build();
+    let mut trials = trials_of(cases::all(), place, cuda(Precision::F32));
+    for (name, precision) in [("f16", Precision::F16), ("bf16", Precision::Bf16)] {
+        trials.extend(trials_of(cases::half::cases(), &format!("{place}-{name}"), cuda(precision)));
+    }
+    run_trials(trials);
+}

@@ -1,0 +1,181 @@
+//! Drivers and devices that cannot be used, and what is left behind: on ptx-runner, which can be told to be any of them.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{model, picture, runs_on};
+use cudarc::driver::result;
+use ptx_runner::{Configured, Device, configure, leaks};
+use style_core::ops::VectorOps;
+use style_core::{ErrorKind, LayerWeight, Network, Session, SessionBuilder, Shape, Storage};
+use style_cuda::{Cuda, Precision};
+
+/// A device to the test's taste; `None` where a GPU is, which cannot be told.
+fn device(change: impl FnOnce(&mut Device)) -> Option<Configured> {
+    let mut device = Device::default();
+    change(&mut device);
+    (runs_on() == "ptx-runner").then(|| configure(device).unwrap())
+}
+
+fn refused(precision: Precision) -> (ErrorKind, String) {
+    let e = Cuda::builder().precision(precision).build().expect_err("no such device should do");
+    (e.kind(), e.to_string())
+}
+
+fn builder(network: &Arc<Network<Cuda>>, width: usize, height: usize) -> SessionBuilder<Cuda> {
+    Session::builder(Arc::clone(network))
+        .content(picture("content", width, height))
+        .style(picture("style", 16, 16))
+        .content_layers(vec![LayerWeight::new("conv2_2", 1.0)])
+        .style_layers(vec![LayerWeight::new("conv1_1", 1.0)])
+}
+
+#[test]
+fn no_device() {
+    let Some(_device) = device(|d| d.devices = 0) else { return };
+    let (kind, message) = refused(Precision::F32);
+    assert_eq!(kind, ErrorKind::Unavailable);
+    assert!(message.contains("no CUDA device") && message.contains("CPU backend"), "{message}");
+}
+
+#[test]
+fn no_such_device() {
+    let Some(_device) = device(|d| d.devices = 2) else { return };
+    for builder in [Cuda::builder().device(2), Cuda::builder().named("h100")] {
+        let e = builder.build().unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Unavailable);
+        assert!(e.to_string().contains("there are: 0: ptx-runner"), "{e}");
+    }
+    assert_eq!(Cuda::builder().device(1).build().unwrap().device().index, 1);
+    assert_eq!(Cuda::builder().named("PTX-Runner").build().unwrap().device().index, 0);
+}
+
+#[test]
+fn capability_too_low() {
+    for (version, precision, advice) in [
+        ((7, 0), Precision::F32, "CPU backend"),
+        ((7, 0), Precision::F16, "CPU backend"),
+        ((7, 5), Precision::F16, "Precision::F32"),
+        ((7, 5), Precision::Bf16, "Precision::F32"),
+    ] {
+        let Some(_device) = device(|d| (d.major, d.minor) = version) else { return };
+        let (kind, message) = refused(precision);
+        assert_eq!(kind, ErrorKind::Unavailable);
+        assert!(message.contains(&format!("{}.{}", version.0, version.1)) && message.contains(advice), "{message}");
+    }
+    let Some(_device) = device(|d| (d.major, d.minor) = (7, 5)) else { return };
+    Cuda::new().unwrap();
+}
+
+#[test]
+fn driver_too_old() {
+    let Some(_device) = device(|d| d.driver = 10_020) else { return };
+    let (kind, message) = refused(Precision::F32);
+    assert_eq!(kind, ErrorKind::Unavailable);
+    assert!(message.contains("10.2") && message.contains("11.0"), "{message}");
+}
+
+#[test]
+fn a_picture_that_does_not_fit_is_told_of_before_any_work() {
+    let Some(_device) = device(|d| d.memory = 24 << 20) else { return };
+    let network = Arc::new(Network::new(Cuda::new().unwrap(), &model()).unwrap());
+    ptx_runner::forget_launches().unwrap();
+    let e = builder(&network, 400, 300).build().unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::OutOfMemory);
+    assert!(ptx_runner::launches().unwrap().is_empty());
+    // The size that it says would fit does.
+    let message = e.to_string();
+    let (_, size) = message.split_once("one of ").unwrap();
+    let mut numbers = size.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).map(|n| n.parse().unwrap());
+    let (width, height) = (numbers.next().unwrap(), numbers.next().unwrap());
+    assert!(width > 100 && height > 75, "{message}");
+    builder(&network, width, height).build().unwrap();
+}
+
+#[test]
+fn an_allocation_that_fails_is_an_error_and_leaves_nothing() {
+    let Some(_device) = device(|d| d.memory = 24 << 20) else { return };
+    let cuda = Cuda::new().unwrap();
+    let free = cuda.free_memory().unwrap();
+    let e = cuda.tensor(Shape::new(3, 4000, 4000)).err().unwrap();
+    assert_eq!(e.kind(), ErrorKind::OutOfMemory);
+    assert!(e.to_string().contains("192000000 bytes"), "{e}");
+    assert_eq!(cuda.free_memory().unwrap(), free);
+}
+
+#[test]
+fn a_device_that_is_lost_is_an_error_and_no_panic() {
+    for launch in [1, 3, 40, 200] {
+        let Some(_device) = device(|d| d.lost_at_launch = launch) else { return };
+        let network = Arc::new(Network::new(Cuda::new().unwrap(), &model()).unwrap());
+        let lost = |e: style_core::Error| {
+            assert_eq!(e.kind(), ErrorKind::DeviceLost, "{e}");
+            assert!(e.to_string().contains("nvidia-smi"), "{e}");
+        };
+        match builder(&network, 12, 9).iterations(20).build() {
+            Err(e) => lost(e),
+            Ok(mut session) => {
+                lost(session.run(|_| std::ops::ControlFlow::Continue(())).unwrap_err());
+                lost(session.image().unwrap_err());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_callers_context_stays_current() {
+    let Some(_device) = device(|d| d.devices = 2) else { return };
+    result::init().unwrap();
+    let handle = result::device::get(1).unwrap();
+    // SAFETY: the handle is valid, and the context is released below.
+    let theirs = unsafe { result::primary_ctx::retain(handle) }.unwrap();
+    // SAFETY: retained just now.
+    unsafe { result::ctx::set_current(theirs) }.unwrap();
+    let cuda = Cuda::new().unwrap();
+    let mut tensor = cuda.tensor(Shape::new(3, 2, 2)).unwrap();
+    cuda.upload(&[1.0; 12], &mut tensor).unwrap();
+    assert_eq!(result::ctx::get_current().unwrap(), Some(theirs));
+    drop((tensor, cuda));
+    assert_eq!(result::ctx::get_current().unwrap(), Some(theirs));
+    // SAFETY: retained above, and nothing of it is used any more.
+    unsafe { result::primary_ctx::release(handle) }.unwrap();
+}
+
+#[test]
+fn two_backends_do_not_mix() {
+    let Some(_device) = device(|_| {}) else { return };
+    let (one, other) = (Cuda::new().unwrap(), Cuda::new().unwrap());
+    let shape = Shape::new(3, 2, 2);
+    let (a, mut b) = (one.tensor(shape).unwrap(), other.tensor(shape).unwrap());
+    let e = one.copy(&a, &mut b).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Argument);
+    assert!(e.to_string().contains("another `Cuda`"), "{e}");
+}
+
+#[test]
+fn many_threads_share_a_backend() {
+    let Some(_device) = device(|_| {}) else { return };
+    let network = Arc::new(Network::new(Cuda::new().unwrap(), &model()).unwrap());
+    let totals = || {
+        let mut session = builder(&network, 12, 9).iterations(5).build().unwrap();
+        (0..5).map(|_| session.step().unwrap().losses.total).collect::<Vec<_>>()
+    };
+    let alone = totals();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (0..3).map(|_| scope.spawn(totals)).collect();
+        others.into_iter().for_each(|other| assert_eq!(other.join().unwrap(), alone));
+    });
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let Some(_device) = device(|_| {}) else { return };
+    {
+        let network = Arc::new(Network::new(Cuda::new().unwrap(), &model()).unwrap());
+        let mut session = builder(&network, 12, 9).iterations(6).build().unwrap();
+        session.run(|_| std::ops::ControlFlow::Continue(())).unwrap();
+        assert!(!leaks().unwrap().is_empty(), "what lives is listed");
+    }
+    assert_eq!(leaks().unwrap(), Vec::<String>::new());
+}

@@ -1,0 +1,93 @@
+//! Whole sessions beside those of the CPU backend, on a GPU or else on ptx-runner.
+
+mod common;
+
+use common::{model, picture, runs_on};
+use style_core::statistics::Covariance;
+use style_core::{Backend, Init, LayerWeight, Mask, Network, Optimizer, Pooling, Session, SessionBuilder, Style};
+use style_cpu::Cpu;
+use style_cuda::{Cuda, Precision};
+
+/// How far losses, and gradients by their norm, are from the CPU's: published in BENCHMARKS.md.
+fn tolerances(precision: Precision) -> (f64, f64) {
+    match precision {
+        Precision::F16 => (2e-3, 2e-2),
+        Precision::Bf16 => (2e-2, 5e-2),
+        _ => (1e-5, 1e-4),
+    }
+}
+
+fn builder<B: Backend>(backend: B) -> SessionBuilder<B> {
+    let layers = |names: &[&str]| names.iter().map(|name| LayerWeight::new(*name, 1.0)).collect::<Vec<_>>();
+    Session::builder(Network::new(backend, &model()).unwrap())
+        .content(picture("content", 24, 20))
+        .style(picture("style", 17, 23))
+        .content_layers(layers(&["conv3_2"]))
+        .style_layers(layers(&["conv1_1", "conv1_2", "conv2_1", "conv3_1", "conv3_3"]))
+        .iterations(7)
+}
+
+/// Losses and gradient at one picture, and the losses of some steps.
+fn told<B: Backend>(builder: SessionBuilder<B>) -> (f64, Vec<f32>, Vec<f64>) {
+    let mut session = builder.build().unwrap();
+    let (losses, gradient) = session.evaluate(&picture("image", 24, 20)).unwrap();
+    let mut totals = vec![];
+    while !session.is_finished() {
+        totals.push(session.step().unwrap().losses.total);
+    }
+    (losses.total, gradient, totals)
+}
+
+fn compare(what: &str, precision: Precision, ours: (f64, Vec<f32>, Vec<f64>), theirs: (f64, Vec<f32>, Vec<f64>)) {
+    let (of_losses, of_gradient) = tolerances(precision);
+    let off = (ours.0 - theirs.0).abs() / theirs.0;
+    assert!(off < of_losses, "{what}: the loss is off by {off:.1e}: {} beside {}", ours.0, theirs.0);
+    let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+    let off = norm(&mut ours.1.iter().zip(&theirs.1).map(|(a, b)| a - b)) / norm(&mut theirs.1.iter().copied());
+    assert!(off < of_gradient, "{what}: the gradient is off by {off:.1e}");
+    assert_eq!(ours.2.len(), theirs.2.len(), "{what}");
+    // The paths part a little with every step.
+    for (i, (ours, theirs)) in ours.2.iter().zip(&theirs.2).enumerate() {
+        let off = (ours - theirs).abs() / theirs;
+        assert!(off < 10.0 * of_losses, "{what}: the loss of step {i} is off by {off:.1e}: {ours} beside {theirs}");
+    }
+}
+
+fn cuda(precision: Precision) -> Cuda {
+    runs_on();
+    Cuda::builder().precision(precision).build().unwrap()
+}
+
+#[test]
+fn a_session_is_the_cpus() {
+    let cpu = told(builder(Cpu::new().unwrap()));
+    for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
+        compare(&format!("{precision:?}"), precision, told(builder(cuda(precision))), cpu.clone());
+    }
+}
+
+#[test]
+fn so_it_is_with_masks_other_statistics_and_pools() {
+    fn varied<B: Backend>(backend: B) -> SessionBuilder<B> {
+        let ramp = |f: fn(usize) -> f32| Mask::new(24, 20, (0..480).map(|i| f(i % 24)).collect()).unwrap();
+        builder(backend)
+            .pooling(Pooling::Max)
+            .statistic(Covariance)
+            .style(Style::new(picture("other", 16, 16)).mask(ramp(|x| 1.0 - x as f32 / 24.0)))
+            .init(Init::Noise)
+            .tv_weight(1e-3)
+            .optimizer(Optimizer::Adam(Default::default()))
+    }
+    let cpu = told(varied(Cpu::new().unwrap()));
+    for precision in [Precision::F32, Precision::F16] {
+        compare(&format!("{precision:?}"), precision, told(varied(cuda(precision))), cpu.clone());
+    }
+}
+
+#[test]
+fn a_session_repeats_to_the_bit() {
+    for precision in [Precision::F32, Precision::F16] {
+        let (first, second) = (told(builder(cuda(precision))), told(builder(cuda(precision))));
+        assert_eq!(first, second, "{precision:?}");
+    }
+}
