@@ -3,10 +3,10 @@
 //! Lanes that branch apart become paths; the path with the lowest program counter runs until it meets another at the same
 //! place, where both become one. A path that needs lanes of others (a barrier, a shuffle) is parked until they come.
 
+use super::MOST_STEPS;
 use super::block::Context;
 use super::fault::{FaultKind, Step, trap, warp_trap};
 use super::shared::Visitor;
-use super::MOST_STEPS;
 use crate::ptx::program::*;
 
 /// Why a warp stopped.
@@ -266,7 +266,11 @@ impl Warp {
                     }
                     if self.live != self.full {
                         let gone = (self.full & !self.live).trailing_zeros();
-                        return trap(FaultKind::Barrier, gone, "ended, and cannot come to the barrier where others wait");
+                        return trap(
+                            FaultKind::Barrier,
+                            gone,
+                            "ended, and cannot come to the barrier where others wait",
+                        );
                     }
                     cx.counters.warp_instructions += self.steps;
                     self.steps = 0;
@@ -344,10 +348,18 @@ impl Warp {
         }
         let missing = needed & !mask;
         if missing & self.active != 0 {
-            return trap(FaultKind::Barrier, missing.trailing_zeros(), "is switched off where all lanes must take part");
+            return trap(
+                FaultKind::Barrier,
+                missing.trailing_zeros(),
+                "is switched off where all lanes must take part",
+            );
         }
         if missing & !self.live != 0 {
-            return trap(FaultKind::Barrier, (missing & !self.live).trailing_zeros(), "ended where all lanes must take part");
+            return trap(
+                FaultKind::Barrier,
+                (missing & !self.live).trailing_zeros(),
+                "ended where all lanes must take part",
+            );
         }
         self.others.push(Path { pc: self.pc, lanes: self.active, parked: true });
         self.active = 0;

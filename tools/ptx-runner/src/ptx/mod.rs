@@ -130,12 +130,7 @@ fn shared_array(parser: &mut Parser<'_>) -> Result<(String, u32, u32), String> {
     Ok(array)
 }
 
-fn entry(
-    parser: &mut Parser<'_>,
-    symbols: &Symbols,
-    source: &Arc<Vec<String>>,
-    target: u32,
-) -> Result<Kernel, String> {
+fn entry(parser: &mut Parser<'_>, symbols: &Symbols, source: &Arc<Vec<String>>, target: u32) -> Result<Kernel, String> {
     let mut builder = Builder::new(parser.word()?, target);
     if parser.take('(') {
         while !parser.take(')') {

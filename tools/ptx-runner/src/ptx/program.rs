@@ -137,48 +137,172 @@ pub(crate) enum Vote {
 /// An operation.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Narrow3 { f: F32, d: R32, s: [R32; 3], flops: u8 },
-    Wide3 { f: F64, d: R64, s: [R64; 3] },
-    Widen { f: Widen, d: R64, a: R32, b: R32, c: R64 },
-    Narrow { f: Narrow, d: R32, a: R64 },
+    Narrow3 {
+        f: F32,
+        d: R32,
+        s: [R32; 3],
+        flops: u8,
+    },
+    Wide3 {
+        f: F64,
+        d: R64,
+        s: [R64; 3],
+    },
+    Widen {
+        f: Widen,
+        d: R64,
+        a: R32,
+        b: R32,
+        c: R64,
+    },
+    Narrow {
+        f: Narrow,
+        d: R32,
+        a: R64,
+    },
     /// Division or remainder of integers: a divisor of zero is a fault.
-    Divide32 { f: F32, d: R32, a: R32, b: R32 },
-    Divide64 { f: F64, d: R64, a: R64, b: R64 },
+    Divide32 {
+        f: F32,
+        d: R32,
+        a: R32,
+        b: R32,
+    },
+    Divide64 {
+        f: F64,
+        d: R64,
+        a: R64,
+        b: R64,
+    },
     /// `bfi`: the first goes into the second, at a position, so many bits.
-    Insert { d: R32, s: [R32; 4] },
-    Test32 { f: Test32, d: Pred, q: Option<Pred>, a: R32, b: R32, combine: Option<Combine> },
-    Test64 { f: Test64, d: Pred, q: Option<Pred>, a: R64, b: R64, combine: Option<Combine> },
-    Select32 { d: R32, a: R32, b: R32, p: Pred },
-    Select64 { d: R64, a: R64, b: R64, p: Pred },
-    Logic { f: fn(u32, u32) -> u32, d: Pred, a: Pred, b: Pred },
+    Insert {
+        d: R32,
+        s: [R32; 4],
+    },
+    Test32 {
+        f: Test32,
+        d: Pred,
+        q: Option<Pred>,
+        a: R32,
+        b: R32,
+        combine: Option<Combine>,
+    },
+    Test64 {
+        f: Test64,
+        d: Pred,
+        q: Option<Pred>,
+        a: R64,
+        b: R64,
+        combine: Option<Combine>,
+    },
+    Select32 {
+        d: R32,
+        a: R32,
+        b: R32,
+        p: Pred,
+    },
+    Select64 {
+        d: R64,
+        a: R64,
+        b: R64,
+        p: Pred,
+    },
+    Logic {
+        f: fn(u32, u32) -> u32,
+        d: Pred,
+        a: Pred,
+        b: Pred,
+    },
     /// Copies carry what was never written along, without a fault.
-    Copy32 { d: R32, a: R32 },
-    Copy64 { d: R64, a: R64 },
-    CopyPred { d: Pred, a: Pred },
+    Copy32 {
+        d: R32,
+        a: R32,
+    },
+    Copy64 {
+        d: R64,
+        a: R64,
+    },
+    CopyPred {
+        d: Pred,
+        a: Pred,
+    },
     /// `d = {low, high}`
-    Pack32 { d: R32, a: [R32; 2] },
-    Pack64 { d: R64, a: [R32; 2] },
-    Unpack32 { d: [Option<R32>; 2], a: R32 },
-    Unpack64 { d: [Option<R32>; 2], a: R64 },
+    Pack32 {
+        d: R32,
+        a: [R32; 2],
+    },
+    Pack64 {
+        d: R64,
+        a: [R32; 2],
+    },
+    Unpack32 {
+        d: [Option<R32>; 2],
+        a: R32,
+    },
+    Unpack64 {
+        d: [Option<R32>; 2],
+        a: R64,
+    },
     Load(Transfer),
     Store(Transfer),
     /// `%d[|%p] = shfl.sync a, lane, clamp, members`
-    Shuffle { mode: Shuffle, d: R32, p: Option<Pred>, a: R32, lane: R32, clamp: R32, members: R32 },
-    Vote { mode: Vote, d: Pred, a: Pred, negated: bool, members: R32 },
-    Ballot { d: R32, a: Pred, negated: bool, members: R32 },
-    ActiveMask { d: R32 },
-    Barrier { id: u32 },
-    WarpBarrier { members: R32 },
-    Branch { target: u32 },
+    Shuffle {
+        mode: Shuffle,
+        d: R32,
+        p: Option<Pred>,
+        a: R32,
+        lane: R32,
+        clamp: R32,
+        members: R32,
+    },
+    Vote {
+        mode: Vote,
+        d: Pred,
+        a: Pred,
+        negated: bool,
+        members: R32,
+    },
+    Ballot {
+        d: R32,
+        a: Pred,
+        negated: bool,
+        members: R32,
+    },
+    ActiveMask {
+        d: R32,
+    },
+    Barrier {
+        id: u32,
+    },
+    WarpBarrier {
+        members: R32,
+    },
+    Branch {
+        target: u32,
+    },
     Exit,
     Trap,
     /// `cp.async`: `size` bytes, of which those from `source_size` on are zeros.
-    CopyAsync { to: Address, from: Address, size: u32, source_size: Option<R32> },
+    CopyAsync {
+        to: Address,
+        from: Address,
+        size: u32,
+        source_size: Option<R32>,
+    },
     CommitGroup,
     /// Waits until at most so many groups are in flight; `None` waits for everything.
     WaitGroup(Option<u32>),
-    LoadMatrix { d: Vec<R32>, transposed: bool, address: Address },
-    Mma { bf16: bool, d: [R32; 4], a: [R32; 4], b: [R32; 2], c: [R32; 4] },
+    LoadMatrix {
+        d: Vec<R32>,
+        transposed: bool,
+        address: Address,
+    },
+    Mma {
+        bf16: bool,
+        d: [R32; 4],
+        a: [R32; 4],
+        b: [R32; 2],
+        c: [R32; 4],
+    },
 }
 
 /// An instruction.

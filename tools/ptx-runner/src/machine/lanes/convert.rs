@@ -61,14 +61,10 @@ fn to_float<A: Int>(kind: &str, unsigned: bool) -> Option<Entry> {
     let code = match (kind, A::BITS, unsigned) {
         ("f32", 64, true) => Code::Narrow(|a| shrink(a, |a| (a as f32).to_bits())),
         ("f32", 64, false) => Code::Narrow(|a| shrink(a, |a| (a as i64 as f32).to_bits())),
-        ("f32", ..) => {
-            Code::Narrow3(|a, b, c| narrow(a, b, c, |a, _, _| (A::get(u64::from(a)) as f32).to_bits()))
-        }
+        ("f32", ..) => Code::Narrow3(|a, b, c| narrow(a, b, c, |a, _, _| (A::get(u64::from(a)) as f32).to_bits())),
         ("f64", 64, true) => Code::Wide3(|a, b, c| wide(a, b, c, |a, _, _| (a as f64).to_bits())),
         ("f64", 64, false) => Code::Wide3(|a, b, c| wide(a, b, c, |a, _, _| (a as i64 as f64).to_bits())),
-        ("f64", ..) => {
-            Code::Widen(|a, b, c| widen(a, b, c, |a, _, _| (A::get(u64::from(a)) as f64).to_bits()))
-        }
+        ("f64", ..) => Code::Widen(|a, b, c| widen(a, b, c, |a, _, _| (A::get(u64::from(a)) as f64).to_bits())),
         _ => return None,
     };
     let destination = if kind == "f32" { 32 } else { 64 };
@@ -98,21 +94,16 @@ fn integer<D: Int, const R: u8>(x: f64, wide: bool) -> u64 {
 /// `cvt.r*i` from a float to an integer.
 fn to_int<D: Int, const R: u8>(kind: &str) -> Option<Entry> {
     let (code, source) = match (kind, D::BITS) {
-        ("f32", 64) => (
-            Code::Widen(|a, b, c| {
-                widen(a, b, c, |a, _, _| integer::<D, R>(f64::from(f32::from_bits(a)), true))
-            }),
-            32,
-        ),
+        ("f32", 64) => {
+            (Code::Widen(|a, b, c| widen(a, b, c, |a, _, _| integer::<D, R>(f64::from(f32::from_bits(a)), true))), 32)
+        }
         ("f32", _) => (
             Code::Narrow3(|a, b, c| {
                 narrow(a, b, c, |a, _, _| integer::<D, R>(f64::from(f32::from_bits(a)), false) as u32)
             }),
             32,
         ),
-        ("f64", 64) => {
-            (Code::Wide3(|a, b, c| wide(a, b, c, |a, _, _| integer::<D, R>(f64::from_bits(a), true))), 64)
-        }
+        ("f64", 64) => (Code::Wide3(|a, b, c| wide(a, b, c, |a, _, _| integer::<D, R>(f64::from_bits(a), true))), 64),
         ("f64", _) => (Code::Narrow(|a| shrink(a, |a| integer::<D, R>(f64::from_bits(a), true) as u32)), 64),
         _ => return None,
     };

@@ -175,7 +175,5 @@ fn fused() -> fn(&L32, &L32, &L32) -> L32 {
         // SAFETY: the processor has AVX2 and FMA, asked when the kernel was decoded.
         return |a, b, c| unsafe { lanes(a, b, c) };
     }
-    |a, b, c| {
-        narrow(a, b, c, |a, b, c| bits(f32::from_bits(a).mul_add(f32::from_bits(b), f32::from_bits(c))))
-    }
+    |a, b, c| narrow(a, b, c, |a, b, c| bits(f32::from_bits(a).mul_add(f32::from_bits(b), f32::from_bits(c))))
 }

@@ -3,8 +3,8 @@
 //! Conversions round to nearest even and keep subnormal numbers; a NaN becomes the canonical one, 0x7fff. Arithmetic is
 //! done in double precision and rounded once: exact sums and products of f16 fit there.
 
-use half::slice::HalfFloatSliceExt;
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use super::{Code, Entry, narrow};
 use crate::ptx::program::L32;
@@ -95,11 +95,9 @@ pub(super) fn entry(opcode: &str) -> Option<Entry> {
         "cvt.rn.bf16.f32" => to_half(|a, _, _| a.map(brain)),
         "cvt.rn.relu.bf16.f32" => to_half(|a, _, _| a.map(|x| relu(brain(x)))),
         "cvt.rn.f16x2.f32" => Entry::same(32, 2, Code::Narrow3(|a, b, _| f16_pair(a, b))),
-        "cvt.rn.relu.f16x2.f32" => Entry::same(
-            32,
-            2,
-            Code::Narrow3(|a, b, _| f16_pair(a, b).map(|x| relu(x >> 16) << 16 | relu(x & 0xffff))),
-        ),
+        "cvt.rn.relu.f16x2.f32" => {
+            Entry::same(32, 2, Code::Narrow3(|a, b, _| f16_pair(a, b).map(|x| relu(x >> 16) << 16 | relu(x & 0xffff))))
+        }
         "cvt.rn.bf16x2.f32" => {
             Entry::same(32, 2, Code::Narrow3(|a, b, c| narrow(a, b, c, |a, b, _| brain(a) << 16 | brain(b))))
         }

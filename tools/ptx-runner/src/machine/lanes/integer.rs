@@ -19,12 +19,7 @@ macro_rules! w {
 /// A function with a wide result; the wide source comes last in `$f`, wherever it is written.
 macro_rules! mixed {
     ($sources:expr, $f:expr) => {
-        Entry {
-            code: Code::Widen(|a, b, c| widen(a, b, c, $f)),
-            destination: 64,
-            sources: $sources.to_vec(),
-            flops: 0,
-        }
+        Entry { code: Code::Widen(|a, b, c| widen(a, b, c, $f)), destination: 64, sources: $sources.to_vec(), flops: 0 }
     };
 }
 
@@ -116,8 +111,12 @@ fn halves(opcode: &str) -> Option<Entry> {
         "or.b16" => n!(16, 2, |a, b, _| a | b),
         "xor.b16" => n!(16, 2, |a, b, _| a ^ b),
         "not.b16" => n!(16, 1, |a, _, _| !a & HALF),
-        "shl.b16" => Entry { sources: vec![16, 32], ..n!(16, 2, |a, b, _| if b > 15 { 0 } else { (a << (b & 15)) & HALF }) },
-        "shr.u16" | "shr.b16" => Entry { sources: vec![16, 32], ..n!(16, 2, |a, b, _| if b > 15 { 0 } else { a >> (b & 15) }) },
+        "shl.b16" => {
+            Entry { sources: vec![16, 32], ..n!(16, 2, |a, b, _| if b > 15 { 0 } else { (a << (b & 15)) & HALF }) }
+        }
+        "shr.u16" | "shr.b16" => {
+            Entry { sources: vec![16, 32], ..n!(16, 2, |a, b, _| if b > 15 { 0 } else { a >> (b & 15) }) }
+        }
         "shr.s16" => Entry { sources: vec![16, 32], ..n!(16, 2, |a, b, _| (s16(a) >> b.min(15)) as u32 & HALF) },
         "mul.wide.u16" => Entry { sources: vec![16, 16], ..n!(32, 2, |a, b, _| a.wrapping_mul(b)) },
         "mul.wide.s16" => Entry { sources: vec![16, 16], ..n!(32, 2, |a, b, _| s16(a).wrapping_mul(s16(b)) as u32) },
