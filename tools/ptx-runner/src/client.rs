@@ -155,7 +155,8 @@ fn candidates() -> Vec<PathBuf> {
     let program = std::env::current_exe().unwrap_or_default();
     let built = Path::new(env!("OUT_DIR"));
     let folders = program.ancestors().skip(1).take(1).chain(built.ancestors().skip(3).take(1));
-    folders.flat_map(|folder| [folder.join("libptx_runner.so"), folder.join("deps/libptx_runner.so")]).collect()
+    // `deps` first: what lies above it is a copy that builds of other packages leave as it was.
+    folders.flat_map(|folder| [folder.join("deps/libptx_runner.so"), folder.join("libptx_runner.so")]).collect()
 }
 
 #[cfg(target_os = "linux")]

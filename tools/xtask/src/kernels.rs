@@ -1,17 +1,32 @@
 //! `kernels`: what the committed PTX of style-cuda comes to, without a GPU. Its registers, spills and occupancy come
-//! from NVIDIA's assembler.
+//! from NVIDIA's assembler; what an iteration moves and computes, from running part of it on ptx-runner.
 
 mod assemble;
+mod price;
 
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use style_cuda::Precision;
 
 use crate::Failure;
 
-/// Assembles the CUDA kernels for each compute capability and prints Markdown tables. Fails if one spills registers.
+/// Assembles the CUDA kernels for each compute capability, prices an iteration of VGG-19 on paper, and prints Markdown
+/// tables. Fails if a kernel spills registers.
 #[derive(Parser)]
 struct Options {
+    /// f32, f16 or bf16
+    #[arg(long, default_value = "f16", value_parser = precision)]
+    precision: Precision,
+    /// Side of the square picture
+    #[arg(long, default_value_t = 512)]
+    size: usize,
+    /// Blocks of each launch that are run, and counted for all of it
+    #[arg(long, default_value_t = 8)]
+    sample: u64,
+    /// Assemble the kernels, and leave out the prices
+    #[arg(long)]
+    no_prices: bool,
     /// NVIDIA's ptxas [default: that of the PyPI package nvidia-cuda-nvcc-cu12, fetched into the target folder]
     #[arg(long)]
     ptxas: Option<PathBuf>,
@@ -23,7 +38,20 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
         Some(ptxas) => ptxas,
         None => assemble::fetch_ptxas()?,
     };
-    assemble::run(&ptxas, &folder())
+    assemble::run(&ptxas, &folder())?;
+    if !options.no_prices {
+        price::run(options.precision, options.size, options.sample)?;
+    }
+    Ok(())
+}
+
+fn precision(name: &str) -> Result<Precision, String> {
+    match name {
+        "f32" => Ok(Precision::F32),
+        "f16" => Ok(Precision::F16),
+        "bf16" => Ok(Precision::Bf16),
+        _ => Err("known are f32, f16 and bf16".into()),
+    }
 }
 
 /// Where the kernels are.

@@ -28,7 +28,7 @@ use crate::Failure;
 #[path = "../../../benches/common/operands.rs"]
 mod operands;
 #[path = "../../../benches/common/random.rs"]
-mod random;
+pub(crate) mod random;
 
 /// What a program says of its iterations: medians over them, but for the peak.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -89,8 +89,8 @@ extern "C" fn cuDevicePrimaryCtxGetState(device: c_int, flags: *mut c_uint, acti
 extern "C" fn cuCtxSetCurrent(context: CUcontext) -> CUresult {
     answer(|| {
         let handle = context as Handle;
-        let mut driver = lock();
-        if handle != 0 && !driver.ready()?.contexts.contains_key(&handle) {
+        let driver = lock();
+        if handle != 0 && !driver.initialised()?.contexts.contains_key(&handle) {
             return refuse(CUresult::CUDA_ERROR_INVALID_CONTEXT, "this is no context, or it was destroyed");
         }
         CURRENT.set(handle);
@@ -101,7 +101,7 @@ extern "C" fn cuCtxSetCurrent(context: CUcontext) -> CUresult {
 #[unsafe(no_mangle)]
 extern "C" fn cuCtxGetCurrent(out: *mut CUcontext) -> CUresult {
     answer(|| {
-        lock().ready()?;
+        lock().initialised()?;
         put(out, CURRENT.get() as CUcontext)
     })
 }

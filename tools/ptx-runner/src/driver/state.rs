@@ -166,11 +166,14 @@ impl Driver {
         *self = Self { device, handles: self.handles, ..Self::default() };
     }
 
+    /// That `cuInit` was called.
+    pub(super) fn initialised(&self) -> Cu<&Self> {
+        if self.initialised { Ok(self) } else { refuse(CUresult::CUDA_ERROR_NOT_INITIALIZED, "cuInit was not called") }
+    }
+
     /// That `cuInit` was called and the device is there.
     pub(super) fn ready(&mut self) -> Cu<&mut Self> {
-        if !self.initialised {
-            return refuse(CUresult::CUDA_ERROR_NOT_INITIALIZED, "cuInit was not called");
-        }
+        self.initialised()?;
         if self.lost {
             return refuse(CUresult::CUDA_ERROR_DEVICE_UNAVAILABLE, "the device was lost");
         }

@@ -102,6 +102,14 @@ fn locate<'t>(
     }
 }
 
+/// Blocks of one launch that meet in global memory.
+#[cold]
+fn among_blocks(lane: usize, does: &str, block: u32) -> Step<()> {
+    let whom = if block == u32::MAX { "other blocks".into() } else { format!("block {block}") };
+    let what = format!("{does} global memory that {whom} of this launch also wrote, or reads; blocks run in any order");
+    trap(FaultKind::Race, lane as u32, what)
+}
+
 impl Warp {
     fn addresses(&self, address: Address, mask: u32) -> Step<L64> {
         match address.base {
@@ -192,10 +200,13 @@ impl Warp {
                 for k in 0..size / 4 {
                     let Some(value) = allocation.word(offset + 4 * k) else { return missing() };
                     raw[k][lane] = value;
+                    if let Some(block) = allocation.reads(offset + 4 * k, cx.party) {
+                        return among_blocks(lane, "reads", block);
+                    }
                 }
             }
             if sectors.touch(addresses[lane] >> 5) {
-                cx.counters.unique_sectors_loaded += u64::from(allocation.first_load(offset, cx.stamp));
+                cx.counters.unique_sectors_loaded += u64::from(allocation.first_load(offset, cx.party.launch));
             }
         }
         cx.counters.global_load_requests += 1;
@@ -283,10 +294,13 @@ impl Warp {
             } else {
                 for k in 0..size / 4 {
                     allocation.set_word(offset + 4 * k, raw[k][lane]);
+                    if let Some(block) = allocation.writes(offset + 4 * k, cx.party) {
+                        return among_blocks(lane, "writes", block);
+                    }
                 }
             }
             if sectors.touch(addresses[lane] >> 5) {
-                cx.counters.unique_sectors_stored += u64::from(allocation.first_store(offset, cx.stamp));
+                cx.counters.unique_sectors_stored += u64::from(allocation.first_store(offset, cx.party.launch));
             }
         }
         cx.counters.global_store_requests += 1;
@@ -324,6 +338,9 @@ impl Warp {
             if available > 0 {
                 let hint = &mut cx.hints[pc as usize];
                 let (allocation, offset) = locate(allocations, hint, cx.table, from[lane], (size, available), lane)?;
+                if let Some(block) = (0..available).step_by(4).find_map(|i| allocation.reads(offset + i, cx.party)) {
+                    return among_blocks(lane, "copies", block);
+                }
                 for i in 0..available {
                     let Some(byte) = allocation.part(offset + i, 1) else {
                         let what = format!("copies byte {} of an allocation, which was never written", offset + i);
@@ -332,7 +349,7 @@ impl Warp {
                     data[i / 4] |= byte << (8 * (i % 4));
                 }
                 if sectors.touch(from[lane] >> 5) {
-                    cx.counters.unique_sectors_loaded += u64::from(allocation.first_load(offset, cx.stamp));
+                    cx.counters.unique_sectors_loaded += u64::from(allocation.first_load(offset, cx.party.launch));
                 }
                 cx.counters.global_bytes_loaded += available as u64;
             }

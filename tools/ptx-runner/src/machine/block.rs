@@ -1,7 +1,7 @@
 //! A block: its warps take turns, each from barrier to barrier.
 
 use super::fault::{Fault, FaultKind, Trap};
-use super::memory::Table;
+use super::memory::{Party, Table};
 use super::shared::Shared;
 use super::warp::{Stop, Warp};
 use super::{Counters, Launch};
@@ -12,8 +12,8 @@ pub(super) struct Context<'a> {
     pub(super) kernel: &'a Kernel,
     pub(super) params: &'a [u8],
     pub(super) table: &'a Table,
-    /// The number of the launch.
-    pub(super) stamp: u32,
+    /// This block.
+    pub(super) party: Party,
     pub(super) shared: Shared,
     pub(super) counters: Counters,
     /// The allocation that each instruction last found its address in.
@@ -34,7 +34,7 @@ impl<'a> Block<'a> {
             kernel,
             params: launch.params,
             table,
-            stamp,
+            party: Party { launch: stamp, block: 0 },
             shared: Shared::new(&kernel.shared, kernel.granule),
             counters: Counters::default(),
             hints: vec![0; kernel.code.len()],
@@ -73,6 +73,7 @@ impl<'a> Block<'a> {
     pub(super) fn run(&mut self, index: u64) -> Result<(), Fault> {
         let [gx, gy, _] = self.launch.grid.map(u64::from);
         let at = [index % gx, index / gx % gy, index / (gx * gy)].map(|n| n as u32);
+        self.context.party.block = index as u32;
         self.context.shared.start_block();
         self.context.counters.blocks += 1;
         for (register, special) in &self.context.kernel.registers.specials {

@@ -1,6 +1,6 @@
 //! The device's global memory: allocations at made-up addresses, each byte marked when it is first written.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::fault::{Fault, FaultKind};
@@ -40,6 +40,33 @@ pub(crate) struct Allocation {
     /// The launch that last loaded or stored each 32-byte sector.
     loaded: Box<[AtomicU32]>,
     stored: Box<[AtomicU32]>,
+    /// Who last wrote each word, and who read it: a `Party`'s bits.
+    writers: Box<[AtomicU64]>,
+    readers: Box<[AtomicU64]>,
+}
+
+/// A block of a launch. Blocks of one launch run in any order, so that none may write what another reads or writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Party {
+    /// The number of the launch.
+    pub(crate) launch: u32,
+    /// The block's index, below `SEVERAL`.
+    pub(crate) block: u32,
+}
+
+/// Instead of a block: more than one has read the word.
+const SEVERAL: u32 = u32::MAX;
+
+impl Party {
+    fn bits(self) -> u64 {
+        u64::from(self.launch) << 32 | u64::from(self.block)
+    }
+
+    /// Another block of the same launch.
+    #[inline(always)]
+    fn other(self, bits: u64) -> Option<u32> {
+        (bits >> 32 == u64::from(self.launch) && bits as u32 != self.block).then_some(bits as u32)
+    }
 }
 
 impl Allocation {
@@ -52,7 +79,28 @@ impl Allocation {
             init: bytemuck::zeroed_slice_box(words),
             loaded: bytemuck::zeroed_slice_box(sectors),
             stored: bytemuck::zeroed_slice_box(sectors),
+            writers: bytemuck::zeroed_slice_box(words),
+            readers: bytemuck::zeroed_slice_box(words),
         }
+    }
+
+    /// Notes that a block reads a word; the number of another that wrote it.
+    #[inline(always)]
+    pub(crate) fn reads(&self, offset: usize, by: Party) -> Option<u32> {
+        let reader = &self.readers[offset / 4];
+        let before = reader.load(Relaxed);
+        if before != by.bits() {
+            let several = Party { block: SEVERAL, ..by };
+            reader.store(if by.other(before).is_some() { several.bits() } else { by.bits() }, Relaxed);
+        }
+        by.other(self.writers[offset / 4].load(Relaxed))
+    }
+
+    /// Notes that a block writes a word; the number of another that wrote or read it.
+    #[inline(always)]
+    pub(crate) fn writes(&self, offset: usize, by: Party) -> Option<u32> {
+        let before = self.writers[offset / 4].swap(by.bits(), Relaxed);
+        by.other(before).or_else(|| by.other(self.readers[offset / 4].load(Relaxed)))
     }
 
     /// The offset of an access, if it lies within.

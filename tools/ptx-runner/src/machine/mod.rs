@@ -24,7 +24,7 @@ pub(crate) const SHARED_WINDOW: u64 = 0x6000_0000_0000;
 /// Bytes between shared arrays that belong to none: all banks once.
 pub(crate) const SHARED_GAP: u32 = 128;
 /// Instructions after which a warp is taken to run for ever.
-const MOST_STEPS: u64 = 200_000_000;
+const MOST_STEPS: u64 = 1 << 25;
 
 /// A kernel with its grid and parameters.
 #[derive(Clone, Copy, Debug)]
@@ -171,6 +171,9 @@ fn check(launch: &Launch<'_>) -> Result<(), Fault> {
     let [x, y, z] = launch.grid;
     if x == 0 || y == 0 || z == 0 || x > i32::MAX as u32 || y > 65535 || z > 65535 {
         return refuse(format!("a grid of {x} x {y} x {z}; 1 to 2147483647 x 65535 x 65535 are allowed"));
+    }
+    if u64::from(x) * u64::from(y) * u64::from(z) >= u64::from(u32::MAX) {
+        return refuse(format!("a grid of {x} x {y} x {z}: the runner counts blocks in 32 bits"));
     }
     if launch.params.len() != launch.kernel.param_bytes() {
         let (found, expected) = (launch.params.len(), launch.kernel.param_bytes());

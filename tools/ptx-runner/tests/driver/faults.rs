@@ -23,7 +23,7 @@ fn a_fault_stops_the_context_and_says_where() {
     let (code, text) = error(unsafe { result::stream::synchronize(stream) });
     assert_eq!(code, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS);
     let address = format!("{:#x}", at + 1_048_576);
-    for part in ["kernel far", "line 25", "st.global.u32 [%rd1+1048576], %r1", "block", "thread", address.as_str()] {
+    for part in ["kernel far", "line 28", "st.global.u32 [%rd1+1048576], %r1", "block", "thread", address.as_str()] {
         assert!(text.contains(part), "{text:?} does not say {part:?}");
     }
     // it is sticky, for all calls

@@ -58,7 +58,8 @@ fn what_cannot_be_captured() {
     let gpu = default_gpu();
     let (function, at, stream) = (function("add"), words(&[0; 4]), stream());
     let mut out = [0u32; 4];
-    let calls: [(&str, &mut dyn FnMut() -> Result<(), result::DriverError>); 9] = [
+    type Call<'a> = &'a mut dyn FnMut() -> Result<(), result::DriverError>;
+    let calls: [(&str, Call<'_>); 9] = [
         ("cuStreamSynchronize", &mut || unsafe { result::stream::synchronize(stream) }),
         ("cuStreamQuery", &mut || unsafe { sys::cuStreamQuery(stream) }.result()),
         ("cuCtxSynchronize", &mut result::ctx::synchronize),

@@ -18,18 +18,21 @@ use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUcontext, CUdeviceptr, CUfunction, CUresult, CUstream};
 use ptx_runner::{Configured, Device};
 
-/// `add` adds v to n words from p on, a thread each; `far` stores beyond them; `odd` stores at p + 1.
+/// `add` adds v to the words from p on, a thread each; `far` stores beyond them; `odd` stores at p + 1.
 const PTX: &str = "
 .version 7.0
 .target sm_75
 .address_size 64
 .visible .entry add(.param .u64 p, .param .u32 v)
 {
-    .reg .b32 %r<5>;
+    .reg .b32 %r<7>;
     .reg .b64 %rd<4>;
     ld.param.u64 %rd1, [p];
     ld.param.u32 %r1, [v];
     mov.u32 %r2, %tid.x;
+    mov.u32 %r5, %ctaid.x;
+    mov.u32 %r6, %ntid.x;
+    mad.lo.s32 %r2, %r5, %r6, %r2;
     mul.wide.u32 %rd2, %r2, 4;
     add.s64 %rd3, %rd1, %rd2;
     ld.global.u32 %r3, [%rd3];

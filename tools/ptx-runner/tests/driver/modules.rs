@@ -38,7 +38,7 @@ fn a_log_tells_what_is_wrong_with_ptx() {
     let broken = PTX.replace("mul.wide.u32", "mull.wide.u32");
     let (code, info, error) = load_with_logs(&broken, 100);
     assert_eq!((code, info.as_str()), (CUresult::CUDA_ERROR_INVALID_PTX, ""));
-    assert!(error.contains("line 12") && error.contains("mull.wide.u32"), "{error}");
+    assert!(error.contains("line 15") && error.contains("mull.wide.u32"), "{error}");
     // cut to the room that there is
     let (_, _, short) = load_with_logs(&broken, 5);
     assert_eq!(short, error[..4]);
@@ -94,7 +94,7 @@ fn launches_run_and_are_counted() {
     assert_eq!(launches.len(), 2);
     assert_eq!((launches[0].name.as_str(), launches[0].grid, launches[0].block), ("add", [1; 3], [4, 1, 1]));
     let counters = launches[0].counters;
-    assert_eq!((counters.blocks, counters.warp_instructions), (1, 9));
+    assert_eq!((counters.blocks, counters.warp_instructions), (1, 12));
     assert_eq!((counters.global_load_requests, counters.global_bytes_loaded), (1, 16));
     assert_eq!((counters.global_store_requests, counters.global_sectors_stored), (1, 1));
     ptx_runner::forget_launches().unwrap();
@@ -148,7 +148,7 @@ fn limits_of_launches() {
 #[test]
 fn sampled_launches() {
     let _gpu = gpu(Device { sample: 2, ..Device::default() });
-    let (function, mut at, mut v) = (function("add"), words(&[0; 4]), 1u32);
+    let (function, mut at, mut v) = (function("add"), words(&[0; 32]), 1u32);
     let mut params = [(&raw mut at).cast(), (&raw mut v).cast()];
     unsafe { result::launch_kernel(function, (8, 1, 1), (4, 1, 1), 0, ptr::null_mut(), &mut params) }.unwrap();
     result::ctx::synchronize().unwrap();
