@@ -15,7 +15,7 @@ use common::operands::{Conv, conv_name, conv_shapes, random as features};
 use common::{random, testing};
 use style_transfer::cuda::{Cuda, Precision};
 use style_transfer::ops::{Conv2d, GramOps, Rows};
-use style_transfer::{Acc, Error, Network, Result, Session, Shape, Storage};
+use style_transfer::{Acc, Error, ErrorKind, Network, Result, Session, Shape, Storage};
 
 const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::F16, Precision::Bf16];
 
@@ -34,33 +34,44 @@ fn main() -> Result<()> {
         }
     };
     println!("On {}.\n", cuda.device());
+    drop(cuda);
+    let mut failed = None;
     println!("| size | precision | iteration, Adam | memory planned |\n|---|---|---|---|");
-    for &size in &sizes {
-        for precision in PRECISIONS {
-            match iteration(size, precision) {
-                Ok((time, bytes)) => println!("| {size} | {precision:?} | {} | {} MiB |", show(time), bytes >> 20),
-                Err(e) => println!("| {size} | {precision:?} | {e} | |"),
-            }
-        }
+    for (&size, precision) in sizes.iter().flat_map(|size| PRECISIONS.map(|precision| (size, precision))) {
+        let told = iteration(size, precision).map(|(time, bytes)| format!("{} | {} MiB", show(time), bytes >> 20));
+        println!("| {size} | {precision:?} | {} |", cell(told, &mut failed));
     }
     let size = sizes.iter().copied().find(|&size| size == 512).unwrap_or(sizes[0]);
+    let backends = PRECISIONS.map(|precision| Cuda::builder().precision(precision).build());
     println!("\n| op at {size} | F32 | F16 | Bf16 |\n|---|---|---|---|");
-    for op in conv_shapes(size).into_iter().filter(|op| op.height > 0) {
-        row(&format!("conv {} forward", conv_name(&op)), |cuda| convolution(cuda, &op, true));
-        row(&format!("conv {} backward", conv_name(&op)), |cuda| convolution(cuda, &op, false));
+    let mut row = |name: String, time: &dyn Fn(&Cuda) -> Result<Duration>| {
+        let cells = backends.each_ref().map(|backend| match backend {
+            Ok(cuda) => cell(time(cuda).map(show), &mut failed),
+            Err(e) => e.to_string(),
+        });
+        println!("| {name} | {} |", cells.join(" | "));
+    };
+    for op in conv_shapes(size) {
+        row(format!("conv {} forward", conv_name(&op)), &|cuda| convolution(cuda, &op, true));
+        row(format!("conv {} backward", conv_name(&op)), &|cuda| convolution(cuda, &op, false));
     }
     for (channels, side) in [(64, size), (128, size / 2), (256, size / 4), (512, size / 8), (512, size / 16)] {
         let shape = Shape::new(channels, side, side);
-        row(&format!("Gram matrix {shape}"), |cuda| gram(cuda, shape, true));
-        row(&format!("Gram gradient {shape}"), |cuda| gram(cuda, shape, false));
+        row(format!("Gram matrix {shape}"), &|cuda| gram(cuda, shape, true));
+        row(format!("Gram gradient {shape}"), &|cuda| gram(cuda, shape, false));
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
-fn row(name: &str, time: impl Fn(&Cuda) -> Result<Duration>) {
-    let of = |precision| Cuda::builder().precision(precision).build().and_then(|cuda| time(&cuda));
-    let cells = PRECISIONS.map(|precision| of(precision).map_or_else(|e| e.to_string(), show));
-    println!("| {name} | {} |", cells.join(" | "));
+/// What is told, or why it is not.
+fn cell(told: Result<String>, failed: &mut Option<Error>) -> String {
+    told.unwrap_or_else(|e| {
+        let words = if e.kind() == ErrorKind::Unavailable { "not on this device".into() } else { e.to_string() };
+        if e.kind() != ErrorKind::Unavailable {
+            failed.get_or_insert(e);
+        }
+        words
+    })
 }
 
 fn show(time: Duration) -> String {
@@ -111,5 +122,4 @@ fn gram(cuda: &Cuda, shape: Shape, forward: bool) -> Result<Duration> {
             }
         })
     })
-    .map_err(|e: Error| e.context(shape))
 }
