@@ -48,7 +48,7 @@ struct Place<'a> {
 
 pub(super) fn run(precision: Precision, size: usize, sample: u64) -> Result<(), Failure> {
     let launches = launches(precision, size, sample)?;
-    let rows = rows(&launches, size, precision);
+    let rows = rows(&launches, size, precision)?;
     println!(
         "\nOne evaluation of VGG-19 to conv5_1 at {size} x {size}, {precision:?}, and the Adam step behind it: counted"
     );
@@ -90,7 +90,7 @@ fn launches(precision: Precision, size: usize, sample: u64) -> Result<Vec<Launch
 }
 
 /// Finds each launch's place by the convolutions, which come once forward and once backward, and adds up.
-fn rows(launches: &[Launched], size: usize, precision: Precision) -> Vec<Row> {
+fn rows(launches: &[Launched], size: usize, precision: Precision) -> Result<Vec<Row>, Failure> {
     let convolutions = random::convolutions();
     let mut rows: Vec<Row> = Vec::new();
     let (mut seen, mut backward) = (0, false);
@@ -132,7 +132,12 @@ fn rows(launches: &[Launched], size: usize, precision: Precision) -> Vec<Row> {
             }),
         }
     }
-    rows
+    if seen != 2 * convolutions.len() {
+        return Err(
+            format!("{seen} convolutions are launched, not {} forward and as many back", convolutions.len()).into()
+        );
+    }
+    Ok(rows)
 }
 
 /// Bytes moved if each is moved once. What blocks read in common a sample cannot tell, so for kernels that do so it is
@@ -156,7 +161,7 @@ fn floor(kernel: &str, counters: &Counters, place: &Place<'_>, precision: Precis
                 }
             }
         }
-        (Some(c), "gram" | "gram_bwd" | "gram_tensor" | "gram_bwd_tensor") => {
+        (Some(c), name) if name.starts_with("gram") && !["gram_finish", "gram_symmetric"].contains(&name) => {
             let matrix = 4 * c.out_channels * c.out_channels;
             positions * c.out_channels * bytes + if place.backward { matrix } else { 0 }
         }
