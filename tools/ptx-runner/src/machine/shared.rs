@@ -86,7 +86,7 @@ impl Shared {
             return trap(FaultKind::Misaligned, lane, format!("{size} bytes at shared address {address:#x}"));
         }
         if address >= self.bytes.len() as u64 || self.bytes.len() as u64 - address < size as u64 {
-            return trap(FaultKind::OutOfBounds, lane, self.place(address));
+            return trap(FaultKind::OutOfBounds, lane, format!("out of bounds: {}", self.place(address)));
         }
         let start = address as usize >> self.shift;
         Ok(start..start + (size >> self.shift))
@@ -158,7 +158,8 @@ impl Shared {
         if epoch(written) >= self.epoch {
             self.after_write(g, by, lane, "reads")?;
         } else if epoch(written) < self.first {
-            return trap(FaultKind::Uninitialised, lane, self.place((g << self.shift) as u64));
+            let what = format!("{}: reads what nobody wrote", self.place((g << self.shift) as u64));
+            return trap(FaultKind::Uninitialised, lane, what);
         }
         let (before, me) = (self.reads[g], stamp(self.epoch, by.interval.into(), by.thread.into()));
         if before != me {
@@ -184,7 +185,7 @@ impl Shared {
         let written = self.writes[g];
         let place = || self.place((g << self.shift) as u64);
         if epoch(written) == GAP {
-            return trap(FaultKind::OutOfBounds, lane, place());
+            return trap(FaultKind::OutOfBounds, lane, format!("out of bounds: {}", place()));
         }
         if epoch(written) == IN_FLIGHT {
             let what = format!("{}: {does} what a copy of thread {} still writes", place(), who(written));
