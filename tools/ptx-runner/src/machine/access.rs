@@ -3,12 +3,10 @@
 use super::block::Context;
 use super::fault::{FaultKind, Step, Trap, trap};
 use super::memory::Allocation;
+use super::shared::Raw;
 use super::warp::{InFlight, Warp, lanes};
 use super::{PARAM_WINDOW, SHARED_WINDOW};
 use crate::ptx::program::*;
-
-/// What the lanes move: up to four words each, `[word][lane]`.
-type Raw = [L32; 4];
 
 /// The 32-byte sectors of one request.
 struct Sectors {
@@ -34,41 +32,57 @@ impl Sectors {
     }
 }
 
-/// Cycles of shared memory that an access of so many bytes a lane takes: at best, and with bank conflicts. Eight-byte
-/// accesses go by half warps, 16-byte ones by quarters; lanes at the same word share it.
-pub(super) fn cycles(addresses: &L64, size: usize, mask: u32) -> (u64, u64) {
+/// Where the lanes of an access to shared memory lie from its first, and the cycles that it takes: at best, and with
+/// bank conflicts. They do not depend on where the first lies.
+#[derive(Clone)]
+pub(super) struct Pattern {
+    offsets: L32,
+    mask: u32,
+    cycles: (u64, u64),
+}
+
+/// Eight-byte accesses go by half warps, 16-byte ones by quarters; lanes at the same word share it.
+fn cycles(addresses: &L32, size: usize, mask: u32) -> (u64, u64) {
     let lanes_a_phase = (128 / size.max(4)) as u32;
-    let words = size.div_ceil(4) as u64;
+    let words = size.div_ceil(4) as u32;
     let (mut ideal, mut real) = (0, 0);
     for phase in 0..32 / lanes_a_phase {
         let part = mask & (u32::MAX >> (32 - lanes_a_phase)) << (phase * lanes_a_phase);
         if part == 0 {
             continue;
         }
-        let mut first = [u64::MAX; 32];
-        let mut more: Vec<u64> = Vec::new();
-        let mut counts = [0u64; 32];
+        let mut banks: [Vec<u32>; 32] = Default::default();
         for lane in lanes(part) {
             for word in addresses[lane] / 4..addresses[lane] / 4 + words {
-                let bank = (word % 32) as usize;
-                if first[bank] == u64::MAX {
-                    first[bank] = word;
-                    counts[bank] = 1;
-                } else if first[bank] != word && !more.contains(&word) {
-                    more.push(word);
-                    counts[bank] += 1;
+                let bank = &mut banks[word as usize % 32];
+                if !bank.contains(&word) {
+                    bank.push(word);
                 }
             }
         }
         ideal += 1;
-        real += counts.iter().max().copied().unwrap_or(1);
+        real += banks.iter().map(|b| b.len() as u64).max().unwrap_or(0);
     }
     (ideal, real)
 }
 
 impl Context<'_> {
-    pub(super) fn count_shared(&mut self, addresses: &L64, size: usize, mask: u32) {
-        let (ideal, real) = cycles(addresses, size, mask);
+    /// Counts an access to shared memory by the instruction at `pc`, which mostly has the pattern that it had before.
+    pub(super) fn count_shared(&mut self, addresses: &L64, size: usize, mask: u32, pc: u32) {
+        // A multiple of all banks keeps the offsets positive.
+        let first = (addresses[mask.trailing_zeros() as usize] as u32).wrapping_sub(1 << 20) & !3;
+        let mut offsets = addresses.map(|a| (a as u32).wrapping_sub(first));
+        if mask != u32::MAX {
+            (0..32).for_each(|lane| offsets[lane] *= mask >> lane & 1);
+        }
+        let (ideal, real) = match &mut self.patterns[pc as usize] {
+            Some(known) if known.mask == mask && known.offsets == offsets => known.cycles,
+            other => {
+                let cycles = cycles(&offsets, size, mask);
+                *other = Some(Box::new(Pattern { offsets, mask, cycles }));
+                cycles
+            }
+        };
         self.counters.shared_requests += ideal;
         self.counters.shared_cycles += real;
     }
@@ -147,13 +161,8 @@ impl Warp {
         let mut raw = [[0; 32]; 4];
         match self.space(t.space, &mut addresses, mask)? {
             Space::Shared => {
-                for lane in lanes(mask) {
-                    let words = cx.shared.read(addresses[lane], size, self.visitor(lane), lane as u32)?;
-                    for k in 0..size.div_ceil(4) {
-                        raw[k][lane] = words[k];
-                    }
-                }
-                cx.count_shared(&addresses, size, mask);
+                cx.shared.read(&addresses, size, mask, self.visitor(0), &mut raw)?;
+                cx.count_shared(&addresses, size, mask, pc);
             }
             Space::Param => {
                 for lane in lanes(mask) {
@@ -277,11 +286,8 @@ impl Warp {
         let size = t.size();
         let raw = self.send(t, mask)?;
         if self.space(t.space, &mut addresses, mask)? == Space::Shared {
-            for lane in lanes(mask) {
-                let data = raw.map(|word| word[lane]);
-                cx.shared.write(addresses[lane], size, data, self.visitor(lane), lane as u32)?;
-            }
-            cx.count_shared(&addresses, size, mask);
+            cx.shared.write(&addresses, size, mask, self.visitor(0), &raw)?;
+            cx.count_shared(&addresses, size, mask, pc);
             return Ok(());
         }
         let mut sectors = Sectors::new();
@@ -327,6 +333,7 @@ impl Warp {
             sizes = *self.r32(r);
         }
         let mut sectors = Sectors::new();
+        let mut raw = [[0; 32]; 4];
         let allocations = cx.table.allocations();
         for lane in lanes(mask) {
             let available = sizes[lane] as usize;
@@ -334,32 +341,34 @@ impl Warp {
                 let what = format!("a source of {available} bytes for a copy of {size}");
                 return trap(FaultKind::OutOfBounds, lane as u32, what);
             }
-            let mut data = [0; 4];
+            raw.iter_mut().for_each(|word| word[lane] = 0);
             if available > 0 {
                 let hint = &mut cx.hints[pc as usize];
                 let (allocation, offset) = locate(allocations, hint, cx.table, from[lane], (size, available), lane)?;
                 if let Some(block) = (0..available).step_by(4).find_map(|i| allocation.reads(offset + i, cx.party)) {
                     return among_blocks(lane, "copies", block);
                 }
-                for i in 0..available {
-                    let Some(byte) = allocation.part(offset + i, 1) else {
-                        let what = format!("copies byte {} of an allocation, which was never written", offset + i);
+                let whole = available / 4 * 4;
+                for at in (0..whole).step_by(4).chain(whole..available) {
+                    let found = if at < whole { allocation.word(offset + at) } else { allocation.part(offset + at, 1) };
+                    let Some(value) = found else {
+                        let what = format!("copies from byte {} of an allocation, which nobody wrote", offset + at);
                         return trap(FaultKind::Uninitialised, lane as u32, what);
                     };
-                    data[i / 4] |= byte << (8 * (i % 4));
+                    raw[at / 4][lane] |= value << (8 * (at % 4));
                 }
                 if sectors.touch(from[lane] >> 5) {
                     cx.counters.unique_sectors_loaded += u64::from(allocation.first_load(offset, cx.party.launch));
                 }
                 cx.counters.global_bytes_loaded += available as u64;
             }
-            cx.shared.copy(to[lane], size, data, self.visitor(lane), lane as u32)?;
+            cx.shared.copy(to[lane], size, self.visitor(lane), lane, &raw)?;
             let group = self.committed[lane];
             self.in_flight.push(InFlight { lane: lane as u32, group, address: to[lane], size });
         }
         cx.counters.global_load_requests += u64::from(sectors.count > 0);
         cx.counters.global_sectors_loaded += sectors.count as u64;
-        cx.count_shared(&to, size, mask);
+        cx.count_shared(&to, size, mask, pc);
         Ok(())
     }
 

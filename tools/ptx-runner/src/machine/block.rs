@@ -1,5 +1,6 @@
 //! A block: its warps take turns, each from barrier to barrier.
 
+use super::access::Pattern;
 use super::fault::{Fault, FaultKind, Trap};
 use super::memory::{Party, Table};
 use super::shared::Shared;
@@ -18,6 +19,8 @@ pub(super) struct Context<'a> {
     pub(super) counters: Counters,
     /// The allocation that each instruction last found its address in.
     pub(super) hints: Vec<u32>,
+    /// The pattern that each instruction last had in shared memory.
+    pub(super) patterns: Vec<Option<Box<Pattern>>>,
 }
 
 pub(super) struct Block<'a> {
@@ -38,6 +41,7 @@ impl<'a> Block<'a> {
             shared: Shared::new(&kernel.shared, kernel.granule),
             counters: Counters::default(),
             hints: vec![0; kernel.code.len()],
+            patterns: vec![None; kernel.code.len()],
         };
         let mut warps: Vec<Warp> = (0..threads.div_ceil(32)).map(|i| Warp::new(i, threads, kernel)).collect();
         for (register, special) in &kernel.registers.specials {

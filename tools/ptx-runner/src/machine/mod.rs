@@ -2,6 +2,7 @@
 
 mod access;
 mod block;
+mod exchange;
 mod fault;
 pub(crate) mod lanes;
 mod memory;

@@ -7,7 +7,8 @@
 //! for the order in which they did.
 
 use super::fault::{FaultKind, Step, trap};
-use crate::ptx::program::SharedArray;
+use super::warp::lanes;
+use crate::ptx::program::{L32, L64, SharedArray};
 
 /// A copy in flight, instead of an epoch.
 const IN_FLIGHT: u64 = u32::MAX as u64;
@@ -42,8 +43,11 @@ pub(crate) struct Visitor {
     pub(crate) interval: u32,
 }
 
+/// What the lanes of a warp move: up to four words each, `[word][lane]`.
+pub(crate) type Raw = [L32; 4];
+
 pub(crate) struct Shared {
-    bytes: Vec<u8>,
+    words: Vec<u32>,
     arrays: Vec<SharedArray>,
     /// log2 of the bytes of a granule.
     shift: u32,
@@ -65,7 +69,7 @@ impl Shared {
             writes[array.start as usize >> shift..last].fill(0);
         }
         let reads = vec![0; end >> shift];
-        Self { bytes: vec![0; end], arrays: arrays.to_vec(), shift, writes, reads, epoch: 1, first: 1 }
+        Self { words: vec![0; end / 4], arrays: arrays.to_vec(), shift, writes, reads, epoch: 1, first: 1 }
     }
 
     /// Forgets what the last block left.
@@ -79,89 +83,111 @@ impl Shared {
         self.epoch += 1;
     }
 
-    /// The granules of an access, which must be aligned and within an array.
+    /// The first granule of an access, which must be aligned and lie within the memory.
     #[inline(always)]
-    fn granules(&self, address: u64, size: usize, lane: u32) -> Step<std::ops::Range<usize>> {
-        if address % size as u64 != 0 {
+    fn granule(&self, address: u64, size: usize, lane: u32) -> Step<usize> {
+        if address & (size as u64 - 1) != 0 {
             return trap(FaultKind::Misaligned, lane, format!("{size} bytes at shared address {address:#x}"));
         }
-        if address >= self.bytes.len() as u64 || self.bytes.len() as u64 - address < size as u64 {
-            return trap(FaultKind::OutOfBounds, lane, self.place(address));
+        // An aligned access of at most 16 bytes: the memory is a multiple of that.
+        if address >= 4 * self.words.len() as u64 {
+            return trap(FaultKind::OutOfBounds, lane, format!("out of bounds: {}", self.place(address)));
         }
-        let start = address as usize >> self.shift;
-        Ok(start..start + (size >> self.shift))
+        Ok(address as usize >> self.shift)
     }
 
-    /// Reads up to 16 bytes as words; fewer than four fill the low end of the first.
     #[inline(always)]
-    pub(crate) fn read(&mut self, address: u64, size: usize, by: Visitor, lane: u32) -> Step<[u32; 4]> {
-        for g in self.granules(address, size, lane)? {
-            self.note_read(g, by, lane)?;
-        }
-        let at = address as usize;
-        let mut words = [0; 4];
+    fn get(&self, at: usize, size: usize, lane: usize, raw: &mut Raw) {
         if size >= 4 {
-            for (word, bytes) in words.iter_mut().zip(self.bytes[at..at + size].chunks_exact(4)) {
-                *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+            for (k, word) in self.words[at / 4..at / 4 + size / 4].iter().enumerate() {
+                raw[k][lane] = *word;
             }
         } else {
-            for (i, byte) in self.bytes[at..at + size].iter().enumerate() {
-                words[0] |= u32::from(*byte) << (8 * i);
-            }
+            raw[0][lane] = (self.words[at / 4] >> (8 * (at % 4))) & (u32::MAX >> (32 - 8 * size));
         }
-        Ok(words)
     }
 
     #[inline(always)]
-    pub(crate) fn write(&mut self, address: u64, size: usize, data: [u32; 4], by: Visitor, lane: u32) -> Step<()> {
-        for g in self.granules(address, size, lane)? {
-            self.note_write(g, by, lane)?;
-            self.writes[g] = stamp(self.epoch, by.interval.into(), by.thread.into());
+    fn put(&mut self, at: usize, size: usize, lane: usize, raw: &Raw) {
+        if size >= 4 {
+            for (k, word) in self.words[at / 4..at / 4 + size / 4].iter_mut().enumerate() {
+                *word = raw[k][lane];
+            }
+        } else {
+            let (shift, mask) = (8 * (at % 4), u32::MAX >> (32 - 8 * size));
+            let word = &mut self.words[at / 4];
+            *word = *word & !(mask << shift) | (raw[0][lane] & mask) << shift;
         }
-        self.put(address as usize, size, data);
+    }
+
+    /// Reads up to 16 bytes a lane; the visitor is lane 0.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, addresses: &L64, size: usize, mask: u32, by: Visitor, raw: &mut Raw) -> Step<()> {
+        let (mut last, mut repeats, mut from) = (u64::MAX, 0, 0);
+        for lane in lanes(mask) {
+            let address = addresses[lane];
+            if address != last {
+                (last, repeats, from) = (address, 0, lane);
+            } else {
+                repeats += 1;
+                // Two readers of one warp are as many as all.
+                if repeats > 1 {
+                    raw.iter_mut().take(size.div_ceil(4)).for_each(|word| word[lane] = word[from]);
+                    continue;
+                }
+            }
+            let start = self.granule(address, size, lane as u32)?;
+            let by = Visitor { thread: by.thread + lane as u32, ..by };
+            for g in start..start + (size >> self.shift) {
+                self.note_read(g, by, lane as u32)?;
+            }
+            self.get(address as usize, size, lane, raw);
+        }
         Ok(())
     }
 
-    /// The copy of `cp.async`: in flight until `arrive`.
-    pub(crate) fn copy(&mut self, address: u64, size: usize, data: [u32; 4], by: Visitor, lane: u32) -> Step<()> {
-        for g in self.granules(address, size, lane)? {
-            self.note_write(g, by, lane)?;
+    /// Writes up to 16 bytes a lane; the visitor is lane 0.
+    #[inline(always)]
+    pub(crate) fn write(&mut self, addresses: &L64, size: usize, mask: u32, by: Visitor, raw: &Raw) -> Step<()> {
+        for lane in lanes(mask) {
+            let start = self.granule(addresses[lane], size, lane as u32)?;
+            let by = Visitor { thread: by.thread + lane as u32, ..by };
+            for g in start..start + (size >> self.shift) {
+                self.note_write(g, by, lane as u32)?;
+                self.writes[g] = stamp(self.epoch, by.interval.into(), by.thread.into());
+            }
+            self.put(addresses[lane] as usize, size, lane, raw);
+        }
+        Ok(())
+    }
+
+    /// The copy of `cp.async` by a lane: in flight until `arrive`.
+    pub(crate) fn copy(&mut self, address: u64, size: usize, by: Visitor, lane: usize, raw: &Raw) -> Step<()> {
+        let start = self.granule(address, size, lane as u32)?;
+        for g in start..start + (size >> self.shift) {
+            self.note_write(g, by, lane as u32)?;
             self.writes[g] = stamp(IN_FLIGHT, by.interval.into(), by.thread.into());
         }
-        self.put(address as usize, size, data);
+        self.put(address as usize, size, lane, raw);
         Ok(())
     }
 
     /// A copy that its thread has waited for: that thread may read it now, others after a barrier.
     pub(crate) fn arrive(&mut self, address: u64, size: usize, by: Visitor) {
         let start = address as usize >> self.shift;
-        for g in start..start + (size >> self.shift) {
-            self.writes[g] = stamp(self.epoch, by.interval.into(), by.thread.into());
-        }
-    }
-
-    #[inline(always)]
-    fn put(&mut self, at: usize, size: usize, data: [u32; 4]) {
-        let bytes: &mut [u8] = &mut self.bytes[at..at + size];
-        if size >= 4 {
-            for (word, bytes) in data.iter().zip(bytes.chunks_exact_mut(4)) {
-                bytes.copy_from_slice(&word.to_le_bytes());
-            }
-        } else {
-            bytes.copy_from_slice(&data[0].to_le_bytes()[..size]);
-        }
+        self.writes[start..start + (size >> self.shift)].fill(stamp(self.epoch, by.interval.into(), by.thread.into()));
     }
 
     #[inline(always)]
     fn note_read(&mut self, g: usize, by: Visitor, lane: u32) -> Step<()> {
         let written = self.writes[g];
-        if epoch(written) >= self.epoch {
+        // Neither in this interval nor in flight, nor before this block.
+        if epoch(written).wrapping_sub(self.first) >= self.epoch - self.first {
             self.after_write(g, by, lane, "reads")?;
-        } else if epoch(written) < self.first {
-            return trap(FaultKind::Uninitialised, lane, self.place((g << self.shift) as u64));
         }
         let (before, me) = (self.reads[g], stamp(self.epoch, by.interval.into(), by.thread.into()));
-        if before != me {
+        let several = stamp(self.epoch, by.interval.into(), SEVERAL + u64::from(by.thread / 32));
+        if before != me && before != several && before != stamp(self.epoch, 0, MANY) {
             self.reads[g] = if epoch(before) == self.epoch { joined(before, me) } else { me };
         }
         Ok(())
@@ -172,19 +198,21 @@ impl Shared {
         if epoch(self.writes[g]) >= self.epoch {
             self.after_write(g, by, lane, "writes")?;
         }
-        let read = self.reads[g];
-        if epoch(read) == self.epoch {
+        if epoch(self.reads[g]) == self.epoch {
             self.after_read(g, by, lane)?;
         }
         Ok(())
     }
 
-    /// An access to what was written in this interval, or is in flight.
+    /// An access to what was written in this interval or is in flight, or a read of what was not.
     fn after_write(&self, g: usize, by: Visitor, lane: u32, does: &str) -> Step<()> {
         let written = self.writes[g];
         let place = || self.place((g << self.shift) as u64);
+        if epoch(written) < self.first {
+            return trap(FaultKind::Uninitialised, lane, format!("{}: reads what nobody wrote", place()));
+        }
         if epoch(written) == GAP {
-            return trap(FaultKind::OutOfBounds, lane, place());
+            return trap(FaultKind::OutOfBounds, lane, format!("out of bounds: {}", place()));
         }
         if epoch(written) == IN_FLIGHT {
             let what = format!("{}: {does} what a copy of thread {} still writes", place(), who(written));
@@ -198,7 +226,6 @@ impl Shared {
     }
 
     /// A write to what was read in this interval.
-    #[inline(always)]
     fn after_read(&self, g: usize, by: Visitor, lane: u32) -> Step<()> {
         let read = self.reads[g];
         if who(read) == u64::from(by.thread) || ordered(read, by) {
@@ -241,7 +268,7 @@ fn ordered(stamp: u64, by: Visitor) -> bool {
 fn joined(before: u64, me: u64) -> u64 {
     let one = warp(me).unwrap_or(0);
     if warp(before) != Some(one) {
-        return stamp(epoch(me), interval(me), MANY);
+        return stamp(epoch(me), 0, MANY);
     }
     if interval(before) < interval(me) || who(before) == who(me) {
         return me;

@@ -10,9 +10,9 @@ use super::warp::{Warp, lanes};
 use crate::ptx::program::*;
 
 impl Warp {
-    pub(super) fn matrix(&mut self, op: &Op, cx: &mut Context<'_>) -> Step<()> {
+    pub(super) fn matrix(&mut self, op: &Op, pc: u32, cx: &mut Context<'_>) -> Step<()> {
         match op {
-            Op::LoadMatrix { d, transposed, address } => self.load_matrix(d, *transposed, *address, cx),
+            Op::LoadMatrix { d, transposed, address } => self.load_matrix(d, *transposed, *address, pc, cx),
             Op::Mma { bf16, d, a, b, c } => self.multiply(*bf16, d, a, b, c, cx),
             _ => Ok(()),
         }
@@ -20,18 +20,27 @@ impl Warp {
 
     /// Lanes 8i to 8i + 7 give the addresses of the eight rows of matrix i. Lane l receives the elements 2 (l mod 4) and
     /// the next of row l / 4; of column l / 4 where the matrix is transposed.
-    fn load_matrix(&mut self, d: &[R32], transposed: bool, address: Address, cx: &mut Context<'_>) -> Step<()> {
+    fn load_matrix(
+        &mut self,
+        d: &[R32],
+        transposed: bool,
+        address: Address,
+        pc: u32,
+        cx: &mut Context<'_>,
+    ) -> Step<()> {
         let givers = u32::MAX >> (32 - 8 * d.len());
         let addresses = self.row_addresses(address, givers)?;
-        let mut rows = [[0; 4]; 32];
+        let mut rows = [[0; 32]; 4];
+        cx.shared.read(&addresses, 16, givers, self.visitor(0), &mut rows)?;
+        // A row goes to several lanes: here to the giver and its neighbour.
+        let mut neighbours = [0; 32];
         for lane in lanes(givers) {
-            rows[lane] = cx.shared.read(addresses[lane], 16, self.visitor(lane), lane as u32)?;
-            // The row goes to several lanes.
-            cx.shared.read(addresses[lane], 16, self.visitor(lane ^ 1), lane as u32)?;
+            neighbours[lane ^ 1] = addresses[lane];
         }
-        cx.count_shared(&addresses, 16, givers);
+        cx.shared.read(&neighbours, 16, givers, self.visitor(0), &mut [[0; 32]; 4])?;
+        cx.count_shared(&addresses, 16, givers, pc);
         for (i, d) in d.iter().enumerate() {
-            let element = |row: usize, column: usize| (rows[8 * i + row][column / 2] >> (16 * (column % 2))) & 0xffff;
+            let element = |row: usize, column: usize| (rows[column / 2][8 * i + row] >> (16 * (column % 2))) & 0xffff;
             let value = std::array::from_fn(|lane| {
                 let (q, r) = (lane / 4, lane % 4 * 2);
                 if transposed {
