@@ -10,7 +10,8 @@
 #define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
 #define UNROLL _Pragma("unroll")
 #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
-#define DEVICE static __device__ inline __attribute__((always_inline))
+#define INLINE __attribute__((always_inline))
+#define DEVICE static __device__ inline INLINE
 
 typedef unsigned char u8;
 typedef unsigned short u16;

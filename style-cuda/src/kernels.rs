@@ -222,13 +222,27 @@ kernels! {
     }
 }
 
+kernels! {
+    /// The kernels for tensor cores, of compute capability 8.0.
+    TensorKernels {
+        "conv2d_tensor" {
+            conv2d_f16(conv2d::tensor::ConvTensorArgs, 128),
+            conv2d_f16_narrow(conv2d::tensor::ConvTensorArgs, 128),
+            conv2d_f16_small(conv2d::tensor::ConvTensorArgs, 128),
+            conv2d_bf16(conv2d::tensor::ConvTensorArgs, 128),
+            conv2d_bf16_narrow(conv2d::tensor::ConvTensorArgs, 128),
+            conv2d_bf16_small(conv2d::tensor::ConvTensorArgs, 128),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn arguments_are_as_large_as_the_kernels_take_them() {
-        for (kernel, bytes, threads, ptx) in Kernels::sizes() {
+        for (kernel, bytes, threads, ptx) in [Kernels::sizes(), TensorKernels::sizes()].concat() {
             let parameter = format!(".b8 {kernel}_param_0[{bytes}]\n");
             assert!(ptx.contains(&parameter), "{kernel} does not take {bytes} bytes");
             let entry = &ptx[ptx.find(&format!(".entry {kernel}(")).unwrap()..];

@@ -47,7 +47,7 @@ use half::f16;
 use style_core::{Error, ErrorKind, Result, Shape, Storage};
 
 use context::{Buffer, Context, Event};
-use kernels::Kernels;
+use kernels::{Kernels, TensorKernels};
 use tensor::DType;
 
 /// What features and filters are held in.
@@ -67,6 +67,8 @@ pub enum Precision {
 pub struct Cuda {
     context: Arc<Context>,
     kernels: Kernels,
+    /// Under half precision.
+    tensor_kernels: Option<TensorKernels>,
     precision: Precision,
     /// What reductions over blocks pass through. Ops use it one at a time, since each has the stream to itself.
     partial: Buffer,
@@ -177,8 +179,10 @@ impl CudaBuilder {
         }
         let context = Context::new(device.clone())?;
         let kernels = Kernels::load(&context)?;
+        let half = self.precision != Precision::F32;
+        let tensor_kernels = half.then(|| TensorKernels::load(&context)).transpose()?;
         let partial = Buffer::new(&context, ops::PARTIAL_BYTES, "room for sums")?;
-        Ok(Cuda { context, kernels, precision: self.precision, partial })
+        Ok(Cuda { context, kernels, tensor_kernels, precision: self.precision, partial })
     }
 }
 

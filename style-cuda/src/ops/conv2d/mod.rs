@@ -1,17 +1,18 @@
-//! See [`style_core::ops::Conv2dOps`], and kernels/conv2d.cu and kernels/conv2d_picture.cu.
+//! See [`style_core::ops::Conv2dOps`], and kernels/conv2d.cu, conv2d_tensor.cu and conv2d_picture.cu.
 //!
 //! Backward-data is the forward computation with filters turned by 180 degrees and transposed, so filters are packed
 //! twice, once for each direction.
 
 pub(crate) mod direct;
 pub(crate) mod picture;
+pub(crate) mod tensor;
 
 use style_core::ops::{Conv2d, Conv2dOps, Epilogue};
 use style_core::{Acc, Error, ErrorKind, Result, expect_shape};
 
 use crate::Cuda;
 use crate::context::Buffer;
-use crate::tensor::{self, FEW, Gate, Tensor, Workspace};
+use crate::tensor::{self as layout, DType, FEW, Gate, Tensor, Workspace};
 
 /// How one direction is computed, by its numbers of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,18 +21,22 @@ enum Way {
     FromPicture,
     /// Writes one.
     ToPicture,
-    /// Features to features.
+    /// Features to features in `f32`.
     Direct,
+    /// Features to features in half precision, on tensor cores.
+    Tensor,
 }
 
 impl Way {
-    const fn new(read: usize, written: usize) -> Self {
+    const fn new(read: usize, written: usize, dtype: DType) -> Self {
         if read <= FEW {
             Self::FromPicture
         } else if written <= FEW {
             Self::ToPicture
-        } else {
+        } else if matches!(dtype, DType::F32) {
             Self::Direct
+        } else {
+            Self::Tensor
         }
     }
 }
@@ -119,15 +124,17 @@ impl Conv2dOps for Cuda {
         }
         let pack = |read, written, turned| {
             let weights = Weights { read, written, values: weight, turned };
-            let packed = match Way::new(read, written) {
+            let dtype = if turned { self.precision.gradient() } else { self.precision.activation() };
+            let packed = match Way::new(read, written, dtype) {
                 Way::FromPicture => picture::pack_from(&weights),
                 Way::ToPicture => picture::pack_to(&weights),
                 Way::Direct => direct::pack(&weights),
+                Way::Tensor => return Buffer::with(&self.context, &tensor::pack(&weights, dtype), "a filter"),
             };
             Buffer::with(&self.context, &packed, "a filter")
         };
         let mut padded = bias.to_vec();
-        padded.resize(tensor::stride(out_channels), 0.0);
+        padded.resize(layout::stride(out_channels), 0.0);
         Ok(Filter {
             in_channels,
             out_channels,
@@ -138,19 +145,21 @@ impl Conv2dOps for Cuda {
     }
 
     fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize {
-        let packed = |read, written| match Way::new(read, written) {
-            Way::FromPicture => picture::from_len(written),
-            Way::ToPicture => picture::to_len(read),
-            Way::Direct => direct::len(read, written),
+        let packed = |read, written| match Way::new(read, written, self.precision.activation()) {
+            Way::FromPicture => picture::from_len(written).saturating_mul(4),
+            Way::ToPicture => picture::to_len(read).saturating_mul(4),
+            Way::Direct => direct::len(read, written).saturating_mul(4),
+            Way::Tensor => tensor::len(read, written).saturating_mul(2),
         };
-        let values = packed(in_channels, out_channels).saturating_add(packed(out_channels, in_channels));
-        values.saturating_add(tensor::stride(out_channels)).saturating_mul(4)
+        let bytes = packed(in_channels, out_channels).saturating_add(packed(out_channels, in_channels));
+        bytes.saturating_add(layout::stride(out_channels).saturating_mul(4))
     }
 
     fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str {
-        match Way::new(op.in_channels, op.out_channels) {
+        match Way::new(op.in_channels, op.out_channels, self.precision.activation()) {
             Way::FromPicture | Way::ToPicture => "direct, of a picture",
             Way::Direct => "implicit product in f32",
+            Way::Tensor => "implicit product on tensor cores",
         }
     }
 
@@ -203,7 +212,8 @@ impl Conv2dOps for Cuda {
         };
         y.written_as(Acc::Store, self.precision.activation());
         let gate = gate.as_deref().map(|g| &g.buffer);
-        self.convolve(&pass, gate, Way::new(op.in_channels, op.out_channels), y)
+        let way = Way::new(op.in_channels, op.out_channels, self.precision.activation());
+        self.convolve(&pass, gate, way, y)
     }
 
     fn conv2d_bwd(
@@ -238,7 +248,8 @@ impl Conv2dOps for Cuda {
             pooled_in: pooled,
         };
         dx.gradient(acc, self.precision);
-        self.convolve(&pass, None, Way::new(op.out_channels, op.in_channels), dx)
+        let way = Way::new(op.out_channels, op.in_channels, self.precision.gradient());
+        self.convolve(&pass, None, way, dx)
     }
 }
 
@@ -264,6 +275,7 @@ impl Cuda {
         match way {
             Way::FromPicture | Way::ToPicture => self.convolve_picture(&entered, pass, way, y),
             Way::Direct => self.convolve_direct(&entered, pass, y),
+            Way::Tensor => self.convolve_tensor(&entered, pass, y),
         }
     }
 }

@@ -145,6 +145,10 @@ fn minima() {
     };
     compare("min.f32", B32, &[B32, B32], &cases, |v| pick(v, order(v[0]) <= order(v[1])));
     compare("max.f32", B32, &[B32, B32], &cases, |v| pick(v, order(v[0]) >= order(v[1])));
+    // "If the .NaN modifier is specified, the result is canonical NaN if either of the inputs is NaN."
+    let or_nan = |v: &[u64], first| if v.iter().any(|&v| nan(v)) { u64::from(NAN) } else { pick(v, first) };
+    compare("min.NaN.f32", B32, &[B32, B32], &cases, |v| or_nan(v, order(v[0]) <= order(v[1])));
+    compare("max.NaN.f32", B32, &[B32, B32], &cases, |v| or_nan(v, order(v[0]) >= order(v[1])));
 }
 
 #[test]

@@ -87,6 +87,12 @@ fn max32(a: f32, b: f32) -> f32 {
     -min32(-a, -b)
 }
 
+/// The canonical NaN where either is one.
+#[inline(always)]
+fn nan_or(a: f32, b: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
+    if a.is_nan() || b.is_nan() { f32::from_bits(0x7fff_ffff) } else { f(a, b) }
+}
+
 fn min64(a: f64, b: f64) -> f64 {
     if a.is_nan() {
         b
@@ -127,6 +133,8 @@ fn single(opcode: &str) -> Option<Entry> {
         "tanh.approx.f32" if !ftz => f!(false, 1, 1, |a, _, _| through(a, f64::tanh)),
         "min.f32" => f!(ftz, 2, 1, |a, b, _| min32(a, b)),
         "max.f32" => f!(ftz, 2, 1, |a, b, _| max32(a, b)),
+        "min.NaN.f32" => f!(ftz, 2, 1, |a, b, _| nan_or(a, b, min32)),
+        "max.NaN.f32" => f!(ftz, 2, 1, |a, b, _| nan_or(a, b, max32)),
         "abs.f32" => f!(ftz, 1, 0, |a, _, _| a.abs()),
         "neg.f32" => f!(ftz, 1, 0, |a, _, _| -a),
         // The sign of the first goes onto the second, bit by bit.
