@@ -233,6 +233,14 @@ kernels! {
             conv2d_bf16_narrow(conv2d::tensor::ConvTensorArgs, 128),
             conv2d_bf16_small(conv2d::tensor::ConvTensorArgs, 128),
         }
+        "gram_tensor" {
+            gram_f16(gram::tensor::GramTensorArgs, 128),
+            gram_bf16(gram::tensor::GramTensorArgs, 128),
+            gram_filters(gram::tensor::FiltersArgs, 256),
+            gram_bwd_bf16(conv2d::tensor::ConvTensorArgs, 128),
+            gram_bwd_bf16_narrow(conv2d::tensor::ConvTensorArgs, 128),
+            gram_bwd_bf16_small(conv2d::tensor::ConvTensorArgs, 128),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Features to features in half precision, on tensor cores: kernels/conv2d_tensor.cu.
 
-use style_core::{Error, ErrorKind, Result};
+use style_core::{Acc, Error, ErrorKind, Result, Shape};
 
 use super::{Pass, Weights};
 use crate::Cuda;
@@ -32,15 +32,63 @@ const _: () = assert!(size_of::<ConvTensorArgs>() == 80);
 // SAFETY: as the struct ConvTensor of conv2d_tensor.cu.
 unsafe impl Args for ConvTensorArgs {}
 
-/// What a block computes, and takes at a time; as in conv2d_tensor.cu.
+impl ConvTensorArgs {
+    /// `y (=|+=) W x`, with an output of `shape`.
+    pub(crate) fn new(x: &Tensor, y: &Tensor, filters: u64, shape: Shape, acc: Acc) -> Result<Self> {
+        Ok(Self {
+            x: x.address(),
+            y: y.address(),
+            filters,
+            bias: 0,
+            gate_in: 0,
+            gate_out: 0,
+            height: extent(shape.height)?,
+            width: extent(shape.width)?,
+            x_stride: x.stride() as u32,
+            y_stride: y.stride() as u32,
+            epilogue: 0,
+            acc: acc_code(acc),
+            pooled_in: 0,
+            from_f16: u32::from(x.dtype == DType::F16 && y.dtype == DType::Bf16),
+        })
+    }
+}
+
+/// What a block computes, and takes at a time; as in convolve.cuh.
 const ROWS: usize = 8;
-const OUTS: usize = 64;
-const CHUNK: usize = 32;
+pub(crate) const OUTS: usize = 64;
+pub(crate) const CHUNK: usize = 32;
 /// Channels of a piece, which is 16 bytes.
 const PIECE: usize = 8;
 
 /// With fewer blocks than this of 16 columns, a device of a hundred multiprocessors is idle for the most part.
 const FEW_BLOCKS: usize = 200;
+
+/// The tiles that blocks compute: positions by outs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// 8 x 16 by 128.
+    Large,
+    /// 8 x 16 by 64.
+    Narrow,
+    /// 8 x 8 by 64.
+    Small,
+}
+
+impl Variant {
+    /// For an output of `shape`, with the grid of blocks.
+    pub(crate) fn new(shape: Shape) -> (Self, [usize; 3]) {
+        let blocks = |columns: usize| shape.height.div_ceil(ROWS).saturating_mul(shape.width.div_ceil(columns));
+        let tiles = shape.channels.div_ceil(OUTS);
+        if blocks(16).saturating_mul(tiles) / 2 < FEW_BLOCKS {
+            (Self::Small, [blocks(8), tiles, 1])
+        } else if tiles % 2 == 1 {
+            (Self::Narrow, [blocks(16), tiles, 1])
+        } else {
+            (Self::Large, [blocks(16), tiles / 2, 1])
+        }
+    }
+}
 
 /// Values of packed filters.
 pub(super) const fn len(read: usize, written: usize) -> usize {
@@ -73,37 +121,26 @@ impl Cuda {
                 "a convolution in half precision is of features, from `Storage::features`, not of tensors in f32";
             return Err(Error::new(ErrorKind::Argument, message));
         }
+        let shape = Shape::new(y.shape().channels, pass.height, pass.width);
         let args = ConvTensorArgs {
-            x: pass.x.address(),
-            y: y.address(),
-            filters: pass.filters.address(),
             bias: pass.bias.map_or(0, |b| b.address()),
             gate_in: pass.gate_in.map_or(0, |g| g.buffer.address()),
             gate_out: pass.ending.gate,
-            height: extent(pass.height)?,
-            width: extent(pass.width)?,
-            x_stride: pass.x.stride() as u32,
-            y_stride: y.stride() as u32,
             epilogue: pass.ending.code,
-            acc: acc_code(pass.acc),
             pooled_in: u32::from(pass.pooled_in),
-            from_f16: u32::from(pass.x.dtype == DType::F16 && y.dtype == DType::Bf16),
+            ..ConvTensorArgs::new(pass.x, y, pass.filters.address(), shape, pass.acc)?
         };
         let Some(kernels) = &self.tensor_kernels else {
             return Err(Error::new(ErrorKind::Unsupported, "this device was opened without half precision"));
         };
-        let [large, narrow, small] = match y.dtype {
-            DType::F16 => [&kernels.conv2d_f16, &kernels.conv2d_f16_narrow, &kernels.conv2d_f16_small],
-            DType::Bf16 | DType::F32 => [&kernels.conv2d_bf16, &kernels.conv2d_bf16_narrow, &kernels.conv2d_bf16_small],
-        };
-        let blocks = |columns: usize| pass.height.div_ceil(ROWS).saturating_mul(pass.width.div_ceil(columns));
-        let tiles = y.shape().channels.div_ceil(OUTS);
-        let (kernel, grid) = if blocks(16).saturating_mul(tiles) / 2 < FEW_BLOCKS {
-            (small, [blocks(8), tiles, 1])
-        } else if tiles % 2 == 1 {
-            (narrow, [blocks(16), tiles, 1])
-        } else {
-            (large, [blocks(16), tiles / 2, 1])
+        let (variant, grid) = Variant::new(shape);
+        let kernel = match (y.dtype, variant) {
+            (DType::F16, Variant::Large) => &kernels.conv2d_f16,
+            (DType::F16, Variant::Narrow) => &kernels.conv2d_f16_narrow,
+            (DType::F16, Variant::Small) => &kernels.conv2d_f16_small,
+            (_, Variant::Large) => &kernels.conv2d_bf16,
+            (_, Variant::Narrow) => &kernels.conv2d_bf16_narrow,
+            (_, Variant::Small) => &kernels.conv2d_bf16_small,
         };
         // SAFETY: the operands were checked to have the shapes of the convolution, and filters and bias are padded to what
         // a block reads; a thread writes its own pieces.

@@ -5,6 +5,7 @@ use style_core::{Acc, Result, Shape};
 
 use super::FinishArgs;
 use crate::Cuda;
+use crate::context::Entered;
 use crate::kernels::Args;
 use crate::ops::{acc_code, extent};
 use crate::tensor::{Tensor, Workspace};
@@ -58,18 +59,18 @@ unsafe impl Args for SymmetricArgs {}
 unsafe impl Args for GramBwdArgs {}
 
 /// Rows and columns of a tile, and positions taken at a time; as in gram.cu.
-const TILE: usize = 64;
+pub(super) const TILE: usize = 64;
 const BATCH: usize = 32;
 
 /// The positions of a part, and how many parts there are: a multiple of a batch, of 512 or more.
-fn parts(positions: usize) -> (usize, usize) {
+pub(super) fn parts(positions: usize) -> (usize, usize) {
     const MOST: usize = 128;
     let part = positions.div_ceil(MOST).max(512).next_multiple_of(BATCH);
     (part, positions.div_ceil(part).max(1))
 }
 
 /// Tiles on and above the diagonal.
-fn tiles(channels: usize) -> usize {
+pub(super) fn tiles(channels: usize) -> usize {
     let side = channels.div_ceil(TILE);
     side.saturating_mul(side + 1) / 2
 }
@@ -82,6 +83,33 @@ pub(crate) fn workspace(shape: Shape) -> usize {
     let forward = tiles(shape.channels).saturating_mul(parts(shape.positions()).1).saturating_mul(4 * TILE * TILE);
     let (rows, columns) = (shape.channels.next_multiple_of(BATCH), shape.channels.next_multiple_of(TILE));
     forward.max(rows.saturating_mul(columns).saturating_mul(4))
+}
+
+/// `g (=|+=) scale` times the sum of the partial tiles over the parts.
+pub(super) fn finish(
+    cuda: &Cuda,
+    entered: &Entered<'_>,
+    partial: u64,
+    parts: usize,
+    scale: f32,
+    acc: Acc,
+    g: &mut Tensor,
+) -> Result<()> {
+    let channels = g.shape().width;
+    let tiles = tiles(channels);
+    let args = FinishArgs {
+        partial,
+        g: g.address(),
+        parts: parts as u32,
+        tiles: extent(tiles)?,
+        channels: extent(channels)?,
+        acc: acc_code(acc),
+        scale,
+        padding: 0,
+    };
+    // SAFETY: the caller's kernel wrote a tile for each part of each of `tiles`; `g` is channels by channels, and each pair of
+    // its values is one thread's.
+    unsafe { cuda.kernels.gram_finish.launch(entered, [tiles, TILE * TILE / 256, 1], args) }
 }
 
 impl Cuda {
@@ -111,22 +139,9 @@ impl Cuda {
             dtype: features.dtype as u32,
             padding: 0,
         };
-        let finish = FinishArgs {
-            partial,
-            g: g.address(),
-            parts: parts as u32,
-            tiles: extent(tiles)?,
-            channels: args.channels,
-            acc: acc_code(acc),
-            scale,
-            padding: 0,
-        };
-        // SAFETY: the rows are of `features`, as the caller checked; the workspace has room for all partial tiles; `g` is
-        // channels by channels, and each pair of its values is one thread's.
-        unsafe {
-            self.kernels.gram.launch(&entered, [tiles, parts, 1], args)?;
-            self.kernels.gram_finish.launch(&entered, [tiles, TILE * TILE / 256, 1], finish)
-        }
+        // SAFETY: the rows are of `features`, as the caller checked; the workspace has room for all partial tiles.
+        unsafe { self.kernels.gram.launch(&entered, [tiles, parts, 1], args)? };
+        finish(self, &entered, partial, parts, scale, acc, g)
     }
 
     pub(super) fn gram_bwd_direct(

@@ -1,9 +1,10 @@
-//! See [`style_core::ops::GramOps`] and kernels/gram.cu.
+//! See [`style_core::ops::GramOps`], and kernels/gram.cu and gram_tensor.cu.
 //!
 //! The positions are cut into parts, by shape alone; each tile on and above the diagonal is summed up over each part,
 //! then over the parts in one order.
 
 pub(crate) mod direct;
+pub(crate) mod tensor;
 
 use style_core::ops::{GramOps, Rows};
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
@@ -45,7 +46,10 @@ impl GramOps for Cuda {
             let message = format!("features of {} rows have no rows {} to {}", shape.height, rows.start, rows.end);
             return Err(Error::new(ErrorKind::Shape, message));
         }
-        self.gram_direct(features, rows, scale, acc, g, workspace)
+        match &self.tensor_kernels {
+            Some(kernels) if features.is_half() => self.gram_tensor(kernels, features, rows, scale, acc, g, workspace),
+            _ => self.gram_direct(features, rows, scale, acc, g, workspace),
+        }
     }
 
     fn gram_bwd(
@@ -59,7 +63,12 @@ impl GramOps for Cuda {
     ) -> Result<()> {
         expect_shape("the gradient of a Gram matrix", Shape::gram(features.shape().channels), dg.shape())?;
         expect_shape("the gradient of features", features.shape(), dfeatures.shape())?;
-        self.gram_bwd_direct(features, dg, scale, acc, dfeatures, workspace)
+        match &self.tensor_kernels {
+            Some(kernels) if features.is_half() && dfeatures.is_half() => {
+                self.gram_bwd_tensor(kernels, features, dg, scale, acc, dfeatures, workspace)
+            }
+            _ => self.gram_bwd_direct(features, dg, scale, acc, dfeatures, workspace),
+        }
     }
 
     fn gram_workspace(&self, shape: Shape) -> usize {
