@@ -225,6 +225,10 @@ fn blocks_that_meet() {
     assert_eq!(meet("st.global.u32 [%o], %t;", 2), Err(FaultKind::Race));
     assert_eq!(meet("mad.wide.u32 %o, %c, 128, %o; st.global.u32 [%o], %t;", 2), Ok(()));
     assert_eq!(meet("ld.global.u32 %r, [%i];", 2), Ok(()));
+    // "ld.global.nc: memory that is read-only for the duration of the kernel"
+    assert_eq!(meet("ld.global.nc.u32 %r, [%i];", 2), Ok(()));
+    assert_eq!(meet("st.global.u32 [%o], %t; ld.global.u32 %r, [%o];", 1), Ok(()));
+    assert_eq!(meet("st.global.u32 [%o], %t; ld.global.nc.u32 %r, [%o];", 1), Err(FaultKind::Race));
     assert_eq!(meet("@%p st.global.u32 [%o], %t; ld.global.u32 %r, [%o];", 64), Err(FaultKind::Race));
 }
 
