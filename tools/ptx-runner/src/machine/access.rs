@@ -12,20 +12,27 @@ use crate::ptx::program::*;
 struct Sectors {
     seen: [u64; 32],
     count: usize,
+    /// The last sector, and the highest.
+    last: u64,
+    highest: u64,
 }
 
 impl Sectors {
     fn new() -> Self {
-        Self { seen: [0; 32], count: 0 }
+        Self { seen: [0; 32], count: 0, last: 0, highest: 0 }
     }
 
-    /// Whether the sector is new.
+    /// Whether the sector is new; none is 0.
     #[inline(always)]
     fn touch(&mut self, sector: u64) -> bool {
-        let seen = &self.seen[..self.count];
-        if seen.last() == Some(&sector) || seen.contains(&sector) {
+        if sector == self.last {
             return false;
         }
+        self.last = sector;
+        if sector <= self.highest && self.seen[..self.count].contains(&sector) {
+            return false;
+        }
+        self.highest = self.highest.max(sector);
         self.seen[self.count] = sector;
         self.count += 1;
         true

@@ -36,15 +36,16 @@ impl Warp {
         for (i, d) in d.iter().enumerate() {
             // Pairs of elements of a row, then single ones of columns.
             let pair = |row: usize, column: usize| rows[column / 2][8 * i + row];
-            let value = std::array::from_fn(|lane| {
+            let mut value = [0; 32];
+            for (lane, value) in value.iter_mut().enumerate() {
                 let (q, r) = (lane / 4, lane % 4 * 2);
-                if transposed {
+                *value = if transposed {
                     let shift = 16 * (q % 2);
                     (pair(r, q) >> shift & 0xffff) | (pair(r + 1, q) >> shift) << 16
                 } else {
                     pair(q, r)
-                }
-            });
+                };
+            }
             self.set32(*d, &value, u32::MAX);
         }
         Ok(())
@@ -84,10 +85,11 @@ impl Warp {
         }
         product(&rows, &columns, &mut sums);
         for (i, d) in d.iter().enumerate() {
-            let value = std::array::from_fn(|lane| {
+            let mut value = [0; 32];
+            for (lane, value) in value.iter_mut().enumerate() {
                 let sum = sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2] as f32;
-                if sum.is_nan() { NAN } else { sum.to_bits() }
-            });
+                *value = if sum.is_nan() { NAN } else { sum.to_bits() };
+            }
             self.set32(*d, &value, u32::MAX);
         }
         cx.counters.mma_flops += 2 * 16 * 8 * 16;
@@ -97,12 +99,19 @@ impl Warp {
 
 /// Both halves of each lane's register, the low one first.
 fn values(register: &L32, bf16: bool) -> [f32; 64] {
-    if bf16 {
-        return std::array::from_fn(|i| f32::from_bits(register[i / 2] >> (16 * (i % 2)) << 16));
+    let mut halves = [0u16; 64];
+    for (lane, pair) in register.iter().enumerate() {
+        halves[2 * lane] = *pair as u16;
+        halves[2 * lane + 1] = (*pair >> 16) as u16;
     }
-    let halves: [u16; 64] = std::array::from_fn(|i| (register[i / 2] >> (16 * (i % 2))) as u16);
     let mut wide = [0f32; 64];
-    halves.reinterpret_cast::<f16>().convert_to_f32_slice(&mut wide);
+    if bf16 {
+        for (wide, half) in wide.iter_mut().zip(halves) {
+            *wide = f32::from_bits(u32::from(half) << 16);
+        }
+    } else {
+        halves.reinterpret_cast::<f16>().convert_to_f32_slice(&mut wide);
+    }
     wide
 }
 
