@@ -2,7 +2,7 @@
 
 use super::block::Context;
 use super::fault::{FaultKind, Step, Trap, trap};
-use super::memory::Allocation;
+use super::memory::{Allocation, Party, Unfit};
 use super::shared::Raw;
 use super::warp::{InFlight, Warp, lanes};
 use super::{PARAM_WINDOW, SHARED_WINDOW};
@@ -12,20 +12,27 @@ use crate::ptx::program::*;
 struct Sectors {
     seen: [u64; 32],
     count: usize,
+    /// The last sector, and the highest.
+    last: u64,
+    highest: u64,
 }
 
 impl Sectors {
     fn new() -> Self {
-        Self { seen: [0; 32], count: 0 }
+        Self { seen: [0; 32], count: 0, last: 0, highest: 0 }
     }
 
-    /// Whether the sector is new.
+    /// Whether the sector is new; none is 0.
     #[inline(always)]
     fn touch(&mut self, sector: u64) -> bool {
-        let seen = &self.seen[..self.count];
-        if seen.last() == Some(&sector) || seen.contains(&sector) {
+        if sector == self.last {
             return false;
         }
+        self.last = sector;
+        if sector <= self.highest && self.seen[..self.count].contains(&sector) {
+            return false;
+        }
+        self.highest = self.highest.max(sector);
         self.seen[self.count] = sector;
         self.count += 1;
         true
@@ -116,12 +123,39 @@ fn locate<'t>(
     }
 }
 
-/// Blocks of one launch that meet in global memory.
+/// What a lane loads; 1 and 2 bytes fill the low end of a word.
+#[inline(always)]
+fn fetch(
+    allocation: &Allocation,
+    offset: usize,
+    size: usize,
+    by: Party,
+    lane: usize,
+    raw: &mut Raw,
+) -> Result<(), Unfit> {
+    match size {
+        4 => raw[0][lane] = allocation.load::<1>(offset, by)?[0],
+        8 => [raw[0][lane], raw[1][lane]] = allocation.load(offset, by)?,
+        16 => {
+            let words: [u32; 4] = allocation.load(offset, by)?;
+            (0..4).for_each(|k| raw[k][lane] = words[k]);
+        }
+        _ => raw[0][lane] = allocation.part(offset, size).ok_or(Unfit::Unwritten)?,
+    }
+    Ok(())
+}
+
 #[cold]
-fn among_blocks(lane: usize, does: &str, block: u32) -> Step<()> {
-    let whom = if block == u32::MAX { "other blocks".into() } else { format!("block {block}") };
-    let what = format!("{does} global memory that {whom} of this launch also wrote, or reads; blocks run in any order");
-    trap(FaultKind::Race, lane as u32, what)
+fn unfit(unfit: Unfit, lane: usize, does: &str, size: usize, offset: usize) -> Step<()> {
+    let what = format!("{does} {size} bytes at byte {offset} of an allocation");
+    match unfit {
+        Unfit::Unwritten => trap(FaultKind::Uninitialised, lane as u32, format!("{what}, which nobody wrote")),
+        Unfit::Block(block) => {
+            let whom = if block == u32::MAX { "other blocks".into() } else { format!("block {block}") };
+            let what = format!("{what}, which {whom} of this launch also wrote, or reads: blocks run in any order");
+            trap(FaultKind::Race, lane as u32, what)
+        }
+    }
 }
 
 impl Warp {
@@ -155,13 +189,14 @@ impl Warp {
         Ok(Space::Shared)
     }
 
+    #[inline(never)]
     pub(super) fn load(&mut self, t: &Transfer, mask: u32, pc: u32, cx: &mut Context<'_>) -> Step<()> {
         let mut addresses = self.addresses(t.address, mask)?;
         let size = t.size();
         let mut raw = [[0; 32]; 4];
         match self.space(t.space, &mut addresses, mask)? {
             Space::Shared => {
-                cx.shared.read(&addresses, size, mask, self.visitor(0), &mut raw)?;
+                cx.shared.read(&addresses, size, mask, self.visitor(), false, &mut raw)?;
                 cx.count_shared(&addresses, size, mask, pc);
             }
             Space::Param => {
@@ -170,7 +205,7 @@ impl Warp {
                     let Some(bytes) = at.checked_add(size).and_then(|end| cx.params.get(at..end)) else {
                         return trap(FaultKind::OutOfBounds, lane as u32, format!("byte {at} of the parameters"));
                     };
-                    if at % size != 0 {
+                    if !at.is_multiple_of(size) {
                         return trap(FaultKind::Misaligned, lane as u32, format!("byte {at} of the parameters"));
                     }
                     for (i, byte) in bytes.iter().enumerate() {
@@ -178,42 +213,33 @@ impl Warp {
                     }
                 }
             }
-            _ => self.load_global(&addresses, size, mask, pc, cx, &mut raw)?,
+            _ => self.load_global(&addresses, t, mask, pc, cx, &mut raw)?,
         }
         self.receive(t, &raw, mask);
         Ok(())
     }
 
+    #[inline(never)]
     fn load_global(
         &self,
         addresses: &L64,
-        size: usize,
+        t: &Transfer,
         mask: u32,
         pc: u32,
         cx: &mut Context<'_>,
         raw: &mut Raw,
     ) -> Step<()> {
+        let size = t.size();
         let mut sectors = Sectors::new();
         let allocations = cx.table.allocations();
         let hint = &mut cx.hints[pc as usize];
         for lane in lanes(mask) {
             let (allocation, offset) = locate(allocations, hint, cx.table, addresses[lane], (size, size), lane)?;
-            let missing = || {
-                let what = format!("reads {size} bytes at byte {offset} of an allocation, not all of them written");
-                trap(FaultKind::Uninitialised, lane as u32, what)
-            };
-            if size < 4 {
-                let Some(value) = allocation.part(offset, size) else { return missing() };
-                raw[0][lane] = value;
-            } else {
-                for k in 0..size / 4 {
-                    let Some(value) = allocation.word(offset + 4 * k) else { return missing() };
-                    raw[k][lane] = value;
-                    if let Some(block) = allocation.reads(offset + 4 * k, cx.party) {
-                        return among_blocks(lane, "reads", block);
-                    }
-                }
+            if t.constant && allocation.written_now(offset, cx.party) {
+                let what = "reads by .nc what this launch writes, which it may not see";
+                return trap(FaultKind::Race, lane as u32, what);
             }
+            fetch(allocation, offset, size, cx.party, lane, raw).or_else(|e| unfit(e, lane, "reads", size, offset))?;
             if sectors.touch(addresses[lane] >> 5) {
                 cx.counters.unique_sectors_loaded += u64::from(allocation.first_load(offset, cx.party.launch));
             }
@@ -225,6 +251,7 @@ impl Warp {
     }
 
     /// What was loaded, into registers: extended where these are wider.
+    #[inline(never)]
     fn receive(&mut self, t: &Transfer, raw: &Raw, mask: u32) {
         for (k, register) in t.registers.iter().enumerate() {
             let value: L32 = match t.bytes {
@@ -252,6 +279,7 @@ impl Warp {
     }
 
     /// What registers hold, as it lies in memory.
+    #[inline(never)]
     fn send(&self, t: &Transfer, mask: u32) -> Step<Raw> {
         let mut raw = [[0; 32]; 4];
         for (k, register) in t.registers.iter().enumerate() {
@@ -281,12 +309,13 @@ impl Warp {
         Ok(raw)
     }
 
+    #[inline(never)]
     pub(super) fn store(&mut self, t: &Transfer, mask: u32, pc: u32, cx: &mut Context<'_>) -> Step<()> {
         let mut addresses = self.addresses(t.address, mask)?;
         let size = t.size();
         let raw = self.send(t, mask)?;
         if self.space(t.space, &mut addresses, mask)? == Space::Shared {
-            cx.shared.write(&addresses, size, mask, self.visitor(0), &raw)?;
+            cx.shared.write(&addresses, size, mask, self.visitor(), &raw)?;
             cx.count_shared(&addresses, size, mask, pc);
             return Ok(());
         }
@@ -295,16 +324,17 @@ impl Warp {
         let hint = &mut cx.hints[pc as usize];
         for lane in lanes(mask) {
             let (allocation, offset) = locate(allocations, hint, cx.table, addresses[lane], (size, size), lane)?;
-            if size < 4 {
-                allocation.set_part(offset, size, raw[0][lane]);
-            } else {
-                for k in 0..size / 4 {
-                    allocation.set_word(offset + 4 * k, raw[k][lane]);
-                    if let Some(block) = allocation.writes(offset + 4 * k, cx.party) {
-                        return among_blocks(lane, "writes", block);
-                    }
+            let word = |k: usize| raw[k][lane];
+            let done = match size {
+                4 => allocation.store(offset, [word(0)], cx.party),
+                8 => allocation.store(offset, [word(0), word(1)], cx.party),
+                16 => allocation.store(offset, raw.map(|word| word[lane]), cx.party),
+                _ => {
+                    allocation.set_part(offset, size, word(0));
+                    Ok(())
                 }
-            }
+            };
+            done.or_else(|e| unfit(e, lane, "writes", size, offset))?;
             if sectors.touch(addresses[lane] >> 5) {
                 cx.counters.unique_sectors_stored += u64::from(allocation.first_store(offset, cx.party.launch));
             }
@@ -345,24 +375,22 @@ impl Warp {
             if available > 0 {
                 let hint = &mut cx.hints[pc as usize];
                 let (allocation, offset) = locate(allocations, hint, cx.table, from[lane], (size, available), lane)?;
-                if let Some(block) = (0..available).step_by(4).find_map(|i| allocation.reads(offset + i, cx.party)) {
-                    return among_blocks(lane, "copies", block);
-                }
-                let whole = available / 4 * 4;
-                for at in (0..whole).step_by(4).chain(whole..available) {
-                    let found = if at < whole { allocation.word(offset + at) } else { allocation.part(offset + at, 1) };
-                    let Some(value) = found else {
-                        let what = format!("copies from byte {} of an allocation, which nobody wrote", offset + at);
-                        return trap(FaultKind::Uninitialised, lane as u32, what);
-                    };
-                    raw[at / 4][lane] |= value << (8 * (at % 4));
-                }
+                let fetched = if matches!(available, 4 | 8 | 16) {
+                    fetch(allocation, offset, available, cx.party, lane, &mut raw)
+                } else {
+                    (0..available).try_for_each(|i| {
+                        let byte = allocation.part(offset + i, 1).ok_or(Unfit::Unwritten)?;
+                        raw[i / 4][lane] |= byte << (8 * (i % 4));
+                        Ok(())
+                    })
+                };
+                fetched.or_else(|e| unfit(e, lane, "copies", available, offset))?;
                 if sectors.touch(from[lane] >> 5) {
                     cx.counters.unique_sectors_loaded += u64::from(allocation.first_load(offset, cx.party.launch));
                 }
                 cx.counters.global_bytes_loaded += available as u64;
             }
-            cx.shared.copy(to[lane], size, self.visitor(lane), lane, &raw)?;
+            cx.shared.copy(to[lane], size, self.visitor(), lane, &raw)?;
             let group = self.committed[lane];
             self.in_flight.push(InFlight { lane: lane as u32, group, address: to[lane], size });
         }
@@ -379,7 +407,7 @@ impl Warp {
             let waits = mask >> copy.lane & 1 == 1;
             let done = most.is_none_or(|most| copy.group + most < self.committed[copy.lane as usize]);
             if waits && done {
-                cx.shared.arrive(copy.address, copy.size, self.visitor(copy.lane as usize));
+                cx.shared.arrive(copy.address, copy.size, self.visitor(), copy.lane as usize);
             }
             !(waits && done)
         });

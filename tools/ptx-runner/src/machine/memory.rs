@@ -57,6 +57,14 @@ pub(crate) struct Party {
 /// Instead of a block: more than one has read the word.
 const SEVERAL: u32 = u32::MAX;
 
+/// Why an access to memory is refused.
+pub(crate) enum Unfit {
+    /// Nobody wrote all of it.
+    Unwritten,
+    /// Another block of the launch wrote it, or read what is to be written; `u32::MAX` for several.
+    Block(u32),
+}
+
 impl Party {
     fn bits(self) -> u64 {
         u64::from(self.launch) << 32 | u64::from(self.block)
@@ -84,23 +92,49 @@ impl Allocation {
         }
     }
 
-    /// Notes that a block reads a word; the number of another that wrote it.
+    /// Loads words for a block, into an array of that length.
     #[inline(always)]
-    pub(crate) fn reads(&self, offset: usize, by: Party) -> Option<u32> {
-        let reader = &self.readers[offset / 4];
-        let before = reader.load(Relaxed);
-        if before != by.bits() {
-            let several = Party { block: SEVERAL, ..by };
-            reader.store(if by.other(before).is_some() { several.bits() } else { by.bits() }, Relaxed);
+    pub(crate) fn load<const N: usize>(&self, offset: usize, by: Party) -> Result<[u32; N], Unfit> {
+        let range = offset / 4..offset / 4 + N;
+        let (words, init) = (&self.words[range.clone()], &self.init[range.clone()]);
+        let (readers, writers) = (&self.readers[range.clone()], &self.writers[range]);
+        let (mut initialised, mut met) = (WHOLE, None);
+        for k in 0..N {
+            initialised &= init[k].load(Relaxed);
+            met = met.or(by.other(writers[k].load(Relaxed)));
+            let before = readers[k].load(Relaxed);
+            if before != by.bits() {
+                let block = if by.other(before).is_some() { SEVERAL } else { by.block };
+                readers[k].store(Party { block, ..by }.bits(), Relaxed);
+            }
         }
-        by.other(self.writers[offset / 4].load(Relaxed))
+        match met {
+            Some(block) => Err(Unfit::Block(block)),
+            None if initialised != WHOLE => Err(Unfit::Unwritten),
+            None => Ok(std::array::from_fn(|k| words[k].load(Relaxed))),
+        }
     }
 
-    /// Notes that a block writes a word; the number of another that wrote or read it.
+    /// Stores words for a block; the number of another that wrote or read one of them.
     #[inline(always)]
-    pub(crate) fn writes(&self, offset: usize, by: Party) -> Option<u32> {
-        let before = self.writers[offset / 4].swap(by.bits(), Relaxed);
-        by.other(before).or_else(|| by.other(self.readers[offset / 4].load(Relaxed)))
+    pub(crate) fn store<const N: usize>(&self, offset: usize, values: [u32; N], by: Party) -> Result<(), Unfit> {
+        let range = offset / 4..offset / 4 + N;
+        let (words, init) = (&self.words[range.clone()], &self.init[range.clone()]);
+        let (readers, writers) = (&self.readers[range.clone()], &self.writers[range]);
+        let mut met = None;
+        for k in 0..N {
+            met = met.or(by.other(writers[k].load(Relaxed))).or(by.other(readers[k].load(Relaxed)));
+            writers[k].store(by.bits(), Relaxed);
+            words[k].store(values[k], Relaxed);
+            init[k].store(WHOLE, Relaxed);
+        }
+        met.map_or(Ok(()), |block| Err(Unfit::Block(block)))
+    }
+
+    /// Whether the block's launch wrote the word: `ld.global.nc` may not see that.
+    #[inline]
+    pub(crate) fn written_now(&self, offset: usize, by: Party) -> bool {
+        self.writers[offset / 4].load(Relaxed) >> 32 == u64::from(by.launch)
     }
 
     /// The offset of an access, if it lies within.
@@ -111,13 +145,11 @@ impl Allocation {
     }
 
     /// A word, if all its bytes are initialised.
-    #[inline(always)]
-    pub(crate) fn word(&self, offset: usize) -> Option<u32> {
+    fn word(&self, offset: usize) -> Option<u32> {
         (self.init[offset / 4].load(Relaxed) == WHOLE).then(|| self.words[offset / 4].load(Relaxed))
     }
 
-    #[inline(always)]
-    pub(crate) fn set_word(&self, offset: usize, value: u32) {
+    fn set_word(&self, offset: usize, value: u32) {
         self.words[offset / 4].store(value, Relaxed);
         self.init[offset / 4].store(WHOLE, Relaxed);
     }
@@ -279,7 +311,7 @@ impl Memory {
         let start = (address - allocation.base) as usize;
         let mut at = 0;
         while at < len as usize {
-            if (start + at) % 4 == 0 && len as usize - at >= 4 {
+            if (start + at).is_multiple_of(4) && len as usize - at >= 4 {
                 allocation.set_word(start + at, f(at, 4));
                 at += 4;
             } else {
@@ -303,7 +335,7 @@ impl Memory {
         let start = (address - allocation.base) as usize;
         let mut at = 0;
         while at < out.len() {
-            let whole = (start + at) % 4 == 0 && out.len() - at >= 4;
+            let whole = (start + at).is_multiple_of(4) && out.len() - at >= 4;
             let len = if whole { 4 } else { 1 };
             let found = if whole { allocation.word(start + at) } else { allocation.part(start + at, 1) };
             let Some(value) = found else {

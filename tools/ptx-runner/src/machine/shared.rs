@@ -36,11 +36,25 @@ fn who(stamp: u64) -> u64 {
     stamp & 0x7ff
 }
 
-/// Who accesses: the thread of the block, and its warp's interval.
+/// Who accesses: the warp, and its interval.
 #[derive(Clone, Copy)]
 pub(crate) struct Visitor {
-    pub(crate) thread: u32,
+    pub(crate) warp: u32,
     pub(crate) interval: u32,
+}
+
+impl Visitor {
+    /// The stamp of a lane; epochs are those of the shared memory, or `IN_FLIGHT`.
+    #[inline(always)]
+    fn lane(self, epoch: u64, lane: usize) -> u64 {
+        stamp(epoch, self.interval.into(), u64::from(self.warp) * 32 + lane as u64)
+    }
+
+    /// The stamp of several lanes.
+    #[inline(always)]
+    fn several(self, epoch: u64) -> u64 {
+        stamp(epoch, self.interval.into(), SEVERAL + u64::from(self.warp))
+    }
 }
 
 /// What the lanes of a warp move: up to four words each, `[word][lane]`.
@@ -120,9 +134,18 @@ impl Shared {
         }
     }
 
-    /// Reads up to 16 bytes a lane; the visitor is lane 0.
-    #[inline(always)]
-    pub(crate) fn read(&mut self, addresses: &L64, size: usize, mask: u32, by: Visitor, raw: &mut Raw) -> Step<()> {
+    /// Reads up to 16 bytes a lane. Where they are `spread`, what a lane reads goes to others too.
+    #[inline(never)]
+    pub(crate) fn read(
+        &mut self,
+        addresses: &L64,
+        size: usize,
+        mask: u32,
+        by: Visitor,
+        spread: bool,
+        raw: &mut Raw,
+    ) -> Step<()> {
+        let several = by.several(self.epoch);
         let (mut last, mut repeats, mut from) = (u64::MAX, 0, 0);
         for lane in lanes(mask) {
             let address = addresses[lane];
@@ -137,24 +160,24 @@ impl Shared {
                 }
             }
             let start = self.granule(address, size, lane as u32)?;
-            let by = Visitor { thread: by.thread + lane as u32, ..by };
+            let me = if spread { several } else { by.lane(self.epoch, lane) };
             for g in start..start + (size >> self.shift) {
-                self.note_read(g, by, lane as u32)?;
+                self.note_read(g, me, several, lane as u32)?;
             }
             self.get(address as usize, size, lane, raw);
         }
         Ok(())
     }
 
-    /// Writes up to 16 bytes a lane; the visitor is lane 0.
-    #[inline(always)]
+    /// Writes up to 16 bytes a lane.
+    #[inline(never)]
     pub(crate) fn write(&mut self, addresses: &L64, size: usize, mask: u32, by: Visitor, raw: &Raw) -> Step<()> {
         for lane in lanes(mask) {
             let start = self.granule(addresses[lane], size, lane as u32)?;
-            let by = Visitor { thread: by.thread + lane as u32, ..by };
+            let me = by.lane(self.epoch, lane);
             for g in start..start + (size >> self.shift) {
-                self.note_write(g, by, lane as u32)?;
-                self.writes[g] = stamp(self.epoch, by.interval.into(), by.thread.into());
+                self.note_write(g, me, lane as u32)?;
+                self.writes[g] = me;
             }
             self.put(addresses[lane] as usize, size, lane, raw);
         }
@@ -165,28 +188,27 @@ impl Shared {
     pub(crate) fn copy(&mut self, address: u64, size: usize, by: Visitor, lane: usize, raw: &Raw) -> Step<()> {
         let start = self.granule(address, size, lane as u32)?;
         for g in start..start + (size >> self.shift) {
-            self.note_write(g, by, lane as u32)?;
-            self.writes[g] = stamp(IN_FLIGHT, by.interval.into(), by.thread.into());
+            self.note_write(g, by.lane(self.epoch, lane), lane as u32)?;
+            self.writes[g] = by.lane(IN_FLIGHT, lane);
         }
         self.put(address as usize, size, lane, raw);
         Ok(())
     }
 
     /// A copy that its thread has waited for: that thread may read it now, others after a barrier.
-    pub(crate) fn arrive(&mut self, address: u64, size: usize, by: Visitor) {
+    pub(crate) fn arrive(&mut self, address: u64, size: usize, by: Visitor, lane: usize) {
         let start = address as usize >> self.shift;
-        self.writes[start..start + (size >> self.shift)].fill(stamp(self.epoch, by.interval.into(), by.thread.into()));
+        self.writes[start..start + (size >> self.shift)].fill(by.lane(self.epoch, lane));
     }
 
     #[inline(always)]
-    fn note_read(&mut self, g: usize, by: Visitor, lane: u32) -> Step<()> {
+    fn note_read(&mut self, g: usize, me: u64, several: u64, lane: u32) -> Step<()> {
         let written = self.writes[g];
         // Neither in this interval nor in flight, nor before this block.
         if epoch(written).wrapping_sub(self.first) >= self.epoch - self.first {
-            self.after_write(g, by, lane, "reads")?;
+            self.after_write(g, me, lane, "reads")?;
         }
-        let (before, me) = (self.reads[g], stamp(self.epoch, by.interval.into(), by.thread.into()));
-        let several = stamp(self.epoch, by.interval.into(), SEVERAL + u64::from(by.thread / 32));
+        let before = self.reads[g];
         if before != me && before != several && before != stamp(self.epoch, 0, MANY) {
             self.reads[g] = if epoch(before) == self.epoch { joined(before, me) } else { me };
         }
@@ -194,18 +216,18 @@ impl Shared {
     }
 
     #[inline(always)]
-    fn note_write(&mut self, g: usize, by: Visitor, lane: u32) -> Step<()> {
+    fn note_write(&mut self, g: usize, me: u64, lane: u32) -> Step<()> {
         if epoch(self.writes[g]) >= self.epoch {
-            self.after_write(g, by, lane, "writes")?;
+            self.after_write(g, me, lane, "writes")?;
         }
         if epoch(self.reads[g]) == self.epoch {
-            self.after_read(g, by, lane)?;
+            self.after_read(g, me, lane)?;
         }
         Ok(())
     }
 
     /// An access to what was written in this interval or is in flight, or a read of what was not.
-    fn after_write(&self, g: usize, by: Visitor, lane: u32, does: &str) -> Step<()> {
+    fn after_write(&self, g: usize, me: u64, lane: u32, does: &str) -> Step<()> {
         let written = self.writes[g];
         let place = || self.place((g << self.shift) as u64);
         if epoch(written) < self.first {
@@ -218,7 +240,7 @@ impl Shared {
             let what = format!("{}: {does} what a copy of thread {} still writes", place(), who(written));
             return trap(FaultKind::Race, lane, what);
         }
-        if who(written) == by.thread.into() || ordered(written, by) {
+        if who(written) == who(me) || ordered(written, me) {
             return Ok(());
         }
         let what = format!("{}: {does} what thread {} wrote, with no barrier between", place(), who(written));
@@ -226,9 +248,9 @@ impl Shared {
     }
 
     /// A write to what was read in this interval.
-    fn after_read(&self, g: usize, by: Visitor, lane: u32) -> Step<()> {
+    fn after_read(&self, g: usize, me: u64, lane: u32) -> Step<()> {
         let read = self.reads[g];
-        if who(read) == u64::from(by.thread) || ordered(read, by) {
+        if who(read) == who(me) || ordered(read, me) {
             return Ok(());
         }
         let reader = match who(read) {
@@ -258,9 +280,9 @@ fn warp(stamp: u64) -> Option<u64> {
     }
 }
 
-/// Whether a barrier of the visitor's warp came after the stamp, which is of the same warp.
-fn ordered(stamp: u64, by: Visitor) -> bool {
-    warp(stamp) == Some(u64::from(by.thread / 32)) && interval(stamp) < u64::from(by.interval)
+/// Whether both are of one warp, with a barrier of it between.
+fn ordered(before: u64, me: u64) -> bool {
+    warp(before).is_some() && warp(before) == warp(me) && interval(before) < interval(me)
 }
 
 /// The readers before and one more, of the same epoch. Of one warp only the latest interval counts: the earlier ones lie

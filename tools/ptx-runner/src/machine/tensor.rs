@@ -1,12 +1,12 @@
 //! `ldmatrix` and `mma.sync`, laid out over the lanes as the PTX ISA says.
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
 use super::block::Context;
 use super::fault::Step;
 use super::lanes::NAN;
-use super::warp::{Warp, lanes};
+use super::warp::Warp;
 use crate::ptx::program::*;
 
 impl Warp {
@@ -31,24 +31,21 @@ impl Warp {
         let givers = u32::MAX >> (32 - 8 * d.len());
         let addresses = self.row_addresses(address, givers)?;
         let mut rows = [[0; 32]; 4];
-        cx.shared.read(&addresses, 16, givers, self.visitor(0), &mut rows)?;
-        // A row goes to several lanes: here to the giver and its neighbour.
-        let mut neighbours = [0; 32];
-        for lane in lanes(givers) {
-            neighbours[lane ^ 1] = addresses[lane];
-        }
-        cx.shared.read(&neighbours, 16, givers, self.visitor(0), &mut [[0; 32]; 4])?;
+        cx.shared.read(&addresses, 16, givers, self.visitor(), true, &mut rows)?;
         cx.count_shared(&addresses, 16, givers, pc);
         for (i, d) in d.iter().enumerate() {
-            let element = |row: usize, column: usize| (rows[column / 2][8 * i + row] >> (16 * (column % 2))) & 0xffff;
-            let value = std::array::from_fn(|lane| {
+            // Pairs of elements of a row, then single ones of columns.
+            let pair = |row: usize, column: usize| rows[column / 2][8 * i + row];
+            let mut value = [0; 32];
+            for (lane, value) in value.iter_mut().enumerate() {
                 let (q, r) = (lane / 4, lane % 4 * 2);
-                if transposed {
-                    element(r, q) | element(r + 1, q) << 16
+                *value = if transposed {
+                    let shift = 16 * (q % 2);
+                    (pair(r, q) >> shift & 0xffff) | (pair(r + 1, q) >> shift) << 16
                 } else {
-                    element(q, r) | element(q, r + 1) << 16
-                }
-            });
+                    pair(q, r)
+                };
+            }
             self.set32(*d, &value, u32::MAX);
         }
         Ok(())
@@ -80,18 +77,19 @@ impl Warp {
                 rows[q + 8][r + j] = a[1][2 * lane + j];
                 rows[q][r + 8 + j] = a[2][2 * lane + j];
                 rows[q + 8][r + 8 + j] = a[3][2 * lane + j];
-                columns[r + j][q] = b[0][2 * lane + j];
-                columns[r + 8 + j][q] = b[1][2 * lane + j];
+                columns[r + j][q] = f64::from(b[0][2 * lane + j]);
+                columns[r + 8 + j][q] = f64::from(b[1][2 * lane + j]);
                 sums[q][r + j] = f64::from(c[j][lane]);
                 sums[q + 8][r + j] = f64::from(c[2 + j][lane]);
             }
         }
         product(&rows, &columns, &mut sums);
         for (i, d) in d.iter().enumerate() {
-            let value = std::array::from_fn(|lane| {
+            let mut value = [0; 32];
+            for (lane, value) in value.iter_mut().enumerate() {
                 let sum = sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2] as f32;
-                if sum.is_nan() { NAN } else { sum.to_bits() }
-            });
+                *value = if sum.is_nan() { NAN } else { sum.to_bits() };
+            }
             self.set32(*d, &value, u32::MAX);
         }
         cx.counters.mma_flops += 2 * 16 * 8 * 16;
@@ -100,17 +98,24 @@ impl Warp {
 }
 
 /// Both halves of each lane's register, the low one first.
-fn values(register: &L32, bf16: bool) -> [f64; 64] {
-    let bits: [u32; 64] = std::array::from_fn(|i| register[i / 2] >> (16 * (i % 2)) & 0xffff);
-    if bf16 {
-        return bits.map(|x| f64::from(f32::from_bits(x << 16)));
+fn values(register: &L32, bf16: bool) -> [f32; 64] {
+    let mut halves = [0u16; 64];
+    for (lane, pair) in register.iter().enumerate() {
+        halves[2 * lane] = *pair as u16;
+        halves[2 * lane + 1] = (*pair >> 16) as u16;
     }
     let mut wide = [0f32; 64];
-    bits.map(|x| f16::from_bits(x as u16)).convert_to_f32_slice(&mut wide);
-    wide.map(f64::from)
+    if bf16 {
+        for (wide, half) in wide.iter_mut().zip(halves) {
+            *wide = f32::from_bits(u32::from(half) << 16);
+        }
+    } else {
+        halves.reinterpret_cast::<f16>().convert_to_f32_slice(&mut wide);
+    }
+    wide
 }
 
-type Rows = [[f64; 16]; 16];
+type Rows = [[f32; 16]; 16];
 type Columns = [[f64; 8]; 16];
 
 #[inline(always)]
@@ -119,7 +124,7 @@ fn portable(a: &Rows, b: &Columns, sums: &mut Columns) {
         for (a, b) in a.iter().zip(b) {
             for (sum, b) in sums.iter_mut().zip(b) {
                 // The product is exact.
-                *sum += a * b;
+                *sum += f64::from(*a) * b;
             }
         }
     }

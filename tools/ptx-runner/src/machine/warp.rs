@@ -148,8 +148,8 @@ impl Warp {
         kernel.code.get(self.pc as usize).map_or(1, |i| i.line)
     }
 
-    pub(super) fn visitor(&self, lane: usize) -> Visitor {
-        Visitor { thread: self.index * 32 + lane as u32, interval: self.interval }
+    pub(super) fn visitor(&self) -> Visitor {
+        Visitor { warp: self.index, interval: self.interval }
     }
 
     #[inline(always)]

@@ -74,6 +74,9 @@ impl Builder {
     }
 
     pub(super) fn label(&mut self, name: &str) -> Result<(), String> {
+        if self.params.contains_key(name) || self.shared.iter().any(|a| a.name == name) || self.named(name).is_some() {
+            return Err(format!("the label {name} has the name of something else"));
+        }
         let target = self.code.len() as u32;
         match self.labels.insert(name.into(), target) {
             None => Ok(()),
@@ -258,7 +261,7 @@ impl Builder {
                 Some(Reg::Word(r)) => Base::Narrow(r),
                 _ => Base::Wide(self.source64(&Operand::Name(name.clone()), symbols)?),
             },
-            other => Base::Wide(self.source64(other, symbols)?),
+            other => return Err(format!("an address begins with a register or a variable, not {other:?}")),
         };
         Ok(Address { base, offset: *offset })
     }

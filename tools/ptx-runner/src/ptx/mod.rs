@@ -50,7 +50,7 @@ impl Module {
                 ".target" => {
                     let word = parser.word()?;
                     let number = word.strip_prefix("sm_").and_then(|n| n.parse().ok());
-                    module.target = number.ok_or(format!("line {line}: unknown target {word}"))?;
+                    module.target = number.filter(|n| *n >= 50).ok_or(format!("line {line}: unknown target {word}"))?;
                 }
                 ".address_size" => {
                     if parser.word()? != "64" {
@@ -58,7 +58,7 @@ impl Module {
                     }
                 }
                 ".shared" => symbols.push(shared_array(&mut parser)?),
-                ".visible" | ".weak" => {}
+                ".visible" | ".weak" if matches!(parser.peek(), Some(Token::Word(".entry"))) => {}
                 ".entry" => {
                     let kernel = entry(&mut parser, &symbols, &source, module.target)?;
                     if module.kernels.insert(kernel.name.clone(), Arc::new(kernel)).is_some() {

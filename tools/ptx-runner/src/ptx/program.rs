@@ -99,6 +99,8 @@ pub(crate) struct Transfer {
     pub(crate) bytes: usize,
     /// Whether an element narrower than its register is sign-extended.
     pub(crate) signed: bool,
+    /// `.nc`: the memory is constant throughout the launch.
+    pub(crate) constant: bool,
     pub(crate) registers: Vec<Reg>,
 }
 

@@ -54,9 +54,7 @@ fn transfer(
     if space != Space::Param && !volatile {
         take(&mut parts, if load { &["ca", "cg", "cs", "lu", "cv"] } else { &["wb", "cg", "cs", "wt"] });
     }
-    if load && space == Space::Global && !volatile {
-        take(&mut parts, &["nc"]);
-    }
+    let constant = load && space == Space::Global && !volatile && take(&mut parts, &["nc"]).is_some();
     let count = match take(&mut parts, &["v2", "v4"]).as_deref() {
         Some("v2") => 2,
         Some(_) => 4,
@@ -107,7 +105,7 @@ fn transfer(
     if matches!(address.base, Base::Narrow(_)) && space != Space::Shared {
         return Err("only shared memory has addresses of 32 bits".into());
     }
-    Ok(Transfer { space, address, bytes: bits as usize / 8, signed: kind.starts_with('s'), registers })
+    Ok(Transfer { space, address, bytes: bits as usize / 8, signed: kind.starts_with('s'), constant, registers })
 }
 
 fn asynchronous(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Result<Op, String> {

@@ -166,17 +166,17 @@ fn barriers_in_vain() {
     assert_eq!(kind("setp.lt.u32 %p, %t, 40; @%p bar.sync 0;"), Err(FaultKind::Barrier), "some lanes stay away");
     assert_eq!(kind("setp.lt.u32 %p, %t, 40; @%p ret; bar.sync 0;"), Err(FaultKind::Barrier), "some have ended");
     assert_eq!(
-        kind("setp.lt.u32 %p, %t, 32; @%p bra a; bar.sync 1; bra b; a: bar.sync 0; b:"),
+        kind("setp.lt.u32 %p, %t, 32; @%p bra x; bar.sync 1; bra y; x: bar.sync 0; y:"),
         Err(FaultKind::Barrier),
         "different barriers"
     );
     assert_eq!(
-        kind("setp.lt.u32 %p, %t, 16; @%p bra a; bar.warp.sync -1; bra b; a: bar.sync 0; b:"),
+        kind("setp.lt.u32 %p, %t, 16; @%p bra x; bar.warp.sync -1; bra y; x: bar.sync 0; y:"),
         Err(FaultKind::Barrier),
         "lanes of a warp at different barriers"
     );
     assert_eq!(kind("setp.lt.u32 %p, %t, 7; @%p trap;"), Err(FaultKind::Trap));
-    assert_eq!(kind("a: bra a;"), Err(FaultKind::Endless));
+    assert_eq!(kind("x: bra x;"), Err(FaultKind::Endless));
 }
 
 /// Registers that hold nothing; copies of them are no fault until they are used.

@@ -210,7 +210,7 @@ fn bf16() {
         let below = v >> 16;
         let value = |b: u64| if b & 0x7fff == 0x7f80 { 2f64.powi(128) } else { x(b << 16).abs() };
         let (low, high) = (x(v).abs() - value(below), value(below + 1) - x(v).abs());
-        if low < high || low == high && below % 2 == 0 { below } else { below + 1 }
+        if low < high || low == high && below.is_multiple_of(2) { below } else { below + 1 }
     };
     compare("cvt.rn.bf16.f32", B16, &[B32], &cases, |v| nearest(v[0]));
     let relu = |v: u64| if v >> 31 == 1 && !x(v).is_nan() { 0 } else { nearest(v) };

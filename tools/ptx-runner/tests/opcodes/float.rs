@@ -321,7 +321,7 @@ pub(crate) fn nearest_half(value: f64) -> u64 {
         return sign | below;
     }
     let (low, high) = (size - half(below), half(below + 1) - size);
-    sign | if low < high || low == high && below % 2 == 0 { below } else { below + 1 }
+    sign | if low < high || low == high && below.is_multiple_of(2) { below } else { below + 1 }
 }
 
 /// f16 arithmetic: the exact result rounded once; each half of a pair by itself.

@@ -138,7 +138,7 @@ fn bad_addresses() {
         ("ld.global.u32 %r1, [%i+4];", FaultKind::OutOfBounds, 31),
         ("ld.global.u32 %r1, [%i+-4];", FaultKind::OutOfBounds, 0),
         ("st.global.u32 [%o+40], %t;", FaultKind::OutOfBounds, 22),
-        ("ld.global.u32 %r1, [16];", FaultKind::OutOfBounds, 0),
+        ("mov.b64 %x, 16; ld.global.u32 %r1, [%x];", FaultKind::OutOfBounds, 0),
         ("ld.global.u32 %r1, [%i+2];", FaultKind::Misaligned, 0),
         ("ld.global.v2.u32 {%r1, %r2}, [%i];", FaultKind::Misaligned, 1),
         ("st.global.u64 [%o], %i;", FaultKind::Misaligned, 1),
@@ -225,6 +225,10 @@ fn blocks_that_meet() {
     assert_eq!(meet("st.global.u32 [%o], %t;", 2), Err(FaultKind::Race));
     assert_eq!(meet("mad.wide.u32 %o, %c, 128, %o; st.global.u32 [%o], %t;", 2), Ok(()));
     assert_eq!(meet("ld.global.u32 %r, [%i];", 2), Ok(()));
+    // "ld.global.nc: memory that is read-only for the duration of the kernel"
+    assert_eq!(meet("ld.global.nc.u32 %r, [%i];", 2), Ok(()));
+    assert_eq!(meet("st.global.u32 [%o], %t; ld.global.u32 %r, [%o];", 1), Ok(()));
+    assert_eq!(meet("st.global.u32 [%o], %t; ld.global.nc.u32 %r, [%o];", 1), Err(FaultKind::Race));
     assert_eq!(meet("@%p st.global.u32 [%o], %t; ld.global.u32 %r, [%o];", 64), Err(FaultKind::Race));
 }
 
@@ -265,25 +269,25 @@ fn races() {
     assert_eq!(kind(64, &after("", write)), Err(FaultKind::Race));
     assert_eq!(kind(64, &after("bar.warp.sync -1;", write)), Ok(()));
     assert_eq!(kind(64, &after("bar.sync 0;", write)), Ok(()));
-    let broadcast = "ld.shared.u32 %r3, [8];";
-    assert_eq!(kind(64, &after(broadcast, "@%p st.shared.u32 [8], %t;")), Err(FaultKind::Race));
-    assert_eq!(kind(32, &after(&format!("{broadcast} bar.warp.sync -1;"), "@%p st.shared.u32 [8], %t;")), Ok(()));
+    let broadcast = "ld.shared.u32 %r3, [%s+8];";
+    assert_eq!(kind(64, &after(broadcast, "@%p st.shared.u32 [%s+8], %t;")), Err(FaultKind::Race));
+    assert_eq!(kind(32, &after(&format!("{broadcast} bar.warp.sync -1;"), "@%p st.shared.u32 [%s+8], %t;")), Ok(()));
     // Two writers; the same value is no excuse.
-    assert_eq!(kind(32, "st.shared.u32 [0], 1;"), Err(FaultKind::Race));
-    assert_eq!(kind(32, "@%p st.shared.u32 [0], 1;"), Ok(()));
+    assert_eq!(kind(32, "st.shared.u32 [%s], 1;"), Err(FaultKind::Race));
+    assert_eq!(kind(32, "@%p st.shared.u32 [%s], 1;"), Ok(()));
     // Bytes of one word by different threads do not race.
-    assert_eq!(kind(32, "st.shared.u8 [%t], %t; bar.sync 0; ld.shared.u8 %r1, [31];"), Ok(()));
+    assert_eq!(kind(32, "st.shared.u8 [%t], %t; bar.sync 0; ld.shared.u8 %r1, [%s+31];"), Ok(()));
     assert_eq!(kind(32, "shr.u32 %r1, %t, 1; st.shared.u8 [%r1], %t;"), Err(FaultKind::Race));
     // What was never written, what no array has, what is not aligned.
     assert_eq!(kind(32, "ld.shared.u32 %r1, [%u];"), Err(FaultKind::Uninitialised));
     assert_eq!(
-        kind(32, "@%p st.shared.u32 [0], 1; bar.sync 0; ld.shared.u32 %r1, [4];"),
+        kind(32, "@%p st.shared.u32 [%s], 1; bar.sync 0; ld.shared.u32 %r1, [%s+4];"),
         Err(FaultKind::Uninitialised)
     );
     assert_eq!(kind(32, "@%p st.shared.u32 [%s+512], %t;"), Err(FaultKind::OutOfBounds));
     assert_eq!(kind(32, "@%p st.shared.u32 [%q+4], %t;"), Err(FaultKind::OutOfBounds));
-    assert_eq!(kind(32, "@%p ld.shared.u32 %r1, [1000000];"), Err(FaultKind::OutOfBounds));
-    assert_eq!(kind(32, "@%p ld.shared.u32 %r1, [-4];"), Err(FaultKind::OutOfBounds));
+    assert_eq!(kind(32, "@%p ld.shared.u32 %r1, [%s+1000000];"), Err(FaultKind::OutOfBounds));
+    assert_eq!(kind(32, "@%p ld.shared.u32 %r1, [%s+-4];"), Err(FaultKind::OutOfBounds));
     assert_eq!(kind(32, "@%p st.shared.u32 [%s+2], %t;"), Err(FaultKind::Misaligned));
     // Memory does not outlive its block.
     let text = ".shared .b32 %s; .reg .b32 %r; .reg .pred %p; mov.u32 %r, %ctaid.x; setp.eq.u32 %p, %r, 0;\n\
@@ -353,11 +357,14 @@ fn asynchronous_copies() {
     }
     // "src-size: bytes to copy; the remaining bytes are filled with zeros"; none are read where it is 0.
     let sized = |n: &str, at: u32| {
-        run(&format!("cp.async.cg.shared.global [%u], [%i], 16, {n}; {all} ld.shared.u32 %r1, [%u+{at}];"))
+        run(&format!(
+            "mov.u32 %r3, {n}; cp.async.cg.shared.global [%u], [%i], 16, %r3; {all} ld.shared.u32 %r1, [%u+{at}];"
+        ))
     };
     assert_eq!(sized("8", 4), Ok(expected.clone()));
     assert_eq!(sized("8", 8), Ok(vec![0; 32]));
-    let nowhere = format!("mov.u32 %r3, 0; cp.async.cg.shared.global [%u], [64], 16, %r3; {all} {mine}");
+    let nowhere =
+        format!("mov.u32 %r3, 0; mov.b64 %i, 64; cp.async.cg.shared.global [%u], [%i], 16, %r3; {all} {mine}");
     assert_eq!(run(&nowhere), Ok(vec![0; 32]));
     assert_eq!(sized("17", 4), Err(FaultKind::OutOfBounds));
     let small = format!("cp.async.ca.shared.global [%u+4], [%i+4], 4; {all} {mine}");
@@ -400,7 +407,7 @@ fn counters() {
     }
     let c = count("mul.lo.u32 %u, %t, 16; st.shared.v4.u32 [%u], {%t, %t, %t, %t}; ld.shared.u32 %r1, [%u];");
     assert_eq!((c.shared_requests, c.shared_cycles), (4 + 1, 4 + 4), "sixteen bytes a lane go by quarters of a warp");
-    let c = count("@%p st.shared.u32 [0], %t;".replace("@%p", "setp.eq.u32 %p, %t, 0; @%p").as_str());
+    let c = count("@%p st.shared.u32 [%s], %t;".replace("@%p", "setp.eq.u32 %p, %t, 0; @%p").as_str());
     assert_eq!((c.shared_requests, c.shared_cycles), (1, 1));
     let c = count("fma.rn.f32 %f, %f, %f, %f; add.f32 %f, %f, %f; @%p mul.f32 %f, %f, %f; neg.f32 %f, %f; bar.sync 0;");
     assert_eq!((c.flops, c.barriers, c.blocks, c.warp_instructions), (2 * 32 + 32 + 8, 1, 1, 4 + 6));

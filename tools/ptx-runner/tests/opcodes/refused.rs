@@ -56,6 +56,10 @@ fn unknown_statements_name_their_line() {
         ".reg .b32 %r1;",
         ".pragma \"other\";",
         "there:",
+        "a:",
+        "%r1:",
+        "ld.global.u32 %r1, [64];",
+        "ld.shared.u32 %r1, [-4];",
     ] {
         let text = format!(
             ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 a)\n{{\n\
@@ -82,6 +86,7 @@ fn unknown_directives_name_their_line() {
         ".visible .entry k() { .reg .b16 %h; .reg .f32 %f; cvt.rn.bf16.f32 %h, %f; }",
         ".visible .entry k() { ret;",
         ".shared .align 3 .b8 x[4];",
+        ".visible .func f() { ret; }",
         "` /* */",
     ] {
         let error = Module::parse(&module(line)).expect_err(line);

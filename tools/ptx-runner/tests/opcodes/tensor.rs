@@ -143,6 +143,33 @@ fn matrices() {
     }
 }
 
+/// Each matrix of `ldmatrix` takes a cycle where its eight rows lie in different banks: side by side, or swizzled; rows
+/// 128 bytes apart take eight. Asynchronous copies of 16 bytes a lane go by quarters of a warp.
+#[test]
+fn conflicts() {
+    let count = |address: &str| {
+        let text = format!(
+            ".shared .align 128 .b8 %s[4096]; .reg .b32 %t, %u, %v, %r<5>; .reg .b64 %i; mov.u32 %t, %tid.x;\n\
+             ld.param.u64 %i, [a]; shl.b32 %u, %t, 7; mad.wide.u32 %i, %t, 128, %i;\n\
+             cp.async.cg.shared.global [%u], [%i], 16; cp.async.cg.shared.global [%u+16], [%i+16], 16;\n\
+             cp.async.cg.shared.global [%u+32], [%i+32], 16; cp.async.cg.shared.global [%u+48], [%i+48], 16;\n\
+             cp.async.cg.shared.global [%u+64], [%i+64], 16; cp.async.cg.shared.global [%u+80], [%i+80], 16;\n\
+             cp.async.cg.shared.global [%u+96], [%i+96], 16; cp.async.cg.shared.global [%u+112], [%i+112], 16;\n\
+             cp.async.wait_all; bar.sync 0; {address}\n\
+             ldmatrix.sync.aligned.m8n8.x4.shared.b16 {{%r1,%r2,%r3,%r4}}, [%v]; ret;"
+        );
+        let counters = run_with(&text, 32, &[0; 4096], 4).unwrap().1;
+        // The copies: rows of 128 bytes, eight lanes at the same banks, each of 16 bytes.
+        assert_eq!(counters.global_sectors_loaded, 8 * 32);
+        assert_eq!(counters.unique_sectors_loaded, 128);
+        (counters.shared_requests - 32, counters.shared_cycles - 8 * 4 * 8)
+    };
+    assert_eq!(count("shl.b32 %v, %t, 4;"), (4, 4));
+    assert_eq!(count("shl.b32 %v, %t, 7;"), (4, 32));
+    assert_eq!(count("and.b32 %v, %t, 7; shl.b32 %v, %v, 4; add.u32 %v, %v, %u;"), (4, 4), "swizzled");
+    assert_eq!(count("shl.b32 %v, %t, 5;"), (4, 8), "every other piece");
+}
+
 /// All lanes take part; rows are aligned to 16 bytes, written and published.
 #[test]
 fn faults() {
