@@ -11,9 +11,9 @@ use style_cuda::{Cuda, Precision};
 /// How far losses, and gradients by their norm, are from the CPU's: published in BENCHMARKS.md.
 fn tolerances(precision: Precision) -> (f64, f64) {
     match precision {
-        Precision::F16 => (2e-3, 2e-2),
-        Precision::Bf16 => (2e-2, 5e-2),
-        _ => (1e-5, 1e-4),
+        Precision::F16 => (5e-4, 2e-2),
+        Precision::Bf16 => (2e-3, 3e-2),
+        _ => (5e-6, 1e-5),
     }
 }
 
@@ -49,7 +49,7 @@ fn compare(what: &str, precision: Precision, ours: (f64, Vec<f32>, Vec<f64>), th
     // The paths part a little with every step.
     for (i, (ours, theirs)) in ours.2.iter().zip(&theirs.2).enumerate() {
         let off = (ours - theirs).abs() / theirs;
-        assert!(off < 10.0 * of_losses, "{what}: the loss of step {i} is off by {off:.1e}: {ours} beside {theirs}");
+        assert!(off < 20.0 * of_losses, "{what}: the loss of step {i} is off by {off:.1e}: {ours} beside {theirs}");
     }
 }
 

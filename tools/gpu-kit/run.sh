@@ -48,6 +48,7 @@ say ""
 run 180 conformance ./conformance $cases
 say "  $(grep '^test result' results/conformance.log)"
 run 60 session ./session
+run 60 golden ./golden --nocapture
 for precision in f32 f16 bf16; do
     run 60 "stylize-$precision" ./stylize cat.jpg swirls.jpg -o "results/$precision.png" --size $size \
         --iterations $iterations --backend cuda --precision $precision --log "results/$precision.jsonl"

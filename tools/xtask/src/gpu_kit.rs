@@ -14,7 +14,10 @@ const MOST_BYTES: u64 = 60_000_000;
 type Build = (&'static [&'static str], &'static [(&'static str, &'static str)]);
 
 const BUILDS: [Build; 3] = [
-    (&["test", "--release", "-p", "style-cuda", "--no-run"], &[("conformance", "conformance"), ("session", "session")]),
+    (
+        &["test", "--release", "-p", "style-cuda", "--no-run"],
+        &[("conformance", "conformance"), ("session", "session"), ("golden", "golden")],
+    ),
     (&["bench", "--features", "cuda", "--bench", "cuda", "--no-run"], &[("cuda", "bench")]),
     (&["build", "--release", "--features", "cuda", "--example", "stylize"], &[("stylize", "stylize")]),
 ];
@@ -51,7 +54,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
             fs::copy(&path, kit.join(path.file_name().ok_or("a file without a name")?))?;
         }
     }
-    for program in ["conformance", "session", "bench", "stylize", "libptx_runner.so"] {
+    for program in ["conformance", "session", "golden", "bench", "stylize", "libptx_runner.so"] {
         let stripped = Command::new("strip").arg(kit.join(program)).status()?;
         if !stripped.success() {
             return Err(format!("strip {program}: {stripped}").into());

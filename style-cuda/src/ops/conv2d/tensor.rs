@@ -61,8 +61,8 @@ pub(crate) const CHUNK: usize = 32;
 /// Channels of a piece, which is 16 bytes.
 const PIECE: usize = 8;
 
-/// With fewer blocks than this of 16 columns, a device of a hundred multiprocessors is idle for the most part.
-const FEW_BLOCKS: usize = 200;
+/// With fewer blocks than this of the large kind, most of a device of some hundred multiprocessors would be idle.
+const FEW_BLOCKS: usize = 100;
 
 /// The tiles that blocks compute: positions by outs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

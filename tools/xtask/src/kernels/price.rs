@@ -2,7 +2,8 @@
 //! best: on paper, **not measured**.
 
 use ptx_runner::{Counters, Device, Launched};
-use style_core::Network;
+use style_core::ops::{AdamStep, VectorOps};
+use style_core::{Network, Storage};
 use style_cuda::{Cuda, Precision};
 use style_models::Convolution;
 
@@ -83,16 +84,25 @@ pub(super) fn run(precision: Precision, size: usize, sample: u64) -> Result<(), 
     Ok(())
 }
 
-/// The launches of the second evaluation of a session, in order.
+/// The launches of the second evaluation of a session, in order, and those of an Adam step. Of sampled blocks the numbers
+/// mean nothing, so an optimiser would refuse to step.
 fn launches(precision: Precision, size: usize, sample: u64) -> Result<Vec<Launched>, Failure> {
     let device = Device { major: 9, minor: 0, memory: 80 << 30, sample, ..Device::default() };
     let _device = ptx_runner::configure(device)?;
     let cuda = Cuda::builder().precision(precision).build()?;
     let network = Network::new(cuda, &random::vgg19()?)?;
     let mut session = random::session(network, size, random::adam())?.build()?;
-    session.step()?;
+    let image = random::picture(size, "image")?;
+    session.evaluate(&image)?;
     ptx_runner::forget_launches()?;
-    session.step()?;
+    session.evaluate(&image)?;
+    let cuda = Cuda::new()?;
+    let (shape, mut square) = (image.shape(), cuda.scalars(1)?);
+    let [g, mut m, mut v, mut x] = [cuda.tensor(shape)?, cuda.tensor(shape)?, cuda.tensor(shape)?, cuda.tensor(shape)?];
+    cuda.dots(&[&g], &[&g], &mut square, 0)?;
+    let step = AdamStep { rate: 1.0, beta1: 0.9, beta2: 0.999, correction2: 1.0, epsilon: 1e-8 };
+    cuda.adam(&step, &g, &mut m, &mut v, &mut x)?;
+    cuda.read_scalars(&square, &mut [0.0])?;
     Ok(ptx_runner::launches()?)
 }
 
