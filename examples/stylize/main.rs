@@ -15,7 +15,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use style_transfer::cpu::{Convolution, Cpu};
 #[cfg(feature = "cuda")]
-use style_transfer::cuda::{Cuda, Precision};
+use style_transfer::cuda::{
+    Convolution::{Direct, Planned},
+    Cuda, Precision,
+};
 
 #[cfg(feature = "cuda")]
 use args::PrecisionName;
@@ -60,6 +63,7 @@ fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
                 PrecisionName::F16 => Precision::F16,
                 PrecisionName::Bf16 => Precision::Bf16,
             });
+            let backend = backend.convolution(if args.direct { Direct } else { Planned });
             let backend = match args.device.parse() {
                 Ok(index) => backend.device(index),
                 Err(_) => backend.named(&args.device),

@@ -3,26 +3,8 @@
 //
 // A block computes 8 rows of 16 columns by 64 outs, taking 8 input channels at a time; a thread, 8 neighbouring columns of a
 // row by 8 outs. Ten values of a row in registers serve the eight columns for all three horizontal taps, so that of 201
-// instructions 192 are multiply-adds.
-#include "device.cuh"
-
-// What is done to W x before it is written.
-enum Epilogue : u32 { BACKWARD = 0, BIAS = 1, RELU = 2, RELU_GATE = 3, RELU_POOL = 4, RELU_POOL_GATE = 5 };
-
-struct Conv2d {
-    const float *x;
-    float *y;
-    const float *filters; // [outs / 64][chunks of 8 channels][9 taps][8 channels][64 outs]
-    const float *bias;    // [y_stride]
-    const u8 *gate_in;    // of x, or null
-    u8 *gate_out;         // of y before its pool
-    u32 height, width;    // before a pool
-    u32 x_stride, y_stride;
-    u32 epilogue, acc;
-    u32 pooled_in; // x is the gradient behind an average pool
-    u32 padding;
-};
-static_assert(sizeof(Conv2d) == 80, "as in conv2d/direct.rs");
+// instructions 192 are multiply-adds. Filters [outs / 64][chunks of 8 channels][9 taps][8 channels][64 outs].
+#include "conv2d.cuh"
 
 enum { ROWS = 8, COLUMNS = 16, OUTS = 64, CHUNK = 8, LINE = COLUMNS + 4 };
 

@@ -183,7 +183,8 @@ macro_rules! kernels {
 kernels! {
     /// The kernels that every device runs.
     Kernels {
-        "conv2d" { conv2d(conv2d::direct::Conv2dArgs, 128) }
+        "conv2d" { conv2d(conv2d::Conv2dArgs, 128) }
+        "conv2d_winograd" { conv2d_winograd(conv2d::Conv2dArgs, 256) }
         "conv2d_picture" {
             conv2d_from_picture(conv2d::picture::PictureArgs, 128),
             conv2d_to_picture(conv2d::picture::PictureArgs, 128),

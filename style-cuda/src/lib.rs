@@ -36,7 +36,7 @@ mod recording;
 mod tensor;
 
 pub use device::{Device, devices};
-pub use ops::Filter;
+pub use ops::{Convolution, Filter};
 pub use recording::Recording;
 pub use tensor::{Gate, Scalars, Switches, Tensor, Workspace};
 
@@ -70,6 +70,7 @@ pub struct Cuda {
     /// Under half precision.
     tensor_kernels: Option<TensorKernels>,
     precision: Precision,
+    convolution: Convolution,
     /// What reductions over blocks pass through. Ops use it one at a time, since each has the stream to itself.
     partial: Buffer,
 }
@@ -81,6 +82,7 @@ pub struct CudaBuilder {
     index: usize,
     name: Option<String>,
     precision: Precision,
+    convolution: Convolution,
 }
 
 impl Cuda {
@@ -149,6 +151,19 @@ impl CudaBuilder {
         self
     }
 
+    /// Computes convolutions of features in `f32` in this way; half precision has one of its own.
+    ///
+    /// ```no_run
+    /// use style_cuda::{Convolution, Cuda};
+    ///
+    /// let strict = Cuda::builder().convolution(Convolution::Direct).build()?;
+    /// # Ok::<(), style_core::Error>(())
+    /// ```
+    pub fn convolution(mut self, convolution: Convolution) -> Self {
+        self.convolution = convolution;
+        self
+    }
+
     /// Opens the device and compiles the kernels for it.
     ///
     /// # Errors
@@ -182,7 +197,7 @@ impl CudaBuilder {
         let half = self.precision != Precision::F32;
         let tensor_kernels = half.then(|| TensorKernels::load(&context)).transpose()?;
         let partial = Buffer::new(&context, ops::PARTIAL_BYTES, "room for sums")?;
-        Ok(Cuda { context, kernels, tensor_kernels, precision: self.precision, partial })
+        Ok(Cuda { context, kernels, tensor_kernels, precision: self.precision, convolution: self.convolution, partial })
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod relu;
 pub(crate) mod tv;
 pub(crate) mod vector;
 
-pub use conv2d::Filter;
+pub use conv2d::{Convolution, Filter};
 
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 

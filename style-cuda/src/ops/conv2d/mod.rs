@@ -1,4 +1,5 @@
-//! See [`style_core::ops::Conv2dOps`], and kernels/conv2d.cu, conv2d_tensor.cu and conv2d_picture.cu.
+//! See [`style_core::ops::Conv2dOps`], and kernels/conv2d_winograd.cu, conv2d.cu, conv2d_tensor.cu
+//! and conv2d_picture.cu.
 //!
 //! Backward-data is the forward computation with filters turned by 180 degrees and transposed, so filters are packed
 //! twice, once for each direction.
@@ -6,13 +7,27 @@
 pub(crate) mod direct;
 pub(crate) mod picture;
 pub(crate) mod tensor;
+pub(crate) mod winograd;
 
 use style_core::ops::{Conv2d, Conv2dOps, Epilogue};
 use style_core::{Acc, Error, ErrorKind, Result, expect_shape};
 
 use crate::Cuda;
 use crate::context::Buffer;
+use crate::kernels::Args;
+use crate::ops::{acc_code, extent};
 use crate::tensor::{self as layout, DType, FEW, Gate, Tensor, Workspace};
+
+/// How convolutions of features in `f32` are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Convolution {
+    /// By Winograd's F(2x2, 3x3): 4 multiplications an output instead of 9.
+    #[default]
+    Planned,
+    /// Directly: without Winograd's rounding, the strict mode.
+    Direct,
+}
 
 /// How one direction is computed, by its numbers of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,21 +37,24 @@ enum Way {
     /// Writes one.
     ToPicture,
     /// Features to features in `f32`.
+    Winograd,
     Direct,
     /// Features to features in half precision, on tensor cores.
     Tensor,
 }
 
 impl Way {
-    const fn new(read: usize, written: usize, dtype: DType) -> Self {
+    const fn new(read: usize, written: usize, dtype: DType, convolution: Convolution) -> Self {
         if read <= FEW {
             Self::FromPicture
         } else if written <= FEW {
             Self::ToPicture
-        } else if matches!(dtype, DType::F32) {
+        } else if !matches!(dtype, DType::F32) {
+            Self::Tensor
+        } else if matches!(convolution, Convolution::Direct) {
             Self::Direct
         } else {
-            Self::Tensor
+            Self::Winograd
         }
     }
 }
@@ -92,6 +110,50 @@ struct Pass<'a> {
     pooled_in: bool,
 }
 
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Conv2dArgs {
+    x: u64,
+    y: u64,
+    filters: u64,
+    bias: u64,
+    gate_in: u64,
+    gate_out: u64,
+    height: u32,
+    width: u32,
+    x_stride: u32,
+    y_stride: u32,
+    epilogue: u32,
+    acc: u32,
+    pooled_in: u32,
+    padding: u32,
+}
+
+const _: () = assert!(size_of::<Conv2dArgs>() == 80);
+// SAFETY: as the struct Conv2d of conv2d.cuh.
+unsafe impl Args for Conv2dArgs {}
+
+impl Conv2dArgs {
+    fn new(pass: &Pass<'_>, y: &Tensor) -> Result<Self> {
+        Ok(Self {
+            x: pass.x.address(),
+            y: y.address(),
+            filters: pass.filters.address(),
+            bias: pass.bias.map_or(0, Buffer::address),
+            gate_in: pass.gate_in.map_or(0, |g| g.buffer.address()),
+            gate_out: pass.ending.gate,
+            height: extent(pass.height)?,
+            width: extent(pass.width)?,
+            x_stride: pass.x.stride() as u32,
+            y_stride: y.stride() as u32,
+            epilogue: pass.ending.code,
+            acc: acc_code(pass.acc),
+            pooled_in: u32::from(pass.pooled_in),
+            padding: 0,
+        })
+    }
+}
+
 fn unsupported(what: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("the CUDA backend does not do {what}"))
 }
@@ -125,9 +187,10 @@ impl Conv2dOps for Cuda {
         let pack = |read, written, turned| {
             let weights = Weights { read, written, values: weight, turned };
             let dtype = if turned { self.precision.gradient() } else { self.precision.activation() };
-            let packed = match Way::new(read, written, dtype) {
+            let packed = match Way::new(read, written, dtype, self.convolution) {
                 Way::FromPicture => picture::pack_from(&weights),
                 Way::ToPicture => picture::pack_to(&weights),
+                Way::Winograd => winograd::pack(&weights),
                 Way::Direct => direct::pack(&weights),
                 Way::Tensor => return Buffer::with(&self.context, &tensor::pack(&weights, dtype), "a filter"),
             };
@@ -145,9 +208,10 @@ impl Conv2dOps for Cuda {
     }
 
     fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize {
-        let packed = |read, written| match Way::new(read, written, self.precision.activation()) {
+        let packed = |read, written| match Way::new(read, written, self.precision.activation(), self.convolution) {
             Way::FromPicture => picture::from_len(written).saturating_mul(4),
             Way::ToPicture => picture::to_len(read).saturating_mul(4),
+            Way::Winograd => winograd::len(read, written).saturating_mul(4),
             Way::Direct => direct::len(read, written).saturating_mul(4),
             Way::Tensor => tensor::len(read, written).saturating_mul(2),
         };
@@ -156,8 +220,9 @@ impl Conv2dOps for Cuda {
     }
 
     fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str {
-        match Way::new(op.in_channels, op.out_channels, self.precision.activation()) {
+        match Way::new(op.in_channels, op.out_channels, self.precision.activation(), self.convolution) {
             Way::FromPicture | Way::ToPicture => "direct, of a picture",
+            Way::Winograd => "winograd F(2x2, 3x3)",
             Way::Direct => "implicit product in f32",
             Way::Tensor => "implicit product on tensor cores",
         }
@@ -212,7 +277,7 @@ impl Conv2dOps for Cuda {
         };
         y.written_as(Acc::Store, self.precision.activation());
         let gate = gate.as_deref().map(|g| &g.buffer);
-        let way = Way::new(op.in_channels, op.out_channels, self.precision.activation());
+        let way = Way::new(op.in_channels, op.out_channels, self.precision.activation(), self.convolution);
         self.convolve(&pass, gate, way, y)
     }
 
@@ -248,7 +313,7 @@ impl Conv2dOps for Cuda {
             pooled_in: pooled,
         };
         dx.gradient(acc, self.precision);
-        let way = Way::new(op.out_channels, op.in_channels, self.precision.gradient());
+        let way = Way::new(op.out_channels, op.in_channels, self.precision.gradient(), self.convolution);
         self.convolve(&pass, None, way, dx)
     }
 }
@@ -274,6 +339,7 @@ impl Cuda {
         let entered = self.enter(&buffers)?;
         match way {
             Way::FromPicture | Way::ToPicture => self.convolve_picture(&entered, pass, way, y),
+            Way::Winograd => self.convolve_winograd(&entered, pass, y),
             Way::Direct => self.convolve_direct(&entered, pass, y),
             Way::Tensor => self.convolve_tensor(&entered, pass, y),
         }
