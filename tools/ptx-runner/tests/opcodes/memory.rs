@@ -274,7 +274,8 @@ fn races() {
     assert_eq!(kind(64, &after("bar.sync 0;", write)), Ok(()));
     let broadcast = "ld.shared.u32 %r3, [%s+8];";
     assert_eq!(kind(64, &after(broadcast, "@%p st.shared.u32 [%s+8], %t;")), Err(FaultKind::Race));
-    assert_eq!(kind(32, &after(broadcast, "@%p st.shared.u32 [%s+8], %t;")), Err(FaultKind::Race));
+    let first = format!("{write}\nbar.sync 0;\n{broadcast}\n@%p st.shared.u32 [%s+8], %t;");
+    assert_eq!(kind(32, &first), Err(FaultKind::Race), "the first of the readers writes");
     assert_eq!(kind(32, &after(&format!("{broadcast} bar.warp.sync -1;"), "@%p st.shared.u32 [%s+8], %t;")), Ok(()));
     // Two writers; the same value is no excuse.
     assert_eq!(kind(32, "st.shared.u32 [%s], 1;"), Err(FaultKind::Race));
