@@ -189,6 +189,7 @@ impl Warp {
         Ok(Space::Shared)
     }
 
+    // Apart, so that the loop over the instructions stays small.
     #[inline(never)]
     pub(super) fn load(&mut self, t: &Transfer, mask: u32, pc: u32, cx: &mut Context<'_>) -> Step<()> {
         let mut addresses = self.addresses(t.address, mask)?;
@@ -219,7 +220,6 @@ impl Warp {
         Ok(())
     }
 
-    #[inline(never)]
     fn load_global(
         &self,
         addresses: &L64,
@@ -251,7 +251,6 @@ impl Warp {
     }
 
     /// What was loaded, into registers: extended where these are wider.
-    #[inline(never)]
     fn receive(&mut self, t: &Transfer, raw: &Raw, mask: u32) {
         for (k, register) in t.registers.iter().enumerate() {
             let value: L32 = match t.bytes {
@@ -279,7 +278,6 @@ impl Warp {
     }
 
     /// What registers hold, as it lies in memory.
-    #[inline(never)]
     fn send(&self, t: &Transfer, mask: u32) -> Step<Raw> {
         let mut raw = [[0; 32]; 4];
         for (k, register) in t.registers.iter().enumerate() {
@@ -309,6 +307,7 @@ impl Warp {
         Ok(raw)
     }
 
+    // Apart, so that the loop over the instructions stays small.
     #[inline(never)]
     pub(super) fn store(&mut self, t: &Transfer, mask: u32, pc: u32, cx: &mut Context<'_>) -> Step<()> {
         let mut addresses = self.addresses(t.address, mask)?;

@@ -78,18 +78,19 @@ impl Party {
 }
 
 impl Allocation {
-    fn new(base: u64, len: u64) -> Self {
+    /// `None` where the host has not so much memory.
+    fn new(base: u64, len: u64) -> Option<Self> {
         let (words, sectors) = (len.div_ceil(4) as usize, len.div_ceil(32) as usize);
-        Self {
+        Some(Self {
             base,
             len,
-            words: bytemuck::zeroed_slice_box(words),
-            init: bytemuck::zeroed_slice_box(words),
-            loaded: bytemuck::zeroed_slice_box(sectors),
-            stored: bytemuck::zeroed_slice_box(sectors),
-            writers: bytemuck::zeroed_slice_box(words),
-            readers: bytemuck::zeroed_slice_box(words),
-        }
+            words: bytemuck::try_zeroed_slice_box(words).ok()?,
+            init: bytemuck::try_zeroed_slice_box(words).ok()?,
+            loaded: bytemuck::try_zeroed_slice_box(sectors).ok()?,
+            stored: bytemuck::try_zeroed_slice_box(sectors).ok()?,
+            writers: bytemuck::try_zeroed_slice_box(words).ok()?,
+            readers: bytemuck::try_zeroed_slice_box(words).ok()?,
+        })
     }
 
     /// Loads words for a block, into an array of that length.
@@ -244,9 +245,10 @@ impl Memory {
             return None;
         }
         let base = table.next;
+        let allocation = Allocation::new(base, bytes)?;
         table.next = (base + bytes).next_multiple_of(256) + GAP;
         table.used += bytes;
-        table.live.push(Allocation::new(base, bytes));
+        table.live.push(allocation);
         Some(base)
     }
 

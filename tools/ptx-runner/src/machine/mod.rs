@@ -31,8 +31,8 @@
 //! # Speed
 //!
 //! On one core of a virtual machine with AVX-512 of 2026 (`cargo run -p ptx-runner --example speed`), in millions of
-//! lane-operations a second: 4000 of `fma`, 1400 where two 16-byte loads from shared memory come with 16 of them, 170 of
-//! 16-byte loads and stores of global memory, and 4.4 GFLOP/s of `mma` with its `ldmatrix`.
+//! lane-operations a second: 4200 of `fma`, 1500 where two 16-byte loads from shared memory come with 16 of them, 190 of
+//! 16-byte loads and stores of global memory, and 4.9 GFLOP/s of `mma` with its `ldmatrix`.
 
 mod access;
 mod block;

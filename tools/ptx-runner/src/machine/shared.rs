@@ -135,7 +135,6 @@ impl Shared {
     }
 
     /// Reads up to 16 bytes a lane. Where they are `spread`, what a lane reads goes to others too.
-    #[inline(never)]
     pub(crate) fn read(
         &mut self,
         addresses: &L64,
@@ -145,6 +144,26 @@ impl Shared {
         spread: bool,
         raw: &mut Raw,
     ) -> Step<()> {
+        // The usual sizes each have a copy of the code.
+        match size {
+            4 => self.read_sized(addresses, 4, mask, by, spread, raw),
+            8 => self.read_sized(addresses, 8, mask, by, spread, raw),
+            16 => self.read_sized(addresses, 16, mask, by, spread, raw),
+            _ => self.read_sized(addresses, size, mask, by, spread, raw),
+        }
+    }
+
+    #[inline(always)]
+    fn read_sized(
+        &mut self,
+        addresses: &L64,
+        size: usize,
+        mask: u32,
+        by: Visitor,
+        spread: bool,
+        raw: &mut Raw,
+    ) -> Step<()> {
+        let (first, span, many) = (self.first, self.epoch - self.first, stamp(self.epoch, 0, MANY));
         let several = by.several(self.epoch);
         let (mut last, mut repeats, mut from) = (u64::MAX, 0, 0);
         for lane in lanes(mask) {
@@ -161,8 +180,15 @@ impl Shared {
             }
             let start = self.granule(address, size, lane as u32)?;
             let me = if spread { several } else { by.lane(self.epoch, lane) };
-            for g in start..start + (size >> self.shift) {
-                self.note_read(g, me, several, lane as u32)?;
+            let granules = start..start + (size >> self.shift);
+            // Neither written in this interval nor in flight, nor before this block.
+            if !self.writes[granules.clone()].iter().all(|w| epoch(*w).wrapping_sub(first) < span) {
+                granules.clone().try_for_each(|g| self.after_write(g, me, lane as u32, "reads"))?;
+            }
+            for read in &mut self.reads[granules] {
+                if *read != me && *read != several && *read != many {
+                    *read = if epoch(*read) == self.epoch { joined(*read, me) } else { me };
+                }
             }
             self.get(address as usize, size, lane, raw);
         }
@@ -170,7 +196,6 @@ impl Shared {
     }
 
     /// Writes up to 16 bytes a lane.
-    #[inline(never)]
     pub(crate) fn write(&mut self, addresses: &L64, size: usize, mask: u32, by: Visitor, raw: &Raw) -> Step<()> {
         for lane in lanes(mask) {
             let start = self.granule(addresses[lane], size, lane as u32)?;
@@ -202,20 +227,6 @@ impl Shared {
     }
 
     #[inline(always)]
-    fn note_read(&mut self, g: usize, me: u64, several: u64, lane: u32) -> Step<()> {
-        let written = self.writes[g];
-        // Neither in this interval nor in flight, nor before this block.
-        if epoch(written).wrapping_sub(self.first) >= self.epoch - self.first {
-            self.after_write(g, me, lane, "reads")?;
-        }
-        let before = self.reads[g];
-        if before != me && before != several && before != stamp(self.epoch, 0, MANY) {
-            self.reads[g] = if epoch(before) == self.epoch { joined(before, me) } else { me };
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
     fn note_write(&mut self, g: usize, me: u64, lane: u32) -> Step<()> {
         if epoch(self.writes[g]) >= self.epoch {
             self.after_write(g, me, lane, "writes")?;
@@ -226,12 +237,15 @@ impl Shared {
         Ok(())
     }
 
-    /// An access to what was written in this interval or is in flight, or a read of what was not.
+    /// An access to what may have been written in this interval, be in flight, or never have been written.
     fn after_write(&self, g: usize, me: u64, lane: u32, does: &str) -> Step<()> {
         let written = self.writes[g];
         let place = || self.place((g << self.shift) as u64);
         if epoch(written) < self.first {
             return trap(FaultKind::Uninitialised, lane, format!("{}: reads what nobody wrote", place()));
+        }
+        if epoch(written) < self.epoch {
+            return Ok(());
         }
         if epoch(written) == GAP {
             return trap(FaultKind::OutOfBounds, lane, format!("out of bounds: {}", place()));

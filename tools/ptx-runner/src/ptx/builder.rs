@@ -51,18 +51,24 @@ impl Builder {
         }
     }
 
-    pub(super) fn add_param(&mut self, name: String, align: u32, bytes: u32) {
+    /// All parameters together have at most 4352 bytes.
+    pub(super) fn add_param(&mut self, name: String, align: u32, bytes: u32) -> Result<(), String> {
         let start = self.param_bytes.next_multiple_of(align);
         self.params.insert(name, start);
         self.param_bytes = start + bytes;
         self.param_places.push((start as usize, bytes as usize));
+        if self.param_bytes > 4352 { Err("too many bytes of parameters".into()) } else { Ok(()) }
     }
 
     /// Arrays lie a gap apart, so that a small overrun meets nobody's memory; the gap keeps the banks as they are.
-    pub(super) fn add_shared(&mut self, name: String, align: u32, bytes: u32) {
+    pub(super) fn add_shared(&mut self, name: String, align: u32, bytes: u32) -> Result<(), String> {
         let end = self.shared.last().map_or(0, |a| a.start + a.len.next_multiple_of(SHARED_GAP) + SHARED_GAP);
         let start = end.next_multiple_of(align.max(16));
+        if start > 1 << 20 {
+            return Err("too much shared memory".into());
+        }
         self.shared.push(SharedArray { name, start, len: bytes });
+        Ok(())
     }
 
     pub(super) fn open_scope(&mut self) {
@@ -186,7 +192,7 @@ impl Builder {
         }
         if !self.shared.iter().any(|a| a.name == name) {
             let (name, align, bytes) = symbols.iter().find(|s| s.0 == name)?;
-            self.add_shared(name.clone(), *align, *bytes);
+            self.add_shared(name.clone(), *align, *bytes).ok()?;
         }
         self.shared.iter().find(|a| a.name == name).map(|a| u64::from(a.start))
     }

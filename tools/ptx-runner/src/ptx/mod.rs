@@ -26,6 +26,9 @@ pub struct Module {
     kernels: BTreeMap<String, Arc<Kernel>>,
 }
 
+/// The most bytes of a variable.
+const MOST_BYTES: u64 = 1 << 20;
+
 /// Shared arrays of a module that any of its kernels may use: name, alignment, bytes.
 type Symbols = Vec<(String, u32, u32)>;
 
@@ -116,9 +119,12 @@ fn variable(parser: &mut Parser<'_>) -> Result<(String, u32, u32), String> {
         count = parser.count()?;
         parser.expect(']')?;
     }
-    let size = u32::try_from(count * bytes).map_err(|_| parser.error("too large"))?;
+    let size = (count * bytes) as u32;
+    if count * bytes > MOST_BYTES {
+        return Err(parser.error(format!("{name} is too large")));
+    }
     let align = if align == 0 { bytes as u32 } else { align };
-    if !align.is_power_of_two() {
+    if !align.is_power_of_two() || align > 256 {
         return Err(parser.error(format!("an alignment of {align}")));
     }
     Ok((name, align, size))
@@ -137,7 +143,7 @@ fn entry(parser: &mut Parser<'_>, symbols: &Symbols, source: &Arc<Vec<String>>, 
             match parser.word()? {
                 ".param" => {
                     let (name, align, bytes) = variable(parser)?;
-                    builder.add_param(name, align, bytes);
+                    builder.add_param(name, align, bytes).map_err(|e| parser.error(e))?;
                 }
                 other => return Err(parser.error(format!("unknown directive {other}"))),
             }
@@ -150,9 +156,9 @@ fn entry(parser: &mut Parser<'_>, symbols: &Symbols, source: &Arc<Vec<String>>, 
             ".maxntid" | ".reqntid" => {
                 let mut threads = parser.count()?;
                 while parser.take(',') {
-                    threads *= parser.count()?;
+                    threads = threads.saturating_mul(parser.count()?);
                 }
-                max_threads = Some(threads as u32);
+                max_threads = Some(threads.min(1024) as u32);
             }
             ".minnctapersm" | ".maxnreg" => {
                 parser.count()?;
@@ -197,7 +203,7 @@ fn body(parser: &mut Parser<'_>, builder: &mut Builder, symbols: &Symbols) -> Re
             Some(Token::Word(".shared")) => {
                 parser.next()?;
                 let (name, align, bytes) = shared_array(parser)?;
-                builder.add_shared(name, align, bytes);
+                builder.add_shared(name, align, bytes).map_err(|e| format!("line {line}: {e}"))?;
             }
             Some(Token::Word(".pragma")) => {
                 parser.next()?;

@@ -125,7 +125,7 @@ impl<'a> Parser<'a> {
 
     fn operand(&mut self) -> Result<Operand, String> {
         if self.take('[') {
-            let base = Box::new(self.operand()?);
+            let base = Box::new(self.single()?);
             let plus = self.take('+');
             let minus = self.take('-');
             let mut offset = 0;
@@ -136,13 +136,18 @@ impl<'a> Parser<'a> {
             return Ok(Operand::Address(base, offset));
         }
         if self.take('{') {
-            let mut list = vec![self.operand()?];
+            let mut list = vec![self.single()?];
             while self.take(',') {
-                list.push(self.operand()?);
+                list.push(self.single()?);
             }
             self.expect('}')?;
             return Ok(Operand::Vector(list));
         }
+        self.single()
+    }
+
+    /// An operand without brackets or braces.
+    fn single(&mut self) -> Result<Operand, String> {
         if self.take('!') {
             return Ok(Operand::Not(self.word()?.to_string()));
         }

@@ -153,6 +153,23 @@ fn special_registers() {
     }
 }
 
+/// "p = BoolOp(t, c); q = BoolOp(!t, c)", the third operand negated where it is written so; `mov.pred` and guards.
+#[test]
+fn predicates() {
+    let body = |c: &str| {
+        format!(
+            "setp.lt.u32 %p1, %lane, 20; setp.lt.and.u32 %p2|%p3, %lane, 8, {c};\n\
+             selp.u32 %r1, 1, 0, %p2; selp.u32 %r2, 2, 0, %p3; add.u32 %out, %r1, %r2;"
+        )
+    };
+    let expected = |c: fn(u32) -> bool| each(|i| u32::from(i < 8 && c(i)) + 2 * u32::from(i >= 8 && c(i)));
+    assert_eq!(lanes(&body("%p1")).unwrap(), expected(|i| i < 20));
+    assert_eq!(lanes(&body("!%p1")).unwrap(), expected(|i| i >= 20));
+    let guards = "setp.gt.u32 %p1, %lane, 3; mov.pred %p2, %p1; mov.pred %p3, 1; mov.pred %p4, 0; mov.u32 %out, 0;\n\
+                  @%p2 add.u32 %out, %out, 1; @!%p2 add.u32 %out, %out, 2; @%p3 add.u32 %out, %out, 4; @%p4 trap;";
+    assert_eq!(lanes(guards).unwrap(), each(|i| if i > 3 { 5 } else { 6 }));
+}
+
 /// A barrier that not all threads reach, warp by warp and lane by lane; others never end.
 #[test]
 fn barriers_in_vain() {

@@ -230,6 +230,9 @@ fn blocks_that_meet() {
     assert_eq!(meet("st.global.u32 [%o], %t; ld.global.u32 %r, [%o];", 1), Ok(()));
     assert_eq!(meet("st.global.u32 [%o], %t; ld.global.nc.u32 %r, [%o];", 1), Err(FaultKind::Race));
     assert_eq!(meet("@%p st.global.u32 [%o], %t; ld.global.u32 %r, [%o];", 64), Err(FaultKind::Race));
+    // The last block has read the word too, beside the others.
+    let last = "setp.eq.u32 %p, %c, 63; ld.global.u32 %r, [%o]; @%p st.global.u32 [%o], %t;";
+    assert_eq!(meet(last, 64), Err(FaultKind::Race));
 }
 
 /// Shared memory between threads of a block.
@@ -271,6 +274,8 @@ fn races() {
     assert_eq!(kind(64, &after("bar.sync 0;", write)), Ok(()));
     let broadcast = "ld.shared.u32 %r3, [%s+8];";
     assert_eq!(kind(64, &after(broadcast, "@%p st.shared.u32 [%s+8], %t;")), Err(FaultKind::Race));
+    let first = format!("{write}\nbar.sync 0;\n{broadcast}\n@%p st.shared.u32 [%s+8], %t;");
+    assert_eq!(kind(32, &first), Err(FaultKind::Race), "the first of the readers writes");
     assert_eq!(kind(32, &after(&format!("{broadcast} bar.warp.sync -1;"), "@%p st.shared.u32 [%s+8], %t;")), Ok(()));
     // Two writers; the same value is no excuse.
     assert_eq!(kind(32, "st.shared.u32 [%s], 1;"), Err(FaultKind::Race));
@@ -405,6 +410,12 @@ fn counters() {
         let c = count(&format!("mul.lo.u32 %u, %t, {}; st.shared.u32 [%u], %t;", stride * 4));
         assert_eq!((c.shared_requests, c.shared_cycles), (1, cycles), "{stride}");
     }
+    // One instruction, with another pattern each time round.
+    let c = count(
+        "mov.u32 %r2, 4; again: mul.lo.u32 %u, %t, %r2; st.shared.u32 [%u], %t; bar.sync 0; shl.b32 %r2, %r2, 1;\n\
+         setp.lt.u32 %p, %r2, 64; @%p bra again;",
+    );
+    assert_eq!((c.shared_requests, c.shared_cycles), (4, 1 + 2 + 4 + 8));
     let c = count("mul.lo.u32 %u, %t, 16; st.shared.v4.u32 [%u], {%t, %t, %t, %t}; ld.shared.u32 %r1, [%u];");
     assert_eq!((c.shared_requests, c.shared_cycles), (4 + 1, 4 + 4), "sixteen bytes a lane go by quarters of a warp");
     let c = count("@%p st.shared.u32 [%s], %t;".replace("@%p", "setp.eq.u32 %p, %t, 0; @%p").as_str());

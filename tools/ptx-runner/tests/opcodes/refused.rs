@@ -87,6 +87,10 @@ fn unknown_directives_name_their_line() {
         ".visible .entry k() { ret;",
         ".shared .align 3 .b8 x[4];",
         ".visible .func f() { ret; }",
+        ".visible .entry k(.param .b8 a[5000]) { ret; }",
+        ".visible .entry k() .maxntid 4294967295, 4294967295, 4294967295 { .shared .b8 s[4294967295]; ret; }",
+        ".visible .entry k() { .reg .b32 %r<4000000000>; ret; }",
+        ".visible .entry k() { .reg .b32 %r; mov.u32 %r, [[[%r]]]; }",
         "` /* */",
     ] {
         let error = Module::parse(&module(line)).expect_err(line);
