@@ -35,7 +35,7 @@ KERNEL(128) conv2d(Conv2d a) {
                     from = (u64)(r / 2) * (a.width / 2) + column / 2;
                 }
                 if (there) {
-                    v = *(const f32x4 *)(a.x + from * a.x_stride + chunk * CHUNK + half * 4);
+                    v = *(const f32x4 *)((const float *)a.x + from * a.x_stride + chunk * CHUNK + half * 4);
                     u32 gate = a.gate_in ? a.gate_in[position * chunks + chunk] >> half * 4 : 0xf;
                     UNROLL for (u32 j = 0; j < 4; j++) v[j] = gate >> j & 1 ? v[j] : 0.0f;
                 }
@@ -90,7 +90,7 @@ KERNEL(128) conv2d(Conv2d a) {
                 if (inside && group % 2 == 0) a.gate_out[(position * a.y_stride + out) / 8] = gate | other << 4;
             }
             if (inside && !pool) {
-                f32x4 *to = (f32x4 *)(a.y + position * a.y_stride + out);
+                f32x4 *to = (f32x4 *)((float *)a.y + position * a.y_stride + out);
                 f32x4 y = {sum[c][4 * part], sum[c][4 * part + 1], sum[c][4 * part + 2], sum[c][4 * part + 3]};
                 *to = a.acc == ADD ? *to + y : y;
             }
@@ -107,7 +107,7 @@ KERNEL(128) conv2d(Conv2d a) {
             u32 half_column = (first + left + c) / 2;
             if (there && down % 2 == part && r / 2 < a.height / 2 && half_column < a.width / 2) {
                 u64 position = (u64)(r / 2) * (a.width / 2) + half_column;
-                *(f32x4 *)(a.y + position * a.y_stride + out) = y;
+                *(f32x4 *)((float *)a.y + position * a.y_stride + out) = y;
             }
         }
     }

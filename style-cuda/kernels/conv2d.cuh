@@ -1,21 +1,22 @@
-// What the convolutions of features in f32 take: conv2d.cu and conv2d_winograd.cu.
+// What all convolutions take.
 #pragma once
 #include "device.cuh"
 
 // What is done to W x before it is written.
 enum Epilogue : u32 { BACKWARD = 0, BIAS = 1, RELU = 2, RELU_GATE = 3, RELU_POOL = 4, RELU_POOL_GATE = 5 };
 
+// Of features to features.
 struct Conv2d {
-    const float *x;
-    float *y;
-    const float *filters; // as each kernel says
-    const float *bias;    // [y_stride]
-    const u8 *gate_in;    // of x, or null
-    u8 *gate_out;         // of y before its pool
-    u32 height, width;    // before a pool
+    const void *x;
+    void *y;
+    const void *filters; // as each kernel says
+    const float *bias;   // [y_stride]
+    const u8 *gate_in;   // of x, or null
+    u8 *gate_out;        // of y before its pool
+    u32 height, width;   // before a pool
     u32 x_stride, y_stride;
     u32 epilogue, acc;
     u32 pooled_in; // x is the gradient behind an average pool
-    u32 padding;
+    u32 from_f16;  // on tensor cores: x is f16, to be read as bf16
 };
 static_assert(sizeof(Conv2d) == 80, "as in conv2d/mod.rs");

@@ -1,9 +1,6 @@
 // Convolutions that read or write a picture, up to four channels (f32): see style-core/src/ops/conv2d.rs. Backward-data
 // of one is the other, with filters turned by 180 degrees and transposed; a gate closes what it closes as it is read.
-#include "device.cuh"
-
-// What is done to W x before it is written.
-enum Epilogue : u32 { BACKWARD = 0, BIAS = 1, RELU = 2, RELU_GATE = 3 };
+#include "conv2d.cuh"
 
 struct Picture {
     const void *x;

@@ -33,7 +33,7 @@ KERNEL(256) conv2d_winograd(Conv2d a) {
         const f32x4 *packed = (const f32x4 *)a.filters + ((u64)tile * chunks + chunk) * (POINTS * CHUNK * OUTS / 4);
         UNROLL for (u32 k = 0; k < 4; k++) next_filters[k] = packed[t + 256 * k];
         if (inside) {
-            next_x = *(const f32x4 *)(a.x + from * a.x_stride + chunk * CHUNK);
+            next_x = *(const f32x4 *)((const float *)a.x + from * a.x_stride + chunk * CHUNK);
             u32 at = chunk * CHUNK;
             u32 gate = a.gate_in ? a.gate_in[(position * a.x_stride + at) / 8] >> at % 8 : 0xf;
             UNROLL for (u32 j = 0; j < 4; j++) next_x[j] = gate >> j & 1 ? next_x[j] : 0.0f;
@@ -138,7 +138,7 @@ KERNEL(256) conv2d_winograd(Conv2d a) {
                 if (within && t % 2 == 0) a.gate_out[at / 8] = gate | other << 4;
             }
             if (within && !pool) {
-                f32x4 *to = (f32x4 *)(a.y + at);
+                f32x4 *to = (f32x4 *)((float *)a.y + at);
                 *to = a.acc == ADD ? *to + v : v;
             }
         }
@@ -148,7 +148,7 @@ KERNEL(256) conv2d_winograd(Conv2d a) {
                 const float *w = y[4 * part + o];
                 pooled[o] = 0.25f * ((w[0] + w[1]) + (w[2] + w[3]));
             }
-            *(f32x4 *)(a.y + ((u64)half_row * (a.width / 2) + half_column) * a.y_stride + out) = pooled;
+            *(f32x4 *)((float *)a.y + ((u64)half_row * (a.width / 2) + half_column) * a.y_stride + out) = pooled;
         }
     }
 }

@@ -2,37 +2,21 @@
 //
 // A block computes 8 rows of positions by so many columns and outs, taking 32 input channels at a time. Their values at its
 // positions and around them are copied to shared memory once, two buffers in turn, and all taps read them there; filters
-// come tap by tap, three buffers in turn. Four warps share positions and outs, two by two.
+// come tap by tap, three buffers in turn: [outs / 64][chunks of 32 channels][taps][64 outs][32 channels], pieces in their places.
+// Four warps share positions and outs, two by two.
 //
 // In shared memory a position, or an out of a tap, has 64 bytes: four pieces of eight channels. Piece j of row p lies in the
 // place j ^ (p / 2 % 4), so that eight rows of a matrix lie in different banks.
 #pragma once
+#include "conv2d.cuh"
 #include "mma.cuh"
-
-// What is done to W x before it is written.
-enum Epilogue : u32 { BACKWARD = 0, BIAS = 1, RELU = 2, RELU_GATE = 3, RELU_POOL = 4, RELU_POOL_GATE = 5 };
-
-struct ConvTensor {
-    const u8 *x;
-    u8 *y;
-    const u8 *filters; // [outs / 64][chunks of 32 channels][taps][64 outs][32 channels], pieces in their places
-    const float *bias; // [y_stride]
-    const u8 *gate_in; // of x, or null
-    u8 *gate_out;      // of y before its pool
-    u32 height, width; // before a pool
-    u32 x_stride, y_stride;
-    u32 epilogue, acc;
-    u32 pooled_in; // x is the gradient behind an average pool
-    u32 from_f16;  // x is f16, to be read as bf16
-};
-static_assert(sizeof(ConvTensor) == 80, "as in conv2d/tensor.rs");
 
 enum { ROWS = 8, CHUNK = 32, LINE = 64, SLICE = 64 * LINE, THREADS = 128 };
 
 // Where piece j of a row lies.
 DEVICE u32 place(u32 row, u32 j) { return row * LINE + ((j ^ (row >> 1 & 3)) << 4); }
 
-template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(ConvTensor a) {
+template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(Conv2d a) {
     constexpr u32 WIDE = COLUMNS + TAPS - 1, HALO = (ROWS + TAPS - 1) * WIDE, PIECES = (HALO * 4 + THREADS - 1) / THREADS;
     constexpr u32 M = ROWS * COLUMNS / 2, N = OUTS / 2; // of a warp
     constexpr u32 X = HALO * LINE, W = OUTS * LINE;     // bytes of a buffer
@@ -45,7 +29,7 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(ConvTe
     u32 across = (a.width + COLUMNS - 1) / COLUMNS;
     u32 row = block_x() / across * ROWS, first = block_x() % across * COLUMNS, tile = block_y();
     u32 chunks = (a.x_stride + CHUNK - 1) / CHUNK, steps = chunks * TAPS * TAPS;
-    const u8 *filters = a.filters + (u64)tile * (OUTS / 64) * steps * SLICE;
+    const u8 *filters = (const u8 *)a.filters + (u64)tile * (OUTS / 64) * steps * SLICE;
     bool prepared = a.gate_in || a.from_f16;
     u32 gates[(PIECES + 3) / 4];
 
@@ -71,7 +55,7 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(ConvTe
                 inside = inside && r / 2 < a.height / 2 && c / 2 < a.width / 2;
                 from = (u64)(r / 2) * (a.width / 2) + c / 2;
             }
-            const u8 *at = inside ? a.x + (from * a.x_stride + channel) * 2 : a.x;
+            const u8 *at = (const u8 *)a.x + (inside ? (from * a.x_stride + channel) * 2 : 0);
             copy_async(base + chunk % 2 * X + place(p, j), at, inside ? 16 : 0);
         }
     };
@@ -166,7 +150,7 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(ConvTe
             a.gate_out[at / 8] = gate;
         }
         if (!pool) {
-            u32x4 *to = (u32x4 *)(a.y + at * 2);
+            u32x4 *to = (u32x4 *)((u8 *)a.y + at * 2);
             if (a.acc == ADD) {
                 u32x4 old = *to;
                 UNROLL for (u32 h = 0; h < 4; h++)
@@ -182,7 +166,7 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(ConvTe
                 v[h] = pair<TYPE>(0.25f * low, 0.25f * high);
             }
             u64 pooled = ((u64)(r / 2) * (a.width / 2) + c / 2) * a.y_stride + out;
-            *(u32x4 *)(a.y + pooled * 2) = v;
+            *(u32x4 *)((u8 *)a.y + pooled * 2) = v;
         }
     }
 }

@@ -109,6 +109,6 @@ KERNEL(256) gram_filters(Filters a) {
     ((u32x4 *)a.filters)[at] = piece;
 }
 
-KERNEL(128) gram_bwd_bf16(ConvTensor a) { convolve<BF16, 1, 16, 128>(a); }
-KERNEL(128) gram_bwd_bf16_narrow(ConvTensor a) { convolve<BF16, 1, 16, 64>(a); }
-KERNEL(128) gram_bwd_bf16_small(ConvTensor a) { convolve<BF16, 1, 8, 64>(a); }
+KERNEL(128) gram_bwd_bf16(Conv2d a) { convolve<BF16, 1, 16, 128>(a); }
+KERNEL(128) gram_bwd_bf16_narrow(Conv2d a) { convolve<BF16, 1, 16, 64>(a); }
+KERNEL(128) gram_bwd_bf16_small(Conv2d a) { convolve<BF16, 1, 8, 64>(a); }

@@ -227,20 +227,20 @@ kernels! {
     /// The kernels for tensor cores, of compute capability 8.0.
     TensorKernels {
         "conv2d_tensor" {
-            conv2d_f16(conv2d::tensor::ConvTensorArgs, 128),
-            conv2d_f16_narrow(conv2d::tensor::ConvTensorArgs, 128),
-            conv2d_f16_small(conv2d::tensor::ConvTensorArgs, 128),
-            conv2d_bf16(conv2d::tensor::ConvTensorArgs, 128),
-            conv2d_bf16_narrow(conv2d::tensor::ConvTensorArgs, 128),
-            conv2d_bf16_small(conv2d::tensor::ConvTensorArgs, 128),
+            conv2d_f16(conv2d::Conv2dArgs, 128),
+            conv2d_f16_narrow(conv2d::Conv2dArgs, 128),
+            conv2d_f16_small(conv2d::Conv2dArgs, 128),
+            conv2d_bf16(conv2d::Conv2dArgs, 128),
+            conv2d_bf16_narrow(conv2d::Conv2dArgs, 128),
+            conv2d_bf16_small(conv2d::Conv2dArgs, 128),
         }
         "gram_tensor" {
             gram_f16(gram::tensor::GramTensorArgs, 128),
             gram_bf16(gram::tensor::GramTensorArgs, 128),
             gram_filters(gram::tensor::FiltersArgs, 256),
-            gram_bwd_bf16(conv2d::tensor::ConvTensorArgs, 128),
-            gram_bwd_bf16_narrow(conv2d::tensor::ConvTensorArgs, 128),
-            gram_bwd_bf16_small(conv2d::tensor::ConvTensorArgs, 128),
+            gram_bwd_bf16(conv2d::Conv2dArgs, 128),
+            gram_bwd_bf16_narrow(conv2d::Conv2dArgs, 128),
+            gram_bwd_bf16_small(conv2d::Conv2dArgs, 128),
         }
     }
 }

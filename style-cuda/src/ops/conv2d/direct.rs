@@ -38,6 +38,6 @@ impl Cuda {
         let grid = [tiles, y.shape().channels.div_ceil(OUTS), 1];
         // SAFETY: the operands were checked to have the shapes of the convolution, and filters and bias are padded to what
         // a block reads; a thread writes its own values.
-        unsafe { self.kernels.conv2d.launch(entered, grid, Conv2dArgs::new(pass, y)?) }
+        unsafe { self.kernels.conv2d.launch(entered, grid, Conv2dArgs::of(pass, y)?) }
     }
 }

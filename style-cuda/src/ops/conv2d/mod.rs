@@ -10,7 +10,7 @@ pub(crate) mod tensor;
 pub(crate) mod winograd;
 
 use style_core::ops::{Conv2d, Conv2dOps, Epilogue};
-use style_core::{Acc, Error, ErrorKind, Result, expect_shape};
+use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
 use crate::Cuda;
 use crate::context::Buffer;
@@ -126,7 +126,7 @@ pub(crate) struct Conv2dArgs {
     epilogue: u32,
     acc: u32,
     pooled_in: u32,
-    padding: u32,
+    from_f16: u32,
 }
 
 const _: () = assert!(size_of::<Conv2dArgs>() == 80);
@@ -134,23 +134,42 @@ const _: () = assert!(size_of::<Conv2dArgs>() == 80);
 unsafe impl Args for Conv2dArgs {}
 
 impl Conv2dArgs {
-    fn new(pass: &Pass<'_>, y: &Tensor) -> Result<Self> {
+    /// `y (=|+=) W x`, with an output of `shape`.
+    pub(crate) fn new(x: &Tensor, y: &Tensor, filters: u64, shape: Shape, acc: Acc) -> Result<Self> {
         Ok(Self {
-            x: pass.x.address(),
+            x: x.address(),
             y: y.address(),
-            filters: pass.filters.address(),
+            filters,
+            bias: 0,
+            gate_in: 0,
+            gate_out: 0,
+            height: extent(shape.height)?,
+            width: extent(shape.width)?,
+            x_stride: x.stride() as u32,
+            y_stride: y.stride() as u32,
+            epilogue: 0,
+            acc: acc_code(acc),
+            pooled_in: 0,
+            from_f16: u32::from(x.dtype == DType::F16 && y.dtype == DType::Bf16),
+        })
+    }
+
+    fn of(pass: &Pass<'_>, y: &Tensor) -> Result<Self> {
+        Ok(Self {
             bias: pass.bias.map_or(0, Buffer::address),
             gate_in: pass.gate_in.map_or(0, |g| g.buffer.address()),
             gate_out: pass.ending.gate,
-            height: extent(pass.height)?,
-            width: extent(pass.width)?,
-            x_stride: pass.x.stride() as u32,
-            y_stride: y.stride() as u32,
             epilogue: pass.ending.code,
-            acc: acc_code(pass.acc),
             pooled_in: u32::from(pass.pooled_in),
-            padding: 0,
+            ..Self::new(pass.x, y, pass.filters.address(), pass.shape(y), pass.acc)?
         })
+    }
+}
+
+impl Pass<'_> {
+    /// Of the output, before a pool.
+    fn shape(&self, y: &Tensor) -> Shape {
+        Shape::new(y.shape().channels, self.height, self.width)
     }
 }
 

@@ -1,58 +1,11 @@
-//! Features to features in half precision, on tensor cores: kernels/conv2d_tensor.cu.
+//! Features to features in half precision, on tensor cores: kernels/conv2d_tensor.cu and convolve.cuh.
 
-use style_core::{Acc, Error, ErrorKind, Result, Shape};
+use style_core::{Error, ErrorKind, Result, Shape};
 
-use super::{Pass, Weights};
+use super::{Conv2dArgs, Pass, Weights};
 use crate::Cuda;
 use crate::context::Entered;
-use crate::kernels::Args;
-use crate::ops::{acc_code, extent};
 use crate::tensor::{self, DType, Tensor};
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct ConvTensorArgs {
-    x: u64,
-    y: u64,
-    filters: u64,
-    bias: u64,
-    gate_in: u64,
-    gate_out: u64,
-    height: u32,
-    width: u32,
-    x_stride: u32,
-    y_stride: u32,
-    epilogue: u32,
-    acc: u32,
-    pooled_in: u32,
-    from_f16: u32,
-}
-
-const _: () = assert!(size_of::<ConvTensorArgs>() == 80);
-// SAFETY: as the struct ConvTensor of conv2d_tensor.cu.
-unsafe impl Args for ConvTensorArgs {}
-
-impl ConvTensorArgs {
-    /// `y (=|+=) W x`, with an output of `shape`.
-    pub(crate) fn new(x: &Tensor, y: &Tensor, filters: u64, shape: Shape, acc: Acc) -> Result<Self> {
-        Ok(Self {
-            x: x.address(),
-            y: y.address(),
-            filters,
-            bias: 0,
-            gate_in: 0,
-            gate_out: 0,
-            height: extent(shape.height)?,
-            width: extent(shape.width)?,
-            x_stride: x.stride() as u32,
-            y_stride: y.stride() as u32,
-            epilogue: 0,
-            acc: acc_code(acc),
-            pooled_in: 0,
-            from_f16: u32::from(x.dtype == DType::F16 && y.dtype == DType::Bf16),
-        })
-    }
-}
 
 /// What a block computes, and takes at a time; as in convolve.cuh.
 const ROWS: usize = 8;
@@ -121,19 +74,10 @@ impl Cuda {
                 "a convolution in half precision is of features, from `Storage::features`, not of tensors in f32";
             return Err(Error::new(ErrorKind::Argument, message));
         }
-        let shape = Shape::new(y.shape().channels, pass.height, pass.width);
-        let args = ConvTensorArgs {
-            bias: pass.bias.map_or(0, |b| b.address()),
-            gate_in: pass.gate_in.map_or(0, |g| g.buffer.address()),
-            gate_out: pass.ending.gate,
-            epilogue: pass.ending.code,
-            pooled_in: u32::from(pass.pooled_in),
-            ..ConvTensorArgs::new(pass.x, y, pass.filters.address(), shape, pass.acc)?
-        };
         let Some(kernels) = &self.tensor_kernels else {
             return Err(Error::new(ErrorKind::Unsupported, "this device was opened without half precision"));
         };
-        let (variant, grid) = Variant::new(shape);
+        let (variant, grid) = Variant::new(pass.shape(y));
         let kernel = match (y.dtype, variant) {
             (DType::F16, Variant::Large) => &kernels.conv2d_f16,
             (DType::F16, Variant::Narrow) => &kernels.conv2d_f16_narrow,
@@ -144,6 +88,6 @@ impl Cuda {
         };
         // SAFETY: the operands were checked to have the shapes of the convolution, and filters and bias are padded to what
         // a block reads; a thread writes its own pieces.
-        unsafe { kernel.launch(entered, grid, args) }
+        unsafe { kernel.launch(entered, grid, Conv2dArgs::of(pass, y)?) }
     }
 }

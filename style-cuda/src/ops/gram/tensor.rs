@@ -7,7 +7,8 @@ use style_core::{Acc, Result};
 use super::direct::{TILE, finish, parts, tiles};
 use crate::Cuda;
 use crate::kernels::{Args, TensorKernels};
-use crate::ops::conv2d::tensor::{CHUNK, ConvTensorArgs, OUTS, Variant};
+use crate::ops::conv2d::Conv2dArgs;
+use crate::ops::conv2d::tensor::{CHUNK, OUTS, Variant};
 use crate::ops::extent;
 use crate::tensor::{DType, Tensor, Workspace};
 
@@ -94,7 +95,7 @@ impl Cuda {
             padding: 0,
         };
         dfeatures.gradient(acc, self.precision);
-        let args = ConvTensorArgs::new(features, dfeatures, filters, shape, acc)?;
+        let args = Conv2dArgs::new(features, dfeatures, filters, shape, acc)?;
         let (variant, grid) = Variant::new(shape);
         let kernel = match variant {
             Variant::Large => &kernels.gram_bwd_bf16,
