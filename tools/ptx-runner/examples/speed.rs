@@ -20,8 +20,9 @@ fn module(body: &str) -> Module {
 
 fn main() {
     let products: String = (0..16).map(|i| format!("fma.rn.f32 %f{i}, %g{}, %g{}, %f{i};\n", i / 4, i % 4)).collect();
-    let shared =
-        format!("ld.shared.v4.f32 {{%g0,%g1,%g2,%g3}}, [%u];\nld.shared.v4.f32 {{%g4,%g5,%g6,%g7}}, [%s+16];\n{products}");
+    let shared = format!(
+        "ld.shared.v4.f32 {{%g0,%g1,%g2,%g3}}, [%u];\nld.shared.v4.f32 {{%g4,%g5,%g6,%g7}}, [%s+16];\n{products}"
+    );
     let global = "ld.global.v4.f32 {%g0,%g1,%g2,%g3}, [%i];\nst.global.v4.f32 [%i], {%g0,%g1,%g2,%g3};";
     let matrices = "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r2,%r3,%r4,%r5}, [%u];\n\
                     mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f0,%f1,%f2,%f3}, {%r2,%r3,%r4,%r5}, {%r0,%r1}, {%f0,%f1,%f2,%f3};";
