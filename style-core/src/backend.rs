@@ -1,6 +1,6 @@
 //! What a backend is: storage, and one op trait for each room in [`crate::ops`].
 
-use crate::ops::{Conv2dOps, GramOps, GuideOps, LossOps, MomentsOps, Pool2dOps, ReluOps, TvOps, VectorOps};
+use crate::ops::{Conv2dOps, GramOps, GuideOps, LossOps, MomentsOps, Pool2dOps, ReluOps, TvOps, VectorOps, WindowOps};
 use crate::{Error, ErrorKind, Result};
 
 /// Shape of a tensor, `[N, C, H, W]` with N = 1: one picture at a time.
@@ -146,6 +146,17 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// `OutOfMemory`.
     fn switches(&self, shape: Shape) -> Result<Self::Switches>;
+    /// Gives a gate another shape, as [`reshape`](Storage::reshape) does a tensor: within the memory that it was allocated
+    /// with; its contents are then unspecified.
+    ///
+    /// # Errors
+    /// `Shape` if the new shape wants more memory.
+    fn reshape_gate(&self, gate: &mut Self::Gate, shape: Shape) -> Result<()>;
+    /// The same for switches, whose max pool's output then has `shape`.
+    ///
+    /// # Errors
+    /// `Shape` if the new shape wants more memory.
+    fn reshape_switches(&self, switches: &mut Self::Switches, shape: Shape) -> Result<()>;
     /// `count` zeros.
     ///
     /// # Errors
@@ -190,12 +201,22 @@ pub trait Storage: Send + Sync + 'static {
 /// A backend value is one instance (an instruction set and its threads, or a device and its stream), never a global.
 /// All ops are deterministic: the same inputs give the same bits, whatever the number of threads.
 pub trait Backend:
-    Storage + Conv2dOps + Pool2dOps + ReluOps + GramOps + MomentsOps + GuideOps + LossOps + TvOps + VectorOps
+    Storage + Conv2dOps + Pool2dOps + ReluOps + GramOps + MomentsOps + GuideOps + LossOps + TvOps + VectorOps + WindowOps
 {
 }
 
 impl<B> Backend for B where
-    B: Storage + Conv2dOps + Pool2dOps + ReluOps + GramOps + MomentsOps + GuideOps + LossOps + TvOps + VectorOps
+    B: Storage
+        + Conv2dOps
+        + Pool2dOps
+        + ReluOps
+        + GramOps
+        + MomentsOps
+        + GuideOps
+        + LossOps
+        + TvOps
+        + VectorOps
+        + WindowOps
 {
 }
 

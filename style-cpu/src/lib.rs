@@ -165,6 +165,14 @@ impl Storage for Cpu {
         Switches::new(shape)
     }
 
+    fn reshape_gate(&self, gate: &mut Gate, shape: Shape) -> Result<()> {
+        gate.reshape(shape)
+    }
+
+    fn reshape_switches(&self, switches: &mut Switches, shape: Shape) -> Result<()> {
+        switches.reshape(shape)
+    }
+
     fn scalars(&self, count: usize) -> Result<Scalars> {
         let partial = memory::zeroed_vec(count.saturating_mul(tensor::PARTS), "sums")?;
         Ok(Scalars { values: memory::zeroed_vec(count, "scalars")?, partial })

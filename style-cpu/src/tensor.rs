@@ -107,6 +107,15 @@ fn vectors(shape: Shape) -> usize {
     stored(shape).div_ceil(LANES)
 }
 
+/// Checks that `shape` fits in memory for so many vectors.
+fn expect_room(what: &str, found: usize, shape: Shape) -> Result<()> {
+    if vectors(shape) <= found {
+        return Ok(());
+    }
+    let message = format!("{what} with memory for {} values cannot become {shape}", found * LANES);
+    Err(Error::new(ErrorKind::Shape, message))
+}
+
 impl Tensor {
     pub(crate) fn new(shape: Shape) -> Result<Self> {
         Ok(Self { shape, memory: zeroed(vectors(shape), format_args!("a tensor {shape}"))? })
@@ -121,11 +130,7 @@ impl Tensor {
     }
 
     pub(crate) fn reshape(&mut self, shape: Shape) -> Result<()> {
-        if vectors(shape) > self.memory.len() {
-            let message =
-                format!("a tensor with memory for {} values cannot become {shape}", self.memory.len() * LANES);
-            return Err(Error::new(ErrorKind::Shape, message));
-        }
+        expect_room("a tensor", self.memory.len(), shape)?;
         self.shape = shape;
         Ok(())
     }
@@ -199,6 +204,12 @@ impl Gate {
     pub(crate) fn expect(&self, shape: Shape) -> Result<()> {
         expect_shape("a gate", shape, self.shape)
     }
+
+    pub(crate) fn reshape(&mut self, shape: Shape) -> Result<()> {
+        expect_room("a gate", self.words.len(), shape)?;
+        self.shape = shape;
+        Ok(())
+    }
 }
 
 impl Switches {
@@ -209,6 +220,12 @@ impl Switches {
 
     pub(crate) fn expect(&self, shape: Shape) -> Result<()> {
         expect_shape("the switches of a pool", shape, self.shape)
+    }
+
+    pub(crate) fn reshape(&mut self, shape: Shape) -> Result<()> {
+        expect_room("switches", self.row.len(), shape)?;
+        self.shape = shape;
+        Ok(())
     }
 }
 

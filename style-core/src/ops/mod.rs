@@ -13,6 +13,7 @@ mod pool2d;
 mod relu;
 mod tv;
 mod vector;
+mod window;
 
 pub use conv2d::{Conv2d, Conv2dOps, Epilogue, Part, Rows};
 pub use gram::GramOps;
@@ -23,3 +24,4 @@ pub use pool2d::{Pool2d, Pool2dOps};
 pub use relu::{ReluOps, ReluRule};
 pub use tv::{Tv, TvOps};
 pub use vector::{AdamStep, VectorOps};
+pub use window::{WindowOps, expect_window};

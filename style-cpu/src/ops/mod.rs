@@ -9,6 +9,7 @@ mod pool2d;
 mod relu;
 mod tv;
 mod vector;
+mod window;
 
 pub use conv2d::{Convolution, Filter};
 

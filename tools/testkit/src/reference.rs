@@ -1,7 +1,7 @@
 //! A backend made of the oracle: slow, simple, and right to the last bit that `f32` holds.
 
 use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};
-use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps};
+use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps, WindowOps, expect_window};
 use style_core::{Acc, Error, ErrorKind, Pooling, Result, Shape, Storage, expect_shape};
 
 use crate::Array;
@@ -39,7 +39,23 @@ impl Tensor {
 #[derive(Clone, Debug)]
 pub struct Marks {
     shape: Shape,
+    capacity: usize,
     marks: Vec<u8>,
+}
+
+impl Marks {
+    fn new(what: &str, shape: Shape) -> Result<Self> {
+        Ok(Self { shape, capacity: shape.len(), marks: try_vec(what, shape.len(), 0)? })
+    }
+
+    fn reshape(&mut self, shape: Shape) -> Result<()> {
+        expect("a shape larger than its memory", shape.len() <= self.capacity)?;
+        self.shape = shape;
+        // Marks that no op makes.
+        self.marks.clear();
+        self.marks.resize(shape.len(), u8::MAX);
+        Ok(())
+    }
 }
 
 /// Filters of [`Reference`].
@@ -99,11 +115,19 @@ impl Storage for Reference {
     }
 
     fn gate(&self, shape: Shape) -> Result<Marks> {
-        Ok(Marks { shape, marks: try_vec("a gate", shape.len(), 0)? })
+        Marks::new("a gate", shape)
     }
 
     fn switches(&self, shape: Shape) -> Result<Marks> {
-        Ok(Marks { shape, marks: try_vec("switches", shape.len(), 0)? })
+        Marks::new("switches", shape)
+    }
+
+    fn reshape_gate(&self, gate: &mut Marks, shape: Shape) -> Result<()> {
+        gate.reshape(shape)
+    }
+
+    fn reshape_switches(&self, switches: &mut Marks, shape: Shape) -> Result<()> {
+        switches.reshape(shape)
     }
 
     fn scalars(&self, count: usize) -> Result<Vec<f64>> {
@@ -465,6 +489,32 @@ impl VectorOps for Reference {
         m.set(Acc::Store, &new_m);
         v.set(Acc::Store, &new_v);
         x.set(Acc::Store, &new_x);
+        Ok(())
+    }
+}
+
+impl WindowOps for Reference {
+    fn window(&self, x: &Tensor, at: [usize; 2], y: &mut Tensor) -> Result<()> {
+        expect_window(x.shape, at, y.shape)?;
+        y.set(Acc::Store, &oracle::window::fwd(&x.get(), at, y.shape));
+        Ok(())
+    }
+
+    fn window_bwd(&self, dy: &Tensor, at: [usize; 2], acc: Acc, dx: &mut Tensor) -> Result<()> {
+        expect_window(dx.shape, at, dy.shape)?;
+        let shape = dx.shape;
+        let put = |value: &Array| oracle::window::bwd(value, at, shape);
+        match acc {
+            Acc::Store => dx.set(acc, &put(&dy.get())),
+            // By hand, since what lies outside is not touched: zero added to -0.0 would be 0.0.
+            Acc::Add => {
+                let sum = put(&oracle::window::fwd(&dx.get(), at, dy.shape).zip(&dy.get(), |dx, dy| dx + dy));
+                let within = put(&Array::full(dy.shape, 1.0));
+                for (i, value) in dx.data.iter_mut().enumerate().filter(|&(i, _)| within.data[i] == 1.0) {
+                    *value = sum.data[i] as f32;
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -11,3 +11,4 @@ pub mod pool2d;
 pub mod relu;
 pub mod tv;
 pub mod vector;
+pub mod window;

@@ -3,6 +3,7 @@
 
 mod mutant;
 mod ops;
+mod window;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

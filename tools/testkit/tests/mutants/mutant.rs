@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use style_core::{Acc, Result, Shape, Storage};
+use style_core::{Acc, Error, ErrorKind, Result, Shape, Storage};
 use testkit::Reference;
 
 /// The backend that is spoilt.
@@ -22,6 +22,8 @@ pub(crate) enum Mistake {
     NotZeroed,
     UploadOfAnyLength,
     ReshapeOfAnySize,
+    ReshapeOfAnyMarks,
+    ReshapeKeepsMarks,
     ConvTransposed,
     ConvRotated,
     ConvBackwardNotRotated,
@@ -86,6 +88,13 @@ pub(crate) enum Mistake {
     CopyOfNothing,
     AdamUncorrected,
     AdamBetasSwapped,
+    WindowAtOrigin,
+    WindowPlaceTurned,
+    WindowOffByARow,
+    WindowAnywhere,
+    WindowRestKept,
+    WindowRestZeroed,
+    WindowRestAdded,
 }
 use Mistake::*;
 
@@ -134,6 +143,7 @@ pub(crate) struct Tensor {
 /// Gates and switches, with nothing hidden.
 pub(crate) struct Marks {
     pub(crate) shape: Shape,
+    pub(crate) capacity: usize,
     pub(crate) marks: Vec<u8>,
 }
 
@@ -197,11 +207,25 @@ impl Storage for Mutant {
 
     fn gate(&self, shape: Shape) -> Result<Marks> {
         R.gate(shape)?;
-        Ok(Marks { shape, marks: vec![0; shape.len()] })
+        Ok(Marks { shape, capacity: shape.len(), marks: vec![0; shape.len()] })
     }
 
     fn switches(&self, shape: Shape) -> Result<Marks> {
         self.gate(shape)
+    }
+
+    fn reshape_gate(&self, gate: &mut Marks, shape: Shape) -> Result<()> {
+        let most = if self.makes(ReshapeOfAnyMarks) { 1 << 20 } else { gate.capacity };
+        if shape.len() > most {
+            return Err(Error::new(ErrorKind::Shape, "a shape larger than its memory"));
+        }
+        gate.shape = if self.makes(ReshapeKeepsMarks) { gate.shape } else { shape };
+        gate.marks = vec![u8::MAX; shape.len()];
+        Ok(())
+    }
+
+    fn reshape_switches(&self, switches: &mut Marks, shape: Shape) -> Result<()> {
+        self.reshape_gate(switches, shape)
     }
 
     fn scalars(&self, count: usize) -> Result<Vec<f64>> {

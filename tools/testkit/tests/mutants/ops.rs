@@ -289,7 +289,7 @@ impl Pool2dOps for Mutant {
     fn pool2d_bwd(&self, op: &Pool2d, dy: &Tensor, switches: Option<&Marks>, acc: Acc, dx: &mut Tensor) -> Result<()> {
         expect_shape("dy", op.output(), self.shape(dy))?;
         expect_shape("dx", op.input(), self.shape(dx))?;
-        let none = Marks { shape: op.output(), marks: vec![0; op.output().len()] };
+        let none = self.switches(op.output())?;
         let switches = match (op.pooling, switches) {
             (Pooling::Max, None) if !self.makes(PoolNeedsNoSwitches) => {
                 return Err(Error::new(ErrorKind::Argument, "a max pool wants switches"));
