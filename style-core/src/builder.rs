@@ -7,6 +7,7 @@ use crate::init::{Init, Noise};
 use crate::objective::LayerWeight;
 use crate::ops::Tv;
 use crate::optim::Optimizer;
+use crate::reduce::{Alone, Reduce};
 use crate::statistics::{Gram, Statistic};
 use crate::targets::Targets;
 use crate::{Backend, Image, Mask, Network, Pooling, Style};
@@ -69,6 +70,10 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) seed: u64,
     pub(crate) optimizer: Optimizer,
     pub(crate) iterations: usize,
+    pub(crate) ema: Option<f64>,
+    pub(crate) memory_limit: Option<usize>,
+    pub(crate) tiles: Option<[usize; 2]>,
+    pub(crate) reduce: Arc<dyn Reduce>,
 }
 
 /// What the content weight multiplies.
@@ -105,6 +110,10 @@ impl<B: Backend> SessionBuilder<B> {
             seed: 0,
             optimizer: Optimizer::default(),
             iterations: 300,
+            ema: None,
+            memory_limit: None,
+            tiles: None,
+            reduce: Arc::new(Alone),
         }
     }
 
@@ -264,6 +273,41 @@ impl<B: Backend> SessionBuilder<B> {
     /// How many evaluations of loss and gradient [`Session::run`](crate::Session::run) makes. Default 300.
     pub fn iterations(mut self, iterations: usize) -> Self {
         self.iterations = iterations;
+        self
+    }
+
+    /// The most memory that the session may take, in bytes, the network's filters included: a picture that wants more is
+    /// evaluated tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and gradient
+    /// but for rounding. Default none; on a device that tells what is free, that.
+    ///
+    /// ```
+    /// # use style_core::{Backend, ErrorKind, Result, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) -> Result<()> {
+    /// match builder.memory_limit(2 << 30).plan() {
+    ///     Ok(plan) => println!("{} bytes in {:?} tiles, {:.1} times the work", plan.peak(), plan.tiles, plan.work),
+    ///     Err(e) => match e.kind() {
+    ///         ErrorKind::MemoryExceeded { width, height, .. } => println!("{width} x {height} would fit"),
+    ///         _ => return Err(e),
+    ///     },
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Into how many tiles the picture is cut at least: so many rows of so many columns, as far as it is large enough.
+    /// Default one of one; see [`memory_limit`](Self::memory_limit).
+    pub fn tiles(mut self, rows: usize, columns: usize) -> Self {
+        self.tiles = Some([rows, columns]);
+        self
+    }
+
+    /// Shares the tiles among processes, of which this is one; see [`Reduce`]. Default there is no other.
+    pub fn reduce(mut self, reduce: Arc<dyn Reduce>) -> Self {
+        self.reduce = reduce;
         self
     }
 }

@@ -1,4 +1,4 @@
-//! The network run forward and backward over one picture size, in as little memory as that takes.
+//! The network run forward and backward over pictures of a few sizes, in as little memory as that takes.
 //!
 //! Filters are frozen, so backward needs no activations but those at taps, whose loss gradients read them; of every
 //! other layer a gate (one bit an element) or switches (two) remain. All else passes through two scratch tensors.
@@ -7,6 +7,8 @@
 //! done band by band. Only a band of the first one's features and of their gradient exists at a time, and backward
 //! computes it again. So it is with the first two, whose maps are the largest by far and whose first takes little time:
 //! it has three channels to read; and with the second two where the picture is so large that memory is worth the time.
+
+use std::sync::Arc;
 
 use crate::ops::{Conv2d, Epilogue, Part, Pool2d, ReluRule, Rows};
 use crate::{Acc, Backend, Error, ErrorKind, Network, PlannedConvolution, Pooling, Result, Shape};
@@ -41,12 +43,12 @@ pub(crate) struct Tapped<'a, B: Backend> {
     /// Which of the caller's taps.
     pub(crate) tap: usize,
     pub(crate) features: &'a B::Tensor,
-    /// The rows of the tensor that are this band's own; others are there for its neighbours' sake.
-    pub(crate) rows: Rows,
+    /// The rows of the features that are this band's own.
+    pub(crate) band: Rows,
+    /// The rows that the tensor holds: these, and others for the band's neighbours' sake.
+    pub(crate) held: Rows,
     /// Shape of the whole features.
     pub(crate) whole: Shape,
-    pub(crate) first: bool,
-    pub(crate) last: bool,
 }
 
 /// Which layers, by their positions in the chain, may be tapped band by band.
@@ -169,12 +171,12 @@ impl ChainPlan {
                 self.buffers.len() - 1
             } else {
                 scratch = 1 - scratch;
-                self.reserve(scratch, output);
+                self.reserve(backend, scratch, output);
                 scratch
             };
         }
         if self.backward {
-            self.place_gradients();
+            self.place_gradients(backend);
         }
         for step in 0..self.steps.len() {
             let rows = self.banded(step).map(|b| b.rows);
@@ -195,14 +197,14 @@ impl ChainPlan {
     }
 
     /// Gradients ping-pong between the scratch tensors, from the last step on; a band's has a buffer of its own.
-    fn place_gradients(&mut self) {
+    fn place_gradients<B: Backend>(&mut self, backend: &B) {
         let mut scratch = 0;
         for i in (0..self.steps.len()).rev() {
             let output = self.steps[i].output;
             self.steps[i].gradient = match self.banded(i).filter(|b| b.step == i) {
                 None => {
                     scratch = 1 - scratch;
-                    self.reserve(scratch, output);
+                    self.reserve(backend, scratch, output);
                     scratch
                 }
                 Some(band) => {
@@ -213,8 +215,8 @@ impl ChainPlan {
         }
     }
 
-    fn reserve(&mut self, buffer: usize, shape: Shape) {
-        if shape.len() > self.buffers[buffer].len() {
+    fn reserve<B: Backend>(&mut self, backend: &B, buffer: usize, shape: Shape) {
+        if backend.features_bytes(shape) > backend.features_bytes(self.buffers[buffer]) {
             self.buffers[buffer] = shape;
         }
     }
@@ -224,15 +226,37 @@ impl ChainPlan {
         self.workspace
     }
 
-    /// Bytes that [`Chain::new`] allocates.
-    pub(crate) fn bytes<B: Backend>(&self, backend: &B) -> usize {
-        let buffers = self.buffers.iter().map(|&s| backend.features_bytes(s));
-        let memories = self.steps.iter().filter(|_| self.backward).map(|s| match s.op {
-            Op::Conv(op) | Op::ConvPool(op) => backend.gate_bytes(op.output()),
-            Op::Pool(Pool2d { pooling: Pooling::Max, .. }) => backend.switches_bytes(s.output),
-            Op::Pool(_) => 0,
-        });
+    /// Bytes that [`Chain::new`] allocates for plans of one network's layers.
+    pub(crate) fn bytes<B: Backend>(plans: &[Arc<Self>], backend: &B) -> usize {
+        let buffers = Self::largest_buffers(plans, backend).map(|s| backend.features_bytes(*s));
+        let memories = Self::largest_steps(plans, backend).map(|(plan, s)| s.memory_bytes(backend, plan.backward));
         buffers.chain(memories).fold(0, usize::saturating_add)
+    }
+
+    /// The largest first buffer of some plans, their largest second...
+    fn largest_buffers<'a, B: Backend>(plans: &'a [Arc<Self>], backend: &'a B) -> impl Iterator<Item = &'a Shape> {
+        let count = plans.iter().map(|p| p.buffers.len()).max().unwrap_or(0);
+        let size = |s: &&Shape| backend.features_bytes(**s);
+        (0..count).filter_map(move |i| plans.iter().filter_map(|p| p.buffers.get(i)).max_by_key(size))
+    }
+
+    /// Of the first steps of some plans the one that remembers most, of their second...
+    fn largest_steps<'a, B: Backend>(
+        plans: &'a [Arc<Self>],
+        backend: &'a B,
+    ) -> impl Iterator<Item = (&'a Self, &'a Step)> {
+        let count = plans.iter().map(|p| p.steps.len()).max().unwrap_or(0);
+        let size = |(plan, s): &(&Self, &Step)| s.memory_bytes(backend, plan.backward);
+        (0..count).filter_map(move |i| plans.iter().filter_map(|p| Some((&**p, p.steps.get(i)?))).max_by_key(size))
+    }
+
+    /// Multiplications and additions of all convolutions, one way.
+    pub(crate) fn flops(&self) -> f64 {
+        let flops = |s: &Step| match &s.op {
+            Op::Conv(op) | Op::ConvPool(op) => op.flops() as f64,
+            Op::Pool(_) => 0.0,
+        };
+        self.steps.iter().map(flops).sum()
     }
 
     /// How the convolutions are computed.
@@ -249,34 +273,67 @@ impl ChainPlan {
         self.steps.iter().filter_map(planned).collect()
     }
 
-    /// Shape of the features at a tap.
-    pub(crate) fn tap_shape(&self, tap: usize) -> Option<Shape> {
-        self.steps.iter().find(|s| s.tap == Some(tap)).map(|s| s.output)
+    /// Shape of the features at a tap, or of the most that a tensor holds of them.
+    pub(crate) fn tapped_shape(&self, tap: usize) -> Option<Shape> {
+        let i = self.steps.iter().position(|s| s.tap == Some(tap))?;
+        let output = self.steps[i].output;
+        Some(self.banded(i).map_or(output, |band| Shape { height: output.height.min(band.rows + 2), ..output }))
     }
 }
 
-/// A plan with its memory.
+impl Step {
+    /// Bytes of what backward remembers of it.
+    fn memory_bytes<B: Backend>(&self, backend: &B, backward: bool) -> usize {
+        match (&self.op, backward) {
+            (Op::Conv(op) | Op::ConvPool(op), true) => backend.gate_bytes(op.output()),
+            (Op::Pool(Pool2d { pooling: Pooling::Max, .. }), true) => backend.switches_bytes(self.output),
+            _ => 0,
+        }
+    }
+
+    fn memory<B: Backend>(&self, backend: &B, backward: bool) -> Result<Memory<B>> {
+        Ok(match (&self.op, backward) {
+            (Op::Conv(op) | Op::ConvPool(op), true) => Memory::Gate(backend.gate(op.output())?),
+            (Op::Pool(Pool2d { pooling: Pooling::Max, .. }), true) => Memory::Switches(backend.switches(self.output)?),
+            _ => Memory::Nothing,
+        })
+    }
+}
+
+/// Plans for pictures of several sizes with the memory that the largest take.
 pub(crate) struct Chain<B: Backend> {
-    plan: ChainPlan,
+    /// The one at work.
+    plan: Arc<ChainPlan>,
     buffers: Vec<B::Tensor>,
     memories: Vec<Memory<B>>,
 }
 
 impl<B: Backend> Chain<B> {
-    pub(crate) fn new(backend: &B, plan: ChainPlan) -> Result<Self> {
-        let buffers = plan.buffers.iter().map(|&s| backend.features(s)).collect::<Result<_>>()?;
-        let memories = plan
-            .steps
-            .iter()
-            .map(|s| match s.op {
-                Op::Conv(op) | Op::ConvPool(op) if plan.backward => Ok(Memory::Gate(backend.gate(op.output())?)),
-                Op::Pool(Pool2d { pooling: Pooling::Max, .. }) if plan.backward => {
-                    Ok(Memory::Switches(backend.switches(s.output)?))
-                }
-                _ => Ok(Memory::Nothing),
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self { plan, buffers, memories })
+    /// A chain for plans of the same layers, the first of them at work.
+    pub(crate) fn new(backend: &B, plans: &[Arc<ChainPlan>]) -> Result<Self> {
+        let plan = Arc::clone(plans.first().ok_or_else(mismatch)?);
+        if plans.iter().any(|p| p.steps.len() != plan.steps.len()) {
+            return Err(mismatch());
+        }
+        let buffers = ChainPlan::largest_buffers(plans, backend).map(|s| backend.features(*s));
+        let memories = ChainPlan::largest_steps(plans, backend).map(|(plan, s)| s.memory(backend, plan.backward));
+        let (buffers, memories) = (buffers.collect::<Result<_>>()?, memories.collect::<Result<_>>()?);
+        let mut chain = Self { plan: Arc::clone(&plan), buffers, memories };
+        chain.take(backend, &plan)?;
+        Ok(chain)
+    }
+
+    /// Works by another of the plans from now on.
+    pub(crate) fn take(&mut self, backend: &B, plan: &Arc<ChainPlan>) -> Result<()> {
+        for (memory, step) in self.memories.iter_mut().zip(&plan.steps) {
+            match (memory, &step.op) {
+                (Memory::Gate(gate), Op::Conv(op) | Op::ConvPool(op)) => backend.reshape_gate(gate, op.output())?,
+                (Memory::Switches(switches), Op::Pool(_)) => backend.reshape_switches(switches, step.output)?,
+                _ => {}
+            }
+        }
+        self.plan = Arc::clone(plan);
+        Ok(())
     }
 
     /// Feeds `image` through the network; `at_tap(tapped, workspace)` is called as each tap, or band of a tap, is reached.
@@ -495,15 +552,13 @@ impl<B: Backend> Memory<B> {
 }
 
 impl<'a, B: Backend> Tapped<'a, B> {
-    fn whole(tap: usize, features: &'a B::Tensor, shape: Shape) -> Self {
-        Self { tap, features, rows: Rows::all(shape), whole: shape, first: true, last: true }
+    fn whole(tap: usize, features: &'a B::Tensor, whole: Shape) -> Self {
+        Self { tap, features, band: Rows::all(whole), held: Rows::all(whole), whole }
     }
 
     /// A band and a row on each side of it.
     fn band(tap: usize, features: &'a B::Tensor, whole: Shape, band: Rows) -> Self {
-        let start = band.start - band.widened(1, whole.height).start;
-        let rows = Rows { start, end: start + band.len() };
-        Self { tap, features, rows, whole, first: band.start == 0, last: band.end == whole.height }
+        Self { tap, features, band, held: band.widened(1, whole.height), whole }
     }
 }
 

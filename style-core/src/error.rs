@@ -19,6 +19,15 @@ pub enum ErrorKind {
     Unavailable,
     /// Memory could not be had.
     OutOfMemory,
+    /// A session does not fit into the memory that it may take, into however many tiles it is cut.
+    MemoryExceeded {
+        /// Bytes that it takes at least.
+        needed: usize,
+        /// Width of the largest picture of these proportions that fits; zero if none does.
+        width: usize,
+        /// And its height.
+        height: usize,
+    },
     /// The device stopped working while it was in use.
     DeviceLost,
     /// A weight file is damaged, incomplete, or of another network.
@@ -39,6 +48,7 @@ impl fmt::Display for ErrorKind {
             Self::Unsupported => "unsupported",
             Self::Unavailable => "unavailable",
             Self::OutOfMemory => "out of memory",
+            Self::MemoryExceeded { .. } => "memory exceeded",
             Self::DeviceLost => "device lost",
             Self::Weights => "weights",
             Self::Image => "image",

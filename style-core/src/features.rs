@@ -1,5 +1,7 @@
 //! What a network sees in a picture.
 
+use std::sync::Arc;
+
 use crate::chain::{Chain, ChainPlan};
 use crate::{Backend, Image, Network, Pooling, Result, Shape};
 
@@ -26,7 +28,7 @@ impl<B: Backend> Network<B> {
         let backend = self.backend();
         let plan = ChainPlan::new(self, image.shape(), &taps, pooling, false, None)?;
         let mut workspace = backend.workspace(plan.workspace())?;
-        let mut chain = Chain::new(backend, plan)?;
+        let mut chain = Chain::new(backend, &[Arc::new(plan)])?;
         let mut features = vec![];
         chain.forward(self, &self.upload(image)?, &mut workspace, |tapped, _| {
             let shape = tapped.whole;

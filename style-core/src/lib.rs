@@ -7,6 +7,7 @@
 //! A [`Model`] (data) becomes a [`Network`] (on a [`Backend`]), on which a [`Session`] repaints an [`Image`].
 
 mod backend;
+mod build;
 mod builder;
 mod chain;
 mod check;
@@ -15,19 +16,24 @@ mod features;
 mod image;
 mod init;
 mod mask;
+mod measure;
 mod model;
 mod network;
 mod objective;
 mod observer;
 pub mod ops;
 mod optim;
+mod passes;
 mod plan;
+mod planning;
 pub mod preset;
 mod probe;
+mod reduce;
 mod session;
 pub mod statistics;
 mod style;
 mod targets;
+mod tiles;
 
 pub use backend::{Acc, Backend, Shape, Storage, expect_shape};
 pub use builder::SessionBuilder;
@@ -44,6 +50,7 @@ pub use optim::{AdamOptions, LbfgsOptions, Optimizer};
 pub use plan::{Plan, PlannedConvolution};
 pub use preset::Preset;
 pub use probe::{Neuron, Probe, Response};
+pub use reduce::Reduce;
 pub use session::{Progress, Session};
 pub use style::Style;
 pub use targets::Targets;

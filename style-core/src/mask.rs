@@ -1,5 +1,6 @@
 //! Where in a picture something counts.
 
+use crate::tiles::Window;
 use crate::{Backend, Error, ErrorKind, Result, Shape};
 
 /// How much each part of a picture counts: a map of values from 0 (not at all) to 1, with soft edges if you like.
@@ -115,29 +116,44 @@ fn transposed(map: &[f64], width: usize) -> Vec<f64> {
     (0..width).flat_map(|c| map.iter().skip(c).step_by(width).copied()).collect()
 }
 
-/// A mask at a layer, on the device.
+/// A mask at a layer, on the device, or as much of it as a tile sees.
 pub struct Guide<B: Backend> {
-    /// `t^2 / sum t^2`, which sums to 1: `[1, 1, H, W]`.
+    /// `t^2 / sum t^2`, which sums to 1: `[1, 1, H, W]`. Zeros in a tile that the mask leaves out.
     pub weights: B::Tensor,
     /// The root of the weights.
     pub root: B::Tensor,
     /// The share of the picture that counts: the mean of `t^2`.
     pub area: f64,
+    /// The share of `sum t^2` that is the tile's.
+    pub(crate) share: f64,
 }
 
 impl<B: Backend> Guide<B> {
-    /// `mask` spread over a picture of `image`'s size, at a layer behind so many pools.
-    pub(crate) fn new(backend: &B, mask: &Mask, image: Shape, pools: usize, layer: &str) -> Result<Self> {
+    /// `mask` spread over a picture of `image`'s size, at a layer behind so many pools; the part of each of these tiles.
+    pub(crate) fn new(
+        backend: &B,
+        mask: &Mask,
+        image: Shape,
+        pools: usize,
+        layer: &str,
+        tiles: impl Iterator<Item = Window>,
+    ) -> Result<Vec<Self>> {
         let (shape, t) = mask.at(image.width, image.height, pools);
-        let sum: f64 = t.iter().map(|t| t * t).sum();
-        if !sum.is_normal() {
+        let all: f64 = t.iter().map(|t| t * t).sum();
+        if !all.is_normal() {
             let message =
                 format!("a mask is as good as zero everywhere at {layer}: make its region larger or brighter");
             return Err(Error::new(ErrorKind::Argument, message));
         }
-        let root = map(backend, shape, t.iter().map(|t| t / sum.sqrt()))?;
-        let weights = map(backend, shape, t.iter().map(|t| t * t / sum))?;
-        Ok(Self { weights, root, area: sum / t.len() as f64 })
+        let guide = |window: Window| {
+            let t = within(&t, shape, window);
+            let sum: f64 = t.iter().map(|t| t * t).sum();
+            let [sum, share] = if sum.is_normal() { [sum, sum / all] } else { [f64::INFINITY, 0.0] };
+            let root = map(backend, window.shape(1), t.iter().map(|t| t / sum.sqrt()))?;
+            let weights = map(backend, window.shape(1), t.iter().map(|t| t * t / sum))?;
+            Ok(Self { weights, root, area: all / shape.len() as f64, share })
+        };
+        tiles.map(guide).collect()
     }
 }
 
@@ -146,19 +162,31 @@ pub(crate) struct ContentGuide<B: Backend> {
     pub(crate) weights: B::Tensor,
     /// The root of the weights.
     pub(crate) root: B::Tensor,
-    /// `root P`.
-    pub(crate) target: B::Tensor,
 }
 
 impl<B: Backend> ContentGuide<B> {
-    pub(crate) fn new(backend: &B, mask: &Mask, image: Shape, pools: usize, features: &B::Tensor) -> Result<Self> {
+    /// As of [`Guide::new`].
+    pub(crate) fn new(
+        backend: &B,
+        mask: &Mask,
+        image: Shape,
+        pools: usize,
+        tiles: impl Iterator<Item = Window>,
+    ) -> Result<Vec<Self>> {
         let (shape, m) = mask.at(image.width, image.height, pools);
-        let root = map(backend, shape, m.iter().map(|m| m.sqrt()))?;
-        let weights = map(backend, shape, m.iter().copied())?;
-        let mut target = backend.tensor(backend.shape(features))?;
-        backend.guide(features, &root, 1.0, crate::Acc::Store, &mut target)?;
-        Ok(Self { weights, root, target })
+        let guide = |window: Window| {
+            let m = within(&m, shape, window);
+            let root = map(backend, window.shape(1), m.iter().map(|m| m.sqrt()))?;
+            Ok(Self { weights: map(backend, window.shape(1), m.iter().copied())?, root })
+        };
+        tiles.map(guide).collect()
     }
+}
+
+/// The values of a map in a window.
+fn within(values: &[f64], shape: Shape, window: Window) -> Vec<f64> {
+    let row = |r: usize| &values[r * shape.width..][window.columns.start..window.columns.end];
+    (window.rows.start..window.rows.end).flat_map(row).copied().collect()
 }
 
 fn map<B: Backend>(backend: &B, shape: Shape, values: impl Iterator<Item = f64>) -> Result<B::Tensor> {

@@ -16,13 +16,18 @@
 //! style acts and not how strongly; a content mask `m` makes the content loss `1/2 sum m (F - P)^2`.
 //!
 //! Adjoint: `dF = content_weight w_l (F - P)`, and `dF = style_weight w_l / (N^2 M) (G/M - A/M_s) F`.
+//!
+//! A picture of several [tiles](crate::tiles) is passed over twice: forward for the sums that the statistics are, then
+//! forward and backward, for with those known a tile's gradient needs nothing of the others.
 
 use std::sync::Arc;
 
-use crate::chain::{Chain, Tapped};
-use crate::mask::{ContentGuide, Guide};
-use crate::ops::{ReluRule, Tv};
-use crate::statistics::{Scratch, Site, Statistic};
+use crate::mask::ContentGuide;
+use crate::measure::Measure;
+use crate::ops::Tv;
+use crate::passes::Passes;
+use crate::reduce::{Reduce, share};
+use crate::tiles::Window;
 use crate::{Acc, Backend, Network, Result, Shape};
 
 /// One layer's part in a loss.
@@ -90,56 +95,60 @@ pub(crate) struct Weights {
 pub(crate) struct ContentTerm<B: Backend> {
     pub(crate) layer: LayerWeight,
     pub(crate) tap: usize,
+    /// Of the whole picture.
     pub(crate) target: Arc<B::Tensor>,
-    pub(crate) guide: Option<ContentGuide<B>>,
+    /// Of each tile, if not all positions count equally.
+    pub(crate) guides: Vec<ContentGuide<B>>,
 }
 
 /// A style at a layer: the values of a statistic are held to `targets`.
 pub(crate) struct StyleTerm<B: Backend> {
     /// Which of the style layers.
     pub(crate) layer: usize,
-    pub(crate) tap: usize,
-    pub(crate) statistic: Arc<dyn Statistic<B>>,
-    /// The statistic's factor `c` at this layer.
-    pub(crate) scale: f64,
-    /// Where the style applies, if not everywhere.
-    pub(crate) guide: Option<Guide<B>>,
-    /// Factor of its loss beside the layer's weight.
-    pub(crate) share: f64,
     /// Of the image, from the forward pass.
-    pub(crate) values: Vec<B::Tensor>,
+    pub(crate) measure: Measure<B>,
     /// Of a style picture, or the mean of several.
     pub(crate) targets: Arc<Vec<B::Tensor>>,
-    /// Shapes of the values, and of the scratch tensors that the statistic wants.
-    pub(crate) value_shapes: Vec<Shape>,
-    pub(crate) scratch_shapes: Vec<Shape>,
-}
-
-impl<B: Backend> StyleTerm<B> {
-    fn site<'a>(backend: &'a B, at: &Tapped<'a, B>, guide: Option<&'a Guide<B>>) -> Site<'a, B> {
-        let acc = if at.first { Acc::Store } else { Acc::Add };
-        Site { backend, features: at.features, whole: at.whole, rows: at.rows, acc, guide }
-    }
+    /// Shapes of the values that the loss compares.
+    pub(crate) compared: Vec<Shape>,
+    /// The statistic's factor `c` at this layer.
+    pub(crate) scale: f64,
+    /// Factor of its loss beside the layer's weight.
+    pub(crate) share: f64,
 }
 
 /// Losses and image gradient for one picture size.
 pub(crate) struct Objective<B: Backend> {
-    pub(crate) chain: Chain<B>,
+    pub(crate) passes: Passes<B>,
     pub(crate) content: Vec<ContentTerm<B>>,
     pub(crate) style_layers: Vec<LayerWeight>,
     pub(crate) style: Vec<StyleTerm<B>>,
     pub(crate) weights: Weights,
-    /// Scratch of the term at work.
-    pub(crate) scratch: Vec<B::Tensor>,
-    /// Gradients of the values of the style term at work.
-    pub(crate) dvalues: Vec<B::Tensor>,
+    pub(crate) rooms: Rooms<B>,
     /// The half squared distances of all terms, and the total variation: on the device and read back.
     pub(crate) scalars: B::Scalars,
     pub(crate) distances: Vec<f64>,
     pub(crate) workspace: B::Workspace,
     /// Of [`enqueue`](Self::enqueue).
     pub(crate) recording: B::Recording,
+    /// Who else evaluates tiles of this picture.
+    pub(crate) reduce: Arc<dyn Reduce>,
+    /// The gradient on its way to the others, where there are any.
+    pub(crate) exchanged: Vec<f32>,
 }
+
+/// Memory that the terms use in turns.
+pub(crate) struct Rooms<B: Backend> {
+    /// Scratch of the term at work.
+    pub(crate) scratch: Vec<B::Tensor>,
+    /// Gradients of the values of the style term at work.
+    pub(crate) dvalues: Vec<B::Tensor>,
+    /// A tile's own features, content target and gradient of the features, where there are several tiles.
+    pub(crate) own: Option<[B::Tensor; OWN]>,
+}
+
+/// Tensors of a tile's own features in [`Rooms`].
+pub(crate) const OWN: usize = 3;
 
 impl<B: Backend> Objective<B> {
     /// Losses at `image`, and their gradient. `losses` are of these layers: from [`no_losses`](Self::no_losses).
@@ -151,89 +160,157 @@ impl<B: Backend> Objective<B> {
         losses: &mut Losses,
     ) -> Result<()> {
         let backend = network.backend();
-        let mut recording = std::mem::take(&mut self.recording);
-        let enqueued =
-            backend.repeat(&mut recording, image, gradient, |image, gradient| self.enqueue(network, image, gradient));
-        self.recording = recording;
-        enqueued?;
+        if self.passes.plan.is_whole() && self.reduce.processes() == 1 {
+            let mut recording = std::mem::take(&mut self.recording);
+            let enqueued = backend
+                .repeat(&mut recording, image, gradient, |image, gradient| self.enqueue(network, image, gradient));
+            self.recording = recording;
+            enqueued?;
+        } else {
+            self.in_tiles(network, image, gradient)?;
+        }
         backend.read_scalars(&self.scalars, &mut self.distances)?;
+        let content = self.content_slots();
+        self.reduce.sum(&mut self.distances[..content])?;
         self.add_up(losses);
         Ok(())
     }
 
-    /// Everything that the device does in an evaluation.
+    /// Everything that the device does in an evaluation of a picture that is one tile.
     fn enqueue(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
-        let Self { chain, content, style_layers, style, weights, scratch, dvalues, scalars, workspace, .. } = self;
-        let backend = network.backend();
+        self.forward(network, image, 0, true)?;
+        self.compare(network.backend())?;
+        self.backward(network, image, gradient)?;
+        self.tv(network.backend(), image, gradient)
+    }
 
-        chain.forward(network, image, workspace, |tapped, workspace| {
-            let &Tapped { tap, features, last, .. } = tapped;
+    /// The same for several tiles, or for those of them that are this process's.
+    fn in_tiles(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
+        let backend = network.backend();
+        let tiles = share(&*self.reduce, self.passes.plan.tiles.len());
+        let styled = !self.style.is_empty();
+        if styled {
+            self.style.iter_mut().for_each(|term| term.measure.clear());
+            for tile in tiles.clone() {
+                self.forward(network, image, tile, true)?;
+                self.style.iter_mut().try_for_each(|term| term.measure.add(backend, tile))?;
+            }
+            self.style.iter_mut().try_for_each(|term| term.measure.finish(backend, &*self.reduce))?;
+            self.compare(backend)?;
+        }
+        backend.combine(&[], gradient)?;
+        for tile in tiles.clone().rev() {
+            // The last tile is still there from the first pass.
+            if !styled || tile + 1 != tiles.end {
+                self.forward(network, image, tile, false)?;
+            }
+            self.backward(network, image, gradient)?;
+        }
+        if self.reduce.processes() > 1 {
+            backend.download(gradient, &mut self.exchanged)?;
+            self.reduce.sum_gradient(&mut self.exchanged)?;
+            backend.upload(&self.exchanged, gradient)?;
+        }
+        self.tv(backend, image, gradient)
+    }
+
+    /// A tile's content distances and, if they are wanted, its values of the style terms.
+    fn forward(&mut self, network: &Network<B>, image: &B::Tensor, tile: usize, styled: bool) -> Result<()> {
+        let Self { passes, content, style, rooms, scalars, workspace, .. } = self;
+        let Rooms { scratch, own, .. } = rooms;
+        let backend = network.backend();
+        let first = tile * content.len();
+        passes.forward(network, image, tile, workspace, |seen, workspace| {
+            let tap = seen.tap;
+            let [room, mut target_room, _] = rooms_of(own);
+            let features = own_part(backend, seen.features, seen.window.map(|w| w.here), room)?;
             for (slot, term) in content.iter().enumerate().filter(|(_, t)| t.tap == tap) {
-                let Some(guide) = &term.guide else {
-                    backend.half_squared_distance(features, &term.target, scalars, slot)?;
+                let room = target_room.as_deref_mut();
+                let target = own_part(backend, &term.target, seen.window.map(|w| w.whole), room)?;
+                let Some(guide) = term.guides.get(tile) else {
+                    backend.half_squared_distance(features, target, scalars, first + slot)?;
                     continue;
                 };
-                let masked = &mut shaped(backend, scratch, &[backend.shape(features)])?[0];
-                backend.guide(features, &guide.root, 1.0, Acc::Store, masked)?;
-                backend.half_squared_distance(masked, &guide.target, scalars, slot)?;
+                let [f, p] = shaped(backend, scratch, &[seen.own; 2])? else { continue };
+                backend.guide(features, &guide.root, 1.0, Acc::Store, f)?;
+                backend.guide(target, &guide.root, 1.0, Acc::Store, p)?;
+                backend.half_squared_distance(f, p, scalars, first + slot)?;
             }
-            let mut slot = content.len();
-            for term in style.iter_mut() {
-                if term.tap == tap {
-                    let tensors = shaped(backend, scratch, &term.scratch_shapes)?;
-                    let site = StyleTerm::site(backend, tapped, term.guide.as_ref());
-                    term.statistic.forward(&site, &mut term.values, Scratch { tensors, workspace })?;
-                    for (i, (value, target)) in term.values.iter().zip(&*term.targets).enumerate().filter(|_| last) {
-                        backend.half_squared_distance(value, target, scalars, slot + i)?;
-                    }
-                }
-                slot += term.values.len();
+            let mut measures = style.iter_mut().map(|t| &mut t.measure).filter(|m| styled && m.tap == tap);
+            measures.try_for_each(|m| m.forward(backend, seen, features, scratch, workspace))
+        })
+    }
+
+    /// The distances of the style terms' values from their targets.
+    fn compare(&mut self, backend: &B) -> Result<()> {
+        let mut slot = self.content_slots();
+        for term in &self.style {
+            for (value, target) in term.compared() {
+                backend.half_squared_distance(value, target, &mut self.scalars, slot)?;
+                slot += 1;
             }
-            Ok(())
-        })?;
-
-        chain.backward(
-            network,
-            ReluRule::Gradient,
-            image,
-            gradient,
-            workspace,
-            |tapped, mut acc, dfeatures, workspace| {
-                let &Tapped { tap, features, .. } = tapped;
-                for term in content.iter().filter(|t| t.tap == tap) {
-                    let scale = (weights.content * term.layer.weight) as f32;
-                    match &term.guide {
-                        None => backend.half_squared_distance_bwd(features, &term.target, scale, acc, dfeatures)?,
-                        Some(guide) => {
-                            backend.guide(features, &guide.weights, scale, acc, dfeatures)?;
-                            backend.guide(&guide.target, &guide.root, -scale, Acc::Add, dfeatures)?;
-                        }
-                    }
-                    acc = Acc::Add;
-                }
-                for term in style.iter().filter(|t| t.tap == tap) {
-                    let weight = weights.style * style_layers[term.layer].weight * term.share;
-                    let scale = (weight * term.scale) as f32;
-                    let dvalues = shaped(backend, dvalues, &term.value_shapes)?;
-                    for ((value, target), dvalue) in term.values.iter().zip(&*term.targets).zip(&mut *dvalues) {
-                        backend.half_squared_distance_bwd(value, target, scale, Acc::Store, dvalue)?;
-                    }
-                    let tensors = shaped(backend, scratch, &term.scratch_shapes)?;
-                    let site = StyleTerm::site(backend, tapped, term.guide.as_ref());
-                    let scratch = Scratch { tensors, workspace };
-                    term.statistic.backward(&site, &term.values, dvalues, acc, dfeatures, scratch)?;
-                    acc = Acc::Add;
-                }
-                Ok(())
-            },
-        )?;
-
-        let tv_slot = content.len() + style.iter().map(|t| t.values.len()).sum::<usize>();
-        backend.tv(weights.tv_kind, image, scalars, tv_slot)?;
-        if weights.tv > 0.0 {
-            backend.tv_bwd(weights.tv_kind, image, weights.tv as f32, Acc::Add, gradient)?;
         }
         Ok(())
+    }
+
+    /// The gradient of content and style in the tile that was fed forward last.
+    fn backward(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
+        let Self { passes, content, style_layers, style, weights, rooms, workspace, .. } = self;
+        let Rooms { scratch, dvalues, own } = rooms;
+        let backend = network.backend();
+        passes.backward(network, image, gradient, workspace, |seen, acc, dfeatures, workspace| {
+            let (tap, tile) = (seen.tap, seen.tile);
+            let [room, mut target_room, mut own_gradient] = rooms_of(own);
+            let features = own_part(backend, seen.features, seen.window.map(|w| w.here), room)?;
+            let (to, mut to_acc) = match own_gradient.as_deref_mut() {
+                None => (&mut *dfeatures, acc),
+                Some(own) => {
+                    backend.reshape(own, backend.shape(features))?;
+                    (own, Acc::Store)
+                }
+            };
+            for term in content.iter().filter(|t| t.tap == tap) {
+                let room = target_room.as_deref_mut();
+                let target = own_part(backend, &term.target, seen.window.map(|w| w.whole), room)?;
+                let scale = (weights.content * term.layer.weight) as f32;
+                match term.guides.get(tile) {
+                    None => backend.half_squared_distance_bwd(features, target, scale, to_acc, to)?,
+                    Some(guide) => {
+                        backend.guide(features, &guide.weights, scale, to_acc, to)?;
+                        backend.guide(target, &guide.weights, -scale, Acc::Add, to)?;
+                    }
+                }
+                to_acc = Acc::Add;
+            }
+            for term in style.iter().filter(|t| t.measure.tap == tap) {
+                let weight = weights.style * style_layers[term.layer].weight * term.share;
+                let scale = (weight * term.scale * term.measure.shares[tile]) as f32;
+                let dvalues = shaped(backend, dvalues, &term.compared)?;
+                for ((value, target), dvalue) in term.compared().zip(&mut *dvalues) {
+                    backend.half_squared_distance_bwd(value, target, scale, Acc::Store, dvalue)?;
+                }
+                term.measure.backward(backend, seen, features, dvalues, to_acc, to, scratch, workspace)?;
+                to_acc = Acc::Add;
+            }
+            match (own_gradient, seen.window) {
+                (Some(own), Some(window)) => backend.window_bwd(own, window.here.at(), acc, dfeatures),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn tv(&mut self, backend: &B, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
+        let Weights { tv, tv_kind, .. } = self.weights;
+        backend.tv(tv_kind, image, &mut self.scalars, self.distances.len() - 1)?;
+        if tv > 0.0 {
+            backend.tv_bwd(tv_kind, image, tv as f32, Acc::Add, gradient)?;
+        }
+        Ok(())
+    }
+
+    /// Scalars that are distances of content features: each term's in each tile.
+    fn content_slots(&self) -> usize {
+        self.content.len() * self.passes.plan.tiles.len()
     }
 
     /// The losses of these layers, to be set by [`evaluate`](Self::evaluate).
@@ -248,14 +325,16 @@ impl<B: Backend> Objective<B> {
 
     /// Losses from the half squared distances of all terms, and the total variation.
     fn add_up(&self, losses: &mut Losses) {
-        let (content, rest) = self.distances.split_at(self.content.len());
-        losses.content_layers.iter_mut().zip(content).for_each(|(layer, &distance)| layer.loss = distance);
-        losses.content = self.content.iter().zip(content).map(|(t, v)| t.layer.weight * v).sum();
+        let (content, rest) = self.distances.split_at(self.content_slots());
+        for (i, layer) in losses.content_layers.iter_mut().enumerate() {
+            layer.loss = content.iter().skip(i).step_by(self.content.len()).sum();
+        }
+        losses.content = self.content.iter().zip(&losses.content_layers).map(|(t, l)| t.layer.weight * l.loss).sum();
 
         losses.style_layers.iter_mut().for_each(|layer| layer.loss = 0.0);
         let mut rest = rest.iter();
         for term in &self.style {
-            let distance: f64 = rest.by_ref().take(term.values.len()).sum();
+            let distance: f64 = rest.by_ref().take(term.compared.len()).sum();
             losses.style_layers[term.layer].loss += term.share * term.scale * distance;
         }
         losses.style = self.style_layers.iter().zip(&losses.style_layers).map(|(l, e)| l.weight * e.loss).sum();
@@ -264,6 +343,30 @@ impl<B: Backend> Objective<B> {
         let w = &self.weights;
         losses.total = w.content * losses.content + w.style * losses.style + w.tv * losses.tv;
     }
+}
+
+impl<B: Backend> StyleTerm<B> {
+    /// The values that the loss compares, with what they are held to.
+    fn compared(&self) -> impl Iterator<Item = (&B::Tensor, &B::Tensor)> {
+        self.measure.values.iter().zip(&*self.targets).take(self.compared.len())
+    }
+}
+
+/// A window of a map in a tensor by itself; the map, where there is none.
+pub(crate) fn own_part<'a, B: Backend>(
+    backend: &B,
+    map: &'a B::Tensor,
+    window: Option<Window>,
+    room: Option<&'a mut B::Tensor>,
+) -> Result<&'a B::Tensor> {
+    let (Some(window), Some(room)) = (window, room) else { return Ok(map) };
+    backend.reshape(room, window.shape(backend.shape(map).channels))?;
+    backend.window(map, window.at(), room)?;
+    Ok(room)
+}
+
+fn rooms_of<T>(own: &mut Option<[T; OWN]>) -> [Option<&mut T>; OWN] {
+    own.as_mut().map_or([None, None, None], |own| own.each_mut().map(Some))
 }
 
 /// The first of `tensors`, with these shapes.

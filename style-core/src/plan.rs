@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use crate::{Error, ErrorKind, Result, Shape};
-
 /// Bytes that a session takes on its device, and how its convolutions are computed, from shapes alone; see
 /// [`crate::SessionBuilder::plan`].
 ///
-/// Host memory beside it is a few copies of the pictures. `to_string()` makes a table of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `to_string()` makes a table of it.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
     /// The network's packed filters, shared by all sessions on it.
@@ -23,6 +21,12 @@ pub struct Plan {
     pub workspace: usize,
     /// The image, its gradient and the optimiser's vectors.
     pub optimizer: usize,
+    /// The result on the host.
+    pub pictures: usize,
+    /// Into how many rows of how many tiles the picture is cut.
+    pub tiles: [usize; 2],
+    /// How many times the operations of an evaluation without tiles one takes: 1 without tiles.
+    pub work: f64,
     /// The convolutions of an iteration.
     pub convolutions: Vec<PlannedConvolution>,
 }
@@ -44,32 +48,8 @@ impl Plan {
     #[must_use]
     pub fn peak(&self) -> usize {
         let iterating = [self.activations, self.workspace, self.optimizer].into_iter().fold(0, usize::saturating_add);
-        self.filters.saturating_add(self.targets).saturating_add(iterating.max(self.style_pass))
-    }
-}
-
-impl Plan {
-    /// That what a session of a picture of `shape` takes beside the network fits into so many bytes. Nearly all of it grows
-    /// with the picture's area.
-    pub(crate) fn expect_to_fit(&self, free: usize, shape: Shape) -> Result<()> {
-        let wanted = self.peak().saturating_sub(self.filters);
-        if wanted <= free {
-            return Ok(());
-        }
-        // What does not grow with the picture is a small part, and so is a twentieth.
-        let side = 0.95 * (free as f64 / wanted as f64).sqrt();
-        let fits = |extent: usize| (extent as f64 * side) as usize;
-        let (width, height) = (fits(shape.width), fits(shape.height));
-        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let message = format!(
-            "a session of {} x {} pixels wants {} MiB, and {} MiB of the device's memory are free; one of {width} x {height} \
-             would fit, if its style pictures are no larger",
-            shape.width,
-            shape.height,
-            mib(wanted),
-            free >> 20,
-        );
-        Err(Error::new(ErrorKind::OutOfMemory, message))
+        let always = [self.filters, self.targets, self.pictures].into_iter().fold(0, usize::saturating_add);
+        always.saturating_add(iterating.max(self.style_pass))
     }
 }
 
@@ -82,10 +62,15 @@ impl fmt::Display for Plan {
             ("activations", self.activations),
             ("workspace", self.workspace),
             ("optimizer", self.optimizer),
+            ("pictures", self.pictures),
             ("peak", self.peak()),
         ];
         for (name, bytes) in parts {
             writeln!(f, "{name:<12}{:>10.1} MiB", bytes as f64 / f64::from(1 << 20))?;
+        }
+        let [rows, columns] = self.tiles;
+        if rows * columns > 1 {
+            writeln!(f, "{:<12}{rows} x {columns}, {:.2} times the work of one", "tiles", self.work)?;
         }
         for conv in &self.convolutions {
             let pool = if conv.pool_taken_in { ", with the pool behind it" } else { "" };

@@ -72,7 +72,7 @@ impl<B: Backend> Probe<B> {
         let position = network.position(layer)?;
         let plan = ChainPlan::new(&network, image.shape(), &[position], pooling, true, None)?;
         let mut workspace = backend.workspace(plan.workspace())?;
-        let mut chain = Chain::new(backend, plan)?;
+        let mut chain = Chain::new(backend, &[Arc::new(plan)])?;
         let mut features = Features { layer: layer.to_owned(), shape: Shape::new(0, 0, 0), values: vec![] };
         let uploaded = network.upload(image)?;
         chain.forward(&network, &uploaded, &mut workspace, |tapped, _| {

@@ -1,12 +1,19 @@
 //! What a session's image is held to, which several sessions may share.
 
 use std::fmt;
+use std::iter::repeat;
 use std::sync::Arc;
 
-use crate::chain::{Chain, ChainPlan, Tapped};
+use crate::check::{bad, sorted};
 use crate::mask::Guide;
-use crate::statistics::{Scratch, Site, Statistic};
-use crate::{Acc, Backend, Image, Mask, Network, Pooling, Result, Shape};
+use crate::measure::Measure;
+use crate::objective::{LayerWeight, largest, own_part};
+use crate::passes::{Passes, PassesPlan, Seen};
+use crate::planning::{Layout, WHOLE};
+use crate::reduce::Alone;
+use crate::statistics::Statistic;
+use crate::tiles::Grid;
+use crate::{Acc, Backend, Image, Mask, Network, Pooling, Result, SessionBuilder, Style};
 
 /// The features of a content picture and the statistics of style pictures, computed once by
 /// [`SessionBuilder::targets`](crate::SessionBuilder::targets): given to further sessions on the same network, with
@@ -62,17 +69,127 @@ impl<B: Backend> fmt::Debug for Targets<B> {
     }
 }
 
-/// One forward pass that keeps nothing but what `at_tap` takes.
-pub(crate) fn look<B: Backend>(
+impl<B: Backend> SessionBuilder<B> {
+    /// Computes the targets of the pictures given, for sessions with other settings: see
+    /// [`with_targets`](SessionBuilder::with_targets).
+    ///
+    /// # Errors
+    /// As [`build`](SessionBuilder::build).
+    pub fn targets(&self) -> Result<Arc<Targets<B>>> {
+        if self.content.is_none() && self.styles.is_empty() {
+            return Err(bad("targets are of pictures: give a content or a style picture"));
+        }
+        self.check_layers()?;
+        self.compute_targets(None).map(Arc::new)
+    }
+
+    /// The targets of the pictures given, in passes that are cut as the layout says.
+    pub(crate) fn compute_targets(&self, layout: Option<&Layout>) -> Result<Targets<B>> {
+        let network = Arc::clone(&self.network);
+        let content = self.content.clone().filter(|_| !self.content_layers.is_empty());
+        let content =
+            content.map(|image| self.content_targets(image, layout.map_or(WHOLE, |l| l.content))).transpose()?;
+        let styled = !self.styles.is_empty() && !self.style_layers.is_empty();
+        let style = styled.then(|| self.style_targets(layout.map_or(&[], |l| &l.styles))).transpose()?;
+        Ok(Targets { network, pooling: self.pooling, content, style })
+    }
+
+    fn content_targets(&self, image: Image, grid: Grid) -> Result<ContentTargets<B>> {
+        let positions = self.positions(&self.content_layers)?;
+        let taps = sorted(positions.clone());
+        let features = features(&self.network, &image, self.content_passes(image.shape(), grid)?, taps.len())?;
+        let layer = |(l, p): (&LayerWeight, &usize)| {
+            let at = taps.iter().position(|t| t == p)?;
+            Some((l.layer.clone(), Arc::clone(features.get(at)?)))
+        };
+        let layers = self.content_layers.iter().zip(&positions).filter_map(layer).collect();
+        Ok(ContentTargets { image, layers })
+    }
+
+    fn style_targets(&self, grids: &[Grid]) -> Result<StyleTargets<B>> {
+        let layers = self.own_style_layers()?;
+        let positions = sorted(layers.iter().map(|l| l.position).collect());
+        let taps: Vec<_> = layers.iter().filter_map(|l| positions.iter().position(|&p| p == l.position)).collect();
+        let values = |(style, grid): (&Style, Grid)| {
+            let plan = self.style_passes(style.image.shape(), &layers, style.region.is_none(), grid)?;
+            measure(&self.network, &style.image, style.region.as_ref(), &layers, &taps, plan)
+        };
+        let mut regions = vec![];
+        let styles = self.styles.iter().zip(grids.iter().copied().chain(repeat(WHOLE)));
+        let (free, masked): (Vec<_>, Vec<_>) = styles.partition(|(s, _)| s.mask.is_none());
+        let total: f64 = free.iter().map(|(s, _)| s.share).sum();
+        let free = free.into_iter().map(|at| Ok((at.0.share / total, values(at)?))).collect::<Result<Vec<_>>>()?;
+        let backend = self.network.backend();
+        if !free.is_empty() {
+            regions.push(Region { mask: None, share: 1.0, values: mean(backend, &free)? });
+        }
+        for (style, grid) in masked {
+            let values = values((style, grid))?.into_iter().map(Arc::new).collect();
+            regions.push(Region { mask: style.mask.clone(), share: style.share, values });
+        }
+        let image = self.styles[0].image.clone();
+        Ok(StyleTargets { image, layers, regions })
+    }
+}
+
+/// Forward passes over a picture that keep nothing but what is taken at the taps.
+struct Look<B: Backend> {
+    passes: Passes<B>,
+    image: B::Tensor,
+    workspace: B::Workspace,
+    /// A tile's own features.
+    own: Option<B::Tensor>,
+}
+
+impl<B: Backend> Look<B> {
+    fn new(network: &Network<B>, image: &Image, plan: PassesPlan) -> Result<Self> {
+        let backend = network.backend();
+        let workspace = backend.workspace(plan.workspace(backend))?;
+        let own = plan.room(backend).map(|shape| backend.features(shape)).transpose()?;
+        Ok(Self { passes: Passes::new(backend, plan)?, image: network.upload(image)?, workspace, own })
+    }
+
+    /// Feeds a tile forward; `at_tap` is told of its own features, in a tensor by themselves where there are others.
+    fn at(
+        &mut self,
+        network: &Network<B>,
+        tile: usize,
+        mut at_tap: impl FnMut(&Seen<'_, B>, &B::Tensor, &mut B::Workspace) -> Result<()>,
+    ) -> Result<()> {
+        let Self { passes, image, workspace, own } = self;
+        passes.forward(network, image, tile, workspace, |seen, workspace| {
+            let window = seen.window.map(|w| w.here);
+            let features = own_part(network.backend(), seen.features, window, own.as_mut())?;
+            at_tap(seen, features, workspace)
+        })
+    }
+}
+
+/// Bytes that passes over a picture take beside it.
+pub(crate) fn look_bytes<B: Backend>(backend: &B, plan: &PassesPlan) -> usize {
+    let own = plan.room(backend).map_or(0, |s| backend.features_bytes(s));
+    [plan.bytes(backend), plan.workspace(backend), own].into_iter().fold(0, usize::saturating_add)
+}
+
+/// The whole features of a picture at each tap.
+pub(crate) fn features<B: Backend>(
     network: &Network<B>,
     image: &Image,
-    plan: ChainPlan,
-    at_tap: impl FnMut(&Tapped<'_, B>, &mut B::Workspace) -> Result<()>,
-) -> Result<()> {
+    plan: PassesPlan,
+    taps: usize,
+) -> Result<Vec<Arc<B::Tensor>>> {
     let backend = network.backend();
-    let mut workspace = backend.workspace(plan.workspace())?;
-    let mut chain = Chain::new(backend, plan)?;
-    chain.forward(network, &network.upload(image)?, &mut workspace, at_tap)
+    let whole = |tap| backend.features(plan.features(tap));
+    let mut all = (0..taps).map(whole).collect::<Result<Vec<_>>>()?;
+    let tiles = plan.tiles.len();
+    let mut look = Look::new(network, image, plan)?;
+    for tile in 0..tiles {
+        look.at(network, tile, |seen, features, _| match seen.window {
+            None => backend.copy(features, &mut all[seen.tap]),
+            Some(window) => backend.window_bwd(features, window.whole.at(), Acc::Add, &mut all[seen.tap]),
+        })?;
+    }
+    Ok(all.into_iter().map(Arc::new).collect())
 }
 
 /// The values of each layer's statistic on one picture, or on a part of it; `taps[i]` is the tap of layer `i`.
@@ -82,28 +199,28 @@ pub(crate) fn measure<B: Backend>(
     region: Option<&Mask>,
     layers: &[StyleLayer<B>],
     taps: &[usize],
-    plan: ChainPlan,
+    plan: PassesPlan,
 ) -> Result<Vec<Vec<B::Tensor>>> {
     let backend = network.backend();
-    let mut all: Vec<Vec<B::Tensor>> = layers.iter().map(|_| vec![]).collect();
-    look(network, image, plan, |tapped, workspace| {
-        let &Tapped { tap, features, rows, whole, first, .. } = tapped;
-        for (layer, values) in layers.iter().zip(&mut all).zip(taps).filter(|(_, t)| **t == tap).map(|(l, _)| l) {
-            let pools = network.pools_before(layer.position);
-            let guide = region.map(|mask| Guide::new(backend, mask, image.shape(), pools, &layer.name)).transpose()?;
-            let allocate =
-                |shapes: Vec<Shape>| shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>();
-            if first {
-                *values = allocate(layer.statistic.values(whole))?;
-            }
-            let mut tensors = allocate(layer.statistic.scratch(whole, guide.is_some()))?;
-            let acc = if first { Acc::Store } else { Acc::Add };
-            let site = Site { backend, features, whole, rows, acc, guide: guide.as_ref() };
-            layer.statistic.forward(&site, values, Scratch { tensors: &mut tensors, workspace })?;
-        }
-        Ok(())
-    })?;
-    Ok(all)
+    let measure = |(layer, &tap): (&StyleLayer<B>, &usize)| {
+        let pools = network.pools_before(layer.position);
+        let guide = |mask| Guide::new(backend, mask, image.shape(), pools, &layer.name, plan.own(tap));
+        Measure::new(backend, &plan, tap, &layer.statistic, region.map(guide).transpose()?.unwrap_or_default())
+    };
+    let mut measures = layers.iter().zip(taps).map(measure).collect::<Result<Vec<_>>>()?;
+    let shapes = largest(backend, measures.iter().flat_map(|m| m.scratch().iter().cloned()));
+    let mut scratch = shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>()?;
+    let tiles = plan.tiles.len();
+    let mut look = Look::new(network, image, plan)?;
+    for tile in 0..tiles {
+        look.at(network, tile, |seen, features, workspace| {
+            let mut here = measures.iter_mut().filter(|m| m.tap == seen.tap);
+            here.try_for_each(|m| m.forward(backend, seen, features, &mut scratch, workspace))
+        })?;
+        measures.iter_mut().try_for_each(|m| m.add(backend, tile))?;
+    }
+    measures.iter_mut().try_for_each(|m| m.finish(backend, &Alone))?;
+    Ok(measures.into_iter().map(|m| m.values).collect())
 }
 
 /// The mean of several pictures' values, by weights that sum to 1.
@@ -123,11 +240,4 @@ pub(crate) fn mean<B: Backend>(
         Ok(Arc::new((0..values).map(value).collect::<Result<Vec<_>>>()?))
     };
     (0..layers).map(one).collect()
-}
-
-/// A copy of features on the device.
-pub(crate) fn copied<B: Backend>(backend: &B, tensor: &B::Tensor) -> Result<B::Tensor> {
-    let mut copy = backend.features(backend.shape(tensor))?;
-    backend.copy(tensor, &mut copy)?;
-    Ok(copy)
 }

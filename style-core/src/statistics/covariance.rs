@@ -25,13 +25,26 @@ impl<B: Backend> Statistic<B> for Covariance {
         vec![Shape::gram(features.channels)]
     }
 
+    /// The mean.
+    fn others(&self, features: Shape) -> Vec<Shape> {
+        vec![Shape::new(features.channels, 1, 1)]
+    }
+
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
-        let mean = Shape::new(features.channels, 1, 1);
-        if guided { vec![mean, mean, features] } else { vec![mean, mean] }
+        let dmean = Shape::new(features.channels, 1, 1);
+        if guided { vec![dmean, features] } else { vec![dmean] }
+    }
+
+    fn additive(&self, values: &mut [Vec<f64>]) {
+        add_outer_square(values, 1.0);
+    }
+
+    fn restored(&self, sums: &mut [Vec<f64>]) {
+        add_outer_square(sums, -1.0);
     }
 
     fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
-        let ([value], Scratch { tensors: [mean, _, maps @ ..], workspace }) = (values, scratch) else {
+        let ([value, mean], Scratch { tensors: [_, maps @ ..], workspace }) = (values, scratch) else {
             return Err(misfit());
         };
         let weights = at.guide.map(|guide| &guide.weights);
@@ -44,19 +57,25 @@ impl<B: Backend> Statistic<B> for Covariance {
     fn backward(
         &self,
         at: &Site<'_, B>,
-        _values: &[B::Tensor],
+        values: &[B::Tensor],
         dvalues: &[B::Tensor],
         acc: Acc,
         dfeatures: &mut B::Tensor,
         scratch: Scratch<'_, B>,
     ) -> Result<()> {
-        let ([dvalue], Scratch { tensors: [mean, dmean, maps @ ..], workspace }) = (dvalues, scratch) else {
-            return Err(misfit());
-        };
+        let ([_, mean], [dvalue, ..]) = (values, dvalues) else { return Err(misfit()) };
+        let Scratch { tensors: [dmean, maps @ ..], workspace } = scratch else { return Err(misfit()) };
         let weights = at.guide.map(|guide| &guide.weights);
-        at.backend.moments(at.features, weights, mean, None)?;
         at.backend.gram_bwd(mean, dvalue, -1.0, Acc::Store, dmean, workspace)?;
         gram_bwd(at, 1.0, dvalue, acc, dfeatures, Scratch { tensors: maps, workspace })?;
         at.backend.moments_bwd(at.features, weights, mean, dmean, None, Acc::Add, dfeatures)
+    }
+}
+
+/// `v + factor m m^T`, of a matrix and a mean.
+fn add_outer_square(values: &mut [Vec<f64>], factor: f64) {
+    let [matrix, mean] = values else { return };
+    for (row, a) in matrix.chunks_mut(mean.len().max(1)).zip(&*mean) {
+        row.iter_mut().zip(&*mean).for_each(|(v, b)| *v += factor * a * b);
     }
 }

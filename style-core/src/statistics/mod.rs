@@ -8,24 +8,30 @@
 mod covariance;
 mod gram;
 mod moments;
+mod sums;
 
 use std::fmt;
 
 pub use covariance::Covariance;
 pub use gram::{Gram, GramNorm};
 pub use moments::Moments;
+pub(crate) use sums::Sums;
 
 use crate::mask::Guide;
 use crate::ops::Rows;
 use crate::{Acc, Backend, Error, ErrorKind, Result, Shape};
 
 /// Where a statistic is taken.
+///
+/// A large picture is taken tile by tile. Then `features`, `whole` and `guide` are of one tile, and so are the values that
+/// `forward` computes; they are put together by [`Statistic::additive`]. `backward` is called for each tile, with the values
+/// of the picture and with `dvalues` times the tile's share of all positions.
 pub struct Site<'a, B: Backend> {
     /// What computes.
     pub backend: &'a B,
     /// The features, `[1, N, H, W]`, or those of some rows where a picture is taken in bands.
     pub features: &'a B::Tensor,
-    /// Shape of the features of the whole picture.
+    /// Shape of the features of the whole picture, or of a tile.
     pub whole: Shape,
     /// The rows of `features` that count: all of them, but for a band, which is told with its neighbours.
     pub rows: Rows,
@@ -36,7 +42,7 @@ pub struct Site<'a, B: Backend> {
 }
 
 impl<B: Backend> Site<'_, B> {
-    /// Shape of the features of the whole picture.
+    /// Shape of the features of the whole picture, or of a tile.
     #[must_use]
     pub fn shape(&self) -> Shape {
         self.whole
@@ -56,8 +62,16 @@ pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
     /// `c`, for features of this shape.
     fn scale(&self, features: Shape) -> f64;
 
-    /// Shapes of the values; asked for, as the next, when a session is made and not in its steps.
+    /// Shapes of the values that are held to the style's; asked for, as the next, when a session is made and not in its
+    /// steps.
     fn values(&self, features: Shape) -> Vec<Shape>;
+
+    /// Shapes of values beside these, which are no part of the loss: what `backward` or [`additive`](Self::additive) want too.
+    /// They follow the others wherever values are given.
+    fn others(&self, features: Shape) -> Vec<Shape> {
+        let _ = features;
+        vec![]
+    }
 
     /// Shapes of the scratch tensors that either direction wants.
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape>;
@@ -67,6 +81,17 @@ pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
     /// [`Site::acc`]; `backward` is called for each, with some rows of the neighbours.
     fn is_sum(&self) -> bool {
         false
+    }
+
+    /// Makes of the values of a part of the picture what can be added up over all parts, each times its share of the
+    /// positions (or of the mask's weight). By default they are that already.
+    fn additive(&self, values: &mut [Vec<f64>]) {
+        let _ = values;
+    }
+
+    /// The inverse, for what was added up: the values of the picture.
+    fn restored(&self, sums: &mut [Vec<f64>]) {
+        let _ = sums;
     }
 
     /// Computes the values.

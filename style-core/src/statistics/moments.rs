@@ -27,6 +27,17 @@ impl<B: Backend> Statistic<B> for Moments {
         vec![]
     }
 
+    /// The deviation becomes the mean square, `d^2 + m^2`.
+    fn additive(&self, values: &mut [Vec<f64>]) {
+        let [mean, deviation] = values else { return };
+        deviation.iter_mut().zip(&*mean).for_each(|(d, m)| *d = *d * *d + m * m);
+    }
+
+    fn restored(&self, sums: &mut [Vec<f64>]) {
+        let [mean, square] = sums else { return };
+        square.iter_mut().zip(&*mean).for_each(|(s, m)| *s = (*s - m * m).max(0.0).sqrt());
+    }
+
     fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], _scratch: Scratch<'_, B>) -> Result<()> {
         let [mean, deviation] = values else { return Err(misfit()) };
         at.backend.moments(at.features, at.guide.map(|guide| &guide.weights), mean, Some(deviation))

@@ -1,0 +1,257 @@
+//! How a session's passes are cut into tiles, and what memory it takes: from shapes alone.
+
+use crate::check::{Checked, bad, sorted};
+use crate::measure::values;
+use crate::objective::{OWN, largest};
+use crate::passes::{PassesOptions, PassesPlan};
+use crate::statistics::Sums;
+use crate::targets::{StyleLayer, look_bytes};
+use crate::tiles::{Grid, finest};
+use crate::{Backend, Error, ErrorKind, Plan, Result, SessionBuilder, Shape};
+
+/// How the passes over each picture are cut.
+pub(crate) struct Layout {
+    pub(crate) picture: Grid,
+    pub(crate) content: Grid,
+    pub(crate) styles: Vec<Grid>,
+}
+
+/// Not cut.
+pub(crate) const WHOLE: Grid = [1, 1];
+
+fn sum(bytes: impl IntoIterator<Item = usize>) -> usize {
+    bytes.into_iter().fold(0, usize::saturating_add)
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    /// What the session will take, without allocating anything of it.
+    ///
+    /// # Errors
+    /// As [`build`](SessionBuilder::build), but for those of the device.
+    pub fn plan(&self) -> Result<Plan> {
+        Ok(self.lay_out(&self.check()?)?.0)
+    }
+
+    /// The coarsest tiles with which the session fits into the memory that it may take.
+    pub(crate) fn lay_out(&self, checked: &Checked<B>) -> Result<(Plan, Layout)> {
+        let shape = checked.shape;
+        let most = finest(&self.network, shape, &checked.taps);
+        let mut grid = self.tiles.unwrap_or(WHOLE);
+        grid = [grid[0].clamp(1, most[0]), grid[1].clamp(1, most[1])];
+        while grid[0] * grid[1] < self.reduce.processes() {
+            let Some(finer) = finer(shape, grid, most) else { break };
+            grid = finer;
+        }
+        let Some(limit) = self.limit() else { return self.laid_out(checked, shape, grid) };
+        let fits = |shape, grid| self.laid_out(checked, shape, grid).is_ok_and(|(plan, _)| plan.peak() <= limit);
+        if fits(shape, grid) {
+            return self.laid_out(checked, shape, grid);
+        }
+        if !fits(shape, most) {
+            let needed = self.laid_out(checked, shape, most)?.0;
+            return Err(self.exceeded(checked, &needed, limit));
+        }
+        while let Some(next) = finer(shape, grid, most).filter(|_| !fits(shape, grid)) {
+            grid = next;
+        }
+        self.laid_out(checked, shape, grid)
+    }
+
+    /// Bytes that the session may take, the network's filters included.
+    fn limit(&self) -> Option<usize> {
+        let free = self.network.backend().free_memory().map(|free| free.saturating_add(self.network.bytes()));
+        [self.memory_limit, free].into_iter().flatten().min()
+    }
+
+    /// That nothing fits, with the largest picture that would.
+    fn exceeded(&self, checked: &Checked<B>, needed: &Plan, limit: usize) -> Error {
+        let Shape { width, height, .. } = checked.shape;
+        let scaled = |factor: f64| {
+            let side = |n: usize| ((n as f64 * factor) as usize).max(1);
+            Shape { height: side(height), width: side(width), ..checked.shape }
+        };
+        let fits = |factor: f64| {
+            let shape = scaled(factor);
+            let most = finest(&self.network, shape, &checked.taps);
+            self.laid_out(checked, shape, most).is_ok_and(|(plan, _)| plan.peak() <= limit)
+        };
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..12 {
+            let middle = 0.5 * (low + high);
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        let largest = if low > 0.0 { scaled(low) } else { Shape::new(3, 0, 0) };
+        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+        let instead = match largest.is_empty() {
+            true => "no picture would fit with these style pictures and layers".to_owned(),
+            false => {
+                format!("one of {} x {} would, with style pictures no larger than these", largest.width, largest.height)
+            }
+        };
+        let message = format!(
+            "a session of {width} x {height} pixels takes at least {} MiB, {} MiB of it for the optimiser's vectors, and may \
+             take {} MiB: {instead}; Adam has the fewest vectors, and L-BFGS fewer with a shorter history",
+            mib(needed.peak()),
+            mib(needed.optimizer),
+            limit >> 20,
+        );
+        let kind = ErrorKind::MemoryExceeded { needed: needed.peak(), width: largest.width, height: largest.height };
+        Error::new(kind, message)
+    }
+
+    /// The plan for a picture of `shape`, cut so.
+    fn laid_out(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<(Plan, Layout)> {
+        let backend = self.network.backend();
+        let main = self.picture_passes(checked, shape, grid)?;
+        let tensors = |shapes: &[Shape]| sum(shapes.iter().map(|&s| backend.tensor_bytes(s)));
+        let vector = backend.tensor_bytes(shape);
+        let one_channel = |s: Shape| backend.tensor_bytes(Shape::new(1, s.height, s.width));
+
+        let content = checked.content_taps.iter().map(|&tap| {
+            let features = main.features(tap);
+            let masked = if self.content_mask.is_some() { 2 * one_channel(features) } else { 0 };
+            backend.features_bytes(features).saturating_add(masked)
+        });
+        let layers = || checked.style_layers.iter().zip(&checked.style_taps);
+        let shapes = |(layer, &tap): (&StyleLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
+        let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
+        let sums = sum(layers().filter(|_| !main.is_whole()).map(|at| Sums::bytes(&shapes(at))));
+        let regions = self.regions();
+        let guides = sum(layers().map(|(_, &tap)| 2 * one_channel(main.features(tap))));
+        let guided = regions.iter().filter(|(mask, _)| mask.is_some()).count();
+        let of_regions = of_styles.saturating_mul(2).saturating_add(sums).saturating_mul(regions.len());
+        let targets = sum(content).saturating_add(of_regions).saturating_add(guides.saturating_mul(guided));
+
+        let own = main.room(backend).map_or(0, |s| backend.features_bytes(s).saturating_mul(OWN));
+        let scratch = [tensors(&self.scratch(checked, &main)), tensors(&Self::dvalues(checked, &main)), own];
+        let activations = main.bytes(backend).saturating_add(sum(scratch));
+        let workspace = main.workspace(backend);
+        let exchanged = if self.reduce.processes() > 1 { vector } else { 0 };
+        let vectors = self.optimizer.vectors() + usize::from(self.ema.is_some()) * 2;
+        let optimizer = vector.saturating_mul(vectors).saturating_add(exchanged);
+        let iterating = sum([activations, workspace, optimizer]);
+
+        // A picture that is looked at before the iterations is cut until that takes no more memory than they do.
+        let coarsest = |shape: Shape, taps: &[usize], passes: &dyn Fn(Grid) -> Result<PassesPlan>| {
+            let most = finest(&self.network, shape, taps);
+            let mut grid = WHOLE;
+            loop {
+                let bytes = look_bytes(backend, &passes(grid)?).saturating_add(backend.tensor_bytes(shape));
+                match finer(shape, grid, most) {
+                    Some(next) if bytes > iterating => grid = next,
+                    _ => return Ok((bytes, grid)),
+                }
+            }
+        };
+        let mut layout = Layout { picture: grid, content: WHOLE, styles: vec![] };
+        let mut style_pass = 0;
+        if self.content.is_some() && !self.content_layers.is_empty() {
+            let taps = sorted(self.positions(&self.content_layers)?);
+            (style_pass, layout.content) = coarsest(shape, &taps, &|grid| self.content_passes(shape, grid))?;
+        }
+        for style in &self.styles {
+            let taps = sorted(checked.style_layers.iter().map(|l| l.position).collect());
+            let (shape, banded) = (style.image.shape(), style.region.is_none());
+            let passes = |grid| self.style_passes(shape, &checked.style_layers, banded, grid);
+            let (bytes, grid) = coarsest(shape, &taps, &passes)?;
+            style_pass = style_pass.max(bytes.saturating_add(of_styles.saturating_mul(self.styles.len())));
+            layout.styles.push(grid);
+        }
+        let [all, last] = main.flops();
+        let [whole, _] = self.picture_passes(checked, shape, WHOLE)?.flops();
+        let again = if main.is_whole() || checked.style_layers.is_empty() { 0.0 } else { all - last };
+        let plan = Plan {
+            filters: self.network.bytes(),
+            targets,
+            style_pass,
+            activations,
+            workspace,
+            optimizer,
+            pictures: shape.len().saturating_mul(size_of::<f32>()),
+            tiles: grid,
+            work: (2.0 * all + again) / (2.0 * whole),
+            convolutions: main.chain().convolutions(&self.network),
+        };
+        Ok((plan, layout))
+    }
+
+    /// Of the image.
+    pub(crate) fn picture_passes(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<PassesPlan> {
+        let Checked { taps, content_taps, style_layers, .. } = checked;
+        let free = self.regions().iter().all(|(mask, _)| mask.is_none());
+        let content = |position| content_taps.iter().any(|&tap| taps[tap] == position);
+        let in_bands = |position| free && !content(position) && sums(style_layers, position);
+        let options = PassesOptions { taps, pooling: self.pooling, backward: true, in_bands: Some(&in_bands), grid };
+        PassesPlan::new(&self.network, shape, options)
+    }
+
+    /// Of a content picture, forward.
+    pub(crate) fn content_passes(&self, shape: Shape, grid: Grid) -> Result<PassesPlan> {
+        let taps = sorted(self.positions(&self.content_layers)?);
+        let options =
+            PassesOptions { taps: &taps, pooling: self.pooling, backward: false, in_bands: Some(&|_| false), grid };
+        PassesPlan::new(&self.network, shape, options).map_err(|e| e.context("the content picture"))
+    }
+
+    /// Of a style picture, forward; not in bands where positions do not count equally.
+    pub(crate) fn style_passes(
+        &self,
+        shape: Shape,
+        layers: &[StyleLayer<B>],
+        in_bands: bool,
+        grid: Grid,
+    ) -> Result<PassesPlan> {
+        let taps = sorted(layers.iter().map(|l| l.position).collect());
+        let in_bands = |position| in_bands && sums(layers, position);
+        let options =
+            PassesOptions { taps: &taps, pooling: self.pooling, backward: false, in_bands: Some(&in_bands), grid };
+        PassesPlan::new(&self.network, shape, options).map_err(|e| e.context("a style picture"))
+    }
+
+    /// Shapes of the scratch tensors that the terms want.
+    pub(crate) fn scratch(&self, checked: &Checked<B>, plan: &PassesPlan) -> Vec<Shape> {
+        let guided = self.regions().iter().any(|(mask, _)| mask.is_some());
+        let style = checked.style_layers.iter().zip(&checked.style_taps);
+        let style = style.flat_map(|(l, &tap)| plan.own_shapes(tap).map(|own| l.statistic.scratch(own, guided)));
+        let masked = checked.content_taps.iter().filter(|_| self.content_mask.is_some());
+        let masked = masked.flat_map(|&tap| plan.own_shapes(tap).map(|own| vec![own; 2]));
+        largest(self.network.backend(), style.chain(masked))
+    }
+
+    /// Shapes of the gradients of the style layers' values.
+    pub(crate) fn dvalues(checked: &Checked<B>, plan: &PassesPlan) -> Vec<Shape> {
+        let style = checked.style_layers.iter().zip(&checked.style_taps);
+        let lists: Vec<_> = style.map(|(l, &tap)| l.statistic.values(plan.features(tap))).collect();
+        (0..lists.iter().map(Vec::len).max().unwrap_or(0))
+            .filter_map(|i| lists.iter().filter_map(|l| l.get(i)).max_by_key(|s| s.len()).copied())
+            .collect()
+    }
+
+    pub(crate) fn check_memory(&self) -> Result<()> {
+        if self.tiles.is_some_and(|[rows, columns]| rows == 0 || columns == 0) {
+            return Err(bad("a picture is cut into one tile or more each way, not into none"));
+        }
+        if self.reduce.processes() == 0 || self.reduce.process() >= self.reduce.processes() {
+            let (process, processes) = (self.reduce.process(), self.reduce.processes());
+            return Err(bad(format!("there is no process {process} of {processes}; they are counted from 0")));
+        }
+        Ok(())
+    }
+}
+
+/// Whether all statistics at a position are sums, which can be taken in bands.
+fn sums<B: Backend>(layers: &[StyleLayer<B>], position: usize) -> bool {
+    layers.iter().filter(|l| l.position == position).all(|l| l.statistic.is_sum())
+}
+
+/// A grid a little finer: more tiles along the side on which they are longer; `None` if there is none.
+fn finer(picture: Shape, grid: Grid, most: Grid) -> Option<Grid> {
+    let [rows, columns] = grid;
+    let more = |n: usize, most: usize| (n + (n / 8).max(1)).min(most);
+    let high = picture.height / rows >= picture.width / columns;
+    match (rows < most[0], columns < most[1]) {
+        (true, other) if high || !other => Some([more(rows, most[0]), columns]),
+        (_, true) => Some([rows, more(columns, most[1])]),
+        _ => None,
+    }
+}
