@@ -10,7 +10,7 @@ use cudarc::driver::sys::{self, CUjit_option_enum, CUresult};
 use style_core::{Error, ErrorKind, Result};
 
 use crate::context::{Context, Entered, failed};
-use crate::ops::{conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector};
+use crate::ops::{conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector, window};
 
 /// What a kernel takes: one value of plain data.
 ///
@@ -219,6 +219,12 @@ kernels! {
             reduce(vector::ReduceArgs, 256),
             combine(vector::CombineArgs, 256),
             adam(vector::AdamArgs, 256),
+        }
+        "window" {
+            window_fwd(window::WindowArgs, 256),
+            window_bwd(window::WindowArgs, 256),
+            window_fwd_few(window::WindowArgs, 256),
+            window_bwd_few(window::WindowArgs, 256),
         }
     }
 }

@@ -272,6 +272,14 @@ impl Storage for Cuda {
         Ok(Switches { buffer: Buffer::new(&self.context, Switches::bytes(shape), &what)?, shape })
     }
 
+    fn reshape_gate(&self, gate: &mut Gate, shape: Shape) -> Result<()> {
+        gate.reshape(shape)
+    }
+
+    fn reshape_switches(&self, switches: &mut Switches, shape: Shape) -> Result<()> {
+        switches.reshape(shape)
+    }
+
     fn scalars(&self, count: usize) -> Result<Scalars> {
         let what = format!("{count} scalars");
         Ok(Scalars { buffer: Buffer::new(&self.context, count.saturating_mul(8), &what)?, count })

@@ -40,6 +40,15 @@ pub(crate) const fn values(shape: Shape) -> usize {
     stride(shape.channels).saturating_mul(shape.positions())
 }
 
+/// Checks that a buffer holds the `bytes` of a new shape.
+fn expect_room(what: &str, buffer: &Buffer, bytes: usize, shape: Shape) -> Result<()> {
+    if bytes <= buffer.bytes() {
+        return Ok(());
+    }
+    let message = format!("{what} cannot take the shape {shape}: its {} bytes do not hold it", buffer.bytes());
+    Err(Error::new(ErrorKind::Shape, message))
+}
+
 /// A tensor of a [`Cuda`](crate::Cuda) device.
 pub struct Tensor {
     pub(crate) buffer: Buffer,
@@ -65,11 +74,7 @@ impl Tensor {
     }
 
     pub(crate) fn reshape(&mut self, shape: Shape) -> Result<()> {
-        if values(shape).saturating_mul(self.dtype.bytes()) > self.buffer.bytes() {
-            let message =
-                format!("a tensor cannot take the shape {shape}: its {} bytes do not hold it", self.buffer.bytes());
-            return Err(Error::new(ErrorKind::Shape, message));
-        }
+        expect_room("a tensor", &self.buffer, values(shape).saturating_mul(self.dtype.bytes()), shape)?;
         self.shape = shape;
         Ok(())
     }
@@ -148,6 +153,12 @@ impl Gate {
     pub(crate) const fn bytes(shape: Shape) -> usize {
         shape.channels.div_ceil(8).saturating_mul(shape.positions())
     }
+
+    pub(crate) fn reshape(&mut self, shape: Shape) -> Result<()> {
+        expect_room("a gate", &self.buffer, Self::bytes(shape), shape)?;
+        self.shape = shape;
+        Ok(())
+    }
 }
 
 /// Which element of each 2x2 window a max pool took: two bits an element of its output.
@@ -161,6 +172,12 @@ impl Switches {
     pub(crate) const fn bytes(shape: Shape) -> usize {
         let position = if shape.channels <= FEW { shape.channels } else { stride(shape.channels) / 4 };
         position.saturating_mul(shape.positions())
+    }
+
+    pub(crate) fn reshape(&mut self, shape: Shape) -> Result<()> {
+        expect_room("switches", &self.buffer, Self::bytes(shape), shape)?;
+        self.shape = shape;
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod pool2d;
 pub(crate) mod relu;
 pub(crate) mod tv;
 pub(crate) mod vector;
+pub(crate) mod window;
 
 pub use conv2d::{Convolution, Filter};
 

@@ -104,6 +104,14 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     }
     b.rectify(&mut out)?;
     keep("rectify", &out)?;
+    let at = [shape.height / 3, shape.width / 3];
+    let mut part = b.tensor(Shape { height: shape.height - at[0], width: shape.width - at[1], ..shape })?;
+    b.window(&x, at, &mut part)?;
+    keep("window", &part)?;
+    for (at, acc) in [(at, Acc::Add), ([0, 0], Acc::Store)] {
+        b.window_bwd(&part, at, acc, &mut out)?;
+        keep(&format!("window_bwd {acc:?}"), &out)?;
+    }
 
     b.half_squared_distance_bwd(&x, &y, 0.7, Acc::Add, &mut out)?;
     keep("half_squared_distance_bwd", &out)?;

@@ -2,7 +2,7 @@
 
 use style_core::ops::{AdamStep, Conv2d, Pool2d, Tv};
 use style_core::{Pooling, Shape};
-use testkit::oracle::{conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector};
+use testkit::oracle::{conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector, window};
 use testkit::{Array, Rng};
 
 /// Central differences of `f` at `x`, element by element, against `gradient`, to `1e-6` of its largest value.
@@ -177,6 +177,15 @@ fn guidance_and_rectification_by_hand() {
     let t = Array { shape: Shape::new(1, 1, 2), data: vec![0.5, -1.0] };
     assert_eq!(guide::guide(&x, &t, 4.0).data[..3], [2.0, 8.0, 6.0]);
     assert_eq!(relu::rectify(&x).data, [1.0, 0.0, 3.0, 0.0]);
+}
+
+#[test]
+fn a_window_by_hand() {
+    let x = Array { shape: Shape::new(2, 2, 3), data: (0..12).map(f64::from).collect() };
+    let y = window::fwd(&x, [1, 1], Shape::new(2, 1, 2));
+    assert_eq!(y.data, [4.0, 5.0, 10.0, 11.0]);
+    let dx = window::bwd(&y, [0, 1], x.shape);
+    assert_eq!(dx.data, [0.0, 4.0, 5.0, 0.0, 0.0, 0.0, 0.0, 10.0, 11.0, 0.0, 0.0, 0.0]);
 }
 
 #[test]

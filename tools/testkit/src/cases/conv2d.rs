@@ -164,7 +164,7 @@ fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
         let linear = Array::from_f32(op.output(), &run_fwd(&lab, op, &filter, &x, Epilogue::Bias)?);
         let composed = oracle::relu(&linear).to_f32();
         equal("Relu beside Bias and max", &run_fwd(&lab, op, &filter, &x, Epilogue::Relu)?, &composed)?;
-        let mut gate = b.gate(op.output())?;
+        let mut gate = lab.gate(op.output())?;
         let gated = run_fwd(&lab, op, &filter, &x, Epilogue::ReluGate(&mut gate))?;
         equal("ReluGate beside Bias and max", &gated, &composed)?;
 
@@ -196,7 +196,7 @@ fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     let pool = Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width };
     for lab in Lab::both(b) {
         let (x, mut whole, mut apart) = (lab.put(&x)?, lab.blank(op.output())?, lab.blank(op.pooled())?);
-        let (mut gate, mut taken_gate) = (b.gate(op.output())?, b.gate(op.output())?);
+        let (mut gate, mut taken_gate) = (lab.gate(op.output())?, lab.gate(op.output())?);
         b.conv2d_fwd(op, &x, &filter, Epilogue::ReluGate(&mut gate), &mut whole, &mut workspace)?;
         b.pool2d_fwd(&pool, &whole, &mut apart, None)?;
         let apart = lab.get(&apart)?;
@@ -365,7 +365,7 @@ fn closed_at_zero<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     for zero in [0.0, -0.0] {
         for lab in Lab::both(b) {
             let x = Array::full(op.input(), zero);
-            let mut gate = b.gate(op.output())?;
+            let mut gate = lab.gate(op.output())?;
             let y = run_fwd(&lab, &op, &filter, &x, Epilogue::ReluGate(&mut gate))?;
             equal("max(0, 0)", &y, &vec![0.0; y.len()])?;
             let dx = run_bwd(&lab, &op, &filter, &dy, Some(&gate), (Acc::Store, &x))?;

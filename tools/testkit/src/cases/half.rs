@@ -57,6 +57,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
         cases.push(Case::new(name("pool2d"), move |b, rng| pool2d(b, shape, rng)));
         cases.push(Case::new(name("elementwise"), move |b, rng| elementwise(b, shape, rng)));
         cases.push(Case::new(name("moments"), move |b, rng| moments(b, shape, rng)));
+        cases.push(Case::new(name("window"), move |b, rng| window(b, shape, rng)));
     }
     cases.push(Case::new("half/round-trip", round_trip));
     cases.push(Case::new("half/tiny-gradients", tiny_gradients));
@@ -329,6 +330,33 @@ fn moments<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let want = oracle::moments::bwd(&held, None, &mean, &dmean, Some((&deviation, &ddeviation)));
     let bound = want.map(|v| 1.01 * roundoff * v.abs() + 1e-5 / shape.positions() as f64);
     near("dx", &get(b, &dx)?.to_f32(), &want, &bound)
+}
+
+/// Windows of features hold what is there, and gradients are put back in their type.
+fn window<B: Backend>(b: &B, whole: Shape, rng: &mut Rng) -> Check {
+    let at = [whole.height / 3, whole.width / 4];
+    let within =
+        Shape { height: (whole.height - at[0]).div_ceil(2), width: (whole.width - at[1]).div_ceil(2), ..whole };
+    let (x, held) = put(b, &Array::random(whole, rng))?;
+    let want = oracle::window::fwd(&held, at, within).to_f32();
+    // Into features, and into f32.
+    for mut y in [blank(b, within)?, Lab::fresh(b).blank(within)?] {
+        b.window(&x, at, &mut y)?;
+        same_bits("y", &get(b, &y)?.to_f32(), &want)?;
+    }
+    let [_, roundoff] = b.unit_roundoffs();
+    let (random, previous) = (Array::random(within, rng), Array::random(whole, rng));
+    let is_within = oracle::window::bwd(&Array::full(within, 1.0), at, whole);
+    // A gradient as ops leave it, and one that was uploaded, which may be of another type.
+    for ((dy, held), acc) in [gradient(b, &random)?, put(b, &random)?].iter().flat_map(|dy| ACCS.map(|acc| (dy, acc))) {
+        let (mut dx, before) =
+            if acc == Acc::Add { gradient(b, &previous)? } else { (blank(b, whole)?, Array::zeros(whole)) };
+        b.window_bwd(dy, at, acc, &mut dx)?;
+        let want = oracle::window::bwd(held, at, whole).zip(&before, |v, p| v + p);
+        let bound = want.zip(&is_within, |v, within| 1.01 * roundoff * within * v.abs());
+        near(&format!("dx under {acc:?}"), &get(b, &dx)?.to_f32(), &want, &bound)?;
+    }
+    Ok(())
 }
 
 /// What comes down is what went up to within the roundoff, and goes up again to the bit; nothing becomes infinite.

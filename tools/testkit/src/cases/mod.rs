@@ -16,6 +16,7 @@ pub mod relu;
 pub mod storage;
 pub mod tv;
 pub mod vector;
+pub mod window;
 
 use libtest_mimic::Failed;
 use style_core::{Acc, Backend, ErrorKind, Shape};
@@ -57,7 +58,7 @@ impl<B: Backend> Case<B> {
 /// Every case of a backend that computes in `f32`; one in half precision is held to [`half::cases`].
 #[must_use]
 pub fn all<B: Backend>() -> Vec<Case<B>> {
-    let rooms: [fn() -> Vec<Case<B>>; 10] = [
+    let rooms: [fn() -> Vec<Case<B>>; 11] = [
         storage::cases,
         conv2d::cases,
         pool2d::cases,
@@ -68,6 +69,7 @@ pub fn all<B: Backend>() -> Vec<Case<B>> {
         loss::cases,
         tv::cases,
         vector::cases,
+        window::cases,
     ];
     rooms.into_iter().flat_map(|cases| cases()).collect()
 }
@@ -105,11 +107,16 @@ fn tag(shape: Shape) -> String {
 /// Both ways of writing a result.
 const ACCS: [Acc; 2] = [Acc::Store, Acc::Add];
 
+/// The shape of the larger memory that `shape` is put in.
+fn larger(shape: Shape) -> Shape {
+    Shape::new(shape.channels + 17, shape.height + 3, shape.width + 5)
+}
+
 /// A backend and the kind of memory that operands are put in.
 struct Lab<'a, B> {
     /// The backend.
     b: &'a B,
-    /// Whether a tensor is reshaped within larger memory full of NaN.
+    /// Whether a tensor is reshaped within larger memory full of NaN, and gates and switches within larger memory.
     stale: bool,
 }
 
@@ -126,7 +133,7 @@ impl<'a, B: Backend> Lab<'a, B> {
 
     /// A tensor full of NaN: a destination that must not be read.
     fn blank(&self, shape: Shape) -> Result<B::Tensor, Failed> {
-        let home = if self.stale { Shape::new(shape.channels + 17, shape.height + 3, shape.width + 5) } else { shape };
+        let home = if self.stale { larger(shape) } else { shape };
         let mut tensor = self.b.tensor(home)?;
         self.b.upload(&vec![f32::NAN; home.len()], &mut tensor)?;
         if self.stale {
@@ -152,6 +159,24 @@ impl<'a, B: Backend> Lab<'a, B> {
             Acc::Store => self.blank(previous.shape),
             Acc::Add => self.put(previous),
         }
+    }
+
+    /// A gate; a reshaped one in stale memory.
+    fn gate(&self, shape: Shape) -> Result<B::Gate, Failed> {
+        let mut gate = self.b.gate(if self.stale { larger(shape) } else { shape })?;
+        if self.stale {
+            self.b.reshape_gate(&mut gate, shape)?;
+        }
+        Ok(gate)
+    }
+
+    /// The same of switches.
+    fn switches(&self, shape: Shape) -> Result<B::Switches, Failed> {
+        let mut switches = self.b.switches(if self.stale { larger(shape) } else { shape })?;
+        if self.stale {
+            self.b.reshape_switches(&mut switches, shape)?;
+        }
+        Ok(switches)
     }
 
     /// What a tensor holds.

@@ -45,7 +45,7 @@ struct Results {
 
 fn run<B: Backend>(lab: &Lab<'_, B>, op: &Pool2d, x: &Array, dy: &Array, previous: &Array) -> Result<Results, Failed> {
     let b = lab.b;
-    let (x, mut y, mut switches) = (lab.put(x)?, lab.blank(op.output())?, b.switches(op.output())?);
+    let (x, mut y, mut switches) = (lab.put(x)?, lab.blank(op.output())?, lab.switches(op.output())?);
     b.pool2d_fwd(op, &x, &mut y, Some(&mut switches))?;
     let mut dx = [Vec::new(), Vec::new()];
     for (acc, out) in ACCS.into_iter().zip(&mut dx) {

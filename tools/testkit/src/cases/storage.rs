@@ -1,8 +1,10 @@
 //! Memory: round trips, reshapes, and what does not fit.
 
-use style_core::{Backend, ErrorKind, Shape};
+use libtest_mimic::Failed;
+use style_core::ops::{Conv2d, Epilogue, Pool2d};
+use style_core::{Acc, Backend, ErrorKind, Pooling, Shape};
 
-use super::{Case, Check, Lab, SHAPES, misfit, near_scalar, refused, same_bits, served_or_misfit, shapes, tag};
+use super::{Case, Check, Lab, SHAPES, conv2d, misfit, near_scalar, refused, same_bits, served_or_misfit, shapes, tag};
 use crate::{Array, Rng};
 
 /// Every case of this room.
@@ -14,6 +16,8 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
     }
     cases.push(Case::new("storage/zeros", zeros));
     cases.push(Case::new("storage/reshape", reshape));
+    cases.push(Case::new("storage/reshape-gate", reshape_gate));
+    cases.push(Case::new("storage/reshape-switches", reshape_switches));
     cases.push(Case::new("storage/misfit", misfits));
     cases.push(Case::new("storage/out-of-memory", out_of_memory));
     cases.push(Case::new("storage/bytes", bytes));
@@ -70,6 +74,74 @@ fn reshape<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         return Err("a refused reshape changed the shape".into());
     }
     Ok(())
+}
+
+/// What a convolution gives by way of a gate: `y`, and `dx` from random `dy`.
+fn gated<B: Backend>(b: &B, op: &Conv2d, gate: &mut B::Gate, rng: &mut Rng) -> Result<Vec<f32>, Failed> {
+    let lab = Lab::fresh(b);
+    let (filter, x) = (conv2d::pack(b, &conv2d::random_weights(op, rng))?, lab.put(&Array::random(op.input(), rng))?);
+    let dy = lab.put(&Array::random(op.output(), rng))?;
+    let (mut y, mut dx) = (lab.blank(op.output())?, lab.blank(op.input())?);
+    let mut workspace = b.workspace(b.conv2d_workspace(op))?;
+    b.conv2d_fwd(op, &x, &filter, Epilogue::ReluGate(gate), &mut y, &mut workspace)?;
+    b.conv2d_bwd(op, &dy, Some(gate), &filter, Acc::Store, &mut dx, &mut workspace)?;
+    Ok([lab.get(&y)?, lab.get(&dx)?].concat())
+}
+
+/// A gate takes shapes within its memory, one after another, and serves in each as a fresh one does.
+fn reshape_gate<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let home = Shape::new(40, 20, 24);
+    let mut gate = b.gate(home)?;
+    for (out_channels, height, width) in [(40, 20, 24), (33, 9, 13), (5, 7, 4), (3, 11, 9), (1, 6, 17), (40, 20, 24)] {
+        let (op, seed) = (Conv2d::new(8, out_channels, height, width), rng.unit().to_string());
+        b.reshape_gate(&mut gate, op.output())?;
+        let want = gated(b, &op, &mut b.gate(op.output())?, &mut Rng::new(&seed))?;
+        same_bits("behind a reshaped gate", &gated(b, &op, &mut gate, &mut Rng::new(&seed))?, &want)?;
+    }
+    for shape in too_large(home) {
+        misfit(&format!("a gate reshaped to {shape}"), b.reshape_gate(&mut gate, shape))?;
+    }
+    gated(b, &Conv2d::new(8, 40, 20, 24), &mut gate, rng).map(|_| ())
+}
+
+/// Shapes that want more memory than `home` has.
+fn too_large(home: Shape) -> [Shape; 6] {
+    let Shape { channels, height, width } = home;
+    [
+        Shape::new(channels, height, width + 1),
+        Shape::new(channels, height + 1, width),
+        Shape::new(2 * channels, height, width),
+        Shape::new(channels, 1 << 40, 1 << 40),
+        Shape::new(usize::MAX, 1, 1),
+        Shape::new(1, usize::MAX, usize::MAX),
+    ]
+}
+
+/// What a max pool gives by way of switches: `y`, and `dx` from random `dy`.
+fn pooled<B: Backend>(b: &B, op: &Pool2d, switches: &mut B::Switches, rng: &mut Rng) -> Result<Vec<f32>, Failed> {
+    let lab = Lab::fresh(b);
+    let (x, dy) = (lab.put(&Array::random(op.input(), rng))?, lab.put(&Array::random(op.output(), rng))?);
+    let (mut y, mut dx) = (lab.blank(op.output())?, lab.blank(op.input())?);
+    b.pool2d_fwd(op, &x, &mut y, Some(switches))?;
+    b.pool2d_bwd(op, &dy, Some(switches), Acc::Store, &mut dx)?;
+    Ok([lab.get(&y)?, lab.get(&dx)?].concat())
+}
+
+/// The same of switches.
+fn reshape_switches<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let home = Shape::new(40, 10, 12);
+    let mut switches = b.switches(home)?;
+    let op = |channels, height, width| Pool2d { pooling: Pooling::Max, channels, height, width };
+    for op in [op(40, 20, 24), op(33, 9, 13), op(5, 7, 4), op(3, 11, 9), op(1, 6, 17), op(40, 20, 24)] {
+        let seed = rng.unit().to_string();
+        b.reshape_switches(&mut switches, op.output())?;
+        let want = pooled(b, &op, &mut b.switches(op.output())?, &mut Rng::new(&seed))?;
+        same_bits("behind reshaped switches", &pooled(b, &op, &mut switches, &mut Rng::new(&seed))?, &want)?;
+    }
+    for shape in too_large(home) {
+        misfit(&format!("switches reshaped to {shape}"), b.reshape_switches(&mut switches, shape))?;
+    }
+    pooled(b, &op(40, 20, 24), &mut switches, rng).map(|_| ())
 }
 
 fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {

@@ -39,6 +39,8 @@ fn the_mutant_without_mistake_passes() {
 #[test]
 fn storage() {
     must_notice("storage", &[NotZeroed, UploadOfAnyLength, ReshapeOfAnySize]);
+    must_notice("storage/reshape-gate", &[ReshapeOfAnyMarks, ReshapeKeepsMarks]);
+    must_notice("storage/reshape-switches", &[ReshapeOfAnyMarks, ReshapeKeepsMarks]);
 }
 
 #[test]
@@ -119,4 +121,16 @@ fn tv() {
 fn vector() {
     must_notice("vector", &[StaleMemoryLeaks("vector"), DifferentEveryTime("vector"), DotsTransposed, DotsInF32]);
     must_notice("vector", &[CombineInF32, CombineDropsLast, CopyOfNothing, AdamUncorrected, AdamBetasSwapped]);
+}
+
+#[test]
+fn window() {
+    must_notice("window", &[AddStores("window"), StoreAdds("window")]);
+    must_notice("window", &[StaleMemoryLeaks("window"), DifferentEveryTime("window")]);
+    must_notice("window/both-ways", &[WindowAtOrigin, WindowPlaceTurned, WindowOffByARow]);
+    must_notice("window/both-ways", &[WindowRestKept, WindowRestZeroed]);
+    must_notice("window/outside", &[WindowRestKept, WindowRestZeroed, WindowRestAdded]);
+    must_notice("window/tiles", &[WindowAtOrigin, WindowPlaceTurned, WindowOffByARow]);
+    must_notice("window/misfit", &[WindowAnywhere]);
+    must_notice("window/absurd", &[WindowAnywhere]);
 }
