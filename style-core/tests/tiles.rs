@@ -60,7 +60,8 @@ fn any_size_in_any_tiles() {
 
 #[test]
 fn any_layers_and_poolings() {
-    let sets: [(&[(&str, f64)], &[(&str, f64)]); 6] = [
+    type List = &'static [(&'static str, f64)];
+    let sets: [(List, List); 6] = [
         (&[("conv2_2", 1.0)], &[("conv1_1", 1.0)]),
         (&[("conv1_1", 1.0), ("pool1", 0.5), ("conv3_1", 0.1)], &[("pool2", 1.0), ("conv1_2", 0.5), ("pool1", 0.2)]),
         (&[("conv1_2", 1.0)], &[]),
@@ -83,7 +84,8 @@ fn any_layers_and_poolings() {
 #[test]
 fn any_statistic_under_any_mask() {
     let corner = || Mask::new(3, 2, vec![0.0, 0.5, 1.0, 0.0, 0.0, 0.2]).unwrap();
-    let sessions: [(&str, fn(Builder) -> Builder); 4] = [
+    type With = fn(Builder) -> Builder;
+    let sessions: [(&str, With); 4] = [
         ("Gram", |b| b.statistic(Gram::default())),
         ("Gram by elements", |b| b.statistic(Gram { norm: GramNorm::Elements })),
         ("covariance", |b| b.statistic(Covariance)),

@@ -46,6 +46,11 @@ struct Measured {
     /// What our plan said beforehand; peers have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     planned_bytes: Option<u64>,
+    /// Our rows of our tiles, and how many times the work of one they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tiles: Option<[usize; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    work: Option<f64>,
 }
 
 /// What a program says of an op at one shape: medians over its calls.

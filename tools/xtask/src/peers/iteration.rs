@@ -147,6 +147,8 @@ mod tests {
             cpu_seconds: 2.0 * wall_seconds,
             peak_bytes: Some(4 << 20),
             planned_bytes,
+            tiles: None,
+            work: None,
         };
         let peer = [6.0, 2.0, 3.0].map(|wall| measured("peer", wall, None)).to_vec();
         let ours = [1.0, 2.0].map(|wall| measured("ours", wall, Some(3 << 20))).to_vec();

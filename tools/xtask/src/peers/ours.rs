@@ -24,6 +24,12 @@ struct Options {
     isa: Option<Isa>,
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
+    /// Memory that it may take, in MiB: it is cut into tiles if it must
+    #[arg(long)]
+    memory: Option<usize>,
+    /// Tiles at least, so many rows and so many in each
+    #[arg(long, num_args = 2)]
+    tiles: Option<Vec<usize>>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -83,8 +89,15 @@ fn measure(options: &Options) -> Result<Measured, Failure> {
         OptimizerName::Adam => random::adam(),
         OptimizerName::Lbfgs => random::lbfgs(),
     };
-    let builder = random::session(network, options.size, optimizer)?;
-    let planned_bytes = Some(builder.plan()?.peak() as u64);
+    let mut builder = random::session(network, options.size, optimizer)?;
+    if let Some(mib) = options.memory {
+        builder = builder.memory_limit(mib << 20);
+    }
+    if let Some([rows, columns]) = options.tiles.as_deref() {
+        builder = builder.tiles(*rows, *columns);
+    }
+    let plan = builder.plan()?;
+    let planned_bytes = Some(plan.peak() as u64);
     let mut session = builder.build()?;
     let [wall, cpu] = time(options.repeat, || session.step().map(drop))?;
     Ok(Measured {
@@ -97,6 +110,8 @@ fn measure(options: &Options) -> Result<Measured, Failure> {
         cpu_seconds: median(cpu),
         peak_bytes: peak_memory(),
         planned_bytes,
+        tiles: Some(plan.tiles),
+        work: Some(plan.work),
     })
 }
 
