@@ -4,8 +4,8 @@
 //!
 //! Throughput: for convolutions and Gram matrices floating-point operations, done directly and in full, two for each
 //! multiply-add, so that criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications, or one that computes
-//! half of a symmetric matrix, may so pass the processor's peak. Pools, guidance and moments do next to no arithmetic:
-//! theirs is in bytes, read and written.
+//! half of a symmetric matrix, may so pass the processor's peak. Pools, guidance, moments and windows do next to no
+//! arithmetic: theirs is in bytes, read and written.
 //!
 //! ```text
 //! cargo bench --bench ops                                  # about ten minutes
@@ -22,7 +22,7 @@ use common::random::convolutions;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use style_transfer::cpu::{Convolution, Cpu, Tensor};
-use style_transfer::ops::{AdamStep, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows, VectorOps};
+use style_transfer::ops::{AdamStep, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows, VectorOps, WindowOps};
 use style_transfer::{Acc, LbfgsOptions, Pooling, Shape, Storage};
 
 /// Side of the picture whose shapes are measured.
@@ -216,6 +216,31 @@ fn moments(c: &mut Criterion) {
     }
 }
 
+/// A quarter of a picture, and of features, cut out of the middle; its gradient put into zeros, and added to one that is
+/// there.
+fn window(c: &mut Criterion) {
+    let mut group = group(c, "window");
+    for shape in [Shape::new(3, side(), side()), guided_shape()] {
+        let Shape { height, width, .. } = shape;
+        let (at, part) = ([height / 4, width / 4], Shape { height: height / 2, width: width / 2, ..shape });
+        let bytes = |values: usize| Throughput::Bytes((size_of::<f32>() * values) as u64);
+        for backend in common::backends() {
+            let (mut x, mut y) = (random(&backend, shape), zeros(&backend, part));
+            group.throughput(bytes(2 * part.len()));
+            group.bench_function(id("fwd", &channels_and_sides(shape), &backend), |bencher| {
+                bencher.iter(|| backend.window(&x, at, &mut y).expect("within"));
+            });
+            let directions = [(Acc::Store, "bwd-store", part.len() + shape.len()), (Acc::Add, "bwd", 3 * part.len())];
+            for (acc, direction, values) in directions {
+                group.throughput(bytes(values));
+                group.bench_function(id(direction, &channels_and_sides(shape), &backend), |bencher| {
+                    bencher.iter(|| backend.window_bwd(&y, at, acc, &mut x).expect("within"));
+                });
+            }
+        }
+    }
+}
+
 /// All that L-BFGS does with vectors in an accepted step, at its default history, full: as in
 /// `style-core/src/optim/lbfgs.rs`.
 fn lbfgs(c: &mut Criterion) {
@@ -269,5 +294,5 @@ fn adam(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, conv2d, gram, pool2d, guide, moments, lbfgs, adam);
+criterion_group!(benches, conv2d, gram, pool2d, guide, moments, window, lbfgs, adam);
 criterion_main!(benches);
