@@ -8,6 +8,7 @@ use crate::objective::LayerWeight;
 use crate::ops::Tv;
 use crate::optim::Optimizer;
 use crate::reduce::{Alone, Reduce};
+use crate::scale::Scale;
 use crate::statistics::{Gram, Statistic};
 use crate::targets::Targets;
 use crate::{Backend, Image, Mask, Network, Pooling, Style};
@@ -70,6 +71,7 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) seed: u64,
     pub(crate) optimizer: Optimizer,
     pub(crate) iterations: usize,
+    pub(crate) scales: Vec<Scale>,
     pub(crate) ema: Option<f64>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) tiles: Option<[usize; 2]>,
@@ -110,6 +112,7 @@ impl<B: Backend> SessionBuilder<B> {
             seed: 0,
             optimizer: Optimizer::default(),
             iterations: 300,
+            scales: vec![],
             ema: None,
             memory_limit: None,
             tiles: None,
@@ -276,6 +279,31 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
+    /// Sizes to paint at before the result's own, coarsest first: [`Scale::pyramid`], say. Each starts from the image of the
+    /// one before, on pictures resized to it, the style's by the same factor; Adam goes on with its moments. Weights mean at
+    /// every scale what they mean at the result's size: those of sums ([`content_weight`](Self::content_weight) and most
+    /// [total variations](Self::tv)) count each position or pixel as there. Default none, as in the paper.
+    ///
+    /// ```
+    /// # use style_core::{Backend, Image, Scale, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>, photo: Image) {
+    /// let size = photo.width().max(photo.height());
+    /// let builder = builder.content(photo).scales(Scale::pyramid(size, 60)).iterations(240);
+    /// # }
+    /// ```
+    pub fn scales(mut self, scales: Vec<Scale>) -> Self {
+        self.scales = scales;
+        self
+    }
+
+    /// Makes the image a running mean of the accepted ones, of which each counts `decay` times as much as the next; without
+    /// noise of the last steps, which Adam's have. (With the bias of the first steps corrected, as Adam does it.) Losses
+    /// are those of the points themselves. Default none.
+    pub fn ema(mut self, decay: f64) -> Self {
+        self.ema = Some(decay);
+        self
+    }
+
     /// The most memory that the session may take, in bytes, the network's filters included: a picture that wants more is
     /// evaluated tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and gradient
     /// but for rounding. Default none; on a device that tells what is free, that.
@@ -309,6 +337,40 @@ impl<B: Backend> SessionBuilder<B> {
     pub fn reduce(mut self, reduce: Arc<dyn Reduce>) -> Self {
         self.reduce = reduce;
         self
+    }
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    /// The same without the pictures, their targets and scales.
+    pub(crate) fn shallow(&self) -> Self {
+        Self {
+            network: Arc::clone(&self.network),
+            content: None,
+            content_mask: self.content_mask.clone(),
+            styles: vec![],
+            given: vec![],
+            size: self.size,
+            content_layers: self.content_layers.clone(),
+            style_layers: self.style_layers.clone(),
+            statistic: Arc::clone(&self.statistic),
+            layer_statistics: self.layer_statistics.clone(),
+            content_weight: self.content_weight,
+            style_weight: self.style_weight,
+            tv: self.tv,
+            tv_weight: self.tv_weight,
+            pooling: self.pooling,
+            init: None,
+            noise: self.noise,
+            noise_ratio: self.noise_ratio,
+            seed: self.seed,
+            optimizer: self.optimizer,
+            iterations: self.iterations,
+            scales: vec![],
+            ema: self.ema,
+            memory_limit: self.memory_limit,
+            tiles: self.tiles,
+            reduce: Arc::clone(&self.reduce),
+        }
     }
 }
 

@@ -36,6 +36,11 @@ impl<B: Backend> SessionBuilder<B> {
         self.content.as_ref().or_else(|| self.given.iter().find_map(|t| t.content.as_ref()).map(|c| &c.image))
     }
 
+    /// The first style picture.
+    pub(crate) fn style_image(&self) -> Option<&Image> {
+        self.styles.first().map(|s| &s.image).or(self.given_style().map(|s| &s.image))
+    }
+
     pub(crate) fn given_style(&self) -> Option<&StyleTargets<B>> {
         self.given.iter().find_map(|t| t.style.as_ref())
     }
@@ -150,8 +155,7 @@ impl<B: Backend> SessionBuilder<B> {
             crate::expect_shape("the content picture, where a size is given too,", size, content)?;
         }
         let start = if let Some(Init::Image(image)) = &self.init { Some(image.shape()) } else { None };
-        let style = || self.styles.first().map(|s| &s.image).or(self.given_style().map(|s| &s.image));
-        let shape = content.or(size).or(start).or_else(|| style().map(Image::shape));
+        let shape = content.or(size).or(start).or_else(|| self.style_image().map(Image::shape));
         let shape = shape.ok_or_else(|| bad("a session needs a content picture or a style picture"))?;
         if shape.is_empty() {
             return Err(Error::new(ErrorKind::Shape, format!("the result's size is {}x{}", shape.width, shape.height)));
@@ -186,6 +190,9 @@ impl<B: Backend> SessionBuilder<B> {
         }
         self.optimizer.check()?;
         self.check_memory()?;
+        if let Some(decay) = self.ema.filter(|decay| !(0.0..1.0).contains(decay)) {
+            return Err(bad(format!("the decay of the running mean must lie in 0..1, but is {decay}")));
+        }
         let shape = self.shape()?;
         self.chosen_init().check(shape, self.content_image().is_some(), self.noise, self.noise_ratio)?;
 

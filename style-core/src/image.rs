@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+use fast_image_resize::images::TypedImage;
+use fast_image_resize::pixels::F32;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+
 use crate::{Error, ErrorKind, Result, Shape};
 
 /// An RGB picture: planar `[3, H, W]`, `f32` in 8-bit units (0 is black, 255 white), as encoded (no linearisation).
@@ -63,6 +67,21 @@ impl Image {
         Self::from_planar(columns.len(), rows.len(), pixels.collect())
     }
 
+    /// The picture at another size, by Lanczos' filter of three lobes, on the values as they are encoded; the very same
+    /// values at its own size. The filter may overshoot a little at edges.
+    ///
+    /// # Errors
+    /// `Shape` if a side is zero or has more than `u32::MAX` pixels.
+    pub fn resized(&self, width: usize, height: usize) -> Result<Self> {
+        let (from, to) = ((self.width, self.height), (width, height));
+        let planes = self.pixels.chunks_exact(self.width * self.height);
+        let mut pixels = Vec::with_capacity(3usize.saturating_mul(width).saturating_mul(height).min(1 << 30));
+        for plane in planes {
+            pixels.extend(resample(plane, from, to)?);
+        }
+        Self::from_planar(width, height, pixels)
+    }
+
     /// Width in pixels, at least 1.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -81,11 +100,43 @@ impl Image {
         &self.pixels
     }
 
+    /// The values, planar: `[3, H, W]` row-major.
+    #[must_use]
+    pub fn into_pixels(self) -> Vec<f32> {
+        self.pixels
+    }
+
     /// `[1, 3, H, W]`.
     #[must_use]
     pub fn shape(&self) -> Shape {
         Shape::new(3, self.height, self.width)
     }
+}
+
+/// One plane of values, row-major, from `(width, height)` to another size by Lanczos' filter of three lobes; what
+/// [`Image::resized`] does with each colour.
+///
+/// # Errors
+/// `Shape` if a side is zero or has more than `u32::MAX` pixels, or there are not `width * height` values.
+pub fn resample(plane: &[f32], from: (usize, usize), to: (usize, usize)) -> Result<Vec<f32>> {
+    if from == to {
+        return Ok(plane.to_vec());
+    }
+    let failed = |e: String| {
+        let message = format!("a picture of {}x{} cannot be resampled to {}x{}", from.0, from.1, to.0, to.1);
+        Error::new(ErrorKind::Shape, message).with_source(e)
+    };
+    let side = |n: usize| match u32::try_from(n) {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err(failed(format!("no side of {n} pixels"))),
+    };
+    let [fw, fh, tw, th] = [side(from.0)?, side(from.1)?, side(to.0)?, side(to.1)?];
+    let pixels = plane.iter().map(|&v| F32::new(v)).collect();
+    let source = TypedImage::from_pixels(fw, fh, pixels).map_err(|e| failed(e.to_string()))?;
+    let mut target = TypedImage::<F32>::new(tw, th);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
+    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
+    Ok(target.pixels().iter().map(|p| p.0).collect())
 }
 
 fn check_len(width: usize, height: usize, len: usize) -> Result<()> {

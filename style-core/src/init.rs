@@ -13,7 +13,7 @@ pub enum Init {
     Content,
     /// White noise, as in the paper; with a noise ratio below 1, the rest is the content picture.
     Noise,
-    /// The first style picture, stretched to the result's size (bilinear).
+    /// The first style picture, stretched to the result's size.
     Style,
     /// A picture of the result's size.
     Image(Image),
@@ -84,7 +84,7 @@ impl Init {
             Self::Style => {
                 let message = "a start from the style needs a style picture";
                 let style = start.style.ok_or_else(|| Error::new(ErrorKind::Argument, message))?;
-                stretched = stretch(style, width, height)?;
+                stretched = style.resized(width, height)?;
                 Some(&stretched)
             }
         };
@@ -107,25 +107,4 @@ impl Init {
         });
         Image::from_planar(width, height, pixels.collect())
     }
-}
-
-/// Bilinear resampling, pixel centres aligned; enough for a start image.
-fn stretch(image: &Image, width: usize, height: usize) -> Result<Image> {
-    let (w, h) = (image.width(), image.height());
-    let at = |i: usize, n: usize, m: usize| {
-        let p = ((i as f32 + 0.5) * m as f32 / n as f32 - 0.5).clamp(0.0, (m - 1) as f32);
-        (p as usize, (p as usize + 1).min(m - 1), p.fract())
-    };
-    let mut pixels = Vec::with_capacity(3 * width * height);
-    for plane in image.pixels().chunks_exact(w * h) {
-        for r in 0..height {
-            let (r0, r1, v) = at(r, height, h);
-            for c in 0..width {
-                let (c0, c1, u) = at(c, width, w);
-                let row = |r: usize| (1.0 - u) * plane[r * w + c0] + u * plane[r * w + c1];
-                pixels.push((1.0 - v) * row(r0) + v * row(r1));
-            }
-        }
-    }
-    Image::from_planar(width, height, pixels)
 }

@@ -6,6 +6,7 @@
 //!
 //! A [`Model`] (data) becomes a [`Network`] (on a [`Backend`]), on which a [`Session`] repaints an [`Image`].
 
+mod average;
 mod backend;
 mod build;
 mod builder;
@@ -29,6 +30,7 @@ mod planning;
 pub mod preset;
 mod probe;
 mod reduce;
+mod scale;
 mod session;
 pub mod statistics;
 mod style;
@@ -39,7 +41,7 @@ pub use backend::{Acc, Backend, Shape, Storage, expect_shape};
 pub use builder::SessionBuilder;
 pub use error::{Error, ErrorKind, Result};
 pub use features::Features;
-pub use image::Image;
+pub use image::{Image, resample};
 pub use init::{Init, Noise};
 pub use mask::{Guide, Mask};
 pub use model::{ChannelOrder, ConvLayer, InputSpace, Layer, Model, Pooling};
@@ -51,6 +53,7 @@ pub use plan::{Plan, PlannedConvolution};
 pub use preset::Preset;
 pub use probe::{Neuron, Probe, Response};
 pub use reduce::Reduce;
+pub use scale::Scale;
 pub use session::{Progress, Session};
 pub use style::Style;
 pub use targets::Targets;

@@ -115,20 +115,26 @@ impl<B: Backend> Network<B> {
 
     /// A picture as the network's input, on the device.
     pub(crate) fn upload(&self, image: &Image) -> Result<B::Tensor> {
-        let n = image.width() * image.height();
-        let values: Vec<f32> = image.pixels().iter().enumerate().map(|(i, p)| p - self.mean[i / n]).collect();
-        let mut x = self.backend.tensor(image.shape())?;
+        self.upload_owned(image.clone())
+    }
+
+    /// The same with one copy less in memory.
+    pub(crate) fn upload_owned(&self, image: Image) -> Result<B::Tensor> {
+        let (shape, n) = (image.shape(), image.width() * image.height());
+        let mut values = image.into_pixels();
+        values.iter_mut().enumerate().for_each(|(i, p)| *p -= self.mean[i / n]);
+        let mut x = self.backend.tensor(shape)?;
         self.backend.upload(&values, &mut x)?;
         Ok(x)
     }
 
-    /// The picture that an input stands for.
-    pub(crate) fn download(&self, x: &B::Tensor) -> Result<Image> {
+    /// The picture that an input stands for, divided by a number first.
+    pub(crate) fn download(&self, x: &B::Tensor, divisor: f64) -> Result<Image> {
         let shape = self.backend.shape(x);
         let mut pixels = vec![0.0; shape.len()];
         self.backend.download(x, &mut pixels)?;
-        let n = shape.positions();
-        pixels.iter_mut().enumerate().for_each(|(i, p)| *p += self.mean[i / n]);
+        let (n, factor) = (shape.positions(), (1.0 / divisor) as f32);
+        pixels.iter_mut().enumerate().for_each(|(i, p)| *p = *p * factor + self.mean[i / n]);
         Image::from_planar(shape.width, shape.height, pixels)
     }
 }

@@ -13,7 +13,8 @@ pub struct Plan {
     pub filters: usize,
     /// Content features, style Gram matrices, and the image's own Gram matrices.
     pub targets: usize,
-    /// The largest forward pass over a style picture; over before the iterations start.
+    /// The largest forward pass over the content picture or a style picture, and the style pictures themselves; over before
+    /// the iterations start.
     pub style_pass: usize,
     /// Activations at taps, gates, and the scratch tensors that all else passes through.
     pub activations: usize,
@@ -47,9 +48,9 @@ impl Plan {
     /// The most that is held at any moment.
     #[must_use]
     pub fn peak(&self) -> usize {
-        let iterating = [self.activations, self.workspace, self.optimizer].into_iter().fold(0, usize::saturating_add);
-        let always = [self.filters, self.targets, self.pictures].into_iter().fold(0, usize::saturating_add);
-        always.saturating_add(iterating.max(self.style_pass))
+        let always = [self.filters, self.targets, self.optimizer, self.pictures];
+        let always = always.into_iter().fold(0, usize::saturating_add);
+        always.saturating_add(self.activations.saturating_add(self.workspace).max(self.style_pass))
     }
 }
 

@@ -24,12 +24,13 @@ fn sum(bytes: impl IntoIterator<Item = usize>) -> usize {
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// What the session will take, without allocating anything of it.
+    /// What the session will take, without allocating anything of it. With several [scales](SessionBuilder::scales), the
+    /// most that any of them takes.
     ///
     /// # Errors
     /// As [`build`](SessionBuilder::build), but for those of the device.
     pub fn plan(&self) -> Result<Plan> {
-        Ok(self.lay_out(&self.check()?)?.0)
+        self.plan_all()
     }
 
     /// The coarsest tiles with which the session fits into the memory that it may take.
@@ -102,6 +103,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// The plan for a picture of `shape`, cut so.
     fn laid_out(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<(Plan, Layout)> {
         let backend = self.network.backend();
+        let limit = self.limit().unwrap_or(usize::MAX);
         let main = self.picture_passes(checked, shape, grid)?;
         let tensors = |shapes: &[Shape]| sum(shapes.iter().map(|&s| backend.tensor_bytes(s)));
         let vector = backend.tensor_bytes(shape);
@@ -129,16 +131,21 @@ impl<B: Backend> SessionBuilder<B> {
         let exchanged = if self.reduce.processes() > 1 { vector } else { 0 };
         let vectors = self.optimizer.vectors() + usize::from(self.ema.is_some()) * 2;
         let optimizer = vector.saturating_mul(vectors).saturating_add(exchanged);
-        let iterating = sum([activations, workspace, optimizer]);
+        let passes_bytes = activations.saturating_add(workspace);
 
-        // A picture that is looked at before the iterations is cut until that takes no more memory than they do.
-        let coarsest = |shape: Shape, taps: &[usize], passes: &dyn Fn(Grid) -> Result<PassesPlan>| {
+        // A picture that is looked at before the iterations is cut until that fits too, beside what is there already, or
+        // takes no more memory than they do.
+        let pictures = shape.len().saturating_mul(size_of::<f32>());
+        let always = sum([self.network.bytes(), targets, optimizer, pictures]);
+        let room = limit.saturating_sub(always).max(passes_bytes);
+        let kept = sum(self.styles.iter().map(|s| s.image.pixels().len().saturating_mul(size_of::<f32>())));
+        let coarsest = |shape: Shape, taps: &[usize], beside: usize, passes: &dyn Fn(Grid) -> Result<PassesPlan>| {
             let most = finest(&self.network, shape, taps);
             let mut grid = WHOLE;
             loop {
-                let bytes = look_bytes(backend, &passes(grid)?).saturating_add(backend.tensor_bytes(shape));
+                let bytes = sum([look_bytes(backend, &passes(grid)?), backend.tensor_bytes(shape), beside]);
                 match finer(shape, grid, most) {
-                    Some(next) if bytes > iterating => grid = next,
+                    Some(next) if bytes > room => grid = next,
                     _ => return Ok((bytes, grid)),
                 }
             }
@@ -147,14 +154,15 @@ impl<B: Backend> SessionBuilder<B> {
         let mut style_pass = 0;
         if self.content.is_some() && !self.content_layers.is_empty() {
             let taps = sorted(self.positions(&self.content_layers)?);
-            (style_pass, layout.content) = coarsest(shape, &taps, &|grid| self.content_passes(shape, grid))?;
+            (style_pass, layout.content) = coarsest(shape, &taps, kept, &|grid| self.content_passes(shape, grid))?;
         }
         for style in &self.styles {
             let taps = sorted(checked.style_layers.iter().map(|l| l.position).collect());
             let (shape, banded) = (style.image.shape(), style.region.is_none());
             let passes = |grid| self.style_passes(shape, &checked.style_layers, banded, grid);
-            let (bytes, grid) = coarsest(shape, &taps, &passes)?;
-            style_pass = style_pass.max(bytes.saturating_add(of_styles.saturating_mul(self.styles.len())));
+            let beside = kept.saturating_add(of_styles.saturating_mul(self.styles.len()));
+            let (bytes, grid) = coarsest(shape, &taps, beside, &passes)?;
+            style_pass = style_pass.max(bytes);
             layout.styles.push(grid);
         }
         let [all, last] = main.flops();
@@ -167,7 +175,7 @@ impl<B: Backend> SessionBuilder<B> {
             activations,
             workspace,
             optimizer,
-            pictures: shape.len().saturating_mul(size_of::<f32>()),
+            pictures,
             tiles: grid,
             work: (2.0 * all + again) / (2.0 * whole),
             convolutions: main.chain().convolutions(&self.network),

@@ -4,9 +4,10 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::average::Average;
 use crate::objective::{Losses, Objective};
-use crate::optim::{Descent, Point};
-use crate::{Backend, Error, ErrorKind, Image, Network, Observer, Result, SessionBuilder};
+use crate::optim::{Carried, Descent, Point};
+use crate::{Backend, Error, ErrorKind, Image, Init, Network, Observer, Result, SessionBuilder, Shape};
 
 /// What one evaluation of loss and gradient told.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,8 +15,16 @@ use crate::{Backend, Error, ErrorKind, Image, Network, Observer, Result, Session
 pub struct Progress {
     /// Which evaluation it was; 0 is the start image, before any update.
     pub iteration: usize,
-    /// How many evaluations the session was built for.
+    /// How many evaluations there are at all scales.
     pub iterations: usize,
+    /// Which of the scales it was at, and how many there are: 1 where only the result's own size is painted.
+    pub scale: usize,
+    /// See `scale`.
+    pub scales: usize,
+    /// Width of the picture at this scale.
+    pub width: usize,
+    /// Height of the picture at this scale.
+    pub height: usize,
     /// The losses at the point evaluated.
     pub losses: Losses,
     /// Whether that point is now the session's image; a line search also evaluates points that it rejects.
@@ -24,7 +33,7 @@ pub struct Progress {
     pub gradient_norm: f64,
     /// Euclidean length of L-BFGS' last accepted step, in 8-bit units; zero for Adam.
     pub step_length: f64,
-    /// No further progress is possible: the gradient vanished, or no step lowers the loss any more.
+    /// No further progress is possible at this scale: the gradient vanished, or no step lowers the loss any more.
     pub converged: bool,
 }
 
@@ -34,15 +43,47 @@ pub struct Progress {
 /// is a good image after every step, whatever happens in the next one.
 pub struct Session<B: Backend> {
     network: Arc<Network<B>>,
-    objective: Objective<B>,
-    descent: Descent<B>,
-    point: Point<B>,
-    /// Evaluations done.
+    /// The scale at work; `None` where the next could not be made.
+    stage: Option<Stage<B>>,
+    /// The last image while there is no stage.
+    kept: Option<Image>,
+    /// What the scales to come are made of.
+    ahead: Option<Ahead<B>>,
+    /// Evaluations done, and how many are left at this scale.
     iteration: usize,
+    left: usize,
     /// Of the last evaluation.
     progress: Progress,
     /// At the last accepted point.
     losses: Losses,
+}
+
+/// A scale at work.
+pub(crate) struct Stage<B: Backend> {
+    pub(crate) objective: Objective<B>,
+    pub(crate) descent: Descent<B>,
+    pub(crate) point: Point<B>,
+    pub(crate) average: Option<Average<B>>,
+    /// Whether the point has been evaluated.
+    pub(crate) evaluated: bool,
+}
+
+/// Scales to come.
+struct Ahead<B: Backend> {
+    builder: SessionBuilder<B>,
+    /// The result's shape.
+    shape: Shape,
+    /// Which of the builder's scales is next; behind the last of them, the result's own.
+    next: usize,
+}
+
+impl<B: Backend> Stage<B> {
+    fn image(&self, network: &Network<B>) -> Result<Image> {
+        if let Some((sum, weight)) = self.average.as_ref().and_then(Average::mean) {
+            return network.download(sum, weight);
+        }
+        network.download(if self.evaluated { self.descent.result() } else { &self.point.x }, 1.0)
+    }
 }
 
 impl<B: Backend> Session<B> {
@@ -51,53 +92,107 @@ impl<B: Backend> Session<B> {
         SessionBuilder::new(network.into())
     }
 
-    pub(crate) fn new(
-        network: Arc<Network<B>>,
-        objective: Objective<B>,
-        descent: Descent<B>,
-        point: Point<B>,
-        iterations: usize,
-    ) -> Self {
-        let losses = objective.no_losses();
+    /// The first scale of a description that has been checked.
+    pub(crate) fn new(builder: SessionBuilder<B>) -> Result<Self> {
+        let network = Arc::clone(&builder.network);
+        let shape = builder.check()?.shape;
+        let scales = builder.scales.len() + 1;
         let progress = Progress {
             iteration: 0,
-            iterations,
-            losses: losses.clone(),
+            iterations: 0,
+            scale: 0,
+            scales,
+            width: 0,
+            height: 0,
+            losses: Losses::default(),
             accepted: false,
             gradient_norm: 0.0,
             step_length: 0.0,
             converged: false,
         };
-        Self { network, objective, descent, point, iteration: 0, progress, losses }
+        let ahead = Some(Ahead { builder, shape, next: 0 });
+        let (stage, kept, losses) = (None, None, Losses::default());
+        let mut session = Self { network, stage, kept, ahead, iteration: 0, left: 0, progress, losses };
+        session.enter(None)?;
+        Ok(session)
     }
 
-    /// Evaluates loss and gradient once and moves on. What it tells lies in the session, also as
-    /// [`progress`](Session::progress), until the next step; clone it to keep it.
+    /// Makes the next scale, from the last one's image and what its descent left.
+    fn enter(&mut self, carried: Option<(Carried, Shape)>) -> Result<()> {
+        let Some(Ahead { builder, shape, next }) = self.ahead.take() else { return Err(ended()) };
+        let (scale, later) = (next, next + 1);
+        let (mut description, ahead) = match builder.scales.get(scale).copied() {
+            None => (builder, None),
+            Some(at) => (builder.at_scale(&at, shape)?, Some(Ahead { builder, shape, next: later })),
+        };
+        let rest =
+            |a: &Ahead<B>| a.builder.iterations + a.builder.scales[later..].iter().map(|s| s.iterations).sum::<usize>();
+        let to = description.check()?.shape;
+        if let Some(image) = &self.kept {
+            description.init = Some(Init::Image(image.resized(to.width, to.height)?));
+            description.noise_ratio = None;
+        }
+        let carried = carried.map(|(carried, from)| carried.resized(from, to)).transpose()?;
+        let iterations = description.iterations;
+        let stage = description.stage(carried)?;
+        self.left = iterations;
+        self.losses = stage.objective.no_losses();
+        self.progress = Progress {
+            iterations: self.iteration + iterations + ahead.as_ref().map_or(0, rest),
+            scale,
+            width: to.width,
+            height: to.height,
+            losses: stage.objective.no_losses(),
+            converged: false,
+            ..self.progress.clone()
+        };
+        (self.stage, self.ahead, self.kept) = (Some(stage), ahead, None);
+        Ok(())
+    }
+
+    /// Evaluates loss and gradient once and moves on, to the next scale where this one's iterations are done. What it tells
+    /// lies in the session, also as [`progress`](Session::progress), until the next step; clone it to keep it.
     ///
-    /// After the first step, none allocates memory on the CPU but, on a pool of threads, the blocks of rayon's queue:
-    /// one in some 60 steps.
+    /// After the first step at a scale, none allocates memory on the CPU but, on a pool of threads, the blocks of rayon's
+    /// queue: one in some 60 steps.
     ///
     /// # Errors
-    /// `NonFinite` if the loss of the start image is not finite (the weights are too large); what the backend gives.
+    /// `NonFinite` if the loss of the start image is not finite (the weights are too large); what the backend gives. After
+    /// an error on the way to another scale the image is the last one's, and there are no more steps.
     pub fn step(&mut self) -> Result<&Progress> {
-        let Self { network, objective, descent, point, iteration, progress, losses } = self;
+        if self.ahead.is_some() && (self.left == 0 || self.progress.converged) {
+            let stage = self.stage.take().ok_or_else(ended)?;
+            let from = Shape { height: self.progress.height, width: self.progress.width, channels: 3 };
+            self.kept = Some(stage.image(&self.network)?);
+            let carried = stage.descent.carried(self.network.backend(), from)?;
+            drop(stage);
+            self.enter(carried.map(|carried| (carried, from)))?;
+        }
+        let Self { network, stage, iteration, left, progress, losses, .. } = self;
+        let Stage { objective, descent, point, average, evaluated } = stage.as_mut().ok_or_else(ended)?;
         let backend = network.backend();
         let told = backend.within(|| {
             objective.evaluate(network, &point.x, &mut point.g, &mut progress.losses)?;
-            descent.tell(backend, progress.losses.total, point)
+            let told = descent.tell(backend, progress.losses.total, point)?;
+            if let Some(average) = average.as_mut().filter(|_| told.accepted) {
+                average.add(backend, descent.result())?;
+            }
+            Ok(told)
         })?;
-        if *iteration == 0 && !told.accepted {
+        if !*evaluated && !told.accepted {
             return Err(Error::new(
                 ErrorKind::NonFinite,
                 format!("the start image's loss is {}; use smaller weights", progress.losses.total),
             ));
         }
+        *evaluated = true;
         progress.iteration = *iteration;
         progress.accepted = told.accepted;
         progress.gradient_norm = told.gradient_norm;
         progress.step_length = told.step_length;
         progress.converged = told.converged;
         *iteration += 1;
+        *left = left.saturating_sub(1);
         if told.accepted {
             losses.set(&progress.losses);
         }
@@ -147,15 +242,32 @@ impl<B: Backend> Session<B> {
     /// Whether [`run`](Session::run) would do nothing: all iterations are done, or nothing more can be gained.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.progress.converged || self.iteration >= self.progress.iterations
+        self.ahead.is_none() && (self.progress.converged || self.left == 0)
     }
 
-    /// The last accepted image; before the first step, the start image.
+    /// The last accepted image, or the [mean](SessionBuilder::ema) of several; before the first step, the start image. Its
+    /// size is that of the scale at work.
     ///
     /// # Errors
     /// What the backend gives.
     pub fn image(&self) -> Result<Image> {
-        self.network.download(if self.iteration == 0 { &self.point.x } else { self.descent.result() })
+        match (&self.stage, &self.kept) {
+            (Some(stage), _) => stage.image(&self.network),
+            (None, Some(image)) => Ok(image.clone()),
+            (None, None) => Err(ended()),
+        }
+    }
+
+    /// The same, of a session that is no longer needed: in less memory.
+    ///
+    /// # Errors
+    /// As [`image`](Session::image).
+    pub fn into_image(mut self) -> Result<Image> {
+        let Some(Stage { descent, point, average, evaluated, .. }) = self.stage.take() else { return self.image() };
+        if let Some((sum, weight)) = average.as_ref().and_then(Average::mean) {
+            return self.network.download(sum, weight);
+        }
+        self.network.download(if evaluated { descent.result() } else { &point.x }, 1.0)
     }
 
     /// The losses of [`image`](Session::image); `None` before the first step.
@@ -164,37 +276,45 @@ impl<B: Backend> Session<B> {
         (self.iteration > 0).then_some(&self.losses)
     }
 
-    /// Losses at any picture of the session's size, and the gradient of the total loss with respect to its pixels,
+    /// Losses at any picture of the size of the scale at work, and the gradient of the total loss with respect to its pixels,
     /// `[3, H, W]` per 8-bit unit. The session's own image and optimiser stay as they are.
     ///
     /// # Errors
     /// `Shape` if the picture has another size; what the backend gives.
     pub fn evaluate(&mut self, image: &Image) -> Result<(Losses, Vec<f32>)> {
-        let backend = self.network.backend();
-        crate::expect_shape("the picture", backend.shape(&self.point.x), image.shape())?;
-        let x = self.network.upload(image)?;
+        let Self { network, stage, .. } = self;
+        let Stage { objective, point, .. } = stage.as_mut().ok_or_else(ended)?;
+        let backend = network.backend();
+        crate::expect_shape("the picture", backend.shape(&point.x), image.shape())?;
+        let x = network.upload(image)?;
         let mut g = backend.tensor(image.shape())?;
-        let mut losses = self.objective.no_losses();
-        self.objective.evaluate(&self.network, &x, &mut g, &mut losses)?;
+        let mut losses = objective.no_losses();
+        objective.evaluate(network, &x, &mut g, &mut losses)?;
         let mut gradient = vec![0.0; image.shape().len()];
         backend.download(&g, &mut gradient)?;
         Ok((losses, gradient))
     }
 
-    /// The weights of content, style and total variation in the total loss.
+    /// The weights of content, style and total variation in the total loss, at the scale at work.
     #[must_use]
     pub fn weights(&self) -> [f64; 3] {
-        let w = &self.objective.weights;
-        [w.content, w.style, w.tv]
+        self.stage.as_ref().map_or([0.0; 3], |stage| {
+            let w = &stage.objective.weights;
+            [w.content, w.style, w.tv]
+        })
     }
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::Argument, "the session has ended with an error: the next scale could not be made")
 }
 
 impl<B: Backend> fmt::Debug for Session<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shape = self.network.backend().shape(&self.point.x);
         f.debug_struct("Session")
             .field("network", &self.network)
-            .field("image", &shape)
+            .field("width", &self.progress.width)
+            .field("height", &self.progress.height)
             .field("iteration", &self.iteration)
             .finish_non_exhaustive()
     }

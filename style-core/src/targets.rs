@@ -9,7 +9,7 @@ use crate::mask::Guide;
 use crate::measure::Measure;
 use crate::objective::{LayerWeight, largest, own_part};
 use crate::passes::{Passes, PassesPlan, Seen};
-use crate::planning::{Layout, WHOLE};
+use crate::planning::WHOLE;
 use crate::reduce::Alone;
 use crate::statistics::Statistic;
 use crate::tiles::Grid;
@@ -52,6 +52,9 @@ impl<B: Backend> Clone for StyleLayer<B> {
     }
 }
 
+/// Style layers, and what styles give there.
+type Styles<B> = (Vec<StyleLayer<B>>, Vec<Region<B>>);
+
 /// A part of the result, and the values of each layer's statistic there.
 pub(crate) struct Region<B: Backend> {
     pub(crate) mask: Option<Mask>,
@@ -80,55 +83,57 @@ impl<B: Backend> SessionBuilder<B> {
             return Err(bad("targets are of pictures: give a content or a style picture"));
         }
         self.check_layers()?;
-        self.compute_targets(None).map(Arc::new)
-    }
-
-    /// The targets of the pictures given, in passes that are cut as the layout says.
-    pub(crate) fn compute_targets(&self, layout: Option<&Layout>) -> Result<Targets<B>> {
-        let network = Arc::clone(&self.network);
         let content = self.content.clone().filter(|_| !self.content_layers.is_empty());
-        let content =
-            content.map(|image| self.content_targets(image, layout.map_or(WHOLE, |l| l.content))).transpose()?;
+        let content = content.map(|image| {
+            let layers = self.content_features(image.clone(), WHOLE)?;
+            Ok(ContentTargets { image, layers })
+        });
         let styled = !self.styles.is_empty() && !self.style_layers.is_empty();
-        let style = styled.then(|| self.style_targets(layout.map_or(&[], |l| &l.styles))).transpose()?;
-        Ok(Targets { network, pooling: self.pooling, content, style })
+        let style = styled.then(|| {
+            let (layers, regions) = self.style_regions(self.styles.clone(), &[])?;
+            Ok(StyleTargets { image: self.styles[0].image.clone(), layers, regions })
+        });
+        let (content, style) = (content.transpose()?, style.transpose()?);
+        Ok(Arc::new(Targets { network: Arc::clone(&self.network), pooling: self.pooling, content, style }))
     }
 
-    fn content_targets(&self, image: Image, grid: Grid) -> Result<ContentTargets<B>> {
+    /// The content layers' features of a picture.
+    pub(crate) fn content_features(&self, image: Image, grid: Grid) -> Result<Vec<(String, Arc<B::Tensor>)>> {
         let positions = self.positions(&self.content_layers)?;
         let taps = sorted(positions.clone());
-        let features = features(&self.network, &image, self.content_passes(image.shape(), grid)?, taps.len())?;
+        let plan = self.content_passes(image.shape(), grid)?;
+        let features = features(&self.network, image, plan, taps.len())?;
         let layer = |(l, p): (&LayerWeight, &usize)| {
             let at = taps.iter().position(|t| t == p)?;
             Some((l.layer.clone(), Arc::clone(features.get(at)?)))
         };
-        let layers = self.content_layers.iter().zip(&positions).filter_map(layer).collect();
-        Ok(ContentTargets { image, layers })
+        Ok(self.content_layers.iter().zip(&positions).filter_map(layer).collect())
     }
 
-    fn style_targets(&self, grids: &[Grid]) -> Result<StyleTargets<B>> {
+    /// What styles give, in their parts of the result; each picture goes when it has been looked at.
+    pub(crate) fn style_regions(
+        &self,
+        styles: Vec<Style>,
+        grids: &[Grid],
+    ) -> Result<Styles<B>> {
         let layers = self.own_style_layers()?;
         let positions = sorted(layers.iter().map(|l| l.position).collect());
         let taps: Vec<_> = layers.iter().filter_map(|l| positions.iter().position(|&p| p == l.position)).collect();
-        let values = |(style, grid): (&Style, Grid)| {
-            let plan = self.style_passes(style.image.shape(), &layers, style.region.is_none(), grid)?;
-            measure(&self.network, &style.image, style.region.as_ref(), &layers, &taps, plan)
-        };
-        let mut regions = vec![];
-        let styles = self.styles.iter().zip(grids.iter().copied().chain(repeat(WHOLE)));
-        let (free, masked): (Vec<_>, Vec<_>) = styles.partition(|(s, _)| s.mask.is_none());
-        let total: f64 = free.iter().map(|(s, _)| s.share).sum();
-        let free = free.into_iter().map(|at| Ok((at.0.share / total, values(at)?))).collect::<Result<Vec<_>>>()?;
-        let backend = self.network.backend();
+        let total: f64 = styles.iter().filter(|s| s.mask.is_none()).map(|s| s.share).sum();
+        let (mut free, mut masked) = (vec![], vec![]);
+        for (style, grid) in styles.into_iter().zip(grids.iter().copied().chain(repeat(WHOLE))) {
+            let Style { image, share, mask, region } = style;
+            let plan = self.style_passes(image.shape(), &layers, region.is_none(), grid)?;
+            let values = measure(&self.network, image, region.as_ref(), &layers, &taps, plan)?;
+            match mask {
+                None => free.push((share / total, values)),
+                mask => masked.push(Region { mask, share, values: values.into_iter().map(Arc::new).collect() }),
+            }
+        }
         if !free.is_empty() {
-            regions.push(Region { mask: None, share: 1.0, values: mean(backend, &free)? });
+            masked.insert(0, Region { mask: None, share: 1.0, values: mean(self.network.backend(), &free)? });
         }
-        for (style, grid) in masked {
-            let values = values((style, grid))?.into_iter().map(Arc::new).collect();
-            regions.push(Region { mask: style.mask.clone(), share: style.share, values });
-        }
-        let image = self.styles[0].image.clone();
-        Ok(StyleTargets { image, layers, regions })
+        Ok((layers, masked))
     }
 }
 
@@ -142,11 +147,12 @@ struct Look<B: Backend> {
 }
 
 impl<B: Backend> Look<B> {
-    fn new(network: &Network<B>, image: &Image, plan: PassesPlan) -> Result<Self> {
+    fn new(network: &Network<B>, image: Image, plan: PassesPlan) -> Result<Self> {
         let backend = network.backend();
+        let image = network.upload_owned(image)?;
         let workspace = backend.workspace(plan.workspace(backend))?;
         let own = plan.room(backend).map(|shape| backend.features(shape)).transpose()?;
-        Ok(Self { passes: Passes::new(backend, plan)?, image: network.upload(image)?, workspace, own })
+        Ok(Self { passes: Passes::new(backend, plan)?, image, workspace, own })
     }
 
     /// Feeds a tile forward; `at_tap` is told of its own features, in a tensor by themselves where there are others.
@@ -174,7 +180,7 @@ pub(crate) fn look_bytes<B: Backend>(backend: &B, plan: &PassesPlan) -> usize {
 /// The whole features of a picture at each tap.
 pub(crate) fn features<B: Backend>(
     network: &Network<B>,
-    image: &Image,
+    image: Image,
     plan: PassesPlan,
     taps: usize,
 ) -> Result<Vec<Arc<B::Tensor>>> {
@@ -195,16 +201,17 @@ pub(crate) fn features<B: Backend>(
 /// The values of each layer's statistic on one picture, or on a part of it; `taps[i]` is the tap of layer `i`.
 pub(crate) fn measure<B: Backend>(
     network: &Network<B>,
-    image: &Image,
+    image: Image,
     region: Option<&Mask>,
     layers: &[StyleLayer<B>],
     taps: &[usize],
     plan: PassesPlan,
 ) -> Result<Vec<Vec<B::Tensor>>> {
     let backend = network.backend();
+    let shape = image.shape();
     let measure = |(layer, &tap): (&StyleLayer<B>, &usize)| {
         let pools = network.pools_before(layer.position);
-        let guide = |mask| Guide::new(backend, mask, image.shape(), pools, &layer.name, plan.own(tap));
+        let guide = |mask| Guide::new(backend, mask, shape, pools, &layer.name, plan.own(tap));
         Measure::new(backend, &plan, tap, &layer.statistic, region.map(guide).transpose()?.unwrap_or_default())
     };
     let mut measures = layers.iter().zip(taps).map(measure).collect::<Result<Vec<_>>>()?;

@@ -4,11 +4,8 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use fast_image_resize::images::TypedImage;
-use fast_image_resize::pixels::F32;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use style_core::{Error, ErrorKind, Image, Result};
+use style_core::{Error, ErrorKind, Image, Result, resample};
 
 /// The longest side that a picture may have, in pixels.
 pub const LARGEST_SIDE: u32 = 32_768;
@@ -184,19 +181,19 @@ impl Picture {
             ));
         }
         let alpha = self.extras.alpha_of(&self.image)?;
-        let resample = |plane: &[f32]| resample(plane, (w, h), (width, height));
+        let resampled = |plane: &[f32]| resample(plane, (w, h), (width, height));
         let colours = self.image.pixels().chunks_exact(w * h);
         let Some(alpha) = alpha else {
-            let planes = colours.map(resample).collect::<Result<Vec<_>>>()?;
+            let planes = colours.map(resampled).collect::<Result<Vec<_>>>()?;
             let image = Image::from_planar(width, height, clamped(planes.concat(), 255.0))?;
             return Ok(Self { image, extras: self.extras.clone() });
         };
         // Colours count as much as they are visible.
-        let new_alpha = resample(alpha)?;
+        let new_alpha = resampled(alpha)?;
         let mut planes = vec![];
         for plane in colours {
             let weighted: Vec<f32> = plane.iter().zip(alpha).map(|(v, a)| v * a).collect();
-            let mut plane = resample(&weighted)?;
+            let mut plane = resampled(&weighted)?;
             plane.iter_mut().zip(&new_alpha).for_each(|(v, a)| *v /= a.max(VISIBLE));
             fill_invisible(&mut plane, &new_alpha);
             planes.push(plane);
@@ -244,17 +241,6 @@ fn fill_invisible(plane: &mut [f32], alpha: &[f32]) {
     }
     let mean = if weight > 0.0 { (sum / weight) as f32 } else { 127.5 };
     plane.iter_mut().zip(alpha).filter(|(_, a)| **a < VISIBLE).for_each(|(v, _)| *v = mean);
-}
-
-fn resample(plane: &[f32], from: (usize, usize), to: (usize, usize)) -> Result<Vec<f32>> {
-    let failed = |e: String| Error::new(ErrorKind::Image, "the picture cannot be resampled").with_source(e);
-    let [fw, fh, tw, th] = [from.0, from.1, to.0, to.1].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-    let pixels = plane.iter().map(|&v| F32::new(v)).collect();
-    let source = TypedImage::from_pixels(fw, fh, pixels).map_err(|e| failed(e.to_string()))?;
-    let mut target = TypedImage::<F32>::new(tw, th);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
-    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
-    Ok(target.pixels().iter().map(|p| p.0).collect())
 }
 
 /// Whether a JPEG stream has its end marker: the decoder fills what is missing with grey and says nothing.

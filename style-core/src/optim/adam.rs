@@ -2,7 +2,7 @@
 
 use super::{Point, Told};
 use crate::ops::AdamStep;
-use crate::{Backend, Result, Shape};
+use crate::{Backend, Result, Shape, resample};
 
 /// Settings of Adam.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +31,31 @@ pub(crate) struct Adam<B: Backend> {
     /// The last point whose loss and gradient were finite.
     good: B::Tensor,
     square: B::Scalars,
+}
+
+/// Adam's state on the host, on its way to another size.
+pub(crate) struct Carried {
+    steps: i32,
+    m: Vec<f32>,
+    v: Vec<f32>,
+}
+
+impl Carried {
+    /// The moments of each pixel from those around it. A pixel's share of the gradient is smaller the more there are,
+    /// which Adam's steps do not heed; so moments of both sizes agree but for a factor, which cancels.
+    pub(crate) fn resized(self, from: Shape, to: Shape) -> Result<Self> {
+        let shrunk = from.positions() as f64 / to.positions() as f64;
+        let resized = |values: Vec<f32>, factor: f64, least: f32| {
+            let mut all = Vec::with_capacity(to.len());
+            for plane in values.chunks_exact(from.positions().max(1)) {
+                let plane = resample(plane, (from.width, from.height), (to.width, to.height))?;
+                all.extend(plane.into_iter().map(|v| (v * factor as f32).max(least)));
+            }
+            Ok(all)
+        };
+        let (m, v) = (resized(self.m, shrunk, f32::NEG_INFINITY)?, resized(self.v, shrunk * shrunk, 0.0)?);
+        Ok(Self { steps: self.steps, m, v })
+    }
 }
 
 impl<B: Backend> Adam<B> {
@@ -66,6 +91,21 @@ impl<B: Backend> Adam<B> {
         };
         backend.adam(&step, &point.g, &mut self.m, &mut self.v, &mut point.x)?;
         Ok(told)
+    }
+
+    pub(super) fn carried(&self, backend: &B, shape: Shape) -> Result<Carried> {
+        let read = |tensor| {
+            let mut values = vec![0.0; shape.len()];
+            backend.download(tensor, &mut values)?;
+            Ok(values)
+        };
+        Ok(Carried { steps: self.steps, m: read(&self.m)?, v: read(&self.v)? })
+    }
+
+    pub(super) fn carry_on(&mut self, backend: &B, carried: &Carried) -> Result<()> {
+        self.steps = carried.steps;
+        backend.upload(&carried.m, &mut self.m)?;
+        backend.upload(&carried.v, &mut self.v)
     }
 
     pub(super) fn result(&self) -> &B::Tensor {

@@ -6,6 +6,7 @@ mod lbfgs;
 mod line_search;
 
 pub use adam::AdamOptions;
+pub(crate) use adam::Carried;
 pub use lbfgs::LbfgsOptions;
 
 use crate::{Backend, Error, ErrorKind, Result, Shape};
@@ -72,6 +73,22 @@ impl<B: Backend> Descent<B> {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.tell(backend, loss, point),
             Self::Adam(adam) => adam.tell(backend, loss, point),
+        }
+    }
+
+    /// What a descent at another size can go on with.
+    pub(crate) fn carried(&self, backend: &B, shape: Shape) -> Result<Option<Carried>> {
+        match self {
+            Self::Lbfgs(_) => Ok(None),
+            Self::Adam(adam) => adam.carried(backend, shape).map(Some),
+        }
+    }
+
+    /// Goes on with what another descent had.
+    pub(crate) fn carry_on(&mut self, backend: &B, carried: &Carried) -> Result<()> {
+        match self {
+            Self::Lbfgs(_) => Ok(()),
+            Self::Adam(adam) => adam.carry_on(backend, carried),
         }
     }
 

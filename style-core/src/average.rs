@@ -1,0 +1,30 @@
+//! A running mean of images: `a = decay a + (1 - decay) x`, and the same of ones, by which it is divided, so that the first
+//! images count for what they are (as Adam corrects its moments; crowsonkb/style-transfer-pytorch averages so).
+
+use crate::{Backend, Result, Shape};
+
+pub(crate) struct Average<B: Backend> {
+    decay: f64,
+    sum: B::Tensor,
+    next: B::Tensor,
+    /// What the weights in `sum` add up to.
+    weight: f64,
+}
+
+impl<B: Backend> Average<B> {
+    pub(crate) fn new(backend: &B, shape: Shape, decay: f64) -> Result<Self> {
+        Ok(Self { decay, sum: backend.tensor(shape)?, next: backend.tensor(shape)?, weight: 0.0 })
+    }
+
+    pub(crate) fn add(&mut self, backend: &B, x: &B::Tensor) -> Result<()> {
+        backend.combine(&[(self.decay, &self.sum), (1.0 - self.decay, x)], &mut self.next)?;
+        std::mem::swap(&mut self.sum, &mut self.next);
+        self.weight = self.decay * self.weight + 1.0 - self.decay;
+        Ok(())
+    }
+
+    /// The weighted sum, and what divides it; `None` before the first image.
+    pub(crate) fn mean(&self) -> Option<(&B::Tensor, f64)> {
+        (self.weight > 0.0).then_some((&self.sum, self.weight))
+    }
+}

@@ -1,0 +1,133 @@
+//! Painting from coarse to fine: large structures of the style form where the network sees much of the picture at once,
+//! and a larger size starts from them. Not in the paper; Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
+//! Transfer", have two scales.
+
+use crate::builder::ContentWeight;
+use crate::check::bad;
+use crate::ops::Tv;
+use crate::{Backend, Image, Init, Optimizer, Plan, Result, SessionBuilder, Shape, Style};
+
+/// A size to paint at before the result's own; see [`SessionBuilder::scales`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// Long side in pixels.
+    pub size: usize,
+    /// Evaluations of loss and gradient.
+    pub iterations: usize,
+    /// How the image descends; `None`: as it does at the result's own size.
+    pub optimizer: Option<Optimizer>,
+}
+
+/// Long side of the coarsest scale of a [pyramid](Scale::pyramid).
+const COARSEST: usize = 128;
+
+/// The short side that a style picture keeps at every scale, if it has it: a few positions of the deepest layers.
+const SMALLEST_STYLE: usize = 48;
+
+impl Scale {
+    /// The scales below a size: from 128 pixels on, each with twice the area of the one before. With so many iterations at
+    /// each, all of them together take less time than so many at the size itself.
+    ///
+    /// ```
+    /// let sizes: Vec<_> = style_core::Scale::pyramid(512, 60).iter().map(|scale| scale.size).collect();
+    /// assert_eq!(sizes, [128, 181, 256, 362]);
+    /// ```
+    #[must_use]
+    pub fn pyramid(size: usize, iterations: usize) -> Vec<Self> {
+        let halvings = |i: i32| (size as f64 / 2f64.powf(f64::from(i) / 2.0)).round() as usize;
+        let mut scales: Vec<_> = (1..).map(halvings).take_while(|&size| size >= COARSEST).collect();
+        scales.reverse();
+        scales.into_iter().map(|size| Self { size, iterations, optimizer: None }).collect()
+    }
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    /// That each scale is larger than the one before and smaller than the result, and can be painted.
+    pub(crate) fn check_scales(&self, shape: Shape) -> Result<()> {
+        let mut last = 0;
+        for scale in &self.scales {
+            if scale.size <= last || scale.size >= shape.height.max(shape.width) {
+                return Err(bad(format!(
+                    "the scales must grow, up to less than the result's {} pixels, but one of {} comes after {last}",
+                    shape.height.max(shape.width),
+                    scale.size
+                )));
+            }
+            if scale.iterations == 0 {
+                return Err(bad(format!("the scale of {} pixels needs at least one iteration", scale.size)));
+            }
+            last = scale.size;
+        }
+        if !self.scales.is_empty() && !self.given.is_empty() {
+            return Err(bad(
+                "targets that were computed before are of one size; with several scales give the pictures",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The description of a scale: the pictures smaller, and weights with the meaning that they have at the result's size.
+    pub(crate) fn at_scale(&self, scale: &Scale, shape: Shape) -> Result<Self> {
+        let factor = scale.size as f64 / shape.height.max(shape.width) as f64;
+        let side = |n: usize| ((n as f64 * factor).round() as usize).max(1);
+        let (width, height) = (side(shape.width), side(shape.height));
+        let resized = |image: &Image| within_range(image, width, height);
+        let style = |style: &Style| {
+            let (w, h) = (style.image.width(), style.image.height());
+            let least = (SMALLEST_STYLE as f64 / w.min(h) as f64).min(1.0);
+            let side = |n: usize| ((n as f64 * factor.max(least)).round() as usize).max(1);
+            let (mask, region) = (style.mask.clone(), style.region.clone());
+            Ok(Style { image: within_range(&style.image, side(w), side(h))?, share: style.share, mask, region })
+        };
+        // A sum over positions counts each of them as it does at the result's size.
+        let more = shape.positions() as f64 / (width * height) as f64;
+        let init = match &self.init {
+            Some(Init::Image(image)) => Some(Init::Image(image.resized(width, height)?)),
+            other => other.clone(),
+        };
+        Ok(Self {
+            content: self.content.as_ref().map(resized).transpose()?,
+            styles: self.styles.iter().map(style).collect::<Result<_>>()?,
+            size: self.size.map(|_| (width, height)).or(self.content.is_none().then_some((width, height))),
+            content_weight: match self.content_weight {
+                ContentWeight::Sum(weight) => ContentWeight::Sum(weight * more),
+                mean => mean,
+            },
+            tv_weight: if self.tv == Tv::Means { self.tv_weight } else { self.tv_weight * more },
+            init,
+            optimizer: scale.optimizer.unwrap_or(self.optimizer),
+            iterations: scale.iterations,
+            scales: vec![],
+            ..self.shallow()
+        })
+    }
+
+    /// Checks all scales; the plan of that which takes most.
+    pub(crate) fn plan_all(&self) -> Result<Plan> {
+        let checked = self.check()?;
+        let shape = checked.shape;
+        self.check_scales(shape)?;
+        let mut most = self.lay_out(&checked)?.0;
+        for scale in &self.scales {
+            let smaller = self.at_scale(scale, shape)?;
+            let laid_out = smaller.check().and_then(|checked| smaller.lay_out(&checked));
+            let (mut plan, _) = laid_out.map_err(|e| e.context(format!("the scale of {} pixels", scale.size)))?;
+            // Until the last scale the pictures are kept at their own size.
+            let pictures = self.content.iter().chain(self.styles.iter().map(|s| &s.image));
+            let bytes = pictures.map(|image| image.pixels().len().saturating_mul(size_of::<f32>()));
+            plan.pictures = bytes.fold(plan.pictures, usize::saturating_add);
+            if plan.peak() > most.peak() {
+                most = plan;
+            }
+        }
+        Ok(most)
+    }
+}
+
+/// A picture at another size, without values beyond those that it has.
+fn within_range(image: &Image, width: usize, height: usize) -> Result<Image> {
+    let range = |(low, high): (f32, f32), v: &f32| (low.min(*v), high.max(*v));
+    let (low, high) = image.pixels().iter().fold((f32::INFINITY, f32::NEG_INFINITY), range);
+    let resized = image.resized(width, height)?;
+    Image::from_planar(width, height, resized.pixels().iter().map(|v| v.clamp(low, high)).collect())
+}
