@@ -84,9 +84,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Pictures")]
     pub(crate) seed: u64,
 
-    /// How many times loss and gradient are evaluated [default: 300, or the preset's]
+    /// How many times loss and gradient are evaluated [default: 300, or the preset's]; with --scales auto, the time is that
+    /// of so many at the result's size
     #[arg(long, value_name = "N", help_heading = "Descent")]
     pub(crate) iterations: Option<usize>,
+
+    /// Sizes to paint at first, each started from the last: auto (from 128 pixels on, each of twice the area), none, or
+    /// a list of SIZE=ITERATIONS, which --iterations at the result's size follow [default: auto, or none with a preset]
+    #[arg(long, value_name = "auto|none|LIST", value_parser = scales, help_heading = "Descent")]
+    pub(crate) scales: Option<Scales>,
+
+    /// Save a running mean of the iterates, of which each counts F times as much as the next: 0.99, say. For Adam
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Descent")]
+    pub(crate) ema: Option<f64>,
+
+    /// The most memory that the job may take: 2GiB, 800MB or a number of bytes. A picture that wants more is painted in
+    /// tiles, which takes longer and gives the same picture, but for rounding
+    #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Descent")]
+    pub(crate) memory: Option<usize>,
 
     /// How the picture descends. L-BFGS paints better in the same time; Adam needs less memory; lbfgs-fixed has no line
     /// search, as many peers [default: lbfgs]
@@ -224,6 +239,50 @@ impl FromStr for Size {
             Ok(n) if (1..=LARGEST_SIDE).contains(&n) => Ok(Self::LongSide(n)),
             _ => Err(format!("a size is a number of pixels from 1 to {LARGEST_SIDE}, or \"native\"")),
         }
+    }
+}
+
+/// `--scales`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scales {
+    Auto,
+    /// Sizes and iterations.
+    List(Vec<(usize, usize)>),
+}
+
+fn scales(s: &str) -> Result<Scales, String> {
+    let one = |entry: &str| {
+        let (size, iterations) = entry.split_once('=')?;
+        Some((size.trim().parse().ok()?, iterations.trim().parse().ok()?))
+    };
+    match s {
+        "auto" => Ok(Scales::Auto),
+        "none" => Ok(Scales::List(vec![])),
+        list => {
+            list.split(',').map(one).collect::<Option<_>>().map(Scales::List).ok_or_else(|| {
+                "scales are \"auto\", \"none\", or a list of SIZE=ITERATIONS: 128=100,256=60, say".into()
+            })
+        }
+    }
+}
+
+/// A number of bytes, with or without a unit.
+fn bytes(s: &str) -> Result<usize, String> {
+    let end = s.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(s.len());
+    let (number, unit) = s.split_at(end);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kib" => 1024.0,
+        "kb" => 1e3,
+        "m" | "mib" => f64::from(1 << 20),
+        "mb" => 1e6,
+        "g" | "gib" => f64::from(1 << 30),
+        "gb" => 1e9,
+        _ => f64::NAN,
+    };
+    match number.parse::<f64>().map(|n| n * unit) {
+        Ok(bytes) if bytes >= 1.0 && bytes < 2f64.powi(53) => Ok(bytes as usize),
+        _ => Err("memory is a number of bytes, with a unit if you like: 2GiB, 800MB".into()),
     }
 }
 

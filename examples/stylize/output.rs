@@ -58,21 +58,21 @@ impl Output {
     }
 
     /// Writes the result.
-    pub(crate) fn save(&self, image: &Image) -> Result<()> {
-        self.write(image, &self.path)
+    pub(crate) fn save(&self, picture: &Picture) -> Result<()> {
+        self.write(picture, &self.path)
     }
 
     /// Writes the picture after so many iterations beside the result, and tells where.
-    pub(crate) fn save_snapshot(&self, image: &Image, iterations: usize) -> Result<PathBuf> {
+    pub(crate) fn save_snapshot(&self, image: Image, iterations: usize) -> Result<PathBuf> {
         let path = self.path.with_file_name(format!("{}_{iterations:04}.{}", self.stem(), self.extension()));
-        self.write(image, &path)?;
+        self.write(&self.finished(image), &path)?;
         Ok(path)
     }
 
     /// Writes the result into the system's folder for temporary files, for when its own place fails it.
-    pub(crate) fn rescue(&self, image: &Image) -> Result<PathBuf> {
+    pub(crate) fn rescue(&self, picture: &Picture) -> Result<PathBuf> {
         let folder = env::temp_dir();
-        let bytes = self.finished(image).encode(self.format)?;
+        let bytes = picture.encode(self.format)?;
         let suffix = format!("-{}.{}", self.stem(), self.extension());
         let failed = |e| io("cannot write into", &folder, e);
         let mut builder = tempfile::Builder::new();
@@ -82,13 +82,14 @@ impl Output {
         Ok(path)
     }
 
-    fn write(&self, image: &Image, path: &Path) -> Result<()> {
+    fn write(&self, picture: &Picture, path: &Path) -> Result<()> {
         spare(&self.inputs, path)?;
-        self.finished(image).save(path)
+        picture.save(path)
     }
 
-    fn finished(&self, image: &Image) -> Picture {
-        Picture { image: image.clone(), extras: self.extras.clone() }
+    /// With what the photograph gives to the result.
+    pub(crate) fn finished(&self, image: Image) -> Picture {
+        Picture { image, extras: self.extras.clone() }
     }
 
     fn stem(&self) -> std::borrow::Cow<'_, str> {

@@ -53,7 +53,9 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let (from, to) = (&content.image, &painted.image);
     let resized =
         if from.width() == to.width() { String::new() } else { format!(" from {}x{}", from.width(), from.height()) };
-    report.say(format!("content  {} at {}x{}{resized}", content_path.display(), to.width(), to.height()));
+    let size = (to.width(), to.height());
+    report.say(format!("content  {} at {}x{}{resized}", content_path.display(), size.0, size.1));
+    drop(content);
     for (path, (size, _)) in style_paths.iter().zip(&styles) {
         report.say(format!("style    {} at {}x{}", path.display(), size[0], size[1]));
     }
@@ -62,9 +64,11 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     report.say(format!("backend  {}", network.backend().description()));
     drop(weights);
 
-    let luminance_only = args.colours == Colours::Luminance;
-    let seen = if luminance_only { pictures::luminance(&painted.image)? } else { painted.image.clone() };
-    let mut builder = settings::describe(Session::builder(network), args).content(seen);
+    let (seen, photograph) = match args.colours {
+        Colours::Luminance => (pictures::luminance(&painted.image)?, Some(painted.image)),
+        _ => (painted.image, None),
+    };
+    let mut builder = settings::describe(Session::builder(network), args, size.0.max(size.1)).content(seen);
     for (_, style) in styles {
         builder = builder.style(style);
     }
@@ -80,7 +84,12 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         return Ok(Outcome::Finished);
     }
     let peak = plan.peak() as f64 / f64::from(1 << 20);
-    report.say(format!("memory   {peak:.0} MiB at most for the network and the picture"));
+    let [rows, columns] = plan.tiles;
+    let tiles = match rows * columns {
+        1 => String::new(),
+        n => format!("; in {n} tiles ({rows} x {columns}), which takes {:.1} times as long", plan.work),
+    };
+    report.say(format!("memory   {peak:.0} MiB at most for the network and the picture{tiles}"));
     let log = args.log.as_deref().map(|path| Log::create(path, &inputs)).transpose()?;
     let board = args.tensorboard.as_deref().map(|folder| TensorBoard::create(folder, TensorBoardOptions::default()));
     let board = board.transpose()?;
@@ -95,13 +104,13 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         Optimizer::Adam(_) => "Adam",
         _ => "L-BFGS",
     };
-    let iterations = settings::iterations(args);
-    report.say(format!("descent  {name}, {iterations} iterations"));
-
-    let photograph = luminance_only.then_some(painted.image);
+    let (scales, iterations) = settings::scales(args, size.0.max(size.1));
+    let coarse: Vec<_> = scales.iter().map(|s| format!("{} at {} px, ", s.iterations, s.size)).collect();
+    report.say(format!("descent  {name}, {}{iterations} iterations", coarse.concat()));
+    let iterations = scales.iter().map(|s| s.iterations).sum::<usize>() + iterations;
     let watchers = Watchers { board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());
-    Job { session, output, photograph, log, watchers, report, snapshot_every }.run(iterations, interrupt)
+    Job { session, size, output, photograph, log, watchers, report, snapshot_every }.run(iterations, interrupt)
 }
 
 fn argument(message: impl Into<String>) -> Error {
@@ -223,6 +232,8 @@ struct Watchers {
 /// A session at work, and where what it makes goes.
 struct Job<'a, B: Backend> {
     session: Session<B>,
+    /// Width and height of the result.
+    size: (usize, usize),
     output: Output,
     /// Whose colours the result gets, if not those that it was painted in.
     photograph: Option<Image>,
@@ -264,17 +275,18 @@ impl<B: Backend> Job<'_, B> {
             self.report.say("ended before the first iteration: nothing was painted, nothing is written");
             return failed.map_or(Ok(Outcome::Interrupted), Err);
         };
+        let (path, start_to_end) = (self.output.path().to_owned(), start.elapsed());
+        let report = self.report;
         self.save()?;
         let how = match () {
             () if interrupt.asked() => ", ended early as asked",
             () if last.converged => ", as far as it goes",
             () => "",
         };
-        self.report.say(format!(
-            "wrote    {} after {} iterations in {:.1?}{how}: loss {first:.4e} at the start, {best:.4e} at the end",
-            self.output.path().display(),
+        report.say(format!(
+            "wrote    {} after {} iterations in {start_to_end:.1?}{how}: loss {first:.4e} at the start, {best:.4e} at the end",
+            path.display(),
             last.iteration + 1,
-            start.elapsed(),
         ));
         match failed {
             Some(e) => Err(e),
@@ -295,7 +307,9 @@ impl<B: Backend> Job<'_, B> {
         failed = self.watch(progress).or(failed);
         let done = progress.iteration + 1;
         if self.snapshot_every.is_some_and(|n| done.is_multiple_of(n)) {
-            let saved = self.image().and_then(|image| self.output.save_snapshot(&image, done));
+            let finished = |image| finished(image, self.size, self.photograph.as_ref());
+            let image = self.session.image().and_then(finished);
+            let saved = image.and_then(|image| self.output.save_snapshot(image, done));
             if let Err(e) = saved {
                 self.report.warn(&e);
                 failed = Some(anyhow::Error::new(e).context("the picture is painted, but a snapshot is missing"));
@@ -334,23 +348,25 @@ impl<B: Backend> Job<'_, B> {
         last
     }
 
-    /// The picture as it is to be saved.
-    fn image(&self) -> style_transfer::Result<Image> {
-        let image = self.session.image()?;
-        match &self.photograph {
-            None => Ok(image),
-            Some(photograph) => pictures::keep_colours(&image, photograph),
-        }
-    }
-
     /// Saves the best picture so far, elsewhere if its own place fails.
-    fn save(&self) -> Result<()> {
-        let image = self.image()?;
-        let Err(e) = self.output.save(&image) else { return Ok(()) };
+    fn save(self) -> Result<()> {
+        let image = finished(self.session.into_image()?, self.size, self.photograph.as_ref())?;
+        let picture = self.output.finished(image);
+        let Err(e) = self.output.save(&picture) else { return Ok(()) };
         let e = anyhow::Error::new(e);
-        Err(match self.output.rescue(&image) {
+        Err(match self.output.rescue(&picture) {
             Ok(path) => e.context(format!("the picture is not where it should be, but safe in {}", path.display())),
             Err(again) => e.context(format!("the picture is lost, for neither place could be written; {again}")),
         })
+    }
+}
+
+/// The picture as it is to be saved: at its size, if the session has not come so far, and in the photograph's colours, if
+/// these are to be kept.
+fn finished(image: Image, size: (usize, usize), photograph: Option<&Image>) -> style_transfer::Result<Image> {
+    let image = if (image.width(), image.height()) == size { image } else { image.resized(size.0, size.1)? };
+    match photograph {
+        None => Ok(image),
+        Some(photograph) => pictures::keep_colours(&image, photograph),
     }
 }

@@ -1,9 +1,11 @@
 //! What the command line says about the painting, told to the library: a preset, then whatever was given.
 
 use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments};
-use style_transfer::{AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Pooling, Preset, SessionBuilder};
+use style_transfer::{
+    AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Pooling, Preset, Scale, SessionBuilder,
+};
 
-use crate::args::{Args, LayerArg, OptimizerName, PoolingName, Size, Start, StatisticName};
+use crate::args::{Args, LayerArg, OptimizerName, PoolingName, Scales, Size, Start, StatisticName};
 
 /// Long side of the result where nothing says otherwise.
 const LONG_SIDE: u32 = 512;
@@ -42,14 +44,43 @@ pub(crate) fn iterations(args: &Args) -> usize {
     args.iterations.or(args.preset.map(Preset::iterations)).unwrap_or(300)
 }
 
+/// Of the iterations, the share that each coarser scale gets.
+const COARSE: usize = 5;
+
+/// Sizes to paint at first, and the iterations at the result's own, which has so many pixels on its long side.
+pub(crate) fn scales(args: &Args, long_side: usize) -> (Vec<Scale>, usize) {
+    let iterations = iterations(args);
+    let default = if args.preset.is_none() { Scales::Auto } else { Scales::List(vec![]) };
+    match args.scales.as_ref().unwrap_or(&default) {
+        Scales::List(list) => {
+            let scale = |&(size, iterations)| Scale { size, iterations, optimizer: None };
+            (list.iter().map(scale).collect(), iterations)
+        }
+        Scales::Auto => {
+            let coarse = Scale::pyramid(long_side, iterations.div_ceil(COARSE));
+            let pixels = |size: usize| (size as f64).powi(2);
+            let whole = |s: &Scale| s.iterations as f64 * pixels(s.size) / pixels(long_side);
+            let spent = coarse.iter().map(whole).sum::<f64>().round() as usize;
+            (coarse, iterations.saturating_sub(spent).max(1))
+        }
+    }
+}
+
 /// Everything but the pictures. Without a preset these are the library's defaults, chosen by eye at 192 to 384 pixels:
 /// a style weight of 0.05 keeps more of the photograph and more grain, one of 20 paints broader and smoother; a squared
 /// TV weight of 1e-7 takes grain away, and sharpness with it.
-pub(crate) fn describe<B: Backend>(mut builder: SessionBuilder<B>, args: &Args) -> SessionBuilder<B> {
+pub(crate) fn describe<B: Backend>(mut builder: SessionBuilder<B>, args: &Args, long_side: usize) -> SessionBuilder<B> {
     if let Some(preset) = args.preset {
         builder = builder.preset(preset);
     }
-    builder = builder.optimizer(optimizer(args)).iterations(iterations(args)).seed(args.seed);
+    let (scales, iterations) = scales(args, long_side);
+    builder = builder.optimizer(optimizer(args)).scales(scales).iterations(iterations).seed(args.seed);
+    if let Some(decay) = args.ema {
+        builder = builder.ema(decay);
+    }
+    if let Some(bytes) = args.memory {
+        builder = builder.memory_limit(bytes);
+    }
     if let Some(layers) = &args.content_layers {
         builder = builder.content_layers(weighted(layers, |_| 1.0));
     }

@@ -111,11 +111,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// What styles give, in their parts of the result; each picture goes when it has been looked at.
-    pub(crate) fn style_regions(
-        &self,
-        styles: Vec<Style>,
-        grids: &[Grid],
-    ) -> Result<Styles<B>> {
+    pub(crate) fn style_regions(&self, styles: Vec<Style>, grids: &[Grid]) -> Result<Styles<B>> {
         let layers = self.own_style_layers()?;
         let positions = sorted(layers.iter().map(|l| l.position).collect());
         let taps: Vec<_> = layers.iter().filter_map(|l| positions.iter().position(|&p| p == l.position)).collect();
