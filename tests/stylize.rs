@@ -116,7 +116,7 @@ fn paints_and_logs() {
     let layers = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
     for (i, line) in log.iter().enumerate() {
         let keys: Vec<_> = line.as_object().expect("an object").keys().map(String::as_str).collect();
-        let mut wanted = ["iteration", "seconds", "content", "style", "tv", "total", "layers"];
+        let mut wanted = ["iteration", "width", "seconds", "content", "style", "tv", "total", "layers"];
         wanted.sort_unstable();
         assert_eq!(keys, wanted);
         assert_eq!(line["iteration"].as_u64(), Some(i as u64));
@@ -189,6 +189,43 @@ fn a_plan_is_told_and_nothing_painted() {
     assert!(layer("conv1_1").contains("direct") && layer("conv1_2").contains("with the pool behind it"), "{planned}");
     assert!(layer("conv2_1").contains("winograd F(4x4, 3x3)") && layer("peak").contains("MiB"), "{planned}");
     assert!(!told("--direct").contains("winograd"));
+}
+
+#[test]
+fn from_coarse_to_fine() {
+    let bench = Bench::new();
+    let said = bench.paint("photo.png art.png -o x.png --size 48 --iterations 2 --scales 20=3,30=2 --log log.jsonl");
+    assert!(said.contains("3 at 20 px, 2 at 30 px, 2 iterations") && said.contains("after 7 iterations"), "{said}");
+    let widths: Vec<_> = bench.log("log.jsonl").iter().map(|line| number(line, "width")).collect();
+    assert_eq!(widths, [20.0, 20.0, 20.0, 30.0, 30.0, 48.0, 48.0]);
+    assert_eq!((bench.open("x.png").width(), bench.open("x.png").height()), (48, 38));
+    // By default, in the time of the iterations asked for.
+    let said = bench.paint("photo.png art.png -o x.png --size 182 --iterations 5");
+    assert!(said.contains("1 at 129 px, 4 iterations"), "{said}");
+    // Snapshots of coarse scales have the result's size.
+    bench.paint("photo.png art.png -o y.png --size 48 --iterations 1 --scales 20=1 --snapshot-every 1 --ema 0.5");
+    assert_eq!(bench.open("y_0001.png").width(), 48);
+}
+
+#[test]
+fn in_as_much_memory_as_is_allowed() {
+    let bench = Bench::new();
+    let line = "photo.png art.png -o x.png --size 320 --optimizer adam --iterations 2 --scales none --log log.jsonl";
+    let said = bench.paint(line);
+    let memory = |said: &str| {
+        let line = said.lines().find(|l| l.starts_with("memory")).expect("told").to_owned();
+        line.split_whitespace().nth(1).and_then(|mib| mib.parse::<usize>().ok()).expect("a number")
+    };
+    let (whole, log) = (memory(&said), bench.log("log.jsonl"));
+    let limit = whole - 20;
+    let said = bench.paint(&format!("{line} --memory {limit}MiB"));
+    assert!(said.contains(" tiles (") && memory(&said) <= limit, "{said}");
+    for (a, b) in log.iter().zip(&bench.log("log.jsonl")) {
+        let (a, b) = (number(a, "total"), number(b, "total"));
+        assert!((a - b).abs() < 1e-4 * b, "{a} is not {b}");
+    }
+    let line = line.replace("x.png", "y.png");
+    bench.fail(&format!("{line} --memory 30MiB"), &["takes at least", "may take 30 MiB", "would"]);
 }
 
 #[test]
@@ -387,6 +424,13 @@ fn bad_settings() {
         ("--size 0", &["size"]),
         ("--size 99999999", &["size", "native"]),
         ("--iterations 0", &["iteration"]),
+        ("--scales 20", &["SIZE=ITERATIONS"]),
+        ("--scales 48=2", &["48"]),
+        ("--scales 30=2,20=2", &["20 comes after 30"]),
+        ("--scales 10=2", &["scale of 10 pixels", "too small"]),
+        ("--ema 1", &["running mean", "1"]),
+        ("--memory much", &["2GiB"]),
+        ("--memory 0", &["2GiB"]),
         ("--snapshot-every 0", &["--snapshot-every"]),
         ("--threads 0", &["--threads"]),
         ("--network vgg18", &["vgg18", "vgg19"]),

@@ -133,6 +133,8 @@ pub(crate) struct Log {
 #[derive(Serialize)]
 struct Line<'a> {
     iteration: usize,
+    /// Of the picture at the scale at work.
+    width: usize,
     seconds: f64,
     content: f64,
     style: f64,
@@ -158,6 +160,7 @@ impl Log {
         let losses = &progress.losses;
         let line = Line {
             iteration: progress.iteration,
+            width: progress.width,
             seconds: since_start.as_secs_f64(),
             content: losses.content,
             style: losses.style,

@@ -61,7 +61,7 @@ pub(crate) fn scales(args: &Args, long_side: usize) -> (Vec<Scale>, usize) {
             let pixels = |size: usize| (size as f64).powi(2);
             let whole = |s: &Scale| s.iterations as f64 * pixels(s.size) / pixels(long_side);
             let spent = coarse.iter().map(whole).sum::<f64>().round() as usize;
-            (coarse, iterations.saturating_sub(spent).max(1))
+            (coarse, if iterations == 0 { 0 } else { iterations.saturating_sub(spent).max(1) })
         }
     }
 }

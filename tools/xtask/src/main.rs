@@ -32,8 +32,9 @@ kernels       What the CUDA kernels come to without a GPU. This and the next one
 peers         Time and memory of an iteration beside PyTorch's.
 peers-ops     Time of single convolutions beside PyTorch's, and if asked candle's and burn's.
 peers-lbfgs   The loss that L-BFGS reaches with so many evaluations, beside PyTorch's.
-ours          Our side of `peers` alone.
+ours          Our side of `peers` alone; with --memory or --tiles, in tiles.
 ours-ops      Our side of `peers-ops` alone.
+sizes         What a pixel costs from 256 to 4096 pixels a side, what tiles cost, and the memory foreseen and measured.
 ";
 
 fn main() -> ExitCode {
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Some("peers-lbfgs") => peers::peers_lbfgs(args),
         Some("ours") => peers::ours(args),
         Some("ours-ops") => peers::ours_ops(args),
+        Some("sizes") => peers::sizes(args),
         Some(other) => Err(format!("no task is called {other:?}\n\n{USAGE}").into()),
         None => Err(USAGE.into()),
     };

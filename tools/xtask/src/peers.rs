@@ -1,4 +1,4 @@
-//! `peers`, `peers-ops`, `peers-lbfgs`, `ours` and `ours-ops`: this library beside others, on this machine.
+//! `peers`, `peers-ops`, `peers-lbfgs`, `ours`, `ours-ops` and `sizes`: this library beside others, on this machine.
 //! BENCHMARKS.md tells how to use them; the programs of the other side are in benches/peers.
 
 mod iteration;
@@ -7,12 +7,14 @@ mod ops;
 mod ours;
 mod ours_ops;
 mod process;
+mod sizes;
 
 pub(crate) use iteration::run as peers;
 pub(crate) use lbfgs::run as peers_lbfgs;
 pub(crate) use ops::run as peers_ops;
 pub(crate) use ours::run as ours;
 pub(crate) use ours_ops::run as ours_ops;
+pub(crate) use sizes::run as sizes;
 
 use std::io;
 use std::path::{Path, PathBuf};
