@@ -129,7 +129,7 @@ impl<B: Backend> Session<B> {
             |a: &Ahead<B>| a.builder.iterations + a.builder.scales[later..].iter().map(|s| s.iterations).sum::<usize>();
         let to = description.check()?.shape;
         if let Some(image) = &self.kept {
-            description.init = Some(Init::Image(image.resized(to.width, to.height)?));
+            description.init = Some(Init::Image(image.enlarged(to.width, to.height)?));
             description.noise_ratio = None;
         }
         let carried = carried.map(|(carried, from)| carried.resized(from, to)).transpose()?;

@@ -8,7 +8,7 @@ use common::{model, picture, runs_on};
 use cudarc::driver::result;
 use ptx_runner::{Configured, Device, configure, leaks};
 use style_core::ops::VectorOps;
-use style_core::{ErrorKind, LayerWeight, Network, Session, SessionBuilder, Shape, Storage};
+use style_core::{AdamOptions, ErrorKind, LayerWeight, Network, Optimizer, Session, SessionBuilder, Shape, Storage};
 use style_cuda::{Cuda, Precision};
 
 /// A device to the test's taste; `None` where a GPU is, which cannot be told.
@@ -81,16 +81,27 @@ fn a_picture_that_does_not_fit_is_told_of_before_any_work() {
     let Some(_device) = device(|d| d.memory = 24 << 20) else { return };
     let network = Arc::new(Network::new(Cuda::new().unwrap(), &model()).unwrap());
     ptx_runner::forget_launches().unwrap();
-    let e = builder(&network, 400, 300).build().unwrap_err();
-    assert_eq!(e.kind(), ErrorKind::OutOfMemory);
+    let e = builder(&network, 2000, 1500).build().unwrap_err();
+    let ErrorKind::MemoryExceeded { width, height, .. } = e.kind() else { panic!("{e}") };
     assert!(ptx_runner::launches().unwrap().is_empty());
     // The size that it says would fit does.
-    let message = e.to_string();
-    let (_, size) = message.split_once("one of ").unwrap();
-    let mut numbers = size.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).map(|n| n.parse().unwrap());
-    let (width, height) = (numbers.next().unwrap(), numbers.next().unwrap());
-    assert!(width > 100 && height > 75, "{message}");
+    assert!(width > 100 && height > 75, "{e}");
     builder(&network, width, height).build().unwrap();
+}
+
+#[test]
+fn a_picture_that_does_not_fit_whole_is_cut_into_tiles() {
+    let losses = |memory: usize| {
+        let _device = device(|d| d.memory = memory as _)?;
+        let network = Arc::new(Network::new(Cuda::new().unwrap(), &model()).unwrap());
+        let builder = builder(&network, 160, 120).optimizer(Optimizer::Adam(AdamOptions::default()));
+        let tiles = builder.plan().unwrap().tiles;
+        let mut session = builder.build().unwrap();
+        Some((tiles, [(); 2].map(|()| session.step().unwrap().losses.total)))
+    };
+    let (Some((one, whole)), Some((many, tiled))) = (losses(64 << 20), losses(4 << 20)) else { return };
+    assert!(one == [1, 1] && many != [1, 1], "{one:?} {many:?}");
+    whole.iter().zip(tiled).for_each(|(a, b)| assert!((a - b).abs() < 1e-4 * b, "{a} is not {b}"));
 }
 
 #[test]
@@ -103,7 +114,7 @@ fn the_plan_is_what_is_taken() {
         let before = free();
         let builder = builder(&network, 96, 80);
         let plan = builder.plan().unwrap();
-        let planned = plan.peak() - plan.filters;
+        let planned = plan.peak() - plan.filters - plan.pictures;
         let session = builder.build().unwrap();
         let taken = before - free();
         let off = (taken as f64 - planned as f64) / planned as f64;
