@@ -50,6 +50,8 @@ pub use style_cpu as cpu;
 pub use style_cuda as cuda;
 /// VGG-16 and VGG-19, their weight files, and the embedded weights.
 pub use style_models as models;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 /// Picture files, colours, masks and contact sheets.
 #[cfg(feature = "pictures")]
 pub use style_pictures as pictures;

@@ -71,12 +71,13 @@ impl<B: Backend> SessionBuilder<B> {
         let styled = !styles.is_empty() && !self.style_layers.is_empty();
         let regions = styled.then(|| self.style_regions(styles, &layout.styles)).transpose()?;
         let given = self.given.iter().find_map(|t| t.style.as_ref()).map(|s| (&s.layers, &s.regions));
-        let mut style = vec![];
+        let (mut style, processes) = (vec![], self.reduce.processes());
         for (index, (layer, &tap)) in checked.style_layers.iter().zip(&checked.style_taps).enumerate() {
             let Some((layers, regions)) = regions.as_ref().map(|(l, r)| (l, r)).or(given) else { continue };
             let Some(at) = layers.iter().position(|l| l.name == layer.name) else { continue };
             for region in regions {
-                style.push(Self::style_term(&network, &plan, index, (layer, tap), &region.values[at], region)?);
+                let values = &region.values[at];
+                style.push(Self::style_term(&network, &plan, index, (layer, tap), values, region, processes)?);
             }
         }
         let weights = self.weights(&mut content);
@@ -100,7 +101,7 @@ impl<B: Backend> SessionBuilder<B> {
             scalars: backend.scalars(terms + 1)?,
             distances: vec![0.0; terms + 1],
             recording: B::Recording::default(),
-            exchanged: if self.reduce.processes() > 1 { vec![0.0; shape.len()] } else { vec![] },
+            exchanged: if processes > 1 { vec![0.0; shape.len()] } else { vec![] },
             reduce: self.reduce,
         };
         Ok(Stage { objective, descent, point, average, evaluated: false })
@@ -113,6 +114,7 @@ impl<B: Backend> SessionBuilder<B> {
         (layer, tap): (&StyleLayer<B>, usize),
         targets: &Arc<Vec<B::Tensor>>,
         region: &Region<B>,
+        processes: usize,
     ) -> Result<StyleTerm<B>> {
         let backend = network.backend();
         let (statistic, features) = (&layer.statistic, plan.features(tap));
@@ -125,7 +127,7 @@ impl<B: Backend> SessionBuilder<B> {
             compared: statistic.values(features),
             scale: statistic.scale(features),
             share: region.share * guides.first().map_or(1.0, |g| g.area),
-            measure: Measure::new(backend, plan, tap, statistic, guides)?,
+            measure: Measure::new(backend, plan, tap, statistic, guides, processes)?,
         })
     }
 

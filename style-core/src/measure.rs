@@ -21,7 +21,7 @@ pub(crate) struct Measure<B: Backend> {
     pub(crate) values: Vec<B::Tensor>,
     /// Shapes of the scratch tensors that the statistic wants in each tile.
     scratch: Vec<Vec<Shape>>,
-    /// Where there are several tiles.
+    /// Where there are several tiles, or several processes.
     sums: Option<Sums>,
 }
 
@@ -39,6 +39,7 @@ impl<B: Backend> Measure<B> {
         tap: usize,
         statistic: &Arc<dyn Statistic<B>>,
         guides: Vec<Guide<B>>,
+        processes: usize,
     ) -> Result<Self> {
         let all = plan.features(tap);
         let shapes = values(&**statistic, all);
@@ -54,7 +55,7 @@ impl<B: Backend> Measure<B> {
             statistic: Arc::clone(statistic),
             guides,
             shares,
-            sums: (!plan.is_whole()).then(|| Sums::new(&shapes)),
+            sums: (!plan.is_whole() || processes > 1).then(|| Sums::new(&shapes)),
             values: shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<_>>()?,
         })
     }

@@ -117,7 +117,8 @@ impl<B: Backend> SessionBuilder<B> {
         let layers = || checked.style_layers.iter().zip(&checked.style_taps);
         let shapes = |(layer, &tap): (&StyleLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
         let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
-        let sums = sum(layers().filter(|_| !main.is_whole()).map(|at| Sums::bytes(&shapes(at))));
+        let summed = !main.is_whole() || self.reduce.processes() > 1;
+        let sums = sum(layers().filter(|_| summed).map(|at| Sums::bytes(&shapes(at))));
         let regions = self.regions();
         let guides = sum(layers().map(|(_, &tap)| 2 * one_channel(main.features(tap))));
         let guided = regions.iter().filter(|(mask, _)| mask.is_some()).count();

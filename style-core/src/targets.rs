@@ -208,7 +208,8 @@ pub(crate) fn measure<B: Backend>(
     let measure = |(layer, &tap): (&StyleLayer<B>, &usize)| {
         let pools = network.pools_before(layer.position);
         let guide = |mask| Guide::new(backend, mask, shape, pools, &layer.name, plan.own(tap));
-        Measure::new(backend, &plan, tap, &layer.statistic, region.map(guide).transpose()?.unwrap_or_default())
+        let guides = region.map(guide).transpose()?.unwrap_or_default();
+        Measure::new(backend, &plan, tap, &layer.statistic, guides, 1)
     };
     let mut measures = layers.iter().zip(taps).map(measure).collect::<Result<Vec<_>>>()?;
     let shapes = largest(backend, measures.iter().flat_map(|m| m.scratch().iter().cloned()));

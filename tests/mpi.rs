@@ -1,0 +1,252 @@
+//! One picture by processes: `mpirun` runs the example `mpi`, and this very program for what the example does not show.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use image::{ImageReader, Rgb, RgbImage};
+use serde_json::Value;
+use style_transfer::cpu::Cpu;
+use style_transfer::{ErrorKind, Image, Init, Network, Reduce, Session, models, mpi};
+use tempfile::TempDir;
+
+/// What [`worker`] shall do.
+const WORK: &str = "MPI_TEST_WORK";
+
+/// The example: `cargo test` without a selection builds it; `cargo test --test mpi` takes what is there.
+fn example() -> PathBuf {
+    let test = env::current_exe().expect("the path of this test");
+    let folder = test.parent().and_then(Path::parent).expect("target/PROFILE");
+    let example = folder.join("examples").join("mpi");
+    assert!(example.is_file(), "{} is not built: run `cargo build --features mpi --example mpi`", example.display());
+    example
+}
+
+/// Runs a program in so many processes.
+fn mpirun(processes: usize, program: &Path) -> Command {
+    let mut command = Command::new("mpirun");
+    command.arg("-n").arg(processes.to_string()).arg(program);
+    // Open MPI's: as root in a container; more processes than cores, on any of them, which may be held from each other.
+    for (name, value) in [
+        ("ALLOW_RUN_AS_ROOT", "1"),
+        ("ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
+        ("MCA_rmaps_base_oversubscribe", "1"),
+        ("MCA_hwloc_base_binding_policy", "none"),
+        ("MCA_btl_vader_single_copy_mechanism", "none"),
+    ] {
+        command.env(format!("OMPI_{name}"), value);
+    }
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
+}
+
+fn said(output: &Output) -> String {
+    let [out, err] = [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said));
+    format!("{}\n{out}\n{err}", output.status)
+}
+
+/// A folder with two small pictures.
+fn folder() -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    let photograph = RgbImage::from_fn(64, 52, |x, y| {
+        let disc = (x as i32 - 28).pow(2) + (y as i32 - 25).pow(2) < 300;
+        Rgb([(3 * x) as u8, (4 * y) as u8, if disc { 220 } else { 40 }])
+    });
+    photograph.save(folder.path().join("photo.png")).expect("saves");
+    let painting = RgbImage::from_fn(48, 48, |x, y| {
+        if (x + y) / 5 % 2 == 0 { Rgb([230, 180, 30]) } else { Rgb([20, 60, (4 * x) as u8]) }
+    });
+    painting.save(folder.path().join("art.png")).expect("saves");
+    folder
+}
+
+/// The losses that the example tells, and its picture.
+fn paint(folder: &Path, command: &mut Command, line: &str) -> (Vec<[f64; 3]>, RgbImage) {
+    let output = run(command
+        .current_dir(folder)
+        .args(["photo.png", "art.png", "x.png", "--size", "64", "--iterations", "8"])
+        .args(line.split_whitespace()));
+    assert!(output.status.success(), "{line}: {}", said(&output));
+    let told = String::from_utf8_lossy(&output.stdout);
+    let losses = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        ["total", "content", "style"].map(|key| line[key].as_f64().expect("a loss"))
+    };
+    let losses: Vec<_> = told.lines().map(losses).collect();
+    assert_eq!(losses.len(), 8, "only process 0 tells: {told}");
+    let picture = ImageReader::open(folder.join("x.png")).expect("is there").decode().expect("is a picture");
+    (losses, picture.to_rgb8())
+}
+
+/// So many processes, of such tiles each time, paint what one does without tiles: the first losses within 1e-6, all within
+/// `tolerance`, and the picture but for one level in one of 200 values.
+fn same_picture(optimizer: &str, cases: &[(usize, &str)], tolerance: f64) {
+    let folder = folder();
+    let (whole, picture) = paint(folder.path(), &mut Command::new(example()), &format!("--single {optimizer}"));
+    for &(processes, tiles) in cases {
+        let line = format!("--tiles {tiles} {optimizer}");
+        let (losses, painted) = paint(folder.path(), &mut mpirun(processes, &example()), &line);
+        let apart = |a: &[f64; 3], b: &[f64; 3]| {
+            a.iter().zip(b).map(|(a, b)| (a - b).abs() / b.abs().max(1e-3)).fold(0.0, f64::max)
+        };
+        let first = apart(&losses[0], &whole[0]);
+        let apart = losses.iter().zip(&whole).map(|(a, b)| apart(a, b)).fold(0.0, f64::max);
+        let levels = painted.as_raw().iter().zip(picture.as_raw()).map(|(a, b)| a.abs_diff(*b));
+        let (most, other, all) = (levels.clone().max().unwrap_or(0), levels.filter(|&d| d > 0).count(), painted.len());
+        let found = format!(
+            "{processes} processes, {line}: losses {first:.1e} apart at first, then {apart:.1e}; {other} of {all} values \
+             differ, by {most}"
+        );
+        println!("{found}");
+        assert!(first < 1e-6 && apart < tolerance && most <= 1 && other < all / 200, "{found}");
+    }
+}
+
+#[test]
+fn processes_paint_what_one_does() {
+    same_picture("", &[(2, "2 1"), (3, "2 2"), (3, "4 3"), (3, "1 1")], 3e-5);
+}
+
+/// Its first step is as long in every pixel, also where the gradient is nothing but rounding.
+#[test]
+fn processes_paint_what_one_does_with_adam() {
+    same_picture("--adam", &[(2, "2 1"), (3, "2 2")], 1e-3);
+}
+
+#[test]
+fn an_error_of_one_process_ends_all() {
+    let folder = folder();
+    let line = ["photo.png", "art.png", "nowhere/x.png", "--size", "32", "--iterations", "1"];
+    let output = run(mpirun(3, &example()).current_dir(folder.path()).args(line));
+    assert!(!output.status.success() && said(&output).contains("nowhere"), "{}", said(&output));
+}
+
+/// Runs [`worker`] in so many processes.
+fn work(processes: usize, what: &str) {
+    let test = env::current_exe().expect("the path of this test");
+    let output = run(mpirun(processes, &test).args(["--ignored", "--exact", "worker"]).env(WORK, what));
+    let said = said(&output);
+    assert!(output.status.success() && said.matches("1 passed").count() == processes, "{what}: {said}");
+}
+
+#[test]
+fn sums_have_the_same_bits_everywhere() {
+    work(1, "sums");
+    work(3, "sums");
+}
+
+#[test]
+fn sessions_have_the_same_bits_everywhere() {
+    work(3, "session");
+}
+
+#[test]
+fn processes_with_different_sessions_are_told() {
+    work(2, "differing");
+}
+
+#[test]
+fn processes_that_are_left_are_told() {
+    work(3, "leaving");
+}
+
+#[test]
+#[ignore = "is run by the others, in several processes"]
+fn worker() {
+    let world = mpi::World::new().expect("starts");
+    assert_eq!(mpi::World::new().unwrap_err().kind(), ErrorKind::Unavailable);
+    let reduce = world.reduce();
+    assert_eq!((reduce.process(), reduce.processes()), (world.process(), world.processes()));
+    match env::var(WORK).as_deref() {
+        Ok("sums") => sums(&*reduce),
+        Ok("session") => session(&world),
+        Ok("differing") => differing(&*reduce),
+        Ok("leaving") => {
+            for _ in 0..2 {
+                reduce.sum(&mut [1.0; 3]).expect("all are there");
+            }
+            if world.process() == 1 {
+                drop(world);
+                assert_eq!(reduce.sum(&mut [1.0]).unwrap_err().kind(), ErrorKind::Unavailable);
+                return;
+            }
+            for _ in 0..2 {
+                assert_eq!(reduce.sum(&mut [1.0; 3]).unwrap_err().kind(), ErrorKind::Unavailable);
+                assert_eq!(reduce.sum_gradient(&mut [1.0; 3]).unwrap_err().kind(), ErrorKind::Unavailable);
+            }
+        }
+        other => panic!("{WORK} is {other:?}"),
+    }
+}
+
+/// Any lengths, also above what is sent at once.
+fn sums(reduce: &dyn Reduce) {
+    let (process, processes) = (reduce.process(), reduce.processes());
+    let all = (processes * (processes + 1) / 2) as f64;
+    for len in [0, 1, 3, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 7] {
+        let mut values: Vec<_> = (0..len).map(|i| (i % 1000) as f64 * (process + 1) as f64).collect();
+        reduce.sum(&mut values).expect("sums");
+        assert!(values.iter().enumerate().all(|(i, v)| *v == (i % 1000) as f64 * all), "{len} values");
+        let mut values: Vec<_> = (0..len).map(|i| (i % 1000) as f32 * (process + 1) as f32).collect();
+        reduce.sum_gradient(&mut values).expect("sums");
+        assert!(values.iter().enumerate().all(|(i, v)| *v == (i % 1000) as f32 * all as f32), "{len} values");
+
+        let part = |i: usize| (i as f64 + 0.1).sin() * (process as f64 + 0.3).exp();
+        let mut values: Vec<_> = (0..len).map(part).collect();
+        reduce.sum(&mut values).expect("sums");
+        everywhere(reduce, values.iter().map(|v| v.to_bits()));
+        let mut values: Vec<_> = (0..len).map(|i| part(i) as f32).collect();
+        reduce.sum_gradient(&mut values).expect("sums");
+        everywhere(reduce, values.iter().map(|v| v.to_bits().into()));
+    }
+}
+
+/// All processes have the same bits: their hashes are so many times that of this one.
+fn everywhere(reduce: &dyn Reduce, bits: impl Iterator<Item = u64>) {
+    let hash = bits.fold(0xcbf2_9ce4_8422_2325, |hash: u64, bits| (hash ^ bits).wrapping_mul(0x100_0000_01b3));
+    let hash = [hash >> 32, hash & 0xffff_ffff].map(|half| half as f64);
+    let mut sums = hash;
+    reduce.sum(&mut sums).expect("sums");
+    assert_eq!(sums, hash.map(|half| half * reduce.processes() as f64));
+}
+
+/// Sums of threads of a pool, of a session that is moved to another thread.
+fn session(world: &mpi::World) {
+    let picture = |width: usize, height: usize, seed: usize| {
+        let value = |i: usize| (i * (37 + seed) % 251) as f32 * 0.6 + (i / 13 % (7 + seed)) as f32 * 12.0;
+        Image::from_planar(width, height, (0..3 * width * height).map(value).collect()).expect("a picture")
+    };
+    let network = Network::new(Cpu::builder().threads(2).build().expect("a pool"), models::embedded().unwrap().model());
+    let mut session = Session::builder(network.expect("a network"))
+        .content(picture(53, 38, 1))
+        .style(picture(41, 47, 2))
+        .init(Init::Noise)
+        .tv_weight(0.01)
+        .iterations(5)
+        .tiles(2, 2)
+        .reduce(world.reduce())
+        .build()
+        .expect("a session");
+    let painted = std::thread::spawn(move || {
+        session.run(|_| std::ops::ControlFlow::Continue(())).expect("runs");
+        (session.losses().expect("losses").total, session.image().expect("an image"))
+    });
+    let (total, image) = painted.join().expect("ends");
+    let bits = image.pixels().iter().map(|p| p.to_bits().into());
+    everywhere(&*world.reduce(), bits.chain([total.to_bits()]));
+}
+
+/// Other lengths, and other types; then all is well again.
+fn differing(reduce: &dyn Reduce) {
+    let process = reduce.process();
+    let error = reduce.sum(&mut vec![1.0; 3 + process]).unwrap_err();
+    assert!(error.kind() == ErrorKind::Argument && error.to_string().contains("the same session"), "{error}");
+    let error = if process == 0 { reduce.sum(&mut [1.0]) } else { reduce.sum_gradient(&mut [1.0]) };
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Argument);
+    let mut one = [1.0];
+    reduce.sum(&mut one).expect("sums");
+    assert_eq!(one, [reduce.processes() as f64]);
+}
