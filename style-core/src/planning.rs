@@ -103,7 +103,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// The plan for a picture of `shape`, cut so.
     fn laid_out(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<(Plan, Layout)> {
         let backend = self.network.backend();
-        let limit = self.limit().unwrap_or(usize::MAX);
+        let whole = grid == WHOLE;
+        let limit = self.limit().unwrap_or(if whole { usize::MAX } else { 0 });
         let main = self.picture_passes(checked, shape, grid)?;
         let tensors = |shapes: &[Shape]| sum(shapes.iter().map(|&s| backend.tensor_bytes(s)));
         let vector = backend.tensor_bytes(shape);
