@@ -229,6 +229,34 @@ fn in_as_much_memory_as_is_allowed() {
 }
 
 #[test]
+fn a_job_goes_on_where_it_was() {
+    let bench = Bench::new();
+    let line = "photo.png art.png --size 48 --scales 24=3,34=3 --init noise --log log.jsonl";
+    bench.paint(&format!("{line} -o whole.png --iterations 6"));
+    let whole = bench.log("log.jsonl");
+    // Its end is not in a scale's midst, nor the second's; the file grows with the job.
+    let kept = format!("{line} --checkpoint job.checkpoint --every 2");
+    bench.paint(&format!("{kept} -o part.png --iterations 2"));
+    let said = bench.paint(&format!("{kept} -o x.png --iterations 6"));
+    assert!(said.contains("resumed  after 8 iterations") && said.contains("after 12 iterations"), "{said}");
+    let totals = |log: &[Value]| log.iter().map(|line| number(line, "total").to_bits()).collect::<Vec<_>>();
+    assert_eq!(totals(&bench.log("log.jsonl")), totals(&whole[8..]));
+    assert_eq!(bench.open("x.png"), bench.open("whole.png"));
+    // Done is done.
+    let said = bench.paint(&format!("{kept} -o again.png --iterations 6"));
+    assert!(said.contains("resumed  after 12 iterations"), "{said}");
+    assert_eq!(bench.open("again.png"), bench.open("whole.png"));
+
+    let elsewhere = |options: &str, words: &[&str]| bench.fail(&format!("{kept} -o y.png {options}"), words);
+    elsewhere("--style-weight 2", &["another session", "weights"]);
+    elsewhere("--optimizer adam", &["another session", "optimiser"]);
+    fs::write(bench.path("job.checkpoint"), "no checkpoint").expect("writes");
+    elsewhere("", &["job.checkpoint", "not a"]);
+    bench.fail(&format!("{line} -o y.png --checkpoint none/job"), &["none", "not a folder"]);
+    bench.fail(&format!("{line} -o y.png --every 3"), &["--checkpoint"]);
+}
+
+#[test]
 fn every_option_of_the_descent_works() {
     let bench = Bench::new();
     for options in [

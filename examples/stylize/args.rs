@@ -199,6 +199,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", help_heading = "Telling")]
     pub(crate) snapshot_every: Option<NonZeroUsize>,
 
+    /// Keep in this file what the job can go on from: if it is there, the job goes on from it, and the rest of the command
+    /// line must be what it was (but for --iterations, --memory, --threads and what is told)
+    #[arg(long, value_name = "FILE", help_heading = "Telling")]
+    pub(crate) checkpoint: Option<PathBuf>,
+
+    /// Write --checkpoint after every N iterations; it is also written at the end, however that comes
+    #[arg(long, value_name = "N", default_value = "20", requires = "checkpoint", help_heading = "Telling")]
+    pub(crate) every: NonZeroUsize,
+
     /// Write the losses of each iteration as a line of JSON; iteration 0 is the start before any change
     #[arg(long, value_name = "FILE.jsonl", help_heading = "Telling")]
     pub(crate) log: Option<PathBuf>,

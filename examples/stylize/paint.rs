@@ -9,7 +9,7 @@ use style_transfer::models::{self, LoadOptions, Loaded, Vgg};
 use style_transfer::{
     Backend, Error, ErrorKind, Image, Init, Mask, Network, Observer, Optimizer, Progress, Session, Style,
 };
-use style_watch::{LossPlot, TensorBoard, TensorBoardOptions};
+use style_watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
 
 use crate::args::{Args, Colours, MaskFile, Size, Start};
 use crate::interrupt::Interrupt;
@@ -90,10 +90,19 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         n => format!("; in {n} tiles ({rows} x {columns}), which takes {:.1} times as long", plan.work),
     };
     report.say(format!("memory   {peak:.0} MiB at most for the network and the picture{tiles}"));
+    let kept = args.checkpoint.as_deref().map(Checkpoints::load).transpose()?.flatten();
+    let checkpoints = args.checkpoint.as_ref().map(|path| Checkpoints::every(args.every.get(), path)).transpose()?;
     let log = args.log.as_deref().map(|path| Log::create(path, &inputs)).transpose()?;
     let board = args.tensorboard.as_deref().map(|folder| TensorBoard::create(folder, TensorBoardOptions::default()));
     let board = board.transpose()?;
-    let session = builder.build()?;
+    let session = match &kept {
+        None => builder.build()?,
+        Some(checkpoint) => {
+            report.say(format!("resumed  after {} iterations", checkpoint.iteration()?));
+            builder.resume(checkpoint)?
+        }
+    };
+    drop(kept);
     let [alpha, beta, gamma] = session.weights();
     if args.tv.is_some() && gamma == 0.0 {
         return Err(argument("--tv chooses a total variation whose weight is 0; give --tv-weight too").into());
@@ -108,7 +117,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let coarse: Vec<_> = scales.iter().map(|s| format!("{} at {} px, ", s.iterations, s.size)).collect();
     report.say(format!("descent  {name}, {}{iterations} iterations", coarse.concat()));
     let iterations = scales.iter().map(|s| s.iterations).sum::<usize>() + iterations;
-    let watchers = Watchers { board, plot };
+    let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());
     Job { session, size, output, photograph, log, watchers, report, snapshot_every }.run(iterations, interrupt)
 }
@@ -225,6 +234,7 @@ fn no_vgg19(cached: &[PathBuf]) -> String {
 
 /// Observers, each until it fails.
 struct Watchers {
+    checkpoints: Option<Checkpoints>,
     board: Option<TensorBoard>,
     plot: Option<LossPlot>,
 }
@@ -248,7 +258,8 @@ impl<B: Backend> Job<'_, B> {
     /// log or a snapshot that cannot be written is told at once, and makes the program fail when all else is done.
     fn run(mut self, iterations: usize, interrupt: &Interrupt) -> Result<Outcome> {
         let start = Instant::now();
-        let (mut first, mut best, mut last) = (None, f64::NAN, None);
+        let mut first = None;
+        let mut best = self.session.losses().map_or(f64::NAN, |losses| losses.total);
         let mut failed = None;
         self.report.start_bar(iterations);
         while !self.session.is_finished() && !interrupt.asked() {
@@ -261,7 +272,6 @@ impl<B: Backend> Job<'_, B> {
                     }
                     let progress = progress.clone();
                     failed = self.record(&progress, best, start.elapsed()).or(failed);
-                    last = Some(progress);
                 }
                 Err(e) => {
                     failed = Some(e.into());
@@ -271,7 +281,7 @@ impl<B: Backend> Job<'_, B> {
         }
         self.report.end_bar();
         failed = self.end_watching().or(failed);
-        let (Some(first), Some(last)) = (first, last) else {
+        let Some(last) = self.session.progress().cloned() else {
             self.report.say("ended before the first iteration: nothing was painted, nothing is written");
             return failed.map_or(Ok(Outcome::Interrupted), Err);
         };
@@ -283,8 +293,9 @@ impl<B: Backend> Job<'_, B> {
             () if last.converged => ", as far as it goes",
             () => "",
         };
+        let from = first.map_or(String::new(), |first| format!("{first:.4e} at the start, "));
         report.say(format!(
-            "wrote    {} after {} iterations in {start_to_end:.1?}{how}: loss {first:.4e} at the start, {best:.4e} at the end",
+            "wrote    {} after {} iterations in {start_to_end:.1?}{how}: loss {from}{best:.4e} at the end",
             path.display(),
             last.iteration + 1,
         ));
@@ -320,7 +331,8 @@ impl<B: Backend> Job<'_, B> {
 
     /// Shows one evaluation to the observers; one that fails is told and left out from then on.
     fn watch(&mut self, progress: &Progress) -> Option<anyhow::Error> {
-        let Watchers { board, plot } = &mut self.watchers;
+        let Watchers { checkpoints, board, plot } = &mut self.watchers;
+        let kept_failed = checkpoints.as_mut().and_then(|kept| kept.observe(progress, &self.session).err());
         let board_failed = board.as_mut().and_then(|board| board.observe(progress, &self.session).err());
         let plot_failed = plot.as_mut().and_then(|plot| plot.observe(progress, &self.session).err());
         if board_failed.is_some() {
@@ -329,17 +341,19 @@ impl<B: Backend> Job<'_, B> {
         if plot_failed.is_some() {
             self.watchers.plot = None;
         }
-        self.unwatched([board_failed, plot_failed])
+        // Another checkpoint may come through: the disk may have room again.
+        self.unwatched([kept_failed, board_failed, plot_failed])
     }
 
     fn end_watching(&mut self) -> Option<anyhow::Error> {
-        let Watchers { board, plot } = &mut self.watchers;
+        let Watchers { checkpoints, board, plot } = &mut self.watchers;
+        let kept_failed = checkpoints.as_mut().and_then(|kept| kept.finish(&self.session).err());
         let board_failed = board.as_mut().and_then(|board| board.finish(&self.session).err());
         let plot_failed = plot.as_mut().and_then(|plot| plot.finish(&self.session).err());
-        self.unwatched([board_failed, plot_failed])
+        self.unwatched([kept_failed, board_failed, plot_failed])
     }
 
-    fn unwatched(&self, failed: [Option<Error>; 2]) -> Option<anyhow::Error> {
+    fn unwatched(&self, failed: [Option<Error>; 3]) -> Option<anyhow::Error> {
         let mut last = None;
         for e in failed.into_iter().flatten() {
             self.report.warn(&e);

@@ -1,7 +1,7 @@
 //! A running mean of images: `a = decay a + (1 - decay) x`, and the same of ones, by which it is divided, so that the first
 //! images count for what they are (as Adam corrects its moments; crowsonkb/style-transfer-pytorch averages so).
 
-use crate::{Backend, Result, Shape};
+use crate::{Backend, Checkpoint, Result, Shape};
 
 pub(crate) struct Average<B: Backend> {
     decay: f64,
@@ -21,6 +21,16 @@ impl<B: Backend> Average<B> {
         std::mem::swap(&mut self.sum, &mut self.next);
         self.weight = self.decay * self.weight + 1.0 - self.decay;
         Ok(())
+    }
+
+    pub(crate) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
+        to.put("average.weight", vec![self.weight]);
+        to.put_tensor("average.sum", backend, &self.sum)
+    }
+
+    pub(crate) fn load(&mut self, backend: &B, from: &Checkpoint) -> Result<()> {
+        self.weight = from.numbers("average.weight", 1)?[0];
+        from.tensor("average.sum", backend, &mut self.sum)
     }
 
     /// The weighted sum, and what divides it; `None` before the first image.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::average::Average;
 use crate::builder::ContentWeight;
 use crate::check::bad;
+use crate::checkpoint::{Checkpoint, Manifest, hash};
 use crate::init::Start;
 use crate::mask::{ContentGuide, Guide};
 use crate::measure::Measure;
@@ -12,8 +13,8 @@ use crate::objective::{ContentTerm, Objective, Rooms, StyleTerm, Weights};
 use crate::optim::{Carried, Descent, Point};
 use crate::passes::{Passes, PassesPlan};
 use crate::session::Stage;
-use crate::targets::{Region, StyleLayer};
-use crate::{Backend, Network, Result, Session, SessionBuilder, Shape};
+use crate::targets::{Region, StyleLayer, Targets};
+use crate::{Backend, Image, Init, Mask, Network, Result, Session, SessionBuilder, Shape, Style};
 
 impl<B: Backend> SessionBuilder<B> {
     /// Checks the description, computes the targets that are not given, and allocates all that the iterations need: of the
@@ -26,7 +27,56 @@ impl<B: Backend> SessionBuilder<B> {
     /// it is cut; what the backend gives.
     pub fn build(self) -> Result<Session<B>> {
         self.plan_all()?;
-        Session::new(self)
+        Session::new(self, None)
+    }
+
+    /// Goes on where a session of the same description was when the [checkpoint](Session::checkpoint) was made: pictures,
+    /// weights and settings must be those that it had. The number of threads, the memory limit and the iterations at the
+    /// result's size may be others. On the same backend, with the same tiles, the bits that follow are those of a session
+    /// that was never interrupted.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); `Checkpoint` if it is damaged or of another session, with what differs.
+    pub fn resume(self, checkpoint: &Checkpoint) -> Result<Session<B>> {
+        self.plan_all()?;
+        Session::new(self, Some(checkpoint))
+    }
+
+    /// What must be the same for a checkpoint to fit.
+    pub(crate) fn manifest(&self) -> Manifest {
+        let picture = |image: &Image| format!("{}x{}, {}", image.width(), image.height(), hash([image.pixels()]));
+        let mask = |mask: &Mask| format!("{}x{}, {}", mask.width(), mask.height(), hash([mask.values()]));
+        let style = |s: &Style| {
+            let (at, region) = (s.mask.as_ref().map(mask), s.region.as_ref().map(mask));
+            format!("{} share {:?} mask {at:?} region {region:?}", picture(&s.image), s.share)
+        };
+        let given = |t: &Arc<Targets<B>>| {
+            let style = t.style.as_ref().map(|s| picture(&s.image));
+            format!("{:?} {style:?}", t.content.as_ref().map(|c| picture(&c.image)))
+        };
+        let init = match &self.init {
+            Some(Init::Image(image)) => picture(image),
+            other => format!("{other:?}"),
+        };
+        let scales: Vec<_> = self.scales.iter().map(|s| format!("{s:?}")).collect();
+        vec![
+            ("network", format!("{} {}", self.network.name(), self.network.fingerprint())),
+            ("content picture", self.content.as_ref().map_or_else(String::new, picture)),
+            ("content mask", self.content_mask.as_ref().map_or_else(String::new, mask)),
+            ("style pictures", self.styles.iter().map(style).collect::<Vec<_>>().join("; ")),
+            ("targets", self.given.iter().map(given).collect::<Vec<_>>().join("; ")),
+            ("size", format!("{:?}", self.size)),
+            ("content layers", format!("{:?}", self.content_layers)),
+            ("style layers", format!("{:?}", self.style_layers)),
+            ("statistics", format!("{:?} {:?}", self.statistic, self.layer_statistics)),
+            ("weights", format!("{:?} {:?} {:?}", self.content_weight, self.style_weight, self.tv_weight)),
+            ("total variation", format!("{:?}", self.tv)),
+            ("pooling", format!("{:?}", self.pooling)),
+            ("start", format!("{init} {:?} {:?} {}", self.noise, self.noise_ratio, self.seed)),
+            ("optimiser", format!("{:?}", self.optimizer)),
+            ("scales", scales.join("; ")),
+            ("running mean", format!("{:?}", self.ema)),
+        ]
     }
 
     /// What one scale needs to be painted, whose description this is; `carried` is of the scale before.

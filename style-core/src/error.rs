@@ -32,6 +32,8 @@ pub enum ErrorKind {
     DeviceLost,
     /// A weight file is damaged, incomplete, or of another network.
     Weights,
+    /// A checkpoint is damaged, or of another session.
+    Checkpoint,
     /// A picture is damaged or cannot be used.
     Image,
     /// Reading or writing a file failed.
@@ -51,6 +53,7 @@ impl fmt::Display for ErrorKind {
             Self::MemoryExceeded { .. } => "memory exceeded",
             Self::DeviceLost => "device lost",
             Self::Weights => "weights",
+            Self::Checkpoint => "checkpoint",
             Self::Image => "image",
             Self::Io => "input/output",
             Self::NonFinite => "non-finite value",

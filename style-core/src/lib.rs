@@ -12,6 +12,7 @@ mod build;
 mod builder;
 mod chain;
 mod check;
+mod checkpoint;
 mod error;
 mod features;
 mod image;
@@ -39,6 +40,7 @@ mod tiles;
 
 pub use backend::{Acc, Backend, Shape, Storage, expect_shape};
 pub use builder::SessionBuilder;
+pub use checkpoint::Checkpoint;
 pub use error::{Error, ErrorKind, Result};
 pub use features::Features;
 pub use image::{Image, resample};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::checkpoint::hash;
 use crate::{Backend, ChannelOrder, Error, ErrorKind, Image, InputSpace, Layer, Model, Result};
 
 /// A [`Model`] whose filters a backend has packed: made once, shared by any number of sessions (`Arc`).
@@ -14,6 +15,8 @@ pub struct Network<B: Backend> {
     backend: B,
     name: String,
     mean: [f32; 3],
+    /// Hash of its weights and their input space.
+    fingerprint: String,
     pub(crate) layers: Vec<NetworkLayer<B>>,
 }
 
@@ -48,7 +51,19 @@ impl<B: Backend> Network<B> {
         }
         let input = model.input();
         let mean = [0, 1, 2].map(|c| input.mean[source_channel(input, c)] * 255.0 / input.range);
-        Ok(Self { backend, name: model.name().to_owned(), mean, layers })
+        let weights = model.layers().iter().filter_map(|layer| match layer {
+            Layer::Conv(conv) => Some([&conv.weight[..], &conv.bias[..]]),
+            Layer::Pool { .. } => None,
+        });
+        let order = [input.range, f32::from(input.order == ChannelOrder::Bgr)];
+        let space = [order.as_slice(), &input.mean, &input.std];
+        let fingerprint = hash(weights.flatten().chain(space));
+        Ok(Self { backend, name: model.name().to_owned(), mean, fingerprint, layers })
+    }
+
+    /// A hash of the weights and their input space.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// The backend that holds the filters.

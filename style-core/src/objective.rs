@@ -56,6 +56,19 @@ pub struct LayerLoss {
 }
 
 impl Losses {
+    /// All values, those of layers in their order.
+    pub(crate) fn numbers(&self) -> Vec<f64> {
+        let layers = self.content_layers.iter().chain(&self.style_layers).map(|l| l.loss);
+        [self.total, self.content, self.style, self.tv].into_iter().chain(layers).collect()
+    }
+
+    /// The inverse, for losses of the same layers.
+    pub(crate) fn set_numbers(&mut self, numbers: &[f64]) {
+        let own = [&mut self.total, &mut self.content, &mut self.style, &mut self.tv];
+        let layers = self.content_layers.iter_mut().chain(&mut self.style_layers).map(|l| &mut l.loss);
+        own.into_iter().chain(layers).zip(numbers).for_each(|(to, from)| *to = *from);
+    }
+
     /// Takes the values of `other`, of the same layers, without allocating.
     pub(crate) fn set(&mut self, other: &Self) {
         (self.total, self.content, self.style, self.tv) = (other.total, other.content, other.style, other.tv);

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::{Backend, Image, Progress, Result, Session};
+use crate::{Backend, Checkpoint, Image, Progress, Result, Session};
 
 /// Watches a session: [`Session::run_with`] calls it after each evaluation.
 ///
@@ -47,11 +47,21 @@ pub trait View {
     /// # Errors
     /// What the backend gives.
     fn image(&self) -> Result<Image>;
+
+    /// What the session can go on from, as [`Session::checkpoint`].
+    ///
+    /// # Errors
+    /// What the backend gives.
+    fn checkpoint(&self) -> Result<Checkpoint>;
 }
 
 impl<B: Backend> View for Session<B> {
     fn image(&self) -> Result<Image> {
         Session::image(self)
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        Session::checkpoint(self)
     }
 }
 

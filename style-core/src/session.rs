@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::average::Average;
+use crate::checkpoint::{Checkpoint, Manifest};
 use crate::objective::{Losses, Objective};
 use crate::optim::{Carried, Descent, Point};
 use crate::{Backend, Error, ErrorKind, Image, Init, Network, Observer, Result, SessionBuilder, Shape};
@@ -49,13 +50,16 @@ pub struct Session<B: Backend> {
     kept: Option<Image>,
     /// What the scales to come are made of.
     ahead: Option<Ahead<B>>,
-    /// Evaluations done, and how many are left at this scale.
+    /// Evaluations done, those of them at this scale, and how many this scale is to have.
     iteration: usize,
-    left: usize,
+    at_scale: usize,
+    wanted: usize,
     /// Of the last evaluation.
     progress: Progress,
     /// At the last accepted point.
     losses: Losses,
+    /// What it was described as.
+    manifest: Manifest,
 }
 
 /// A scale at work.
@@ -92,8 +96,8 @@ impl<B: Backend> Session<B> {
         SessionBuilder::new(network.into())
     }
 
-    /// The first scale of a description that has been checked.
-    pub(crate) fn new(builder: SessionBuilder<B>) -> Result<Self> {
+    /// A scale of a description that has been checked; the one at work when the checkpoint was made, or the first.
+    pub(crate) fn new(builder: SessionBuilder<B>, checkpoint: Option<&Checkpoint>) -> Result<Self> {
         let network = Arc::clone(&builder.network);
         let shape = builder.check()?.shape;
         let scales = builder.scales.len() + 1;
@@ -110,11 +114,84 @@ impl<B: Backend> Session<B> {
             step_length: 0.0,
             converged: false,
         };
-        let ahead = Some(Ahead { builder, shape, next: 0 });
-        let (stage, kept, losses) = (None, None, Losses::default());
-        let mut session = Self { network, stage, kept, ahead, iteration: 0, left: 0, progress, losses };
+        let manifest = builder.manifest();
+        let (stage, kept, losses, ahead) = (None, None, Losses::default(), None);
+        let mut session =
+            Self { network, stage, kept, ahead, iteration: 0, at_scale: 0, wanted: 0, progress, losses, manifest };
+        let mut next = 0;
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.expect(&session.manifest)?;
+            next = checkpoint.noted("scale")?;
+            if next >= scales {
+                return Err(Error::new(ErrorKind::Checkpoint, "the checkpoint is damaged (scale)"));
+            }
+            // All but its size is overwritten.
+            session.kept = Some(Image::from_planar(1, 1, vec![0.0; 3])?);
+        }
+        session.ahead = Some(Ahead { builder, shape, next });
         session.enter(None)?;
+        checkpoint.map_or(Ok(()), |checkpoint| session.restore(checkpoint))?;
         Ok(session)
+    }
+
+    /// Everything that the next steps depend on, to go on with after the program has ended:
+    /// [`SessionBuilder::resume`]. It holds the optimiser's vectors, as many as [`Plan::optimizer`](crate::Plan::optimizer)
+    /// has bytes at most.
+    ///
+    /// # Errors
+    /// What the backend gives; `Argument` after an error on the way to another scale.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let Stage { descent, point, average, evaluated, .. } = self.stage.as_ref().ok_or_else(ended)?;
+        let backend = self.network.backend();
+        let mut to = Checkpoint::new(&self.manifest);
+        let Progress { iteration, scale, width, height, accepted, converged, .. } = &self.progress;
+        to.note("scale", scale);
+        to.note("iteration", self.iteration);
+        to.note("at_scale", self.at_scale);
+        to.note("evaluated", evaluated);
+        to.note("width", width);
+        to.note("height", height);
+        to.note("progress.iteration", iteration);
+        to.note("progress.accepted", accepted);
+        to.note("progress.converged", converged);
+        to.put("progress.lengths", vec![self.progress.gradient_norm, self.progress.step_length]);
+        to.put("progress.losses", self.progress.losses.numbers());
+        to.put("losses", self.losses.numbers());
+        to.put_tensor("point", backend, &point.x)?;
+        descent.save(backend, &mut to)?;
+        average.as_ref().map_or(Ok(()), |average| average.save(backend, &mut to))?;
+        to.put_image(self.image()?);
+        Ok(to)
+    }
+
+    /// Evaluations that are left at this scale.
+    fn left(&self) -> usize {
+        self.wanted.saturating_sub(self.at_scale)
+    }
+
+    /// Takes on the state of a checkpoint of the scale at work.
+    fn restore(&mut self, from: &Checkpoint) -> Result<()> {
+        let Stage { descent, point, average, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
+        let backend = self.network.backend();
+        from.tensor("point", backend, &mut point.x)?;
+        descent.load(backend, from)?;
+        average.as_mut().map_or(Ok(()), |average| average.load(backend, from))?;
+        *evaluated = from.noted("evaluated")?;
+        // Nothing was done when the scale was entered.
+        let later = self.progress.iterations - self.wanted;
+        (self.iteration, self.at_scale) = (from.noted("iteration")?, from.noted("at_scale")?);
+        let iterations = self.iteration.saturating_add(self.left()).saturating_add(later);
+        let progress = &mut self.progress;
+        progress.iterations = iterations;
+        progress.iteration = from.noted("progress.iteration")?;
+        progress.accepted = from.noted("progress.accepted")?;
+        progress.converged = from.noted("progress.converged")?;
+        if let &[gradient_norm, step_length] = from.numbers("progress.lengths", 2)? {
+            (progress.gradient_norm, progress.step_length) = (gradient_norm, step_length);
+        }
+        progress.losses.set_numbers(from.numbers("progress.losses", progress.losses.numbers().len())?);
+        self.losses.set_numbers(from.numbers("losses", self.losses.numbers().len())?);
+        Ok(())
     }
 
     /// Makes the next scale, from the last one's image and what its descent left.
@@ -125,8 +202,10 @@ impl<B: Backend> Session<B> {
             None => (builder, None),
             Some(at) => (builder.at_scale(&at, shape)?, Some(Ahead { builder, shape, next: later })),
         };
-        let rest =
-            |a: &Ahead<B>| a.builder.iterations + a.builder.scales[later..].iter().map(|s| s.iterations).sum::<usize>();
+        let rest = |a: &Ahead<B>| {
+            let coarse = a.builder.scales[later..].iter().map(|s| s.iterations);
+            coarse.fold(a.builder.iterations, usize::saturating_add)
+        };
         let to = description.check()?.shape;
         if let Some(image) = &self.kept {
             description.init = Some(Init::Image(image.enlarged(to.width, to.height)?));
@@ -135,10 +214,10 @@ impl<B: Backend> Session<B> {
         let carried = carried.map(|(carried, from)| carried.resized(from, to)).transpose()?;
         let iterations = description.iterations;
         let stage = description.stage(carried)?;
-        self.left = iterations;
+        (self.at_scale, self.wanted) = (0, iterations);
         self.losses = stage.objective.no_losses();
         self.progress = Progress {
-            iterations: self.iteration + iterations + ahead.as_ref().map_or(0, rest),
+            iterations: self.iteration.saturating_add(iterations).saturating_add(ahead.as_ref().map_or(0, rest)),
             scale,
             width: to.width,
             height: to.height,
@@ -160,7 +239,7 @@ impl<B: Backend> Session<B> {
     /// `NonFinite` if the loss of the start image is not finite (the weights are too large); what the backend gives. After
     /// an error on the way to another scale the image is the last one's, and there are no more steps.
     pub fn step(&mut self) -> Result<&Progress> {
-        if self.ahead.is_some() && (self.left == 0 || self.progress.converged) {
+        if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
             let stage = self.stage.take().ok_or_else(ended)?;
             let from = Shape { height: self.progress.height, width: self.progress.width, channels: 3 };
             self.kept = Some(stage.image(&self.network)?);
@@ -168,7 +247,7 @@ impl<B: Backend> Session<B> {
             drop(stage);
             self.enter(carried.map(|carried| (carried, from)))?;
         }
-        let Self { network, stage, iteration, left, progress, losses, .. } = self;
+        let Self { network, stage, iteration, at_scale, progress, losses, .. } = self;
         let Stage { objective, descent, point, average, evaluated } = stage.as_mut().ok_or_else(ended)?;
         let backend = network.backend();
         let told = backend.within(|| {
@@ -191,8 +270,8 @@ impl<B: Backend> Session<B> {
         progress.gradient_norm = told.gradient_norm;
         progress.step_length = told.step_length;
         progress.converged = told.converged;
-        *iteration += 1;
-        *left = left.saturating_sub(1);
+        *iteration = iteration.saturating_add(1);
+        *at_scale = at_scale.saturating_add(1);
         if told.accepted {
             losses.set(&progress.losses);
         }
@@ -242,7 +321,7 @@ impl<B: Backend> Session<B> {
     /// Whether [`run`](Session::run) would do nothing: all iterations are done, or nothing more can be gained.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.ahead.is_none() && (self.progress.converged || self.left == 0)
+        self.ahead.is_none() && (self.progress.converged || self.left() == 0)
     }
 
     /// The last accepted image, or the [mean](SessionBuilder::ema) of several; before the first step, the start image. Its

@@ -3,6 +3,7 @@
 //! - [`TensorBoard`]: an event file that TensorBoard shows while the session runs: every loss, the descent, images,
 //!   histograms.
 //! - [`Snapshots`]: the image every so many evaluations, to numbered PNG files or to a function of your own.
+//! - [`Checkpoints`]: what the session can go on from, now and then and at the end.
 //! - [`LossPlot`]: the course of the losses as a picture, SVG or PNG.
 //!
 //! Each is a [`style_core::Observer`] for [`Session::run_with`](style_core::Session::run_with); several watch one
@@ -25,15 +26,18 @@
 //! | room | what is in it |
 //! |---|---|
 //! | `tensorboard` | what is written when; its `proto` and `record` are the two layers of the file's format |
+//! | `checkpoints` | what a session goes on from |
 //! | `snapshots` | the image, now and then |
 //! | `plot` | the losses' course; `chart` lays it out on a `canvas`, which is SVG or pixels |
 //! | `file` | files that appear only when they are complete; PNG |
 
+mod checkpoints;
 mod file;
 mod plot;
 mod snapshots;
 mod tensorboard;
 
+pub use checkpoints::Checkpoints;
 pub use plot::LossPlot;
 pub use snapshots::Snapshots;
 pub use tensorboard::{TensorBoard, TensorBoardOptions};

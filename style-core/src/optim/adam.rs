@@ -2,7 +2,7 @@
 
 use super::{Point, Told};
 use crate::ops::AdamStep;
-use crate::{Backend, Result, Shape, resample};
+use crate::{Backend, Checkpoint, Result, Shape, resample};
 
 /// Settings of Adam.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,6 +91,23 @@ impl<B: Backend> Adam<B> {
         };
         backend.adam(&step, &point.g, &mut self.m, &mut self.v, &mut point.x)?;
         Ok(told)
+    }
+
+    pub(super) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
+        to.note("adam.steps", self.steps);
+        to.put("adam.rate", vec![self.options.learning_rate]);
+        to.put_tensor("adam.m", backend, &self.m)?;
+        to.put_tensor("adam.v", backend, &self.v)?;
+        to.put_tensor("adam.good", backend, &self.good)
+    }
+
+    pub(super) fn load(&mut self, backend: &B, from: &Checkpoint) -> Result<()> {
+        self.steps = from.noted("adam.steps")?;
+        // Smaller than it was described, if a step was not finite.
+        self.options.learning_rate = from.numbers("adam.rate", 1)?[0];
+        from.tensor("adam.m", backend, &mut self.m)?;
+        from.tensor("adam.v", backend, &mut self.v)?;
+        from.tensor("adam.good", backend, &mut self.good)
     }
 
     pub(super) fn carried(&self, backend: &B, shape: Shape) -> Result<Carried> {

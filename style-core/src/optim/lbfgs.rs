@@ -7,7 +7,7 @@
 
 use super::line_search::{LineSearch, Verdict};
 use super::{Point, Told};
-use crate::{Backend, Result, Shape};
+use crate::{Backend, Checkpoint, Error, ErrorKind, Result, Shape};
 
 /// Most pairs that may be remembered.
 pub(super) const MAX_HISTORY: usize = 1000;
@@ -118,6 +118,60 @@ impl<B: Backend> Lbfgs<B> {
         })
     }
 
+    pub(super) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
+        to.put_tensor("lbfgs.x", backend, &self.base.x)?;
+        to.put_tensor("lbfgs.g", backend, &self.base.g)?;
+        to.put_tensor("lbfgs.direction", backend, &self.direction)?;
+        let search = self.search.as_ref().map_or(vec![], LineSearch::numbers);
+        to.put("lbfgs.search", search);
+        let lengths = vec![self.base_loss, self.square, self.fixed, self.length, self.step_length];
+        to.put("lbfgs.lengths", lengths);
+        to.note("lbfgs.failures", self.failures);
+        to.note("lbfgs.pairs", self.order.len());
+        // The oldest first, wherever they lie.
+        for (k, &i) in self.order.iter().enumerate() {
+            to.put_tensor(&format!("lbfgs.s{k}"), backend, &self.pairs[i].s)?;
+            to.put_tensor(&format!("lbfgs.y{k}"), backend, &self.pairs[i].y)?;
+            let row = |products: &[Vec<f64>]| self.order.iter().map(|&j| products[i][j]).collect();
+            to.put(&format!("lbfgs.sy{k}"), row(&self.sy));
+            to.put(&format!("lbfgs.yy{k}"), row(&self.yy));
+        }
+        to.put("lbfgs.gs", self.order.iter().map(|&i| self.gs[i]).collect());
+        to.put("lbfgs.gy", self.order.iter().map(|&i| self.gy[i]).collect());
+        Ok(())
+    }
+
+    pub(super) fn load(&mut self, backend: &B, from: &Checkpoint) -> Result<()> {
+        let damaged = |what: &str| Error::new(ErrorKind::Checkpoint, format!("the checkpoint is damaged ({what})"));
+        from.tensor("lbfgs.x", backend, &mut self.base.x)?;
+        from.tensor("lbfgs.g", backend, &mut self.base.g)?;
+        from.tensor("lbfgs.direction", backend, &mut self.direction)?;
+        self.search = match from.numbers("lbfgs.search", None)? {
+            [] => None,
+            numbers => Some(LineSearch::from_numbers(numbers).ok_or_else(|| damaged("lbfgs.search"))?),
+        };
+        if let &[base_loss, square, fixed, length, step_length] = from.numbers("lbfgs.lengths", 5)? {
+            (self.base_loss, self.square, self.fixed) = (base_loss, square, fixed);
+            (self.length, self.step_length) = (length, step_length);
+        }
+        self.failures = from.noted("lbfgs.failures")?;
+        let count: usize = from.noted("lbfgs.pairs")?;
+        if count > self.options.history {
+            return Err(damaged("lbfgs.pairs"));
+        }
+        self.order = (0..count).collect();
+        self.order.reserve(self.options.history);
+        for k in 0..count {
+            from.tensor(&format!("lbfgs.s{k}"), backend, &mut self.pairs[k].s)?;
+            from.tensor(&format!("lbfgs.y{k}"), backend, &mut self.pairs[k].y)?;
+            self.sy[k][..count].copy_from_slice(from.numbers(&format!("lbfgs.sy{k}"), count)?);
+            self.yy[k][..count].copy_from_slice(from.numbers(&format!("lbfgs.yy{k}"), count)?);
+        }
+        self.gs[..count].copy_from_slice(from.numbers("lbfgs.gs", count)?);
+        self.gy[..count].copy_from_slice(from.numbers("lbfgs.gy", count)?);
+        Ok(())
+    }
+
     pub(super) fn result(&self) -> &B::Tensor {
         &self.base.x
     }
@@ -153,7 +207,7 @@ impl<B: Backend> Lbfgs<B> {
             }
             Verdict::Fail => {
                 // The history has led astray: forget it and go downhill.
-                self.failures += 1;
+                self.failures = self.failures.saturating_add(1);
                 self.order.clear();
                 told.converged = !self.search_from_base(backend)?;
             }

@@ -46,6 +46,26 @@ impl LineSearch {
         Self { start, t, low: start, high: None, evaluations: 0 }
     }
 
+    /// All that it knows, as numbers.
+    pub(super) fn numbers(&self) -> Vec<f64> {
+        let Self { start, t, low, high, evaluations } = self;
+        let mut numbers = vec![start.f, start.slope, *t, *evaluations as f64, low.t, low.f, low.slope];
+        numbers.extend(high.iter().flat_map(|high| [high.t, high.f, high.slope]));
+        numbers
+    }
+
+    /// The inverse; `None` if these are no such numbers.
+    pub(super) fn from_numbers(numbers: &[f64]) -> Option<Self> {
+        let (&[f, slope, t, evaluations, low_t, low_f, low_slope], high) = numbers.split_first_chunk()?;
+        let high = match high {
+            [] => None,
+            &[t, f, slope] => Some(Sample { t, f, slope }),
+            _ => return None,
+        };
+        let low = Sample { t: low_t, f: low_f, slope: low_slope };
+        Some(Self { start: Sample { t: 0.0, f, slope }, t, low, high, evaluations: evaluations as usize })
+    }
+
     /// The step under evaluation.
     pub(super) fn step(&self) -> f64 {
         self.t

@@ -9,7 +9,7 @@ pub use adam::AdamOptions;
 pub(crate) use adam::Carried;
 pub use lbfgs::LbfgsOptions;
 
-use crate::{Backend, Error, ErrorKind, Result, Shape};
+use crate::{Backend, Checkpoint, Error, ErrorKind, Result, Shape};
 use adam::Adam;
 use lbfgs::{Lbfgs, MAX_HISTORY};
 
@@ -73,6 +73,21 @@ impl<B: Backend> Descent<B> {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.tell(backend, loss, point),
             Self::Adam(adam) => adam.tell(backend, loss, point),
+        }
+    }
+
+    /// All that the next [`tell`](Self::tell) depends on, but for the point.
+    pub(crate) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
+        match self {
+            Self::Lbfgs(lbfgs) => lbfgs.save(backend, to),
+            Self::Adam(adam) => adam.save(backend, to),
+        }
+    }
+
+    pub(crate) fn load(&mut self, backend: &B, from: &Checkpoint) -> Result<()> {
+        match self {
+            Self::Lbfgs(lbfgs) => lbfgs.load(backend, from),
+            Self::Adam(adam) => adam.load(backend, from),
         }
     }
 

@@ -1,0 +1,140 @@
+//! Checkpoints: what follows one has the bits of what would have followed, and what is no checkpoint is refused.
+
+mod common;
+
+use std::ops::ControlFlow;
+
+use common::{builder, layers, picture};
+use style_core::statistics::Moments;
+use style_core::{
+    AdamOptions, Checkpoint, ErrorKind, Image, Init, LbfgsOptions, Mask, Optimizer, Progress, Scale, Session,
+    SessionBuilder, Style,
+};
+use testkit::Reference;
+
+type Builder = SessionBuilder<Reference>;
+
+fn adam() -> Optimizer {
+    Optimizer::Adam(AdamOptions { learning_rate: 2.0, ..Default::default() })
+}
+
+fn lbfgs(history: usize, fixed_step: Option<f64>) -> Optimizer {
+    Optimizer::Lbfgs(LbfgsOptions { history, fixed_step, ..Default::default() })
+}
+
+fn run(session: &mut Session<Reference>) -> Vec<Progress> {
+    let mut all = vec![];
+    session
+        .run(|progress| {
+            all.push(progress.clone());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    all
+}
+
+/// Interrupted after each of its evaluations, a session goes on with the same bits.
+fn survives(what: &str, describe: impl Fn() -> Builder) {
+    let mut whole = describe().build().unwrap();
+    let told = run(&mut whole);
+    for stop in 0..=told.len() {
+        let mut session = describe().build().unwrap();
+        for _ in 0..stop {
+            session.step().unwrap();
+        }
+        let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
+        let checkpoint = Checkpoint::from_bytes(&bytes).unwrap();
+        assert_eq!(checkpoint, session.checkpoint().unwrap());
+        assert_eq!(checkpoint.iteration().unwrap(), stop);
+        assert_eq!(checkpoint.image().unwrap(), session.image().unwrap());
+        let (image, losses) = (session.image().unwrap(), session.losses().cloned());
+        drop(session);
+        let mut resumed = describe().resume(&checkpoint).unwrap();
+        assert_eq!((resumed.image().unwrap(), resumed.losses().cloned()), (image, losses), "{what}, {stop}");
+        assert_eq!(resumed.progress(), stop.checked_sub(1).map(|last| &told[last]), "{what}, {stop}");
+        assert_eq!(run(&mut resumed), told[stop..], "{what}, {stop}");
+        assert_eq!(resumed.image().unwrap(), whole.image().unwrap(), "{what}, {stop}");
+    }
+}
+
+#[test]
+fn every_descent_survives() {
+    let noise = || builder().init(Init::Noise).seed(3).iterations(14);
+    survives("L-BFGS", noise);
+    survives("L-BFGS with few pairs", || noise().optimizer(lbfgs(3, None)));
+    survives("L-BFGS without line search", || noise().optimizer(lbfgs(5, Some(1.0))));
+    survives("Adam", || noise().optimizer(adam()));
+    survives("Adam with a running mean", || noise().optimizer(adam()).ema(0.8));
+}
+
+#[test]
+fn every_kind_of_session_survives() {
+    let scale = |size| Scale { size, iterations: 3, optimizer: None };
+    let large = || builder().content(picture("content", 40, 30)).style(picture("style", 30, 30)).iterations(3);
+    survives("scales", || large().scales(vec![scale(12), scale(20)]));
+    survives("scales with Adam", || large().scales(vec![scale(12), scale(20)]).optimizer(adam()).ema(0.5));
+    survives("tiles", || large().tiles(3, 2));
+    let mask = || Mask::new(2, 1, vec![1.0, 0.2]).unwrap();
+    let masked = || Style::new(picture("other", 20, 20)).mask(mask()).region(mask());
+    survives("masks", || large().style(masked()).content_mask(mask()).statistic_at("conv2_1", Moments));
+    // The start image is where it ends.
+    survives("converged", || builder().style_layers(vec![]).iterations(5));
+}
+
+#[test]
+fn another_session_is_refused() {
+    let noise = || builder().init(Init::Noise).iterations(6);
+    let mut session = noise().build().unwrap();
+    session.step().unwrap();
+    let checkpoint = session.checkpoint().unwrap();
+    let refused = |builder: Builder, says: &str| {
+        let error = builder.resume(&checkpoint).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Checkpoint, "{error}");
+        assert!(error.to_string().contains(says), "{says:?} is not in: {error}");
+    };
+    let other = Image::from_planar(13, 9, vec![1.0; 351]).unwrap();
+    refused(noise().content(other.clone()), "content picture");
+    refused(noise().style(other), "style pictures");
+    refused(noise().style_weight(2.0), "weights");
+    refused(noise().optimizer(adam()), "optimiser");
+    refused(noise().optimizer(lbfgs(63, None)), "optimiser");
+    refused(noise().seed(1), "start");
+    refused(noise().ema(0.5), "running mean");
+    refused(noise().pooling(style_core::Pooling::Max), "pooling");
+    refused(noise().statistic(Moments), "statistics");
+    refused(noise().content_layers(layers(&[("conv1_1", 1.0)])), "content layers");
+    refused(noise().scales(vec![Scale { size: 8, iterations: 1, optimizer: None }]), "scales");
+    // More of the same is welcome.
+    assert_eq!(run(&mut noise().iterations(9).resume(&checkpoint).unwrap()).len(), 8);
+}
+
+#[test]
+fn damage_is_noticed() {
+    let mut session = builder().iterations(4).optimizer(lbfgs(2, None)).build().unwrap();
+    session.step().unwrap();
+    session.step().unwrap();
+    let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
+    let refused = |bytes: &[u8]| assert_eq!(Checkpoint::from_bytes(bytes).unwrap_err().kind(), ErrorKind::Checkpoint);
+    for len in (0..bytes.len()).step_by(97).chain([0, 1, 7, 8, 9]) {
+        refused(&bytes[..len]);
+    }
+    for at in (0..bytes.len()).step_by(61).chain(0..300) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1 << (at % 8);
+        // A header may be changed to one that says the same.
+        if let Ok(checkpoint) = Checkpoint::from_bytes(&changed) {
+            assert_eq!(checkpoint, session.checkpoint().unwrap(), "byte {at}");
+        }
+    }
+    refused(b"");
+    refused(&[0xff; 64]);
+    let other = safetensors_of_another_program();
+    refused(&other);
+}
+
+/// `{}` with no tensors.
+fn safetensors_of_another_program() -> Vec<u8> {
+    let mut bytes = 8u64.to_le_bytes().to_vec();
+    bytes.extend(b"{}      ");
+    bytes
+}

@@ -1,0 +1,76 @@
+//! What the session can go on from, every so many evaluations.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use style_core::{Checkpoint, Error, ErrorKind, Observer, Progress, Result, View};
+
+use crate::file::{expect_folder, io_error, write_atomically};
+
+/// Writes a checkpoint after every so many evaluations and when the run ends, each over the one before, which stays whole until
+/// the new one is: a program that is killed at any moment leaves one that loads.
+///
+/// ```
+/// use style_core::{Backend, Result, Session, SessionBuilder};
+/// use style_watch::Checkpoints;
+///
+/// fn paint<B: Backend>(describe: SessionBuilder<B>) -> Result<Session<B>> {
+///     let mut session = match Checkpoints::load("cat.checkpoint")? {
+///         Some(checkpoint) => describe.resume(&checkpoint)?,
+///         None => describe.build()?,
+///     };
+///     session.run_with(&mut Checkpoints::every(20, "cat.checkpoint")?)?;
+///     Ok(session)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    every: usize,
+    path: PathBuf,
+}
+
+impl Checkpoints {
+    /// Checkpoints after so many evaluations each, in a file whose folder is there.
+    ///
+    /// # Errors
+    /// `Argument` if `every` is zero; `Io` if there is no such folder.
+    pub fn every(every: usize, path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        if every == 0 {
+            let message = "checkpoints every 0 evaluations; give 1 or more, or leave the checkpoints out";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        expect_folder(&path)?;
+        Ok(Self { every, path })
+    }
+
+    /// The checkpoint in a file; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be read; `Checkpoint` if it is damaged, or something else.
+    pub fn load(path: impl AsRef<Path>) -> Result<Option<Checkpoint>> {
+        let path = path.as_ref();
+        match std::fs::read(path) {
+            Ok(bytes) => Checkpoint::from_bytes(&bytes).map(Some).map_err(|e| e.context(path.display())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(io_error(format!("cannot read {}", path.display()), e)),
+        }
+    }
+
+    fn write(&self, view: &dyn View) -> Result<()> {
+        write_atomically(&self.path, &view.checkpoint()?.to_bytes()?)
+    }
+}
+
+impl Observer for Checkpoints {
+    fn observe(&mut self, progress: &Progress, view: &dyn View) -> Result<ControlFlow<()>> {
+        if progress.iteration.saturating_add(1).is_multiple_of(self.every) {
+            self.write(view)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn finish(&mut self, view: &dyn View) -> Result<()> {
+        self.write(view)
+    }
+}
