@@ -224,8 +224,7 @@ fn in_as_much_memory_as_is_allowed() {
         let (a, b) = (number(a, "total"), number(b, "total"));
         assert!((a - b).abs() < 1e-4 * b, "{a} is not {b}");
     }
-    let line = line.replace("x.png", "y.png");
-    bench.fail(&format!("{line} --memory 30MiB"), &["takes at least", "may take 30 MiB", "would"]);
+    Bench::new().fail(&format!("{line} --memory 30MiB"), &["takes at least", "may take 30 MiB", "would"]);
 }
 
 #[test]
@@ -237,11 +236,11 @@ fn a_job_goes_on_where_it_was() {
     // Its end is not in a scale's midst, nor the second's; the file grows with the job.
     let kept = format!("{line} --checkpoint job.checkpoint --every 2");
     bench.paint(&format!("{kept} -o part.png --iterations 2"));
-    let said = bench.paint(&format!("{kept} -o x.png --iterations 6"));
+    let said = bench.paint(&format!("{kept} -o rest.png --iterations 6"));
     assert!(said.contains("resumed  after 8 iterations") && said.contains("after 12 iterations"), "{said}");
     let totals = |log: &[Value]| log.iter().map(|line| number(line, "total").to_bits()).collect::<Vec<_>>();
     assert_eq!(totals(&bench.log("log.jsonl")), totals(&whole[8..]));
-    assert_eq!(bench.open("x.png"), bench.open("whole.png"));
+    assert_eq!(bench.open("rest.png"), bench.open("whole.png"));
     // Done is done.
     let said = bench.paint(&format!("{kept} -o again.png --iterations 6"));
     assert!(said.contains("resumed  after 12 iterations"), "{said}");
@@ -254,6 +253,38 @@ fn a_job_goes_on_where_it_was() {
     elsewhere("", &["job.checkpoint", "not a"]);
     bench.fail(&format!("{line} -o y.png --checkpoint none/job"), &["none", "not a folder"]);
     bench.fail(&format!("{line} -o y.png --every 3"), &["--checkpoint"]);
+}
+
+/// `KILLS` in the environment says how often, if not two dozen times.
+#[test]
+fn killed_at_any_moment_it_goes_on() {
+    let bench = Bench::new();
+    let line = "photo.png art.png --size 40 --init noise --scales 20=10,28=10 --iterations 20";
+    bench.paint(&format!("{line} -o whole.png"));
+    let kept = format!("{line} -o x.png --checkpoint job.checkpoint --every 1");
+    let kills = std::env::var("KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(24);
+    let (mut killed, mut resumed, mut random) = (0, 0, 0x9e37_79b9_u64);
+    for _ in 0..kills {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut child = bench.command(&kept).stderr(std::process::Stdio::piped()).spawn().expect("starts");
+        thread::sleep(Duration::from_millis(random >> 55)); // up to half a second
+        child.kill().expect("is killed");
+        let output = child.wait_with_output().expect("has ended");
+        killed += u32::from(!output.status.success());
+        let said = said(&output);
+        assert!(!said.contains("error"), "{said}");
+        resumed += u32::from(said.contains("resumed"));
+        if bench.path("x.png").exists() {
+            // Done before it was killed: anew.
+            assert_eq!(bench.open("x.png"), bench.open("whole.png"));
+            fs::remove_file(bench.path("x.png")).expect("is there");
+            fs::remove_file(bench.path("job.checkpoint")).expect("is there");
+        }
+    }
+    bench.paint(&kept);
+    assert_eq!(bench.open("x.png"), bench.open("whole.png"));
+    println!("{killed} of {kills} were killed, {resumed} went on");
+    assert!(killed > kills / 2 && resumed > kills / 8);
 }
 
 #[test]
