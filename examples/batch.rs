@@ -1,0 +1,231 @@
+//! Every photograph of a folder in every style of another, as `OUT/PHOTO--STYLE.png`, and one `OUT/summary.json`.
+//!
+//! One network serves all jobs. Its backend has no threads of its own, so that each job computes on the thread that it
+//! runs on: `--jobs` bounds the cores in use, and the memory, which each job takes for itself. A job's bits are the same
+//! whatever runs beside it.
+//!
+//! A job is done when the summary says so, with these settings, and its picture is there; delete the picture to have it
+//! again. Run again after a Ctrl-C, a crash or a mistake, the program leaves out what is done and goes on with what is not
+//! from its last checkpoint. A job that fails does not hold up the others; the exit code is 1 then, and 130 after Ctrl-C.
+//!
+//! ```sh
+//! cargo run --release --example batch photos paintings out/batch [--size N] [--iterations N] [--jobs N]
+//! ```
+
+use std::collections::HashSet;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, exit};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use serde::{Deserialize, Serialize};
+use style_pictures::{Format, Picture};
+use style_transfer::cpu::Cpu;
+use style_transfer::{ErrorKind, Image, Network, Observer, Progress, Session, View, models};
+use style_watch::Checkpoints;
+
+/// Repaint every photograph in every style.
+#[derive(Parser)]
+struct Args {
+    /// Folder of photographs.
+    photos: PathBuf,
+    /// Folder of paintings.
+    styles: PathBuf,
+    /// Folder for the results, which is made.
+    out: PathBuf,
+    /// Long side of all pictures.
+    #[arg(long, default_value_t = 512)]
+    size: u32,
+    /// Evaluations of each job.
+    #[arg(long, default_value_t = 300)]
+    iterations: usize,
+    /// How many jobs run at once [default: one a core].
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Unfinished,
+    Done,
+    Failed,
+}
+
+/// Losses of the picture.
+#[derive(Clone, Serialize, Deserialize)]
+struct Losses {
+    total: f64,
+    content: f64,
+    style: f64,
+}
+
+/// A line of the summary.
+#[derive(Clone, Serialize, Deserialize)]
+struct Job {
+    photo: PathBuf,
+    style: PathBuf,
+    output: PathBuf,
+    size: u32,
+    iterations: usize,
+    state: State,
+    losses: Option<Losses>,
+    /// Of the run that last worked at it.
+    seconds: f64,
+    error: Option<String>,
+}
+
+const CHECKPOINT_EVERY: usize = 25;
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Ends a run after the evaluation at work.
+struct Interrupt;
+
+impl Observer for Interrupt {
+    fn observe(&mut self, _: &Progress, _: &dyn View) -> style_transfer::Result<ControlFlow<()>> {
+        Ok(if INTERRUPTED.load(Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+}
+
+/// The pictures in a folder, by name.
+fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let mut all = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    all.retain(|path| Format::from_path(path).is_ok());
+    all.sort();
+    ensure!(!all.is_empty(), "there are no pictures in {}", folder.display());
+    Ok(all)
+}
+
+/// All jobs, those done as they stand in the summary.
+fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
+    let before: Vec<Job> = match fs::read(summary) {
+        Ok(text) => serde_json::from_slice(&text)
+            .with_context(|| format!("{} is no summary of this program; move it away", summary.display()))?,
+        Err(_) => vec![],
+    };
+    let done = |job: &Job| {
+        let same =
+            |b: &&Job| (&b.photo, &b.style, b.size, b.iterations) == (&job.photo, &job.style, job.size, job.iterations);
+        before
+            .iter()
+            .find(|b| same(b) && b.state == State::Done && b.output == job.output && b.output.is_file())
+            .cloned()
+    };
+    let (photos, styles) = (pictures(&args.photos)?, pictures(&args.styles)?);
+    let (mut jobs, mut outputs) = (vec![], HashSet::new());
+    for (photo, style) in photos.iter().flat_map(|photo| styles.iter().map(move |style| (photo, style))) {
+        let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let output = args.out.join(format!("{}--{}.png", stem(photo), stem(style)));
+        ensure!(outputs.insert(output.clone()), "two jobs would write {}; rename a picture", output.display());
+        let (photo, style, size, iterations) = (photo.clone(), style.clone(), args.size, args.iterations);
+        let (state, losses, seconds, error) = (State::Unfinished, None, 0.0, None);
+        let job = Job { photo, style, output, size, iterations, state, losses, seconds, error };
+        jobs.push(done(&job).unwrap_or(job));
+    }
+    Ok(jobs)
+}
+
+/// Does one job, or what is left of it.
+fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
+    let open = |path: &Path| -> Result<Image> { Ok(Picture::open(path)?.sized(job.size)?.image) };
+    let (photo, style) = (open(&job.photo)?, open(&job.style)?);
+    let describe = || {
+        let session = Session::builder(Arc::clone(network)).content(photo.clone()).style(style.clone());
+        session.iterations(job.iterations)
+    };
+    // One that is damaged or of other settings is written over.
+    let path = job.output.with_extension("checkpoint");
+    let kept = Checkpoints::load(&path).ok().flatten();
+    let kept = kept.filter(|checkpoint| checkpoint.iteration().is_ok_and(|done| done <= job.iterations));
+    let mut session = match kept.map(|checkpoint| describe().resume(&checkpoint)) {
+        Some(Err(e)) if e.kind() != ErrorKind::Checkpoint => return Err(e.into()),
+        Some(Ok(session)) => session,
+        _ => describe().build()?,
+    };
+    if !INTERRUPTED.load(Relaxed) {
+        let mut checkpoints = Checkpoints::every(CHECKPOINT_EVERY, path)?;
+        session.run_with(&mut [&mut checkpoints as &mut dyn Observer, &mut Interrupt][..])?;
+    }
+    job.losses = session.losses().map(|l| Losses { total: l.total, content: l.content, style: l.style });
+    if session.is_finished() {
+        style_pictures::save(&job.output, &session.image()?)?;
+        job.state = State::Done;
+    }
+    Ok(())
+}
+
+/// At once or not at all.
+fn write(summary: &Path, jobs: &[Job]) -> Result<()> {
+    let part = summary.with_extension("json.part");
+    let written =
+        fs::write(&part, serde_json::to_string_pretty(jobs)? + "\n").and_then(|()| fs::rename(&part, summary));
+    written.with_context(|| format!("cannot write {}", summary.display()))
+}
+
+fn run(args: &Args) -> Result<ExitCode> {
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder {}", args.out.display()))?;
+    for folder in [&args.photos, &args.styles] {
+        let same = folder.canonicalize().is_ok_and(|f| args.out.canonicalize().is_ok_and(|out| f == out));
+        ensure!(!same, "the results cannot go into {}, which pictures are taken from", folder.display());
+    }
+    let summary = args.out.join("summary.json");
+    let jobs = jobs(args, &summary)?;
+    let network = Arc::new(Network::new(Cpu::builder().threads(1).build()?, models::embedded()?.model())?);
+    let at_once = args.jobs.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get).min(jobs.len());
+    let (next, all) = (AtomicUsize::new(0), Mutex::new(jobs.clone()));
+    let work = || -> Result<()> {
+        while let Some(job) = jobs.get(next.fetch_add(1, Relaxed)).filter(|_| !INTERRUPTED.load(Relaxed)) {
+            let (mut told, start, before) = (job.clone(), Instant::now(), job.state == State::Done);
+            if !before {
+                if let Err(e) = paint(&network, &mut told) {
+                    (told.state, told.error) = (State::Failed, Some(format!("{e:#}")));
+                }
+                told.seconds = start.elapsed().as_secs_f64();
+            }
+            let name = told.output.display();
+            match (told.state, &told.losses, &told.error) {
+                (State::Done, ..) if before => println!("{name}: was done"),
+                (State::Done, Some(l), _) => println!("{name}: loss {:.4e} after {:.1} s", l.total, told.seconds),
+                (_, _, Some(e)) => eprintln!("{name}: {e}"),
+                _ => println!("{name}: unfinished"),
+            }
+            // Locked while it is written, too.
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.iter_mut().filter(|j| j.output == told.output).for_each(|j| *j = told.clone());
+            write(&summary, &all).inspect_err(|_| INTERRUPTED.store(true, Relaxed))?;
+            if told.state == State::Done {
+                let _ = fs::remove_file(told.output.with_extension("checkpoint"));
+            }
+        }
+        Ok(())
+    };
+    let ended: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| anyhow::bail!("a job panicked"))).collect()
+    });
+    ended.into_iter().collect::<Result<()>>()?;
+    let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    write(&summary, &all)?;
+    let count = |state| all.iter().filter(|job| job.state == state).count();
+    let (done, failed, left) = (count(State::Done), count(State::Failed), count(State::Unfinished));
+    println!("{done} done, {failed} failed, {left} unfinished: {}", summary.display());
+    Ok(if left > 0 { ExitCode::from(130) } else { ExitCode::from(u8::from(failed > 0)) })
+}
+
+fn main() -> Result<ExitCode> {
+    // The second one ends the program at once, which loses the evaluations since the last checkpoints.
+    ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Relaxed) {
+            exit(130);
+        }
+    })?;
+    run(&Args::parse())
+}

@@ -1,0 +1,162 @@
+//! What an application with a window does: a thread of its own paints; commands go to it, events come back. Pause, resume
+//! and cancel take effect after the evaluation at work, a preview is to be had at any moment, the style's weight changes
+//! on the fly, and all that goes wrong is a value to show. The window is a user here who follows a script.
+//!
+//! ```sh
+//! cargo run --release --example embed [PHOTO [PAINTING]]
+//! ```
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use style_transfer::cpu::Cpu;
+use style_transfer::{Image, Init, Network, Progress, Session};
+
+/// From the window.
+enum Command {
+    Pause,
+    Resume,
+    Cancel,
+    Preview,
+    StyleWeight(f64),
+}
+
+/// To the window.
+enum Event {
+    Progress(Progress),
+    Preview(Image),
+    Error(String),
+    Done(Image),
+}
+
+/// A job at work, as the window has it.
+struct Job {
+    commands: Sender<Command>,
+    events: Receiver<Event>,
+    thread: JoinHandle<()>,
+}
+
+impl Job {
+    fn start(network: &Arc<Network<Cpu>>, photo: Image, painting: Image, iterations: usize) -> Self {
+        let ((commands, to_do), (tell, events)) = (channel(), channel());
+        let network = Arc::clone(network);
+        let thread = thread::spawn(move || {
+            let last = work(&network, photo, painting, iterations, &to_do, &tell);
+            // A window that has been closed hears nothing.
+            let _ = tell.send(last.map_or_else(|e| Event::Error(e.to_string()), Event::Done));
+        });
+        Self { commands, events, thread }
+    }
+
+    fn tell(&self, command: Command) -> Result<()> {
+        self.commands.send(command).ok().context("the job has ended")
+    }
+
+    /// The next event that is `wanted`, and how many evaluations went by.
+    fn wait<T>(&self, wanted: impl Fn(&Event) -> Option<T>) -> Result<(T, usize)> {
+        let mut evaluations = 0;
+        loop {
+            let event = self.events.recv()?;
+            match (wanted(&event), event) {
+                (Some(found), _) => return Ok((found, evaluations)),
+                (None, Event::Progress(_)) => evaluations += 1,
+                (None, Event::Error(message)) => bail!(message),
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+/// The thread: commands between evaluations.
+fn work(
+    network: &Arc<Network<Cpu>>,
+    photo: Image,
+    painting: Image,
+    iterations: usize,
+    commands: &Receiver<Command>,
+    events: &Sender<Event>,
+) -> style_transfer::Result<Image> {
+    let targets = Session::builder(Arc::clone(network)).content(photo).style(painting).targets()?;
+    let describe = || Session::builder(Arc::clone(network)).with_targets(&targets);
+    let mut session = describe().iterations(iterations).build()?;
+    let (mut paused, mut left) = (false, iterations);
+    while !session.is_finished() {
+        let command =
+            if paused { commands.recv().map_err(|_| TryRecvError::Disconnected) } else { commands.try_recv() };
+        let event = match command {
+            Err(TryRecvError::Empty) => {
+                left -= 1;
+                Event::Progress(session.step()?.clone())
+            }
+            Ok(Command::Preview) => Event::Preview(session.image()?),
+            // Another session, from the image so far. The pictures' targets are shared, and need not be computed again;
+            // L-BFGS would have to forget what it knows of the old loss anyway.
+            Ok(Command::StyleWeight(weight)) => {
+                let other = describe().style_weight(weight).init(Init::Image(session.image()?)).iterations(left);
+                match other.build() {
+                    Ok(other) => session = other,
+                    Err(e) => drop(events.send(Event::Error(e.to_string()))), // the old one goes on
+                }
+                continue;
+            }
+            Ok(Command::Pause | Command::Resume) => {
+                paused = matches!(command, Ok(Command::Pause));
+                continue;
+            }
+            Ok(Command::Cancel) | Err(TryRecvError::Disconnected) => break,
+        };
+        let _ = events.send(event);
+    }
+    session.into_image()
+}
+
+fn main() -> Result<()> {
+    let network = common::network()?;
+    let (photo, painting) = (common::picture(1, "cat.jpg", 256)?, common::picture(2, "swirls.jpg", 256)?);
+    let progress = |e: &Event| if let Event::Progress(progress) = e { Some(progress.clone()) } else { None };
+    let preview = |e: &Event| if let Event::Preview(image) = e { Some(image.clone()) } else { None };
+    let error = |e: &Event| if let Event::Error(message) = e { Some(message.clone()) } else { None };
+    let done = |e: &Event| if let Event::Done(image) = e { Some(image.clone()) } else { None };
+
+    let job = Job::start(&network, photo.clone(), painting, 100_000);
+    let watch = |what: &str| -> Result<()> {
+        for _ in 0..if common::quick() { 2 } else { 20 } {
+            let p = job.wait(progress)?.0;
+            println!("{what}: evaluation {}, loss {:.4e}", p.iteration, p.losses.total);
+        }
+        Ok(())
+    };
+    watch("started")?;
+    job.tell(Command::Preview)?;
+    let image = job.wait(preview)?.0;
+    println!("preview of {} x {} pixels", image.width(), image.height());
+
+    // Commands are taken in turn: the preview comes when the pause has begun.
+    job.tell(Command::Pause)?;
+    job.tell(Command::Preview)?;
+    job.wait(preview)?;
+    let silence = job.events.recv_timeout(Duration::from_millis(300));
+    ensure!(matches!(silence, Err(RecvTimeoutError::Timeout)), "something happened while it was paused");
+    println!("paused");
+
+    job.tell(Command::StyleWeight(-1.0))?;
+    println!("shown to the user: {}", job.wait(error)?.0);
+    job.tell(Command::StyleWeight(10.0))?;
+    job.tell(Command::Resume)?;
+    watch("with ten times the style")?;
+
+    job.tell(Command::Cancel)?;
+    let (image, evaluations) = job.wait(done)?;
+    println!("cancelled; {evaluations} evaluations were under way or not yet shown");
+    ensure!(job.thread.join().is_ok(), "the job panicked");
+    common::save("embed.png", &image)?;
+
+    let tiny = Image::from_rgb8(4, 4, &[128; 48])?;
+    println!("shown to the user: {}", Job::start(&network, photo, tiny, 10).wait(error)?.0);
+    Ok(())
+}
