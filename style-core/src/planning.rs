@@ -104,7 +104,7 @@ impl<B: Backend> SessionBuilder<B> {
     fn laid_out(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<(Plan, Layout)> {
         let backend = self.network.backend();
         let whole = grid == WHOLE;
-        let limit = self.limit().unwrap_or(if whole { usize::MAX } else { 0 });
+        let limit = self.limit();
         let main = self.picture_passes(checked, shape, grid)?;
         let tensors = |shapes: &[Shape]| sum(shapes.iter().map(|&s| backend.tensor_bytes(s)));
         let vector = backend.tensor_bytes(shape);
@@ -136,18 +136,25 @@ impl<B: Backend> SessionBuilder<B> {
         let passes_bytes = activations.saturating_add(workspace);
 
         // A picture that is looked at before the iterations is cut until that fits too, beside what is there already, or
-        // takes no more memory than they do.
+        // takes no more memory than they do. Where nothing limits it, workspaces do not count, which grow with the threads: the
+        // cut must not, for it decides in which order sums are taken.
         let pictures = shape.len().saturating_mul(size_of::<f32>());
         let always = sum([self.network.bytes(), targets, optimizer, pictures]);
-        let room = limit.saturating_sub(always).max(passes_bytes);
+        let room = match limit {
+            Some(limit) => limit.saturating_sub(always).max(passes_bytes),
+            None if whole => usize::MAX,
+            None => activations,
+        };
         let kept = sum(self.styles.iter().map(|s| s.image.pixels().len().saturating_mul(size_of::<f32>())));
         let coarsest = |shape: Shape, taps: &[usize], beside: usize, passes: &dyn Fn(Grid) -> Result<PassesPlan>| {
             let most = finest(&self.network, shape, taps);
             let mut grid = WHOLE;
             loop {
-                let bytes = sum([look_bytes(backend, &passes(grid)?), backend.tensor_bytes(shape), beside]);
+                let passes = passes(grid)?;
+                let bytes = sum([look_bytes(backend, &passes), backend.tensor_bytes(shape), beside]);
+                let counted = if limit.is_some() { bytes } else { bytes.saturating_sub(passes.workspace(backend)) };
                 match finer(shape, grid, most) {
-                    Some(next) if bytes > room => grid = next,
+                    Some(next) if counted > room => grid = next,
                     _ => return Ok((bytes, grid)),
                 }
             }

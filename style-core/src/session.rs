@@ -236,8 +236,9 @@ impl<B: Backend> Session<B> {
     /// queue: one in some 60 steps.
     ///
     /// # Errors
-    /// `NonFinite` if the loss of the start image is not finite (the weights are too large); what the backend gives. After
-    /// an error on the way to another scale the image is the last one's, and there are no more steps.
+    /// `NonFinite` if the loss or the gradient of the start image is not finite, or too large for the optimiser's numbers
+    /// (the weights are too large); what the backend gives. After an error on the way to another scale the image is the last
+    /// one's, and there are no more steps.
     pub fn step(&mut self) -> Result<&Progress> {
         if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
             let stage = self.stage.take().ok_or_else(ended)?;
@@ -261,7 +262,10 @@ impl<B: Backend> Session<B> {
         if !*evaluated && !told.accepted {
             return Err(Error::new(
                 ErrorKind::NonFinite,
-                format!("the start image's loss is {}; use smaller weights", progress.losses.total),
+                format!(
+                    "the start image's loss is {} and its gradient's norm {}; use smaller weights",
+                    progress.losses.total, told.gradient_norm
+                ),
             ));
         }
         *evaluated = true;

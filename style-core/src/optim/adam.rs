@@ -13,7 +13,7 @@ pub struct AdamOptions {
     pub beta1: f64,
     /// Decay of the squared gradient's running mean.
     pub beta2: f64,
-    /// Added to the root, against division by zero.
+    /// Added to the root, against division by zero; so far above zero that an `f32` holds it.
     pub epsilon: f64,
 }
 
@@ -22,6 +22,9 @@ impl Default for AdamOptions {
         Self { learning_rate: 5.0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
     }
 }
+
+/// The largest `|g|^2` of which no moment overflows, resampled or not: a pixel whose `v` is infinite would stand still.
+const MAX_SQUARE: f64 = f32::MAX as f64 / 4.0;
 
 pub(crate) struct Adam<B: Backend> {
     options: AdamOptions,
@@ -70,7 +73,7 @@ impl<B: Backend> Adam<B> {
         backend.read_scalars(&self.square, &mut square)?;
         let gradient_norm = square[0].sqrt();
         let told = Told { accepted: true, gradient_norm, step_length: 0.0, converged: gradient_norm == 0.0 };
-        if !(loss.is_finite() && gradient_norm.is_finite()) {
+        if !(loss.is_finite() && square[0] <= MAX_SQUARE) {
             // Back to the last good point, with half the step and fresh moments.
             self.options.learning_rate *= 0.5;
             self.steps = 0;

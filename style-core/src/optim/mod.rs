@@ -141,8 +141,9 @@ impl Optimizer {
             Self::Adam(o) if ![o.beta1, o.beta2].iter().all(|b| (0.0..1.0).contains(b)) => {
                 bad(format!("Adam's betas must lie in 0..1, but are {} and {}", o.beta1, o.beta2))
             }
-            Self::Adam(o) if !(o.epsilon.is_finite() && o.epsilon > 0.0) => {
-                bad(format!("Adam's epsilon must be above 0, but is {}", o.epsilon))
+            // The backends have it as f32.
+            Self::Adam(o) if !((o.epsilon as f32).is_finite() && o.epsilon as f32 > 0.0) => {
+                bad(format!("Adam's epsilon must be an f32 above 0, but is {}", o.epsilon))
             }
             _ => Ok(()),
         }

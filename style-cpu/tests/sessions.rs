@@ -1,0 +1,724 @@
+//! Whole sessions of random descriptions: each ends in an error of a kind that fits, or in a finite picture.
+//!
+//! `PROPTEST_CASES` says how many descriptions are tried, `PROPTEST_RNG_SEED` which; the default is the same every time.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+use style_core::ops::Tv;
+use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
+use style_core::{
+    AdamOptions, Checkpoint, ConvLayer, Error, ErrorKind, Image, Init, InputSpace, Layer, LayerWeight, LbfgsOptions,
+    Losses, Mask, Model, Network, Noise, Optimizer, Pooling, Result, Scale, Session, SessionBuilder, Style,
+};
+use style_cpu::{Cpu, Isa};
+use testkit::Rng;
+
+/// A description of a session.
+#[derive(Clone, Debug)]
+struct Case {
+    network: Net,
+    content: Option<Picture>,
+    content_mask: Option<Map>,
+    styles: Vec<Styled>,
+    size: Option<(usize, usize)>,
+    content_layers: Vec<(Name, f64)>,
+    style_layers: Vec<(Name, f64)>,
+    statistic: Kind,
+    statistic_at: Option<(Name, Kind)>,
+    /// Whether the content weight is of the mean.
+    mean: bool,
+    /// Content, style, total variation.
+    weights: [f64; 3],
+    tv: Tv,
+    pooling: Pooling,
+    init: Option<Start>,
+    noise: Noise,
+    noise_ratio: Option<f32>,
+    seed: u64,
+    optimizer: Optimizer,
+    iterations: usize,
+    scales: Vec<Scale>,
+    ema: Option<f64>,
+    memory_limit: Option<usize>,
+    tiles: Option<[usize; 2]>,
+    isa: Isa,
+    /// After how many steps it is interrupted.
+    stop: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Net {
+    /// Channels of the convolutions and the exponent of what multiplies their weights.
+    blocks: Vec<Vec<(usize, i32)>>,
+    /// Exponent of the biases.
+    bias: i32,
+    torch: bool,
+    seed: u8,
+}
+
+/// A layer, by its place in the chain (counted round and round); `None` is none of them.
+type Name = Option<usize>;
+
+#[derive(Clone, Debug)]
+struct Picture {
+    width: usize,
+    height: usize,
+    seed: u8,
+    values: Values,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Values {
+    Random,
+    Flat(f32),
+    /// Random, so far to either side.
+    Wide(f32),
+}
+
+#[derive(Clone, Debug)]
+struct Map {
+    width: usize,
+    height: usize,
+    seed: u8,
+    /// Of its values, how many are zero: none, half, all but one.
+    zeros: u8,
+    factor: f32,
+}
+
+#[derive(Clone, Debug)]
+struct Styled {
+    picture: Picture,
+    share: f64,
+    mask: Option<Map>,
+    region: Option<Map>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Gram(GramNorm),
+    Covariance,
+    Moments,
+}
+
+#[derive(Clone, Debug)]
+enum Start {
+    Content,
+    Noise,
+    Style,
+    /// Of the result's size.
+    Fitting(u8, Values),
+    Other(Picture),
+}
+
+/// One value in many is of the other kind.
+fn rarely<T: std::fmt::Debug>(
+    usual: impl Strategy<Value = T> + 'static,
+    odd: impl Strategy<Value = T> + 'static,
+) -> BoxedStrategy<T> {
+    prop_oneof![80 => usual, 1 => odd].boxed()
+}
+
+/// `10^x`, of either sign of the exponent.
+fn magnitude(exponents: std::ops::Range<f64>) -> impl Strategy<Value = f64> + Clone {
+    exponents.prop_map(|e| 10f64.powf(e))
+}
+
+fn weight() -> BoxedStrategy<f64> {
+    let extreme = prop_oneof![
+        Just(0.0),
+        Just(-0.0),
+        Just(1e30),
+        Just(1e-30),
+        Just(5e-324),
+        magnitude(-50.0..30.0),
+        magnitude(0.0..30.0),
+    ];
+    let wrong = prop_oneof![
+        Just(-1.0),
+        Just(f64::NAN),
+        Just(f64::INFINITY),
+        Just(1.000_001e30),
+        magnitude(30.1..300.0),
+        Just(-1e-320)
+    ];
+    prop_oneof![100 => magnitude(-4.0..4.0), 20 => extreme, 1 => wrong].boxed()
+}
+
+fn side() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => 8..=40usize, 1 => 1..=8usize]
+}
+
+fn values() -> impl Strategy<Value = Values> {
+    let far = prop_oneof![Just(f32::MAX), Just(1e30), Just(1e19), Just(1e10), Just(1e-38), Just(1e-45)];
+    prop_oneof![
+        12 => Just(Values::Random),
+        2 => (0..=255u8).prop_map(|v| Values::Flat(f32::from(v))),
+        1 => far.clone().prop_map(Values::Wide),
+        1 => far.prop_map(Values::Flat),
+    ]
+}
+
+fn picture() -> impl Strategy<Value = Picture> {
+    (side(), side(), any::<u8>(), values()).prop_map(|(width, height, seed, values)| Picture {
+        width,
+        height,
+        seed,
+        values,
+    })
+}
+
+fn map() -> impl Strategy<Value = Map> {
+    let factor = prop_oneof![6 => Just(1.0f32), 1 => Just(1e-6), 1 => Just(1e-30), 1 => Just(1e-45)];
+    (1..=9usize, 1..=9usize, any::<u8>(), 0..=2u8, factor).prop_map(|(width, height, seed, zeros, factor)| Map {
+        width,
+        height,
+        seed,
+        zeros,
+        factor,
+    })
+}
+
+fn styled() -> impl Strategy<Value = Styled> {
+    let share = prop_oneof![4 => Just(1.0), 2 => weight()];
+    (picture(), share, option::weighted(0.25, map()), option::weighted(0.25, map()))
+        .prop_map(|(picture, share, mask, region)| Styled { picture, share, mask, region })
+}
+
+fn name() -> BoxedStrategy<Name> {
+    rarely((0..12usize).prop_map(Some), Just(None))
+}
+
+/// Layers with their weights, and whether one may be there twice.
+fn layers() -> impl Strategy<Value = (Vec<(Name, f64)>, bool)> {
+    (vec((name(), weight()), 0..=4), (0..40u8).prop_map(|n| n == 39))
+}
+
+fn net() -> impl Strategy<Value = Net> {
+    let exponent = prop_oneof![12 => Just(0), 1 => -45..=38i32, 1 => -4..=4i32];
+    let blocks = vec(vec((1..=20usize, exponent.clone()), 1..=3), 1..=3);
+    (blocks, exponent, any::<bool>(), any::<u8>()).prop_map(|(blocks, bias, torch, seed)| Net {
+        blocks,
+        bias,
+        torch,
+        seed,
+    })
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        Just(Kind::Gram(GramNorm::Positions)),
+        Just(Kind::Gram(GramNorm::Elements)),
+        Just(Kind::Covariance),
+        Just(Kind::Moments)
+    ]
+}
+
+fn tv() -> impl Strategy<Value = Tv> {
+    let exponent = rarely(1.0..=4.0f32, prop_oneof![Just(0.0f32), Just(f32::NAN), Just(4.1), Just(-1.0)]);
+    prop_oneof![
+        Just(Tv::Squared),
+        Just(Tv::Absolute),
+        Just(Tv::Means),
+        exponent.prop_map(Tv::Power),
+        Just(Tv::Power(1.0))
+    ]
+}
+
+fn optimizer() -> BoxedStrategy<Optimizer> {
+    let step = || {
+        let wrong = prop_oneof![Just(0.0), Just(f64::NAN), Just(f64::INFINITY), Just(-1.0), Just(1.1e6)];
+        rarely(prop_oneof![3 => magnitude(-2.0..1.5), 1 => magnitude(-300.0..6.0), 1 => Just(1e6)], wrong)
+    };
+    let beta = || {
+        let odd = prop_oneof![Just(0.0), Just(1.0 - f64::EPSILON / 2.0), Just(1.0 - 1e-7), Just(1e-300), 0.0..1.0f64];
+        let wrong = prop_oneof![Just(1.0), Just(-0.1), Just(f64::NAN)];
+        rarely(prop_oneof![2 => Just(0.9), 1 => odd], wrong)
+    };
+    let epsilon = rarely(
+        prop_oneof![2 => Just(1e-8), 1 => magnitude(-323.0..300.0)],
+        prop_oneof![Just(0.0), Just(f64::NAN), Just(-1.0)],
+    );
+    let history = rarely(1..=70usize, prop_oneof![Just(0usize), Just(1001), Just(usize::MAX)]);
+    let lbfgs = (history, step(), option::weighted(0.4, step())).prop_map(|(history, initial_step, fixed_step)| {
+        Optimizer::Lbfgs(LbfgsOptions { history, initial_step, fixed_step })
+    });
+    let adam = (step(), beta(), beta(), epsilon).prop_map(|(learning_rate, beta1, beta2, epsilon)| {
+        Optimizer::Adam(AdamOptions { learning_rate, beta1, beta2, epsilon })
+    });
+    prop_oneof![lbfgs, adam].boxed()
+}
+
+fn scales() -> impl Strategy<Value = Vec<Scale>> {
+    let scale = || {
+        (0..=44usize, rarely(1..=3usize, Just(0)), option::weighted(0.2, optimizer()))
+            .prop_map(|(size, iterations, optimizer)| Scale { size, iterations, optimizer })
+    };
+    // Ascending sizes, mostly; whether they can be painted is another question.
+    let some = (vec(scale(), 1..=2), 0..12u8).prop_map(|(mut scales, unsorted)| {
+        if unsorted > 0 {
+            scales.sort_by_key(|s| s.size);
+        }
+        scales
+    });
+    prop_oneof![4 => Just(vec![]), 1 => some]
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let wide = rarely(0.0..200.0f32, prop_oneof![Just(f32::NAN), Just(-1.0f32), Just(1e6f32), Just(1.1e6f32)]);
+    let noise = (any::<bool>(), wide).prop_map(|(n, w)| if n { Noise::Normal(w) } else { Noise::Uniform(w) });
+    let ratio = rarely(0.0..=1.0f32, prop_oneof![Just(f32::NAN), Just(-0.1f32), Just(1.1f32)]);
+    let init = prop_oneof![
+        8 => Just(Start::Content),
+        8 => Just(Start::Noise),
+        8 => Just(Start::Style),
+        8 => (any::<u8>(), values()).prop_map(|(seed, values)| Start::Fitting(seed, values)),
+        1 => picture().prop_map(Start::Other),
+    ];
+    let pictures = (
+        net(),
+        option::weighted(0.85, picture()),
+        option::weighted(0.2, map()),
+        prop_oneof![12 => vec(styled(), 1..=3), 1 => Just(vec![])],
+        option::weighted(0.02, (rarely(1..=40usize, Just(0)), 1..=40usize)),
+    );
+    let losses = (
+        layers(),
+        layers(),
+        kind(),
+        option::weighted(0.1, (name(), kind())),
+        any::<bool>(),
+        [weight(), weight(), weight()],
+        tv(),
+        prop_oneof![Just(Pooling::Average), Just(Pooling::Max)],
+    );
+    let descent = (
+        option::weighted(0.5, init),
+        noise,
+        option::weighted(0.3, ratio),
+        any::<u64>(),
+        optimizer(),
+        rarely(1..=6usize, Just(0)),
+        scales(),
+    );
+    let decay = prop_oneof![0.0..1.0f64, Just(0.0), Just(1.0 - f64::EPSILON / 2.0)];
+    let ema = rarely(decay, prop_oneof![Just(1.0f64), Just(-0.1f64), Just(f64::NAN)]);
+    let limit = prop_oneof![0..=1usize << 16, 1usize << 16..=1 << 24, Just(usize::MAX)];
+    let tiles = rarely([1..=6usize, 1..=6usize], prop_oneof![Just([0, 1]), Just([1000, 1]), Just([usize::MAX; 2])]);
+    let rest = (
+        option::weighted(0.2, ema),
+        option::weighted(0.2, limit),
+        option::weighted(0.3, tiles),
+        prop_oneof![Just(Isa::Portable), Just(Isa::best())],
+        option::weighted(0.3, 0..=6usize),
+    );
+    (pictures, losses, descent, rest).prop_map(
+        |(
+            (network, content, content_mask, styles, size),
+            (content_layers, style_layers, statistic, statistic_at, mean, weights, tv, pooling),
+            (init, noise, noise_ratio, seed, optimizer, iterations, scales),
+            (ema, memory_limit, tiles, isa, stop),
+        )| {
+            let distinct = |(mut list, twice): (Vec<(Name, f64)>, bool)| {
+                let mut seen = vec![];
+                list.retain(|&(layer, _)| {
+                    let name = network.name(layer);
+                    let new = !seen.contains(&name);
+                    seen.push(name);
+                    twice || new
+                });
+                list
+            };
+            let (content_layers, style_layers) = (distinct(content_layers), distinct(style_layers));
+            let content_layers = if content.is_some() { content_layers } else { vec![] };
+            let style_layers = if styles.is_empty() { vec![] } else { style_layers };
+            let own = |(at, kind): (Name, Kind)| {
+                let layer = at.zip(style_layers.len().checked_sub(1)).map(|(at, last)| style_layers[at.min(last)].0);
+                (layer.flatten(), kind)
+            };
+            let statistic_at = statistic_at.filter(|_| !style_layers.is_empty()).map(own);
+            Case {
+                network,
+                content,
+                content_mask,
+                styles,
+                size,
+                content_layers,
+                style_layers,
+                statistic,
+                statistic_at,
+                mean,
+                weights,
+                tv,
+                pooling,
+                init,
+                noise,
+                noise_ratio,
+                seed,
+                optimizer,
+                iterations,
+                scales,
+                ema,
+                memory_limit,
+                tiles,
+                isa,
+                stop,
+            }
+        },
+    )
+}
+
+impl Net {
+    fn model(&self) -> Model {
+        let mut rng = Rng::new(&format!("net {}", self.seed));
+        let (mut layers, mut in_channels) = (vec![], 3);
+        for (b, block) in self.blocks.iter().enumerate() {
+            for (c, &(out_channels, exponent)) in block.iter().enumerate() {
+                let scale = (2.0 / (9.0 * in_channels as f64)).sqrt() * 1.7;
+                let mut draw = |n: usize, scale: f64, exponent: i32| {
+                    let value = |v: f64| (v * scale * 10f64.powi(exponent)) as f32;
+                    (0..n).map(|_| value(rng.unit()).clamp(-f32::MAX, f32::MAX)).collect()
+                };
+                let weight = draw(9 * in_channels * out_channels, scale, exponent);
+                let bias = draw(out_channels, 5.0, self.bias);
+                let name = format!("conv{b}_{c}");
+                layers.push(Layer::Conv(ConvLayer { name, in_channels, out_channels, weight, bias }));
+                in_channels = out_channels;
+            }
+            layers.push(Layer::Pool { name: format!("pool{b}") });
+        }
+        let space = if self.torch { InputSpace::TORCHVISION } else { InputSpace::CAFFE };
+        Model::new("random", space, layers).unwrap()
+    }
+
+    fn name(&self, name: Name) -> String {
+        let names =
+            self.blocks.iter().enumerate().flat_map(|(b, block)| {
+                (0..block.len()).map(move |c| format!("conv{b}_{c}")).chain([format!("pool{b}")])
+            });
+        let names: Vec<_> = names.collect();
+        name.map_or_else(|| "conv9_9".to_owned(), |i| names[i % names.len()].clone())
+    }
+}
+
+impl Picture {
+    fn image(&self) -> Image {
+        let mut rng = Rng::new(&format!("picture {}", self.seed));
+        let value = |_| match self.values {
+            Values::Random => (127.5 + 127.5 * rng.unit()) as f32,
+            Values::Flat(value) => value,
+            Values::Wide(width) => width * rng.unit() as f32,
+        };
+        let pixels = (0..3 * self.width * self.height).map(value).collect();
+        Image::from_planar(self.width, self.height, pixels).unwrap()
+    }
+}
+
+impl Map {
+    fn mask(&self) -> Result<Mask> {
+        let mut rng = Rng::new(&format!("mask {}", self.seed));
+        let n = self.width * self.height;
+        let one = rng.below(n as u64) as usize;
+        let value = |i| {
+            let zero = match self.zeros {
+                0 => false,
+                1 => rng.unit() < 0.0,
+                _ => i != one,
+            };
+            if zero { 0.0 } else { (0.5 + 0.5 * rng.unit()) as f32 * self.factor }
+        };
+        Mask::new(self.width, self.height, (0..n).map(value).collect())
+    }
+}
+
+impl Case {
+    fn network(&self, threads: usize) -> Result<Arc<Network<Cpu>>> {
+        let cpu = Cpu::builder().isa(self.isa).threads(threads).build()?;
+        Ok(Arc::new(Network::new(cpu, &self.network.model())?))
+    }
+
+    /// The result's.
+    fn size(&self) -> Option<(usize, usize)> {
+        let of = |p: &Picture| (p.width, p.height);
+        let start = if let Some(Start::Other(picture)) = &self.init { Some(of(picture)) } else { None };
+        let style = self.styles.first().map(|s| of(&s.picture));
+        self.content.as_ref().map(of).or(self.size).or(start).or(style)
+    }
+
+    fn describe(&self, network: &Arc<Network<Cpu>>) -> Result<SessionBuilder<Cpu>> {
+        let layers = |list: &[(Name, f64)]| {
+            list.iter().map(|&(name, weight)| LayerWeight::new(self.network.name(name), weight)).collect()
+        };
+        let [content, style, tv] = self.weights;
+        let mut b = Session::builder(Arc::clone(network))
+            .content_layers(layers(&self.content_layers))
+            .style_layers(layers(&self.style_layers))
+            .style_weight(style)
+            .tv(self.tv)
+            .tv_weight(tv)
+            .pooling(self.pooling)
+            .noise(self.noise)
+            .seed(self.seed)
+            .optimizer(self.optimizer)
+            .iterations(self.iterations)
+            .scales(self.scales.clone());
+        b = if self.mean { b.content_mean_weight(content) } else { b.content_weight(content) };
+        b = match self.statistic {
+            Kind::Gram(norm) => b.statistic(Gram { norm }),
+            Kind::Covariance => b.statistic(Covariance),
+            Kind::Moments => b.statistic(Moments),
+        };
+        if let Some((name, kind)) = self.statistic_at {
+            let name = self.network.name(name);
+            b = match kind {
+                Kind::Gram(norm) => b.statistic_at(name, Gram { norm }),
+                Kind::Covariance => b.statistic_at(name, Covariance),
+                Kind::Moments => b.statistic_at(name, Moments),
+            };
+        }
+        if let Some(content) = &self.content {
+            b = b.content(content.image());
+        }
+        if let Some(map) = self.content_mask.as_ref().filter(|_| !self.content_layers.is_empty()) {
+            b = b.content_mask(map.mask()?);
+        }
+        for Styled { picture, share, mask, region } in &self.styles {
+            let mut style = Style::new(picture.image()).share(*share);
+            if let Some(map) = mask {
+                style = style.mask(map.mask()?);
+            }
+            if let Some(map) = region {
+                style = style.region(map.mask()?);
+            }
+            b = b.style(style);
+        }
+        if let Some((width, height)) = self.size {
+            b = b.size(width, height);
+        }
+        if let Some(start) = &self.init {
+            b = b.init(match start {
+                Start::Content => Init::Content,
+                Start::Noise => Init::Noise,
+                Start::Style => Init::Style,
+                Start::Fitting(seed, values) => {
+                    let (width, height) = self.size().unwrap_or((3, 3));
+                    let (width, height) = (width.max(1), height.max(1));
+                    Init::Image(Picture { width, height, seed: *seed, values: *values }.image())
+                }
+                Start::Other(picture) => Init::Image(picture.image()),
+            });
+        }
+        if let Some(ratio) = self.noise_ratio {
+            b = b.noise_ratio(ratio);
+        }
+        if let Some(decay) = self.ema {
+            b = b.ema(decay);
+        }
+        if let Some(limit) = self.memory_limit {
+            b = b.memory_limit(limit);
+        }
+        if let Some([rows, columns]) = self.tiles {
+            b = b.tiles(rows, columns);
+        }
+        Ok(b)
+    }
+
+    /// How the description ends: after how many steps, or in which error.
+    fn check(&self) -> Result<usize, TestCaseError> {
+        let network = self.network(1).map_err(wrong)?;
+        // A mask without a value above zero is refused before there is a description.
+        let Ok(builder) = self.describe(&network) else { return Ok(0) };
+        let planned = builder.plan();
+        let built = builder.build();
+        let mut session = match (planned, built) {
+            (Ok(plan), built) => {
+                if let Some(limit) = self.memory_limit {
+                    prop_assert!(plan.peak() <= limit, "a plan of {} bytes", plan.peak());
+                }
+                match built {
+                    Ok(session) => session,
+                    Err(e) => return typed(&e).map(|()| 0),
+                }
+            }
+            (Err(planned), Err(built)) => {
+                prop_assert_eq!(planned.kind(), built.kind(), "{} and {}", planned, built);
+                return typed(&planned).map(|()| 0);
+            }
+            (Err(planned), Ok(_)) => return Err(wrong(format!("built in spite of: {planned}"))),
+        };
+        let (ended, told) = self.run(&mut session, self.stop)?;
+        let painted = session.image().map_err(wrong)?;
+        if ended.is_none() {
+            let size = (painted.width(), painted.height());
+            prop_assert_eq!(Some(size), self.size());
+        }
+        if let Some((at, bytes)) = told.checkpoint {
+            let checkpoint = Checkpoint::from_bytes(&bytes).map_err(wrong)?;
+            // Workspaces grow with the threads, so a limit may want other tiles.
+            let threads = if self.memory_limit.is_none() { 2 } else { 1 };
+            let other = self.network(threads).map_err(wrong)?;
+            let mut resumed = self.describe(&other).and_then(|b| b.resume(&checkpoint)).map_err(wrong)?;
+            let (again, retold) = self.run(&mut resumed, None)?;
+            prop_assert_eq!(again.map(|e| e.kind()), ended.map(|e| e.kind()), "resumed after {}", at);
+            prop_assert_eq!(bits(&retold.totals), bits(&told.totals[at..]), "resumed after {}", at);
+            prop_assert_eq!(resumed.image().map_err(wrong)?, painted, "resumed after {}", at);
+        }
+        Ok(told.totals.len())
+    }
+
+    /// Steps until nothing is left, and what is wrong with the picture on the way.
+    fn run(&self, session: &mut Session<Cpu>, stop: Option<usize>) -> Result<(Option<Error>, Told), TestCaseError> {
+        let mut told = Told { totals: vec![], checkpoint: None };
+        session.image().map_err(|e| wrong(format!("the start: {e}")))?;
+        while !session.is_finished() {
+            if stop == Some(told.totals.len()) {
+                let bytes = session.checkpoint().and_then(|c| c.to_bytes()).map_err(wrong)?;
+                told.checkpoint = Some((told.totals.len(), bytes));
+            }
+            let stepped = session.step().map(|progress| progress.losses.total);
+            let image = session.image().map_err(|e| wrong(format!("after {} steps: {e}", told.totals.len())))?;
+            prop_assert!(image.pixels().iter().all(|v| v.is_finite()));
+            match stepped {
+                Ok(total) => told.totals.push(total),
+                Err(e) => {
+                    typed(&e)?;
+                    return Ok((Some(e), told));
+                }
+            }
+            let Losses { total, .. } = session.losses().cloned().unwrap_or_default();
+            prop_assert!(total.is_finite(), "the image's loss is {}", total);
+            prop_assert!(told.totals.len() <= 20, "too many steps");
+        }
+        Ok((None, told))
+    }
+}
+
+/// What a run told.
+struct Told {
+    /// Of each step.
+    totals: Vec<f64>,
+    /// After how many of them, and its bytes.
+    checkpoint: Option<(usize, Vec<u8>)>,
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    // All that is not a number is one.
+    values.iter().map(|v| if v.is_nan() { f64::NAN } else { *v }.to_bits()).collect()
+}
+
+fn wrong(what: impl std::fmt::Display) -> TestCaseError {
+    TestCaseError::fail(what.to_string())
+}
+
+/// That an error is one that a description can cause.
+fn typed(e: &Error) -> Result<(), TestCaseError> {
+    use ErrorKind::{Argument, MemoryExceeded, NonFinite, Shape};
+    match e.kind() {
+        Argument | MemoryExceeded { .. } | NonFinite | Shape => Ok(()),
+        kind => Err(wrong(format!("{kind}: {e}"))),
+    }
+}
+
+fn runner(cases: u32) -> TestRunner {
+    let given = ProptestConfig::default();
+    let rng_seed = if given.rng_seed == RngSeed::Random { RngSeed::Fixed(2015) } else { given.rng_seed };
+    TestRunner::new(ProptestConfig { cases, rng_seed, failure_persistence: None, ..given })
+}
+
+#[test]
+fn a_session_paints_or_says_what_is_wrong() {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let (tried, painted) = (Cell::new(0u32), Cell::new(0u32));
+    let ran = runner(cases).run(&case(), |case| {
+        let steps = case.check()?;
+        tried.set(tried.get() + 1);
+        painted.set(painted.get() + u32::from(steps > 0));
+        Ok(())
+    });
+    println!("{} of {} descriptions painted", painted.get(), tried.get());
+    if let Err(e) = ran {
+        panic!("{e}");
+    }
+    assert!(5 * painted.get() > tried.get(), "too few descriptions are good for anything");
+}
+
+/// The simplest description, which paints.
+fn plain() -> Case {
+    let values = Values::Random;
+    let picture = Picture { width: 8, height: 8, seed: 0, values };
+    let styled = Styled { picture: picture.clone(), share: 1.0, mask: None, region: None };
+    Case {
+        network: Net { blocks: vec![vec![(1, 0)]], bias: 0, torch: false, seed: 0 },
+        content: Some(picture),
+        content_mask: None,
+        styles: vec![styled],
+        size: None,
+        content_layers: vec![],
+        style_layers: vec![(Some(0), 1.0)],
+        statistic: Kind::Gram(GramNorm::Positions),
+        statistic_at: None,
+        mean: false,
+        weights: [1.0; 3],
+        tv: Tv::Squared,
+        pooling: Pooling::Average,
+        init: None,
+        noise: Noise::Uniform(0.0),
+        noise_ratio: None,
+        seed: 0,
+        optimizer: Optimizer::default(),
+        iterations: 3,
+        scales: vec![],
+        ema: None,
+        memory_limit: None,
+        tiles: None,
+        isa: Isa::Portable,
+        stop: None,
+    }
+}
+
+/// That a description, which made a bug known, does what all of them do; and how it ends.
+fn holds(change: impl Fn(&mut Case)) -> usize {
+    let mut case = plain();
+    change(&mut case);
+    case.check().unwrap_or_else(|e| panic!("{e}: {case:#?}"))
+}
+
+#[test]
+fn adam_refuses_gradients_whose_squares_overflow() {
+    let steps = holds(|case| {
+        case.optimizer = Optimizer::Adam(AdamOptions { beta2: 0.9, ..AdamOptions::default() });
+        case.statistic = Kind::Covariance;
+        case.styles[0].picture.seed = 1;
+        case.style_layers = vec![(Some(0), 1e30)];
+        case.stop = Some(2);
+    });
+    assert_eq!(steps, 0);
+}
+
+#[test]
+fn adam_refuses_an_epsilon_that_is_zero_as_f32() {
+    let mut case = plain();
+    for epsilon in [1e-50, 1e50] {
+        case.optimizer = Optimizer::Adam(AdamOptions { epsilon, ..AdamOptions::default() });
+        let kind = case.describe(&case.network(1).unwrap()).unwrap().plan().unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::Argument, "{epsilon}");
+    }
+}
+
+#[test]
+fn the_threads_do_not_change_how_a_style_picture_is_cut() {
+    let steps = holds(|case| {
+        case.network.blocks = vec![vec![(1, 0), (5, 0)], vec![(5, 0), (5, 0), (2, 0)]];
+        case.content = Some(Picture { width: 8, height: 2, seed: 0, values: Values::Random });
+        case.styles[0].picture = Picture { width: 17, height: 23, seed: 0, values: Values::Random };
+        case.content_layers = vec![(Some(5), 1.0)];
+        case.style_layers = vec![(Some(3), 1.0)];
+        case.tiles = Some([1, 2]);
+        case.stop = Some(0);
+    });
+    assert_eq!(steps, 3);
+}
