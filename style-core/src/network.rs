@@ -148,8 +148,11 @@ impl<B: Backend> Network<B> {
         let shape = self.backend.shape(x);
         let mut pixels = vec![0.0; shape.len()];
         self.backend.download(x, &mut pixels)?;
-        let (n, factor) = (shape.positions(), (1.0 / divisor) as f32);
-        pixels.iter_mut().enumerate().for_each(|(i, p)| *p = *p * factor + self.mean[i / n]);
+        // What is finite stays so: a sum near the end of f32's range may round beyond it.
+        let most = f64::from(f32::MAX);
+        let value = |p: f32, mean: f32| (f64::from(p) / divisor + f64::from(mean)).clamp(-most, most) as f32;
+        let n = shape.positions();
+        pixels.iter_mut().enumerate().for_each(|(i, p)| *p = value(*p, self.mean[i / n]));
         Image::from_planar(shape.width, shape.height, pixels)
     }
 }
