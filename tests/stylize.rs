@@ -375,6 +375,31 @@ fn orientation_and_profile_are_honoured() {
 }
 
 #[test]
+fn sixteen_bits_are_written() {
+    let bench = Bench::new();
+    let deep = ImageBuffer::from_fn(40, 32, |x, y| Rgb([x * 1601, y * 2003, x * y * 50].map(|v| v as u16)));
+    let deep = DynamicImage::ImageRgb16(deep);
+    for (from, to) in [("deep.png", "z.tif"), ("deep.tiff", "z.png")] {
+        deep.save(bench.path(from)).expect("saves");
+        bench.paint(&format!("{from} {UNCHANGED} -o {to} --depth 16 --snapshot-every 1"));
+        // The mean colour is taken away and added again.
+        let far = |name: &str| {
+            let (a, b) = (bench.open(name).into_rgb16(), deep.to_rgb16());
+            a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.abs_diff(*b)).max()
+        };
+        assert_eq!(bench.open(to).color(), image::ColorType::Rgb16);
+        assert!(far(to) <= Some(1), "{:?}", far(to));
+        let snapshot = to.replace("z.", "z_0001.");
+        assert!(far(&snapshot) <= Some(1), "{:?}", far(&snapshot));
+    }
+    // Eight, if nothing is said.
+    bench.paint(&format!("photo.png {UNCHANGED} -o y.tif"));
+    assert_eq!(bench.open("y.tif"), bench.open("photo.png"));
+    bench.fail(&format!("photo.png {UNCHANGED} -o y.jpg --depth 16"), &["y.jpg", "8 bits", "TIFF"]);
+    bench.fail(&format!("photo.png {UNCHANGED} -o y.png --depth 12"), &["--depth", "8 or 16"]);
+}
+
+#[test]
 fn bad_pictures() {
     let bench = Bench::new();
     let whole = fs::read(bench.path("photo.png")).expect("is there");
