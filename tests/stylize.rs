@@ -417,14 +417,45 @@ fn orientation_and_profile_are_honoured() {
     let far = upright.as_raw().iter().zip(wanted.as_raw()).filter(|(a, b)| a.abs_diff(**b) > 24).count();
     assert!(far < 40, "{far} values differ");
 
+    // A profile that says nothing is told, and colours stay as they are.
     let mut png = vec![];
     let mut encoder = PngEncoder::new(&mut png);
-    encoder.set_icc_profile(icc.clone()).expect("a PNG has profiles");
+    encoder.set_icc_profile(icc).expect("a PNG has profiles");
     encoder.write_image(&lying, 40, 32, ExtendedColorType::Rgb8).expect("encodes");
     fs::write(bench.path("profile.png"), png).expect("writes");
-    bench.paint(&format!("profile.png {UNCHANGED} -o x.jpg"));
+    let said = bench.paint(&format!("profile.png {UNCHANGED} -o x.png"));
+    assert!(said.contains("note: profile.png") && said.contains("taken as sRGB"), "{said}");
+    assert_eq!(bench.open("x.png").into_rgb8(), lying);
+    // A result is of sRGB and says so.
+    bench.paint(&format!("photo.png {UNCHANGED} -o x.jpg"));
     let mut decoder = ImageReader::open(bench.path("x.jpg")).expect("is there").into_decoder().expect("decodes");
-    assert_eq!(image::ImageDecoder::icc_profile(&mut decoder).expect("reads"), Some(icc));
+    let icc = image::ImageDecoder::icc_profile(&mut decoder).expect("reads").expect("has a profile");
+    assert_eq!(&icc[16..20], b"RGB ");
+}
+
+#[test]
+fn sixteen_bits_are_written() {
+    let bench = Bench::new();
+    let deep = ImageBuffer::from_fn(40, 32, |x, y| Rgb([x * 1601, y * 2003, x * y * 50].map(|v| v as u16)));
+    let deep = DynamicImage::ImageRgb16(deep);
+    for (from, to) in [("deep.png", "z.tif"), ("deep.tiff", "z.png")] {
+        deep.save(bench.path(from)).expect("saves");
+        bench.paint(&format!("{from} {UNCHANGED} -o {to} --depth 16 --snapshot-every 1"));
+        // The mean colour is taken away and added again.
+        let far = |name: &str| {
+            let (a, b) = (bench.open(name).into_rgb16(), deep.to_rgb16());
+            a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.abs_diff(*b)).max()
+        };
+        assert_eq!(bench.open(to).color(), image::ColorType::Rgb16);
+        assert!(far(to) <= Some(1), "{:?}", far(to));
+        let snapshot = to.replace("z.", "z_0001.");
+        assert!(far(&snapshot) <= Some(1), "{:?}", far(&snapshot));
+    }
+    // Eight, if nothing is said.
+    bench.paint(&format!("photo.png {UNCHANGED} -o y.tif"));
+    assert_eq!(bench.open("y.tif"), bench.open("photo.png"));
+    bench.fail(&format!("photo.png {UNCHANGED} -o y.jpg --depth 16"), &["y.jpg", "8 bits", "TIFF"]);
+    bench.fail(&format!("photo.png {UNCHANGED} -o y.png --depth 12"), &["--depth", "8 or 16"]);
 }
 
 #[test]
@@ -438,6 +469,9 @@ fn bad_pictures() {
     fs::write(bench.path("head.jpg"), &whole[..30]).expect("writes");
     fs::write(bench.path("empty.png"), "").expect("writes");
     fs::write(bench.path("text.png"), "not a picture at all, but a line of text").expect("writes");
+    photograph(40, 32).save(bench.path("photo.tif")).expect("saves");
+    let whole = fs::read(bench.path("photo.tif")).expect("is there");
+    fs::write(bench.path("half.tif"), &whole[..whole.len() / 2]).expect("writes");
     photograph(1, 1).save(bench.path("dot.png")).expect("saves");
     photograph(40, 15).save(bench.path("flat.png")).expect("saves");
     photograph(400, 16).save(bench.path("long.png")).expect("saves");
@@ -446,6 +480,7 @@ fn bad_pictures() {
         ("half.png", &["half.png", "damaged"]),
         ("half.jpg", &["half.jpg", "ends before"]),
         ("head.jpg", &["head.jpg", "ends before"]),
+        ("half.tif", &["half.tif", "damaged"]),
         ("empty.png", &["empty.png", "empty"]),
         ("text.png", &["text.png", "not a picture"]),
         ("dot.png", &["dot.png", "1x1", "too few"]),

@@ -18,7 +18,7 @@ use style_transfer::ops::Tv;
 #[derive(Debug, Parser)]
 #[command(name = "stylize", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Args {
-    /// The photograph: PNG, JPEG or WebP, 8 or 16 bits, with or without alpha [default: a sample]
+    /// The photograph: PNG, JPEG, WebP or TIFF, 8 or 16 bits, with or without alpha [default: a sample]
     pub(crate) content: Option<PathBuf>,
 
     /// One or more paintings to take the style from; of several, the mean of their statistics, or each within its mask
@@ -26,10 +26,14 @@ pub(crate) struct Args {
     #[arg(value_name = "STYLE")]
     pub(crate) styles: Vec<PathBuf>,
 
-    /// Where the result goes; .png, .jpg, .jpeg or .webp. Its folder must exist [default: out/stylized.png, whose
-    /// folder is made]
+    /// Where the result goes; .png, .jpg, .jpeg, .webp, .tif or .tiff. Its folder must exist [default:
+    /// out/stylized.png, whose folder is made]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Bits a channel of the result: 8, or in .png and .tif 16
+    #[arg(long, value_name = "8|16", default_value_t = 8, value_parser = depth, help_heading = "Pictures")]
+    pub(crate) depth: u8,
 
     /// Whose settings to start from: gatys (the paper), stanford, johnson, anishathalye, gatys-pytorch or pystiche;
     /// options given beside it override it [default: our own, tuned to look good]
@@ -229,8 +233,16 @@ const AFTER_HELP: &str = "\
 Ctrl-C ends after the iteration at work and saves the best picture so far (exit status 130); \
 a second Ctrl-C ends at once and saves nothing. Files appear under their names only when they are complete.
 
-The photograph's transparency and colour profile are carried to the result, which has 8 bits a channel. \
-Colours are not converted: the style picture should be in the photograph's colour space.";
+Pictures are converted from their colour profiles to sRGB, and the result is tagged as sRGB. The photograph's transparency \
+is carried to it. Masks are taken as they are stored.";
+
+fn depth(s: &str) -> Result<u8, String> {
+    match s {
+        "8" => Ok(8),
+        "16" => Ok(16),
+        _ => Err("a result has 8 or 16 bits a channel".into()),
+    }
+}
 
 /// `--size` and `--style-size`.
 #[derive(Clone, Copy, Debug, PartialEq)]

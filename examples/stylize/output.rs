@@ -25,13 +25,14 @@ pub(crate) struct Output {
 
 impl Output {
     /// Checks everything about the path that can be known before the work, so that none is done in vain.
-    pub(crate) fn new(path: Option<&Path>, inputs: &[PathBuf]) -> Result<Self> {
+    pub(crate) fn new(path: Option<&Path>, deep: bool, inputs: &[PathBuf]) -> Result<Self> {
         let Some(path) = path else {
             fs::create_dir_all(DEFAULT_FOLDER).map_err(|e| io("cannot make the folder", DEFAULT_FOLDER.as_ref(), e))?;
-            return Self::new(Some(&Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME)), inputs);
+            return Self::new(Some(&Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME)), deep, inputs);
         };
         let bad = |what: &str| Error::new(ErrorKind::Argument, format!("{}: {what}", path.display()));
         let format = Format::from_path(path)?;
+        let format = if deep { format.deep().map_err(|e| e.context(path.display()))? } else { format };
         let folder = folder(path);
         if !folder.is_dir() {
             return Err(Error::new(
@@ -84,7 +85,7 @@ impl Output {
 
     fn write(&self, picture: &Picture, path: &Path) -> Result<()> {
         spare(&self.inputs, path)?;
-        picture.save(path)
+        picture.save_as(path, self.format)
     }
 
     /// With what the photograph gives to the result.

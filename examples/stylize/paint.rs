@@ -38,14 +38,14 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let masks = args.style_mask.iter().chain(&args.style_region).filter_map(|m| m.0.as_ref());
     let others = start_path.into_iter().chain(&args.weights).chain(masks).chain(&args.content_mask);
     let inputs: Vec<PathBuf> = [&content_path].into_iter().chain(&style_paths).chain(others).cloned().collect();
-    let mut output = Output::new(args.output.as_deref(), &inputs)?;
-    let content = Picture::open(&content_path)?;
+    let mut output = Output::new(args.output.as_deref(), args.depth == 16, &inputs)?;
+    let content = open(&content_path, report)?;
     let painted = sized(&content, settings::size(args), 1.0)?;
-    let styles = open_styles(args, &style_paths, &painted)?;
+    let styles = open_styles(args, &style_paths, &painted, report)?;
     let content_mask = args.content_mask.as_deref().map(|path| mask(path, &painted.image)).transpose()?;
-    let init = args.init.as_ref().map(|start| open_start(start, &painted)).transpose()?;
+    let init = args.init.as_ref().map(|start| open_start(start, &painted, report)).transpose()?;
     if !output.carry(painted.extras.clone()) {
-        report.say("note: JPEG has no transparency; the result will be opaque (.png and .webp keep it)");
+        report.say("note: JPEG has no transparency; the result will be opaque (.png, .webp and .tif keep it)");
     }
     let weights = weights(args)?;
     let network = Network::new(backend, weights.model())?;
@@ -126,8 +126,17 @@ fn argument(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Argument, message)
 }
 
+/// A picture, and told what of it cannot be used.
+fn open(path: &Path, report: &Report) -> style_transfer::Result<Picture> {
+    let picture = Picture::open(path)?;
+    for note in picture.notes() {
+        report.say(format!("note: {}: {note}", path.display()));
+    }
+    Ok(picture)
+}
+
 /// The style pictures, each with its size.
-fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture) -> Result<Vec<([usize; 2], Style)>> {
+fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture, report: &Report) -> Result<Vec<([usize; 2], Style)>> {
     let n = paths.len();
     let count = |option: &str, given: usize, one_for_all: bool| match given {
         0 => Ok(()),
@@ -140,12 +149,12 @@ fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture) -> Result<Vec<
     count("--style-mask", args.style_mask.len(), false)?;
     count("--style-region", args.style_region.len(), false)?;
     let size: Size = args.style_size.unwrap_or(settings::size(args));
-    let open = |(i, path): (usize, &PathBuf)| {
+    let style = |(i, path): (usize, &PathBuf)| {
         let scale = args.style_scale.get(i).or(args.style_scale.first()).copied().unwrap_or(1.0);
         if !(scale > 0.0 && scale.is_finite()) {
             return Err(argument(format!("--style-scale must be above 0, but is {scale}")).into());
         }
-        let picture = sized(&Picture::open(path)?, size, scale).with_context(|| path.display().to_string())?;
+        let picture = sized(&open(path, report)?, size, scale).with_context(|| path.display().to_string())?;
         let image = recoloured(args.colours, &picture.image, &painted.image)?;
         let mut style = Style::new(image).share(args.style_share.get(i).copied().unwrap_or(1.0));
         if let Some(MaskFile(Some(path))) = args.style_mask.get(i) {
@@ -156,7 +165,7 @@ fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture) -> Result<Vec<
         }
         Ok(([picture.image.width(), picture.image.height()], style))
     };
-    paths.iter().enumerate().map(open).collect()
+    paths.iter().enumerate().map(style).collect()
 }
 
 /// A style picture in the colours that it is to give.
@@ -196,14 +205,14 @@ fn sized(picture: &Picture, size: Size, scale: f64) -> style_transfer::Result<Pi
     }
 }
 
-fn open_start(start: &Start, painted: &Picture) -> Result<Init> {
+fn open_start(start: &Start, painted: &Picture, report: &Report) -> Result<Init> {
     Ok(match start {
         Start::Content => Init::Content,
         Start::Noise => Init::Noise,
         Start::Style => Init::Style,
         Start::File(path) => {
             let (width, height) = (painted.image.width(), painted.image.height());
-            Init::Image(Picture::open(path)?.stretched(width, height)?.image)
+            Init::Image(open(path, report)?.stretched(width, height)?.image)
         }
     })
 }

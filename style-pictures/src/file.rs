@@ -1,5 +1,6 @@
 //! Finished pictures: into the bytes of a file format, and into a file.
 
+use std::error::Error as StdError;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -7,10 +8,10 @@ use std::path::Path;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
-use image::{ExtendedColorType, ImageEncoder, ImageFormat};
+use image::{ExtendedColorType, ImageEncoder, ImageError, ImageFormat};
 use style_core::{Error, ErrorKind, Image, Result};
 
-use crate::{Extras, Picture};
+use crate::{Extras, Picture, icc, tiff};
 
 /// JPEG's quality, of 100: beyond, files grow and nobody sees why.
 const QUALITY: u8 = 95;
@@ -19,16 +20,23 @@ const QUALITY: u8 = 95;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
-    /// Lossless.
+    /// Lossless, 8 bits a channel.
     Png,
-    /// Lossy, at quality 95 of 100; knows no transparency.
+    /// Lossless, 16 bits a channel.
+    Png16,
+    /// Lossy, at quality 95 of 100; 8 bits, and knows no transparency.
     Jpeg,
-    /// Lossless here. At most 16,383 pixels a side.
+    /// Lossless here, 8 bits. At most 16,383 pixels a side.
     WebP,
+    /// Lossless, 8 bits a channel, packed by Deflate. Files of less than 4 GiB.
+    Tiff,
+    /// Lossless, 16 bits a channel.
+    Tiff16,
 }
 
 impl Format {
-    /// The format that a file's name ends in: `.png`, `.jpg`, `.jpeg` or `.webp`, in letters of either case.
+    /// The format of 8 bits that a file's name ends in: `.png`, `.jpg`, `.jpeg`, `.webp`, `.tif` or `.tiff`, in letters of
+    /// either case.
     ///
     /// ```
     /// use style_pictures::Format;
@@ -46,13 +54,37 @@ impl Format {
             Some(ImageFormat::Png) => Ok(Self::Png),
             Some(ImageFormat::Jpeg) => Ok(Self::Jpeg),
             Some(ImageFormat::WebP) => Ok(Self::WebP),
+            Some(ImageFormat::Tiff) => Ok(Self::Tiff),
             _ => Err(Error::new(
                 ErrorKind::Argument,
                 format!(
-                    "{}: a picture can be written as .png, .jpg, .jpeg or .webp; give it such a name",
+                    "{}: a picture can be written as .png, .jpg, .jpeg, .webp, .tif or .tiff; give it such a name",
                     path.display()
                 ),
             )),
+        }
+    }
+
+    /// The format with 16 bits a channel, so that of a result's values nothing is lost that can be seen.
+    ///
+    /// ```
+    /// use style_pictures::Format;
+    ///
+    /// assert_eq!(Format::from_path("cat.tif")?.deep()?, Format::Tiff16);
+    /// assert!(Format::Jpeg.deep().is_err());
+    /// # Ok::<(), style_pictures::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Argument` if it has 8 bits only: JPEG and WebP.
+    pub fn deep(self) -> Result<Self> {
+        match self {
+            Self::Png | Self::Png16 => Ok(Self::Png16),
+            Self::Tiff | Self::Tiff16 => Ok(Self::Tiff16),
+            Self::Jpeg | Self::WebP => {
+                let message = format!("{self:?} has 8 bits a channel; PNG and TIFF can have 16");
+                Err(Error::new(ErrorKind::Argument, message))
+            }
         }
     }
 
@@ -75,7 +107,8 @@ pub fn save(path: impl AsRef<Path>, image: &Image) -> Result<()> {
 }
 
 impl Picture {
-    /// The picture in the bytes of a file: 8 bits a channel, with transparency if the format has it, and the profile.
+    /// The picture in the bytes of a file, rounded and clamped to what the format holds, with transparency if the format
+    /// has it, and tagged as sRGB.
     ///
     /// # Errors
     /// `Shape` if image and transparency are of different sizes; `Image` if the format cannot hold the picture.
@@ -83,7 +116,7 @@ impl Picture {
         encode(&self.image, &self.extras, format)
     }
 
-    /// Writes the picture into a file, in the [`Format`] of its name. The folder must exist.
+    /// Writes the picture into a file, in the [`Format`] of its name, which has 8 bits a channel. The folder must exist.
     ///
     /// The file appears under its name when it is complete; if that fails, what was there before stays.
     ///
@@ -92,45 +125,83 @@ impl Picture {
     /// [`encode`](Self::encode).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        write(path, &self.encode(Format::from_path(path)?)?)
+        self.save_as(path, Format::from_path(path)?)
+    }
+
+    /// The same in a format that is given, whatever the name.
+    ///
+    /// ```
+    /// use style_pictures::{Format, Image, Picture};
+    ///
+    /// # fn main() -> style_pictures::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let file = folder.path().join("deep.png");
+    /// let picture = Picture::from(Image::from_planar(16, 16, vec![100.25; 3 * 16 * 16])?);
+    /// picture.save_as(&file, Format::Png16)?;
+    /// let back = Picture::open(&file)?.image;
+    /// assert!((back.pixels()[0] - 100.25).abs() < 0.5 / 257.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Io` if the file cannot be written; those of [`encode`](Self::encode).
+    pub fn save_as(&self, path: impl AsRef<Path>, format: Format) -> Result<()> {
+        write(path.as_ref(), &self.encode(format)?)
     }
 }
 
 fn encode(image: &Image, extras: &Extras, format: Format) -> Result<Vec<u8>> {
-    let failed = |e: image::ImageError| {
-        Error::new(ErrorKind::Image, "the picture cannot be written in this format").with_source(e)
-    };
-    let [width, height] = [image.width(), image.height()].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-    let mut pixels = image.to_rgb8();
-    let mut colour = ExtendedColorType::Rgb8;
-    if let Some(alpha) = extras.alpha_of(image)?.filter(|_| format.carries_alpha()) {
-        let rgba = |(rgb, a): (&[u8], &f32)| [rgb[0], rgb[1], rgb[2], (a * 255.0).round() as u8];
-        pixels = pixels.chunks_exact(3).zip(alpha).flat_map(rgba).collect();
-        colour = ExtendedColorType::Rgba8;
-    }
-    let mut bytes = vec![];
-    let icc = extras.icc();
+    let alpha = extras.alpha_of(image)?.filter(|_| format.carries_alpha());
+    encoded(image, alpha, format)
+        .map_err(|e| Error::new(ErrorKind::Image, "the picture cannot be written in this format").with_source(e))
+}
+
+fn encoded(image: &Image, alpha: Option<&[f32]>, format: Format) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
+    let size = [image.width(), image.height()].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    let has_alpha = alpha.is_some();
+    let colour8 = if has_alpha { ExtendedColorType::Rgba8 } else { ExtendedColorType::Rgb8 };
+    let colour16 = if has_alpha { ExtendedColorType::Rgba16 } else { ExtendedColorType::Rgb16 };
+    // Casts saturate.
+    let bytes = || interleaved(image, alpha, |v| v.round() as u8);
+    let words = || interleaved(image, alpha, |v| (v * 257.0).round() as u16);
+    let icc = icc::srgb()?;
+    let mut file = vec![];
     match format {
-        Format::Jpeg => put(JpegEncoder::new_with_quality(&mut bytes, QUALITY), icc, &pixels, [width, height], colour),
-        Format::WebP => put(WebPEncoder::new_lossless(&mut bytes), icc, &pixels, [width, height], colour),
-        Format::Png => put(PngEncoder::new(&mut bytes), icc, &pixels, [width, height], colour),
+        Format::Png => put(PngEncoder::new(&mut file), icc, &bytes(), size, colour8)?,
+        Format::Png16 => {
+            let words: Vec<u8> = words().into_iter().flat_map(u16::to_ne_bytes).collect();
+            put(PngEncoder::new(&mut file), icc, &words, size, colour16)?;
+        }
+        Format::Jpeg => put(JpegEncoder::new_with_quality(&mut file, QUALITY), icc, &bytes(), size, colour8)?,
+        Format::WebP => put(WebPEncoder::new_lossless(&mut file), icc, &bytes(), size, colour8)?,
+        Format::Tiff => file = tiff::encode8(&bytes(), size, has_alpha, &icc)?,
+        Format::Tiff16 => file = tiff::encode16(&words(), size, has_alpha, &icc)?,
     }
-    .map_err(failed)?;
-    Ok(bytes)
+    Ok(file)
+}
+
+/// The values of each pixel side by side, from 8-bit units.
+fn interleaved<T>(image: &Image, alpha: Option<&[f32]>, value: impl Fn(f32) -> T) -> Vec<T> {
+    let n = image.width() * image.height();
+    let channels = if alpha.is_some() { 4 } else { 3 };
+    let mut values = Vec::with_capacity(channels * n);
+    for i in 0..n {
+        values.extend((0..3).map(|c| value(image.pixels()[c * n + i])));
+        values.extend(alpha.map(|alpha| value(alpha[i] * 255.0)));
+    }
+    values
 }
 
 fn put(
     mut encoder: impl ImageEncoder,
-    icc: Option<&[u8]>,
-    pixels: &[u8],
+    icc: Vec<u8>,
+    values: &[u8],
     [width, height]: [u32; 2],
     colour: ExtendedColorType,
 ) -> image::ImageResult<()> {
-    if let Some(icc) = icc {
-        // A format without profiles does without.
-        let _ = encoder.set_icc_profile(icc.to_vec());
-    }
-    encoder.write_image(pixels, width, height, colour)
+    encoder.set_icc_profile(icc).map_err(ImageError::Unsupported)?;
+    encoder.write_image(values, width, height, colour)
 }
 
 /// Writes beside the file and then renames, so that it is never there in part.

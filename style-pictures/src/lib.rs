@@ -1,7 +1,7 @@
 //! Pictures, and all about them that the network does not see.
 //!
-//! - [`Picture`]: a PNG, JPEG or WebP file opened as an [`Image`], with its transparency and colour profile; resized;
-//!   encoded and saved.
+//! - [`Picture`]: a PNG, JPEG, WebP or TIFF file opened as an [`Image`] in sRGB, with its transparency; resized; encoded
+//!   and saved, in 8 or 16 bits a channel.
 //! - [`save`]: an [`Image`] into a file, at once or not at all.
 //! - [`match_colours`], [`match_luminance`], [`keep_colours`]: the photograph's colours kept.
 //! - [`mask`]: a picture as a mask.
@@ -21,19 +21,24 @@
 //! # }
 //! ```
 //!
-//! Pixels are 8-bit units, 0 is black and 255 white, as encoded: nothing is linearised, no colour profile converted.
+//! Pixels are 8-bit units, 0 is black and 255 white, of sRGB as it is encoded: colours of other profiles are converted
+//! when a file is opened, files that are written are tagged as sRGB, and nothing is linearised, not even to resize it.
 
 mod colour;
+mod decode;
 mod file;
+mod icc;
 mod mask;
 mod matrix;
 mod picture;
 mod sheet;
 mod text;
+mod tiff;
 
 pub use colour::{Matching, keep_colours, luminance, match_colours, match_luminance};
+pub use decode::{LARGEST_AREA, LARGEST_SIDE};
 pub use file::{Format, save};
 pub use mask::{mask, mask_of};
-pub use picture::{Extras, LARGEST_SIDE, Picture};
+pub use picture::{Extras, Picture};
 pub use sheet::Sheet;
 pub use style_core::{Error, ErrorKind, Image, Mask, Result};

@@ -5,13 +5,13 @@ use std::path::Path;
 use style_core::{Image, Mask, Result};
 
 use crate::colour::y;
-use crate::picture::{decode, rgba_planes};
+use crate::decode::{decode, planes};
 
 /// The mask that a picture stands for, of the picture's size.
 ///
 /// White is 1, black 0, and grey between, as encoded; a coloured picture counts by its luminance,
 /// `0.299 R + 0.587 G + 0.114 B`. What is transparent counts by its opacity, so that nothing is 0. Files are read as by
-/// [`Picture::open`](crate::Picture::open), 8 or 16 bits a channel, but of any size.
+/// [`Picture::open`](crate::Picture::open), 8 or 16 bits a channel, but of any size and whatever their colour profile.
 ///
 /// ```
 /// use style_pictures::{Image, mask, save};
@@ -30,11 +30,14 @@ use crate::picture::{decode, rgba_planes};
 /// everywhere.
 pub fn mask(path: impl AsRef<Path>) -> Result<Mask> {
     let path = path.as_ref();
-    let (decoded, _) = decode(path)?;
-    let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-    let [r, g, b, alpha] = rgba_planes(decoded);
-    let weight = |i: usize| weight([r[i], g[i], b[i]], alpha[i]);
-    Mask::new(width, height, (0..width * height).map(weight).collect()).map_err(|e| e.context(path.display()))
+    let pixels = decode(path)?.pixels;
+    let (width, height) = (pixels.width() as usize, pixels.height() as usize);
+    let n = width * height;
+    let (colours, alpha) = planes(&pixels, None)?;
+    drop(pixels);
+    let alpha = |i: usize| alpha.as_ref().map_or(1.0, |alpha| alpha[i]);
+    let weight = |i: usize| weight([colours[i], colours[n + i], colours[2 * n + i]], alpha(i));
+    Mask::new(width, height, (0..n).map(weight).collect()).map_err(|e| e.context(path.display()))
 }
 
 /// The same of an opaque picture in memory; values beyond 0..=255 count as the nearest of them.

@@ -1,20 +1,14 @@
 //! Pictures from files, and their sizes.
 
-use std::fs;
-use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use style_core::{Error, ErrorKind, Image, Result, resample};
 
-/// The longest side that a picture may have, in pixels.
-pub const LARGEST_SIDE: u32 = 32_768;
+use crate::decode::{Decoded, LARGEST_AREA, LARGEST_SIDE, decode, planes, unusable};
+use crate::icc::ToSrgb;
 
 /// The shortest side of a file to be painted or learned from: one position of the network's deepest layers.
 const SMALLEST: usize = 16;
-
-/// Memory that decoding one picture may take: enough for 130 megapixels of 16-bit RGBA.
-const DECODE_BYTES: u64 = 1 << 30;
 
 /// Visible enough for its colour to mean something.
 const VISIBLE: f32 = 1.0 / 255.0;
@@ -30,13 +24,12 @@ pub struct Picture {
     pub extras: Extras,
 }
 
-/// What is carried from a photograph to the result unseen by the network: transparency and colour profile.
+/// What is carried from a photograph to the result unseen by the network: transparency, and what was told of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
     /// Opacity of each pixel, 0 to 1; `None` if all are opaque.
     alpha: Option<Vec<f32>>,
-    /// Colour profile.
-    icc: Option<Vec<u8>>,
+    notes: Vec<String>,
 }
 
 impl Extras {
@@ -44,12 +37,6 @@ impl Extras {
     #[must_use]
     pub fn has_alpha(&self) -> bool {
         self.alpha.is_some()
-    }
-
-    /// The ICC profile of the colours, as the file has it.
-    #[must_use]
-    pub fn icc(&self) -> Option<&[u8]> {
-        self.icc.as_deref()
     }
 
     /// The opacity of this image's pixels.
@@ -71,7 +58,7 @@ impl Extras {
     }
 }
 
-/// An opaque picture without a colour profile.
+/// An opaque picture.
 impl From<Image> for Picture {
     fn from(image: Image) -> Self {
         Self { image, extras: Extras::default() }
@@ -79,19 +66,24 @@ impl From<Image> for Picture {
 }
 
 impl Picture {
-    /// Reads a PNG, JPEG or WebP file of 8 or 16 bits a channel, upright as its EXIF orientation says.
+    /// Reads a PNG, JPEG, WebP or TIFF file of 8 or 16 bits a channel, upright as its EXIF orientation says.
     ///
-    /// Colours are taken as they are stored, not multiplied by alpha; where nothing is visible they are the mean of
-    /// the visible ones, so that the network sees no edge that a viewer does not.
+    /// Colours are converted from the file's ICC profile, of RGB or of greys, to sRGB, by the rendering intent that the
+    /// profile asks for and without black point compensation; what sRGB cannot hold is clamped to it. A profile that is
+    /// sRGB, but for half a step of 8 bits, changes nothing, and a file without one is taken as sRGB; so is one whose
+    /// profile cannot be used, which [`notes`](Self::notes) tells.
+    ///
+    /// Colours are not multiplied by alpha, nor taken so (TIFF that has them so is divided by it); where nothing is
+    /// visible they are the mean of the visible ones, so that the network sees no edge that a viewer does not.
     ///
     /// # Errors
     /// `Io` if the file cannot be read; `Image` if it is empty, damaged, cut short, too large (a side above
-    /// [`LARGEST_SIDE`], or more than 1 GiB once decoded) or no picture; `Shape` if a side has fewer than 16 pixels,
-    /// which the network cannot see.
+    /// [`LARGEST_SIDE`] or more than [`LARGEST_AREA`] pixels, which is known before memory is taken for them) or of no
+    /// kind that can be read; `OutOfMemory` if there is none for it; `Shape` if a side has fewer than 16 pixels, which
+    /// the network cannot see.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let (decoded, icc) = decode(path)?;
-        let picture = Self::from_decoded(decoded, icc)?;
+        let picture = decode(path).and_then(Self::from_decoded)?;
         let (w, h) = (picture.image.width(), picture.image.height());
         if w.min(h) < SMALLEST {
             return Err(Error::new(
@@ -106,16 +98,27 @@ impl Picture {
         Ok(picture)
     }
 
-    fn from_decoded(decoded: DynamicImage, icc: Option<Vec<u8>>) -> Result<Self> {
-        let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-        let has_alpha = decoded.has_alpha();
-        let [r, g, b, alpha] = rgba_planes(decoded);
-        let mut colours = [r, g, b];
-        let alpha = (has_alpha && alpha.iter().any(|a| *a < 1.0)).then_some(alpha);
+    fn from_decoded(Decoded { pixels, icc, mut notes }: Decoded) -> Result<Self> {
+        let (width, height) = (pixels.width() as usize, pixels.height() as usize);
+        let grey = pixels.color().channel_count() < 3;
+        let convert = icc.map_or(Ok(None), |icc| ToSrgb::new(&icc, grey)).unwrap_or_else(|e| {
+            notes.push(unusable(&e));
+            None
+        });
+        let (mut colours, alpha) = planes(&pixels, convert.as_ref())?;
+        drop(pixels);
+        let alpha = alpha.filter(|alpha| alpha.iter().any(|a| *a < 1.0));
         if let Some(alpha) = &alpha {
-            colours.iter_mut().for_each(|plane| fill_invisible(plane, alpha));
+            colours.chunks_exact_mut(width * height).for_each(|plane| fill_invisible(plane, alpha));
         }
-        Ok(Self { image: Image::from_planar(width, height, colours.concat())?, extras: Extras { alpha, icc } })
+        Ok(Self { image: Image::from_planar(width, height, colours)?, extras: Extras { alpha, notes } })
+    }
+
+    /// What of the file could not be used or kept, a sentence each, for a program to tell: a colour profile that is damaged or
+    /// of other colours than the pixels, CMYK, further pictures of a TIFF. Empty for most.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.extras.notes
     }
 
     /// The picture with a long side of so many pixels, and the same proportions.
@@ -158,6 +161,12 @@ impl Picture {
 
     /// The picture at exactly this size, by Lanczos' filter of three lobes; the very same values if it has it.
     ///
+    /// Values are filtered as they are encoded, not in linear light: the network sees encoded values, so a region keeps the
+    /// mean that its features are made from; so did the pictures that networks were trained on, and what the implementations
+    /// before this one paint from; and the filter's overshoot is as visible in the dark as in the light. The price is that
+    /// fine patterns of black and white become a little darker than they look from afar. Where there is transparency, colours
+    /// count by it, and it is resized apart.
+    ///
     /// ```
     /// # use style_pictures::{Image, Picture};
     /// # let picture = Picture::from(Image::from_rgb8(40, 20, &[128; 40 * 20 * 3])?);
@@ -167,17 +176,23 @@ impl Picture {
     /// ```
     ///
     /// # Errors
-    /// `Argument` if a side would have no pixel or more than [`LARGEST_SIDE`]; `Shape` if image and transparency are
-    /// of different sizes.
+    /// `Argument` if a side would have no pixel or more than [`LARGEST_SIDE`], or all of it more than [`LARGEST_AREA`];
+    /// `Shape` if image and transparency are of different sizes.
     pub fn stretched(&self, width: usize, height: usize) -> Result<Self> {
         let (w, h) = (self.image.width(), self.image.height());
         if (w, h) == (width, height) {
             return Ok(self.clone());
         }
-        if width.min(height) == 0 || width.max(height) > LARGEST_SIDE as usize {
+        if width.min(height) == 0
+            || width.max(height) > LARGEST_SIDE as usize
+            || width as u64 * height as u64 > LARGEST_AREA
+        {
             return Err(Error::new(
                 ErrorKind::Argument,
-                format!("a picture cannot be made {width}x{height}; a side may have 1 to {LARGEST_SIDE} pixels"),
+                format!(
+                    "a picture cannot be made {width}x{height}; a side may have 1 to {LARGEST_SIDE} pixels, and all of \
+                     it {LARGEST_AREA}"
+                ),
             ));
         }
         let alpha = self.extras.alpha_of(&self.image)?;
@@ -199,7 +214,7 @@ impl Picture {
             planes.push(plane);
         }
         let image = Image::from_planar(width, height, clamped(planes.concat(), 255.0))?;
-        let extras = Extras { alpha: Some(clamped(new_alpha, 1.0)), icc: self.extras.icc.clone() };
+        let extras = Extras { alpha: Some(clamped(new_alpha, 1.0)), notes: self.extras.notes.clone() };
         Ok(Self { image, extras })
     }
 
@@ -208,23 +223,6 @@ impl Picture {
     pub fn long_side(&self) -> usize {
         self.image.width().max(self.image.height())
     }
-}
-
-/// The planes of red, green and blue in 8-bit units, and of alpha, 0 to 1.
-pub(crate) fn rgba_planes(decoded: DynamicImage) -> [Vec<f32>; 4] {
-    let deep = decoded.color().bytes_per_pixel() > decoded.color().channel_count();
-    let mut planes = if deep {
-        planes(decoded.into_rgba16().as_raw(), |v| f32::from(v) / 257.0)
-    } else {
-        planes(decoded.into_rgba8().as_raw(), f32::from)
-    };
-    planes[3].iter_mut().for_each(|a| *a /= 255.0);
-    planes
-}
-
-/// Four planes of interleaved RGBA.
-fn planes<T: Copy>(interleaved: &[T], value: impl Fn(T) -> f32) -> [Vec<f32>; 4] {
-    [0, 1, 2, 3].map(|c| interleaved.iter().skip(c).step_by(4).map(|&v| value(v)).collect())
 }
 
 fn clamped(mut values: Vec<f32>, most: f32) -> Vec<f32> {
@@ -241,51 +239,4 @@ fn fill_invisible(plane: &mut [f32], alpha: &[f32]) {
     }
     let mean = if weight > 0.0 { (sum / weight) as f32 } else { 127.5 };
     plane.iter_mut().zip(alpha).filter(|(_, a)| **a < VISIBLE).for_each(|(v, _)| *v = mean);
-}
-
-/// Whether a JPEG stream has its end marker: the decoder fills what is missing with grey and says nothing.
-fn jpeg_is_complete(bytes: &[u8]) -> bool {
-    // Segments up to the first scan have a length, and may hold whole thumbnails; in a scan, 0xFF is always escaped.
-    let mut at = 2;
-    while let Some([0xff, marker, high, low]) = bytes.get(at..at + 4) {
-        if *marker == 0xda {
-            return bytes[at..].windows(2).any(|w| w == [0xff, 0xd9]);
-        }
-        // Fill bytes may stand before a marker.
-        at += if *marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([*high, *low])) };
-    }
-    false
-}
-
-/// A file as it is, turned upright, and its colour profile if that is one of RGB.
-pub(crate) fn decode(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>)> {
-    let bad = |what: &str| Error::new(ErrorKind::Image, format!("{}: {what}", path.display()));
-    let bytes = fs::read(path)
-        .map_err(|e| Error::new(ErrorKind::Io, format!("cannot read {}", path.display())).with_source(e))?;
-    if bytes.is_empty() {
-        return Err(bad("the file is empty; a PNG, JPEG or WebP picture is wanted"));
-    }
-    let wanted = "not a picture that can be read; PNG, JPEG and WebP can";
-    let format = image::guess_format(&bytes).map_err(|e| bad(wanted).with_source(e))?;
-    if format == ImageFormat::Jpeg && !jpeg_is_complete(&bytes) {
-        return Err(bad("the JPEG file ends before the picture does: it is damaged or was not copied in full"));
-    }
-    let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LARGEST_SIDE);
-    limits.max_image_height = Some(LARGEST_SIDE);
-    limits.max_alloc = Some(DECODE_BYTES);
-    reader.limits(limits);
-    let decode = || {
-        let mut decoder = reader.into_decoder()?;
-        let orientation = decoder.orientation()?;
-        // A profile of grey or CMYK values would not fit the RGB result.
-        let icc = decoder.icc_profile()?.filter(|p| p.get(16..20) == Some(b"RGB "));
-        let mut decoded = DynamicImage::from_decoder(decoder)?;
-        decoded.apply_orientation(orientation);
-        Ok((decoded, icc))
-    };
-    decode().map_err(|e: image::ImageError| {
-        bad("the picture is damaged, too large, or of a kind that cannot be read").with_source(e)
-    })
 }

@@ -1,0 +1,275 @@
+//! Files as they are: which format, whether whole and of a size that can be, turned upright, with their colour profile.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use image::codecs::jpeg::JpegDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits};
+use style_core::{Error, ErrorKind, Result};
+
+use crate::icc::ToSrgb;
+use crate::tiff;
+
+/// The longest side that a picture may have, in pixels.
+pub const LARGEST_SIDE: u32 = 32_768;
+
+/// The most pixels that a picture may have: 268 million, or 16384 x 16384.
+pub const LARGEST_AREA: u64 = 1 << 28;
+
+/// Memory that a file may take, and its pixels once decoded: those of 16-bit RGBA.
+pub(crate) const MOST_BYTES: u64 = 8 * LARGEST_AREA;
+
+/// Memory for what a file says beside its pixels.
+pub(crate) const MOST_METADATA: u64 = 64 << 20;
+
+/// A file's pixels, and what is to be known about their colours.
+pub(crate) struct Decoded {
+    /// Of 8 or 16 bits, grey or RGB, with or without alpha; upright.
+    pub(crate) pixels: DynamicImage,
+    pub(crate) icc: Option<Vec<u8>>,
+    /// What could not be kept or used, for people.
+    pub(crate) notes: Vec<String>,
+}
+
+pub(crate) fn bad(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Image, message)
+}
+
+/// Reads a file of any of the formats.
+pub(crate) fn decode(path: &Path) -> Result<Decoded> {
+    let bytes =
+        read(path).map_err(|e| Error::new(ErrorKind::Io, format!("cannot read {}", path.display())).with_source(e))?;
+    decode_bytes(&bytes).map_err(|e| e.context(path.display()))
+}
+
+/// The whole file, or a little more than may be of it.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
+    if bytes.is_empty() {
+        return Err(bad("the file is empty; a PNG, JPEG, WebP or TIFF picture is wanted"));
+    }
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(bad(format!("the file has more than the {} GiB that a picture may have", MOST_BYTES >> 30)));
+    }
+    if tiff::is_tiff(bytes) {
+        return tiff::decode(bytes);
+    }
+    let cut = |what: &str| {
+        bad(format!("the {what} file ends before the picture does: it is damaged or was not copied in full"))
+    };
+    let file = Cursor::new(bytes);
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Png) => {
+            // Before the decoder looks, which does not tell a size that it refuses.
+            if let (Some(width), Some(height)) = (be32(bytes, 16), be32(bytes, 20)) {
+                check_size(width, height)?;
+            }
+            let limits = limits(MOST_METADATA);
+            let profile = bytes.windows(4).take_while(|w| *w != b"IDAT").any(|w| w == b"iCCP");
+            decode_by(PngDecoder::with_limits(file, limits).map_err(refused)?, profile)
+        }
+        Ok(ImageFormat::Jpeg) => {
+            let Some(Jpeg { components, profile }) = jpeg(bytes) else { return Err(cut("JPEG")) };
+            let decoder = JpegDecoder::new(file).map_err(refused)?;
+            let (width, height) = decoder.dimensions();
+            check_size(width, height)?;
+            // Each block of 64 pixels takes a bit at least; what is missing would be filled as well.
+            if bytes.len() as u64 * 8 * 64 < u64::from(width) * u64::from(height) {
+                return Err(cut("JPEG"));
+            }
+            let mut decoded = decode_by(decoder, profile)?;
+            if components == 4 {
+                decoded.icc = None;
+                let note = "the picture is in CMYK; its colours became RGB by rule of thumb, not by their profile";
+                decoded.notes = vec![note.into()];
+            }
+            Ok(decoded)
+        }
+        Ok(ImageFormat::WebP) if !webp_is_whole(bytes) => Err(cut("WebP")),
+        Ok(ImageFormat::WebP) => decode_by(WebPDecoder::new(file).map_err(refused)?, false),
+        _ => Err(bad("not a picture that can be read; PNG, JPEG, WebP and TIFF can")),
+    }
+}
+
+/// Decodes with one of `image`'s decoders; whether the file has a profile, be it damaged.
+fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Result<Decoded> {
+    let (width, height) = decoder.dimensions();
+    check_size(width, height)?;
+    decoder.set_limits(limits(MOST_BYTES)).map_err(refused)?;
+    let orientation = decoder.orientation().map_err(refused)?;
+    let icc = decoder.icc_profile().map_err(refused)?;
+    let mut pixels = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    pixels.apply_orientation(orientation);
+    let lost = (has_profile && icc.is_none()).then(|| unusable("it is damaged"));
+    Ok(Decoded { pixels, icc, notes: lost.into_iter().collect() })
+}
+
+fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn limits(bytes: u64) -> Limits {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LARGEST_SIDE);
+    limits.max_image_height = Some(LARGEST_SIDE);
+    limits.max_alloc = Some(bytes);
+    limits
+}
+
+/// Refuses what would take too much memory, before any is taken.
+pub(crate) fn check_size(width: u32, height: u32) -> Result<()> {
+    if width.max(height) > LARGEST_SIDE || u64::from(width) * u64::from(height) > LARGEST_AREA {
+        return Err(bad(format!(
+            "the picture is too large: {width}x{height} pixels, where a side may have {LARGEST_SIDE} and all of it \
+             {LARGEST_AREA}; make it smaller"
+        )));
+    }
+    Ok(())
+}
+
+fn refused(e: ImageError) -> Error {
+    let what = match e {
+        ImageError::Limits(_) => {
+            format!("the picture is too large: a side may have {LARGEST_SIDE} pixels and all of it {LARGEST_AREA}")
+        }
+        ImageError::Unsupported(_) => "the picture is of a kind that cannot be read; save it anew, as PNG say".into(),
+        _ => "the picture is damaged or was not copied in full".into(),
+    };
+    bad(what).with_source(e)
+}
+
+/// What is told of a profile that is there for nothing.
+pub(crate) fn unusable(why: &str) -> String {
+    format!("the colour profile cannot be used ({why}); colours are taken as sRGB")
+}
+
+/// What a JPEG stream says before its first scan.
+struct Jpeg {
+    components: u8,
+    profile: bool,
+}
+
+/// `None` if the stream has no end marker: the decoder fills what is missing with grey and says nothing.
+fn jpeg(bytes: &[u8]) -> Option<Jpeg> {
+    let mut found = Jpeg { components: 3, profile: false };
+    // Segments up to the first scan have a length, and may hold whole thumbnails; in a scan, 0xFF is always escaped.
+    let mut at = 2;
+    while let Some([0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        match marker {
+            0xda => return bytes[at..].windows(2).any(|w| w == [0xff, 0xd9]).then_some(found),
+            // A frame of any kind, but not tables that have numbers among its.
+            0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(marker) => found.components = *bytes.get(at + 9)?,
+            0xe2 => found.profile |= bytes[at + 4..].starts_with(b"ICC_PROFILE\0"),
+            _ => {}
+        }
+        // Fill bytes may stand before a marker.
+        at += if *marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([*high, *low])) };
+    }
+    None
+}
+
+/// Whether all chunks of a WebP file are there: sizes in it are not to be believed before.
+fn webp_is_whole(bytes: &[u8]) -> bool {
+    let length = |at: usize| {
+        let four = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_le_bytes(four) as usize)
+    };
+    let Some(end) = length(4).map(|n| n + 8).filter(|end| *end <= bytes.len()) else { return false };
+    let mut at = 12;
+    while at + 8 <= end {
+        let Some(size) = length(at + 4).filter(|n| at + 8 + n <= end) else { return false };
+        at += 8 + size + size % 2;
+    }
+    true
+}
+
+/// Planes of a picture: red, green and blue one after another, in 8-bit units and by a conversion if there is one; and
+/// of opacity, 0 to 1, if it has it.
+pub(crate) fn planes(pixels: &DynamicImage, convert: Option<&ToSrgb>) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
+    let (width, height) = (pixels.width() as usize, pixels.height() as usize);
+    let (channels, n) = (usize::from(pixels.color().channel_count()), width * height);
+    let wide = |v: &u8| u16::from(*v) * 257;
+    let row = |y: usize, row: &mut Vec<u16>| {
+        let range = y * width * channels..(y + 1) * width * channels;
+        row.clear();
+        if let Some(bytes) = bytes(pixels) {
+            row.extend(bytes[range].iter().map(wide));
+        } else if let Some(words) = words(pixels) {
+            row.extend_from_slice(&words[range]);
+        }
+        if row.is_empty() {
+            Err(bad("the picture's values are not of 8 or 16 bits; save it with so many"))
+        } else {
+            Ok(())
+        }
+    };
+    let has_alpha = pixels.color().has_alpha();
+    let colours = channels - usize::from(has_alpha);
+    let mut planes = reserved(3 * n)?;
+    planes.resize(3 * n, 0.0);
+    let mut alpha = if has_alpha { Some(reserved(n)?) } else { None };
+    let (mut values, mut from, mut to) = (vec![], vec![], vec![0.0; 3 * width]);
+    for y in 0..height {
+        row(y, &mut values)?;
+        // Grey pixels are three of a kind, but for a profile of greys.
+        let pixels = values.chunks_exact(channels);
+        if let Some(alpha) = &mut alpha {
+            alpha.extend(pixels.clone().map(|p| f32::from(p[colours]) / 65535.0));
+        }
+        from.clear();
+        match (colours, convert) {
+            (1, Some(convert)) if convert.takes_grey() => from.extend(pixels.map(|p| p[0])),
+            (1, _) => from.extend(pixels.flat_map(|p| [p[0]; 3])),
+            _ => from.extend(pixels.flat_map(|p| [p[0], p[1], p[2]])),
+        }
+        match convert {
+            Some(convert) => {
+                convert.convert(&from, &mut to).map_err(|e| bad("colours cannot be converted").with_source(e))?
+            }
+            None => to.iter_mut().zip(&from).for_each(|(to, v)| *to = f32::from(*v) / 257.0),
+        }
+        for c in 0..3 {
+            let plane = &mut planes[c * n + y * width..][..width];
+            plane.iter_mut().zip(to.iter().skip(c).step_by(3)).for_each(|(plane, v)| *plane = *v);
+        }
+    }
+    Ok((planes, alpha))
+}
+
+fn bytes(pixels: &DynamicImage) -> Option<&[u8]> {
+    match pixels {
+        DynamicImage::ImageLuma8(p) => Some(p),
+        DynamicImage::ImageLumaA8(p) => Some(p),
+        DynamicImage::ImageRgb8(p) => Some(p),
+        DynamicImage::ImageRgba8(p) => Some(p),
+        _ => None,
+    }
+}
+
+fn words(pixels: &DynamicImage) -> Option<&[u16]> {
+    match pixels {
+        DynamicImage::ImageLuma16(p) => Some(p),
+        DynamicImage::ImageLumaA16(p) => Some(p),
+        DynamicImage::ImageRgb16(p) => Some(p),
+        DynamicImage::ImageRgba16(p) => Some(p),
+        _ => None,
+    }
+}
+
+/// Room for so many values, or an error.
+fn reserved(n: usize) -> Result<Vec<f32>> {
+    let mut values = vec![];
+    values.try_reserve_exact(n).map_err(|e| {
+        Error::new(ErrorKind::OutOfMemory, format!("no memory for a picture of {n} values; make it smaller"))
+            .with_source(e)
+    })?;
+    Ok(values)
+}

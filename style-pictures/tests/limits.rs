@@ -1,0 +1,123 @@
+//! Files that claim more than they hold: an error at once, and no memory for it.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::open;
+use style_pictures::{ErrorKind, LARGEST_AREA, LARGEST_SIDE};
+
+/// A chunk of PNG.
+fn chunk(kind: &[u8], data: &[u8]) -> Vec<u8> {
+    let body = [kind, data].concat();
+    let crc = body.iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    });
+    [&(data.len() as u32).to_be_bytes()[..], &body, &(!crc).to_be_bytes()].concat()
+}
+
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[16, 6, 0, 0, 0]].concat();
+    // A stream that begins and is not continued.
+    let data = [0x78, 0x9c, 0xed, 0xc1, 0x01, 0x01];
+    [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &data), chunk(b"IEND", b"")].concat()
+}
+
+fn jpeg(width: u16, height: u16) -> Vec<u8> {
+    let mut file = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
+    file.extend([1; 64]);
+    file.extend([0xff, 0xc0, 0, 17, 8]);
+    file.extend([height.to_be_bytes(), width.to_be_bytes()].concat());
+    file.extend([3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
+    for class in [0x00, 0x10] {
+        file.extend([0xff, 0xc4, 0, 20, class, 1]);
+        file.extend([0; 16]);
+    }
+    file.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0, 0, 0, 0xff, 0xd9]);
+    file
+}
+
+fn webp(width: u32, height: u32, claimed: u32) -> Vec<u8> {
+    let sides = [(width - 1).to_le_bytes()[..3].to_vec(), (height - 1).to_le_bytes()[..3].to_vec()].concat();
+    let extended = [b"VP8X\x0a\0\0\0\x20\0\0\0".to_vec(), sides].concat();
+    let profile = [b"ICCP".to_vec(), claimed.to_le_bytes().to_vec(), vec![0; 4]].concat();
+    let body = [b"WEBP".to_vec(), extended, profile, b"VP8L\x08\0\0\0\x2f\0\0\0\0\0\0\0".to_vec()].concat();
+    [b"RIFF".to_vec(), (body.len() as u32).to_le_bytes().to_vec(), body].concat()
+}
+
+/// A strip of so many bytes that are not there, and a profile.
+fn tiff(width: u32, height: u32, strip: u32, profile: u32) -> Vec<u8> {
+    let entries: [(u16, u16, u32, u32); 11] = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 1, 16),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, 8),
+        (277, 3, 1, 3),
+        (278, 4, 1, height),
+        (279, 4, 1, strip),
+        (284, 3, 1, 1),
+        (34675, 7, profile, 8),
+    ];
+    let mut file =
+        [b"II*\0".to_vec(), 8u32.to_le_bytes().to_vec(), (entries.len() as u16).to_le_bytes().to_vec()].concat();
+    for (tag, kind, count, value) in entries {
+        file.extend([&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value.to_le_bytes()].concat());
+    }
+    file.extend([0; 4]);
+    file
+}
+
+/// The most memory that this process has held, in bytes.
+#[cfg(target_os = "linux")]
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("reads");
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("is told");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") << 10
+}
+
+#[cfg(not(target_os = "linux"))]
+fn most_memory() -> u64 {
+    0
+}
+
+#[test]
+fn a_small_file_takes_little_memory_and_time() {
+    let (memory, start) = (most_memory(), Instant::now());
+    for (file, words) in [
+        (png(60_000, 60_000), "too large"),
+        (png(30_000, 30_000), "too large"),
+        (png(LARGEST_SIDE + 1, 16), "too large"),
+        (png(16_000, 16_000), "damaged"),
+        (jpeg(60_000, 60_000), "too large"),
+        (jpeg(30_000, 30_000), "too large"),
+        (jpeg(16_000, 16_000), "ends before"),
+        (webp(60_000, 60_000, 4), "too large"),
+        (webp(30_000, 30_000, 4), "too large"),
+        (webp(16_000, 16_000, 4), "damaged"),
+        (webp(64, 64, u32::MAX - 1), "ends before"),
+        (webp(64, 64, 1 << 30), "ends before"),
+        (tiff(60_000, 60_000, u32::MAX, 0), "too large"),
+        (tiff(30_000, 30_000, u32::MAX, 0), "too large"),
+        (tiff(16_000, 16_000, 1_536_000_000, 0), "damaged"),
+        (tiff(16_000, 16_000, u32::MAX, u32::MAX), "more memory"),
+        (tiff(64, 64, 24_576, 1 << 30), "damaged"),
+    ] {
+        let head = String::from_utf8_lossy(&file[..16]).into_owned();
+        assert!(file.len() < 500);
+        let e = open(&file).expect_err("holds nothing");
+        assert!(e.kind() == ErrorKind::Image && e.to_string().contains(words), "{head:?}: {e}");
+    }
+    let (grown, took) = (most_memory() - memory, start.elapsed());
+    assert!(grown < 64 << 20, "{} MiB", grown >> 20);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn the_limits_are_told() {
+    let e = open(&png(60_000, 60_000)).expect_err("is too large");
+    for word in ["60000x60000".to_owned(), LARGEST_SIDE.to_string(), LARGEST_AREA.to_string()] {
+        assert!(e.to_string().contains(&word), "{e}");
+    }
+}
