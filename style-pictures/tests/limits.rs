@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
-
 use common::open;
 use style_pictures::{ErrorKind, LARGEST_AREA, LARGEST_SIDE};
 
@@ -83,8 +81,8 @@ fn most_memory() -> u64 {
 }
 
 #[test]
-fn a_small_file_takes_little_memory_and_time() {
-    let (memory, start) = (most_memory(), Instant::now());
+fn a_small_file_takes_little_memory() {
+    let memory = most_memory();
     for (file, words) in [
         (png(60_000, 60_000), "too large"),
         (png(30_000, 30_000), "too large"),
@@ -109,9 +107,8 @@ fn a_small_file_takes_little_memory_and_time() {
         let e = open(&file).expect_err("holds nothing");
         assert!(e.kind() == ErrorKind::Image && e.to_string().contains(words), "{head:?}: {e}");
     }
-    let (grown, took) = (most_memory() - memory, start.elapsed());
+    let grown = most_memory() - memory;
     assert!(grown < 64 << 20, "{} MiB", grown >> 20);
-    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 #[test]
