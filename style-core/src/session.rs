@@ -241,11 +241,12 @@ impl<B: Backend> Session<B> {
     /// one's, and there are no more steps.
     pub fn step(&mut self) -> Result<&Progress> {
         if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
-            let stage = self.stage.take().ok_or_else(ended)?;
+            let stage = self.stage.as_ref().ok_or_else(ended)?;
             let from = Shape { height: self.progress.height, width: self.progress.width, channels: 3 };
-            self.kept = Some(stage.image(&self.network)?);
+            let image = stage.image(&self.network)?;
             let carried = stage.descent.carried(self.network.backend(), from)?;
-            drop(stage);
+            // Its memory goes before the next scale takes its own.
+            (self.kept, self.stage) = (Some(image), None);
             self.enter(carried.map(|carried| (carried, from)))?;
         }
         let Self { network, stage, iteration, at_scale, progress, losses, .. } = self;

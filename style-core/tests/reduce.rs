@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use common::{layers, model, picture};
+use common::{described, picture};
 use style_core::statistics::{Covariance, Gram, Moments};
 use style_core::{
-    AdamOptions, Error, ErrorKind, Init, InputSpace, Losses, Mask, Network, Optimizer, Reduce, Result, Scale, Session,
-    SessionBuilder, Style,
+    AdamOptions, Error, ErrorKind, Init, Losses, Mask, Optimizer, Reduce, Result, Scale, Session, SessionBuilder, Style,
 };
 use testkit::Reference;
 
@@ -92,17 +91,6 @@ fn together<T: Send>(
         let threads: Vec<_> = (0..processes).map(|process| scope.spawn(move || run(process))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
-}
-
-/// A session on a picture of this size.
-fn described(width: usize, height: usize) -> Builder {
-    Session::builder(Network::new(Reference, &model(InputSpace::CAFFE)).unwrap())
-        .content(picture("content", width, height))
-        .style(picture("style", 18, 21))
-        .content_layers(layers(&[("conv2_2", 1.0)]))
-        .style_layers(layers(&[("conv1_1", 0.25), ("conv2_1", 0.5), ("conv3_1", 0.25)]))
-        .content_weight(0.01)
-        .tv_weight(0.1)
 }
 
 /// The losses and the gradient at a picture.

@@ -2,12 +2,10 @@
 
 mod common;
 
-use common::{layers, model, picture};
+use common::{described, layers, picture};
 use style_core::ops::Tv;
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
-use style_core::{
-    AdamOptions, ErrorKind, Init, InputSpace, Losses, Mask, Network, Optimizer, Pooling, Session, SessionBuilder, Style,
-};
+use style_core::{AdamOptions, ErrorKind, Init, Losses, Mask, Optimizer, Pooling, SessionBuilder, Style};
 use testkit::Reference;
 
 type Builder = SessionBuilder<Reference>;
@@ -34,17 +32,6 @@ fn same(what: &str, tiled: &(Losses, Vec<f32>), whole: &(Losses, Vec<f32>)) {
     }
     assert_eq!(a.tv, b.tv, "{what}");
     assert!(apart(da, db) < most, "{what}: gradients are {:e} apart", apart(da, db));
-}
-
-/// A session on a picture of this size.
-fn described(width: usize, height: usize) -> Builder {
-    Session::builder(Network::new(Reference, &model(InputSpace::CAFFE)).unwrap())
-        .content(picture("content", width, height))
-        .style(picture("style", 18, 21))
-        .content_layers(layers(&[("conv2_2", 1.0)]))
-        .style_layers(layers(&[("conv1_1", 0.25), ("conv2_1", 0.5), ("conv3_1", 0.25)]))
-        .content_weight(0.01)
-        .tv_weight(0.1)
 }
 
 #[test]

@@ -49,6 +49,17 @@ pub(crate) fn builder() -> SessionBuilder<Reference> {
         .style_layers(layers(&[("conv1_1", 0.25), ("conv2_1", 0.5), ("conv3_1", 0.25)]))
 }
 
+/// A session on a picture of this size.
+pub(crate) fn described(width: usize, height: usize) -> SessionBuilder<Reference> {
+    Session::builder(network())
+        .content(picture("content", width, height))
+        .style(picture("style", 18, 21))
+        .content_layers(layers(&[("conv2_2", 1.0)]))
+        .style_layers(layers(&[("conv1_1", 0.25), ("conv2_1", 0.5), ("conv3_1", 0.25)]))
+        .content_weight(0.01)
+        .tv_weight(0.1)
+}
+
 pub(crate) fn close(a: f64, b: f64) {
     assert!((a - b).abs() <= 2e-5 * b.abs().max(1e-3), "{a} is not {b}");
 }
