@@ -4,8 +4,8 @@
 //! runs on: `--jobs` bounds the cores in use, and the memory, which each job takes for itself. A job's bits are the same
 //! whatever runs beside it.
 //!
-//! A job is done when the summary says so, with these settings, and its picture is there; delete the picture to have it
-//! again. Run again after a Ctrl-C, a crash or a mistake, the program leaves out what is done and goes on with what is not
+//! A job is done when the summary says so, with these settings, and its picture is there and no older than what it is made
+//! from; delete the picture to have it again. Run again after a Ctrl-C, a crash or a mistake, the program leaves out what is done and goes on with what is not
 //! from its last checkpoint. A job that fails does not hold up the others; the exit code is 1 then, and 130 after Ctrl-C.
 //!
 //! ```sh
@@ -111,13 +111,11 @@ fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
             .with_context(|| format!("{} is no summary of this program; move it away", summary.display()))?,
         Err(_) => vec![],
     };
+    let changed = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).ok();
     let done = |job: &Job| {
-        let same =
-            |b: &&Job| (&b.photo, &b.style, b.size, b.iterations) == (&job.photo, &job.style, job.size, job.iterations);
-        before
-            .iter()
-            .find(|b| same(b) && b.state == State::Done && b.output == job.output && b.output.is_file())
-            .cloned()
+        let of = |b: &Job| (b.photo.clone(), b.style.clone(), b.output.clone(), b.size, b.iterations);
+        let new = changed(&job.output)? >= changed(&job.photo)?.max(changed(&job.style)?);
+        before.iter().find(|b| new && b.state == State::Done && of(b) == of(job)).cloned()
     };
     let (photos, styles) = (pictures(&args.photos)?, pictures(&args.styles)?);
     let (mut jobs, mut outputs) = (vec![], HashSet::new());
@@ -141,14 +139,21 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
         let session = Session::builder(Arc::clone(network)).content(photo.clone()).style(style.clone());
         session.iterations(job.iterations)
     };
-    // One that is damaged or of other settings is written over.
     let path = job.output.with_extension("checkpoint");
-    let kept = Checkpoints::load(&path).ok().flatten();
-    let kept = kept.filter(|checkpoint| checkpoint.iteration().is_ok_and(|done| done <= job.iterations));
-    let mut session = match kept.map(|checkpoint| describe().resume(&checkpoint)) {
-        Some(Err(e)) if e.kind() != ErrorKind::Checkpoint => return Err(e.into()),
-        Some(Ok(session)) => session,
-        _ => describe().build()?,
+    let resumed = match Checkpoints::load(&path) {
+        Ok(Some(kept)) if kept.iteration()? <= job.iterations => describe().resume(&kept).map(Some),
+        Ok(_) => Ok(None),
+        Err(e) => Err(e),
+    };
+    let mut session = match resumed {
+        Ok(Some(session)) => session,
+        Ok(None) => describe().build()?,
+        // One that is damaged or of other settings is written over.
+        Err(e) if e.kind() == ErrorKind::Checkpoint => {
+            eprintln!("{}: begun anew: {e}", job.output.display());
+            describe().build()?
+        }
+        Err(e) => return Err(e.into()),
     };
     if !INTERRUPTED.load(Relaxed) {
         let mut checkpoints = Checkpoints::every(CHECKPOINT_EVERY, path)?;

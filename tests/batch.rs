@@ -129,6 +129,16 @@ fn a_job_is_the_same_whatever_runs_beside_it() {
     assert_eq!(bench.painted("out"), alone);
     assert_eq!(bench.names("out").len(), 5, "something was left behind: {:?}", bench.names("out"));
 
+    // Of another photograph under the old name it is another picture, and a checkpoint of none is no hindrance.
+    let dog = bench.path("photos/dog.png");
+    fs::copy(bench.path("styles/waves.png"), &dog).expect("copies");
+    fs::File::open(&dog).and_then(|f| f.set_modified(SystemTime::now() + Duration::from_secs(9))).expect("is there");
+    fs::write(bench.path("out/dog--lines.checkpoint"), "no checkpoint").expect("writes");
+    let told = bench.run("out --size 40 --iterations 8", 0);
+    assert_eq!(told.matches("was done").count(), 2, "{told}");
+    assert!(told.contains("dog--lines.png: begun anew"), "{told}");
+    assert_ne!(bench.painted("out")["dog--lines.png"], alone["dog--lines.png"]);
+
     // Other settings are other jobs.
     bench.run("out --size 32 --iterations 2", 0);
     assert!(bench.painted("out").iter().all(|(name, bytes)| alone[name] != *bytes));

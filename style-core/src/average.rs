@@ -24,7 +24,7 @@ impl<B: Backend> Average<B> {
     }
 
     pub(crate) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
-        to.put("average.weight", vec![self.weight]);
+        to.put("average.weight", &[self.weight]);
         to.put_tensor("average.sum", backend, &self.sum)
     }
 

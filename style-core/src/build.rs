@@ -9,6 +9,7 @@ use crate::checkpoint::{Checkpoint, Manifest, hash};
 use crate::init::Start;
 use crate::mask::{ContentGuide, Guide};
 use crate::measure::Measure;
+use crate::memory::zeros;
 use crate::objective::{ContentTerm, Objective, Rooms, StyleTerm, Weights};
 use crate::optim::{Carried, Descent, Point};
 use crate::passes::{Passes, PassesPlan};
@@ -151,7 +152,7 @@ impl<B: Backend> SessionBuilder<B> {
             scalars: backend.scalars(terms + 1)?,
             distances: vec![0.0; terms + 1],
             recording: B::Recording::default(),
-            exchanged: if processes > 1 { vec![0.0; shape.len()] } else { vec![] },
+            exchanged: zeros(if processes > 1 { shape.len() } else { 0 }, "a gradient")?,
             reduce: self.reduce,
         };
         Ok(Stage { objective, descent, point, average, evaluated: false })

@@ -27,9 +27,9 @@ pub(crate) fn bad(message: impl Into<String>) -> Error {
 
 impl<B: Backend> SessionBuilder<B> {
     /// Where the image starts.
-    pub(crate) fn chosen_init(&self) -> Init {
-        let default = if self.content_image().is_some() { Init::Content } else { Init::Noise };
-        self.init.clone().unwrap_or(default)
+    pub(crate) fn chosen_init(&self) -> &Init {
+        let default = if self.content_image().is_some() { &Init::Content } else { &Init::Noise };
+        self.init.as_ref().unwrap_or(default)
     }
 
     pub(crate) fn content_image(&self) -> Option<&Image> {

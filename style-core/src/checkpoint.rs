@@ -14,6 +14,7 @@ use safetensors::tensor::View;
 use safetensors::{Dtype, SafeTensors};
 use twox_hash::xxhash3_128::Hasher;
 
+use crate::memory::{reserved, zeros};
 use crate::{Backend, Error, ErrorKind, Image, Result};
 
 /// Changes with what a checkpoint holds.
@@ -28,10 +29,12 @@ pub struct Checkpoint {
     values: BTreeMap<String, Values>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Values {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
+/// A tensor of one dimension, little-endian as in the file.
+#[derive(Clone, PartialEq)]
+struct Values {
+    dtype: Dtype,
+    shape: [usize; 1],
+    bytes: Vec<u8>,
 }
 
 /// What a session was described as: names, and values for people and for comparison.
@@ -45,7 +48,7 @@ fn damaged(what: impl fmt::Display) -> Error {
 pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [f32]>) -> String {
     let mut hasher = Hasher::new();
     for part in parts {
-        for some in part.chunks(1 << 12) {
+        for some in part.chunks(1 << 9) {
             let bytes: Vec<u8> = some.iter().flat_map(|v| v.to_le_bytes()).collect();
             hasher.write(&bytes);
         }
@@ -54,9 +57,17 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [f32]>) -> String {
 }
 
 impl Checkpoint {
-    pub(crate) fn new(manifest: &Manifest) -> Self {
-        let notes = manifest.iter().map(|(name, value)| (format!("{MANIFEST}{name}"), value.clone())).collect();
-        Self { notes, values: BTreeMap::new() }
+    pub(crate) fn new(manifest: &Manifest, backend: String) -> Self {
+        let made_by = [("library", format!("style-core {}", env!("CARGO_PKG_VERSION"))), ("backend", backend)];
+        let notes = manifest.iter().chain(&made_by).map(|(name, value)| (format!("{MANIFEST}{name}"), value.clone()));
+        Self { notes: notes.collect(), values: BTreeMap::new() }
+    }
+
+    /// What it is of, for people: the settings of the session, hashes of its weights and pictures, and the version of the
+    /// library and the backend that it was made with. Another version or backend may go on with other last bits; all else
+    /// is compared when a session is resumed.
+    pub fn manifest(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.notes.iter().filter_map(|(name, value)| Some((name.strip_prefix(MANIFEST)?, value.as_str())))
     }
 
     /// That it is of a session that was described so.
@@ -82,35 +93,53 @@ impl Checkpoint {
         self.notes.get(name).and_then(|text| text.parse().ok()).ok_or_else(|| damaged(name))
     }
 
-    pub(crate) fn put(&mut self, name: &str, values: Vec<f64>) {
-        self.values.insert(name.into(), Values::F64(values));
+    pub(crate) fn put(&mut self, name: &str, values: &[f64]) {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.values.insert(name.into(), Values { dtype: Dtype::F64, shape: [values.len()], bytes });
     }
 
     /// So many numbers, or however many there are.
-    pub(crate) fn numbers(&self, name: &str, len: impl Into<Option<usize>>) -> Result<&[f64]> {
+    pub(crate) fn numbers(&self, name: &str, len: impl Into<Option<usize>>) -> Result<Vec<f64>> {
         match self.values.get(name) {
-            Some(Values::F64(values)) if len.into().is_none_or(|len| values.len() == len) => Ok(values),
+            Some(Values { dtype: Dtype::F64, shape: [n], bytes }) if len.into().is_none_or(|len| *n == len) => {
+                Ok(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+            }
             _ => Err(damaged(name)),
+        }
+    }
+
+    fn put_f32(&mut self, name: &str, values: &[f32]) -> Result<()> {
+        let mut bytes = reserved(size_of_val(values), name)?;
+        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        self.values.insert(name.into(), Values { dtype: Dtype::F32, shape: [values.len()], bytes });
+        Ok(())
+    }
+
+    /// All finite.
+    fn f32(&self, name: &str) -> Result<Vec<f32>> {
+        let Some(Values { dtype: Dtype::F32, shape: [len], bytes }) = self.values.get(name) else {
+            return Err(damaged(name));
+        };
+        let mut values = reserved(*len, name)?;
+        values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)));
+        match values.iter().position(|v: &f32| !v.is_finite()) {
+            Some(i) => Err(damaged(format_args!("value {i} of {name} is {}", values[i]))),
+            None => Ok(values),
         }
     }
 
     pub(crate) fn put_tensor<B: Backend>(&mut self, name: &str, backend: &B, tensor: &B::Tensor) -> Result<()> {
-        let mut values = vec![0.0; backend.shape(tensor).len()];
+        let mut values = zeros(backend.shape(tensor).len(), name)?;
         backend.download(tensor, &mut values)?;
-        self.values.insert(name.into(), Values::F32(values));
-        Ok(())
+        self.put_f32(name, &values)
     }
 
     pub(crate) fn tensor<B: Backend>(&self, name: &str, backend: &B, tensor: &mut B::Tensor) -> Result<()> {
-        match self.values.get(name) {
-            Some(Values::F32(values)) if values.len() == backend.shape(tensor).len() => {
-                if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-                    return Err(damaged(format_args!("value {i} of {name} is {}", values[i])));
-                }
-                backend.upload(values, tensor)
-            }
-            _ => Err(damaged(name)),
+        let values = self.f32(name)?;
+        if values.len() != backend.shape(tensor).len() {
+            return Err(damaged(name));
         }
+        backend.upload(&values, tensor)
     }
 
     /// Evaluations done.
@@ -124,34 +153,35 @@ impl Checkpoint {
     /// The image at that moment, at the size of the scale at work.
     ///
     /// # Errors
-    /// `Checkpoint` if it is damaged.
+    /// `Checkpoint` if it is damaged; `OutOfMemory`.
     pub fn image(&self) -> Result<Image> {
-        let Some(Values::F32(pixels)) = self.values.get("image") else { return Err(damaged("image")) };
-        Image::from_planar(self.noted("width")?, self.noted("height")?, pixels.clone())
+        Image::from_planar(self.noted("width")?, self.noted("height")?, self.f32("image")?)
             .map_err(|e| damaged("image").with_source(e))
     }
 
-    pub(crate) fn put_image(&mut self, image: Image) {
-        self.values.insert("image".into(), Values::F32(image.into_pixels()));
+    pub(crate) fn put_image(&mut self, image: &Image) -> Result<()> {
+        self.put_f32("image", image.pixels())
     }
 
     /// The bytes of a file.
     ///
     /// # Errors
-    /// `Io` if they cannot be made.
+    /// `OutOfMemory` if there is none for them; `Io` if they cannot be made.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut metadata: HashMap<String, String> = self.notes.clone().into_iter().collect();
         metadata.insert("format".into(), FORMAT.into());
         metadata.insert("hash".into(), self.hash());
-        let stored = self.values.iter().map(|(name, values)| (name, Stored { shape: [values.len()], values }));
-        let made = safetensors::serialize(stored, Some(metadata));
+        // The crate aborts where it finds no memory, so that is found out here.
+        let bytes = self.values.values().map(|values| values.bytes.len()).fold(0, usize::saturating_add);
+        drop(reserved::<u8>(bytes, "the bytes of a checkpoint")?);
+        let made = safetensors::serialize(&self.values, Some(metadata));
         made.map_err(|e| Error::new(ErrorKind::Io, "cannot make the bytes of a checkpoint").with_source(e))
     }
 
     /// A checkpoint from the bytes of a file, which are not trusted.
     ///
     /// # Errors
-    /// `Checkpoint` if they are damaged, or no checkpoint of this version.
+    /// `Checkpoint` if they are damaged, or no checkpoint of this format; `OutOfMemory`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let foreign =
             || Error::new(ErrorKind::Checkpoint, format!("this is not a \"{FORMAT}\"; it cannot be resumed here"));
@@ -164,13 +194,12 @@ impl Checkpoint {
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e).with_source(e))?;
         let mut values = BTreeMap::new();
         for (name, tensor) in tensors.iter() {
-            let data = tensor.data();
-            let read = match tensor.dtype() {
-                Dtype::F32 => Values::F32(data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
-                Dtype::F64 => Values::F64(data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect()),
-                other => return Err(damaged(format_args!("{name} is stored as {other:?}"))),
+            let (dtype @ (Dtype::F32 | Dtype::F64), &[len]) = (tensor.dtype(), tensor.shape()) else {
+                return Err(damaged(format_args!("{name} is {:?} of {:?}", tensor.shape(), tensor.dtype())));
             };
-            values.insert(name.to_owned(), read);
+            let mut bytes = reserved(tensor.data().len(), name)?;
+            bytes.extend_from_slice(tensor.data());
+            values.insert(name.to_owned(), Values { dtype, shape: [len], bytes });
         }
         let checkpoint = Self { notes, values };
         if checkpoint.hash() != hash {
@@ -186,24 +215,15 @@ impl Checkpoint {
         }
         for (name, values) in &self.values {
             hasher.write(name.as_bytes());
-            hasher.write(&values.bytes());
+            hasher.write(&values.bytes);
         }
         format!("{:032x}", hasher.finish_128())
     }
 }
 
-/// A tensor of one dimension.
-struct Stored<'a> {
-    shape: [usize; 1],
-    values: &'a Values,
-}
-
-impl View for Stored<'_> {
+impl View for &Values {
     fn dtype(&self) -> Dtype {
-        match self.values {
-            Values::F32(_) => Dtype::F32,
-            Values::F64(_) => Dtype::F64,
-        }
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {
@@ -211,28 +231,11 @@ impl View for Stored<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(self.values.bytes())
+        Cow::Borrowed(&self.bytes)
     }
 
     fn data_len(&self) -> usize {
-        self.shape[0] * self.dtype().bitsize() / 8
-    }
-}
-
-impl Values {
-    fn len(&self) -> usize {
-        match self {
-            Self::F32(values) => values.len(),
-            Self::F64(values) => values.len(),
-        }
-    }
-
-    /// Little-endian.
-    fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::F32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Self::F64(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        }
+        self.bytes.len()
     }
 }
 

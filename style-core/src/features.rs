@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::chain::{Chain, ChainPlan};
+use crate::memory::zeros;
 use crate::{Backend, Image, Network, Pooling, Result, Shape};
 
 /// One layer's response to a picture, after the ReLU or the pool.
@@ -32,7 +33,7 @@ impl<B: Backend> Network<B> {
         let mut features = vec![];
         chain.forward(self, &self.upload(image)?, &mut workspace, |tapped, _| {
             let shape = tapped.whole;
-            let mut values = vec![0.0; shape.len()];
+            let mut values = zeros(shape.len(), "features")?;
             backend.download(tapped.features, &mut values)?;
             features.push(Features { layer: self.layers[taps[tapped.tap]].name.clone(), shape, values });
             Ok(())

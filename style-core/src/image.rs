@@ -6,6 +6,7 @@ use fast_image_resize::images::TypedImage;
 use fast_image_resize::pixels::F32;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
+use crate::memory::{collected, reserved};
 use crate::{Error, ErrorKind, Result, Shape};
 
 /// An RGB picture: planar `[3, H, W]`, `f32` in 8-bit units (0 is black, 255 white), as encoded (no linearisation).
@@ -40,8 +41,8 @@ impl Image {
     /// `Shape` if a side is zero or `bytes` has not `3 * height * width` values.
     pub fn from_rgb8(width: usize, height: usize, bytes: &[u8]) -> Result<Self> {
         check_len(width, height, bytes.len())?;
-        let pixels = (0..3).flat_map(|c| bytes.iter().skip(c).step_by(3).map(|&b| f32::from(b))).collect();
-        Ok(Self { width, height, pixels })
+        let pixels = (0..3).flat_map(|c| bytes.iter().skip(c).step_by(3).map(|&b| f32::from(b)));
+        Ok(Self { width, height, pixels: collected(bytes.len(), "an image", pixels)? })
     }
 
     /// Interleaved bytes, `[H, W, 3]` row-major, rounded and clamped to 0..=255.
@@ -62,9 +63,10 @@ impl Image {
             return Err(Error::new(ErrorKind::Shape, message));
         }
         let planes = self.pixels.chunks_exact(self.width * self.height);
-        let row = |plane: &'_ [f32], r: usize| plane[r * self.width..][columns.clone()].to_vec();
-        let pixels = planes.flat_map(|plane| rows.clone().flat_map(move |r| row(plane, r)));
-        Self::from_planar(columns.len(), rows.len(), pixels.collect())
+        let rows_of_planes = planes.flat_map(|plane| plane.chunks_exact(self.width).take(rows.end).skip(rows.start));
+        let pixels = rows_of_planes.flat_map(|row| row[columns.clone()].iter().copied());
+        let count = 3 * columns.len() * rows.len();
+        Self::from_planar(columns.len(), rows.len(), collected(count, "an image", pixels)?)
     }
 
     /// The picture at another size, by Lanczos' filter of three lobes, on the values as they are encoded; the very same
@@ -85,11 +87,16 @@ impl Image {
     fn resized_by(&self, filter: FilterType, width: usize, height: usize) -> Result<Self> {
         let (from, to) = ((self.width, self.height), (width, height));
         let planes = self.pixels.chunks_exact(self.width * self.height);
-        let mut pixels = Vec::with_capacity(3usize.saturating_mul(width).saturating_mul(height).min(1 << 30));
+        let mut pixels = reserved(3usize.saturating_mul(width).saturating_mul(height), "an image")?;
         for plane in planes {
             pixels.extend(resample_by(filter, plane, from, to)?);
         }
         Self::from_planar(width, height, pixels)
+    }
+
+    /// A clone, or an error.
+    pub(crate) fn copied(&self) -> Result<Self> {
+        Ok(Self { pixels: collected(self.pixels.len(), "an image", self.pixels.iter().copied())?, ..*self })
     }
 
     /// Width in pixels, at least 1.
@@ -134,7 +141,7 @@ pub fn resample(plane: &[f32], from: (usize, usize), to: (usize, usize)) -> Resu
 
 fn resample_by(filter: FilterType, plane: &[f32], from: (usize, usize), to: (usize, usize)) -> Result<Vec<f32>> {
     if from == to {
-        return Ok(plane.to_vec());
+        return collected(plane.len(), "an image", plane.iter().copied());
     }
     let failed = |e: String| {
         let message = format!("a picture of {}x{} cannot be resampled to {}x{}", from.0, from.1, to.0, to.1);
@@ -145,12 +152,13 @@ fn resample_by(filter: FilterType, plane: &[f32], from: (usize, usize), to: (usi
         _ => Err(failed(format!("no side of {n} pixels"))),
     };
     let [fw, fh, tw, th] = [side(from.0)?, side(from.1)?, side(to.0)?, side(to.1)?];
-    let pixels = plane.iter().map(|&v| F32::new(v)).collect();
+    let pixels = collected(plane.len(), "an image", plane.iter().map(|&v| F32::new(v)))?;
     let source = TypedImage::from_pixels(fw, fh, pixels).map_err(|e| failed(e.to_string()))?;
     let mut target = TypedImage::<F32>::new(tw, th);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
-    Ok(target.pixels().iter().map(|p| p.0).collect())
+    let pixels = target.pixels();
+    collected(pixels.len(), "an image", pixels.iter().map(|p| p.0))
 }
 
 fn check_len(width: usize, height: usize, len: usize) -> Result<()> {

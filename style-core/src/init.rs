@@ -3,6 +3,7 @@
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::memory::collected;
 use crate::{Error, ErrorKind, Image, Result, Shape};
 
 /// Where the image starts; [`crate::SessionBuilder::noise_ratio`] mixes white noise into it.
@@ -105,6 +106,6 @@ impl Init {
                 Some(base) => ratio * noise + (1.0 - ratio) * base.pixels()[i],
             }
         });
-        Image::from_planar(width, height, pixels.collect())
+        Image::from_planar(width, height, collected(start.shape.len(), "an image", pixels)?)
     }
 }

@@ -19,6 +19,7 @@ mod image;
 mod init;
 mod mask;
 mod measure;
+mod memory;
 mod model;
 mod network;
 mod objective;

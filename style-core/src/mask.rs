@@ -1,7 +1,11 @@
 //! Where in a picture something counts.
 
+use crate::memory::collected;
 use crate::tiles::Window;
 use crate::{Backend, Error, ErrorKind, Result, Shape};
+
+/// What the memory is for.
+const MASK: &str = "a mask";
 
 /// How much each part of a picture counts: a map of values from 0 (not at all) to 1, with soft edges if you like.
 ///
@@ -79,10 +83,10 @@ impl Mask {
     }
 
     /// The mask spread over `width x height` pixels and halved by so many pools.
-    fn at(&self, width: usize, height: usize, pools: usize) -> (Shape, Vec<f64>) {
-        let wide: Vec<f64> = self.values.iter().map(|&v| f64::from(v)).collect();
-        let rows = spread(&wide, self.width, width);
-        let mut map = transposed(&spread(&transposed(&rows, width), self.height, height), height);
+    fn at(&self, width: usize, height: usize, pools: usize) -> Result<(Shape, Vec<f64>)> {
+        let wide = collected(self.values.len(), MASK, self.values.iter().map(|&v| f64::from(v)))?;
+        let rows = spread(&wide, self.width, width)?;
+        let mut map = transposed(&spread(&transposed(&rows, width)?, self.height, height)?, height)?;
         let (mut w, mut h) = (width, height);
         for _ in 0..pools {
             let (w2, h2) = (w / 2, h / 2);
@@ -91,15 +95,15 @@ impl Mask {
                 let row = |r: usize| map[r * w + c] + map[r * w + c + 1];
                 (row(r) + row(r + 1)) / 4.0
             };
-            map = (0..w2 * h2).map(pooled).collect();
+            map = collected(w2 * h2, MASK, (0..w2 * h2).map(pooled))?;
             (w, h) = (w2, h2);
         }
-        (Shape::new(1, h, w), map)
+        Ok((Shape::new(1, h, w), map))
     }
 }
 
 /// Rows of length `from` as rows of length `to`, each value the mean of the interval that it covers.
-fn spread(rows: &[f64], from: usize, to: usize) -> Vec<f64> {
+fn spread(rows: &[f64], from: usize, to: usize) -> Result<Vec<f64>> {
     let scale = from as f64 / to as f64;
     let mean = |row: &[f64], i: usize| {
         let (a, b) = (i as f64 * scale, (i + 1) as f64 * scale);
@@ -108,12 +112,13 @@ fn spread(rows: &[f64], from: usize, to: usize) -> Vec<f64> {
         let (sum, weight) = cells.fold((0.0, 0.0), |(s, w), j| (s + overlap(j) * row[j], w + overlap(j)));
         if weight > 0.0 { sum / weight } else { row[(a as usize).min(from - 1)] }
     };
-    rows.chunks_exact(from).flat_map(|row| (0..to).map(move |i| mean(row, i))).collect()
+    let values = rows.chunks_exact(from).flat_map(|row| (0..to).map(move |i| mean(row, i)));
+    collected(rows.len() / from * to, MASK, values)
 }
 
 /// A map of so many columns, its rows and columns exchanged.
-fn transposed(map: &[f64], width: usize) -> Vec<f64> {
-    (0..width).flat_map(|c| map.iter().skip(c).step_by(width).copied()).collect()
+fn transposed(map: &[f64], width: usize) -> Result<Vec<f64>> {
+    collected(map.len(), MASK, (0..width).flat_map(|c| map.iter().skip(c).step_by(width).copied()))
 }
 
 /// A mask at a layer, on the device, or as much of it as a tile sees.
@@ -138,7 +143,7 @@ impl<B: Backend> Guide<B> {
         layer: &str,
         tiles: impl Iterator<Item = Window>,
     ) -> Result<Vec<Self>> {
-        let (shape, t) = mask.at(image.width, image.height, pools);
+        let (shape, t) = mask.at(image.width, image.height, pools)?;
         let all: f64 = t.iter().map(|t| t * t).sum();
         if !all.is_normal() {
             let message =
@@ -146,7 +151,7 @@ impl<B: Backend> Guide<B> {
             return Err(Error::new(ErrorKind::Argument, message));
         }
         let guide = |window: Window| {
-            let t = within(&t, shape, window);
+            let t = within(&t, shape, window)?;
             let sum: f64 = t.iter().map(|t| t * t).sum();
             let [sum, share] = if sum.is_normal() { [sum, sum / all] } else { [f64::INFINITY, 0.0] };
             let root = map(backend, window.shape(1), t.iter().map(|t| t / sum.sqrt()))?;
@@ -173,9 +178,9 @@ impl<B: Backend> ContentGuide<B> {
         pools: usize,
         tiles: impl Iterator<Item = Window>,
     ) -> Result<Vec<Self>> {
-        let (shape, m) = mask.at(image.width, image.height, pools);
+        let (shape, m) = mask.at(image.width, image.height, pools)?;
         let guide = |window: Window| {
-            let m = within(&m, shape, window);
+            let m = within(&m, shape, window)?;
             let root = map(backend, window.shape(1), m.iter().map(|m| m.sqrt()))?;
             Ok(Self { weights: map(backend, window.shape(1), m.iter().copied())?, root })
         };
@@ -184,14 +189,15 @@ impl<B: Backend> ContentGuide<B> {
 }
 
 /// The values of a map in a window.
-fn within(values: &[f64], shape: Shape, window: Window) -> Vec<f64> {
+fn within(values: &[f64], shape: Shape, window: Window) -> Result<Vec<f64>> {
     let row = |r: usize| &values[r * shape.width..][window.columns.start..window.columns.end];
-    (window.rows.start..window.rows.end).flat_map(row).copied().collect()
+    let count = window.shape(1).len();
+    collected(count, MASK, (window.rows.start..window.rows.end).flat_map(row).copied())
 }
 
 fn map<B: Backend>(backend: &B, shape: Shape, values: impl Iterator<Item = f64>) -> Result<B::Tensor> {
     let mut tensor = backend.tensor(shape)?;
-    backend.upload(&values.map(|v| v as f32).collect::<Vec<_>>(), &mut tensor)?;
+    backend.upload(&collected(shape.len(), MASK, values.map(|v| v as f32))?, &mut tensor)?;
     Ok(tensor)
 }
 
@@ -204,11 +210,11 @@ mod tests {
         let mask = Mask::new(5, 3, (0..15).map(|i| i as f32 / 15.0).collect()).unwrap();
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
         for (w, h) in [(5, 3), (1, 1), (10, 9), (4, 2), (17, 16)] {
-            let (shape, values) = mask.at(w, h, 0);
+            let (shape, values) = mask.at(w, h, 0).unwrap();
             assert_eq!((shape, values.len()), (Shape::new(1, h, w), w * h));
             assert!((mean(&values) - 7.0 / 15.0).abs() < 1e-7, "{w}x{h}");
         }
-        let (shape, values) = mask.at(8, 8, 2);
+        let (shape, values) = mask.at(8, 8, 2).unwrap();
         assert_eq!(shape, Shape::new(1, 2, 2));
         assert!((mean(&values) - 7.0 / 15.0).abs() < 1e-7);
     }
@@ -216,7 +222,7 @@ mod tests {
     #[test]
     fn pools_drop_what_the_features_drop() {
         let mask = Mask::new(5, 1, vec![0.0, 0.5, 1.0, 1.0, 0.0]).unwrap();
-        let (shape, values) = mask.at(5, 2, 1);
+        let (shape, values) = mask.at(5, 2, 1).unwrap();
         assert_eq!((shape, &values[..]), (Shape::new(1, 1, 2), &[0.25, 1.0][..]));
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::checkpoint::hash;
+use crate::memory::{collected, zeros};
 use crate::{Backend, ChannelOrder, Error, ErrorKind, Image, InputSpace, Layer, Model, Result};
 
 /// A [`Model`] whose filters a backend has packed: made once, shared by any number of sessions (`Arc`).
@@ -42,7 +43,7 @@ impl<B: Backend> Network<B> {
                 Layer::Pool { .. } => None,
                 Layer::Conv(conv) => {
                     channels = conv.out_channels;
-                    let folded = (i == 0).then(|| fold_input_space(model.input(), &conv.weight));
+                    let folded = (i == 0).then(|| fold_input_space(model.input(), &conv.weight)).transpose()?;
                     let weight = folded.as_deref().unwrap_or(&conv.weight);
                     Some(backend.pack(conv.in_channels, conv.out_channels, weight, &conv.bias)?)
                 }
@@ -130,7 +131,7 @@ impl<B: Backend> Network<B> {
 
     /// A picture as the network's input, on the device.
     pub(crate) fn upload(&self, image: &Image) -> Result<B::Tensor> {
-        self.upload_owned(image.clone())
+        self.upload_owned(image.copied()?)
     }
 
     /// The same with one copy less in memory.
@@ -146,7 +147,7 @@ impl<B: Backend> Network<B> {
     /// The picture that an input stands for, divided by a number first.
     pub(crate) fn download(&self, x: &B::Tensor, divisor: f64) -> Result<Image> {
         let shape = self.backend.shape(x);
-        let mut pixels = vec![0.0; shape.len()];
+        let mut pixels = zeros(shape.len(), "an image")?;
         self.backend.download(x, &mut pixels)?;
         // What is finite stays so: a sum near the end of f32's range may round beyond it.
         let most = f64::from(f32::MAX);
@@ -174,8 +175,8 @@ fn source_channel(input: &InputSpace, c: usize) -> usize {
 
 /// First-layer filters that take RGB in 8-bit units minus the mean: channels reordered and scaled by
 /// `range / (255 std)`.
-fn fold_input_space(input: &InputSpace, weight: &[f32]) -> Vec<f32> {
-    let mut folded = weight.to_vec();
+fn fold_input_space(input: &InputSpace, weight: &[f32]) -> Result<Vec<f32>> {
+    let mut folded = collected(weight.len(), "filters", weight.iter().copied())?;
     for (i, taps) in folded.chunks_exact_mut(9).enumerate() {
         let source = source_channel(input, i % 3);
         let scale = f64::from(input.range) / (255.0 * f64::from(input.std[source]));
@@ -183,7 +184,7 @@ fn fold_input_space(input: &InputSpace, weight: &[f32]) -> Vec<f32> {
             *w = (f64::from(v) * scale) as f32;
         }
     }
-    folded
+    Ok(folded)
 }
 
 #[cfg(test)]
@@ -193,9 +194,9 @@ mod tests {
     #[test]
     fn folding_reorders_and_scales() {
         let weight: Vec<f32> = (0..27).map(|i| i as f32).collect();
-        let bgr = fold_input_space(&InputSpace::CAFFE, &weight);
+        let bgr = fold_input_space(&InputSpace::CAFFE, &weight).unwrap();
         assert_eq!((bgr[0], bgr[9], bgr[18]), (18.0, 9.0, 0.0));
-        let rgb = fold_input_space(&InputSpace::TORCHVISION, &weight);
+        let rgb = fold_input_space(&InputSpace::TORCHVISION, &weight).unwrap();
         assert!((rgb[9] - 9.0 / (255.0 * 0.224)).abs() < 1e-6);
     }
 }

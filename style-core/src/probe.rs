@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::chain::{Chain, ChainPlan};
+use crate::memory::zeros;
 use crate::ops::ReluRule;
 use crate::{Backend, Error, ErrorKind, Features, Image, Network, Pooling, Result, Shape};
 
@@ -77,7 +78,7 @@ impl<B: Backend> Probe<B> {
         let uploaded = network.upload(image)?;
         chain.forward(&network, &uploaded, &mut workspace, |tapped, _| {
             features.shape = tapped.whole;
-            features.values = vec![0.0; features.shape.len()];
+            features.values = zeros(features.shape.len(), "features")?;
             backend.download(tapped.features, &mut features.values)
         })?;
         let gradient = backend.tensor(image.shape())?;
@@ -118,7 +119,7 @@ impl<B: Backend> Probe<B> {
     /// `Argument` if there is no such neuron; what the backend gives.
     pub fn back(&mut self, neuron: Neuron, rule: ReluRule) -> Result<Response> {
         let at = self.check(neuron)?;
-        let mut seed = vec![0.0; self.features.shape.len()];
+        let mut seed = zeros(self.features.shape.len(), "a neuron")?;
         seed[at] = 1.0;
         let Self { network, chain, image, gradient, workspace, .. } = self;
         let backend = network.backend();
@@ -126,7 +127,7 @@ impl<B: Backend> Probe<B> {
             backend.upload(&seed, dfeatures)
         })?;
         let shape = backend.shape(image);
-        let mut signal = vec![0.0; shape.len()];
+        let mut signal = zeros(shape.len(), "a signal")?;
         backend.download(gradient, &mut signal)?;
         let sees = |at: usize, most: usize| {
             let Range { start, end } = self.network.receptive_field(self.position, at);

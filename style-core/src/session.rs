@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::average::Average;
 use crate::checkpoint::{Checkpoint, Manifest};
+use crate::memory::zeros;
 use crate::objective::{Losses, Objective};
 use crate::optim::{Carried, Descent, Point};
 use crate::{Backend, Error, ErrorKind, Image, Init, Network, Observer, Result, SessionBuilder, Shape};
@@ -143,7 +144,7 @@ impl<B: Backend> Session<B> {
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let Stage { descent, point, average, evaluated, .. } = self.stage.as_ref().ok_or_else(ended)?;
         let backend = self.network.backend();
-        let mut to = Checkpoint::new(&self.manifest);
+        let mut to = Checkpoint::new(&self.manifest, backend.description());
         let Progress { iteration, scale, width, height, accepted, converged, .. } = &self.progress;
         to.note("scale", scale);
         to.note("iteration", self.iteration);
@@ -154,13 +155,13 @@ impl<B: Backend> Session<B> {
         to.note("progress.iteration", iteration);
         to.note("progress.accepted", accepted);
         to.note("progress.converged", converged);
-        to.put("progress.lengths", vec![self.progress.gradient_norm, self.progress.step_length]);
-        to.put("progress.losses", self.progress.losses.numbers());
-        to.put("losses", self.losses.numbers());
+        to.put("progress.lengths", &[self.progress.gradient_norm, self.progress.step_length]);
+        to.put("progress.losses", &self.progress.losses.numbers());
+        to.put("losses", &self.losses.numbers());
         to.put_tensor("point", backend, &point.x)?;
         descent.save(backend, &mut to)?;
         average.as_ref().map_or(Ok(()), |average| average.save(backend, &mut to))?;
-        to.put_image(self.image()?);
+        to.put_image(&self.image()?)?;
         Ok(to)
     }
 
@@ -186,11 +187,11 @@ impl<B: Backend> Session<B> {
         progress.iteration = from.noted("progress.iteration")?;
         progress.accepted = from.noted("progress.accepted")?;
         progress.converged = from.noted("progress.converged")?;
-        if let &[gradient_norm, step_length] = from.numbers("progress.lengths", 2)? {
+        if let [gradient_norm, step_length] = from.numbers("progress.lengths", 2)?[..] {
             (progress.gradient_norm, progress.step_length) = (gradient_norm, step_length);
         }
-        progress.losses.set_numbers(from.numbers("progress.losses", progress.losses.numbers().len())?);
-        self.losses.set_numbers(from.numbers("losses", self.losses.numbers().len())?);
+        progress.losses.set_numbers(&from.numbers("progress.losses", progress.losses.numbers().len())?);
+        self.losses.set_numbers(&from.numbers("losses", self.losses.numbers().len())?);
         Ok(())
     }
 
@@ -337,7 +338,7 @@ impl<B: Backend> Session<B> {
     pub fn image(&self) -> Result<Image> {
         match (&self.stage, &self.kept) {
             (Some(stage), _) => stage.image(&self.network),
-            (None, Some(image)) => Ok(image.clone()),
+            (None, Some(image)) => image.copied(),
             (None, None) => Err(ended()),
         }
     }
@@ -374,7 +375,7 @@ impl<B: Backend> Session<B> {
         let mut g = backend.tensor(image.shape())?;
         let mut losses = objective.no_losses();
         objective.evaluate(network, &x, &mut g, &mut losses)?;
-        let mut gradient = vec![0.0; image.shape().len()];
+        let mut gradient = zeros(image.shape().len(), "a gradient")?;
         backend.download(&g, &mut gradient)?;
         Ok((losses, gradient))
     }

@@ -14,14 +14,18 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Refuses a path in a folder that is not there, before hours of work would end with that.
+/// Refuses a path in a folder that is not there or cannot be written, before hours of work would end with that.
 pub(crate) fn expect_folder(path: &Path) -> Result<()> {
     let folder = folder(path);
-    if folder.is_dir() {
-        return Ok(());
+    if !folder.is_dir() {
+        let message = format!("{}: {} is not a folder; make it, or name another", path.display(), folder.display());
+        return Err(Error::new(ErrorKind::Io, message));
     }
-    let message = format!("{}: {} is not a folder; make it, or name another", path.display(), folder.display());
-    Err(Error::new(ErrorKind::Io, message))
+    let refused = |e| {
+        let message = format!("{}: cannot write into the folder {}; name another", path.display(), folder.display());
+        io_error(message, e)
+    };
+    tempfile::tempfile_in(folder).map(drop).map_err(refused)
 }
 
 /// The path's extension in lower case, empty if there is none.

@@ -1,6 +1,7 @@
 //! Adam (Kingma and Ba, 2015, algorithm 1).
 
 use super::{Point, Told};
+use crate::memory::zeros;
 use crate::ops::AdamStep;
 use crate::{Backend, Checkpoint, Result, Shape, resample};
 
@@ -98,7 +99,7 @@ impl<B: Backend> Adam<B> {
 
     pub(super) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
         to.note("adam.steps", self.steps);
-        to.put("adam.rate", vec![self.options.learning_rate]);
+        to.put("adam.rate", &[self.options.learning_rate]);
         to.put_tensor("adam.m", backend, &self.m)?;
         to.put_tensor("adam.v", backend, &self.v)?;
         to.put_tensor("adam.good", backend, &self.good)
@@ -115,7 +116,7 @@ impl<B: Backend> Adam<B> {
 
     pub(super) fn carried(&self, backend: &B, shape: Shape) -> Result<Carried> {
         let read = |tensor| {
-            let mut values = vec![0.0; shape.len()];
+            let mut values = zeros(shape.len(), "the moments")?;
             backend.download(tensor, &mut values)?;
             Ok(values)
         };

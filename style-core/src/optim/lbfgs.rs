@@ -122,22 +122,20 @@ impl<B: Backend> Lbfgs<B> {
         to.put_tensor("lbfgs.x", backend, &self.base.x)?;
         to.put_tensor("lbfgs.g", backend, &self.base.g)?;
         to.put_tensor("lbfgs.direction", backend, &self.direction)?;
-        let search = self.search.as_ref().map_or(vec![], LineSearch::numbers);
-        to.put("lbfgs.search", search);
-        let lengths = vec![self.base_loss, self.square, self.fixed, self.length, self.step_length];
-        to.put("lbfgs.lengths", lengths);
+        to.put("lbfgs.search", &self.search.as_ref().map_or(vec![], LineSearch::numbers));
+        to.put("lbfgs.lengths", &[self.base_loss, self.square, self.fixed, self.length, self.step_length]);
         to.note("lbfgs.failures", self.failures);
         to.note("lbfgs.pairs", self.order.len());
         // The oldest first, wherever they lie.
+        let row = |products: &[f64]| self.order.iter().map(|&i| products[i]).collect::<Vec<_>>();
         for (k, &i) in self.order.iter().enumerate() {
             to.put_tensor(&format!("lbfgs.s{k}"), backend, &self.pairs[i].s)?;
             to.put_tensor(&format!("lbfgs.y{k}"), backend, &self.pairs[i].y)?;
-            let row = |products: &[Vec<f64>]| self.order.iter().map(|&j| products[i][j]).collect();
-            to.put(&format!("lbfgs.sy{k}"), row(&self.sy));
-            to.put(&format!("lbfgs.yy{k}"), row(&self.yy));
+            to.put(&format!("lbfgs.sy{k}"), &row(&self.sy[i]));
+            to.put(&format!("lbfgs.yy{k}"), &row(&self.yy[i]));
         }
-        to.put("lbfgs.gs", self.order.iter().map(|&i| self.gs[i]).collect());
-        to.put("lbfgs.gy", self.order.iter().map(|&i| self.gy[i]).collect());
+        to.put("lbfgs.gs", &row(&self.gs));
+        to.put("lbfgs.gy", &row(&self.gy));
         Ok(())
     }
 
@@ -146,11 +144,11 @@ impl<B: Backend> Lbfgs<B> {
         from.tensor("lbfgs.x", backend, &mut self.base.x)?;
         from.tensor("lbfgs.g", backend, &mut self.base.g)?;
         from.tensor("lbfgs.direction", backend, &mut self.direction)?;
-        self.search = match from.numbers("lbfgs.search", None)? {
+        self.search = match &from.numbers("lbfgs.search", None)?[..] {
             [] => None,
             numbers => Some(LineSearch::from_numbers(numbers).ok_or_else(|| damaged("lbfgs.search"))?),
         };
-        if let &[base_loss, square, fixed, length, step_length] = from.numbers("lbfgs.lengths", 5)? {
+        if let [base_loss, square, fixed, length, step_length] = from.numbers("lbfgs.lengths", 5)?[..] {
             (self.base_loss, self.square, self.fixed) = (base_loss, square, fixed);
             (self.length, self.step_length) = (length, step_length);
         }
@@ -164,11 +162,11 @@ impl<B: Backend> Lbfgs<B> {
         for k in 0..count {
             from.tensor(&format!("lbfgs.s{k}"), backend, &mut self.pairs[k].s)?;
             from.tensor(&format!("lbfgs.y{k}"), backend, &mut self.pairs[k].y)?;
-            self.sy[k][..count].copy_from_slice(from.numbers(&format!("lbfgs.sy{k}"), count)?);
-            self.yy[k][..count].copy_from_slice(from.numbers(&format!("lbfgs.yy{k}"), count)?);
+            self.sy[k][..count].copy_from_slice(&from.numbers(&format!("lbfgs.sy{k}"), count)?);
+            self.yy[k][..count].copy_from_slice(&from.numbers(&format!("lbfgs.yy{k}"), count)?);
         }
-        self.gs[..count].copy_from_slice(from.numbers("lbfgs.gs", count)?);
-        self.gy[..count].copy_from_slice(from.numbers("lbfgs.gy", count)?);
+        self.gs[..count].copy_from_slice(&from.numbers("lbfgs.gs", count)?);
+        self.gy[..count].copy_from_slice(&from.numbers("lbfgs.gy", count)?);
         Ok(())
     }
 

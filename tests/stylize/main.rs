@@ -1,11 +1,11 @@
 //! The tool `stylize` from outside: what it paints, what it keeps of the photograph, and what it says to bad input.
 
+mod jobs;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
@@ -225,66 +225,6 @@ fn in_as_much_memory_as_is_allowed() {
         assert!((a - b).abs() < 1e-4 * b, "{a} is not {b}");
     }
     Bench::new().fail(&format!("{line} --memory 30MiB"), &["takes at least", "may take 30 MiB", "would"]);
-}
-
-#[test]
-fn a_job_goes_on_where_it_was() {
-    let bench = Bench::new();
-    let line = "photo.png art.png --size 48 --scales 24=3,34=3 --init noise --log log.jsonl";
-    bench.paint(&format!("{line} -o whole.png --iterations 6"));
-    let whole = bench.log("log.jsonl");
-    // Its end is not in a scale's midst, nor the second's; the file grows with the job.
-    let kept = format!("{line} --checkpoint job.checkpoint --every 2");
-    bench.paint(&format!("{kept} -o part.png --iterations 2"));
-    let said = bench.paint(&format!("{kept} -o rest.png --iterations 6"));
-    assert!(said.contains("resumed  after 8 iterations") && said.contains("after 12 iterations"), "{said}");
-    let totals = |log: &[Value]| log.iter().map(|line| number(line, "total").to_bits()).collect::<Vec<_>>();
-    assert_eq!(totals(&bench.log("log.jsonl")), totals(&whole[8..]));
-    assert_eq!(bench.open("rest.png"), bench.open("whole.png"));
-    // Done is done.
-    let said = bench.paint(&format!("{kept} -o again.png --iterations 6"));
-    assert!(said.contains("resumed  after 12 iterations"), "{said}");
-    assert_eq!(bench.open("again.png"), bench.open("whole.png"));
-
-    let elsewhere = |options: &str, words: &[&str]| bench.fail(&format!("{kept} -o y.png {options}"), words);
-    elsewhere("--style-weight 2", &["another session", "weights"]);
-    elsewhere("--optimizer adam", &["another session", "optimiser"]);
-    fs::write(bench.path("job.checkpoint"), "no checkpoint").expect("writes");
-    elsewhere("", &["job.checkpoint", "not a"]);
-    bench.fail(&format!("{line} -o y.png --checkpoint none/job"), &["none", "not a folder"]);
-    bench.fail(&format!("{line} -o y.png --every 3"), &["--checkpoint"]);
-}
-
-/// `KILLS` in the environment says how often, if not two dozen times.
-#[test]
-fn killed_at_any_moment_it_goes_on() {
-    let bench = Bench::new();
-    let line = "photo.png art.png --size 40 --init noise --scales 20=10,28=10 --iterations 20";
-    bench.paint(&format!("{line} -o whole.png"));
-    let kept = format!("{line} -o x.png --checkpoint job.checkpoint --every 1");
-    let kills = std::env::var("KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(24);
-    let (mut killed, mut resumed, mut random) = (0, 0, 0x9e37_79b9_u64);
-    for _ in 0..kills {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let mut child = bench.command(&kept).stderr(std::process::Stdio::piped()).spawn().expect("starts");
-        thread::sleep(Duration::from_millis(random >> 55)); // up to half a second
-        child.kill().expect("is killed");
-        let output = child.wait_with_output().expect("has ended");
-        killed += u32::from(!output.status.success());
-        let said = said(&output);
-        assert!(!said.contains("error"), "{said}");
-        resumed += u32::from(said.contains("resumed"));
-        if bench.path("x.png").exists() {
-            // Done before it was killed: anew.
-            assert_eq!(bench.open("x.png"), bench.open("whole.png"));
-            fs::remove_file(bench.path("x.png")).expect("is there");
-            fs::remove_file(bench.path("job.checkpoint")).expect("is there");
-        }
-    }
-    bench.paint(&kept);
-    assert_eq!(bench.open("x.png"), bench.open("whole.png"));
-    println!("{killed} of {kills} were killed, {resumed} went on");
-    assert!(killed > kills / 2 && resumed > kills / 8);
 }
 
 #[test]
@@ -700,80 +640,4 @@ fn bad_places() {
     bench.fail("photo.png art.png -o x.png --size 48 --log none/log.jsonl", &["none/log.jsonl"]);
     bench.fail("photo.png art.png -o x.png --size 48 --log photo.png", &["photo.png", "overwrite"]);
     assert_eq!(bench.open("photo.png").into_rgb8(), photograph(40, 32));
-}
-
-/// A job that would take for ever, and its log.
-#[cfg(unix)]
-fn endless(bench: &Bench, options: &str) -> std::process::Child {
-    let line = format!("photo.png art.png --size 32 --iterations 1000000 --log log.jsonl {options}");
-    let mut command = bench.command(&line);
-    command.env("TMPDIR", bench.path("temporary")).stderr(std::process::Stdio::piped());
-    fs::create_dir(bench.path("temporary")).expect("makes");
-    let mut child = command.spawn().expect("starts");
-    let start = Instant::now();
-    while bench.log("log.jsonl").len() < 3 {
-        if let Some(status) = child.try_wait().expect("is watched") {
-            panic!("ended with {status}");
-        }
-        assert!(start.elapsed() < Duration::from_secs(60), "no log in a minute");
-        thread::sleep(Duration::from_millis(20));
-    }
-    child
-}
-
-#[cfg(unix)]
-fn interrupt(child: std::process::Child) -> Output {
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(sent.expect("kill runs").success());
-    child.wait_with_output().expect("ends")
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupt_saves_the_picture() {
-    let bench = Bench::new();
-    let output = interrupt(endless(&bench, "-o x.png"));
-    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
-    assert!(said(&output).contains("early"), "{}", said(&output));
-    assert_eq!(bench.open("x.png").width(), 32);
-    assert_ne!(bench.open("x.png"), bench.open("photo.png"));
-}
-
-#[cfg(unix)]
-#[test]
-fn a_folder_that_vanishes_loses_nothing() {
-    let bench = Bench::new();
-    fs::create_dir(bench.path("there")).expect("makes");
-    let child = endless(&bench, "-o there/x.png");
-    fs::remove_dir(bench.path("there")).expect("removes");
-    let output = interrupt(child);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("there/x.png"), "{}", said(&output));
-    let saved = fs::read_dir(bench.path("temporary")).expect("lists").next().expect("a file").expect("an entry");
-    assert!(said(&output).contains(&saved.file_name().to_string_lossy().into_owned()), "{}", said(&output));
-    assert!(image::open(saved.path()).is_ok());
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk() {
-    let bench = Bench::new();
-    // The log cannot be written, but the picture can.
-    let output = bench.run("photo.png art.png -o x.png --size 48 --iterations 2 --log /dev/full");
-    let text = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("/dev/full") && text.contains("No space") && text.contains("wrote"), "{text}");
-    assert_eq!(bench.open("x.png").width(), 48);
-
-    // No file may grow beyond a block: nothing can be saved, and what was there before stays.
-    let before = fs::read(bench.path("x.png")).expect("is there");
-    let line = "ulimit -f 1; trap '' XFSZ; exec \"$0\" photo.png art.png -o x.png --size 64 --iterations 2";
-    let limited = Command::new("sh").args(["-c", line]).arg(tool()).current_dir(bench.path("")).output();
-    let output = limited.expect("a shell");
-    let text = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("error: ") && text.contains("cannot write x.png"), "{text}");
-    assert_eq!(fs::read(bench.path("x.png")).expect("is there"), before);
-    let left = fs::read_dir(bench.path("")).expect("lists").count();
-    assert_eq!(left, 3, "photograph, painting, and the result of before");
 }

@@ -1,0 +1,193 @@
+//! Where memory cannot be had, there is an error, and not the end of the program: each allocation of some size in the life
+//! of a session fails once. One test, so that nothing else runs in the process.
+//!
+//! What is mapped rather than allocated, and so not seen here, is an error in `memory.rs` in the same way.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+
+use style_core::statistics::Moments;
+use style_core::{
+    AdamOptions, Checkpoint, ConvLayer, ErrorKind, Image, Init, InputSpace, Layer, LayerWeight, Mask, Model, Network,
+    Optimizer, Result, Session, SessionBuilder,
+};
+use style_cpu::Cpu;
+use testkit::Rng;
+
+/// What is smaller is not asked for so that its absence is an error: names, lists of layers.
+const SOME: usize = 8 << 10;
+
+/// The system's allocator, but for one allocation.
+struct Failing;
+
+/// How many more large allocations succeed before one fails.
+static LEFT: AtomicIsize = AtomicIsize::new(isize::MAX);
+
+#[global_allocator]
+static ALLOCATOR: Failing = Failing;
+
+fn fails(bytes: usize) -> bool {
+    bytes >= SOME && LEFT.fetch_sub(1, Relaxed) == 0
+}
+
+// SAFETY: all is the system allocator's work, or null, which says that there is no memory; counting neither allocates nor
+// panics.
+unsafe impl GlobalAlloc for Failing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller vouches for the layout.
+        if fails(layout.size()) { ptr::null_mut() } else { unsafe { System.alloc(layout) } }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller vouches for the layout.
+        if fails(layout.size()) { ptr::null_mut() } else { unsafe { System.alloc_zeroed(layout) } }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, len: usize) -> *mut u8 {
+        // SAFETY: the caller vouches for all three.
+        if fails(len) { ptr::null_mut() } else { unsafe { System.realloc(memory, layout, len) } }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller vouches for both.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+const SIDE: usize = 40;
+
+fn values(name: &str, len: usize, middle: f32, scale: f32) -> Vec<f32> {
+    let mut rng = Rng::new(name);
+    (0..len).map(|_| middle + scale * rng.unit() as f32).collect()
+}
+
+fn conv(name: &str, in_channels: usize, out_channels: usize) -> Layer {
+    let weight = values(name, 9 * in_channels * out_channels, 0.0, (6.0 / (9 * in_channels) as f32).sqrt());
+    Layer::Conv(ConvLayer { name: name.into(), in_channels, out_channels, weight, bias: vec![1.0; out_channels] })
+}
+
+fn model() -> Model {
+    let pool = |name: &str| Layer::Pool { name: name.into() };
+    let layers = vec![
+        conv("conv1_1", 3, 80),
+        conv("conv1_2", 80, 16),
+        pool("pool1"),
+        conv("conv2_1", 16, 40),
+        pool("pool2"),
+        conv("conv3_1", 40, 48),
+    ];
+    Model::new("small", InputSpace::TORCHVISION, layers).unwrap()
+}
+
+fn picture(name: &str) -> Image {
+    Image::from_planar(SIDE, SIDE, values(name, 3 * SIDE * SIDE, 127.5, 127.5)).unwrap()
+}
+
+fn describe(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
+    Session::builder(Arc::clone(network))
+        .content(picture("content"))
+        .style(picture("style"))
+        .content_layers(vec![LayerWeight::new("conv3_1", 1.0)])
+        .style_layers(["conv1_1", "conv2_1"].map(|layer| LayerWeight::new(layer, 0.5)).to_vec())
+        .iterations(4)
+}
+
+fn lbfgs(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
+    describe(network).init(Init::Noise)
+}
+
+fn adam(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
+    let mask = Mask::new(SIDE, SIDE, values("mask", SIDE * SIDE, 0.5, 0.5)).unwrap();
+    let options = AdamOptions { learning_rate: 2.0, ..Default::default() };
+    describe(network).optimizer(Optimizer::Adam(options)).content_mask(mask).statistic(Moments).ema(0.5).tiles(1, 2)
+}
+
+/// Makes the allocation after `left` others fail while it works, and says whether it came so far.
+fn with_failure<T>(left: isize, work: impl FnOnce() -> T) -> (T, bool) {
+    LEFT.store(left, Relaxed);
+    let done = work();
+    (done, LEFT.swap(isize::MAX, Relaxed) < 0)
+}
+
+/// Fails at each allocation in turn until there are no more, and says how many there were.
+fn each<T>(what: &str, mut work: impl FnMut() -> Box<dyn FnOnce() -> Result<T>>) -> isize {
+    for left in 0.. {
+        let work = work();
+        let (done, failed) = with_failure(left, work);
+        match done {
+            Ok(_) if !failed => return left,
+            Ok(_) => panic!("{what}: allocation {left} failed, and nobody noticed"),
+            Err(e) => assert_eq!(e.kind(), ErrorKind::OutOfMemory, "{what}, allocation {left}: {e}"),
+        }
+    }
+    unreachable!()
+}
+
+/// The life of a session, at whose every moment memory may end; what has been done is not lost by it.
+fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cpu>>) -> SessionBuilder<Cpu>) -> isize {
+    let mut whole = builder(network).build().unwrap();
+    whole.run(|_| std::ops::ControlFlow::Continue(())).unwrap();
+    let result = whole.image().unwrap();
+
+    let builds = each(what, || {
+        let description = builder(network);
+        Box::new(move || description.build())
+    });
+    let mut session = builder(network).build().unwrap();
+    let mut others = 0;
+    for _ in 0..4 {
+        // A failure in the first step, which is the one that allocates, leaves the session as it was.
+        for left in 0.. {
+            let (done, failed) = with_failure(left, || session.step().map(drop));
+            match done {
+                Err(e) => assert_eq!(e.kind(), ErrorKind::OutOfMemory, "{what}: {e}"),
+                Ok(()) if failed => panic!("{what}: allocation {left} of a step failed, and nobody noticed"),
+                Ok(()) => break,
+            }
+            others += 1;
+        }
+    }
+    assert_eq!(session.image().unwrap(), result, "{what}");
+
+    let session = Arc::new(session);
+    let of = || Arc::clone(&session);
+    let checkpoint = session.checkpoint().unwrap();
+    let bytes = checkpoint.to_bytes().unwrap();
+    others += each(what, || {
+        let session = of();
+        Box::new(move || session.image())
+    });
+    others += each(what, || {
+        let session = of();
+        Box::new(move || session.checkpoint())
+    });
+    // The crate that makes the bytes would abort; that they can be had is asked before.
+    let (none, _) = with_failure(0, || checkpoint.to_bytes());
+    assert_eq!(none.unwrap_err().kind(), ErrorKind::OutOfMemory, "{what}");
+    others += each(what, || {
+        let (description, bytes) = (builder(network), bytes.clone());
+        Box::new(move || {
+            let checkpoint = Checkpoint::from_bytes(&bytes)?;
+            drop(bytes);
+            description.resume(&checkpoint)?.into_image()
+        })
+    });
+    println!("{what}: {builds} allocations of build(), {others} of others");
+    assert!(builds > 10 && others > 10, "{what}");
+    builds + others
+}
+
+#[test]
+fn an_allocation_that_fails_is_an_error() {
+    let cpu = || Cpu::builder().threads(1).build().unwrap();
+    let model = model();
+    let network = Arc::new(Network::new(cpu(), &model).unwrap());
+    let networks = each("a network", || {
+        let (cpu, model) = (cpu(), model.clone());
+        Box::new(move || Network::new(cpu, &model))
+    });
+    let sessions = survives("L-BFGS", &network, lbfgs) + survives("Adam", &network, adam);
+    println!("{} allocations failed, each of them once", networks + sessions);
+}
