@@ -154,7 +154,9 @@ fn resample_by(filter: FilterType, plane: &[f32], from: (usize, usize), to: (usi
     let [fw, fh, tw, th] = [side(from.0)?, side(from.1)?, side(to.0)?, side(to.1)?];
     let pixels = collected(plane.len(), "an image", plane.iter().map(|&v| F32::new(v)))?;
     let source = TypedImage::from_pixels(fw, fh, pixels).map_err(|e| failed(e.to_string()))?;
-    let mut target = TypedImage::<F32>::new(tw, th);
+    let room = to.0.saturating_mul(to.1);
+    let pixels = collected(room, "an image", std::iter::repeat_n(F32::new(0.0), room))?;
+    let mut target = TypedImage::from_pixels(tw, th, pixels).map_err(|e| failed(e.to_string()))?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
     let pixels = target.pixels();

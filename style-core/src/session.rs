@@ -126,8 +126,8 @@ impl<B: Backend> Session<B> {
             if next >= scales {
                 return Err(Error::new(ErrorKind::Checkpoint, "the checkpoint is damaged (scale)"));
             }
-            // All but its size is overwritten.
-            session.kept = Some(Image::from_planar(1, 1, vec![0.0; 3])?);
+            // In place of what the scale would start from.
+            session.kept = Some(checkpoint.image()?);
         }
         session.ahead = Some(Ahead { builder, shape, next });
         session.enter(None)?;

@@ -4,11 +4,11 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{builder, layers, picture};
+use common::{builder, described_on, layers, model, picture};
 use style_core::statistics::Moments;
 use style_core::{
-    AdamOptions, Checkpoint, ErrorKind, Image, Init, LbfgsOptions, Mask, Optimizer, Progress, Scale, Session,
-    SessionBuilder, Style,
+    AdamOptions, Checkpoint, ErrorKind, Image, Init, InputSpace, Layer, LbfgsOptions, Mask, Model, Network, Optimizer,
+    Progress, Scale, Session, SessionBuilder, Storage, Style,
 };
 use testkit::Reference;
 
@@ -104,6 +104,17 @@ fn another_session_is_refused() {
     refused(noise().statistic(Moments), "statistics");
     refused(noise().content_layers(layers(&[("conv1_1", 1.0)])), "content layers");
     refused(noise().scales(vec![Scale { size: 8, iterations: 1, optimizer: None }]), "scales");
+    // Of other weights, by one bit; of another input space.
+    let mut changed = model(InputSpace::CAFFE).layers().to_vec();
+    let Some(Layer::Conv(conv)) = changed.last_mut() else { panic!("a convolution") };
+    conv.bias[0] = f32::from_bits(conv.bias[0].to_bits() ^ 1);
+    for model in [Model::new("tiny", InputSpace::CAFFE, changed).unwrap(), model(InputSpace::TORCHVISION)] {
+        refused(described_on(Network::new(Reference, &model).unwrap()).init(Init::Noise).iterations(6), "network");
+    }
+    let manifest: Vec<_> = checkpoint.manifest().collect();
+    let told = |name: &str| manifest.iter().find(|(n, _)| *n == name).map_or("", |(_, value)| value);
+    assert!(told("library").starts_with("style-core ") && told("backend") == Reference.description());
+    assert!(told("content picture").starts_with("13x9, ") && told("network").starts_with("tiny "));
     // More of the same is welcome.
     assert_eq!(run(&mut noise().iterations(9).resume(&checkpoint).unwrap()).len(), 8);
 }

@@ -245,6 +245,25 @@ fn weights_too_large_are_an_error_and_not_a_black_picture() {
     assert!(session.image().unwrap().pixels().iter().all(|p| p.is_finite()));
 }
 
+/// A mean of values near the end of f32's range rounds beyond it, where it is made of few.
+#[test]
+fn the_largest_values_stay_finite() {
+    let mut model = model(InputSpace::CAFFE).layers()[..1].to_vec();
+    let Layer::Conv(conv) = &mut model[0] else { panic!("a convolution") };
+    conv.weight.fill(0.0);
+    let network =
+        std::sync::Arc::new(Network::new(Reference, &Model::new("blind", InputSpace::CAFFE, model).unwrap()).unwrap());
+    let image = Image::from_planar(4, 4, vec![f32::MAX; 48]).unwrap();
+    for percent in 1..100 {
+        let session = Session::builder(std::sync::Arc::clone(&network)).content(image.clone()).style_layers(vec![]);
+        let session = session.content_layers(layers(&[("conv1_1", 1.0)])).ema(f64::from(percent) / 100.0);
+        let mut session = session.build().unwrap();
+        session.step().unwrap();
+        let mean = session.image().unwrap();
+        assert!(mean.pixels().iter().all(|p| *p > 0.999 * f32::MAX), "{percent}");
+    }
+}
+
 #[test]
 fn a_callback_can_stop_and_go_on() {
     let mut session = builder().iterations(10).build().unwrap();

@@ -1,17 +1,16 @@
 //! In the steady state an iteration allocates nothing: after the first step of a session, no thread of the process takes
 //! or gives back memory. One test, so that nothing else runs in the process.
 
+mod common;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use common::{layers, mask, model, picture};
 use style_core::ops::Tv;
 use style_core::statistics::{Covariance, Moments};
-use style_core::{
-    AdamOptions, ConvLayer, Image, Init, InputSpace, Layer, LayerWeight, LbfgsOptions, Mask, Model, Network, Optimizer,
-    Pooling, Session, SessionBuilder, Style,
-};
+use style_core::{AdamOptions, Init, LbfgsOptions, Network, Optimizer, Pooling, Session, SessionBuilder, Style};
 use style_cpu::Cpu;
-use testkit::Rng;
 
 /// The system's allocator, counted: how often memory was taken, moved or given back, by any thread.
 struct Counting;
@@ -48,44 +47,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-const SIDE: usize = 48;
-
-fn conv(name: &str, in_channels: usize, out_channels: usize, rng: &mut Rng) -> Layer {
-    let bound = (6.0 / (9 * in_channels) as f64).sqrt();
-    let weight = (0..9 * in_channels * out_channels).map(|_| (bound * rng.unit()) as f32).collect();
-    Layer::Conv(ConvLayer { name: name.into(), in_channels, out_channels, weight, bias: vec![1.0; out_channels] })
-}
-
-fn network(cpu: Cpu) -> Network<Cpu> {
-    let mut rng = Rng::new("allocation");
-    let layers = vec![
-        conv("conv1_1", 3, 32, &mut rng),
-        conv("conv1_2", 32, 16, &mut rng),
-        Layer::Pool { name: "pool1".into() },
-        conv("conv2_1", 16, 40, &mut rng),
-        Layer::Pool { name: "pool2".into() },
-        conv("conv3_1", 40, 32, &mut rng),
-    ];
-    Network::new(cpu, &Model::new("small", InputSpace::CAFFE, layers).unwrap()).unwrap()
-}
-
-fn picture(name: &str) -> Image {
-    let mut rng = Rng::new(name);
-    let pixels = (0..3 * SIDE * SIDE).map(|_| (127.5 + 127.5 * rng.unit()) as f32).collect();
-    Image::from_planar(SIDE, SIDE, pixels).unwrap()
-}
-
-fn mask(name: &str) -> Mask {
-    let mut rng = Rng::new(name);
-    Mask::new(SIDE, SIDE, (0..SIDE * SIDE).map(|_| (0.5 + 0.5 * rng.unit()) as f32).collect()).unwrap()
-}
-
-fn layers(list: &[&str]) -> Vec<LayerWeight> {
-    list.iter().map(|&layer| LayerWeight::new(layer, 0.5)).collect()
-}
-
 fn plain(cpu: &Cpu) -> SessionBuilder<Cpu> {
-    Session::builder(network(cpu.clone()))
+    Session::builder(Network::new(cpu.clone(), &model()).unwrap())
         .content(picture("content"))
         .style(picture("style"))
         .content_layers(layers(&["conv2_1"]))

@@ -3,18 +3,17 @@
 //!
 //! What is mapped rather than allocated, and so not seen here, is an error in `memory.rs` in the same way.
 
+mod common;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
+use common::{layers, mask, model, picture};
 use style_core::statistics::Moments;
-use style_core::{
-    AdamOptions, Checkpoint, ConvLayer, ErrorKind, Image, Init, InputSpace, Layer, LayerWeight, Mask, Model, Network,
-    Optimizer, Result, Session, SessionBuilder,
-};
+use style_core::{AdamOptions, Checkpoint, ErrorKind, Init, Network, Optimizer, Result, Session, SessionBuilder};
 use style_cpu::Cpu;
-use testkit::Rng;
 
 /// What is smaller is not asked for so that its absence is an error: names, lists of layers.
 const SOME: usize = 8 << 10;
@@ -56,41 +55,12 @@ unsafe impl GlobalAlloc for Failing {
     }
 }
 
-const SIDE: usize = 40;
-
-fn values(name: &str, len: usize, middle: f32, scale: f32) -> Vec<f32> {
-    let mut rng = Rng::new(name);
-    (0..len).map(|_| middle + scale * rng.unit() as f32).collect()
-}
-
-fn conv(name: &str, in_channels: usize, out_channels: usize) -> Layer {
-    let weight = values(name, 9 * in_channels * out_channels, 0.0, (6.0 / (9 * in_channels) as f32).sqrt());
-    Layer::Conv(ConvLayer { name: name.into(), in_channels, out_channels, weight, bias: vec![1.0; out_channels] })
-}
-
-fn model() -> Model {
-    let pool = |name: &str| Layer::Pool { name: name.into() };
-    let layers = vec![
-        conv("conv1_1", 3, 80),
-        conv("conv1_2", 80, 16),
-        pool("pool1"),
-        conv("conv2_1", 16, 40),
-        pool("pool2"),
-        conv("conv3_1", 40, 48),
-    ];
-    Model::new("small", InputSpace::TORCHVISION, layers).unwrap()
-}
-
-fn picture(name: &str) -> Image {
-    Image::from_planar(SIDE, SIDE, values(name, 3 * SIDE * SIDE, 127.5, 127.5)).unwrap()
-}
-
 fn describe(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
     Session::builder(Arc::clone(network))
         .content(picture("content"))
         .style(picture("style"))
-        .content_layers(vec![LayerWeight::new("conv3_1", 1.0)])
-        .style_layers(["conv1_1", "conv2_1"].map(|layer| LayerWeight::new(layer, 0.5)).to_vec())
+        .content_layers(layers(&["conv3_1"]))
+        .style_layers(layers(&["conv1_1", "conv2_1"]))
         .iterations(4)
 }
 
@@ -99,9 +69,13 @@ fn lbfgs(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
 }
 
 fn adam(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
-    let mask = Mask::new(SIDE, SIDE, values("mask", SIDE * SIDE, 0.5, 0.5)).unwrap();
     let options = AdamOptions { learning_rate: 2.0, ..Default::default() };
-    describe(network).optimizer(Optimizer::Adam(options)).content_mask(mask).statistic(Moments).ema(0.5).tiles(1, 2)
+    describe(network)
+        .optimizer(Optimizer::Adam(options))
+        .content_mask(mask("mask"))
+        .statistic(Moments)
+        .ema(0.5)
+        .tiles(1, 2)
 }
 
 /// Makes the allocation after `left` others fail while it works, and says whether it came so far.

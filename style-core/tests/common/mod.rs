@@ -42,7 +42,11 @@ pub(crate) fn layers(list: &[(&str, f64)]) -> Vec<LayerWeight> {
 }
 
 pub(crate) fn builder() -> SessionBuilder<Reference> {
-    Session::builder(network())
+    described_on(network())
+}
+
+pub(crate) fn described_on(network: Network<Reference>) -> SessionBuilder<Reference> {
+    Session::builder(network)
         .content(picture("content", 13, 9))
         .style(picture("style", 8, 10))
         .content_layers(layers(&[("conv2_2", 1.0)]))
