@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use style_transfer::cpu::Cpu;
-use style_transfer::{Image, Init, Network, Progress, Session};
+use style_transfer::{Image, Network, Progress, Session};
 
 /// From the window.
 enum Command {
@@ -81,29 +81,19 @@ fn work(
     commands: &Receiver<Command>,
     events: &Sender<Event>,
 ) -> style_transfer::Result<Image> {
-    let targets = Session::builder(Arc::clone(network)).content(photo).style(painting).targets()?;
-    let describe = || Session::builder(Arc::clone(network)).with_targets(&targets);
-    let mut session = describe().iterations(iterations).build()?;
-    let (mut paused, mut left) = (false, iterations);
+    let description = Session::builder(Arc::clone(network)).content(photo).style(painting);
+    let mut session = description.iterations(iterations).build()?;
+    let mut paused = false;
     while !session.is_finished() {
         let command =
             if paused { commands.recv().map_err(|_| TryRecvError::Disconnected) } else { commands.try_recv() };
         let event = match command {
-            Err(TryRecvError::Empty) => {
-                left -= 1;
-                Event::Progress(session.step()?.clone())
-            }
+            Err(TryRecvError::Empty) => Event::Progress(session.step()?.clone()),
             Ok(Command::Preview) => Event::Preview(session.image()?),
-            // Another session, from the image so far. The pictures' targets are shared, and need not be computed again;
-            // L-BFGS would have to forget what it knows of the old loss anyway.
-            Ok(Command::StyleWeight(weight)) => {
-                let other = describe().style_weight(weight).init(Init::Image(session.image()?)).iterations(left);
-                match other.build() {
-                    Ok(other) => session = other,
-                    Err(e) => drop(events.send(Event::Error(e.to_string()))), // the old one goes on
-                }
-                continue;
-            }
+            Ok(Command::StyleWeight(weight)) => match session.set_style_weight(weight) {
+                Ok(()) => continue,
+                Err(e) => Event::Error(e.to_string()), // the old one stays
+            },
             Ok(Command::Pause | Command::Resume) => {
                 paused = matches!(command, Ok(Command::Pause));
                 continue;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::average::Average;
 use crate::builder::ContentWeight;
 use crate::check::bad;
-use crate::checkpoint::{Checkpoint, Manifest, hash};
+use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT, hash};
 use crate::init::Start;
 use crate::mask::{ContentGuide, Guide};
 use crate::measure::Measure;
@@ -70,8 +70,9 @@ impl<B: Backend> SessionBuilder<B> {
             ("content layers", format!("{:?}", self.content_layers)),
             ("style layers", format!("{:?}", self.style_layers)),
             ("statistics", format!("{:?} {:?}", self.statistic, self.layer_statistics)),
-            ("weights", format!("{:?} {:?} {:?}", self.content_weight, self.style_weight, self.tv_weight)),
-            ("total variation", format!("{:?}", self.tv)),
+            ("content weight", format!("{:?}", self.content_weight)),
+            (STYLE_WEIGHT, format!("{:?}", self.style_weight)),
+            ("total variation", format!("{:?} {:?}", self.tv, self.tv_weight)),
             ("pooling", format!("{:?}", self.pooling)),
             ("start", format!("{init} {:?} {:?} {}", self.noise, self.noise_ratio, self.seed)),
             ("optimiser", format!("{:?}", self.optimizer)),

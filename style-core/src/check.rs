@@ -25,6 +25,13 @@ pub(crate) fn bad(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Argument, message)
 }
 
+pub(crate) fn check_weight(what: &str, weight: f64) -> Result<()> {
+    if (0.0..=1e30).contains(&weight) {
+        return Ok(());
+    }
+    Err(bad(format!("the weight of a loss must lie in 0..=1e30, but {what} is {weight}")))
+}
+
 impl<B: Backend> SessionBuilder<B> {
     /// Where the image starts.
     pub(crate) fn chosen_init(&self) -> &Init {
@@ -97,9 +104,7 @@ impl<B: Backend> SessionBuilder<B> {
             ("total variation weight", self.tv_weight),
         ];
         for (what, weight) in weights.into_iter().chain(shares).chain(layers) {
-            if !(0.0..=1e30).contains(&weight) {
-                return Err(bad(format!("the weight of a loss must lie in 0..=1e30, but {what} is {weight}")));
-            }
+            check_weight(what, weight)?;
         }
         Ok(())
     }

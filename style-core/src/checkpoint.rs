@@ -19,6 +19,8 @@ use crate::{Backend, Error, ErrorKind, Image, Result};
 
 /// Changes with what a checkpoint holds.
 const FORMAT: &str = "style-transfer checkpoint 1";
+/// What may change while a session is under way.
+pub(crate) const STYLE_WEIGHT: &str = "style weight";
 /// Metadata of this kind is the manifest.
 const MANIFEST: &str = "manifest.";
 

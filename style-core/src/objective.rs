@@ -164,6 +164,12 @@ pub(crate) struct Rooms<B: Backend> {
 pub(crate) const OWN: usize = 3;
 
 impl<B: Backend> Objective<B> {
+    /// Another weight of the style from here on; what was recorded has the old one.
+    pub(crate) fn set_style_weight(&mut self, weight: f64) {
+        self.weights.style = weight;
+        self.recording = B::Recording::default();
+    }
+
     /// Losses at `image`, and their gradient. `losses` are of these layers: from [`no_losses`](Self::no_losses).
     pub(crate) fn evaluate(
         &mut self,

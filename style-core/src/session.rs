@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::average::Average;
-use crate::checkpoint::{Checkpoint, Manifest};
+use crate::check::check_weight;
+use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT};
 use crate::memory::zeros;
 use crate::objective::{Losses, Objective};
 use crate::optim::{Carried, Descent, Point};
@@ -378,6 +379,30 @@ impl<B: Backend> Session<B> {
         let mut gradient = zeros(image.shape().len(), "a gradient")?;
         backend.download(&g, &mut gradient)?;
         Ok((losses, gradient))
+    }
+
+    /// Gives the style another weight, from the next step on and at all scales to come: the ratio of equation 7 as a slider.
+    /// The descent goes on from the image so far. L-BFGS forgets the curvature that it has seen, which was the old loss's;
+    /// Adam keeps its moments. A checkpoint made later is of the description with this weight.
+    ///
+    /// # Errors
+    /// `Argument` if the weight does not lie in 0..=1e30, or after an error on the way to another scale; what the backend
+    /// gives.
+    pub fn set_style_weight(&mut self, weight: f64) -> Result<()> {
+        check_weight(STYLE_WEIGHT, weight)?;
+        let Stage { objective, descent, point, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
+        if *evaluated && descent.forget(self.network.backend(), point)? {
+            *evaluated = false;
+        }
+        objective.set_style_weight(weight);
+        if let Some(ahead) = &mut self.ahead {
+            ahead.builder.style_weight = weight;
+        }
+        for (_, value) in self.manifest.iter_mut().filter(|(name, _)| *name == STYLE_WEIGHT) {
+            *value = format!("{weight:?}");
+        }
+        self.progress.converged = false;
+        Ok(())
     }
 
     /// The weights of content, style and total variation in the total loss, at the scale at work.

@@ -95,7 +95,9 @@ fn another_session_is_refused() {
     let other = Image::from_planar(13, 9, vec![1.0; 351]).unwrap();
     refused(noise().content(other.clone()), "content picture");
     refused(noise().style(other), "style pictures");
-    refused(noise().style_weight(2.0), "weights");
+    refused(noise().style_weight(2.0), "style weight");
+    refused(noise().content_weight(2.0), "content weight");
+    refused(noise().tv_weight(2.0), "total variation");
     refused(noise().optimizer(adam()), "optimiser");
     refused(noise().optimizer(lbfgs(63, None)), "optimiser");
     refused(noise().seed(1), "start");

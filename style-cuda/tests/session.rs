@@ -91,3 +91,24 @@ fn a_session_repeats_to_the_bit() {
         assert_eq!(first, second, "{precision:?}");
     }
 }
+
+/// What a device has recorded has the weight in it.
+#[test]
+fn another_weight_on_the_way_is_heeded() {
+    fn totals<B: Backend>(backend: B) -> Vec<f64> {
+        let mut session =
+            builder(backend).optimizer(Optimizer::Adam(Default::default())).iterations(12).build().unwrap();
+        let mut totals = vec![];
+        while !session.is_finished() {
+            totals.push(session.step().unwrap().losses.total);
+            if totals.len() == 6 {
+                session.set_style_weight(1e4).unwrap();
+            }
+        }
+        totals
+    }
+    let (ours, theirs) = (totals(cuda(Precision::F32)), totals(Cpu::new().unwrap()));
+    for (i, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+        assert!((ours - theirs).abs() < 1e-4 * theirs, "the loss of step {i} is {ours} beside {theirs}");
+    }
+}

@@ -31,7 +31,7 @@ fn a_job_goes_on_where_it_was() {
     assert_eq!(bench.open("again.png"), bench.open("whole.png"));
 
     let elsewhere = |options: &str, words: &[&str]| bench.fail(&format!("{kept} -o y.png {options}"), words);
-    elsewhere("--style-weight 2", &["another session", "weights"]);
+    elsewhere("--style-weight 2", &["another session", "style weight"]);
     elsewhere("--optimizer adam", &["another session", "optimiser"]);
     fs::write(bench.path("job.checkpoint"), "no checkpoint").expect("writes");
     elsewhere("", &["job.checkpoint", "not a"]);

@@ -118,6 +118,14 @@ impl<B: Backend> Lbfgs<B> {
         })
     }
 
+    /// Back to the last accepted point, as if it were a start.
+    pub(super) fn forget(&mut self, backend: &B, point: &mut Point<B>) -> Result<()> {
+        backend.copy(&self.base.x, &mut point.x)?;
+        self.order.clear();
+        (self.search, self.fixed, self.failures) = (None, 0.0, 0);
+        Ok(())
+    }
+
     pub(super) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
         to.put_tensor("lbfgs.x", backend, &self.base.x)?;
         to.put_tensor("lbfgs.g", backend, &self.base.g)?;

@@ -107,6 +107,15 @@ impl<B: Backend> Descent<B> {
         }
     }
 
+    /// The loss is another one from here on. Whether `point` has become the result once more, to be told anew: the
+    /// differences that L-BFGS has seen are of the old loss, while Adam's moments forget it by themselves.
+    pub(crate) fn forget(&mut self, backend: &B, point: &mut Point<B>) -> Result<bool> {
+        match self {
+            Self::Lbfgs(lbfgs) => lbfgs.forget(backend, point).map(|()| true),
+            Self::Adam(_) => Ok(false),
+        }
+    }
+
     /// The last accepted point.
     pub(crate) fn result(&self) -> &B::Tensor {
         match self {

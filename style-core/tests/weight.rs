@@ -1,0 +1,94 @@
+//! Another weight of the style while a session is under way.
+
+mod common;
+
+use std::ops::ControlFlow;
+
+use common::{builder, close, described};
+use style_core::{AdamOptions, Checkpoint, ErrorKind, Init, Optimizer, Scale, Session};
+use testkit::Reference;
+
+fn adam() -> Optimizer {
+    Optimizer::Adam(AdamOptions { learning_rate: 2.0, ..Default::default() })
+}
+
+/// The totals from here on.
+fn rest(session: &mut Session<Reference>) -> Vec<f64> {
+    let mut totals = vec![];
+    session
+        .run(|p| {
+            totals.push(p.losses.total);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    totals
+}
+
+#[test]
+fn the_loss_is_the_new_one_and_the_image_stays() {
+    for optimizer in [Optimizer::default(), adam()] {
+        let mut session = builder().init(Init::Noise).optimizer(optimizer).iterations(40).build().unwrap();
+        for _ in 0..7 {
+            session.step().unwrap();
+        }
+        let image = session.image().unwrap();
+        session.set_style_weight(50.0).unwrap();
+        assert_eq!(session.image().unwrap(), image);
+        assert_eq!(session.weights()[1], 50.0);
+        let (wanted, _) = builder().style_weight(50.0).build().unwrap().evaluate(&image).unwrap();
+        close(session.evaluate(&image).unwrap().0.total, wanted.total);
+        let first = session.step().unwrap().clone();
+        // L-BFGS begins anew at the image; Adam had already moved on.
+        if matches!(optimizer, Optimizer::Lbfgs(_)) {
+            close(first.losses.total, wanted.total);
+        }
+        assert_eq!(first.iteration, 7);
+        let totals = rest(&mut session);
+        assert!(totals.len() == 32 && totals[31] < 0.7 * first.losses.total, "{totals:?}");
+    }
+}
+
+/// From the first step on, it is as if the session had been described so.
+#[test]
+fn before_the_first_step_it_is_the_description() {
+    let scale = Scale { size: 16, iterations: 4, optimizer: None };
+    for describe in [|| builder().init(Init::Noise), || builder().optimizer(adam()).tiles(1, 2)] {
+        let mut changed = describe().iterations(6).build().unwrap();
+        changed.set_style_weight(9.0).unwrap();
+        assert_eq!(rest(&mut changed), rest(&mut describe().style_weight(9.0).iterations(6).build().unwrap()));
+    }
+    // At all scales.
+    let describe = || described(30, 24).scales(vec![scale]).iterations(4);
+    let mut changed = describe().build().unwrap();
+    changed.set_style_weight(9.0).unwrap();
+    assert_eq!(rest(&mut changed), rest(&mut describe().style_weight(9.0).build().unwrap()));
+}
+
+/// One that has come as far as it can goes on, and so does a checkpoint, of the description with the new weight.
+#[test]
+fn it_is_kept() {
+    let mut session = builder().style_weight(0.0).iterations(30).build().unwrap();
+    assert_eq!(rest(&mut session).len(), 1, "the content itself is where it ends");
+    assert!(session.is_finished());
+    session.set_style_weight(5.0).unwrap();
+    assert!(!session.is_finished());
+    session.step().unwrap();
+    session.step().unwrap();
+    session.set_style_weight(6.0).unwrap();
+    let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
+    let kept = Checkpoint::from_bytes(&bytes).unwrap();
+    let resume = |weight| builder().style_weight(weight).iterations(30).resume(&kept);
+    assert_eq!(resume(5.0).unwrap_err().kind(), ErrorKind::Checkpoint);
+    let mut resumed = resume(6.0).unwrap();
+    assert_eq!(rest(&mut resumed), rest(&mut session));
+    assert_eq!(resumed.image().unwrap(), session.image().unwrap());
+}
+
+#[test]
+fn what_is_no_weight_changes_nothing() {
+    let mut session = builder().iterations(3).build().unwrap();
+    for weight in [-1.0, f64::NAN, f64::INFINITY, 1e31] {
+        assert_eq!(session.set_style_weight(weight).unwrap_err().kind(), ErrorKind::Argument);
+    }
+    assert_eq!(rest(&mut session), rest(&mut builder().iterations(3).build().unwrap()));
+}
