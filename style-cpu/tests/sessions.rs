@@ -47,6 +47,8 @@ struct Case {
     memory_limit: Option<usize>,
     tiles: Option<[usize; 2]>,
     isa: Isa,
+    /// After how many steps the style is given another weight, and which.
+    reweigh: Option<(usize, f64)>,
     /// After how many steps it is interrupted.
     stop: Option<usize>,
 }
@@ -314,6 +316,7 @@ fn case() -> impl Strategy<Value = Case> {
         option::weighted(0.2, limit),
         option::weighted(0.3, tiles),
         prop_oneof![Just(Isa::Portable), Just(Isa::best())],
+        option::weighted(0.2, (0..=6usize, weight())),
         option::weighted(0.3, 0..=6usize),
     );
     (pictures, losses, descent, rest).prop_map(
@@ -321,7 +324,7 @@ fn case() -> impl Strategy<Value = Case> {
             (network, content, content_mask, styles, size),
             (content_layers, style_layers, statistic, statistic_at, mean, weights, tv, pooling),
             (init, noise, noise_ratio, seed, optimizer, iterations, scales),
-            (ema, memory_limit, tiles, isa, stop),
+            (ema, memory_limit, tiles, isa, reweigh, stop),
         )| {
             let distinct = |(mut list, twice): (Vec<(Name, f64)>, bool)| {
                 let mut seen = vec![];
@@ -366,6 +369,7 @@ fn case() -> impl Strategy<Value = Case> {
                 memory_limit,
                 tiles,
                 isa,
+                reweigh,
                 stop,
             }
         },
@@ -550,7 +554,7 @@ impl Case {
             }
             (Err(planned), Ok(_)) => return Err(wrong(format!("built in spite of: {planned}"))),
         };
-        let (ended, told) = self.run(&mut session, self.stop)?;
+        let (ended, told) = self.run(&mut session, self.reweigh, self.stop)?;
         let painted = session.image().map_err(wrong)?;
         if ended.is_none() {
             let size = (painted.width(), painted.height());
@@ -561,8 +565,13 @@ impl Case {
             // Workspaces grow with the threads, so a limit may want other tiles.
             let threads = if self.memory_limit.is_none() { 2 } else { 1 };
             let other = self.network(threads).map_err(wrong)?;
-            let mut resumed = self.describe(&other).and_then(|b| b.resume(&checkpoint)).map_err(wrong)?;
-            let (again, retold) = self.run(&mut resumed, None)?;
+            let mut as_it_was = self.clone();
+            if let Some((_, weight)) = self.reweigh.filter(|&(after, weight)| after <= at && is_weight(weight)) {
+                as_it_was.weights[1] = weight;
+            }
+            let mut resumed = as_it_was.describe(&other).and_then(|b| b.resume(&checkpoint)).map_err(wrong)?;
+            let later = self.reweigh.filter(|&(after, _)| after > at).map(|(after, weight)| (after - at, weight));
+            let (again, retold) = self.run(&mut resumed, later, None)?;
             prop_assert_eq!(again.map(|e| e.kind()), ended.map(|e| e.kind()), "resumed after {}", at);
             prop_assert_eq!(bits(&retold.totals), bits(&told.totals[at..]), "resumed after {}", at);
             prop_assert_eq!(resumed.image().map_err(wrong)?, painted, "resumed after {}", at);
@@ -571,10 +580,19 @@ impl Case {
     }
 
     /// Steps until nothing is left, and what is wrong with the picture on the way.
-    fn run(&self, session: &mut Session<Cpu>, stop: Option<usize>) -> Result<(Option<Error>, Told), TestCaseError> {
+    fn run(
+        &self,
+        session: &mut Session<Cpu>,
+        reweigh: Option<(usize, f64)>,
+        stop: Option<usize>,
+    ) -> Result<(Option<Error>, Told), TestCaseError> {
         let mut told = Told { totals: vec![], checkpoint: None };
         session.image().map_err(|e| wrong(format!("the start: {e}")))?;
         while !session.is_finished() {
+            if let Some((_, weight)) = reweigh.filter(|(after, _)| *after == told.totals.len()) {
+                let changed = session.set_style_weight(weight);
+                prop_assert_eq!(changed.is_ok(), is_weight(weight), "{:?}", changed);
+            }
             if stop == Some(told.totals.len()) {
                 let bytes = session.checkpoint().and_then(|c| c.to_bytes()).map_err(wrong)?;
                 told.checkpoint = Some((told.totals.len(), bytes));
@@ -603,6 +621,10 @@ struct Told {
     totals: Vec<f64>,
     /// After how many of them, and its bytes.
     checkpoint: Option<(usize, Vec<u8>)>,
+}
+
+fn is_weight(weight: f64) -> bool {
+    (0.0..=1e30).contains(&weight)
 }
 
 fn bits(values: &[f64]) -> Vec<u64> {
@@ -676,6 +698,7 @@ fn plain() -> Case {
         memory_limit: None,
         tiles: None,
         isa: Isa::Portable,
+        reweigh: None,
         stop: None,
     }
 }
