@@ -44,7 +44,10 @@ pub(crate) fn zeroed_vec<T: Pod>(count: usize, what: impl Display) -> Result<Vec
 }
 
 fn refused(bytes: usize, what: impl Display) -> Error {
-    Error::new(ErrorKind::OutOfMemory, format!("{bytes} bytes for {what} could not be had"))
+    Error::new(
+        ErrorKind::OutOfMemory,
+        format!("{bytes} bytes for {what} could not be had; a smaller picture takes less, or a memory limit"),
+    )
 }
 
 impl<T: Pod> Deref for Memory<T> {

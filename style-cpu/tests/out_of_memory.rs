@@ -5,55 +5,16 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 use common::{layers, mask, model, picture};
 use style_core::statistics::Moments;
-use style_core::{AdamOptions, Checkpoint, ErrorKind, Init, Network, Optimizer, Result, Session, SessionBuilder};
+use style_core::{AdamOptions, Checkpoint, ErrorKind, Init, Network, Optimizer, Session, SessionBuilder};
 use style_cpu::Cpu;
-
-/// What is smaller is not asked for so that its absence is an error: names, lists of layers.
-const SOME: usize = 8 << 10;
-
-/// The system's allocator, but for one allocation.
-struct Failing;
-
-/// How many more large allocations succeed before one fails.
-static LEFT: AtomicIsize = AtomicIsize::new(isize::MAX);
+use testkit::memory::{Failing, each, with_failure};
 
 #[global_allocator]
-static ALLOCATOR: Failing = Failing;
-
-fn fails(bytes: usize) -> bool {
-    bytes >= SOME && LEFT.fetch_sub(1, Relaxed) == 0
-}
-
-// SAFETY: all is the system allocator's work, or null, which says that there is no memory; counting neither allocates nor
-// panics.
-unsafe impl GlobalAlloc for Failing {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller vouches for the layout.
-        if fails(layout.size()) { ptr::null_mut() } else { unsafe { System.alloc(layout) } }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller vouches for the layout.
-        if fails(layout.size()) { ptr::null_mut() } else { unsafe { System.alloc_zeroed(layout) } }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        // SAFETY: the caller vouches for all three.
-        if fails(len) { ptr::null_mut() } else { unsafe { System.realloc(memory, layout, len) } }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller vouches for both.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
+static ALLOCATOR: Failing = Failing::from(8 << 10);
 
 fn describe(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
     Session::builder(Arc::clone(network))
@@ -76,27 +37,6 @@ fn adam(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
         .statistic(Moments)
         .ema(0.5)
         .tiles(1, 2)
-}
-
-/// Makes the allocation after `left` others fail while it works, and says whether it came so far.
-fn with_failure<T>(left: isize, work: impl FnOnce() -> T) -> (T, bool) {
-    LEFT.store(left, Relaxed);
-    let done = work();
-    (done, LEFT.swap(isize::MAX, Relaxed) < 0)
-}
-
-/// Fails at each allocation in turn until there are no more, and says how many there were.
-fn each<T>(what: &str, mut work: impl FnMut() -> Box<dyn FnOnce() -> Result<T>>) -> isize {
-    for left in 0.. {
-        let work = work();
-        let (done, failed) = with_failure(left, work);
-        match done {
-            Ok(_) if !failed => return left,
-            Ok(_) => panic!("{what}: allocation {left} failed, and nobody noticed"),
-            Err(e) => assert_eq!(e.kind(), ErrorKind::OutOfMemory, "{what}, allocation {left}: {e}"),
-        }
-    }
-    unreachable!()
 }
 
 /// The life of a session, at whose every moment memory may end; what has been done is not lost by it.

@@ -9,7 +9,7 @@ use style_core::{ConvLayer, Error, InputSpace, Layer, Model, Result};
 use crate::formats;
 use crate::naming::{Family, Key, Layout, Naming, recognise};
 use crate::source::Source;
-use crate::tensors::{CAFFE_RGB, Tensors, show};
+use crate::tensors::{CAFFE_RGB, Tensors, show, zeros};
 use crate::vgg::{Spec, Vgg, pool_name};
 
 /// What a caller knows about a weight file, or wants of it. The default knows nothing.
@@ -178,7 +178,7 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
         }
         let mut weight = tensors.read(&conv.weight)?;
         if naming.layout == Layout::Hwio {
-            weight = hwio_to_oihw(&weight, conv.in_channels, conv.out_channels);
+            weight = hwio_to_oihw(&weight, conv.in_channels, conv.out_channels)?;
         }
         let bias = tensors.read(&conv.bias)?;
         layers.push(Layer::Conv(ConvLayer {
@@ -312,8 +312,8 @@ fn plan_as(
 }
 
 /// `[3, 3, I, O]` as `[O, I, 3, 3]`.
-fn hwio_to_oihw(hwio: &[f32], i: usize, o: usize) -> Vec<f32> {
-    let mut oihw = vec![0.0; hwio.len()];
+fn hwio_to_oihw(hwio: &[f32], i: usize, o: usize) -> Result<Vec<f32>> {
+    let mut oihw = zeros(hwio.len())?;
     for (tap, filters) in hwio.chunks_exact(i * o).enumerate() {
         for (input, row) in filters.chunks_exact(o).enumerate() {
             for (output, value) in row.iter().enumerate() {
@@ -321,5 +321,5 @@ fn hwio_to_oihw(hwio: &[f32], i: usize, o: usize) -> Vec<f32> {
             }
         }
     }
-    oihw
+    Ok(oihw)
 }

@@ -1,6 +1,6 @@
 //! What every format room offers: tensors by name, their shapes at once, their values when asked for.
 
-use style_core::{ChannelOrder, InputSpace, Result};
+use style_core::{ChannelOrder, Error, ErrorKind, InputSpace, Result};
 
 /// Caffe's weights for pictures in the order RGB, as TensorFlow's and MATLAB's users have them: 0..=255, minus the
 /// mean.
@@ -43,34 +43,65 @@ impl Number {
     }
 
     /// Little-endian bytes as f32 values; bytes beyond the last whole value are ignored.
-    pub(crate) fn decode(self, bytes: &[u8]) -> Vec<f32> {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<Vec<f32>> {
+        let mut values = reserved(bytes.len() / self.size())?;
         match self {
-            Self::F16 => chunks(bytes).map(|b| half::f16::from_le_bytes(b).to_f32()).collect(),
-            Self::Bf16 => chunks(bytes).map(|b| half::bf16::from_le_bytes(b).to_f32()).collect(),
-            Self::F32 => chunks(bytes).map(f32::from_le_bytes).collect(),
+            Self::F16 => values.extend(chunks(bytes).map(|b| half::f16::from_le_bytes(b).to_f32())),
+            Self::Bf16 => values.extend(chunks(bytes).map(|b| half::bf16::from_le_bytes(b).to_f32())),
+            Self::F32 => values.extend(chunks(bytes).map(f32::from_le_bytes)),
             #[allow(clippy::cast_possible_truncation)] // what reading f64 weights as f32 means
-            Self::F64 => chunks(bytes).map(|b| f64::from_le_bytes(b) as f32).collect(),
+            Self::F64 => values.extend(chunks(bytes).map(|b| f64::from_le_bytes(b) as f32)),
         }
+        Ok(values)
     }
 
     /// The same of big-endian bytes.
-    pub(crate) fn decode_big_endian(self, mut bytes: Vec<u8>) -> Vec<f32> {
+    pub(crate) fn decode_big_endian(self, mut bytes: Vec<u8>) -> Result<Vec<f32>> {
         bytes.chunks_exact_mut(self.size()).for_each(<[u8]>::reverse);
         self.decode(&bytes)
     }
 }
 
+/// An empty vector with room for so many values, or an error.
+pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|e| {
+        let bytes = count.saturating_mul(size_of::<T>());
+        Error::new(ErrorKind::OutOfMemory, format!("{bytes} bytes for weights could not be had")).with_source(e)
+    })?;
+    Ok(values)
+}
+
+/// So many zeros, or an error.
+pub(crate) fn zeros<T: Copy + Default>(count: usize) -> Result<Vec<T>> {
+    let mut values = reserved(count)?;
+    values.resize(count, T::default());
+    Ok(values)
+}
+
 /// The values of a view in row-major order; `values` covers its first to its last.
-pub(crate) fn gather(values: &[f32], size: &[usize], stride: &[usize]) -> Vec<f32> {
-    let mut places = vec![0];
-    for (&d, &s) in size.iter().zip(stride) {
-        places = places.iter().flat_map(|&at| (0..d).map(move |i| at + i * s)).collect();
+pub(crate) fn gather(values: &[f32], size: &[usize], stride: &[usize]) -> Result<Vec<f32>> {
+    let len = size.iter().product();
+    let mut gathered = reserved(len)?;
+    let (mut index, mut at) = (vec![0; size.len()], 0);
+    while gathered.len() < len {
+        gathered.push(values[at]);
+        // The last dimension first, as on a milometer.
+        for d in (0..size.len()).rev() {
+            index[d] += 1;
+            at += stride[d];
+            if index[d] < size[d] {
+                break;
+            }
+            at -= size[d] * stride[d];
+            index[d] = 0;
+        }
     }
-    places.into_iter().map(|at| values[at]).collect()
+    Ok(gathered)
 }
 
 /// Values that lie with the first dimension fastest, as MATLAB's and Fortran's do, in row-major order.
-pub(crate) fn from_column_major(values: &[f32], size: &[usize]) -> Vec<f32> {
+pub(crate) fn from_column_major(values: &[f32], size: &[usize]) -> Result<Vec<f32>> {
     let stride: Vec<usize> = (0..size.len()).map(|i| size[..i].iter().product()).collect();
     gather(values, size, &stride)
 }

@@ -261,7 +261,7 @@ fn a_folder_that_cannot_be_written() {
 #[test]
 fn too_little_memory() {
     let bench = Bench::new();
-    let line = "photo.png art.png -o x.png --size 96 --scales none --iterations 3 --threads 1 \
+    let line = "photo.png art.png -o x.png --size 96 --scales none --iterations 3 --threads 2 \
                 --checkpoint job.checkpoint --every 1";
     bench.paint(&line.replace("--iterations 3", "--iterations 1"));
     let (mut refused, mut painted) = (0, 0);

@@ -20,7 +20,7 @@ use std::io::{BufReader, Read};
 use style_core::Result;
 
 use crate::source::{Reader, Source};
-use crate::tensors::{Number, Tensors, count, show};
+use crate::tensors::{Number, Tensors, count, reserved, show};
 
 /// VGG-19's file has 46 layers.
 const MAX_LAYERS: usize = 4096;
@@ -117,17 +117,18 @@ impl Tensors for Caffe {
                 .source
                 .bad(format!("{name} is {}, but has {held} values; fetch the file again", show(&blob.shape))));
         }
-        let mut values = Vec::new();
+        let mut values = reserved(usize::try_from(held).unwrap_or(usize::MAX))?;
         for piece in &blob.pieces {
             let width = piece.number.size();
             let step = usize::try_from(piece.step).unwrap_or(width).max(width);
             let tags = (piece.count - 1) * piece.step + width as u64;
             let bytes = self.source.read(piece.offset, tags)?;
             if step == width {
-                values.extend(piece.number.decode(&bytes));
+                values.extend(piece.number.decode(&bytes)?);
             } else {
-                let bare: Vec<u8> = bytes.chunks(step).flat_map(|c| &c[..width.min(c.len())]).copied().collect();
-                values.extend(piece.number.decode(&bare));
+                let mut bare = reserved(bytes.len() / step * width + width)?;
+                bare.extend(bytes.chunks(step).flat_map(|c| &c[..width.min(c.len())]));
+                values.extend(piece.number.decode(&bare)?);
             }
         }
         Ok(values)

@@ -9,9 +9,10 @@ use std::io::{self, BufReader, Read};
 use std::sync::{Mutex, PoisonError};
 
 use flate2::bufread::{GzDecoder, MultiGzDecoder};
-use style_core::Result;
+use style_core::{Error, ErrorKind, Result};
 
 use crate::source::Source;
+use crate::tensors::zeros;
 use crate::threads;
 
 /// More than twice what VGG-19's convolutions take as f32 (80 MB).
@@ -25,11 +26,13 @@ const HEADER: usize = 18;
 
 /// What a gzip file holds.
 pub(crate) fn unpack(source: &Source) -> Result<Source> {
-    let damaged =
-        |e: io::Error| source.bad(format!("the gzip stream is damaged ({e}); fetch the file again")).with_source(e);
+    let damaged = |e: io::Error| match e.kind() {
+        io::ErrorKind::OutOfMemory => Error::new(ErrorKind::OutOfMemory, "no memory for weights").with_source(e),
+        _ => source.bad(format!("the gzip stream is damaged ({e}); fetch the file again")).with_source(e),
+    };
     let packed = if source.len() <= MAX_UNPACKED { source.bytes(0, source.len())? } else { Cow::Borrowed(&[][..]) };
     let unpacked = match blocks(&packed) {
-        Some(blocks) => unpack_blocks(&blocks),
+        Some(blocks) => unpack_blocks(&blocks, zeros(blocks.iter().map(|(_, len)| len).sum())?),
         None => {
             drop(packed);
             let mut bytes = vec![];
@@ -66,8 +69,8 @@ fn blocks(mut packed: &[u8]) -> Option<Vec<(&[u8], usize)>> {
     (!blocks.is_empty()).then_some(blocks)
 }
 
-fn unpack_blocks(blocks: &[(&[u8], usize)]) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; blocks.iter().map(|(_, len)| len).sum()];
+/// `bytes` has room for all of them.
+fn unpack_blocks(blocks: &[(&[u8], usize)], mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut rest = &mut bytes[..];
     let parts = blocks.iter().map(|&(block, len)| {
         let (part, later) = std::mem::take(&mut rest).split_at_mut(len);

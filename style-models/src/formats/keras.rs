@@ -68,8 +68,8 @@ impl Tensors for Keras {
         };
         let bytes = dataset.read_raw_bytes().map_err(|e| damaged(&self.source, name, e))?;
         let values = match byte_order {
-            ByteOrder::LittleEndian => number.decode(&bytes),
-            ByteOrder::BigEndian => number.decode_big_endian(bytes),
+            ByteOrder::LittleEndian => number.decode(&bytes)?,
+            ByteOrder::BigEndian => number.decode_big_endian(bytes)?,
         };
         if self.shapes.get(name).and_then(|shape| count(shape)) != Some(values.len()) {
             return Err(self.source.bad(format!("{name} holds {} values, which is not its shape", values.len())));

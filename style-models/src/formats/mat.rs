@@ -14,7 +14,7 @@ use flate2::bufread::ZlibDecoder;
 use style_core::Result;
 
 use crate::source::{Reader, Source};
-use crate::tensors::{Number, count, from_column_major, show};
+use crate::tensors::{Number, count, from_column_major, reserved, show};
 
 /// Text, version, and the letters that tell the byte order.
 const HEADER: u64 = 128;
@@ -126,18 +126,23 @@ impl Stored {
     }
 
     #[allow(clippy::cast_precision_loss)] // what reading integers as f32 means
-    fn decode(self, bytes: &[u8]) -> Vec<f32> {
+    fn decode(self, bytes: &[u8]) -> Result<Vec<f32>> {
         let pairs = bytes.as_chunks::<2>().0.iter();
         let fours = bytes.as_chunks::<4>().0.iter();
+        let mut values = match self {
+            Self::Float(number) => return number.decode(bytes),
+            _ => reserved(bytes.len() / self.size())?,
+        };
         match self {
-            Self::I8 => bytes.iter().map(|&b| b.cast_signed().into()).collect(),
-            Self::U8 => bytes.iter().map(|&b| b.into()).collect(),
-            Self::I16 => pairs.map(|&b| i16::from_le_bytes(b).into()).collect(),
-            Self::U16 => pairs.map(|&b| u16::from_le_bytes(b).into()).collect(),
-            Self::I32 => fours.map(|&b| i32::from_le_bytes(b) as f32).collect(),
-            Self::U32 => fours.map(|&b| u32::from_le_bytes(b) as f32).collect(),
-            Self::Float(number) => number.decode(bytes),
+            Self::I8 => values.extend(bytes.iter().map(|&b| f32::from(b.cast_signed()))),
+            Self::U8 => values.extend(bytes.iter().map(|&b| f32::from(b))),
+            Self::I16 => values.extend(pairs.map(|&b| f32::from(i16::from_le_bytes(b)))),
+            Self::U16 => values.extend(pairs.map(|&b| f32::from(u16::from_le_bytes(b)))),
+            Self::I32 => values.extend(fours.map(|&b| i32::from_le_bytes(b) as f32)),
+            Self::U32 => values.extend(fours.map(|&b| u32::from_le_bytes(b) as f32)),
+            Self::Float(_) => {}
         }
+        Ok(values)
     }
 }
 
@@ -223,7 +228,7 @@ impl Mat {
                 bytes
             }
         };
-        Ok(from_column_major(&array.stored.decode(&bytes), &array.shape))
+        from_column_major(&array.stored.decode(&bytes)?, &array.shape)
     }
 }
 
@@ -515,7 +520,7 @@ mod tests {
         ];
         for (kind, bytes, values) in cases {
             let stored = Stored::of(kind).unwrap();
-            assert_eq!(stored.decode(bytes), values, "{kind}");
+            assert_eq!(stored.decode(bytes).unwrap(), values, "{kind}");
             assert_eq!(stored.size() * values.len(), bytes.len(), "{kind}");
         }
         assert!([0, 8, 12, 14, 15, 16].iter().all(|&kind| Stored::of(kind).is_none()));

@@ -114,8 +114,8 @@ impl Tensors for Numpy {
             Store::Folder => self.source.read(*start, len)?,
         };
         let values =
-            if header.big_endian { header.number.decode_big_endian(bytes) } else { header.number.decode(&bytes) };
-        Ok(if header.column_major { from_column_major(&values, &header.shape) } else { values })
+            if header.big_endian { header.number.decode_big_endian(bytes)? } else { header.number.decode(&bytes)? };
+        if header.column_major { from_column_major(&values, &header.shape) } else { Ok(values) }
     }
 }
 

@@ -13,7 +13,7 @@ use safetensors::{Dtype, SafeTensorError};
 use style_core::{ChannelOrder, ConvLayer, Error, ErrorKind, InputSpace, Layer, Model, Result};
 
 use crate::source::{Source, io_error};
-use crate::tensors::{Number, Tensors, count};
+use crate::tensors::{Number, Tensors, count, zeros};
 use crate::threads;
 use crate::vgg::Vgg;
 
@@ -71,10 +71,10 @@ impl Safetensors {
         if scale_info.dtype != Dtype::F32 || scale_info.shape != [rows] || rows == 0 {
             return Err(self.source.bad(format!("{scale_name} must hold {rows} F32 values, one a row of {name}")));
         }
-        let scales = Number::F32.decode(&self.bytes(scale_info)?);
+        let scales = Number::F32.decode(&self.bytes(scale_info)?)?;
         let bytes = self.bytes(info)?;
         let len = (bytes.len() / rows).max(1);
-        let mut values = vec![0.0; bytes.len()];
+        let mut values = zeros(bytes.len())?;
         let rows = values.chunks_exact_mut(len).zip(bytes.chunks_exact(len)).zip(scales);
         threads::for_each(rows.collect(), |((values, row), scale)| {
             values.iter_mut().zip(row).for_each(|(value, q)| *value = f32::from(q.cast_signed()) * scale);
@@ -102,7 +102,7 @@ impl Tensors for Safetensors {
                     .bad(format!("{name} is stored as {other:?}: F16, BF16, F32, F64 or scaled I8 is read")));
             }
         };
-        Ok(number.decode(&self.bytes(info)?))
+        number.decode(&self.bytes(info)?)
     }
 
     fn input_space(&self) -> Option<Result<InputSpace>> {

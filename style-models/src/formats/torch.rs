@@ -136,8 +136,8 @@ impl Tensors for Torch {
         }
         let width = number.size() as u64;
         let from = first.checked_mul(width).ok_or_else(outside)?;
-        let values = number.decode(&self.bytes(&storage.key, from, span as u64 * width)?);
-        Ok(if is_row_major(&size, &stride) { values } else { gather(&values, &size, &stride) })
+        let values = number.decode(&self.bytes(&storage.key, from, span as u64 * width)?)?;
+        if is_row_major(&size, &stride) { Ok(values) } else { gather(&values, &size, &stride) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`cases`]: the conformance cases, generic over the backend, one file an op.
 //! - [`Reference`]: a backend made of the oracle, for tests of what stands on a backend.
 //! - [`golden`]: values of the whole network and objective that PyTorch computed.
+//! - [`memory`]: allocations that fail.
 //! - [`run`]: the `main` of a backend's conformance test; [`assert_same_bits`]: one test more, for instances that must agree to the bit.
 //!
 //! The whole of a backend's `tests/conformance.rs` (with `harness = false` in its manifest) is one line in `main`:
@@ -17,6 +18,7 @@ mod bits;
 pub mod cases;
 pub mod golden;
 mod harness;
+pub mod memory;
 pub mod oracle;
 mod reference;
 mod rng;

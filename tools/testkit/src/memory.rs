@@ -1,0 +1,76 @@
+//! Allocations that fail, for tests of what is an error where there is no memory. Such a test is alone in its process.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ptr;
+use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+
+use style_core::{ErrorKind, Result};
+
+/// How many more large allocations succeed before one fails.
+static LEFT: AtomicIsize = AtomicIsize::new(isize::MAX);
+
+/// The system's allocator, but for one large allocation.
+pub struct Failing {
+    least: usize,
+}
+
+impl Failing {
+    /// Allocations of less than so many bytes never fail.
+    #[must_use]
+    pub const fn from(least: usize) -> Self {
+        Self { least }
+    }
+
+    fn fails(&self, bytes: usize) -> bool {
+        bytes >= self.least && LEFT.fetch_sub(1, Relaxed) == 0
+    }
+}
+
+// SAFETY: all is the system allocator's work, or null, which says that there is no memory; counting neither allocates nor
+// panics.
+unsafe impl GlobalAlloc for Failing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller vouches for the layout.
+        if self.fails(layout.size()) { ptr::null_mut() } else { unsafe { System.alloc(layout) } }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller vouches for the layout.
+        if self.fails(layout.size()) { ptr::null_mut() } else { unsafe { System.alloc_zeroed(layout) } }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, len: usize) -> *mut u8 {
+        // SAFETY: the caller vouches for all three.
+        if self.fails(len) { ptr::null_mut() } else { unsafe { System.realloc(memory, layout, len) } }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller vouches for both.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// Makes the large allocation after `left` others fail while it works, and says whether it came so far.
+pub fn with_failure<T>(left: isize, work: impl FnOnce() -> T) -> (T, bool) {
+    LEFT.store(left, Relaxed);
+    let done = work();
+    (done, LEFT.swap(isize::MAX, Relaxed) < 0)
+}
+
+/// Fails at each large allocation in turn until there are no more, and says how many there were. What is prepared for the
+/// work does not fail.
+///
+/// # Panics
+/// If one that fails is not `OutOfMemory`.
+pub fn each<T>(what: &str, mut prepare: impl FnMut() -> Box<dyn FnOnce() -> Result<T>>) -> isize {
+    for left in 0.. {
+        let work = prepare();
+        let (done, failed) = with_failure(left, work);
+        match done {
+            Ok(_) if !failed => return left,
+            Ok(_) => panic!("{what}: allocation {left} failed, and nobody noticed"),
+            Err(e) => assert_eq!(e.kind(), ErrorKind::OutOfMemory, "{what}, allocation {left}: {e}"),
+        }
+    }
+    unreachable!()
+}
