@@ -265,7 +265,7 @@ fn too_little_memory() {
                 --checkpoint job.checkpoint --every 1";
     bench.paint(&line.replace("--iterations 3", "--iterations 1"));
     let (mut refused, mut painted) = (0, 0);
-    for mib in (100..400).step_by(20) {
+    for mib in (100..900).step_by(50) {
         let limited = format!("ulimit -v {}; exec \"$0\" {line}", 1024 * mib);
         let output = Command::new("sh").args(["-c", &limited]).arg(tool()).current_dir(bench.path("")).output();
         let output = output.expect("a shell");
