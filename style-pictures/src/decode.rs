@@ -83,8 +83,10 @@ fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
                 }
             }
             let limits = limits(MOST_METADATA);
-            let profile = bytes.windows(4).take_while(|w| *w != b"IDAT").any(|w| w == b"iCCP");
-            decode_by(PngDecoder::with_limits(file, limits).map_err(refused)?, profile)
+            let said = png_colours(bytes);
+            let mut decoded = decode_by(PngDecoder::with_limits(file, limits).map_err(refused)?, said.profile)?;
+            decoded.notes.extend(said.unheeded());
+            Ok(decoded)
         }
         Ok(ImageFormat::Jpeg) => {
             let Some(Jpeg { components, profile }) = jpeg(bytes) else { return Err(cut("JPEG")) };
@@ -170,6 +172,45 @@ fn refused(e: ImageError) -> Error {
 /// What is told of a profile that is there for nothing.
 pub(crate) fn unusable(why: &str) -> String {
     format!("the colour profile cannot be used ({why}); colours are taken as sRGB")
+}
+
+/// What a PNG file says of its colours before its pixels.
+#[derive(Default)]
+struct PngColours {
+    profile: bool,
+    srgb: bool,
+    /// Chunks that say it in another way, and say something else than sRGB.
+    others: Vec<&'static str>,
+}
+
+impl PngColours {
+    /// Where nothing better is there, the others would count.
+    fn unheeded(&self) -> Option<String> {
+        let heeded = self.profile || self.srgb || self.others.is_empty();
+        let others = self.others.join(" and ");
+        (!heeded).then(|| format!("what the file says of its colours ({others}) is not heeded; they are taken as sRGB"))
+    }
+}
+
+fn png_colours(bytes: &[u8]) -> PngColours {
+    const SRGB_PRIMARIES: [u32; 8] = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000];
+    let (mut said, mut at) = (PngColours::default(), 8);
+    while let (Some(len), Some(kind)) = (be32(bytes, at), bytes.get(at + 4..at + 8)) {
+        let number = |i: usize| be32(bytes, at + 8 + 4 * i).unwrap_or(0);
+        match kind {
+            b"IDAT" => break,
+            b"iCCP" => said.profile = true,
+            b"sRGB" => said.srgb = true,
+            // 1/2.2 to a hundredth.
+            b"gAMA" if number(0).abs_diff(45455) > 455 => said.others.push("gAMA"),
+            b"cHRM" if (0..8).any(|i| number(i).abs_diff(SRGB_PRIMARIES[i]) > 100) => said.others.push("cHRM"),
+            b"cICP" if number(0) != u32::from_be_bytes([1, 13, 0, 1]) => said.others.push("cICP"),
+            _ => {}
+        }
+        // A length and a kind before the chunk's own, a checksum behind.
+        at = at.saturating_add(12).saturating_add(len as usize);
+    }
+    said
 }
 
 /// What a JPEG stream says before its first scan.

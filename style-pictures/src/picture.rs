@@ -71,7 +71,8 @@ impl Picture {
     /// Colours are converted from the file's ICC profile, of RGB or of greys, to sRGB, by the rendering intent that the
     /// profile asks for and without black point compensation; what sRGB cannot hold is clamped to it. A profile that is
     /// sRGB, but for half a step of 8 bits, changes nothing, and a file without one is taken as sRGB; so is one whose
-    /// profile cannot be used, which [`notes`](Self::notes) tells.
+    /// profile cannot be used, or which says in another way that its colours are not sRGB (gAMA, cHRM or cICP in PNG), which
+    /// [`notes`](Self::notes) tells.
     ///
     /// Colours are not multiplied by alpha, nor taken so (TIFF that has them so is divided by it); where nothing is
     /// visible they are the mean of the visible ones, so that the network sees no edge that a viewer does not.

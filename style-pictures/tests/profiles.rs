@@ -185,3 +185,38 @@ fn cmyk_is_told() {
     let [note] = picture.notes() else { panic!("{:?}", picture.notes()) };
     assert!(note.contains("CMYK"), "{note}");
 }
+
+/// A chunk before the pixels of a PNG file.
+fn with_chunk(png: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let checked = [&kind[..], data].concat();
+    let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+    // The signature and the header are always as long.
+    let (head, rest) = png.split_at(33);
+    [head, &length, &checked, &crc32(&checked).to_be_bytes(), rest].concat()
+}
+
+/// Of PNG's specification, annex D.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
+    !bytes.iter().fold(u32::MAX, |crc, b| (0..8).fold(crc ^ u32::from(*b), step))
+}
+
+#[test]
+fn what_png_says_otherwise_of_colours_is_told() {
+    let mut png = vec![];
+    PngEncoder::new(&mut png).write_image(&[100; 3 * 16 * 16], 16, 16, ExtendedColorType::Rgb8).expect("encodes");
+    let words = |values: &[u32]| values.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<_>>();
+    let gamma = |value: u32| with_chunk(&png, b"gAMA", &words(&[value]));
+    let notes = |png: &[u8]| open(png).expect("opens").notes().to_vec();
+    assert!(notes(&png).is_empty() && notes(&gamma(45455)).is_empty());
+    let linear = gamma(100_000);
+    assert!(notes(&linear).len() == 1 && notes(&linear)[0].contains("(gAMA)"), "{:?}", notes(&linear));
+    assert!(notes(&with_chunk(&linear, b"sRGB", &[0])).is_empty(), "which counts instead");
+    let srgb = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000];
+    assert!(notes(&with_chunk(&png, b"cHRM", &words(&srgb))).is_empty());
+    let p3 = [31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000];
+    let both = with_chunk(&linear, b"cHRM", &words(&p3));
+    assert!(notes(&both)[0].contains("(cHRM and gAMA)"), "{:?}", notes(&both));
+    assert!(notes(&with_chunk(&png, b"cICP", &[1, 13, 0, 1])).is_empty());
+    assert!(notes(&with_chunk(&png, b"cICP", &[9, 16, 0, 1]))[0].contains("(cICP)"));
+}
