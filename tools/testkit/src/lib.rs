@@ -23,6 +23,6 @@ mod rng;
 
 pub use array::Array;
 pub use bits::{assert_same_bits, bits};
-pub use harness::{run, run_trials, trials, trials_of};
+pub use harness::{run, run_trials, trials, trials_around, trials_of};
 pub use reference::Reference;
 pub use rng::Rng;
