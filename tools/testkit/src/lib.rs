@@ -12,6 +12,8 @@
 //! testkit::run(vec![("reference", Ok(testkit::Reference))]);
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod array;
 mod bits;
 pub mod cases;
