@@ -41,6 +41,8 @@
 //!
 //! [arXiv 1508.06576]: https://arxiv.org/abs/1508.06576
 
+#![forbid(unsafe_code)]
+
 pub use style_core::*;
 /// The CPU backend.
 #[cfg(feature = "cpu")]

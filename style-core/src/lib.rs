@@ -6,6 +6,8 @@
 //!
 //! A [`Model`] (data) becomes a [`Network`] (on a [`Backend`]), on which a [`Session`] repaints an [`Image`].
 
+#![forbid(unsafe_code)]
+
 mod average;
 mod backend;
 mod build;

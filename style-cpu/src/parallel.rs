@@ -1,4 +1,14 @@
 //! Threads: work is cut into items by shapes alone, so that results do not depend on how many run at once.
+//!
+//! What is shared is of two kinds. A [`Shared`] is a place that items write without a word to each other: no two of an op
+//! write the same element, by how the work was cut, and rayon's join orders all of it before what follows. [`Slots`] lend
+//! scratch memory by a bit for each piece:
+//! - A piece has one owner at a time: `fetch_or` tells one thread alone that the bit was clear, and the bit is cleared by
+//!   the owner's `drop` only, also when a kernel panics.
+//! - An owner sees what the last one left: its `fetch_or` acquires what that one's `fetch_and` released. Operations on other
+//!   bits between the two read, modify and write the same word, so they carry the release on.
+//! - Nobody waits for ever: whoever has a piece is in a kernel, which takes no second piece and calls nothing of rayon's, so
+//!   it ends and gives the piece back.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -110,9 +120,9 @@ impl<'a, T> Slots<'a, T> {
                 let i = (hint + i) % self.count;
                 let (word, bit) = (&self.taken[i / 64], 1 << (i % 64));
                 if word.fetch_or(bit, Ordering::Acquire) & bit == 0 {
-                    // SAFETY: the piece is within the memory, and its bit was this thread's to set.
-                    let memory = unsafe { self.memory.slice(i * self.len, self.len) };
-                    return Slot { memory, word, bit };
+                    // SAFETY: `count` pieces of `len` are within the memory.
+                    let memory = unsafe { self.memory.from(i * self.len) };
+                    return Slot { memory, len: self.len, word, bit, borrowed: PhantomData };
                 }
             }
             std::thread::yield_now();
@@ -120,24 +130,29 @@ impl<'a, T> Slots<'a, T> {
     }
 }
 
-/// A piece of scratch memory, given back when dropped.
+/// A piece of scratch memory, given back when dropped. No reference to it is kept: the next owner may have one as soon as
+/// the bit is clear.
 pub(crate) struct Slot<'a, T> {
-    memory: &'a mut [T],
+    memory: Shared<T>,
+    len: usize,
     word: &'a AtomicU64,
     bit: u64,
+    borrowed: PhantomData<&'a mut [T]>,
 }
 
 impl<T> Deref for Slot<'_, T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        self.memory
+        // SAFETY: the piece is borrowed as long as its `Slots`, and this thread's while the bit is set.
+        unsafe { self.memory.slice(0, self.len) }
     }
 }
 
 impl<T> DerefMut for Slot<'_, T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        self.memory
+        // SAFETY: as above.
+        unsafe { self.memory.slice(0, self.len) }
     }
 }
 
@@ -193,5 +208,64 @@ impl<T> Shared<T> {
     pub(crate) unsafe fn at(self, index: usize) -> *mut T {
         // SAFETY: the caller vouches that the index is within the slice.
         unsafe { self.0.add(index) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use rayon::iter::IntoParallelRefMutIterator;
+
+    use super::*;
+
+    #[test]
+    fn a_piece_has_one_owner_at_a_time() {
+        let rounds = if cfg!(miri) { 8 } else { 20_000 };
+        // More threads than pieces, and pieces of two words.
+        for (pieces, threads) in [(1, 2), (2, 3), (70, 3)] {
+            let mut memory = vec![0_u64; 3 * pieces + 2];
+            let slots = Slots::new(&mut memory, 3);
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        for _ in 0..rounds {
+                            let mut slot = slots.take();
+                            let seen = slot[0];
+                            slot.iter_mut().for_each(|value| *value += 1);
+                            assert_eq!(*slot, [seen + 1; 3]);
+                        }
+                    });
+                }
+            });
+            assert!(slots.taken.iter().all(|word| word.load(Ordering::Relaxed) == 0));
+            assert_eq!(memory.iter().sum::<u64>(), 3 * threads * rounds);
+        }
+    }
+
+    #[test]
+    fn a_piece_is_given_back_when_its_owner_panics() {
+        let mut memory = [0_u8; 4];
+        let slots = Slots::new(&mut memory, 4);
+        let panics = std::panic::AssertUnwindSafe(|| {
+            let _slot = slots.take();
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        slots.take()[3] = 1;
+    }
+
+    #[test]
+    fn every_item_is_done_once() {
+        for threads in [Threads::One, Threads::own(2).unwrap(), Threads::Ambient] {
+            for n in [0, 1, 2, 37] {
+                let done: Vec<_> = (0..n).map(|_| AtomicUsize::new(0)).collect();
+                threads.for_each(n, |i| _ = done[i].fetch_add(1, Ordering::Relaxed));
+                assert!(done.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+                let mut items = vec![0; n];
+                threads.for_each_of(items.par_iter_mut().enumerate(), |(i, item)| *item = i);
+                assert!(items.into_iter().eq(0..n));
+            }
+        }
     }
 }

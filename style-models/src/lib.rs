@@ -20,6 +20,8 @@
 //! | `source` | ranges of bytes, checked against the file's length |
 //! | `threads` | for the moment that a file takes to unpack |
 
+#![forbid(unsafe_code)]
+
 mod caches;
 #[cfg(feature = "embedded")]
 mod embedded;

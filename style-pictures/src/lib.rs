@@ -24,6 +24,8 @@
 //! Pixels are 8-bit units, 0 is black and 255 white, of sRGB as it is encoded: colours of other profiles are converted
 //! when a file is opened, files that are written are tagged as sRGB, and nothing is linearised, not even to resize it.
 
+#![forbid(unsafe_code)]
+
 mod colour;
 mod decode;
 mod file;

@@ -31,6 +31,8 @@
 //! | `plot` | the losses' course; `chart` lays it out on a `canvas`, which is SVG or pixels |
 //! | `file` | files that appear only when they are complete; PNG |
 
+#![forbid(unsafe_code)]
+
 mod checkpoints;
 mod file;
 mod plot;

@@ -134,6 +134,9 @@ impl GramOps for Cpu {
             let message = format!("a Gram matrix of rows {rows:?} was asked of features with {} rows", shape.height);
             return Err(Error::new(ErrorKind::Shape, message));
         }
+        if shape.channels == 0 {
+            return Ok(());
+        }
         let (n, m, f) = (shape.channels, shape.positions(), features.values());
         let taken = rows.start * shape.width..rows.end * shape.width;
         if features.is_planar() {

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::{Kernel, Simd};
 use crate::gemm::{Product, products};
 
-/// Witness of AVX2 and FMA; only [`run`] makes one.
+/// Witness of AVX2 and FMA; only functions compiled with them make one.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::{Kernel, Simd};
 use crate::gemm::{Product, products};
 
-/// Witness of AVX-512 F; only [`run`] makes one.
+/// Witness of AVX-512 F; only functions compiled with it make one.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Completion, Trial};
 use style_core::{Backend, ErrorKind, Result};
 
-use crate::cases;
+use crate::cases::{self, Check};
 
 /// One trial a case for each instance, named `instance::case`.
 ///
@@ -19,13 +19,24 @@ pub fn trials<B: Backend>(instances: Vec<(&str, Result<B>)>) -> Vec<Trial> {
 /// The same of some cases on one instance.
 #[must_use]
 pub fn trials_of<B: Backend>(cases: Vec<cases::Case<B>>, instance: &str, backend: Result<B>) -> Vec<Trial> {
+    trials_around(cases, instance, backend, |case| case())
+}
+
+/// The same, each case called by `around`.
+#[must_use]
+pub fn trials_around<B: Backend>(
+    cases: Vec<cases::Case<B>>,
+    instance: &str,
+    backend: Result<B>,
+    around: fn(&dyn Fn() -> Check) -> Check,
+) -> Vec<Trial> {
     let named = |case: &str| format!("{instance}::{case}");
     match backend {
         Ok(backend) => {
             let backend = Arc::new(backend);
             let trial = |case: cases::Case<B>| {
                 let backend = Arc::clone(&backend);
-                Trial::test(named(case.name()), move || case.run(&backend))
+                Trial::test(named(case.name()), move || around(&|| case.run(&backend)))
             };
             cases.into_iter().map(trial).collect()
         }

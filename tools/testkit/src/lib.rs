@@ -13,6 +13,8 @@
 //! testkit::run(vec![("reference", Ok(testkit::Reference))]);
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod array;
 mod bits;
 pub mod cases;
@@ -25,6 +27,6 @@ mod rng;
 
 pub use array::Array;
 pub use bits::{assert_same_bits, bits};
-pub use harness::{run, run_trials, trials, trials_of};
+pub use harness::{run, run_trials, trials, trials_around, trials_of};
 pub use reference::Reference;
 pub use rng::Rng;

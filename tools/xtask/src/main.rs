@@ -1,5 +1,7 @@
 //! Tasks of this repository: `cargo xtask`.
 
+#![forbid(unsafe_code)]
+
 mod embed;
 mod gallery;
 mod gpu_kit;

@@ -181,12 +181,13 @@ impl Cpu {
         self.convolution == Convolution::Direct || planar(in_channels) || planar(out_channels)
     }
 
-    fn expect_pools(&self, op: &Conv2d) -> Result<()> {
-        if self.conv2d_pools(op) {
+    /// That a pool can be taken in, here and by these filters, which another backend may have packed.
+    fn expect_pools(&self, op: &Conv2d, filter: &Filter) -> Result<()> {
+        if self.conv2d_pools(op) && matches!(filter.kind, Kind::Winograd(_)) {
             return Ok(());
         }
         let message = format!(
-            "a convolution of {} to {} channels cannot take in a pool here; pool apart",
+            "a convolution of {} to {} channels cannot take in a pool here, or not with these filters; pool apart",
             op.in_channels, op.out_channels
         );
         Err(Error::new(ErrorKind::Unsupported, message))
@@ -312,7 +313,7 @@ impl Conv2dOps for Cpu {
         self.expect_part(op, true, pooled)?;
         expect_shape("the input of a convolution", op.x(), x.shape())?;
         if pooled {
-            self.expect_pools(op)?;
+            self.expect_pools(op, filter)?;
         }
         expect_shape("the output of a convolution", op.y(pooled), y.shape())?;
         let rows = op.rows();
@@ -355,7 +356,7 @@ impl Conv2dOps for Cpu {
         let pooled = dy.shape() == op.y(true) && dy.shape() != op.y(false);
         self.expect_part(op, false, pooled)?;
         if pooled {
-            self.expect_pools(op)?;
+            self.expect_pools(op, filter)?;
         } else {
             expect_shape("the output gradient of a convolution", op.y(false), dy.shape())?;
         }

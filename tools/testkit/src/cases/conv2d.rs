@@ -16,7 +16,7 @@ const MAX_TOLERANCE: f64 = 1e-4;
 const RMS_TOLERANCE: f64 = 1.5e-5;
 
 /// `(in, out, height, width)`.
-const EXTENTS: [(usize, usize, usize, usize); 26] = [
+const EXTENTS: [(usize, usize, usize, usize); 27] = [
     (1, 1, 1, 1),
     (1, 1, 1, 9),
     (1, 2, 9, 1),
@@ -42,6 +42,7 @@ const EXTENTS: [(usize, usize, usize, usize); 26] = [
     (64, 64, 1, 17),
     (64, 33, 17, 1),
     (16, 32, 1, 1),
+    (272, 17, 3, 5),
     (40, 72, 50, 37),
 ];
 

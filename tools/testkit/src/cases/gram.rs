@@ -12,8 +12,8 @@ use crate::{Array, Rng};
 /// in one `f32` accumulator does not; blocks of some hundred do.
 const TOLERANCE: f64 = 2e-6;
 
-/// More positions than one block of any backend.
-const LARGE: [(usize, usize, usize); 3] = [(16, 150, 141), (20, 1, 20_011), (72, 40, 41)];
+/// More positions than one block of any backend, or more channels.
+const LARGE: [(usize, usize, usize); 4] = [(16, 150, 141), (20, 1, 20_011), (72, 40, 41), (272, 3, 5)];
 
 /// Every case of this room.
 #[must_use]

@@ -1,0 +1,107 @@
+//! Every conformance case on every instruction set, each piece of memory between pages that end the process if they are
+//! touched: once against the page before it, once against the page after it. What is reached in bounds of the memory, but
+//! of the wrong place, is for the values to tell.
+//!
+//! A case that ends the process is named with `cargo test -p style-cpu --test guarded -- --test-threads 1`.
+
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+mod guard;
+
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+fn main() {
+    guarded::main();
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64")))]
+fn main() {
+    println!("not run: guarded memory is made for Linux with glibc, of 64 bits");
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+mod guarded {
+    use std::hint::black_box;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use libtest_mimic::{Failed, Trial};
+    use memmap2::MmapMut;
+    use style_cpu::{Convolution, Cpu, Isa};
+    use testkit::cases;
+
+    use crate::guard::{Side, guarded};
+
+    /// What is planned is Winograd's F(4x4, 3x3), for maps as small as those of the cases.
+    const WAYS: [(Convolution, &str); 3] =
+        [(Convolution::Planned, ""), (Convolution::Direct, " direct"), (Convolution::Winograd6, " winograd6")];
+
+    /// Large shapes, which come to the same bounds as smaller ones in more time.
+    const LARGE: [&str; 2] = ["20x1x20011", "40-72x50x37"];
+
+    /// Names the fault that this process is to commit.
+    const FAULT: &str = "GUARDED_FAULT";
+
+    pub(crate) fn main() {
+        if let Ok(name) = std::env::var(FAULT) {
+            let (_, fault) = FAULTS.into_iter().find(|(known, _)| *known == name).unwrap();
+            return fault();
+        }
+        let mut trials: Vec<Trial> = FAULTS.into_iter().map(|(name, _)| Trial::test(name, || ends(name))).collect();
+        for isa in Isa::ALL {
+            for (way, tag) in WAYS {
+                let name = format!("{}{tag}", format!("{isa:?}").to_lowercase());
+                // One thread: its piece of a workspace is the whole, so that there is nothing between it and the page.
+                let cpu = Cpu::builder().isa(isa).threads(1).convolution(way).build();
+                let mut cases = if way == Convolution::Planned { cases::all() } else { cases::conv2d::cases() };
+                cases.retain(|case| !LARGE.iter().any(|large| case.name().contains(large)));
+                trials.extend(testkit::trials_around(cases, &name, cpu, |case| {
+                    guarded(Side::Front, case)?;
+                    guarded(Side::Back, case)
+                }));
+            }
+        }
+        testkit::run_trials(trials);
+    }
+
+    /// What the guard must catch, each in a process of its own.
+    const FAULTS: [(&str, fn()); 6] = [
+        ("guard::read behind the end", || guarded(Side::Back, || peek(values().as_ptr(), 19))),
+        ("guard::read before the begin", || guarded(Side::Front, || peek(values().as_ptr(), -1))),
+        ("guard::write behind the end", || guarded(Side::Back, || poke(values().as_mut_ptr(), 19))),
+        ("guard::read what was given back", || guarded(Side::Back, || peek(given_back(), 3))),
+        ("guard::read behind a mapping", || guarded(Side::Back, || peek(mapping().as_ptr().cast(), 50_000))),
+        ("guard::read before a mapping", || guarded(Side::Front, || peek(mapping().as_ptr().cast(), -1))),
+    ];
+
+    /// That a process which commits a fault is ended by it.
+    fn ends(fault: &str) -> Result<(), Failed> {
+        let output = Command::new(std::env::current_exe()?).env(FAULT, fault).output()?;
+        match output.status.signal() {
+            Some(libc::SIGSEGV | libc::SIGBUS) => Ok(()),
+            _ => Err(format!("the process went on: {output:?}").into()),
+        }
+    }
+
+    fn values() -> Vec<f32> {
+        vec![1.0; 19]
+    }
+
+    fn given_back() -> *const f32 {
+        let values = values();
+        values.as_ptr()
+    }
+
+    /// As large memory of the backend is made.
+    fn mapping() -> MmapMut {
+        MmapMut::map_anon(200_000).unwrap()
+    }
+
+    fn peek(values: *const f32, index: isize) {
+        // SAFETY: none; this is the fault.
+        black_box(unsafe { values.offset(index).read_volatile() });
+    }
+
+    fn poke(values: *mut f32, index: isize) {
+        // SAFETY: none; this is the fault.
+        unsafe { values.offset(index).write_volatile(2.0) };
+    }
+}
