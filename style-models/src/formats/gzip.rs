@@ -110,7 +110,7 @@ mod tests {
             block
         };
         assert!(blocks(&block(28 * MAX_RATIO)).is_some());
-        assert!(28 * MAX_RATIO < MAX_BLOCK);
+        const { assert!(28 * MAX_RATIO < MAX_BLOCK) };
         assert!(blocks(&block(MAX_BLOCK).repeat(100)).is_none());
     }
 }

@@ -13,7 +13,7 @@
 //! testkit::run(vec![("reference", Ok(testkit::Reference))]);
 //! ```
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod array;
 mod bits;

@@ -1,4 +1,5 @@
 //! Allocations that fail, for tests of what is an error where there is no memory. Such a test is alone in its process.
+#![allow(unsafe_code)] // an allocator is
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
