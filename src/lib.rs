@@ -57,7 +57,7 @@ pub mod mpi;
 /// Picture files, colours, masks and contact sheets.
 #[cfg(feature = "pictures")]
 pub use style_pictures as pictures;
-/// Observers of a session: TensorBoard, snapshots, a plot of the losses.
+/// Observers of a session: checkpoints, TensorBoard, snapshots, a plot of the losses.
 #[cfg(feature = "watch")]
 pub use style_watch as watch;
 
