@@ -13,7 +13,9 @@
 //! ```
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind::NotFound;
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -28,7 +30,7 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 use style_pictures::{Format, Picture};
 use style_transfer::cpu::Cpu;
-use style_transfer::{ErrorKind, Image, Network, Observer, Progress, Session, View, models};
+use style_transfer::{ErrorKind, Network, Observer, Progress, Session, View, models};
 use style_watch::Checkpoints;
 
 /// Repaint every photograph in every style.
@@ -109,7 +111,8 @@ fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
     let before: Vec<Job> = match fs::read(summary) {
         Ok(text) => serde_json::from_slice(&text)
             .with_context(|| format!("{} is no summary of this program; move it away", summary.display()))?,
-        Err(_) => vec![],
+        Err(e) if e.kind() == NotFound => vec![],
+        Err(e) => return Err(e).with_context(|| format!("cannot read {}", summary.display())),
     };
     let changed = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).ok();
     let done = |job: &Job| {
@@ -133,25 +136,30 @@ fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
 
 /// Does one job, or what is left of it.
 fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
-    let open = |path: &Path| -> Result<Image> { Ok(Picture::open(path)?.sized(job.size)?.image) };
-    let (photo, style) = (open(&job.photo)?, open(&job.style)?);
-    let describe = || {
-        let session = Session::builder(Arc::clone(network)).content(photo.clone()).style(style.clone());
-        session.iterations(job.iterations)
+    let name = job.output.display();
+    let open = |path: &Path| -> Result<Picture> {
+        let picture = Picture::open(path)?;
+        picture.notes().iter().for_each(|note| eprintln!("{name}: {}: {note}", path.display()));
+        Ok(picture.sized(job.size)?)
     };
+    let (photo, style) = (open(&job.photo)?, open(&job.style)?.image);
+    let description =
+        Session::builder(Arc::clone(network)).content(photo.image).style(style).iterations(job.iterations);
     let path = job.output.with_extension("checkpoint");
-    let resumed = match Checkpoints::load(&path) {
-        Ok(Some(kept)) if kept.iteration()? <= job.iterations => describe().resume(&kept).map(Some),
-        Ok(_) => Ok(None),
-        Err(e) => Err(e),
-    };
+    let resumed =
+        Checkpoints::load(&path).and_then(|kept| kept.map(|kept| description.clone().resume(&kept)).transpose());
     let mut session = match resumed {
-        Ok(Some(session)) => session,
-        Ok(None) => describe().build()?,
+        Ok(Some(session)) if session.iteration() <= job.iterations => session,
+        Ok(found) => {
+            if found.is_some() {
+                eprintln!("{name}: begun anew: the checkpoint is of more iterations");
+            }
+            description.build()?
+        }
         // One that is damaged or of other settings is written over.
         Err(e) if e.kind() == ErrorKind::Checkpoint => {
-            eprintln!("{}: begun anew: {e}", job.output.display());
-            describe().build()?
+            eprintln!("{name}: begun anew: {e}");
+            description.build()?
         }
         Err(e) => return Err(e.into()),
     };
@@ -161,7 +169,7 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
     }
     job.losses = session.losses().map(|l| Losses { total: l.total, content: l.content, style: l.style });
     if session.is_finished() {
-        style_pictures::save(&job.output, &session.image()?)?;
+        Picture { image: session.into_image()?, extras: photo.extras }.save(&job.output)?;
         job.state = State::Done;
     }
     Ok(())
@@ -169,10 +177,14 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
 
 /// At once or not at all.
 fn write(summary: &Path, jobs: &[Job]) -> Result<()> {
-    let part = summary.with_extension("json.part");
-    let written =
-        fs::write(&part, serde_json::to_string_pretty(jobs)? + "\n").and_then(|()| fs::rename(&part, summary));
-    written.with_context(|| format!("cannot write {}", summary.display()))
+    let (part, text) = (summary.with_extension("json.part"), serde_json::to_string_pretty(jobs)? + "\n");
+    let write = || {
+        let mut file = File::create(&part)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&part, summary)
+    };
+    write().with_context(|| format!("cannot write {}", summary.display()))
 }
 
 fn run(args: &Args) -> Result<ExitCode> {

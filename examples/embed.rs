@@ -30,6 +30,7 @@ enum Command {
 enum Event {
     Progress(Progress),
     Preview(Image),
+    /// A command that could not be followed, or why the job ended early; what has been painted so far is done all the same.
     Error(String),
     Done(Image),
 }
@@ -48,7 +49,7 @@ impl Job {
         let thread = thread::spawn(move || {
             let last = work(&network, photo, painting, iterations, &to_do, &tell);
             // A window that has been closed hears nothing.
-            let _ = tell.send(last.map_or_else(|e| Event::Error(e.to_string()), Event::Done));
+            let _ = tell.send(last.map_or_else(failed, Event::Done));
         });
         Self { commands, events, thread }
     }
@@ -72,6 +73,11 @@ impl Job {
     }
 }
 
+/// With what caused it.
+fn failed(e: style_transfer::Error) -> Event {
+    Event::Error(format!("{:#}", anyhow::Error::new(e)))
+}
+
 /// The thread: commands between evaluations.
 fn work(
     network: &Arc<Network<Cpu>>,
@@ -88,11 +94,17 @@ fn work(
         let command =
             if paused { commands.recv().map_err(|_| TryRecvError::Disconnected) } else { commands.try_recv() };
         let event = match command {
-            Err(TryRecvError::Empty) => Event::Progress(session.step()?.clone()),
-            Ok(Command::Preview) => Event::Preview(session.image()?),
+            Err(TryRecvError::Empty) => match session.step() {
+                Ok(progress) => Event::Progress(progress.clone()),
+                Err(e) => {
+                    let _ = events.send(failed(e));
+                    break;
+                }
+            },
+            Ok(Command::Preview) => session.image().map_or_else(failed, Event::Preview),
             Ok(Command::StyleWeight(weight)) => match session.set_style_weight(weight) {
                 Ok(()) => continue,
-                Err(e) => Event::Error(e.to_string()), // the old one stays
+                Err(e) => failed(e), // the old one stays
             },
             Ok(Command::Pause | Command::Resume) => {
                 paused = matches!(command, Ok(Command::Pause));

@@ -54,9 +54,8 @@ fn main() -> Result<()> {
         .build()?;
     let mut board = TensorBoard::create(common::out("watch")?, TensorBoardOptions::default())?;
     let mut snapshots = Snapshots::png(50, common::out("watch/painted.png")?)?;
-    let plot = |name| -> Result<LossPlot> {
-        Ok(LossPlot::new(common::out(name)?, session.weights())?.title("Losses of the cat in swirls"))
-    };
+    let plot =
+        |name| -> Result<LossPlot> { Ok(LossPlot::new(common::out(name)?)?.title("Losses of the cat in swirls")) };
     let (mut svg, mut png) = (plot("watch.svg")?, plot("watch.png")?);
     let mut patience = Patience { goal: f64::INFINITY, waited: 0 };
     session.run_with(&mut [&mut board as &mut dyn Observer, &mut snapshots, &mut svg, &mut png, &mut patience][..])?;

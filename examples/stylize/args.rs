@@ -103,7 +103,8 @@ pub(crate) struct Args {
     pub(crate) ema: Option<f64>,
 
     /// The most memory that the job may take: 2GiB, 800MB or a number of bytes. A picture that wants more is painted in
-    /// tiles, which takes longer and gives the same picture, but for rounding
+    /// tiles, which takes longer and gives the same picture, but for rounding. A --checkpoint takes more while it is
+    /// written: as much as --plan tells of the optimiser
     #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Descent")]
     pub(crate) memory: Option<usize>,
 
@@ -231,7 +232,8 @@ pub(crate) struct Args {
 
 const AFTER_HELP: &str = "\
 Ctrl-C ends after the iteration at work and saves the best picture so far (exit status 130); \
-a second Ctrl-C ends at once and saves nothing. Files appear under their names only when they are complete.
+a second Ctrl-C ends at once and saves nothing. So does SIGTERM. With --checkpoint the same command goes on from \
+there, --log included. Files appear under their names only when they are complete.
 
 Pictures are converted from their colour profiles to sRGB, and the result is tagged as sRGB. The photograph's transparency \
 is carried to it. Masks are taken as they are stored.";

@@ -1,8 +1,8 @@
 //! Files that appear complete or not at all, and a log that grows line by line.
 
 use std::env;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -149,10 +149,32 @@ fn as_map<S: Serializer>(layers: &&[LayerLoss], serializer: S) -> Result<S::Ok, 
     serializer.collect_map(layers.iter().map(|l| (&l.layer, l.loss)))
 }
 
+/// Whether a line of a log is whole and of one of the first `done` iterations.
+fn before(line: &[u8], done: usize) -> bool {
+    let line: Option<serde_json::Value> = serde_json::from_slice(line).ok();
+    let iteration = line.and_then(|line| usize::try_from(line.get("iteration")?.as_u64()?).ok());
+    iteration.is_some_and(|iteration| iteration < done)
+}
+
 impl Log {
-    pub(crate) fn create(path: &Path, inputs: &[PathBuf]) -> Result<Self> {
+    /// Goes on with the log of a job of which so many iterations are done, or begins anew.
+    pub(crate) fn create(path: &Path, inputs: &[PathBuf], done: usize) -> Result<Self> {
         spare(inputs, path)?;
-        let file = File::create(path).map_err(|e| io("cannot write the log", path, e))?;
+        let open = || {
+            if done == 0 {
+                return File::create(path);
+            }
+            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            let mut text = vec![];
+            file.read_to_end(&mut text)?;
+            // After the last checkpoint more may have been done, which is done again.
+            let lines = text.split_inclusive(|b| *b == b'\n').take_while(|line| before(line, done));
+            let kept: usize = lines.map(<[u8]>::len).sum();
+            file.set_len(kept as u64)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().map_err(|e| io("cannot write the log", path, e))?;
         Ok(Self { path: path.to_owned(), file })
     }
 

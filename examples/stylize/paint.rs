@@ -92,7 +92,6 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     report.say(format!("memory   {peak:.0} MiB at most for the network and the picture{tiles}"));
     let kept = args.checkpoint.as_deref().map(Checkpoints::load).transpose()?.flatten();
     let checkpoints = args.checkpoint.as_ref().map(|path| Checkpoints::every(args.every.get(), path)).transpose()?;
-    let log = args.log.as_deref().map(|path| Log::create(path, &inputs)).transpose()?;
     let board = args.tensorboard.as_deref().map(|folder| TensorBoard::create(folder, TensorBoardOptions::default()));
     let board = board.transpose()?;
     let session = match &kept {
@@ -103,11 +102,13 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         }
     };
     drop(kept);
+    // Of what was done before the checkpoint, the log has all.
+    let log = args.log.as_deref().map(|path| Log::create(path, &inputs, session.iteration())).transpose()?;
     let [alpha, beta, gamma] = session.weights();
     if args.tv.is_some() && gamma == 0.0 {
         return Err(argument("--tv chooses a total variation whose weight is 0; give --tv-weight too").into());
     }
-    let plot = args.plot.as_deref().map(|path| LossPlot::new(path, session.weights())).transpose()?;
+    let plot = args.plot.as_deref().map(LossPlot::new).transpose()?;
     report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv"));
     let name = match settings::optimizer(args) {
         Optimizer::Adam(_) => "Adam",
@@ -116,7 +117,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let (scales, iterations) = settings::scales(args, size.0.max(size.1));
     let coarse: Vec<_> = scales.iter().map(|s| format!("{} at {} px, ", s.iterations, s.size)).collect();
     report.say(format!("descent  {name}, {}{iterations} iterations", coarse.concat()));
-    let iterations = scales.iter().map(|s| s.iterations).sum::<usize>() + iterations;
+    let iterations = session.iterations();
     let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());
     Job { session, size, output, photograph, log, watchers, report, snapshot_every }.run(iterations, interrupt)
@@ -283,13 +284,13 @@ impl<B: Backend> Job<'_, B> {
                     failed = self.record(&progress, best, start.elapsed()).or(failed);
                 }
                 Err(e) => {
-                    failed = Some(e.into());
+                    failed = Some(anyhow::Error::new(e).context("it ended early; the picture is the one so far"));
                     break;
                 }
             }
         }
         self.report.end_bar();
-        failed = self.end_watching().or(failed);
+        failed = failed.or(self.end_watching());
         let Some(last) = self.session.progress().cloned() else {
             self.report.say("ended before the first iteration: nothing was painted, nothing is written");
             return failed.map_or(Ok(Outcome::Interrupted), Err);

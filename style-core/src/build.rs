@@ -14,8 +14,17 @@ use crate::objective::{ContentTerm, Objective, Rooms, StyleTerm, Weights};
 use crate::optim::{Carried, Descent, Point};
 use crate::passes::{Passes, PassesPlan};
 use crate::session::Stage;
-use crate::targets::{Region, StyleLayer, Targets};
-use crate::{Backend, Image, Init, Mask, Network, Result, Session, SessionBuilder, Shape, Style};
+use crate::targets::{Region, StyleLayer};
+use crate::{Backend, Image, Init, LayerWeight, Mask, Network, Result, Session, SessionBuilder, Shape, Style};
+
+/// A picture in a manifest.
+fn picture(image: &Image) -> String {
+    format!("{}x{}, {}", image.width(), image.height(), hash([image.pixels()]))
+}
+
+fn mask(mask: &Mask) -> String {
+    format!("{}x{}, {}", mask.width(), mask.height(), hash([mask.values()]))
+}
 
 impl<B: Backend> SessionBuilder<B> {
     /// Checks the description, computes the targets that are not given, and allocates all that the iterations need: of the
@@ -45,16 +54,6 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// What must be the same for a checkpoint to fit.
     pub(crate) fn manifest(&self) -> Manifest {
-        let picture = |image: &Image| format!("{}x{}, {}", image.width(), image.height(), hash([image.pixels()]));
-        let mask = |mask: &Mask| format!("{}x{}, {}", mask.width(), mask.height(), hash([mask.values()]));
-        let style = |s: &Style| {
-            let (at, region) = (s.mask.as_ref().map(mask), s.region.as_ref().map(mask));
-            format!("{} share {:?} mask {at:?} region {region:?}", picture(&s.image), s.share)
-        };
-        let given = |t: &Arc<Targets<B>>| {
-            let style = t.style.as_ref().map(|s| picture(&s.image));
-            format!("{:?} {style:?}", t.content.as_ref().map(|c| picture(&c.image)))
-        };
         let init = match &self.init {
             Some(Init::Image(image)) => picture(image),
             other => format!("{other:?}"),
@@ -64,8 +63,8 @@ impl<B: Backend> SessionBuilder<B> {
             ("network", format!("{} {}", self.network.name(), self.network.fingerprint())),
             ("content picture", self.content.as_ref().map_or_else(String::new, picture)),
             ("content mask", self.content_mask.as_ref().map_or_else(String::new, mask)),
-            ("style pictures", self.styles.iter().map(style).collect::<Vec<_>>().join("; ")),
-            ("targets", self.given.iter().map(given).collect::<Vec<_>>().join("; ")),
+            ("style pictures", self.styles_described()),
+            ("targets", self.given.iter().map(|t| t.described.as_str()).collect::<Vec<_>>().join("; ")),
             ("size", format!("{:?}", self.size)),
             ("content layers", format!("{:?}", self.content_layers)),
             ("style layers", format!("{:?}", self.style_layers)),
@@ -79,6 +78,28 @@ impl<B: Backend> SessionBuilder<B> {
             ("scales", scales.join("; ")),
             ("running mean", format!("{:?}", self.ema)),
         ]
+    }
+
+    fn styles_described(&self) -> String {
+        let style = |s: &Style| {
+            let (at, region) = (s.mask.as_ref().map(mask), s.region.as_ref().map(mask));
+            format!("{} share {:?} mask {at:?} region {region:?}", picture(&s.image), s.share)
+        };
+        self.styles.iter().map(style).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What the targets of these pictures depend on.
+    pub(crate) fn targets_described(&self) -> String {
+        let names = |layers: &[LayerWeight]| layers.iter().map(|l| l.layer.clone()).collect::<Vec<_>>();
+        format!(
+            "{:?} at {:?}; {} at {:?}, {:?} {:?}",
+            self.content.as_ref().map(picture),
+            names(&self.content_layers),
+            self.styles_described(),
+            names(&self.style_layers),
+            self.statistic,
+            self.layer_statistics,
+        )
     }
 
     /// What one scale needs to be painted, whose description this is; `carried` is of the scale before.
@@ -104,6 +125,7 @@ impl<B: Backend> SessionBuilder<B> {
         self.init = None;
         let point = Point { x: network.upload_owned(start)?, g: backend.tensor(shape)? };
         let mut descent = Descent::new(backend, shape, &self.optimizer)?;
+        descent.begin(backend, &point.x)?;
         carried.map_or(Ok(()), |carried| descent.carry_on(backend, &carried))?;
         let average = self.ema.map(|decay| Average::new(backend, shape, decay)).transpose()?;
 

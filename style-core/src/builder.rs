@@ -375,6 +375,20 @@ impl<B: Backend> SessionBuilder<B> {
     }
 }
 
+/// The network and targets are shared, the pictures are copied.
+impl<B: Backend> Clone for SessionBuilder<B> {
+    fn clone(&self) -> Self {
+        Self {
+            content: self.content.clone(),
+            styles: self.styles.clone(),
+            given: self.given.clone(),
+            init: self.init.clone(),
+            scales: self.scales.clone(),
+            ..self.shallow()
+        }
+    }
+}
+
 impl<B: Backend> fmt::Debug for SessionBuilder<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionBuilder")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::builder::ContentWeight;
 use crate::chain::ChainPlan;
 use crate::objective::LayerWeight;
+use crate::statistics::{Gram, Statistic};
 use crate::targets::{StyleLayer, StyleTargets, Targets};
 use crate::{Backend, Error, ErrorKind, Image, Init, Mask, Result, SessionBuilder, Shape};
 
@@ -146,6 +147,15 @@ impl<B: Backend> SessionBuilder<B> {
                 lacks(&self.style_layers, style.layers.iter().map(|l| l.name.as_str()).collect())?;
                 if !self.layer_statistics.is_empty() {
                     return Err(bad("a layer's statistic cannot be chosen beside targets that were computed before"));
+                }
+                let name = |statistic: &Arc<dyn Statistic<B>>| format!("{statistic:?}");
+                let (chosen, default) = (name(&self.statistic), format!("{:?}", Gram::default()));
+                if let Some(other) = style.layers.iter().map(|l| name(&l.statistic)).find(|s| *s != chosen)
+                    && chosen != default
+                {
+                    return Err(bad(format!(
+                        "the targets were computed for {other}, and the statistic chosen is {chosen}; leave it out"
+                    )));
                 }
             }
         }

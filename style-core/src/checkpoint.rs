@@ -165,18 +165,20 @@ impl Checkpoint {
         self.put_f32("image", image.pixels())
     }
 
-    /// The bytes of a file.
+    /// The bytes of a file. What is copied into them is given back at once, so that they take little more memory than the
+    /// checkpoint.
     ///
     /// # Errors
     /// `OutOfMemory` if there is none for them; `Io` if they cannot be made.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut metadata: HashMap<String, String> = self.notes.clone().into_iter().collect();
+    pub fn into_bytes(self) -> Result<Vec<u8>> {
+        let hash = self.hash();
+        let mut metadata: HashMap<String, String> = self.notes.into_iter().collect();
         metadata.insert("format".into(), FORMAT.into());
-        metadata.insert("hash".into(), self.hash());
+        metadata.insert("hash".into(), hash);
         // The crate aborts where it finds no memory, so that is found out here.
         let bytes = self.values.values().map(|values| values.bytes.len()).fold(0, usize::saturating_add);
         drop(reserved::<u8>(bytes, "the bytes of a checkpoint")?);
-        let made = safetensors::serialize(&self.values, Some(metadata));
+        let made = safetensors::serialize(self.values, Some(metadata));
         made.map_err(|e| Error::new(ErrorKind::Io, "cannot make the bytes of a checkpoint").with_source(e))
     }
 
@@ -223,7 +225,7 @@ impl Checkpoint {
     }
 }
 
-impl View for &Values {
+impl View for Values {
     fn dtype(&self) -> Dtype {
         self.dtype
     }

@@ -94,6 +94,12 @@ impl Error {
         self
     }
 
+    /// The same error, told together with another that followed.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        self.message = format!("{}; and then: {}", self.message, other.message);
+        self
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

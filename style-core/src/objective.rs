@@ -104,6 +104,13 @@ pub(crate) struct Weights {
     pub(crate) tv_kind: Tv,
 }
 
+impl Weights {
+    /// Of content, style and total variation.
+    pub(crate) fn all(&self) -> [f64; 3] {
+        [self.content, self.style, self.tv]
+    }
+}
+
 /// A content layer: its features are held to `target`.
 pub(crate) struct ContentTerm<B: Backend> {
     pub(crate) layer: LayerWeight,

@@ -129,5 +129,7 @@ fn within_range(image: &Image, width: usize, height: usize) -> Result<Image> {
     let range = |(low, high): (f32, f32), v: &f32| (low.min(*v), high.max(*v));
     let (low, high) = image.pixels().iter().fold((f32::INFINITY, f32::NEG_INFINITY), range);
     let resized = image.resized(width, height)?;
-    Image::from_planar(width, height, resized.pixels().iter().map(|v| v.clamp(low, high)).collect())
+    let mut pixels = resized.into_pixels();
+    pixels.iter_mut().for_each(|v| *v = v.clamp(low, high));
+    Image::from_planar(width, height, pixels)
 }

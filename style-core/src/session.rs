@@ -28,6 +28,8 @@ pub struct Progress {
     pub width: usize,
     /// Height of the picture at this scale.
     pub height: usize,
+    /// Weights of content, style and total variation in the total loss, at this scale.
+    pub weights: [f64; 3],
     /// The losses at the point evaluated.
     pub losses: Losses,
     /// Whether that point is now the session's image; a line search also evaluates points that it rejects.
@@ -88,7 +90,7 @@ impl<B: Backend> Stage<B> {
         if let Some((sum, weight)) = self.average.as_ref().and_then(Average::mean) {
             return network.download(sum, weight);
         }
-        network.download(if self.evaluated { self.descent.result() } else { &self.point.x }, 1.0)
+        network.download(self.descent.result(), 1.0)
     }
 }
 
@@ -110,6 +112,7 @@ impl<B: Backend> Session<B> {
             scales,
             width: 0,
             height: 0,
+            weights: [0.0; 3],
             losses: Losses::default(),
             accepted: false,
             gradient_norm: 0.0,
@@ -223,6 +226,7 @@ impl<B: Backend> Session<B> {
             scale,
             width: to.width,
             height: to.height,
+            weights: stage.objective.weights.all(),
             losses: stage.objective.no_losses(),
             converged: false,
             ..self.progress.clone()
@@ -238,9 +242,9 @@ impl<B: Backend> Session<B> {
     /// queue: one in some 60 steps.
     ///
     /// # Errors
-    /// `NonFinite` if the loss or the gradient of the start image is not finite, or too large for the optimiser's numbers
-    /// (the weights are too large); what the backend gives. After an error on the way to another scale the image is the last
-    /// one's, and there are no more steps.
+    /// `NonFinite` if the loss or the gradient of the image that the descent begins at is not finite, or too large for the
+    /// optimiser's numbers (the weights are too large); what the backend gives. The image stays as it was, also after an error
+    /// on the way to another scale; but then there are no more steps, only the same error, `Argument`.
     pub fn step(&mut self) -> Result<&Progress> {
         if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
             let stage = self.stage.as_ref().ok_or_else(ended)?;
@@ -257,7 +261,9 @@ impl<B: Backend> Session<B> {
         let told = backend.within(|| {
             objective.evaluate(network, &point.x, &mut point.g, &mut progress.losses)?;
             let told = descent.tell(backend, progress.losses.total, point)?;
-            if let Some(average) = average.as_mut().filter(|_| told.accepted) {
+            // Not a second time where the descent has begun anew at the same image.
+            let new = |average: &Average<B>| *evaluated || average.mean().is_none();
+            if let Some(average) = average.as_mut().filter(|average| told.accepted && new(average)) {
                 average.add(backend, descent.result())?;
             }
             Ok(told)
@@ -266,7 +272,8 @@ impl<B: Backend> Session<B> {
             return Err(Error::new(
                 ErrorKind::NonFinite,
                 format!(
-                    "the start image's loss is {} and its gradient's norm {}; use smaller weights",
+                    "the loss of the image that the descent begins at is {} and its gradient's norm {}; use smaller \
+                     weights",
                     progress.losses.total, told.gradient_norm
                 ),
             ));
@@ -310,7 +317,7 @@ impl<B: Backend> Session<B> {
     ///
     /// # Errors
     /// As [`step`](Session::step), and the observer's own; the image stays readable, and
-    /// [`finish`](Observer::finish) is called all the same.
+    /// [`finish`](Observer::finish) is called all the same. Where that fails too, the message tells both.
     pub fn run_with(&mut self, observer: &mut (impl Observer + ?Sized)) -> Result<()> {
         let mut observed = || {
             while !self.is_finished() {
@@ -321,14 +328,30 @@ impl<B: Backend> Session<B> {
             }
             Ok(())
         };
-        let ran = observed();
-        ran.and(observer.finish(self))
+        let ran: Result<()> = observed();
+        match (ran, observer.finish(self)) {
+            (Err(ran), Err(finished)) => Err(ran.and(&finished)),
+            (ran, finished) => ran.and(finished),
+        }
     }
 
-    /// Whether [`run`](Session::run) would do nothing: all iterations are done, or nothing more can be gained.
+    /// Whether [`run`](Session::run) would do nothing: all iterations are done, or nothing more can be gained. Not so after an
+    /// error on the way to another scale.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.ahead.is_none() && (self.progress.converged || self.left() == 0)
+        self.stage.is_some() && self.ahead.is_none() && (self.progress.converged || self.left() == 0)
+    }
+
+    /// Evaluations done, those before a checkpoint included.
+    #[must_use]
+    pub fn iteration(&self) -> usize {
+        self.iteration
+    }
+
+    /// How many evaluations there are at all scales, if none converges early.
+    #[must_use]
+    pub fn iterations(&self) -> usize {
+        self.progress.iterations
     }
 
     /// The last accepted image, or the [mean](SessionBuilder::ema) of several; before the first step, the start image. Its
@@ -349,11 +372,11 @@ impl<B: Backend> Session<B> {
     /// # Errors
     /// As [`image`](Session::image).
     pub fn into_image(mut self) -> Result<Image> {
-        let Some(Stage { descent, point, average, evaluated, .. }) = self.stage.take() else { return self.image() };
+        let Some(Stage { descent, average, .. }) = self.stage.take() else { return self.image() };
         if let Some((sum, weight)) = average.as_ref().and_then(Average::mean) {
             return self.network.download(sum, weight);
         }
-        self.network.download(if evaluated { descent.result() } else { &point.x }, 1.0)
+        self.network.download(descent.result(), 1.0)
     }
 
     /// The losses of [`image`](Session::image); `None` before the first step.
@@ -382,8 +405,10 @@ impl<B: Backend> Session<B> {
     }
 
     /// Gives the style another weight, from the next step on and at all scales to come: the ratio of equation 7 as a slider.
-    /// The descent goes on from the image so far. L-BFGS forgets the curvature that it has seen, which was the old loss's;
-    /// Adam keeps its moments. A checkpoint made later is of the description with this weight.
+    /// The descent goes on from the image so far, whose [`losses`](Session::losses) stay those of the old weight until the next
+    /// step. L-BFGS evaluates the image once more and forgets the curvature that it has seen, which was the old loss's; so call
+    /// this when the slider rests. Adam keeps its moments. A checkpoint made later is of the description with this weight. The
+    /// weight that it has already changes nothing.
     ///
     /// # Errors
     /// `Argument` if the weight does not lie in 0..=1e30, or after an error on the way to another scale; what the backend
@@ -391,10 +416,14 @@ impl<B: Backend> Session<B> {
     pub fn set_style_weight(&mut self, weight: f64) -> Result<()> {
         check_weight(STYLE_WEIGHT, weight)?;
         let Stage { objective, descent, point, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
-        if *evaluated && descent.forget(self.network.backend(), point)? {
+        if weight.to_bits() == objective.weights.style.to_bits() {
+            return Ok(());
+        }
+        if descent.forget(self.network.backend(), point)? {
             *evaluated = false;
         }
         objective.set_style_weight(weight);
+        self.progress.weights = objective.weights.all();
         if let Some(ahead) = &mut self.ahead {
             ahead.builder.style_weight = weight;
         }
@@ -408,15 +437,13 @@ impl<B: Backend> Session<B> {
     /// The weights of content, style and total variation in the total loss, at the scale at work.
     #[must_use]
     pub fn weights(&self) -> [f64; 3] {
-        self.stage.as_ref().map_or([0.0; 3], |stage| {
-            let w = &stage.objective.weights;
-            [w.content, w.style, w.tv]
-        })
+        self.progress.weights
     }
 }
 
 fn ended() -> Error {
-    Error::new(ErrorKind::Argument, "the session has ended with an error: the next scale could not be made")
+    let message = "the session has ended with an error: the next scale could not be made; resume it from a checkpoint";
+    Error::new(ErrorKind::Argument, message)
 }
 
 impl<B: Backend> fmt::Debug for Session<B> {

@@ -23,6 +23,8 @@ pub struct Targets<B: Backend> {
     pub(crate) pooling: Pooling,
     pub(crate) content: Option<ContentTargets<B>>,
     pub(crate) style: Option<StyleTargets<B>>,
+    /// What they were computed from, for a session's manifest.
+    pub(crate) described: String,
 }
 
 /// A content picture's features.
@@ -94,7 +96,8 @@ impl<B: Backend> SessionBuilder<B> {
             Ok(StyleTargets { image: self.styles[0].image.clone(), layers, regions })
         });
         let (content, style) = (content.transpose()?, style.transpose()?);
-        Ok(Arc::new(Targets { network: Arc::clone(&self.network), pooling: self.pooling, content, style }))
+        let described = self.targets_described();
+        Ok(Arc::new(Targets { network: Arc::clone(&self.network), pooling: self.pooling, content, style, described }))
     }
 
     /// The content layers' features of a picture.

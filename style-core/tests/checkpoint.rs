@@ -3,8 +3,9 @@
 mod common;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use common::{builder, described_on, layers, model, picture};
+use common::{builder, described_on, layers, model, network, picture};
 use style_core::statistics::Moments;
 use style_core::{
     AdamOptions, Checkpoint, ErrorKind, Image, Init, InputSpace, Layer, LbfgsOptions, Mask, Model, Network, Optimizer,
@@ -42,7 +43,7 @@ fn survives(what: &str, describe: impl Fn() -> Builder) {
         for _ in 0..stop {
             session.step().unwrap();
         }
-        let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
+        let bytes = session.checkpoint().unwrap().into_bytes().unwrap();
         let checkpoint = Checkpoint::from_bytes(&bytes).unwrap();
         assert_eq!(checkpoint, session.checkpoint().unwrap());
         assert_eq!(checkpoint.iteration().unwrap(), stop);
@@ -121,12 +122,40 @@ fn another_session_is_refused() {
     assert_eq!(run(&mut noise().iterations(9).resume(&checkpoint).unwrap()).len(), 8);
 }
 
+/// Targets are told apart by all that they were computed from.
+#[test]
+fn other_targets_are_another_session() {
+    let network = Arc::new(network());
+    let on = || {
+        let session = Session::builder(Arc::clone(&network)).content_layers(layers(&[("conv2_2", 1.0)]));
+        session.style_layers(layers(&[("conv1_1", 1.0)]))
+    };
+    let of = |second: &str, share: f64, mask: Option<f32>| {
+        let style = Style::new(picture(second, 8, 10)).share(share);
+        let style = match mask {
+            Some(value) => style.mask(Mask::new(2, 1, vec![1.0, value]).unwrap()),
+            None => style,
+        };
+        let content = picture("content", 13, 9);
+        on().content(content).style(picture("first", 8, 10)).style(style).targets().unwrap()
+    };
+    let mut session = on().with_targets(&of("second", 1.0, None)).iterations(4).build().unwrap();
+    session.step().unwrap();
+    let checkpoint = session.checkpoint().unwrap();
+    let resumed = |targets| on().with_targets(&targets).iterations(4).resume(&checkpoint);
+    assert_eq!(run(&mut resumed(of("second", 1.0, None)).unwrap()), run(&mut session));
+    for other in [of("third", 1.0, None), of("second", 2.0, None), of("second", 1.0, Some(0.5))] {
+        let error = resumed(other).unwrap_err();
+        assert!(error.kind() == ErrorKind::Checkpoint && error.to_string().contains("targets"), "{error}");
+    }
+}
+
 #[test]
 fn damage_is_noticed() {
     let mut session = builder().iterations(4).optimizer(lbfgs(2, None)).build().unwrap();
     session.step().unwrap();
     session.step().unwrap();
-    let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
+    let bytes = session.checkpoint().unwrap().into_bytes().unwrap();
     let refused = |bytes: &[u8]| assert_eq!(Checkpoint::from_bytes(bytes).unwrap_err().kind(), ErrorKind::Checkpoint);
     for len in (0..bytes.len()).step_by(97).chain([0, 1, 7, 8, 9]) {
         refused(&bytes[..len]);

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use common::{builder, close, layers, model, network, picture};
 use style_core::{
     AdamOptions, ConvLayer, ErrorKind, Features, Image, Init, InputSpace, Layer, LbfgsOptions, Model, Network,
-    Optimizer, Pooling, Session, SessionBuilder, Style,
+    Optimizer, Pooling, Scale, Session, SessionBuilder, Style,
 };
 use testkit::Reference;
 
@@ -234,15 +234,42 @@ fn bad_descriptions_are_typed_errors() {
     fails(builder().init(Init::Image(picture("i", 9, 13))), Shape, "start picture");
 }
 
+/// Neither at the first step nor at a later size does a loss that is not finite cost the image.
 #[test]
 fn weights_too_large_are_an_error_and_not_a_black_picture() {
-    let mut session =
-        builder().style_weight(1e30).content_weight(1e30).init(Init::Noise).iterations(8).build().unwrap();
-    match session.run(|_| ControlFlow::Continue(())) {
-        Ok(()) => {}
-        Err(e) => assert_eq!(e.kind(), ErrorKind::NonFinite),
+    let adam = Optimizer::Adam(AdamOptions::default());
+    let huge = || builder().style_layers(layers(&[("conv1_1", 1e30)])).style_weight(1e30).init(Init::Noise);
+    for optimizer in [Optimizer::default(), adam] {
+        let mut session = huge().optimizer(optimizer).iterations(8).build().unwrap();
+        let start = session.image().unwrap();
+        for _ in 0..2 {
+            let error = session.run(|_| ControlFlow::Continue(())).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NonFinite, "{error}");
+            assert_eq!(session.image().unwrap(), start);
+            assert_eq!(session.checkpoint().unwrap().image().unwrap(), start);
+        }
+        // A weight that will do, and it goes on.
+        session.set_style_weight(1e-30).unwrap();
+        session.run(|_| ControlFlow::Continue(())).unwrap();
+        assert_ne!(session.image().unwrap(), start);
     }
-    assert!(session.image().unwrap().pixels().iter().all(|p| p.is_finite()));
+    for optimizer in [Optimizer::default(), adam] {
+        let scale = Scale { size: 10, iterations: 3, optimizer: None };
+        let session = builder().optimizer(optimizer).init(Init::Noise).scales(vec![scale]).iterations(4);
+        let mut session = session.style_layers(layers(&[("conv1_1", 1e30)])).style_weight(1e-30).build().unwrap();
+        for _ in 0..3 {
+            session.step().unwrap();
+        }
+        session.set_style_weight(1e30).unwrap();
+        let small = session.image().unwrap();
+        assert_eq!(session.run(|_| ControlFlow::Continue(())).unwrap_err().kind(), ErrorKind::NonFinite);
+        let large = session.image().unwrap();
+        assert_eq!((large.width(), large.height()), (13, 9));
+        let mean = |image: &Image| image.pixels().iter().sum::<f32>() / image.pixels().len() as f32;
+        assert!((mean(&small) - mean(&large)).abs() < 8.0, "{} {}", mean(&small), mean(&large));
+        let spread = large.pixels().iter().map(|v| (v - mean(&large)).abs()).sum::<f32>() / 351.0;
+        assert!(spread > 10.0, "nothing is left of it but {spread}");
+    }
 }
 
 /// A mean of values near the end of f32's range rounds beyond it, where it is made of few.

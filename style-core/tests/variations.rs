@@ -160,6 +160,7 @@ fn shared_targets_give_the_same_bits() {
     );
     fails(full().with_targets(&both).content_layers(common::layers(&[("conv1_2", 1.0)])), "have no layer conv1_2");
     fails(full().with_targets(&both).statistic_at("conv1_1", Moments), "cannot be chosen");
+    fails(full().with_targets(&both).statistic(Moments), "the statistic chosen is Moments");
     fails(full().with_targets(&style), "needs a content picture");
     let elsewhere = Session::builder(common::network()).with_targets(&both);
     fails(elsewhere.content_layers(common::layers(&[("conv2_2", 1.0)])).style_layers(layers()), "another network");

@@ -75,7 +75,7 @@ fn it_is_kept() {
     session.step().unwrap();
     session.step().unwrap();
     session.set_style_weight(6.0).unwrap();
-    let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
+    let bytes = session.checkpoint().unwrap().into_bytes().unwrap();
     let kept = Checkpoint::from_bytes(&bytes).unwrap();
     let resume = |weight| builder().style_weight(weight).iterations(30).resume(&kept);
     assert_eq!(resume(5.0).unwrap_err().kind(), ErrorKind::Checkpoint);
@@ -91,4 +91,56 @@ fn what_is_no_weight_changes_nothing() {
         assert_eq!(session.set_style_weight(weight).unwrap_err().kind(), ErrorKind::Argument);
     }
     assert_eq!(rest(&mut session), rest(&mut builder().iterations(3).build().unwrap()));
+}
+
+/// A weight that is too large costs neither the image nor what comes after it.
+#[test]
+fn too_large_and_back() {
+    for optimizer in [Optimizer::default(), adam()] {
+        let described =
+            || builder().init(Init::Noise).optimizer(optimizer).style_layers(common::layers(&[("conv1_1", 1e30)]));
+        let mut session = described().style_weight(1e-30).iterations(60).build().unwrap();
+        for _ in 0..7 {
+            session.step().unwrap();
+        }
+        let (image, before) = (session.image().unwrap(), session.losses().unwrap().total);
+        session.set_style_weight(1e30).unwrap();
+        for _ in 0..4 {
+            // L-BFGS says so; Adam goes back by itself, with smaller steps.
+            match session.step() {
+                Ok(progress) => assert!(!progress.accepted),
+                Err(e) => assert_eq!(e.kind(), ErrorKind::NonFinite),
+            }
+            assert_eq!(session.image().unwrap(), image);
+        }
+        session.set_style_weight(1e-30).unwrap();
+        let totals = rest(&mut session);
+        assert!(totals.last().unwrap() < &(0.7 * before), "{before} {totals:?}");
+    }
+}
+
+/// A slider that does not move is none.
+#[test]
+fn the_same_weight_changes_nothing() {
+    let mut session = builder().init(Init::Noise).iterations(20).build().unwrap();
+    let mut totals = vec![];
+    while !session.is_finished() {
+        session.set_style_weight(1.0).unwrap();
+        totals.push(session.step().unwrap().losses.total);
+    }
+    assert_eq!(totals, rest(&mut builder().init(Init::Noise).iterations(20).build().unwrap()));
+}
+
+/// The image at which the descent begins anew counts once in a running mean.
+#[test]
+fn a_running_mean_counts_each_image_once() {
+    let mut session = builder().init(Init::Noise).ema(0.5).iterations(9).build().unwrap();
+    session.step().unwrap();
+    session.step().unwrap();
+    let mean = session.image().unwrap();
+    session.set_style_weight(3.0).unwrap();
+    session.step().unwrap();
+    assert_eq!(session.image().unwrap(), mean);
+    session.step().unwrap();
+    assert_ne!(session.image().unwrap(), mean);
 }

@@ -5,11 +5,14 @@
 
 mod common;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use common::{layers, mask, model, picture};
+use common::{SIDE, layers, mask, model, picture};
 use style_core::statistics::Moments;
-use style_core::{AdamOptions, Checkpoint, ErrorKind, Init, Network, Optimizer, Session, SessionBuilder};
+use style_core::{
+    AdamOptions, Checkpoint, ErrorKind, Image, Init, LbfgsOptions, Network, Optimizer, Scale, Session, SessionBuilder,
+};
 use style_cpu::Cpu;
 use testkit::memory::{Failing, each, with_failure};
 
@@ -39,10 +42,44 @@ fn adam(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
         .tiles(1, 2)
 }
 
+fn fixed(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
+    let options = LbfgsOptions { history: 3, fixed_step: Some(1.0), ..Default::default() };
+    describe(network).init(Init::Image(picture("start"))).optimizer(Optimizer::Lbfgs(options))
+}
+
+/// Memory ends on the way from one size to the next: the image of the first is not lost, and it is not taken for the result.
+fn ends_at_a_scale(what: &str, describe: &dyn Fn() -> SessionBuilder<Cpu>) -> isize {
+    let scale = Scale { size: 32, iterations: 2, optimizer: None };
+    for left in 0.. {
+        let mut session = describe().scales(vec![scale]).build().unwrap();
+        session.step().unwrap();
+        session.step().unwrap();
+        let (stepped, failed) = with_failure(left, || session.step().map(drop));
+        let Err(e) = stepped else {
+            assert!(!failed, "{what}: allocation {left} failed, and nobody noticed");
+            assert!(left > 10, "{what}");
+            return left;
+        };
+        assert_eq!(e.kind(), ErrorKind::OutOfMemory, "{what}: {e}");
+        let image = session.image().unwrap();
+        let spread =
+            |image: &Image| image.pixels().iter().fold(0.0f32, |most, v| most.max((v - image.pixels()[0]).abs()));
+        assert!(spread(&image) > 50.0, "{what}, allocation {left}: nothing is left of the image");
+        assert!(!session.is_finished(), "{what}, allocation {left}");
+        let whole = session.checkpoint().is_ok();
+        match session.run(|_| ControlFlow::Continue(())) {
+            // Nothing had been given up yet, or the next size was there.
+            Ok(()) => assert!(whole && session.image().unwrap().width() == SIDE, "{what}, allocation {left}"),
+            Err(e) => assert!(!whole && image.width() == 32 && e.kind() == ErrorKind::Argument, "{what}: {e}"),
+        }
+    }
+    unreachable!()
+}
+
 /// The life of a session, at whose every moment memory may end; what has been done is not lost by it.
 fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cpu>>) -> SessionBuilder<Cpu>) -> isize {
     let mut whole = builder(network).build().unwrap();
-    whole.run(|_| std::ops::ControlFlow::Continue(())).unwrap();
+    whole.run(|_| ControlFlow::Continue(())).unwrap();
     let result = whole.image().unwrap();
 
     let builds = each(what, || {
@@ -68,7 +105,7 @@ fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cp
     let session = Arc::new(session);
     let of = || Arc::clone(&session);
     let checkpoint = session.checkpoint().unwrap();
-    let bytes = checkpoint.to_bytes().unwrap();
+    let bytes = checkpoint.clone().into_bytes().unwrap();
     others += each(what, || {
         let session = of();
         Box::new(move || session.image())
@@ -78,7 +115,7 @@ fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cp
         Box::new(move || session.checkpoint())
     });
     // The crate that makes the bytes would abort; that they can be had is asked before.
-    let (none, _) = with_failure(0, || checkpoint.to_bytes());
+    let (none, _) = with_failure(0, || checkpoint.into_bytes());
     assert_eq!(none.unwrap_err().kind(), ErrorKind::OutOfMemory, "{what}");
     others += each(what, || {
         let (description, bytes) = (builder(network), bytes.clone());
@@ -102,6 +139,9 @@ fn an_allocation_that_fails_is_an_error() {
         let (cpu, model) = (cpu(), model.clone());
         Box::new(move || Network::new(cpu, &model))
     });
-    let sessions = survives("L-BFGS", &network, lbfgs) + survives("Adam", &network, adam);
-    println!("{} allocations failed, each of them once", networks + sessions);
+    let sessions = survives("L-BFGS", &network, lbfgs)
+        + survives("Adam", &network, adam)
+        + survives("L-BFGS without line search", &network, fixed);
+    let scales = ends_at_a_scale("L-BFGS", &|| lbfgs(&network)) + ends_at_a_scale("Adam", &|| adam(&network));
+    println!("{} allocations failed, each of them once", networks + sessions + scales);
 }

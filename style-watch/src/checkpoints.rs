@@ -8,7 +8,9 @@ use style_core::{Checkpoint, Error, ErrorKind, Observer, Progress, Result, View}
 use crate::file::{expect_folder, io_error, write_atomically};
 
 /// Writes a checkpoint after every so many evaluations and when the run ends, each over the one before, which stays whole until
-/// the new one is: a program that is killed at any moment leaves one that loads.
+/// the new one is: a program that is killed at any moment leaves one that loads. The new one is written as `FILE.part` beside
+/// it. While it is made it takes as much memory as the optimiser, [`Plan::optimizer`](style_core::Plan::optimizer), beyond
+/// the plan; and on the disk there is room for two.
 ///
 /// ```
 /// use style_core::{Backend, Result, Session, SessionBuilder};
@@ -57,8 +59,16 @@ impl Checkpoints {
         }
     }
 
+    /// Writes a checkpoint to a file, over what was there, which stays whole until the new one is.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be written; `OutOfMemory`.
+    pub fn save(path: impl AsRef<Path>, checkpoint: Checkpoint) -> Result<()> {
+        write_atomically(path.as_ref(), &checkpoint.into_bytes()?)
+    }
+
     fn write(&self, view: &dyn View) -> Result<()> {
-        write_atomically(&self.path, &view.checkpoint()?.to_bytes()?)
+        Self::save(&self.path, view.checkpoint()?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Files that appear under their names only when they are complete, and PNG.
 
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -33,21 +34,23 @@ pub(crate) fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-/// Writes a file beside its place and moves it there, over what was there.
+/// Writes a file beside its place, as `FILE.part`, and moves it there, over what was there. A program that is killed
+/// meanwhile leaves that part, which the next one writes over.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".watch-").suffix(".part");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
+    let mut part = path.to_owned().into_os_string();
+    part.push(".part");
     let write = || -> io::Result<()> {
-        let mut file = builder.tempfile_in(folder(path))?;
+        let mut file = File::create(&part)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&part, path)
     };
-    write()
-        .map_err(|e| io_error(format!("cannot write {}; is its folder still there, the disk full?", path.display()), e))
+    write().map_err(|e| {
+        // Room for other things.
+        let _ = fs::remove_file(&part);
+        io_error(format!("cannot write {}; is its folder still there, the disk full?", path.display()), e)
+    })
 }
 
 /// A PNG file of interleaved RGB bytes, `[H, W, 3]`.

@@ -16,7 +16,7 @@
 //! fn run<B: Backend>(session: &mut Session<B>) -> Result<()> {
 //!     let mut board = TensorBoard::create("runs/cat", TensorBoardOptions::default())?; // tensorboard --logdir runs
 //!     let mut snapshots = Snapshots::png(50, "runs/cat/painted.png")?; // painted_0050.png, painted_0100.png, ...
-//!     let mut plot = LossPlot::new("runs/cat/losses.svg", session.weights())?;
+//!     let mut plot = LossPlot::new("runs/cat/losses.svg")?;
 //!     session.run_with(&mut [&mut board as &mut dyn Observer, &mut snapshots, &mut plot][..])
 //! }
 //! ```

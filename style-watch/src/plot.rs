@@ -27,15 +27,13 @@ const TOTAL: Colour = [34, 34, 34];
 ///
 /// ```
 /// # let folder = std::env::temp_dir();
-/// let weights = [1e-5, 1.0, 0.0]; // of content, style and total variation: those of Session::weights
-/// let plot = style_watch::LossPlot::new(folder.join("losses.svg"), weights)?.title("Cat in swirls");
+/// let plot = style_watch::LossPlot::new(folder.join("losses.svg"))?.title("Cat in swirls");
 /// # Ok::<(), style_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct LossPlot {
     path: PathBuf,
     format: Format,
-    weights: [f64; 3],
     title: String,
     points: Vec<Point>,
 }
@@ -46,23 +44,23 @@ enum Format {
     Png,
 }
 
-/// One evaluation; `terms` before their weights.
+/// One evaluation; `terms` before their weights, which differ from scale to scale.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     evaluation: usize,
     accepted: bool,
     total: f64,
     terms: [f64; 3],
+    weights: [f64; 3],
 }
 
 impl LossPlot {
-    /// A plot at `path`, which ends in `.svg` or `.png`; `weights` are those of
-    /// [`Session::weights`](style_core::Session::weights).
+    /// A plot at `path`, which ends in `.svg` or `.png`.
     ///
     /// # Errors
     /// `Argument` for another ending; `Io` if the folder is not there. A file that cannot be written is an error of the
     /// run's end, `Io`.
-    pub fn new(path: impl Into<PathBuf>, weights: [f64; 3]) -> Result<Self> {
+    pub fn new(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let format = match extension(&path).as_str() {
             "svg" => Format::Svg,
@@ -73,7 +71,7 @@ impl LossPlot {
             }
         };
         expect_folder(&path)?;
-        Ok(Self { path, format, weights, title: "Losses".into(), points: vec![] })
+        Ok(Self { path, format, title: "Losses".into(), points: vec![] })
     }
 
     /// The line above the plot. In a PNG, what is not in ISO 8859-1 shows as "?". Default: "Losses".
@@ -91,13 +89,14 @@ impl LossPlot {
             width: 3.5,
             points: accepted().map(|p| (p.evaluation, p.total)).collect(),
         }];
-        for (i, ((name, colour), weight)) in TERMS.into_iter().zip(self.weights).enumerate() {
-            curves.push(Curve {
-                name: format!("{name} \u{d7} {}", short(weight)),
-                colour,
-                width: 1.75,
-                points: accepted().map(|p| (p.evaluation, weight * p.terms[i])).collect(),
-            });
+        for (i, (name, colour)) in TERMS.into_iter().enumerate() {
+            let weight = self.points.first().map_or(0.0, |p| p.weights[i]);
+            let name = match self.points.iter().all(|p| p.weights[i] == weight) {
+                true => format!("{name} \u{d7} {}", short(weight)),
+                false => format!("{name} \u{d7} its weight"),
+            };
+            let points = accepted().map(|p| (p.evaluation, p.weights[i] * p.terms[i])).collect();
+            curves.push(Curve { name, colour, width: 1.75, points });
         }
         Chart {
             title: self.title.clone(),
@@ -131,6 +130,7 @@ impl Observer for LossPlot {
             accepted: progress.accepted,
             total: losses.total,
             terms: [losses.content, losses.style, losses.tv],
+            weights: progress.weights,
         });
         Ok(ControlFlow::Continue(()))
     }
@@ -166,11 +166,11 @@ mod tests {
     #[test]
     fn any_title_is_well_formed() {
         let title: String = (0..0x3000).filter_map(char::from_u32).chain("\u{fffe}\u{ffff}\u{1f431}".chars()).collect();
-        let plot = LossPlot::new("plot.svg", [1.0; 3]).unwrap().title(&title);
+        let plot = LossPlot::new("plot.svg").unwrap().title(&title);
         let svg = String::from_utf8(plot.encode().unwrap()).unwrap();
         let document = roxmltree::Document::parse(&svg).unwrap();
         let shown = document.descendants().filter_map(|n| n.text()).find(|t| t.contains('\u{e9}')).unwrap();
         assert!(shown.contains("<=>") && shown.contains('&') && shown.contains('\u{1f431}'));
-        LossPlot::new("plot.png", [1.0; 3]).unwrap().title(title).encode().unwrap();
+        LossPlot::new("plot.png").unwrap().title(title).encode().unwrap();
     }
 }

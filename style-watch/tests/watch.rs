@@ -65,8 +65,8 @@ fn all_watch_one_session() {
     let mut board = TensorBoard::create(&runs, options).unwrap();
     let mut snapshots = Snapshots::png(4, folder.path().join("painted.PNG")).unwrap();
     let mut session = session(11);
-    let mut svg = LossPlot::new(folder.path().join("plot.svg"), session.weights()).unwrap();
-    let mut png = LossPlot::new(folder.path().join("plot.png"), session.weights()).unwrap();
+    let mut svg = LossPlot::new(folder.path().join("plot.svg")).unwrap();
+    let mut png = LossPlot::new(folder.path().join("plot.png")).unwrap();
     let mut witness = Witness { events: board.path().to_owned(), images: vec![] };
     session
         .run_with(&mut [&mut board as &mut dyn Observer, &mut witness, &mut snapshots, &mut svg, &mut png][..])
@@ -99,6 +99,40 @@ fn all_watch_one_session() {
     }
 }
 
+/// Weights differ from scale to scale; the curves add up to the total all the same.
+#[test]
+fn a_plot_heeds_the_weights_of_each_evaluation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plot.svg");
+    let mut plot = LossPlot::new(&path).unwrap();
+    let mut session = session(4);
+    session.step().unwrap();
+    plot.observe(&session.progress().unwrap().clone(), &session).unwrap();
+    let weights = session.progress().unwrap().weights;
+    assert_eq!(weights, session.weights());
+    session.set_style_weight(7.0 * weights[1]).unwrap();
+    session.run_with(&mut plot).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("style × its weight") && text.contains("content × 0.02"), "{text}");
+}
+
+/// What went wrong at the end is told beside what ended the run.
+#[test]
+fn both_errors_are_told() {
+    struct Fails;
+    impl Observer for Fails {
+        fn observe(&mut self, _: &Progress, _: &dyn View) -> Result<ControlFlow<()>> {
+            Err(Error::new(ErrorKind::Argument, "first"))
+        }
+
+        fn finish(&mut self, _: &dyn View) -> Result<()> {
+            Err(Error::new(ErrorKind::Io, "second"))
+        }
+    }
+    let error = session(2).run_with(&mut Fails).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Argument, "first; and then: second"));
+}
+
 #[test]
 fn a_session_that_goes_on_is_written_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,7 +163,7 @@ fn zero_is_never_and_no_evaluation_leaves_no_plot() {
     assert!(!records.iter().any(|r| contains(r, "IHDR") || contains(r, "pixels/red")));
 
     let path = folder.path().join("plot.svg");
-    let mut plot = LossPlot::new(&path, [1.0; 3]).unwrap();
+    let mut plot = LossPlot::new(&path).unwrap();
     let done = session(1);
     plot.finish(&done).unwrap();
     assert!(!path.exists());
@@ -172,10 +206,10 @@ fn what_cannot_be_written_is_refused_before_the_work() {
     refused(Snapshots::every(0, |_, _| Ok(())), ErrorKind::Argument, &["every 0"]);
     for other in ["a.jpg", "a", "", "png"] {
         refused(Snapshots::png(1, folder.path().join(other)), ErrorKind::Argument, &[".png"]);
-        refused(LossPlot::new(folder.path().join(other), [1.0; 3]), ErrorKind::Argument, &[".svg or .png"]);
+        refused(LossPlot::new(folder.path().join(other)), ErrorKind::Argument, &[".svg or .png"]);
     }
     refused(Snapshots::png(1, file.join("a.png")), ErrorKind::Io, &["a.png", "not a folder"]);
-    refused(LossPlot::new(file.join("a.svg"), [1.0; 3]), ErrorKind::Io, &["a.svg", "not a folder"]);
+    refused(LossPlot::new(file.join("a.svg")), ErrorKind::Io, &["a.svg", "not a folder"]);
     assert_eq!(names(folder.path()), ["file"]);
 }
 
@@ -185,7 +219,7 @@ fn what_fails_later_ends_the_run() {
     let gone = folder.path().join("gone");
     fs::create_dir(&gone).unwrap();
     let mut snapshots = Snapshots::png(2, gone.join("a.png")).unwrap();
-    let mut plot = LossPlot::new(gone.join("a.svg"), [1.0; 3]).unwrap();
+    let mut plot = LossPlot::new(gone.join("a.svg")).unwrap();
     fs::remove_dir(&gone).unwrap();
     let mut session = session(5);
     refused(session.run_with(&mut snapshots), ErrorKind::Io, &["a_0002.png"]);

@@ -1,7 +1,7 @@
 //! Adam (Kingma and Ba, 2015, algorithm 1).
 
 use super::{Point, Told};
-use crate::memory::zeros;
+use crate::memory::{reserved, zeros};
 use crate::ops::AdamStep;
 use crate::{Backend, Checkpoint, Result, Shape, resample};
 
@@ -29,10 +29,12 @@ const MAX_SQUARE: f64 = f32::MAX as f64 / 4.0;
 
 pub(crate) struct Adam<B: Backend> {
     options: AdamOptions,
+    /// The learning rate, after halvings.
+    rate: f64,
     steps: i32,
     m: B::Tensor,
     v: B::Tensor,
-    /// The last point whose loss and gradient were finite.
+    /// The last point whose loss and gradient were finite; the start, before there is one.
     good: B::Tensor,
     square: B::Scalars,
 }
@@ -50,7 +52,7 @@ impl Carried {
     pub(crate) fn resized(self, from: Shape, to: Shape) -> Result<Self> {
         let shrunk = from.positions() as f64 / to.positions() as f64;
         let resized = |values: Vec<f32>, factor: f64, least: f32| {
-            let mut all = Vec::with_capacity(to.len());
+            let mut all = reserved(to.len(), "the moments")?;
             for plane in values.chunks_exact(from.positions().max(1)) {
                 let plane = resample(plane, (from.width, from.height), (to.width, to.height))?;
                 all.extend(plane.into_iter().map(|v| (v * factor as f32).max(least)));
@@ -65,7 +67,16 @@ impl Carried {
 impl<B: Backend> Adam<B> {
     pub(super) fn new(backend: &B, shape: Shape, options: AdamOptions) -> Result<Self> {
         let [m, v, good] = [backend.tensor(shape)?, backend.tensor(shape)?, backend.tensor(shape)?];
-        Ok(Self { options, steps: 0, m, v, good, square: backend.scalars(1)? })
+        Ok(Self { options, rate: options.learning_rate, steps: 0, m, v, good, square: backend.scalars(1)? })
+    }
+
+    pub(super) fn begin(&mut self, backend: &B, start: &B::Tensor) -> Result<()> {
+        backend.copy(start, &mut self.good)
+    }
+
+    /// What was too large for the old loss need not be for the new one.
+    pub(super) fn forget(&mut self) {
+        self.rate = self.options.learning_rate;
     }
 
     pub(super) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
@@ -76,18 +87,18 @@ impl<B: Backend> Adam<B> {
         let told = Told { accepted: true, gradient_norm, step_length: 0.0, converged: gradient_norm == 0.0 };
         if !(loss.is_finite() && square[0] <= MAX_SQUARE) {
             // Back to the last good point, with half the step and fresh moments.
-            self.options.learning_rate *= 0.5;
+            self.rate *= 0.5;
             self.steps = 0;
             backend.combine(&[], &mut self.m)?;
             backend.combine(&[], &mut self.v)?;
             backend.copy(&self.good, &mut point.x)?;
-            return Ok(Told { accepted: false, converged: self.options.learning_rate < 1e-6, ..told });
+            return Ok(Told { accepted: false, converged: self.rate < 1e-6, ..told });
         }
         backend.copy(&point.x, &mut self.good)?;
         self.steps = self.steps.saturating_add(1);
         let o = &self.options;
         let step = AdamStep {
-            rate: (o.learning_rate / (1.0 - o.beta1.powi(self.steps))) as f32,
+            rate: (self.rate / (1.0 - o.beta1.powi(self.steps))) as f32,
             beta1: o.beta1 as f32,
             beta2: o.beta2 as f32,
             correction2: (1.0 - o.beta2.powi(self.steps)) as f32,
@@ -99,7 +110,7 @@ impl<B: Backend> Adam<B> {
 
     pub(super) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
         to.note("adam.steps", self.steps);
-        to.put("adam.rate", &[self.options.learning_rate]);
+        to.put("adam.rate", &[self.rate]);
         to.put_tensor("adam.m", backend, &self.m)?;
         to.put_tensor("adam.v", backend, &self.v)?;
         to.put_tensor("adam.good", backend, &self.good)
@@ -108,7 +119,7 @@ impl<B: Backend> Adam<B> {
     pub(super) fn load(&mut self, backend: &B, from: &Checkpoint) -> Result<()> {
         self.steps = from.noted("adam.steps")?;
         // Smaller than it was described, if a step was not finite.
-        self.options.learning_rate = from.numbers("adam.rate", 1)?[0];
+        self.rate = from.numbers("adam.rate", 1)?[0];
         from.tensor("adam.m", backend, &mut self.m)?;
         from.tensor("adam.v", backend, &mut self.v)?;
         from.tensor("adam.good", backend, &mut self.good)

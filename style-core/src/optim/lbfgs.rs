@@ -7,6 +7,7 @@
 
 use super::line_search::{LineSearch, Verdict};
 use super::{Point, Told};
+use crate::memory::zeros;
 use crate::{Backend, Checkpoint, Error, ErrorKind, Result, Shape};
 
 /// Most pairs that may be remembered.
@@ -43,6 +44,7 @@ pub(crate) struct Lbfgs<B: Backend> {
     elements: usize,
     /// The last accepted point, from which the line search starts.
     base: Point<B>,
+    /// Infinite where the base is a start that has not been told.
     base_loss: f64,
     /// `<g, g>`, and `<g, s_i>` and `<g, y_i>` for each of `pairs`, `g` the gradient at the base.
     square: f64,
@@ -114,15 +116,19 @@ impl<B: Backend> Lbfgs<B> {
                 coefficients: vec![0.0; 2 * m + 1],
                 alpha: vec![0.0; m],
             },
-            gradient: vec![0.0; if options.fixed_step.is_some() { shape.len() } else { 0 }],
+            gradient: zeros(if options.fixed_step.is_some() { shape.len() } else { 0 }, "a gradient")?,
         })
+    }
+
+    pub(super) fn begin(&mut self, backend: &B, start: &B::Tensor) -> Result<()> {
+        backend.copy(start, &mut self.base.x)
     }
 
     /// Back to the last accepted point, as if it were a start.
     pub(super) fn forget(&mut self, backend: &B, point: &mut Point<B>) -> Result<()> {
         backend.copy(&self.base.x, &mut point.x)?;
         self.order.clear();
-        (self.search, self.fixed, self.failures) = (None, 0.0, 0);
+        (self.search, self.fixed, self.failures, self.base_loss) = (None, 0.0, 0, f64::INFINITY);
         Ok(())
     }
 
@@ -211,6 +217,8 @@ impl<B: Backend> Lbfgs<B> {
                 (self.base_loss, self.square) = (loss, square);
                 told.converged = !self.search_from_base(backend)?;
             }
+            // Nothing is known that it could go back to.
+            Verdict::Fail if self.base_loss.is_infinite() => told.converged = true,
             Verdict::Fail if self.order.is_empty() && (self.search.is_some() || self.failures > MAX_FAILURES) => {
                 told.converged = true;
             }

@@ -68,6 +68,14 @@ impl<B: Backend> Descent<B> {
         })
     }
 
+    /// Whence it starts: the result until something better is known.
+    pub(crate) fn begin(&mut self, backend: &B, start: &B::Tensor) -> Result<()> {
+        match self {
+            Self::Lbfgs(lbfgs) => lbfgs.begin(backend, start),
+            Self::Adam(adam) => adam.begin(backend, start),
+        }
+    }
+
     /// Takes the loss at `point.x`, whose gradient is `point.g`, and moves `point.x` to where it is wanted next.
     pub(crate) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
         match self {
@@ -112,11 +120,14 @@ impl<B: Backend> Descent<B> {
     pub(crate) fn forget(&mut self, backend: &B, point: &mut Point<B>) -> Result<bool> {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.forget(backend, point).map(|()| true),
-            Self::Adam(_) => Ok(false),
+            Self::Adam(adam) => {
+                adam.forget();
+                Ok(false)
+            }
         }
     }
 
-    /// The last accepted point.
+    /// The last accepted point; the start, before there is one.
     pub(crate) fn result(&self) -> &B::Tensor {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.result(),
