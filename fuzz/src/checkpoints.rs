@@ -127,7 +127,7 @@ fn bases() -> &'static [(usize, File)] {
             for stop in [0, 1, 3, 5] {
                 let mut session = describe(kind).build().expect("builds");
                 (0..stop).for_each(|_| drop(session.step().expect("steps").clone()));
-                let bytes = session.checkpoint().and_then(|c| c.into_bytes()).expect("a checkpoint");
+                let bytes = session.checkpoint().and_then(|c| c.to_bytes()).expect("a checkpoint");
                 bases.push((kind, File::read(&bytes).expect("reads")));
             }
         }
@@ -242,7 +242,7 @@ fn take(bytes: &[u8], kind: Option<usize>) -> Outcome {
         Ok(image) => assert_eq!(image.pixels().len(), 3 * image.width() * image.height()),
         Err(e) => drop(refused(&e)),
     }
-    let again = checkpoint.clone().into_bytes().expect("writes");
+    let again = checkpoint.to_bytes().expect("writes");
     let again = Checkpoint::from_bytes(&again).expect("reads what it wrote");
     let nan = File::read(bytes).is_none_or(|file| {
         let is_nan = |kind: &Dtype, v: &[u8]| match kind {
@@ -281,7 +281,7 @@ fn go_on(mut session: Session<Reference>, kind: usize) {
             return told(&e);
         }
     }
-    let bytes = session.checkpoint().and_then(|c| c.into_bytes()).expect("a checkpoint");
+    let bytes = session.checkpoint().and_then(|c| c.to_bytes()).expect("a checkpoint");
     let checkpoint = Checkpoint::from_bytes(&bytes).expect("reads what it wrote");
     if let Err(e) = describe(kind).resume(&checkpoint) {
         refused(&e);

@@ -7,8 +7,8 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::str::FromStr;
+use std::{fmt, io};
 
 use safetensors::tensor::View;
 use safetensors::{Dtype, SafeTensors};
@@ -165,21 +165,47 @@ impl Checkpoint {
         self.put_f32("image", image.pixels())
     }
 
-    /// The bytes of a file. What is copied into them is given back at once, so that they take little more memory than the
-    /// checkpoint.
+    /// Writes a file, in no more memory than the checkpoint has.
     ///
     /// # Errors
-    /// `OutOfMemory` if there is none for them; `Io` if they cannot be made.
-    pub fn into_bytes(self) -> Result<Vec<u8>> {
-        let hash = self.hash();
-        let mut metadata: HashMap<String, String> = self.notes.into_iter().collect();
+    /// `Io` if it cannot be written; `OutOfMemory`.
+    pub fn write_to(&self, mut to: impl io::Write) -> Result<()> {
+        let failed = |e: io::Error| Error::new(ErrorKind::Io, "cannot write a checkpoint").with_source(e);
+        to.write_all(&self.header()?).map_err(failed)?;
+        // In the order of the header: larger numbers first, then by name.
+        for dtype in [Dtype::F64, Dtype::F32] {
+            for values in self.values.values().filter(|values| values.dtype == dtype) {
+                to.write_all(&values.bytes).map_err(failed)?;
+            }
+        }
+        to.flush().map_err(failed)
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// `OutOfMemory` if there is none for them.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = reserved(self.len().saturating_add(1 << 16), "the bytes of a checkpoint")?;
+        self.write_to(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Bytes of its values.
+    fn len(&self) -> usize {
+        self.values.values().map(|values| values.bytes.len()).fold(0, usize::saturating_add)
+    }
+
+    /// What stands before the values in a file.
+    fn header(&self) -> Result<Vec<u8>> {
+        let mut metadata: HashMap<String, String> = self.notes.clone().into_iter().collect();
         metadata.insert("format".into(), FORMAT.into());
-        metadata.insert("hash".into(), hash);
-        // The crate aborts where it finds no memory, so that is found out here.
-        let bytes = self.values.values().map(|values| values.bytes.len()).fold(0, usize::saturating_add);
-        drop(reserved::<u8>(bytes, "the bytes of a checkpoint")?);
-        let made = safetensors::serialize(self.values, Some(metadata));
-        made.map_err(|e| Error::new(ErrorKind::Io, "cannot make the bytes of a checkpoint").with_source(e))
+        metadata.insert("hash".into(), self.hash());
+        // The crate takes room for the values, too, and aborts where there is none; it does not touch it.
+        drop(reserved::<u8>(self.len(), "a checkpoint")?);
+        let views = self.values.iter().map(|(name, values)| (name, Header(values)));
+        let made = safetensors::serialize(views, Some(metadata));
+        made.map_err(|e| Error::new(ErrorKind::Io, "cannot make the header of a checkpoint").with_source(e))
     }
 
     /// A checkpoint from the bytes of a file, which are not trusted.
@@ -225,21 +251,24 @@ impl Checkpoint {
     }
 }
 
-impl View for Values {
+/// Values whose bytes are written apart.
+struct Header<'a>(&'a Values);
+
+impl View for Header<'_> {
     fn dtype(&self) -> Dtype {
-        self.dtype
+        self.0.dtype
     }
 
     fn shape(&self) -> &[usize] {
-        &self.shape
+        &self.0.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
+        Cow::Borrowed(&[])
     }
 
     fn data_len(&self) -> usize {
-        self.bytes.len()
+        self.0.bytes.len()
     }
 }
 

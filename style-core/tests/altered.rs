@@ -21,7 +21,7 @@ struct File {
 
 impl File {
     fn of(checkpoint: &Checkpoint) -> Self {
-        let bytes = checkpoint.clone().into_bytes().unwrap();
+        let bytes = checkpoint.to_bytes().unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let mut notes: BTreeMap<_, _> = header.metadata().clone().unwrap().into_iter().collect();
         notes.retain(|name, _| name != "hash" && name != "format");

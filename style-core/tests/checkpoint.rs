@@ -43,7 +43,7 @@ fn survives(what: &str, describe: impl Fn() -> Builder) {
         for _ in 0..stop {
             session.step().unwrap();
         }
-        let bytes = session.checkpoint().unwrap().into_bytes().unwrap();
+        let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
         let checkpoint = Checkpoint::from_bytes(&bytes).unwrap();
         assert_eq!(checkpoint, session.checkpoint().unwrap());
         assert_eq!(checkpoint.iteration().unwrap(), stop);
@@ -155,7 +155,7 @@ fn damage_is_noticed() {
     let mut session = builder().iterations(4).optimizer(lbfgs(2, None)).build().unwrap();
     session.step().unwrap();
     session.step().unwrap();
-    let bytes = session.checkpoint().unwrap().into_bytes().unwrap();
+    let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
     let refused = |bytes: &[u8]| assert_eq!(Checkpoint::from_bytes(bytes).unwrap_err().kind(), ErrorKind::Checkpoint);
     for len in (0..bytes.len()).step_by(97).chain([0, 1, 7, 8, 9]) {
         refused(&bytes[..len]);

@@ -57,7 +57,7 @@ fn survives(what: &str, describe: impl Fn() -> Builder) {
             assert!(caught.is_err());
             assert_eq!(session.progress(), Some(&told[at]), "{what}, {at}");
             session.image().unwrap();
-            let bytes = session.checkpoint().unwrap().into_bytes().unwrap();
+            let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
             let resumed = describe().resume(&Checkpoint::from_bytes(&bytes).unwrap()).unwrap();
             assert_eq!(rest(session), (told[at + 1..].to_vec(), pixels.clone()), "{what}, {at}");
             assert_eq!(rest(resumed).1, pixels, "{what}, {at}");

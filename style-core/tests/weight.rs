@@ -75,7 +75,7 @@ fn it_is_kept() {
     session.step().unwrap();
     session.step().unwrap();
     session.set_style_weight(6.0).unwrap();
-    let bytes = session.checkpoint().unwrap().into_bytes().unwrap();
+    let bytes = session.checkpoint().unwrap().to_bytes().unwrap();
     let kept = Checkpoint::from_bytes(&bytes).unwrap();
     let resume = |weight| builder().style_weight(weight).iterations(30).resume(&kept);
     assert_eq!(resume(5.0).unwrap_err().kind(), ErrorKind::Checkpoint);

@@ -105,7 +105,7 @@ fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cp
     let session = Arc::new(session);
     let of = || Arc::clone(&session);
     let checkpoint = session.checkpoint().unwrap();
-    let bytes = checkpoint.clone().into_bytes().unwrap();
+    let bytes = checkpoint.to_bytes().unwrap();
     others += each(what, || {
         let session = of();
         Box::new(move || session.image())
@@ -115,7 +115,7 @@ fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cp
         Box::new(move || session.checkpoint())
     });
     // The crate that makes the bytes would abort; that they can be had is asked before.
-    let (none, _) = with_failure(0, || checkpoint.into_bytes());
+    let (none, _) = with_failure(0, || checkpoint.to_bytes());
     assert_eq!(none.unwrap_err().kind(), ErrorKind::OutOfMemory, "{what}");
     others += each(what, || {
         let (description, bytes) = (builder(network), bytes.clone());

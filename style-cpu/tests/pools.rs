@@ -96,7 +96,7 @@ fn a_panic_of_the_callers_leaves_pools_and_sessions_whole() {
             assert!(caught.is_err());
             within(&mut || assert!(other.step().is_ok()));
         }
-        let kept = session.checkpoint().unwrap().into_bytes().unwrap();
+        let kept = session.checkpoint().unwrap().to_bytes().unwrap();
         let resumed = describe(&network, 1).resume(&Checkpoint::from_bytes(&kept).unwrap()).unwrap();
         assert!(rest(session) == wanted && rest(resumed) == wanted);
     }

@@ -594,7 +594,7 @@ impl Case {
                 prop_assert_eq!(changed.is_ok(), is_weight(weight), "{:?}", changed);
             }
             if stop == Some(told.totals.len()) {
-                let bytes = session.checkpoint().and_then(|c| c.into_bytes()).map_err(wrong)?;
+                let bytes = session.checkpoint().and_then(|c| c.to_bytes()).map_err(wrong)?;
                 told.checkpoint = Some((told.totals.len(), bytes));
             }
             let stepped = session.step().map(|progress| progress.losses.total);

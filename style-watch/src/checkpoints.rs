@@ -1,11 +1,12 @@
 //! What the session can go on from, every so many evaluations.
 
+use std::io::BufWriter;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use style_core::{Checkpoint, Error, ErrorKind, Observer, Progress, Result, View};
 
-use crate::file::{expect_folder, io_error, write_atomically};
+use crate::file::{cannot_write, expect_folder, io_error, write_atomically};
 
 /// Writes a checkpoint after every so many evaluations and when the run ends, each over the one before, which stays whole until
 /// the new one is: a program that is killed at any moment leaves one that loads. The new one is written as `FILE.part` beside
@@ -63,12 +64,14 @@ impl Checkpoints {
     ///
     /// # Errors
     /// `Io` if it cannot be written; `OutOfMemory`.
-    pub fn save(path: impl AsRef<Path>, checkpoint: Checkpoint) -> Result<()> {
-        write_atomically(path.as_ref(), &checkpoint.into_bytes()?)
+    pub fn save(path: impl AsRef<Path>, checkpoint: &Checkpoint) -> Result<()> {
+        let path = path.as_ref();
+        let failed = |e: Error| Error::new(e.kind(), cannot_write(path)).with_source(e);
+        write_atomically(path, |file| checkpoint.write_to(BufWriter::new(file)).map_err(failed))
     }
 
     fn write(&self, view: &dyn View) -> Result<()> {
-        Self::save(&self.path, view.checkpoint()?)
+        Self::save(&self.path, &view.checkpoint()?)
     }
 }
 

@@ -34,23 +34,33 @@ pub(crate) fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
+pub(crate) fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}; is its folder still there, the disk full?", path.display())
+}
+
 /// Writes a file beside its place, as `FILE.part`, and moves it there, over what was there. A program that is killed
 /// meanwhile leaves that part, which the next one writes over.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let failed = |e| io_error(cannot_write(path), e);
     let mut part = path.to_owned().into_os_string();
     part.push(".part");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+    let written = || -> Result<()> {
+        let mut file = File::create(&part).map_err(failed)?;
+        write(&mut file)?;
+        file.sync_all().map_err(failed)?;
         drop(file);
-        fs::rename(&part, path)
+        fs::rename(&part, path).map_err(failed)
     };
-    write().map_err(|e| {
+    written().inspect_err(|_| {
         // Room for other things.
         let _ = fs::remove_file(&part);
-        io_error(format!("cannot write {}; is its folder still there, the disk full?", path.display()), e)
     })
+}
+
+/// The same of bytes.
+pub(crate) fn write_bytes_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |e| io_error(cannot_write(path), e);
+    write_atomically(path, |file| file.write_all(bytes).map_err(failed))
 }
 
 /// A PNG file of interleaved RGB bytes, `[H, W, 3]`.

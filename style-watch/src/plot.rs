@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use style_core::{Error, ErrorKind, Observer, Progress, Result, View};
 
-use crate::file::{expect_folder, extension, write_atomically};
+use crate::file::{expect_folder, extension, write_bytes_atomically};
 use canvas::{Colour, Raster, Svg};
 use chart::{Chart, Curve, HEIGHT, WIDTH};
 
@@ -140,7 +140,7 @@ impl Observer for LossPlot {
         if self.points.is_empty() {
             return Ok(());
         }
-        write_atomically(&self.path, &self.encode()?)
+        write_bytes_atomically(&self.path, &self.encode()?)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use style_core::{Error, ErrorKind, Image, Observer, Progress, Result, View};
 
-use crate::file::{encode_png, expect_folder, extension, write_atomically};
+use crate::file::{encode_png, expect_folder, extension, write_bytes_atomically};
 
 type Write<'a> = Box<dyn FnMut(usize, &Image) -> Result<()> + Send + 'a>;
 
@@ -66,7 +66,7 @@ impl<'a> Snapshots<'a> {
             let mut name = stem.clone();
             name.push(format!("_{evaluations:04}.png"));
             let bytes = encode_png(image.width(), image.height(), &image.to_rgb8())?;
-            write_atomically(&path.with_file_name(name), &bytes)
+            write_bytes_atomically(&path.with_file_name(name), &bytes)
         })
     }
 }

@@ -107,7 +107,8 @@ fn a_plot_heeds_the_weights_of_each_evaluation() {
     let mut plot = LossPlot::new(&path).unwrap();
     let mut session = session(4);
     session.step().unwrap();
-    plot.observe(&session.progress().unwrap().clone(), &session).unwrap();
+    let first = session.progress().unwrap().clone();
+    assert!(plot.observe(&first, &session).unwrap().is_continue());
     let weights = session.progress().unwrap().weights;
     assert_eq!(weights, session.weights());
     session.set_style_weight(7.0 * weights[1]).unwrap();
