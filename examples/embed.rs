@@ -1,6 +1,7 @@
 //! What an application with a window does: a thread of its own paints; commands go to it, events come back. Pause, resume
 //! and cancel take effect after the evaluation at work, a preview is to be had at any moment, the style's weight changes
-//! on the fly, and all that goes wrong is a value to show. The window is a user here who follows a script.
+//! on the fly, and all that goes wrong is a value to show. Only what the pictures give, which is computed before the first
+//! evaluation at each size, has to be waited for. The window is a user here who follows a script.
 //!
 //! ```sh
 //! cargo run --release --example embed [PHOTO [PAINTING]]
