@@ -18,6 +18,8 @@ use crate::threads;
 const MAX_UNPACKED: u64 = 192 << 20;
 /// The most that a block holds.
 const MAX_BLOCK: usize = 1 << 16;
+/// Deflate makes no more of a byte.
+const MAX_RATIO: usize = 1032;
 /// A block's header: gzip's with one extra field, `BC`, whose two bytes are the block's length less one.
 const HEADER: usize = 18;
 
@@ -44,7 +46,7 @@ pub(crate) fn unpack(source: &Source) -> Result<Source> {
     Ok(Source::memory(source.name(), bytes))
 }
 
-/// The blocks and what each says that it unpacks to, if the whole is in blocks that hold no more than they may.
+/// The blocks and what each says that it unpacks to, if the whole is in blocks that hold no more than they may and can.
 fn blocks(mut packed: &[u8]) -> Option<Vec<(&[u8], usize)>> {
     let (mut blocks, mut total) = (vec![], 0);
     while !packed.is_empty() {
@@ -55,7 +57,7 @@ fn blocks(mut packed: &[u8]) -> Option<Vec<(&[u8], usize)>> {
         let (block, rest) = packed.split_at_checked(usize::from(u16::from_le_bytes([header[16], header[17]])) + 1)?;
         let unpacked = u32::from_le_bytes(*block.get(HEADER..)?.last_chunk()?) as usize;
         total += unpacked as u64;
-        if unpacked > MAX_BLOCK || total > MAX_UNPACKED {
+        if unpacked > MAX_BLOCK.min(MAX_RATIO * block.len()) || total > MAX_UNPACKED {
             return None;
         }
         blocks.push((block, unpacked));
@@ -88,5 +90,23 @@ fn unpack_block(block: &[u8], part: &mut [u8]) -> io::Result<()> {
     match stream.read(&mut [0])? {
         0 => Ok(()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a block holds more than it says")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_BLOCK, MAX_RATIO, blocks};
+
+    /// Memory is taken for what blocks say before any is unpacked.
+    #[test]
+    fn blocks_that_lie() {
+        let block = |unpacked: usize| {
+            let mut block = vec![0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0, 6, 0, b'B', b'C', 2, 0, 27, 0, 3, 0, 0, 0, 0, 0];
+            block.extend(u32::try_from(unpacked).unwrap().to_le_bytes());
+            assert_eq!(block.len(), 28);
+            block
+        };
+        assert!(blocks(&block(28 * MAX_RATIO)).is_some());
+        assert!(blocks(&block(MAX_BLOCK).repeat(100)).is_none());
     }
 }

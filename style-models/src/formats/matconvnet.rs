@@ -22,7 +22,7 @@ use crate::source::Source;
 use crate::tensors::{CAFFE_RGB, Tensors, count, show};
 
 /// An average image is as large as the network's input, 224 x 224.
-const MAX_AVERAGE: usize = 4 << 20;
+const MAX_AVERAGE: usize = 1 << 18;
 
 /// An opened network.
 pub(crate) struct MatConvNet {

@@ -13,14 +13,16 @@ use style_core::Result;
 use crate::source::{Reader, Source};
 use crate::tensors::Number;
 
-/// A state dict of VGG-19 takes about 2000 steps.
-const MAX_STEPS: usize = 1 << 20;
+/// A state dict of VGG-19 takes about 2000 steps. Each may leave a node, some hundred bytes, and in a zip archive a thousand
+/// steps may take one byte.
+const MAX_STEPS: usize = 1 << 17;
 /// The longest text or byte string that is kept.
 const MAX_TEXT: u64 = 1 << 16;
 /// State dicts nest once or twice.
 const MAX_DEPTH: usize = 8;
 /// Entries of all dicts together; a large network has a few thousand.
 const MAX_ENTRIES: usize = 1 << 14;
+const MAX_RANK: usize = 8;
 /// Names are copied for each use, so they are bounded more tightly than other text.
 const MAX_NAME: usize = 256;
 
@@ -516,8 +518,12 @@ impl Machine {
         usize::try_from(value).map_err(|_| Fault::Odd("a negative size"))
     }
 
+    /// The sizes or strides of a tensor.
     fn naturals(&self, id: Id) -> std::result::Result<Vec<usize>, Fault> {
-        self.items(id)?.iter().map(|&i| self.natural(i)).collect()
+        match self.items(id)? {
+            items if items.len() <= MAX_RANK => items.iter().map(|&i| self.natural(i)).collect(),
+            _ => Err(Fault::Odd("a tensor of too many dimensions")),
+        }
     }
 
     fn copy_of(&mut self, list: Id) -> std::result::Result<Vec<Id>, Fault> {
@@ -550,7 +556,7 @@ impl Machine {
                     return Err(Fault::Odd("a tensor without a storage"));
                 };
                 let (size, stride) = (self.naturals(size)?, self.naturals(stride)?);
-                if size.len() != stride.len() || size.len() > 8 {
+                if size.len() != stride.len() {
                     return Err(Fault::Odd("a tensor whose sizes and strides differ in number"));
                 }
                 Ok(Node::Tensor(Tensor { storage: storage.clone(), offset: self.natural(offset)?, size, stride }))

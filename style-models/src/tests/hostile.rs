@@ -125,10 +125,32 @@ fn headers_that_lie() {
     assert!(!survives(text, "a text of 4 GB"));
 }
 
+/// A pickle is bounded by its steps, since a zip archive may hold a long one in few bytes.
+#[test]
+fn a_long_pickle_in_a_short_archive() {
+    let pickle = [b"\x80\x02}".as_slice(), &b"N0".repeat(200_000), b"."].concat();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let packed = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    zip.start_file("a/data.pkl", packed).unwrap();
+    std::io::Write::write_all(&mut zip, &pickle).unwrap();
+    let bytes = zip.finish().unwrap().into_inner();
+    assert!(bytes.len() < 2000);
+    let error = tiny_bytes(bytes).unwrap_err().to_string();
+    assert!(error.contains("longer than that of any state dict"), "{error}");
+}
+
 /// A matrix element of MATLAB's, named `layers`.
 fn matrix(class: u8, dims: &[u32], body: &[u8]) -> Vec<u8> {
+    named("layers", class, dims, body)
+}
+
+/// A matrix element of MATLAB's.
+fn named(name: &str, class: u8, dims: &[u32], body: &[u8]) -> Vec<u8> {
     let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
-    let head = [words(&[6, 8, class.into(), 0, 5, 8]), words(dims), words(&[1, 6]), b"layers\0\0".to_vec()].concat();
+    let length = u32::try_from(name.len()).unwrap();
+    let mut name = name.as_bytes().to_vec();
+    name.resize(name.len().next_multiple_of(8), 0);
+    let head = [words(&[6, 8, class.into(), 0, 5, 8]), words(dims), words(&[1, length]), name].concat();
     let len = u32::try_from(head.len() + body.len()).unwrap();
     [words(&[14, len]), head, body.to_vec()].concat()
 }
@@ -170,6 +192,12 @@ fn matlab_files_that_lie() {
             assert!(error.contains(word), "{what}: {error}");
         }
     }
+    let image = [&[2, 0, 0, 0][..], &300_000_u32.to_le_bytes(), &vec![9; 300_000]].concat();
+    let image = matrix(7, &[100_000, 3], &image);
+    let fields = [&[5, 0, 4, 0, 16, 0, 0, 0, 1, 0, 0, 0, 16, 0, 0, 0][..], b"averageImage\0\0\0\0", &image].concat();
+    let large = [matrix(1, &[0, 0], &[]), named("normalization", 2, &[1, 1], &fields)].concat();
+    let error = tiny_bytes(file(&large)).unwrap_err().to_string();
+    assert!(error.contains("averageImage (100000x3) has not the size of a picture"), "{error}");
     let promise = [14, 0, 0, 0, 0xf8, 0xff, 0xff, 0xff];
     for (bytes, word) in [(file(&promise), "cut short"), (zlib(&promise), "it claims 4294967288 bytes")] {
         let error = tiny_bytes(bytes).unwrap_err().to_string();
