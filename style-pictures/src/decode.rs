@@ -25,6 +25,9 @@ pub(crate) const MOST_BYTES: u64 = 8 * LARGEST_AREA;
 /// Memory for what a file says beside its pixels.
 pub(crate) const MOST_METADATA: u64 = 64 << 20;
 
+/// The most that Deflate makes of a byte.
+const DEFLATE: u64 = 1032;
+
 /// A file's pixels, and what is to be known about their colours.
 pub(crate) struct Decoded {
     /// Of 8 or 16 bits, grey or RGB, with or without alpha; upright.
@@ -62,15 +65,22 @@ fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
     if tiff::is_tiff(bytes) {
         return tiff::decode(bytes);
     }
-    let cut = |what: &str| {
-        bad(format!("the {what} file ends before the picture does: it is damaged or was not copied in full"))
-    };
     let file = Cursor::new(bytes);
     match image::guess_format(bytes) {
         Ok(ImageFormat::Png) => {
             // Before the decoder looks, which does not tell a size that it refuses.
             if let (Some(width), Some(height)) = (be32(bytes, 16), be32(bytes, 20)) {
                 check_size(width, height)?;
+                let values = match bytes.get(25) {
+                    Some(2) => 3,
+                    Some(4) => 2,
+                    Some(6) => 4,
+                    _ => 1,
+                };
+                let bits = values * u64::from(bytes.get(24).copied().unwrap_or(0));
+                if !could_hold(bytes, DEFLATE, u64::from(width) * u64::from(height) * bits / 8) {
+                    return Err(cut("PNG"));
+                }
             }
             let limits = limits(MOST_METADATA);
             let profile = bytes.windows(4).take_while(|w| *w != b"IDAT").any(|w| w == b"iCCP");
@@ -112,6 +122,11 @@ fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Result<Decode
     Ok(Decoded { pixels, icc, notes: lost.into_iter().collect() })
 }
 
+/// What is said of a file that is too short for its picture.
+pub(crate) fn cut(what: &str) -> Error {
+    bad(format!("the {what} file ends before the picture does: it is damaged or was not copied in full"))
+}
+
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
@@ -122,6 +137,12 @@ fn limits(bytes: u64) -> Limits {
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(bytes);
     limits
+}
+
+/// Whether a file may hold so many bytes of pixels, if no byte of it stands for more than `ratio`: decoders take memory for
+/// all of them before they read any.
+pub(crate) fn could_hold(file: &[u8], ratio: u64, pixels: u64) -> bool {
+    pixels <= (file.len() as u64).saturating_mul(ratio)
 }
 
 /// Refuses what would take too much memory, before any is taken.

@@ -14,7 +14,10 @@ use tiff::encoder::{Compression, TiffEncoder, TiffValue};
 use tiff::tags::{ExtraSamples, Predictor, Tag, Type};
 use tiff::{ColorType, TiffError, TiffResult};
 
-use crate::decode::{Decoded, MOST_BYTES, MOST_METADATA, bad, check_size, unusable};
+use crate::decode::{Decoded, MOST_BYTES, MOST_METADATA, bad, check_size, could_hold, cut, unusable};
+
+/// More than any way of packing makes of a byte: LZW makes the most, its longest text of 3837 from a code of 12 bits.
+const PACKED: u64 = 4096;
 
 /// TIFF and BigTIFF, of either byte order.
 pub(crate) fn is_tiff(bytes: &[u8]) -> bool {
@@ -53,6 +56,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
             )));
         }
     };
+    if !could_hold(
+        bytes,
+        PACKED,
+        u64::from(width) * u64::from(height) * channels as u64 * u64::from(kind.bit_depth() / 8),
+    ) {
+        return Err(cut("TIFF"));
+    }
     if decoder.more_images() {
         notes.push("the file has several pictures; the first is taken".into());
     }
