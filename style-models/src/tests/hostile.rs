@@ -125,6 +125,54 @@ fn headers_that_lie() {
     assert!(!survives(text, "a text of 4 GB"));
 }
 
+/// Each way in which a pickle can name or make an object; none makes anything but tensors and what holds them.
+#[test]
+fn a_pickle_makes_nothing_but_tensors() {
+    let after = |state: &[u8]| {
+        let magic = crate::formats::torch::LEGACY;
+        let bytes = [magic, b"\x80\x02K\x01.\x80\x02}.\x80\x02", state, b"."].concat();
+        let error = tiny_bytes(bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Weights, "{error}");
+        error.to_string()
+    };
+    for global in
+        ["os\nsystem", "builtins\neval", "torch\nload", "torch._utils\n_rebuild_qtensor", "torch\nStorage", "\n"]
+    {
+        let called = format!("c{global}\n(X\x02\0\0\0idtR");
+        assert!(after(called.as_bytes()).contains("nothing of it was run"), "{global:?}");
+        let (module, name) = global.split_once('\n').unwrap();
+        let text = |s: &str| [&[b'X', s.len() as u8, 0, 0, 0], s.as_bytes()].concat();
+        let stacked = [&text(module)[..], &text(name), b"\x93)R"].concat();
+        assert!(after(&stacked).contains("nothing of it was run"), "{global:?}");
+    }
+    for (what, state, word) in [
+        ("INST", &b"(X\x02\0\0\0idios\nsystem\n"[..], "no state dict has"),
+        ("OBJ", b"(ccollections\nOrderedDict\no", "no state dict has"),
+        ("NEWOBJ", b"ccollections\nOrderedDict\n)\x81", "no state dict has"),
+        ("NEWOBJ_EX", b"ccollections\nOrderedDict\n)}\x92", "no state dict has"),
+        ("EXT1", b"\x82\x01)R", "no state dict has"),
+        ("PERSID", b"Pa\n", "no state dict has"),
+        ("NEXT_BUFFER", b"\x97", "no state dict has"),
+        ("a call of a text", b"X\x02\0\0\0id)R", "a call of no global"),
+        ("a call of a storage's class", b"ctorch\nFloatStorage\n)R", "other arguments"),
+        ("a call of a result", b"ccollections\nOrderedDict\n)R)R", "a call of no global"),
+        ("the state of a class", b"ccollections\nOrderedDict\n}b", "no dict"),
+        ("the state of a text", b"X\x02\0\0\0id}b", "no dict"),
+        ("a persistent id of two", b"X\x02\0\0\0idX\x02\0\0\0id\x86Q", "no reference to a storage"),
+        ("a tensor of nine sizes", &tensor_of(9), "too many dimensions"),
+    ] {
+        let error = after(state);
+        assert!(error.contains(word), "{what}: {error}");
+    }
+}
+
+/// A pickled tensor of so many sizes.
+fn tensor_of(rank: usize) -> Vec<u8> {
+    let sizes = [b"(".as_slice(), &b"K\x01".repeat(rank), b"t"].concat();
+    let storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01tQ";
+    [b"ctorch._utils\n_rebuild_tensor\n(", &storage[..], b"K\x00", &sizes, &sizes, b"tR"].concat()
+}
+
 /// A pickle is bounded by its steps, since a zip archive may hold a long one in few bytes.
 #[test]
 fn a_long_pickle_in_a_short_archive() {
