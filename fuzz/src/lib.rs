@@ -1,0 +1,90 @@
+//! What the fuzz targets try, as functions: cargo-fuzz feeds them what it finds, `tests/seeds.rs` the committed seeds.
+//!
+//! | room | readers |
+//! |---|---|
+//! | `weights` | every weight format, through `style_models::from_bytes` |
+//! | `pictures` | picture files, profiles and masks, through `style_pictures::{Picture::open, mask}` |
+//! | `checkpoints` | `Checkpoint::from_bytes`, and sessions that resume from what was altered and hashed again |
+//! | `arguments` | the command line of `examples/stylize` |
+//! | `values` | images and masks from values, and sessions under such masks |
+//! | `repair` | checksums put right, which would stop a fuzzer at the door |
+//! | `tiny` | a network and pictures for sessions that take a millisecond |
+
+#[path = "../../examples/stylize/args.rs"]
+#[allow(dead_code)] // what the program does with them
+mod args;
+mod arguments;
+mod checkpoints;
+mod pictures;
+mod repair;
+#[path = "../../examples/stylize/settings.rs"]
+mod settings;
+mod tiny;
+mod values;
+mod weights;
+
+use style_models::Format;
+
+/// The targets' names, each that of a folder of seeds.
+pub const TARGETS: [&str; 15] = [
+    "arguments",
+    "caffemodel",
+    "checkpoint",
+    "h5",
+    "icc",
+    "jpeg",
+    "mat",
+    "npz",
+    "png",
+    "pth",
+    "pth_legacy",
+    "safetensors",
+    "tiff",
+    "values",
+    "webp",
+];
+
+/// What a target made of some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Not of the target's kind: not worth keeping.
+    Foreign,
+    /// An error, as it should be.
+    Refused,
+    /// Read.
+    Taken,
+}
+
+#[cfg(feature = "fuzzer")]
+impl From<Outcome> for libfuzzer_sys::Corpus {
+    fn from(outcome: Outcome) -> Self {
+        if outcome == Outcome::Foreign { Self::Reject } else { Self::Keep }
+    }
+}
+
+/// Runs a target on some bytes.
+///
+/// # Panics
+/// If what it tries does not hold, or there is no target of this name.
+pub fn target(name: &str, data: &[u8]) -> Outcome {
+    match name {
+        "arguments" => arguments::run(data),
+        "caffemodel" => weights::run(Format::Caffe, data),
+        "checkpoint" => checkpoints::run(data),
+        "h5" => weights::run(Format::Keras, data),
+        "icc" => pictures::profile(data),
+        "jpeg" | "png" | "tiff" | "webp" => pictures::run(name, data),
+        "mat" => weights::run(Format::MatConvNet, data),
+        "npz" => weights::run(Format::Numpy, data),
+        "pth" => weights::run(Format::Torch, data),
+        "pth_legacy" => weights::run(Format::TorchLegacy, data),
+        "safetensors" => weights::run(Format::Safetensors, data),
+        "values" => values::run(data),
+        _ => panic!("no target is called {name}"),
+    }
+}
+
+/// That an error says something.
+fn told(error: &style_core::Error) {
+    assert!(error.to_string().len() > 10, "{error:?}");
+}
