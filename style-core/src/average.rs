@@ -1,7 +1,7 @@
 //! A running mean of images: `a = decay a + (1 - decay) x`, and the same of ones, by which it is divided, so that the first
 //! images count for what they are (as Adam corrects its moments; crowsonkb/style-transfer-pytorch averages so).
 
-use crate::{Backend, Checkpoint, Result, Shape};
+use crate::{Backend, Checkpoint, Error, ErrorKind, Result, Shape};
 
 pub(crate) struct Average<B: Backend> {
     decay: f64,
@@ -30,6 +30,10 @@ impl<B: Backend> Average<B> {
 
     pub(crate) fn load(&mut self, backend: &B, from: &Checkpoint) -> Result<()> {
         self.weight = from.numbers("average.weight", 1)?[0];
+        // At most one, but for rounding; and no image counts for as good as nothing.
+        if self.weight != 0.0 && !(1e-18..2.0).contains(&self.weight) {
+            return Err(Error::new(ErrorKind::Checkpoint, "the checkpoint is damaged (average.weight)"));
+        }
         from.tensor("average.sum", backend, &mut self.sum)
     }
 

@@ -153,6 +153,9 @@ impl<B: Backend> Lbfgs<B> {
         if let &[base_loss, square, fixed, length, step_length] = from.numbers("lbfgs.lengths", 5)? {
             (self.base_loss, self.square, self.fixed) = (base_loss, square, fixed);
             (self.length, self.step_length) = (length, step_length);
+            if [square, fixed, length, step_length].iter().any(|v| v.is_nan() || *v < 0.0) {
+                return Err(damaged("lbfgs.lengths"));
+            }
         }
         self.failures = from.noted("lbfgs.failures")?;
         let count: usize = from.noted("lbfgs.pairs")?;

@@ -54,7 +54,7 @@ impl LineSearch {
         numbers
     }
 
-    /// The inverse; `None` if these are no such numbers.
+    /// The inverse; `None` if these are no such numbers: a step has a length.
     pub(super) fn from_numbers(numbers: &[f64]) -> Option<Self> {
         let (&[f, slope, t, evaluations, low_t, low_f, low_slope], high) = numbers.split_first_chunk()?;
         let high = match high {
@@ -63,6 +63,10 @@ impl LineSearch {
             _ => return None,
         };
         let low = Sample { t: low_t, f: low_f, slope: low_slope };
+        let lengths = [t, low_t, high.map_or(0.0, |high| high.t)];
+        if !lengths.iter().all(|t| (0.0..f64::INFINITY).contains(t)) {
+            return None;
+        }
         Some(Self { start: Sample { t: 0.0, f, slope }, t, low, high, evaluations: evaluations as usize })
     }
 
@@ -73,7 +77,7 @@ impl LineSearch {
 
     /// Takes the value and the slope at [`step`](LineSearch::step).
     pub(super) fn tell(&mut self, f: f64, slope: f64) -> Verdict {
-        self.evaluations += 1;
+        self.evaluations = self.evaluations.saturating_add(1);
         let here = Sample { t: self.t, f, slope };
         if !(f.is_finite() && slope.is_finite()) {
             self.high = Some(Sample { f: f64::INFINITY, slope: f64::NAN, ..here });
@@ -106,7 +110,9 @@ impl LineSearch {
     fn next(&mut self) -> Verdict {
         let Some(high) = self.high else { return Verdict::Fail };
         let width = (high.t - self.low.t).abs();
-        if self.evaluations >= MAX_EVALUATIONS || width <= 1e-12 * self.low.t.max(high.t) {
+        // What is no number is too narrow as well.
+        let wide = width.is_finite() && width > 1e-12 * self.low.t.max(high.t);
+        if self.evaluations >= MAX_EVALUATIONS || !wide {
             // The low end satisfies sufficient decrease unless it is the start itself.
             return if self.low.t > 0.0 { self.try_step(self.low.t) } else { Verdict::Fail };
         }
@@ -141,7 +147,7 @@ fn interpolate(low: Sample, high: Sample) -> f64 {
 /// A larger step, when the slope still falls at `here`.
 fn extrapolate(before: Sample, here: Sample) -> f64 {
     let (least, most) = (2.0 * here.t, 10.0 * here.t);
-    cubic_minimum(before, here).filter(|&t| t > here.t).unwrap_or(most).clamp(least, most)
+    cubic_minimum(before, here).filter(|&t| t > here.t).unwrap_or(most).max(least).min(most)
 }
 
 #[cfg(test)]
