@@ -24,8 +24,30 @@ pub(crate) fn is_tiff(bytes: &[u8]) -> bool {
     [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(*magic))
 }
 
+/// Whether no entry of the first directory has more values than the file has bytes: the decoder takes 32 bytes of memory for
+/// each before it looks for them.
+fn counts_fit(bytes: &[u8]) -> bool {
+    let big_endian = bytes.starts_with(b"MM");
+    let number = |at: u64, n: usize| {
+        let at = usize::try_from(at).ok()?;
+        let digits = bytes.get(at..at.checked_add(n)?)?.iter();
+        let add = |sum: u64, digit: &u8| sum << 8 | u64::from(*digit);
+        Some(if big_endian { digits.fold(0, add) } else { digits.rev().fold(0, add) })
+    };
+    let is_big = number(2, 2) == Some(43);
+    let (start, head, entry, width) = if is_big { (number(8, 8), 8, 20, 8) } else { (number(4, 4), 2, 12, 4) };
+    // Where there is no directory, the decoder says so.
+    let entries = start.and_then(|start| Some((start, number(start, head)?)));
+    let Some((start, entries)) = entries else { return true };
+    let place = |i: u64| start.saturating_add(head as u64 + 4).saturating_add(i.saturating_mul(entry));
+    (0..entries).map_while(|i| number(place(i), width)).all(|count| count <= bytes.len() as u64)
+}
+
 /// The first picture of a file.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
+    if !counts_fit(bytes) {
+        return Err(cut("TIFF"));
+    }
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(refused)?;
     let (width, height) = decoder.dimensions().map_err(refused)?;
     check_size(width, height)?;
