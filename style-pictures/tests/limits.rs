@@ -43,6 +43,16 @@ fn webp(width: u32, height: u32, claimed: u32) -> Vec<u8> {
     [b"RIFF".to_vec(), (body.len() as u32).to_le_bytes().to_vec(), body].concat()
 }
 
+/// A picture of 64 x 64 with a larger one inside, in a frame of several or not.
+fn webp_within(chunk: &[u8], several: bool) -> Vec<u8> {
+    let extended = [b"VP8X\x0a\0\0\0", &[2 * u8::from(several), 0, 0, 0, 63, 0, 0, 63, 0, 0][..]].concat();
+    let frame =
+        [b"ANMF".as_slice(), &(16 + chunk.len() as u32).to_le_bytes(), &[0; 6], &[63, 0, 0, 63, 0, 0, 1, 0, 0, 0]];
+    let frame = if several { [b"ANIM\x06\0\0\0\0\0\0\0\0\0".to_vec(), frame.concat()].concat() } else { vec![] };
+    let body = [b"WEBP".to_vec(), extended, frame, chunk.to_vec()].concat();
+    [b"RIFF".to_vec(), (body.len() as u32).to_le_bytes().to_vec(), body].concat()
+}
+
 /// A strip of so many bytes that are not there, and a profile.
 fn tiff(width: u32, height: u32, strip: u32, profile: u32) -> Vec<u8> {
     let entries: [(u16, u16, u32, u32); 11] = [
@@ -80,6 +90,10 @@ fn most_memory() -> u64 {
     0
 }
 
+/// Pictures of 16383 x 16383.
+const VP8: &[u8] = b"VP8 \x10\0\0\0\x30\x04\0\x9d\x01\x2a\xff\x3f\xff\x3f\0\0\0\0\0\0";
+const VP8L: &[u8] = b"VP8L\x08\0\0\0\x2f\xfe\xbf\xff\x0f\0\0\0";
+
 #[test]
 fn a_small_file_takes_little_memory() {
     let memory = most_memory();
@@ -96,6 +110,10 @@ fn a_small_file_takes_little_memory() {
         (webp(16_000, 16_000, 4), "damaged"),
         (webp(64, 64, u32::MAX - 1), "ends before"),
         (webp(64, 64, 1 << 30), "ends before"),
+        (webp_within(VP8, false), "larger than the picture"),
+        (webp_within(VP8L, false), "larger than the picture"),
+        (webp_within(VP8, true), "larger than the picture"),
+        (webp_within(VP8L, true), "larger than the picture"),
         (tiff(60_000, 60_000, u32::MAX, 0), "too large"),
         (tiff(30_000, 30_000, u32::MAX, 0), "too large"),
         (tiff(16_000, 16_000, 1_536_000_000, 0), "ends before"),
