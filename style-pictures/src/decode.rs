@@ -105,11 +105,13 @@ fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
             }
             Ok(decoded)
         }
-        Ok(ImageFormat::WebP) if !webp_is_whole(bytes) => Err(cut("WebP")),
-        Ok(ImageFormat::WebP) if !webp_frames_fit(bytes) => {
-            Err(bad("the WebP file is damaged: a frame is larger than the picture"))
-        }
-        Ok(ImageFormat::WebP) => decode_by(WebPDecoder::new(file).map_err(refused)?, false),
+        Ok(ImageFormat::WebP) => match webp_whole(bytes) {
+            None => Err(cut("WebP")),
+            Some(whole) if !webp_frames_fit(whole) => {
+                Err(bad("the WebP file is damaged: a frame is larger than the picture, or than what holds it"))
+            }
+            Some(whole) => decode_by(WebPDecoder::new(Cursor::new(whole)).map_err(refused)?, false),
+        },
         _ => Err(bad("not a picture that can be read; PNG, JPEG, WebP and TIFF can")),
     }
 }
@@ -241,17 +243,45 @@ fn jpeg(bytes: &[u8]) -> Option<Jpeg> {
     None
 }
 
-/// Whether all chunks of a WebP file are there: sizes in it are not to be believed before.
-fn webp_is_whole(bytes: &[u8]) -> bool {
+/// A WebP file to its end as it says, if all its chunks are there: sizes in it are not to be believed before. The decoder would
+/// also look at what follows.
+fn webp_whole(bytes: &[u8]) -> Option<&[u8]> {
     let length = |at: usize| {
         let four = bytes.get(at..at + 4)?.try_into().ok()?;
         Some(u32::from_le_bytes(four) as usize)
     };
-    let Some(end) = length(4).map(|n| n + 8).filter(|end| *end <= bytes.len()) else { return false };
+    let end = length(4).map(|n| n + 8).filter(|end| *end <= bytes.len())?;
     let mut at = 12;
     while at + 8 <= end {
-        let Some(size) = length(at + 4).filter(|n| at + 8 + n <= end) else { return false };
+        let size = length(at + 4).filter(|n| at + 8 + n <= end)?;
         at += 8 + size + size % 2;
+    }
+    Some(&bytes[..end])
+}
+
+/// Whether no frame is larger than the picture that the file says it is of: the decoder takes memory for each by its own size.
+fn webp_frames_fit(bytes: &[u8]) -> bool {
+    let number = |at: usize, n: usize| {
+        let digits = bytes.get(at..at + n).unwrap_or_default();
+        digits.iter().rev().fold(0, |sum, digit| sum << 8 | usize::from(*digit))
+    };
+    if bytes.get(12..16) != Some(b"VP8X") {
+        return true;
+    }
+    let (width, height) = (1 + number(24, 3), 1 + number(27, 3));
+    let mut at = 12;
+    while let Some(kind) = bytes.get(at..at + 8).map(|head| &head[..4]) {
+        let (data, size) = (at + 8, number(at + 4, 4));
+        let (w, h) = match kind {
+            b"VP8 " => (number(data + 6, 2) & 0x3fff, number(data + 8, 2) & 0x3fff),
+            b"VP8L" => (1 + (number(data + 1, 4) & 0x3fff), 1 + (number(data + 1, 4) >> 14 & 0x3fff)),
+            _ => (0, 0),
+        };
+        if w > width || h > height || data + size > bytes.len() {
+            return false;
+        }
+        // A frame of several has its picture inside.
+        at = if kind == b"ANMF" { data + 16 } else { data + size + size % 2 };
     }
     true
 }

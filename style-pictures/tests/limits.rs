@@ -3,7 +3,7 @@
 mod common;
 
 use common::open;
-use style_pictures::{ErrorKind, LARGEST_AREA, LARGEST_SIDE};
+use style_pictures::{ErrorKind, Format, Image, LARGEST_AREA, LARGEST_SIDE, Picture};
 
 /// A chunk of PNG.
 fn chunk(kind: &[u8], data: &[u8]) -> Vec<u8> {
@@ -110,6 +110,7 @@ fn a_small_file_takes_little_memory() {
         (webp(16_000, 16_000, 4), "damaged"),
         (webp(64, 64, u32::MAX - 1), "ends before"),
         (webp(64, 64, 1 << 30), "ends before"),
+        (webp_within(b"VP8 \xff\xff\xff\x7f\0\0\0\0", true), "what holds it"),
         (webp_within(VP8, false), "larger than the picture"),
         (webp_within(VP8L, false), "larger than the picture"),
         (webp_within(VP8, true), "larger than the picture"),
@@ -137,4 +138,13 @@ fn the_limits_are_told() {
     for word in ["60000x60000".to_owned(), LARGEST_SIDE.to_string(), LARGEST_AREA.to_string()] {
         assert!(e.to_string().contains(&word), "{e}");
     }
+}
+
+/// The decoder looks a little beyond the end that a WebP file tells, for chunks whose length is not held to anything there.
+#[test]
+fn what_follows_a_webp_is_not_looked_at() {
+    let image = Image::from_rgb8(16, 16, &[90; 768]).expect("an image");
+    let mut file = Picture::from(image).encode(Format::WebP).expect("encodes");
+    file.extend(b"EXIF\xf0\xff\xff\xff");
+    open(&file).expect("is whole");
 }
