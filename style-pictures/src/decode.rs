@@ -286,33 +286,6 @@ fn webp_frames_fit(bytes: &[u8]) -> bool {
     true
 }
 
-/// Whether no frame is larger than the picture that the file says it is of: the decoder takes memory for each by its own size.
-fn webp_frames_fit(bytes: &[u8]) -> bool {
-    let number = |at: usize, n: usize| {
-        let digits = bytes.get(at..at + n).unwrap_or_default();
-        digits.iter().rev().fold(0, |sum, digit| sum << 8 | usize::from(*digit))
-    };
-    if bytes.get(12..16) != Some(b"VP8X") {
-        return true;
-    }
-    let (width, height) = (1 + number(24, 3), 1 + number(27, 3));
-    let mut at = 30;
-    while let Some(kind) = bytes.get(at..at + 4) {
-        let (data, size) = (at + 8, number(at + 4, 4));
-        let (w, h) = match kind {
-            b"VP8 " => (number(data + 6, 2) & 0x3fff, number(data + 8, 2) & 0x3fff),
-            b"VP8L" => (1 + (number(data + 1, 4) & 0x3fff), 1 + (number(data + 1, 4) >> 14 & 0x3fff)),
-            _ => (0, 0),
-        };
-        if w > width || h > height {
-            return false;
-        }
-        // A frame of several has its picture inside.
-        at = if kind == b"ANMF" { data + 16 } else { data + size + size % 2 };
-    }
-    true
-}
-
 /// Planes of a picture: red, green and blue one after another, in 8-bit units and by a conversion if there is one; and
 /// of opacity, 0 to 1, if it has it.
 pub(crate) fn planes(pixels: &DynamicImage, convert: Option<&ToSrgb>) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
