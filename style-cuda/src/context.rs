@@ -1,6 +1,7 @@
 //! One device with one stream: whose turn it is, memory, and what its errors mean.
 
 use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,8 @@ pub(crate) struct Context {
     stream: sys::CUstream,
     /// Held while work is enqueued, so that the kernels of one op follow each other and share scratch memory.
     turn: Mutex<()>,
-    /// The thread that records a graph, by [`this_thread`]; 0 for none. It has the turn throughout.
+    /// The thread that records a graph, by [`this_thread`]; 0 for none. It has the turn throughout, and no other thread
+    /// ever finds its own number here: so whoever enters without taking the turn has it.
     recorder: AtomicUsize,
 }
 
@@ -116,12 +118,13 @@ impl Entered<'_> {
             return Ok(None);
         }
         self.context.recorder.store(this_thread(), Ordering::Release);
-        let worked = work();
+        // A statistic may be a user's and panic: the stream must not go on recording, nor this thread keep the turn.
+        let worked = catch_unwind(AssertUnwindSafe(work));
         self.context.recorder.store(0, Ordering::Release);
         // SAFETY: a capture was begun above.
-        let captured = unsafe { result::stream::end_capture(self.stream()) };
-        worked?;
-        let Ok(graph) = captured.map(Template) else { return Ok(None) };
+        let captured = unsafe { result::stream::end_capture(self.stream()) }.map(Template);
+        worked.unwrap_or_else(|panic| resume_unwind(panic))?;
+        let Ok(graph) = captured else { return Ok(None) };
         // SAFETY: the graph is valid until `graph` drops, and the executable one does not need it afterwards.
         let executable = unsafe { result::graph::instantiate(graph.0, sys::CUgraphInstantiate_flags(0)) };
         Ok(executable.ok().map(Graph))

@@ -2,9 +2,15 @@
 
 mod common;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use common::{model, picture, runs_on};
-use style_core::statistics::Covariance;
-use style_core::{Backend, Init, LayerWeight, Mask, Network, Optimizer, Pooling, Session, SessionBuilder, Style};
+use style_core::statistics::{Covariance, Gram, Scratch, Site, Statistic};
+use style_core::{
+    Acc, Backend, Init, LayerWeight, Mask, Network, Optimizer, Pooling, Result, Session, SessionBuilder, Shape, Style,
+};
 use style_cpu::Cpu;
 use style_cuda::{Cuda, Precision};
 
@@ -18,8 +24,12 @@ fn tolerances(precision: Precision) -> (f64, f64) {
 }
 
 fn builder<B: Backend>(backend: B) -> SessionBuilder<B> {
+    on(Arc::new(Network::new(backend, &model()).unwrap()))
+}
+
+fn on<B: Backend>(network: Arc<Network<B>>) -> SessionBuilder<B> {
     let layers = |names: &[&str]| names.iter().map(|name| LayerWeight::new(*name, 1.0)).collect::<Vec<_>>();
-    Session::builder(Network::new(backend, &model()).unwrap())
+    Session::builder(network)
         .content(picture("content", 24, 20))
         .style(picture("style", 17, 23))
         .content_layers(layers(&["conv3_2"]))
@@ -89,5 +99,57 @@ fn a_session_repeats_to_the_bit() {
     for precision in [Precision::F32, Precision::F16] {
         let (first, second) = (told(builder(cuda(precision))), told(builder(cuda(precision))));
         assert_eq!(first, second, "{precision:?}");
+    }
+}
+
+/// The Gram matrix, until it panics.
+#[derive(Debug)]
+struct Panics {
+    gram: Gram,
+    /// Backward passes left.
+    left: AtomicUsize,
+}
+
+impl<B: Backend> Statistic<B> for Panics {
+    fn scale(&self, features: Shape) -> f64 {
+        Statistic::<B>::scale(&self.gram, features)
+    }
+    fn values(&self, features: Shape) -> Vec<Shape> {
+        Statistic::<B>::values(&self.gram, features)
+    }
+    fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
+        Statistic::<B>::scratch(&self.gram, features, guided)
+    }
+    fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
+        self.gram.forward(at, values, scratch)
+    }
+    fn backward(
+        &self,
+        at: &Site<'_, B>,
+        values: &[B::Tensor],
+        dvalues: &[B::Tensor],
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+        scratch: Scratch<'_, B>,
+    ) -> Result<()> {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            resume_unwind(Box::new("a statistic panics"));
+        }
+        self.gram.backward(at, values, dvalues, acc, dfeatures, scratch)
+    }
+}
+
+#[test]
+fn a_statistic_that_panics_while_an_evaluation_is_recorded_leaves_the_device_to_others() {
+    let network = Arc::new(Network::new(cuda(Precision::F32), &model()).unwrap());
+    let adam = || on(network.clone()).optimizer(Optimizer::Adam(Default::default()));
+    let want = told(adam());
+    // Of five style layers: in the first evaluation, in the second, which is recorded, and in the third, which is not called.
+    for (left, panics) in [(3, true), (8, true), (13, false)] {
+        let statistic = Panics { gram: Gram::default(), left: left.into() };
+        let mut session = adam().statistic(statistic).build().unwrap();
+        let steps = AssertUnwindSafe(|| (0..4).for_each(|_| _ = session.step().unwrap()));
+        assert_eq!(catch_unwind(steps).is_err(), panics, "{left}");
+        assert_eq!(told(adam()), want, "{left}");
     }
 }
