@@ -83,6 +83,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri ends where memory is exhausted")]
     fn what_cannot_be_had_is_an_error() {
         for count in [usize::MAX, usize::MAX / 4, isize::MAX as usize / 4] {
             assert_eq!(zeroed::<f32>(count, "a test").err().map(|e| e.kind()), Some(ErrorKind::OutOfMemory));

@@ -1,8 +1,12 @@
 //! Every conformance case, for each instruction set, for one and three threads, and for each way to convolve.
 
 use style_cpu::{Convolution, Cpu, Isa};
+use testkit::cases;
 
 fn main() {
+    if cfg!(miri) {
+        interpreted();
+    }
     let cpu = |isa, threads| Cpu::builder().isa(isa).threads(threads).build();
     let convolution = |way| Cpu::builder().convolution(way).threads(2).build();
     testkit::run(vec![
@@ -14,4 +18,28 @@ fn main() {
         ("winograd4", convolution(Convolution::Winograd4)),
         ("winograd6", convolution(Convolution::Winograd6)),
     ]);
+}
+
+/// The cases that Miri can do, in an hour: the smallest shapes, on one thread.
+fn interpreted() -> ! {
+    /// Of the numbers in a case's name.
+    const MOST: usize = 51;
+    /// Convolutions from and to blocks of channels.
+    const BLOCKED: [&str; 2] = ["3-16x2x2", "16-32x1x1"];
+    let small = |name: &str| {
+        let numbers = name.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<usize>().ok());
+        // A name without numbers does not tell how large its shapes are.
+        let size = numbers.reduce(usize::saturating_mul).unwrap_or(usize::MAX);
+        size <= MOST || BLOCKED.iter().any(|blocked| name.ends_with(blocked))
+    };
+    let trials = [
+        ("portable", Convolution::Planned, cases::all()),
+        ("portable direct", Convolution::Direct, cases::conv2d::cases()),
+        ("portable winograd6", Convolution::Winograd6, cases::conv2d::cases()),
+    ];
+    let trials = trials.into_iter().flat_map(|(name, way, mut cases)| {
+        cases.retain(|case| small(case.name()));
+        testkit::trials_of(cases, name, Cpu::builder().isa(Isa::Portable).threads(1).convolution(way).build())
+    });
+    testkit::run_trials(trials.collect())
 }

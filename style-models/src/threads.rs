@@ -1,4 +1,5 @@
-//! Threads for the moment that a file takes to unpack.
+//! Threads for the moment that a file takes to unpack. They share what is left of the items, behind a mutex that is held
+//! while one is taken and never while one is done; the scope joins them, and passes on a panic.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, available_parallelism, scope};
