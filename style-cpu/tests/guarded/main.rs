@@ -1,4 +1,4 @@
-//! Every conformance case on every instruction set, each piece of memory between pages that end the process if they are
+//! Conformance cases on every instruction set, each piece of memory between pages that end the process if they are
 //! touched: once against the page before it, once against the page after it. What is reached in bounds of the memory, but
 //! of the wrong place, is for the values to tell.
 //!
