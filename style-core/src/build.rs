@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::average::Average;
 use crate::builder::ContentWeight;
 use crate::check::bad;
-use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT, hash};
+use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT, hash, tiles};
 use crate::init::Start;
 use crate::mask::{ContentGuide, Guide};
 use crate::measure::Measure;
@@ -13,6 +13,7 @@ use crate::memory::zeros;
 use crate::objective::{ContentTerm, Objective, Rooms, StyleTerm, Weights};
 use crate::optim::{Carried, Descent, Point};
 use crate::passes::{Passes, PassesPlan};
+use crate::planning::Layout;
 use crate::session::Stage;
 use crate::targets::{Region, StyleLayer};
 use crate::{Backend, Image, Init, LayerWeight, Mask, Network, Result, Session, SessionBuilder, Shape, Style};
@@ -36,20 +37,25 @@ impl<B: Backend> SessionBuilder<B> {
     /// `MemoryExceeded`, before any work, if it takes more than it may, or than a device has free, into however many tiles
     /// it is cut; what the backend gives.
     pub fn build(self) -> Result<Session<B>> {
-        self.plan_all()?;
-        Session::new(self, None)
+        let (_, layouts) = self.plan_all(None)?;
+        Session::new(self, layouts, None)
     }
 
     /// Goes on where a session of the same description was when the [checkpoint](Session::checkpoint) was made: pictures,
     /// weights and settings must be those that it had. The number of threads, the memory limit and the iterations at the
-    /// result's size may be others. On the same backend, with the same tiles, the bits that follow are those of a session
-    /// that was never interrupted.
+    /// result's size may be others. On the same backend the bits that follow are those of a session that was never interrupted,
+    /// unless its tiles, which the checkpoint tells, are too large or too few for what is described here: then they are chosen
+    /// anew, and last bits may differ.
     ///
     /// # Errors
     /// As [`build`](Self::build); `Checkpoint` if it is damaged or of another session, with what differs.
     pub fn resume(self, checkpoint: &Checkpoint) -> Result<Session<B>> {
-        self.plan_all()?;
-        Session::new(self, Some(checkpoint))
+        self.check()?;
+        checkpoint.expect(&self.manifest())?;
+        let before: Vec<_> =
+            (0..=self.scales.len()).map(|scale| checkpoint.noted(&tiles(scale))).collect::<Result<_>>()?;
+        let (_, layouts) = self.plan_all(Some(&before))?;
+        Session::new(self, layouts, Some(checkpoint))
     }
 
     /// What must be the same for a checkpoint to fit.
@@ -102,12 +108,11 @@ impl<B: Backend> SessionBuilder<B> {
         )
     }
 
-    /// What one scale needs to be painted, whose description this is; `carried` is of the scale before.
-    pub(crate) fn stage(mut self, carried: Option<Carried>) -> Result<Stage<B>> {
+    /// What one scale needs to be painted, whose description this is, cut so; `carried` is of the scale before.
+    pub(crate) fn stage(mut self, layout: &Layout, carried: Option<Carried>) -> Result<Stage<B>> {
         let checked = self.check()?;
         let (network, shape) = (Arc::clone(&self.network), checked.shape);
         let backend = network.backend();
-        let (_, layout) = self.lay_out(&checked)?;
         let plan = self.picture_passes(&checked, shape, layout.picture)?;
         let (scratch, dvalues) = (self.scratch(&checked, &plan), Self::dvalues(&checked, &plan));
 

@@ -307,7 +307,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// The most memory that the session may take, in bytes, the network's filters included: a picture that wants more is
     /// evaluated tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and gradient
     /// but for rounding. How many tiles that takes may depend on the number of threads, which have memory each, and with the
-    /// tiles the last bits do; [`tiles`](Self::tiles) says it outright. Default none; on a device that tells what is free, that.
+    /// tiles the last bits do; [`tiles`](Self::tiles) says it outright, and a session that is [resumed](Self::resume) keeps
+    /// those that it had. Default none; on a device that tells what is free, that.
     ///
     /// ```
     /// # use style_core::{Backend, ErrorKind, Result, SessionBuilder};

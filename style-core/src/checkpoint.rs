@@ -24,6 +24,11 @@ pub(crate) const STYLE_WEIGHT: &str = "style weight";
 /// Metadata of this kind is the manifest.
 const MANIFEST: &str = "manifest.";
 
+/// The note of how a scale's passes are cut.
+pub(crate) fn tiles(scale: usize) -> String {
+    format!("tiles.{scale}")
+}
+
 /// What a session was at some moment; made by [`Session::checkpoint`](crate::Session::checkpoint).
 #[derive(Clone, PartialEq)]
 pub struct Checkpoint {

@@ -1,5 +1,8 @@
 //! How a session's passes are cut into tiles, and what memory it takes: from shapes alone.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::check::{Checked, bad, sorted};
 use crate::measure::values;
 use crate::objective::{OWN, largest};
@@ -9,11 +12,32 @@ use crate::targets::{StyleLayer, look_bytes};
 use crate::tiles::{Grid, finest};
 use crate::{Backend, Error, ErrorKind, Plan, Result, SessionBuilder, Shape};
 
-/// How the passes over each picture are cut.
+/// How the passes over each picture are cut; written as the grids in this order.
+#[derive(Clone, PartialEq)]
 pub(crate) struct Layout {
     pub(crate) picture: Grid,
     pub(crate) content: Grid,
     pub(crate) styles: Vec<Grid>,
+}
+
+impl fmt::Debug for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { picture, content: [rows, columns], styles } = self;
+        write!(f, "{}x{} {rows}x{columns}", picture[0], picture[1])?;
+        styles.iter().try_for_each(|[rows, columns]| write!(f, " {rows}x{columns}"))
+    }
+}
+
+impl FromStr for Layout {
+    type Err = ();
+
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        let side = |n: &str| n.parse().ok().filter(|&n: &usize| n > 0);
+        let grid = |text: &str| text.split_once('x').and_then(|(rows, columns)| Some([side(rows)?, side(columns)?]));
+        let mut grids = text.split(' ').map(grid);
+        let mut next = || grids.next().flatten().ok_or(());
+        Ok(Self { picture: next()?, content: next()?, styles: grids.map(|g| g.ok_or(())).collect::<Result<_, _>>()? })
+    }
 }
 
 /// Not cut.
@@ -30,11 +54,14 @@ impl<B: Backend> SessionBuilder<B> {
     /// # Errors
     /// As [`build`](SessionBuilder::build), but for those of the device.
     pub fn plan(&self) -> Result<Plan> {
-        self.plan_all()
+        Ok(self.plan_all(None)?.0)
     }
 
-    /// The coarsest tiles with which the session fits into the memory that it may take.
-    pub(crate) fn lay_out(&self, checked: &Checked<B>) -> Result<(Plan, Layout)> {
+    /// The coarsest tiles with which the session fits into the memory that it may take; those from before, if they suit.
+    pub(crate) fn lay_out(&self, checked: &Checked<B>, before: Option<&Layout>) -> Result<(Plan, Layout)> {
+        if let Some(laid_out) = before.and_then(|before| self.as_before(checked, before)) {
+            return Ok(laid_out);
+        }
         let shape = checked.shape;
         let most = finest(&self.network, shape, &checked.taps);
         let mut grid = self.tiles.unwrap_or(WHOLE);
@@ -43,19 +70,34 @@ impl<B: Backend> SessionBuilder<B> {
             let Some(finer) = finer(shape, grid, most) else { break };
             grid = finer;
         }
-        let Some(limit) = self.limit() else { return self.laid_out(checked, shape, grid) };
-        let fits = |shape, grid| self.laid_out(checked, shape, grid).is_ok_and(|(plan, _)| plan.peak() <= limit);
+        let Some(limit) = self.limit() else { return self.laid_out(checked, shape, grid, None) };
+        let fits = |shape, grid| self.laid_out(checked, shape, grid, None).is_ok_and(|(plan, _)| plan.peak() <= limit);
         if fits(shape, grid) {
-            return self.laid_out(checked, shape, grid);
+            return self.laid_out(checked, shape, grid, None);
         }
         if !fits(shape, most) {
-            let needed = self.laid_out(checked, shape, most)?.0;
+            let needed = self.laid_out(checked, shape, most, None)?.0;
             return Err(self.exceeded(checked, &needed, limit));
         }
         while let Some(next) = finer(shape, grid, most).filter(|_| !fits(shape, grid)) {
             grid = next;
         }
-        self.laid_out(checked, shape, grid)
+        self.laid_out(checked, shape, grid, None)
+    }
+
+    /// What was laid out before, if it is of this session, enough for the processes, as fine as is asked for, and within the
+    /// memory that may be taken.
+    fn as_before(&self, checked: &Checked<B>, before: &Layout) -> Option<(Plan, Layout)> {
+        let most = finest(&self.network, checked.shape, &checked.taps);
+        let least = self.tiles.unwrap_or(WHOLE);
+        let [rows, columns] = before.picture;
+        let fine = (0..2).all(|i| (least[i].min(most[i])..=most[i]).contains(&before.picture[i]));
+        if !fine || rows * columns < self.reduce.processes() {
+            return None;
+        }
+        let (plan, layout) = self.laid_out(checked, checked.shape, before.picture, Some(before)).ok()?;
+        let fits = self.limit().is_none_or(|limit| plan.peak() <= limit);
+        (fits && layout == *before).then_some((plan, layout))
     }
 
     /// Bytes that the session may take, the network's filters included.
@@ -74,7 +116,7 @@ impl<B: Backend> SessionBuilder<B> {
         let fits = |factor: f64| {
             let shape = scaled(factor);
             let most = finest(&self.network, shape, &checked.taps);
-            self.laid_out(checked, shape, most).is_ok_and(|(plan, _)| plan.peak() <= limit)
+            self.laid_out(checked, shape, most, None).is_ok_and(|(plan, _)| plan.peak() <= limit)
         };
         let (mut low, mut high) = (0.0, 1.0);
         for _ in 0..12 {
@@ -100,8 +142,14 @@ impl<B: Backend> SessionBuilder<B> {
         Error::new(kind, message)
     }
 
-    /// The plan for a picture of `shape`, cut so.
-    fn laid_out(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<(Plan, Layout)> {
+    /// The plan for a picture of `shape`, cut so, with the other pictures cut as before, or as is good.
+    fn laid_out(
+        &self,
+        checked: &Checked<B>,
+        shape: Shape,
+        grid: Grid,
+        before: Option<&Layout>,
+    ) -> Result<(Plan, Layout)> {
         let backend = self.network.backend();
         let whole = grid == WHOLE;
         let limit = self.limit();
@@ -146,15 +194,16 @@ impl<B: Backend> SessionBuilder<B> {
             None => activations,
         };
         let kept = sum(self.styles.iter().map(|s| s.image.pixels().len().saturating_mul(size_of::<f32>())));
-        let coarsest = |shape: Shape, taps: &[usize], beside: usize, passes: &dyn Fn(Grid) -> Result<PassesPlan>| {
+        type Cut<'a> = &'a dyn Fn(Grid) -> Result<PassesPlan>;
+        let coarsest = |shape: Shape, taps: &[usize], beside: usize, before: Option<Grid>, passes: Cut<'_>| {
             let most = finest(&self.network, shape, taps);
-            let mut grid = WHOLE;
+            let mut grid = before.map_or(WHOLE, |[rows, columns]| [rows.min(most[0]), columns.min(most[1])]);
             loop {
                 let passes = passes(grid)?;
                 let bytes = sum([look_bytes(backend, &passes), backend.tensor_bytes(shape), beside]);
                 let counted = if limit.is_some() { bytes } else { bytes.saturating_sub(passes.workspace(backend)) };
                 match finer(shape, grid, most) {
-                    Some(next) if counted > room => grid = next,
+                    Some(next) if before.is_none() && counted > room => grid = next,
                     _ => return Ok((bytes, grid)),
                 }
             }
@@ -163,14 +212,17 @@ impl<B: Backend> SessionBuilder<B> {
         let mut style_pass = 0;
         if self.content.is_some() && !self.content_layers.is_empty() {
             let taps = sorted(self.positions(&self.content_layers)?);
-            (style_pass, layout.content) = coarsest(shape, &taps, kept, &|grid| self.content_passes(shape, grid))?;
+            let before = before.map(|b| b.content);
+            (style_pass, layout.content) =
+                coarsest(shape, &taps, kept, before, &|grid| self.content_passes(shape, grid))?;
         }
-        for style in &self.styles {
+        for (i, style) in self.styles.iter().enumerate() {
             let taps = sorted(checked.style_layers.iter().map(|l| l.position).collect());
             let (shape, banded) = (style.image.shape(), style.region.is_none());
             let passes = |grid| self.style_passes(shape, &checked.style_layers, banded, grid);
             let beside = kept.saturating_add(of_styles.saturating_mul(self.styles.len()));
-            let (bytes, grid) = coarsest(shape, &taps, beside, &passes)?;
+            let before = before.and_then(|b| b.styles.get(i).copied());
+            let (bytes, grid) = coarsest(shape, &taps, beside, before, &passes)?;
             style_pass = style_pass.max(bytes);
             layout.styles.push(grid);
         }

@@ -5,6 +5,7 @@
 use crate::builder::ContentWeight;
 use crate::check::bad;
 use crate::ops::Tv;
+use crate::planning::Layout;
 use crate::{Backend, Image, Init, Optimizer, Plan, Result, SessionBuilder, Shape, Style};
 
 /// A size to paint at before the result's own; see [`SessionBuilder::scales`].
@@ -102,16 +103,18 @@ impl<B: Backend> SessionBuilder<B> {
         })
     }
 
-    /// Checks all scales; the plan of that which takes most.
-    pub(crate) fn plan_all(&self) -> Result<Plan> {
+    /// Checks all scales; the plan of that which takes most, and how each is cut: as before, where that suits.
+    pub(crate) fn plan_all(&self, before: Option<&[Layout]>) -> Result<(Plan, Vec<Layout>)> {
         let checked = self.check()?;
         let shape = checked.shape;
         self.check_scales(shape)?;
-        let mut most = self.lay_out(&checked)?.0;
-        for scale in &self.scales {
+        let before = |scale: usize| before.and_then(|b| b.get(scale));
+        let (mut most, last) = self.lay_out(&checked, before(self.scales.len()))?;
+        let mut layouts = vec![];
+        for (i, scale) in self.scales.iter().enumerate() {
             let smaller = self.at_scale(scale, shape)?;
-            let laid_out = smaller.check().and_then(|checked| smaller.lay_out(&checked));
-            let (mut plan, _) = laid_out.map_err(|e| e.context(format!("the scale of {} pixels", scale.size)))?;
+            let laid_out = smaller.check().and_then(|checked| smaller.lay_out(&checked, before(i)));
+            let (mut plan, layout) = laid_out.map_err(|e| e.context(format!("the scale of {} pixels", scale.size)))?;
             // Until the last scale the pictures are kept at their own size.
             let pictures = self.content.iter().chain(self.styles.iter().map(|s| &s.image));
             let bytes = pictures.map(|image| image.pixels().len().saturating_mul(size_of::<f32>()));
@@ -119,8 +122,10 @@ impl<B: Backend> SessionBuilder<B> {
             if plan.peak() > most.peak() {
                 most = plan;
             }
+            layouts.push(layout);
         }
-        Ok(most)
+        layouts.push(last);
+        Ok((most, layouts))
     }
 }
 

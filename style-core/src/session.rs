@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use crate::average::Average;
 use crate::check::check_weight;
-use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT};
+use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT, tiles};
 use crate::memory::zeros;
 use crate::objective::{Losses, Objective};
 use crate::optim::{Carried, Descent, Point};
+use crate::planning::Layout;
 use crate::{Backend, Error, ErrorKind, Image, Init, Network, Observer, Result, SessionBuilder, Shape};
 
 /// What one evaluation of loss and gradient told.
@@ -64,6 +65,8 @@ pub struct Session<B: Backend> {
     losses: Losses,
     /// What it was described as.
     manifest: Manifest,
+    /// How each scale's passes are cut.
+    layouts: Vec<Layout>,
 }
 
 /// A scale at work.
@@ -101,7 +104,11 @@ impl<B: Backend> Session<B> {
     }
 
     /// A scale of a description that has been checked; the one at work when the checkpoint was made, or the first.
-    pub(crate) fn new(builder: SessionBuilder<B>, checkpoint: Option<&Checkpoint>) -> Result<Self> {
+    pub(crate) fn new(
+        builder: SessionBuilder<B>,
+        layouts: Vec<Layout>,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Self> {
         let network = Arc::clone(&builder.network);
         let shape = builder.check()?.shape;
         let scales = builder.scales.len() + 1;
@@ -121,11 +128,21 @@ impl<B: Backend> Session<B> {
         };
         let manifest = builder.manifest();
         let (stage, kept, losses, ahead) = (None, None, Losses::default(), None);
-        let mut session =
-            Self { network, stage, kept, ahead, iteration: 0, at_scale: 0, wanted: 0, progress, losses, manifest };
+        let mut session = Self {
+            network,
+            stage,
+            kept,
+            ahead,
+            iteration: 0,
+            at_scale: 0,
+            wanted: 0,
+            progress,
+            losses,
+            manifest,
+            layouts,
+        };
         let mut next = 0;
         if let Some(checkpoint) = checkpoint {
-            checkpoint.expect(&session.manifest)?;
             next = checkpoint.noted("scale")?;
             if next >= scales {
                 return Err(Error::new(ErrorKind::Checkpoint, "the checkpoint is damaged (scale)"));
@@ -156,6 +173,7 @@ impl<B: Backend> Session<B> {
         to.note("evaluated", evaluated);
         to.note("width", width);
         to.note("height", height);
+        self.layouts.iter().enumerate().for_each(|(scale, layout)| to.note(&tiles(scale), layout));
         to.note("progress.iteration", iteration);
         to.note("progress.accepted", accepted);
         to.note("progress.converged", converged);
@@ -218,7 +236,7 @@ impl<B: Backend> Session<B> {
         }
         let carried = carried.map(|(carried, from)| carried.resized(from, to)).transpose()?;
         let iterations = description.iterations;
-        let stage = description.stage(carried)?;
+        let stage = description.stage(&self.layouts[scale], carried)?;
         (self.at_scale, self.wanted) = (0, iterations);
         self.losses = stage.objective.no_losses();
         self.progress = Progress {

@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
 use common::{builder, picture};
 use safetensors::SafeTensors;
@@ -94,6 +95,37 @@ fn steps_of_no_length_are_refused() {
             let error = lbfgs().resume(&file.checkpoint()).unwrap_err();
             assert!(error.kind() == ErrorKind::Checkpoint && error.to_string().contains("lbfgs.search"), "{error}");
         }
+    }
+}
+
+#[test]
+fn tiles_of_any_number() {
+    let file = after(2, lbfgs);
+    assert_eq!(file.notes["tiles.0"], "1x1 1x1 1x1");
+    let damaged = [
+        "",
+        "1x1",
+        "1x1 1x1 ",
+        "0x1 1x1 1x1",
+        "1x1 1x0 1x1",
+        "1x1 1x1 1",
+        "-1x1 1x1 1x1",
+        "1x1 1x1 99999999999999999999x1",
+    ];
+    for tiles in damaged {
+        let mut file = file.clone();
+        file.notes.insert("tiles.0".into(), tiles.into());
+        assert_eq!(lbfgs().resume(&file.checkpoint()).unwrap_err().kind(), ErrorKind::Checkpoint, "{tiles}");
+    }
+    // Tiles that the pictures cannot have are no tiles from before.
+    let most = usize::MAX;
+    let others = [format!("{most}x{most} 1x1 1x1"), format!("1x1 {most}x{most} 1x1"), format!("1x1 1x1 {most}x{most}")];
+    for tiles in others.into_iter().chain(["1x1 1x1".into(), "1x1 1x1 1x1 2x2".into(), "2x1 1x1 1x1".into()]) {
+        let mut file = file.clone();
+        file.notes.insert("tiles.0".into(), tiles.clone());
+        let mut session = lbfgs().resume(&file.checkpoint()).unwrap();
+        session.run(|_| ControlFlow::Continue(())).unwrap();
+        assert!(session.is_finished(), "{tiles}");
     }
 }
 

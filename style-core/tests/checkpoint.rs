@@ -5,7 +5,7 @@ mod common;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use common::{builder, described_on, layers, model, network, picture};
+use common::{builder, described, described_on, layers, model, network, picture};
 use style_core::statistics::Moments;
 use style_core::{
     AdamOptions, Checkpoint, ErrorKind, Image, Init, InputSpace, Layer, LbfgsOptions, Mask, Model, Network, Optimizer,
@@ -80,6 +80,40 @@ fn every_kind_of_session_survives() {
     survives("masks", || large().style(masked()).content_mask(mask()).statistic_at("conv2_1", Moments));
     // The start image is where it ends.
     survives("converged", || builder().style_layers(vec![]).iterations(5));
+}
+
+/// Whatever memory there is when it goes on, at this scale and those to come; unless they no longer suit.
+#[test]
+fn tiles_stay_as_they_were() {
+    let scale = |size| Scale { size, iterations: 2, optimizer: None };
+    let large = || described(64, 48).optimizer(adam()).iterations(3);
+    for describe in [&large as &dyn Fn() -> Builder, &|| large().scales(vec![scale(24), scale(32)])] {
+        let peak = describe().plan().unwrap().peak();
+        let ErrorKind::MemoryExceeded { needed: least, .. } = describe().memory_limit(1).plan().unwrap_err().kind()
+        else {
+            panic!("a session fits into a byte")
+        };
+        let tiled = || describe().memory_limit(peak - 1);
+        let cut = |builder: Builder| builder.plan().unwrap().tiles;
+        assert!(cut(describe()) != cut(tiled()) && cut(tiled()) != cut(describe().memory_limit((peak + least) / 2)));
+        let (mut whole, mut in_tiles) = (describe().build().unwrap(), tiled().build().unwrap());
+        assert_ne!(run(&mut whole), run(&mut in_tiles), "the last bits tell tiles");
+
+        let mut session = tiled().build().unwrap();
+        session.step().unwrap();
+        let checkpoint = session.checkpoint().unwrap();
+        let mut resumed = describe().resume(&checkpoint).unwrap();
+        run(&mut resumed);
+        assert_eq!(resumed.progress(), in_tiles.progress());
+        assert_eq!(resumed.image().unwrap(), in_tiles.image().unwrap());
+        for builder in [describe().memory_limit((peak + least) / 2), describe().tiles(4, 4)] {
+            let mut resumed = builder.resume(&checkpoint).unwrap();
+            run(&mut resumed);
+            let (found, wanted) = (resumed.losses().unwrap().total, in_tiles.losses().unwrap().total);
+            assert!((found / wanted - 1.0).abs() < 1e-3, "{found} is not about {wanted}");
+            assert_ne!(resumed.progress(), in_tiles.progress());
+        }
+    }
 }
 
 #[test]
