@@ -1,7 +1,7 @@
-//! What an application with a window does: a thread of its own paints; commands go to it, events come back. Pause, resume
-//! and cancel take effect after the evaluation at work, a preview is to be had at any moment, the style's weight changes
-//! on the fly, and all that goes wrong is a value to show. Only what the pictures give, which is computed before the first
-//! evaluation at each size, has to be waited for. The window is a user here who follows a script.
+//! What an application with a window does: a thread of its own paints; commands go to it, events come back. Pause and resume
+//! take effect after the evaluation at work, cancel in its midst, also while the pictures are looked at before the first; a
+//! preview is to be had at any moment, the style's weight changes on the fly, and all that goes wrong is a value to show. The
+//! window is a user here who follows a script.
 //!
 //! ```sh
 //! cargo run --release --example embed [PHOTO [PAINTING]]
@@ -10,19 +10,19 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use style_transfer::cpu::Cpu;
-use style_transfer::{Image, Network, Progress, Session};
+use style_transfer::{ErrorKind, Image, Network, Progress, Session, SessionBuilder};
 
 /// From the window.
 enum Command {
     Pause,
     Resume,
-    Cancel,
     Preview,
     StyleWeight(f64),
 }
@@ -33,26 +33,36 @@ enum Event {
     Preview(Image),
     /// A command that could not be followed, or why the job ended early; what has been painted so far is done all the same.
     Error(String),
-    Done(Image),
+    /// With the picture, if there is any.
+    Done(Option<Image>),
 }
 
 /// A job at work, as the window has it.
 struct Job {
     commands: Sender<Command>,
     events: Receiver<Event>,
+    cancel: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Job {
     fn start(network: &Arc<Network<Cpu>>, photo: Image, painting: Image, iterations: usize) -> Self {
         let ((commands, to_do), (tell, events)) = (channel(), channel());
-        let network = Arc::clone(network);
+        let cancel = Arc::new(AtomicBool::new(false));
+        let description = Session::builder(Arc::clone(network)).content(photo).style(painting);
+        let description = description.iterations(iterations).cancel(Arc::clone(&cancel));
         let thread = thread::spawn(move || {
-            let last = work(&network, photo, painting, iterations, &to_do, &tell);
+            let last = work(description, &to_do, &tell);
             // A window that has been closed hears nothing.
             let _ = tell.send(last.map_or_else(failed, Event::Done));
         });
-        Self { commands, events, thread }
+        Self { commands, events, cancel, thread }
+    }
+
+    fn cancel(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        // A job that waits has to hear of it; one that has ended already need not.
+        let _ = self.commands.send(Command::Resume);
     }
 
     fn tell(&self, command: Command) -> Result<()> {
@@ -81,15 +91,14 @@ fn failed(e: style_transfer::Error) -> Event {
 
 /// The thread: commands between evaluations.
 fn work(
-    network: &Arc<Network<Cpu>>,
-    photo: Image,
-    painting: Image,
-    iterations: usize,
+    description: SessionBuilder<Cpu>,
     commands: &Receiver<Command>,
     events: &Sender<Event>,
-) -> style_transfer::Result<Image> {
-    let description = Session::builder(Arc::clone(network)).content(photo).style(painting);
-    let mut session = description.iterations(iterations).build()?;
+) -> style_transfer::Result<Option<Image>> {
+    let mut session = match description.build() {
+        Err(e) if e.kind() == ErrorKind::Cancelled => return Ok(None),
+        built => built?,
+    };
     let mut paused = false;
     while !session.is_finished() {
         let command =
@@ -97,6 +106,7 @@ fn work(
         let event = match command {
             Err(TryRecvError::Empty) => match session.step() {
                 Ok(progress) => Event::Progress(progress.clone()),
+                Err(e) if e.kind() == ErrorKind::Cancelled => break,
                 Err(e) => {
                     let _ = events.send(failed(e));
                     break;
@@ -111,11 +121,11 @@ fn work(
                 paused = matches!(command, Ok(Command::Pause));
                 continue;
             }
-            Ok(Command::Cancel) | Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Disconnected) => break,
         };
         let _ = events.send(event);
     }
-    session.into_image()
+    session.into_image().map(Some)
 }
 
 fn main() -> Result<()> {
@@ -153,11 +163,16 @@ fn main() -> Result<()> {
     job.tell(Command::Resume)?;
     watch("with ten times the style")?;
 
-    job.tell(Command::Cancel)?;
+    job.cancel();
     let (image, evaluations) = job.wait(done)?;
-    println!("cancelled; {evaluations} evaluations were under way or not yet shown");
+    println!("cancelled; {evaluations} evaluations were not yet shown");
     ensure!(job.thread.join().is_ok(), "the job panicked");
-    common::save("embed.png", &image)?;
+    common::save("embed.png", &image.context("it had begun")?)?;
+
+    let job = Job::start(&network, photo.clone(), photo.clone(), 10);
+    job.cancel();
+    let (image, evaluations) = job.wait(done)?;
+    println!("cancelled after {evaluations} evaluations: {}", if image.is_some() { "a picture" } else { "no picture" });
 
     let tiny = Image::from_rgb8(4, 4, &[128; 48])?;
     println!("shown to the user: {}", Job::start(&network, photo, tiny, 10).wait(error)?.0);

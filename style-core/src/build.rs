@@ -35,7 +35,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// `Argument` if a picture or layer is missing or unknown, two settings contradict each other, or a number is out of
     /// its range; `Shape` if a picture is too small for the layers, or has another size than the others want;
     /// `MemoryExceeded`, before any work, if it takes more than it may, or than a device has free, into however many tiles
-    /// it is cut; what the backend gives.
+    /// it is cut; [`Cancelled`](Self::cancel); what the backend gives.
     pub fn build(self) -> Result<Session<B>> {
         let (_, layouts) = self.plan_all(None)?;
         Session::new(self, layouts, None)

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::init::{Init, Noise};
 use crate::objective::LayerWeight;
 use crate::ops::Tv;
 use crate::optim::Optimizer;
+use crate::passes::Cancel;
 use crate::reduce::{Alone, Reduce};
 use crate::scale::Scale;
 use crate::statistics::{Gram, Statistic};
@@ -76,6 +78,7 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) memory_limit: Option<usize>,
     pub(crate) tiles: Option<[usize; 2]>,
     pub(crate) reduce: Arc<dyn Reduce>,
+    pub(crate) cancel: Cancel,
 }
 
 /// What the content weight multiplies.
@@ -117,6 +120,7 @@ impl<B: Backend> SessionBuilder<B> {
             memory_limit: None,
             tiles: None,
             reduce: Arc::new(Alone),
+            cancel: Cancel::default(),
         }
     }
 
@@ -340,6 +344,27 @@ impl<B: Backend> SessionBuilder<B> {
         self.reduce = reduce;
         self
     }
+
+    /// A flag that another thread may raise, to end [`build`](Self::build), [`targets`](Self::targets) and
+    /// [`step`](crate::Session::step) with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled): on the CPU within a part of an
+    /// evaluation, which is the convolutions between two layers that are looked at, in a tile. A step that was cancelled has
+    /// changed nothing: with the flag lowered it is done again, with the same bits; as after any error, not on the way to
+    /// another scale, nor where [processes](Self::reduce) share the picture. Default none.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    /// # use style_core::{Backend, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
+    /// let cancel = Arc::new(AtomicBool::new(false));
+    /// let builder = builder.cancel(Arc::clone(&cancel));
+    /// // Behind a button:
+    /// cancel.store(true, Ordering::Relaxed);
+    /// # }
+    /// ```
+    pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Cancel(Some(flag));
+        self
+    }
 }
 
 impl<B: Backend> SessionBuilder<B> {
@@ -372,6 +397,7 @@ impl<B: Backend> SessionBuilder<B> {
             memory_limit: self.memory_limit,
             tiles: self.tiles,
             reduce: Arc::clone(&self.reduce),
+            cancel: self.cancel.clone(),
         }
     }
 }

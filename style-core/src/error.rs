@@ -40,6 +40,8 @@ pub enum ErrorKind {
     Io,
     /// A value that must be finite is NaN or infinite.
     NonFinite,
+    /// The caller [wanted no more](crate::SessionBuilder::cancel).
+    Cancelled,
 }
 
 impl fmt::Display for ErrorKind {
@@ -57,6 +59,7 @@ impl fmt::Display for ErrorKind {
             Self::Image => "image",
             Self::Io => "input/output",
             Self::NonFinite => "non-finite value",
+            Self::Cancelled => "cancelled",
         })
     }
 }

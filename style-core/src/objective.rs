@@ -185,6 +185,7 @@ impl<B: Backend> Objective<B> {
         gradient: &mut B::Tensor,
         losses: &mut Losses,
     ) -> Result<()> {
+        self.passes.plan.cancel.check()?;
         let backend = network.backend();
         if self.passes.plan.is_whole() && self.reduce.processes() == 1 {
             let mut recording = std::mem::take(&mut self.recording);

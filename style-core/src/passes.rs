@@ -1,11 +1,12 @@
 //! A picture's way through the network and back: whole, or [tile](crate::tiles) by tile.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::chain::{Chain, ChainPlan, InBands, Tapped};
 use crate::ops::{ReluRule, Rows};
 use crate::tiles::{Grid, Tile, Window, cut};
-use crate::{Acc, Backend, Network, Pooling, Result, Shape};
+use crate::{Acc, Backend, Error, ErrorKind, Network, Pooling, Result, Shape};
 
 /// What passes need, worked out from shapes alone.
 pub(crate) struct PassesPlan {
@@ -16,6 +17,7 @@ pub(crate) struct PassesPlan {
     picture: Shape,
     taps: Vec<Layer>,
     backward: bool,
+    pub(crate) cancel: Cancel,
 }
 
 /// A tapped layer.
@@ -34,13 +36,27 @@ pub(crate) struct PassesOptions<'a> {
     pub(crate) pooling: Pooling,
     pub(crate) backward: bool,
     /// Where a tap may be told of bands.
-    pub(crate) in_bands: Option<InBands<'a>>,
+    pub(crate) in_bands: InBands<'a>,
     pub(crate) grid: Grid,
+    pub(crate) cancel: &'a Cancel,
+}
+
+/// A flag that the caller may raise.
+#[derive(Clone, Default)]
+pub(crate) struct Cancel(pub(crate) Option<Arc<AtomicBool>>);
+
+impl Cancel {
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.0.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            true => Err(Error::new(ErrorKind::Cancelled, "cancelled, as was asked for")),
+            false => Ok(()),
+        }
+    }
 }
 
 impl PassesPlan {
     pub(crate) fn new<B: Backend>(network: &Network<B>, picture: Shape, options: PassesOptions<'_>) -> Result<Self> {
-        let PassesOptions { taps, pooling, backward, in_bands, grid } = options;
+        let PassesOptions { taps, pooling, backward, in_bands, grid, cancel } = options;
         let tiles = cut(network, picture, taps, grid);
         let (mut of_tiles, mut plans) = (vec![], vec![]);
         let mut shapes: Vec<Shape> = vec![];
@@ -49,12 +65,13 @@ impl PassesPlan {
             let kind = shapes.iter().position(|&s| s == shape);
             if kind.is_none() {
                 shapes.push(shape);
-                plans.push(Arc::new(ChainPlan::new(network, shape, taps, pooling, backward, in_bands)?));
+                plans.push(Arc::new(ChainPlan::new(network, shape, taps, pooling, backward, Some(in_bands))?));
             }
             of_tiles.push(Arc::clone(&plans[kind.unwrap_or(plans.len() - 1)]));
         }
         let layer = |&at: &usize| Layer { channels: network.layers[at].channels, pools: network.pools_before(at) };
-        Ok(Self { tiles, of_tiles, plans, picture, taps: taps.iter().map(layer).collect(), backward })
+        let (taps, cancel) = (taps.iter().map(layer).collect(), cancel.clone());
+        Ok(Self { tiles, of_tiles, plans, picture, taps, backward, cancel })
     }
 
     /// Shape of the picture.
@@ -197,6 +214,7 @@ impl<B: Backend> Passes<B> {
         workspace: &mut B::Workspace,
         mut at_tap: impl FnMut(&Seen<'_, B>, &mut B::Workspace) -> Result<()>,
     ) -> Result<()> {
+        self.plan.cancel.check()?;
         self.tile = tile;
         let (backend, Self { plan, chain, region, .. }) = (network.backend(), self);
         let x = match region.first_mut() {
@@ -209,9 +227,9 @@ impl<B: Backend> Passes<B> {
                 &*x
             }
         };
-        chain.forward(network, x, workspace, |tapped, workspace| match plan.seen(tile, tapped, tapped.band) {
-            Some(seen) => at_tap(&seen, workspace),
-            None => Ok(()),
+        chain.forward(network, x, workspace, |tapped, workspace| {
+            plan.cancel.check()?;
+            plan.seen(tile, tapped, tapped.band).map_or(Ok(()), |seen| at_tap(&seen, workspace))
         })
     }
 
@@ -228,6 +246,7 @@ impl<B: Backend> Passes<B> {
     ) -> Result<()> {
         let (backend, Self { plan, chain, region, tile }) = (network.backend(), self);
         let add_tap = |tapped: &Tapped<'_, B>, acc, dfeatures: &mut B::Tensor, workspace: &mut B::Workspace| {
+            plan.cancel.check()?;
             // A band without own features adds nothing; the whole features always have some.
             plan.seen(*tile, tapped, tapped.held).map_or(Ok(()), |seen| add_tap(&seen, acc, dfeatures, workspace))
         };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::chain::InBands;
 use crate::check::{Checked, bad, sorted};
 use crate::measure::values;
 use crate::objective::{OWN, largest};
@@ -250,16 +251,13 @@ impl<B: Backend> SessionBuilder<B> {
         let free = self.regions().iter().all(|(mask, _)| mask.is_none());
         let content = |position| content_taps.iter().any(|&tap| taps[tap] == position);
         let in_bands = |position| free && !content(position) && sums(style_layers, position);
-        let options = PassesOptions { taps, pooling: self.pooling, backward: true, in_bands: Some(&in_bands), grid };
-        PassesPlan::new(&self.network, shape, options)
+        self.passes(shape, grid, taps, true, &in_bands)
     }
 
     /// Of a content picture, forward.
     pub(crate) fn content_passes(&self, shape: Shape, grid: Grid) -> Result<PassesPlan> {
         let taps = sorted(self.positions(&self.content_layers)?);
-        let options =
-            PassesOptions { taps: &taps, pooling: self.pooling, backward: false, in_bands: Some(&|_| false), grid };
-        PassesPlan::new(&self.network, shape, options).map_err(|e| e.context("the content picture"))
+        self.passes(shape, grid, &taps, false, &|_| false).map_err(|e| e.context("the content picture"))
     }
 
     /// Of a style picture, forward; not in bands where positions do not count equally.
@@ -272,9 +270,19 @@ impl<B: Backend> SessionBuilder<B> {
     ) -> Result<PassesPlan> {
         let taps = sorted(layers.iter().map(|l| l.position).collect());
         let in_bands = |position| in_bands && sums(layers, position);
-        let options =
-            PassesOptions { taps: &taps, pooling: self.pooling, backward: false, in_bands: Some(&in_bands), grid };
-        PassesPlan::new(&self.network, shape, options).map_err(|e| e.context("a style picture"))
+        self.passes(shape, grid, &taps, false, &in_bands).map_err(|e| e.context("a style picture"))
+    }
+
+    fn passes(
+        &self,
+        shape: Shape,
+        grid: Grid,
+        taps: &[usize],
+        backward: bool,
+        in_bands: InBands<'_>,
+    ) -> Result<PassesPlan> {
+        let (pooling, cancel) = (self.pooling, &self.cancel);
+        PassesPlan::new(&self.network, shape, PassesOptions { taps, pooling, backward, in_bands, grid, cancel })
     }
 
     /// Shapes of the scratch tensors that the terms want.

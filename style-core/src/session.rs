@@ -261,8 +261,9 @@ impl<B: Backend> Session<B> {
     ///
     /// # Errors
     /// `NonFinite` if the loss or the gradient of the image that the descent begins at is not finite, or too large for the
-    /// optimiser's numbers (the weights are too large); what the backend gives. The image stays as it was, also after an error
-    /// on the way to another scale; but then there are no more steps, only the same error, `Argument`.
+    /// optimiser's numbers (the weights are too large); [`Cancelled`](SessionBuilder::cancel); what the backend gives. The image
+    /// stays as it was, also after an error on the way to another scale; but then there are no more steps, only the same
+    /// error, `Argument`.
     pub fn step(&mut self) -> Result<&Progress> {
         if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
             let stage = self.stage.as_ref().ok_or_else(ended)?;

@@ -4,12 +4,13 @@ mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{model, picture, runs_on};
 use style_core::statistics::{Covariance, Gram, Scratch, Site, Statistic};
 use style_core::{
-    Acc, Backend, Init, LayerWeight, Mask, Network, Optimizer, Pooling, Result, Session, SessionBuilder, Shape, Style,
+    Acc, Backend, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Pooling, Result, Session, SessionBuilder,
+    Shape, Style,
 };
 use style_cpu::Cpu;
 use style_cuda::{Cuda, Precision};
@@ -123,15 +124,16 @@ fn another_weight_on_the_way_is_heeded() {
     }
 }
 
-/// The Gram matrix, until it panics.
+/// The Gram matrix, until it panics, or cancels.
 #[derive(Debug)]
-struct Panics {
+struct Interrupts {
     gram: Gram,
     /// Backward passes left.
     left: AtomicUsize,
+    cancel: Option<Arc<AtomicBool>>,
 }
 
-impl<B: Backend> Statistic<B> for Panics {
+impl<B: Backend> Statistic<B> for Interrupts {
     fn scale(&self, features: Shape) -> f64 {
         Statistic::<B>::scale(&self.gram, features)
     }
@@ -154,7 +156,10 @@ impl<B: Backend> Statistic<B> for Panics {
         scratch: Scratch<'_, B>,
     ) -> Result<()> {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
-            resume_unwind(Box::new("a statistic panics"));
+            match &self.cancel {
+                None => resume_unwind(Box::new("a statistic panics")),
+                Some(cancel) => cancel.store(true, Ordering::Relaxed),
+            }
         }
         self.gram.backward(at, values, dvalues, acc, dfeatures, scratch)
     }
@@ -167,10 +172,35 @@ fn a_statistic_that_panics_while_an_evaluation_is_recorded_leaves_the_device_to_
     let want = told(adam());
     // Of five style layers: in the first evaluation, in the second, which is recorded, and in the third, which is not called.
     for (left, panics) in [(3, true), (8, true), (13, false)] {
-        let statistic = Panics { gram: Gram::default(), left: left.into() };
+        let statistic = Interrupts { gram: Gram::default(), left: left.into(), cancel: None };
         let mut session = adam().statistic(statistic).build().unwrap();
         let steps = AssertUnwindSafe(|| (0..4).for_each(|_| _ = session.step().unwrap()));
         assert_eq!(catch_unwind(steps).is_err(), panics, "{left}");
         assert_eq!(told(adam()), want, "{left}");
+    }
+}
+
+#[test]
+fn an_evaluation_that_was_cancelled_is_recorded_anew() {
+    let network = Arc::new(Network::new(cuda(Precision::F32), &model()).unwrap());
+    let adam = || on(network.clone()).optimizer(Optimizer::Adam(Default::default()));
+    let (.., want) = told(adam());
+    // In the first evaluation, and in the second, which is recorded.
+    for left in [1, 6, 8] {
+        let cancel = Arc::new(AtomicBool::new(false));
+        let statistic = Interrupts { gram: Gram::default(), left: left.into(), cancel: Some(Arc::clone(&cancel)) };
+        let mut session = adam().statistic(statistic).cancel(Arc::clone(&cancel)).build().unwrap();
+        let (mut totals, mut cancelled) = (vec![], 0);
+        while !session.is_finished() {
+            match session.step() {
+                Ok(progress) => totals.push(progress.losses.total),
+                Err(e) => {
+                    assert_eq!(e.kind(), ErrorKind::Cancelled, "{e}");
+                    cancel.store(false, Ordering::Relaxed);
+                    cancelled += 1;
+                }
+            }
+        }
+        assert_eq!((totals, cancelled), (want.clone(), 1), "{left}");
     }
 }

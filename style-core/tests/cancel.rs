@@ -1,0 +1,146 @@
+//! A flag that ends what is under way, raised at each moment of a session's life that a statistic sees.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use common::{builder, described};
+use style_core::statistics::{Gram, Scratch, Site, Statistic};
+use style_core::{
+    Acc, AdamOptions, Backend, Error, ErrorKind, Image, Init, Optimizer, Pooling, Progress, Result, Scale,
+    SessionBuilder, Shape,
+};
+use testkit::Reference;
+
+type Builder = SessionBuilder<Reference>;
+
+/// The Gram matrix, which raises the flag when it is asked so many times.
+#[derive(Debug)]
+struct Raises {
+    gram: Gram,
+    left: AtomicUsize,
+    flag: Arc<AtomicBool>,
+}
+
+impl Raises {
+    fn asked(&self) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            self.flag.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<B: Backend> Statistic<B> for Raises {
+    fn scale(&self, features: Shape) -> f64 {
+        Statistic::<B>::scale(&self.gram, features)
+    }
+    fn values(&self, features: Shape) -> Vec<Shape> {
+        Statistic::<B>::values(&self.gram, features)
+    }
+    fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
+        Statistic::<B>::scratch(&self.gram, features, guided)
+    }
+    fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
+        self.asked();
+        self.gram.forward(at, values, scratch)
+    }
+    fn backward(
+        &self,
+        at: &Site<'_, B>,
+        values: &[B::Tensor],
+        dvalues: &[B::Tensor],
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+        scratch: Scratch<'_, B>,
+    ) -> Result<()> {
+        self.asked();
+        self.gram.backward(at, values, dvalues, acc, dfeatures, scratch)
+    }
+}
+
+/// What a session told and painted that is cancelled once, and where: at build or in a step.
+enum Life {
+    Whole,
+    Unmade,
+    Cancelled,
+}
+
+fn is_cancelled(e: &Error) {
+    assert_eq!(e.kind(), ErrorKind::Cancelled, "{e}");
+}
+
+/// With the flag raised at call `left`, and lowered again when it has been heeded.
+fn live(describe: &dyn Fn() -> Builder, left: usize) -> (Life, Vec<Progress>, Option<Image>) {
+    let flag = Arc::new(AtomicBool::new(false));
+    let statistic = Raises { gram: Gram::default(), left: left.into(), flag: Arc::clone(&flag) };
+    let mut session = match describe().statistic(statistic).cancel(Arc::clone(&flag)).build() {
+        Ok(session) => session,
+        Err(e) => {
+            is_cancelled(&e);
+            return (Life::Unmade, vec![], None);
+        }
+    };
+    let (mut told, mut life) = (vec![], Life::Whole);
+    while !session.is_finished() {
+        let before = (session.image().unwrap(), session.iteration());
+        match session.step() {
+            Ok(progress) => told.push(progress.clone()),
+            Err(e) => {
+                is_cancelled(&e);
+                is_cancelled(&session.step().unwrap_err());
+                assert_eq!((session.image().unwrap(), session.iteration()), before);
+                session.checkpoint().unwrap();
+                flag.store(false, Ordering::Relaxed);
+                life = Life::Cancelled;
+            }
+        }
+    }
+    (life, told, Some(session.into_image().unwrap()))
+}
+
+#[test]
+fn a_step_that_was_cancelled_is_done_again() {
+    let noise = || builder().init(Init::Noise).seed(3).iterations(4);
+    let adam = || Optimizer::Adam(AdamOptions { learning_rate: 2.0, ..Default::default() });
+    let tiles = || noise().tiles(2, 1).optimizer(adam()).iterations(2);
+    for (describe, calls) in [(&noise as &dyn Fn() -> Builder, 3 + 4 * 6), (&tiles, 3 + 2 * 2 * 6 + 2 * 3)] {
+        let (_, wanted, image) = live(describe, usize::MAX);
+        let (mut unmade, mut cancelled) = (0, 0);
+        for left in 0..calls {
+            match live(describe, left) {
+                (Life::Unmade, ..) => unmade += 1,
+                (life, told, painted) => {
+                    cancelled += usize::from(matches!(life, Life::Cancelled));
+                    assert_eq!((told, &painted), (wanted.clone(), &image), "{left}");
+                }
+            }
+        }
+        println!("{unmade} times at build, {cancelled} in a step");
+        assert!(unmade == 2 && cancelled > calls / 2, "{unmade}, {cancelled}");
+    }
+}
+
+#[test]
+fn a_raised_flag_lets_nothing_begin() {
+    let raised = || builder().cancel(Arc::new(AtomicBool::new(true)));
+    assert!(raised().plan().is_ok());
+    is_cancelled(&raised().build().unwrap_err());
+    is_cancelled(&raised().targets().unwrap_err());
+    is_cancelled(&raised().pooling(Pooling::Max).style_layers(vec![]).build().unwrap_err());
+}
+
+/// As after any error there.
+#[test]
+fn on_the_way_to_another_scale_it_is_the_end() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let scales = vec![Scale { size: 16, iterations: 1, optimizer: None }];
+    let mut session = described(30, 24).scales(scales).iterations(2).cancel(Arc::clone(&flag)).build().unwrap();
+    session.step().unwrap();
+    let image = session.image().unwrap();
+    flag.store(true, Ordering::Relaxed);
+    is_cancelled(&session.step().unwrap_err());
+    flag.store(false, Ordering::Relaxed);
+    assert_eq!(session.step().unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(session.image().unwrap(), image);
+}
