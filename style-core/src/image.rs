@@ -157,6 +157,8 @@ fn resample_by(filter: FilterType, plane: &[f32], from: (usize, usize), to: (usi
     let room = to.0.saturating_mul(to.1);
     let pixels = collected(room, "an image", std::iter::repeat_n(F32::new(0.0), room))?;
     let mut target = TypedImage::from_pixels(tw, th, pixels).map_err(|e| failed(e.to_string()))?;
+    // The crate takes a plane between its two passes, and aborts where there is no memory for it.
+    drop(reserved::<f32>(to.0.saturating_mul(from.1), "an image")?);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
     let pixels = target.pixels();

@@ -6,60 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{builder, described};
-use style_core::statistics::{Gram, Scratch, Site, Statistic};
-use style_core::{
-    Acc, AdamOptions, Backend, Error, ErrorKind, Image, Init, Optimizer, Pooling, Progress, Result, Scale,
-    SessionBuilder, Shape,
-};
-use testkit::Reference;
+use style_core::{AdamOptions, Error, ErrorKind, Image, Init, Optimizer, Pooling, Progress, Scale, SessionBuilder};
+use testkit::{Reference, Told};
 
 type Builder = SessionBuilder<Reference>;
 
-/// The Gram matrix, which raises the flag when it is asked so many times.
-#[derive(Debug)]
-struct Raises {
-    gram: Gram,
-    left: AtomicUsize,
-    flag: Arc<AtomicBool>,
-}
-
-impl Raises {
-    fn asked(&self) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
-            self.flag.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-impl<B: Backend> Statistic<B> for Raises {
-    fn scale(&self, features: Shape) -> f64 {
-        Statistic::<B>::scale(&self.gram, features)
-    }
-    fn values(&self, features: Shape) -> Vec<Shape> {
-        Statistic::<B>::values(&self.gram, features)
-    }
-    fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
-        Statistic::<B>::scratch(&self.gram, features, guided)
-    }
-    fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
-        self.asked();
-        self.gram.forward(at, values, scratch)
-    }
-    fn backward(
-        &self,
-        at: &Site<'_, B>,
-        values: &[B::Tensor],
-        dvalues: &[B::Tensor],
-        acc: Acc,
-        dfeatures: &mut B::Tensor,
-        scratch: Scratch<'_, B>,
-    ) -> Result<()> {
-        self.asked();
-        self.gram.backward(at, values, dvalues, acc, dfeatures, scratch)
-    }
-}
-
-/// What a session told and painted that is cancelled once, and where: at build or in a step.
+/// Whether, and where, it was cancelled: at build or in a step.
 enum Life {
     Whole,
     Unmade,
@@ -73,7 +25,12 @@ fn is_cancelled(e: &Error) {
 /// With the flag raised at call `left`, and lowered again when it has been heeded.
 fn live(describe: &dyn Fn() -> Builder, left: usize) -> (Life, Vec<Progress>, Option<Image>) {
     let flag = Arc::new(AtomicBool::new(false));
-    let statistic = Raises { gram: Gram::default(), left: left.into(), flag: Arc::clone(&flag) };
+    let (left, raised) = (AtomicUsize::new(left), Arc::clone(&flag));
+    let statistic = Told::new(move |_| {
+        if left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            raised.store(true, Ordering::Relaxed);
+        }
+    });
     let mut session = match describe().statistic(statistic).cancel(Arc::clone(&flag)).build() {
         Ok(session) => session,
         Err(e) => {

@@ -1,12 +1,11 @@
 //! A picture so wide that its first convolutions go band by band, against the same taken whole.
 
-use style_core::statistics::{Gram, Scratch, Site, Statistic};
+use style_core::statistics::{Gram, Statistic};
 use style_core::{
-    Acc, AdamOptions, Backend, ConvLayer, Image, InputSpace, Layer, LayerWeight, Losses, Model, Network, Optimizer,
-    Result, Session, Shape,
+    AdamOptions, ConvLayer, Image, InputSpace, Layer, LayerWeight, Losses, Model, Network, Optimizer, Session,
 };
 use style_cpu::{Convolution, Cpu};
-use testkit::Rng;
+use testkit::{Rng, Told};
 
 /// A row of sixteen channels is a quarter of a mebibyte: bands have 24 rows.
 const WIDTH: usize = 4096;
@@ -22,36 +21,6 @@ fn picture(name: &str, width: usize, height: usize) -> Image {
     let mut rng = Rng::new(name);
     let pixels = (0..3 * width * height).map(|_| (127.5 + 127.5 * rng.unit()) as f32).collect();
     Image::from_planar(width, height, pixels).unwrap()
-}
-
-/// The Gram matrix, without a word on its being a sum over positions.
-#[derive(Debug)]
-struct Whole(Gram);
-
-impl<B: Backend> Statistic<B> for Whole {
-    fn scale(&self, features: Shape) -> f64 {
-        Statistic::<B>::scale(&self.0, features)
-    }
-    fn values(&self, features: Shape) -> Vec<Shape> {
-        Statistic::<B>::values(&self.0, features)
-    }
-    fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
-        Statistic::<B>::scratch(&self.0, features, guided)
-    }
-    fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
-        self.0.forward(at, values, scratch)
-    }
-    fn backward(
-        &self,
-        at: &Site<'_, B>,
-        values: &[B::Tensor],
-        dvalues: &[B::Tensor],
-        acc: Acc,
-        dfeatures: &mut B::Tensor,
-        scratch: Scratch<'_, B>,
-    ) -> Result<()> {
-        self.0.backward(at, values, dvalues, acc, dfeatures, scratch)
-    }
 }
 
 /// Losses and image gradient at a random image, and what the activations take.
@@ -84,7 +53,7 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
 fn a_picture_in_bands_has_the_losses_and_the_gradient_of_the_whole() {
     for way in [Convolution::Planned, Convolution::Direct, Convolution::Winograd6] {
         let cpu = |threads| Cpu::builder().threads(threads).convolution(way).build().unwrap();
-        let (want, gradient, whole) = evaluate(cpu(2), Whole(Gram::default()));
+        let (want, gradient, whole) = evaluate(cpu(2), Told::new(|_| ()));
         let (losses, got, bands) = evaluate(cpu(2), Gram::default());
         assert_eq!(bands < whole, way != Convolution::Direct, "{way:?}: {bands} bytes beside {whole}");
         assert_eq!(losses.content, want.content, "{way:?}: forward has other bits");

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{model, picture, runs_on};
-use style_core::statistics::{Covariance, Gram, Scratch, Site, Statistic};
+use style_core::statistics::Covariance;
 use style_core::{
-    Acc, Backend, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Pooling, Result, Session, SessionBuilder,
-    Shape, Style,
+    Backend, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Pooling, Session, SessionBuilder, Style,
 };
 use style_cpu::Cpu;
 use style_cuda::{Cuda, Precision};
+use testkit::{Call, Told};
 
 /// How far losses, and gradients by their norm, are from the CPU's: published in BENCHMARKS.md.
 fn tolerances(precision: Precision) -> (f64, f64) {
@@ -124,45 +124,14 @@ fn another_weight_on_the_way_is_heeded() {
     }
 }
 
-/// The Gram matrix, until it panics, or cancels.
-#[derive(Debug)]
-struct Interrupts {
-    gram: Gram,
-    /// Backward passes left.
-    left: AtomicUsize,
-    cancel: Option<Arc<AtomicBool>>,
-}
-
-impl<B: Backend> Statistic<B> for Interrupts {
-    fn scale(&self, features: Shape) -> f64 {
-        Statistic::<B>::scale(&self.gram, features)
-    }
-    fn values(&self, features: Shape) -> Vec<Shape> {
-        Statistic::<B>::values(&self.gram, features)
-    }
-    fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
-        Statistic::<B>::scratch(&self.gram, features, guided)
-    }
-    fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
-        self.gram.forward(at, values, scratch)
-    }
-    fn backward(
-        &self,
-        at: &Site<'_, B>,
-        values: &[B::Tensor],
-        dvalues: &[B::Tensor],
-        acc: Acc,
-        dfeatures: &mut B::Tensor,
-        scratch: Scratch<'_, B>,
-    ) -> Result<()> {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
-            match &self.cancel {
-                None => resume_unwind(Box::new("a statistic panics")),
-                Some(cancel) => cancel.store(true, Ordering::Relaxed),
-            }
+/// The Gram matrix, until so many backward passes have been made.
+fn until(left: usize, then: impl Fn() + Send + Sync) -> Told<impl Fn(Call) + Send + Sync> {
+    let left = AtomicUsize::new(left);
+    Told::new(move |call| {
+        if call == Call::Backward && left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            then();
         }
-        self.gram.backward(at, values, dvalues, acc, dfeatures, scratch)
-    }
+    })
 }
 
 #[test]
@@ -172,7 +141,7 @@ fn a_statistic_that_panics_while_an_evaluation_is_recorded_leaves_the_device_to_
     let want = told(adam());
     // Of five style layers: in the first evaluation, in the second, which is recorded, and in the third, which is not called.
     for (left, panics) in [(3, true), (8, true), (13, false)] {
-        let statistic = Interrupts { gram: Gram::default(), left: left.into(), cancel: None };
+        let statistic = until(left, || resume_unwind(Box::new("a statistic panics")));
         let mut session = adam().statistic(statistic).build().unwrap();
         let steps = AssertUnwindSafe(|| (0..4).for_each(|_| _ = session.step().unwrap()));
         assert_eq!(catch_unwind(steps).is_err(), panics, "{left}");
@@ -188,7 +157,8 @@ fn an_evaluation_that_was_cancelled_is_recorded_anew() {
     // In the first evaluation, and in the second, which is recorded.
     for left in [1, 6, 8] {
         let cancel = Arc::new(AtomicBool::new(false));
-        let statistic = Interrupts { gram: Gram::default(), left: left.into(), cancel: Some(Arc::clone(&cancel)) };
+        let raised = Arc::clone(&cancel);
+        let statistic = until(left, move || raised.store(true, Ordering::Relaxed));
         let mut session = adam().statistic(statistic).cancel(Arc::clone(&cancel)).build().unwrap();
         let (mut totals, mut cancelled) = (vec![], 0);
         while !session.is_finished() {

@@ -1,0 +1,65 @@
+use std::fmt;
+
+use style_core::statistics::{Gram, Scratch, Site, Statistic};
+use style_core::{Acc, Backend, Result, Shape};
+
+/// The Gram matrix, whose calls a test is told of before they are followed. It is silent on its being a sum over positions, so
+/// that nothing is taken in bands.
+pub struct Told<F> {
+    gram: Gram,
+    called: F,
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// The values.
+    Forward,
+    /// The gradient.
+    Backward,
+}
+
+impl<F: Fn(Call) + Send + Sync> Told<F> {
+    /// Tells `called`.
+    pub fn new(called: F) -> Self {
+        Self { gram: Gram::default(), called }
+    }
+}
+
+impl<B: Backend, F: Fn(Call) + Send + Sync> Statistic<B> for Told<F> {
+    fn scale(&self, features: Shape) -> f64 {
+        Statistic::<B>::scale(&self.gram, features)
+    }
+
+    fn values(&self, features: Shape) -> Vec<Shape> {
+        Statistic::<B>::values(&self.gram, features)
+    }
+
+    fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
+        Statistic::<B>::scratch(&self.gram, features, guided)
+    }
+
+    fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
+        (self.called)(Call::Forward);
+        self.gram.forward(at, values, scratch)
+    }
+
+    fn backward(
+        &self,
+        at: &Site<'_, B>,
+        values: &[B::Tensor],
+        dvalues: &[B::Tensor],
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+        scratch: Scratch<'_, B>,
+    ) -> Result<()> {
+        (self.called)(Call::Backward);
+        self.gram.backward(at, values, dvalues, acc, dfeatures, scratch)
+    }
+}
+
+impl<F> fmt::Debug for Told<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Told").field(&self.gram).finish()
+    }
+}
