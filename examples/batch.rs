@@ -4,9 +4,10 @@
 //! runs on: `--jobs` bounds the cores in use, and the memory, which each job takes for itself. A job's bits are the same
 //! whatever runs beside it.
 //!
-//! A job is done when the summary says so, with these settings, and its picture is there and no older than what it is made
-//! from; delete the picture to have it again. Run again after a Ctrl-C, a crash or a mistake, the program leaves out what is done and goes on with what is not
-//! from its last checkpoint. A job that fails does not hold up the others; the exit code is 1 then, and 130 after Ctrl-C.
+//! A job is done when the summary says so, with these settings, of pictures with the size and time that they have now, and its
+//! result is there; delete that to have it again. Run again after a Ctrl-C, a crash or a mistake, the program leaves out what
+//! is done and goes on with what is not from its last checkpoint. A job that fails does not hold up the others; the exit
+//! code is 1 then, and 130 after Ctrl-C. One program at a time writes into a folder of results.
 //!
 //! ```sh
 //! cargo run --release --example batch photos paintings out/batch [--size N] [--iterations N] [--jobs N]
@@ -15,19 +16,21 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::ErrorKind::NotFound;
-use std::io::Write;
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, exit};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use style_pictures::{Format, Picture};
 use style_transfer::cpu::Cpu;
 use style_transfer::{ErrorKind, Network, Observer, Progress, Session, View, models};
@@ -75,6 +78,9 @@ struct Job {
     photo: PathBuf,
     style: PathBuf,
     output: PathBuf,
+    /// Of the photograph and the style picture: bytes, and milliseconds since 1970 at the last change.
+    #[serde(default)]
+    inputs: [Option<(u64, u64)>; 2],
     size: u32,
     iterations: usize,
     state: State,
@@ -85,7 +91,7 @@ struct Job {
 }
 
 const CHECKPOINT_EVERY: usize = 25;
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Ends a run after the evaluation at work.
 struct Interrupt;
@@ -96,11 +102,28 @@ impl Observer for Interrupt {
     }
 }
 
+/// Nobody may be there to read it, or no room: that ends no job.
+fn tell(line: String) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// The same of what went wrong.
+fn warn(line: String) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// The pictures in a folder, by name.
 fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let mut all = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     all.retain(|path| Format::from_path(path).is_ok());
+    for path in &all {
+        ensure!(
+            path.to_str().is_some(),
+            "{}: its name is no Unicode, which the summary has to be; rename it",
+            path.display()
+        );
+    }
     all.sort();
     ensure!(!all.is_empty(), "there are no pictures in {}", folder.display());
     Ok(all)
@@ -114,11 +137,15 @@ fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
         Err(e) if e.kind() == NotFound => vec![],
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", summary.display())),
     };
-    let changed = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).ok();
+    let stamp = |path: &Path| {
+        let metadata = fs::metadata(path).ok()?;
+        let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some((metadata.len(), u64::try_from(changed.as_millis()).ok()?))
+    };
     let done = |job: &Job| {
-        let of = |b: &Job| (b.photo.clone(), b.style.clone(), b.output.clone(), b.size, b.iterations);
-        let new = changed(&job.output)? >= changed(&job.photo)?.max(changed(&job.style)?);
-        before.iter().find(|b| new && b.state == State::Done && of(b) == of(job)).cloned()
+        let of = |b: &Job| (b.photo.clone(), b.style.clone(), b.output.clone(), b.inputs, b.size, b.iterations);
+        let known = job.output.exists() && job.inputs.iter().all(Option::is_some);
+        before.iter().find(|b| known && b.state == State::Done && of(b) == of(job)).cloned()
     };
     let (photos, styles) = (pictures(&args.photos)?, pictures(&args.styles)?);
     let (mut jobs, mut outputs) = (vec![], HashSet::new());
@@ -126,9 +153,10 @@ fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
         let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let output = args.out.join(format!("{}--{}.png", stem(photo), stem(style)));
         ensure!(outputs.insert(output.clone()), "two jobs would write {}; rename a picture", output.display());
+        let inputs = [stamp(photo), stamp(style)];
         let (photo, style, size, iterations) = (photo.clone(), style.clone(), args.size, args.iterations);
         let (state, losses, seconds, error) = (State::Unfinished, None, 0.0, None);
-        let job = Job { photo, style, output, size, iterations, state, losses, seconds, error };
+        let job = Job { photo, style, output, inputs, size, iterations, state, losses, seconds, error };
         jobs.push(done(&job).unwrap_or(job));
     }
     Ok(jobs)
@@ -139,7 +167,7 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
     let name = job.output.display();
     let open = |path: &Path| -> Result<Picture> {
         let picture = Picture::open(path)?;
-        picture.notes().iter().for_each(|note| eprintln!("{name}: {}: {note}", path.display()));
+        picture.notes().iter().for_each(|note| warn(format!("{name}: {}: {note}", path.display())));
         Ok(picture.sized(job.size)?)
     };
     let (photo, style) = (open(&job.photo)?, open(&job.style)?.image);
@@ -152,20 +180,28 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
         Ok(Some(session)) if session.iteration() <= job.iterations => session,
         Ok(found) => {
             if found.is_some() {
-                eprintln!("{name}: begun anew: the checkpoint is of more iterations");
+                warn(format!("{name}: begun anew: the checkpoint is of more iterations"));
             }
             description.build()?
         }
         // One that is damaged or of other settings is written over.
         Err(e) if e.kind() == ErrorKind::Checkpoint => {
-            eprintln!("{name}: begun anew: {e}");
+            warn(format!("{name}: begun anew: {e}"));
             description.build()?
         }
         Err(e) => return Err(e.into()),
     };
     if !INTERRUPTED.load(Relaxed) {
         let mut checkpoints = Checkpoints::every(CHECKPOINT_EVERY, path)?;
-        session.run_with(&mut [&mut checkpoints as &mut dyn Observer, &mut Interrupt][..])?;
+        let ran = session.run_with(&mut [&mut checkpoints as &mut dyn Observer, &mut Interrupt][..]);
+        match ran {
+            // The disk may be full: what cannot be kept on the way can still be painted to its end.
+            Err(e) if e.kind() == ErrorKind::Io => {
+                warn(format!("{name}: goes on without checkpoints: {e}"));
+                session.run_with(&mut Interrupt)?;
+            }
+            ran => ran?,
+        }
     }
     job.losses = session.losses().map(|l| Losses { total: l.total, content: l.content, style: l.style });
     if session.is_finished() {
@@ -209,10 +245,10 @@ fn run(args: &Args) -> Result<ExitCode> {
             }
             let name = told.output.display();
             match (told.state, &told.losses, &told.error) {
-                (State::Done, ..) if before => println!("{name}: was done"),
-                (State::Done, Some(l), _) => println!("{name}: loss {:.4e} after {:.1} s", l.total, told.seconds),
-                (_, _, Some(e)) => eprintln!("{name}: {e}"),
-                _ => println!("{name}: unfinished"),
+                (State::Done, ..) if before => tell(format!("{name}: was done")),
+                (State::Done, Some(l), _) => tell(format!("{name}: loss {:.4e} after {:.1} s", l.total, told.seconds)),
+                (_, _, Some(e)) => warn(format!("{name}: {e}")),
+                _ => tell(format!("{name}: unfinished")),
             }
             // Locked while it is written, too.
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -233,16 +269,16 @@ fn run(args: &Args) -> Result<ExitCode> {
     write(&summary, &all)?;
     let count = |state| all.iter().filter(|job| job.state == state).count();
     let (done, failed, left) = (count(State::Done), count(State::Failed), count(State::Unfinished));
-    println!("{done} done, {failed} failed, {left} unfinished: {}", summary.display());
+    tell(format!("{done} done, {failed} failed, {left} unfinished: {}", summary.display()));
     Ok(if left > 0 { ExitCode::from(130) } else { ExitCode::from(u8::from(failed > 0)) })
 }
 
 fn main() -> Result<ExitCode> {
-    // The second one ends the program at once, which loses the evaluations since the last checkpoints.
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Relaxed) {
-            exit(130);
-        }
-    })?;
+    // The second one ends the program at once, which loses the evaluations since the last checkpoints. A hangup is not
+    // listened to, which `nohup` keeps from a program.
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 130, Arc::clone(&INTERRUPTED))?;
+        flag::register(signal, Arc::clone(&INTERRUPTED))?;
+    }
     run(&Args::parse())
 }

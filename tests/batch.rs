@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use image::{Rgb, RgbImage};
 use serde_json::Value;
@@ -132,7 +132,7 @@ fn a_job_is_the_same_whatever_runs_beside_it() {
     // Of another photograph under the old name it is another picture, and a checkpoint of none is no hindrance.
     let dog = bench.path("photos/dog.png");
     fs::copy(bench.path("styles/waves.png"), &dog).expect("copies");
-    fs::File::open(&dog).and_then(|f| f.set_modified(SystemTime::now() + Duration::from_secs(9))).expect("is there");
+    fs::File::open(&dog).and_then(|f| f.set_modified(UNIX_EPOCH + Duration::from_secs(9))).expect("is there");
     fs::write(bench.path("out/dog--lines.checkpoint"), "no checkpoint").expect("writes");
     let told = bench.run("out --size 40 --iterations 8", 0);
     assert_eq!(told.matches("was done").count(), 2, "{told}");
@@ -142,6 +142,31 @@ fn a_job_is_the_same_whatever_runs_beside_it() {
     // Other settings are other jobs.
     bench.run("out --size 32 --iterations 2", 0);
     assert!(bench.painted("out").iter().all(|(name, bytes)| alone[name] != *bytes));
+}
+
+/// Where checkpoints cannot be written, pictures can.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk() {
+    let bench = Bench::new();
+    let limited = "ulimit -f 40; trap '' XFSZ; exec \"$0\" photos styles out --size 40 --iterations 30";
+    let output = Command::new("sh").args(["-c", limited]).arg(tool()).current_dir(bench.path("")).output();
+    let output = output.expect("a shell");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(said(&output).matches("goes on without checkpoints").count(), 4, "{}", said(&output));
+    assert_eq!(bench.painted("out").len(), 4);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_unicode() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::new();
+    let odd = bench.path("photos").join(OsStr::from_bytes(b"x\xff.png"));
+    fs::copy(bench.path("photos/cat.png"), odd).expect("copies");
+    let said = bench.run("out --size 32 --iterations 2", 1);
+    assert!(said.contains("no Unicode") && bench.painted("out").is_empty(), "{said}");
 }
 
 #[cfg(unix)]

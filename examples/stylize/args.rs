@@ -205,11 +205,11 @@ pub(crate) struct Args {
     pub(crate) snapshot_every: Option<NonZeroUsize>,
 
     /// Keep in this file what the job can go on from: if it is there, the job goes on from it, and the rest of the command
-    /// line must be what it was (but for --iterations, --memory, --threads and what is told)
+    /// line must be what it was (but for --memory, --threads, what is told, and, where --scales is none or a list, --iterations)
     #[arg(long, value_name = "FILE", help_heading = "Telling")]
     pub(crate) checkpoint: Option<PathBuf>,
 
-    /// Write --checkpoint after every N iterations; it is also written at the end, however that comes
+    /// Write --checkpoint after every N iterations; it is also written at the end, and on Ctrl-C or SIGTERM
     #[arg(long, value_name = "N", default_value = "20", requires = "checkpoint", help_heading = "Telling")]
     pub(crate) every: NonZeroUsize,
 

@@ -1,25 +1,25 @@
-//! Ctrl-C, and what asks a program to end on other systems.
+//! Ctrl-C, and SIGTERM, by which a program is asked to end.
 
-use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 /// Whether the user asked for an end. A second request ends the program at once.
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Starts to listen.
+    /// Starts to listen. Not to a hangup, which `nohup` keeps from a program.
     pub(crate) fn new() -> Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&asked);
-        ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                process::exit(i32::from(crate::INTERRUPTED));
-            }
-        })
-        .context("cannot listen for Ctrl-C")?;
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first request only raises the flag.
+            flag::register_conditional_shutdown(signal, i32::from(crate::INTERRUPTED), Arc::clone(&asked))
+                .and_then(|_| flag::register(signal, Arc::clone(&asked)))
+                .context("cannot listen for Ctrl-C")?;
+        }
         Ok(Self(asked))
     }
 

@@ -112,6 +112,25 @@ fn spare(inputs: &[PathBuf], path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// That each output is a file of its own and none that is read, nor is what `style-watch` writes on the way to it.
+pub(crate) fn expect_apart(inputs: &[PathBuf], outputs: &[&Path]) -> Result<()> {
+    let place = |path: &Path| {
+        let folder = folder(path);
+        (folder.canonicalize().unwrap_or(folder.to_owned()), path.file_name().map(ToOwned::to_owned))
+    };
+    for (i, path) in outputs.iter().enumerate() {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        spare(inputs, path)?;
+        spare(inputs, Path::new(&part))?;
+        if outputs[..i].iter().any(|other| place(other) == place(path)) {
+            let message = format!("{}: two results would go into this file; give each its own", path.display());
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+    }
+    Ok(())
+}
+
 /// The folder that a file lies in.
 fn folder(path: &Path) -> &Path {
     match path.parent() {

@@ -1,5 +1,6 @@
 //! The work: pictures and weights in, a painting out.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use style_watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
 
 use crate::args::{Args, Colours, MaskFile, Size, Start};
 use crate::interrupt::Interrupt;
-use crate::output::{Log, Output};
+use crate::output::{Log, Output, expect_apart};
 use crate::report::Report;
 use crate::settings;
 
@@ -39,6 +40,8 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let others = start_path.into_iter().chain(&args.weights).chain(masks).chain(&args.content_mask);
     let inputs: Vec<PathBuf> = [&content_path].into_iter().chain(&style_paths).chain(others).cloned().collect();
     let mut output = Output::new(args.output.as_deref(), args.depth == 16, &inputs)?;
+    let told = [&args.log, &args.plot, &args.checkpoint].into_iter().flatten().map(PathBuf::as_path);
+    expect_apart(&inputs, &[output.path()].into_iter().chain(told).collect::<Vec<_>>())?;
     let content = open(&content_path, report)?;
     let painted = sized(&content, settings::size(args), 1.0)?;
     let styles = open_styles(args, &style_paths, &painted, report)?;
@@ -68,7 +71,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         Colours::Luminance => (pictures::luminance(&painted.image)?, Some(painted.image)),
         _ => (painted.image, None),
     };
-    let mut builder = settings::describe(Session::builder(network), args, size.0.max(size.1)).content(seen);
+    let mut builder = settings::describe(Session::builder(network), args, size).content(seen);
     for (_, style) in styles {
         builder = builder.style(style);
     }
@@ -80,7 +83,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     }
     let plan = builder.plan()?;
     if args.plan {
-        println!("{}", plan.to_string().trim_end());
+        writeln!(io::stdout(), "{}", plan.to_string().trim_end()).context("cannot tell the plan")?;
         return Ok(Outcome::Finished);
     }
     let peak = plan.peak() as f64 / f64::from(1 << 20);
@@ -114,7 +117,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         Optimizer::Adam(_) => "Adam",
         _ => "L-BFGS",
     };
-    let (scales, iterations) = settings::scales(args, size.0.max(size.1));
+    let (scales, iterations) = settings::scales(args, size);
     let coarse: Vec<_> = scales.iter().map(|s| format!("{} at {} px, ", s.iterations, s.size)).collect();
     report.say(format!("descent  {name}, {}{iterations} iterations", coarse.concat()));
     let iterations = session.iterations();

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -41,8 +42,8 @@ impl Report {
 
     fn print(&self, line: &str) {
         match &*self.bar.borrow() {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| tell(line)),
+            None => tell(line),
         }
     }
 
@@ -70,7 +71,7 @@ impl Report {
         if bar.is_hidden() && self.last_line.get().is_none_or(|t| t.elapsed() >= LINE_EVERY) {
             self.last_line.set(Some(Instant::now()));
             let (done, all) = (progress.iteration + 1, progress.iterations);
-            eprintln!("{done}/{all}  loss {loss:.4e}  {:.0?} left", bar.eta());
+            tell(&format!("{done}/{all}  loss {loss:.4e}  {:.0?} left", bar.eta()));
         }
     }
 
@@ -80,6 +81,11 @@ impl Report {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Nobody may be there to read it, or no room: that ends no job.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// An error and its causes, those left out that the message before them already tells.

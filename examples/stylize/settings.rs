@@ -47,8 +47,12 @@ pub(crate) fn iterations(args: &Args) -> usize {
 /// Of the iterations, the share that each coarser scale gets.
 const COARSE: usize = 5;
 
-/// Sizes to paint at first, and the iterations at the result's own, which has so many pixels on its long side.
-pub(crate) fn scales(args: &Args, long_side: usize) -> (Vec<Scale>, usize) {
+/// The short side that a scale has at least: two positions of conv5_1.
+const SHORTEST: usize = 32;
+
+/// Sizes to paint at first, and the iterations at the result's own, which is so wide and high.
+pub(crate) fn scales(args: &Args, (width, height): (usize, usize)) -> (Vec<Scale>, usize) {
+    let (long_side, short_side) = (width.max(height), width.min(height));
     let iterations = iterations(args);
     let default = if args.preset.is_none() { Scales::Auto } else { Scales::List(vec![]) };
     match args.scales.as_ref().unwrap_or(&default) {
@@ -57,7 +61,8 @@ pub(crate) fn scales(args: &Args, long_side: usize) -> (Vec<Scale>, usize) {
             (list.iter().map(scale).collect(), iterations)
         }
         Scales::Auto => {
-            let coarse = Scale::pyramid(long_side, iterations.div_ceil(COARSE));
+            let mut coarse = Scale::pyramid(long_side, iterations.div_ceil(COARSE));
+            coarse.retain(|scale| scale.size * short_side >= SHORTEST * long_side);
             let pixels = |size: usize| (size as f64).powi(2);
             let whole = |s: &Scale| s.iterations as f64 * pixels(s.size) / pixels(long_side);
             let spent = coarse.iter().map(whole).sum::<f64>().round() as usize;
@@ -69,11 +74,15 @@ pub(crate) fn scales(args: &Args, long_side: usize) -> (Vec<Scale>, usize) {
 /// Everything but the pictures. Without a preset these are the library's defaults, chosen by eye at 192 to 384 pixels:
 /// a style weight of 0.05 keeps more of the photograph and more grain, one of 20 paints broader and smoother; a squared
 /// TV weight of 1e-7 takes grain away, and sharpness with it.
-pub(crate) fn describe<B: Backend>(mut builder: SessionBuilder<B>, args: &Args, long_side: usize) -> SessionBuilder<B> {
+pub(crate) fn describe<B: Backend>(
+    mut builder: SessionBuilder<B>,
+    args: &Args,
+    size: (usize, usize),
+) -> SessionBuilder<B> {
     if let Some(preset) = args.preset {
         builder = builder.preset(preset);
     }
-    let (scales, iterations) = scales(args, long_side);
+    let (scales, iterations) = scales(args, size);
     builder = builder.optimizer(optimizer(args)).scales(scales).iterations(iterations).seed(args.seed);
     if let Some(decay) = args.ema {
         builder = builder.ema(decay);

@@ -12,7 +12,7 @@ use crate::measure::Measure;
 use crate::memory::zeros;
 use crate::objective::{ContentTerm, Objective, Rooms, StyleTerm, Weights};
 use crate::optim::{Carried, Descent, Point};
-use crate::passes::{Passes, PassesPlan};
+use crate::passes::{Cancel, Passes, PassesPlan};
 use crate::planning::Layout;
 use crate::session::Stage;
 use crate::targets::{Region, StyleLayer};
@@ -37,6 +37,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// `MemoryExceeded`, before any work, if it takes more than it may, or than a device has free, into however many tiles
     /// it is cut; [`Cancelled`](Self::cancel); what the backend gives.
     pub fn build(self) -> Result<Session<B>> {
+        self.cancel.check()?;
         let (_, layouts) = self.plan_all(None)?;
         Session::new(self, layouts, None)
     }
@@ -50,6 +51,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// # Errors
     /// As [`build`](Self::build); `Checkpoint` if it is damaged or of another session, with what differs.
     pub fn resume(self, checkpoint: &Checkpoint) -> Result<Session<B>> {
+        self.cancel.check()?;
         self.check()?;
         checkpoint.expect(&self.manifest())?;
         let before: Vec<_> =
@@ -108,13 +110,17 @@ impl<B: Backend> SessionBuilder<B> {
         )
     }
 
-    /// What one scale needs to be painted, whose description this is, cut so; `carried` is of the scale before.
-    pub(crate) fn stage(mut self, layout: &Layout, carried: Option<Carried>) -> Result<Stage<B>> {
+    /// What one scale needs to be painted, whose description this is, cut so; `carried` is of the scale before. Steps can be
+    /// cancelled, and also this if it is `cancellable`.
+    pub(crate) fn stage(mut self, layout: &Layout, carried: Option<Carried>, cancellable: bool) -> Result<Stage<B>> {
         let checked = self.check()?;
         let (network, shape) = (Arc::clone(&self.network), checked.shape);
         let backend = network.backend();
         let plan = self.picture_passes(&checked, shape, layout.picture)?;
         let (scratch, dvalues) = (self.scratch(&checked, &plan), Self::dvalues(&checked, &plan));
+        if !cancellable {
+            self.cancel = Cancel::default();
+        }
 
         // The image and its descent come first, so that each picture can go as soon as it has been looked at.
         let start = Start {

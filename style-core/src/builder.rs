@@ -347,9 +347,10 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// A flag that another thread may raise, to end [`build`](Self::build), [`targets`](Self::targets) and
     /// [`step`](crate::Session::step) with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled): on the CPU within a part of an
-    /// evaluation, which is the convolutions between two layers that are looked at, in a tile. A step that was cancelled has
-    /// changed nothing: with the flag lowered it is done again, with the same bits; as after any error, not on the way to
-    /// another scale, nor where [processes](Self::reduce) share the picture. Default none.
+    /// evaluation, which is the convolutions between two layers that are looked at, in a tile; pictures that are being resized
+    /// and memory that is being taken are waited for, and on the way from one scale to the next what its pictures give. There is
+    /// a checkpoint after a step that was cancelled as before; with the flag lowered it is done again, with the same bits, but
+    /// not where [processes](Self::reduce) share the picture. Default none.
     ///
     /// ```
     /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};

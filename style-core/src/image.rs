@@ -6,7 +6,7 @@ use fast_image_resize::images::TypedImage;
 use fast_image_resize::pixels::F32;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
-use crate::memory::{collected, reserved};
+use crate::memory::{collected, reserved, zeros};
 use crate::{Error, ErrorKind, Result, Shape};
 
 /// An RGB picture: planar `[3, H, W]`, `f32` in 8-bit units (0 is black, 255 white), as encoded (no linearisation).
@@ -50,6 +50,11 @@ impl Image {
     pub fn to_rgb8(&self) -> Vec<u8> {
         let n = self.width * self.height;
         (0..3 * n).map(|i| self.pixels[i % 3 * n + i / 3].round().clamp(0.0, 255.0) as u8).collect()
+    }
+
+    /// A black picture.
+    pub(crate) fn blank(width: usize, height: usize) -> Result<Self> {
+        Ok(Self { width, height, pixels: zeros(3usize.saturating_mul(width).saturating_mul(height), "an image")? })
     }
 
     /// A part of the picture.

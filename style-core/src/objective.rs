@@ -177,6 +177,11 @@ impl<B: Backend> Objective<B> {
         self.recording = B::Recording::default();
     }
 
+    /// Whether the caller wants no more.
+    pub(crate) fn cancelled(&self) -> Result<()> {
+        self.passes.plan.cancel.check()
+    }
+
     /// Losses at `image`, and their gradient. `losses` are of these layers: from [`no_losses`](Self::no_losses).
     pub(crate) fn evaluate(
         &mut self,
@@ -185,7 +190,7 @@ impl<B: Backend> Objective<B> {
         gradient: &mut B::Tensor,
         losses: &mut Losses,
     ) -> Result<()> {
-        self.passes.plan.cancel.check()?;
+        self.cancelled()?;
         let backend = network.backend();
         if self.passes.plan.is_whole() && self.reduce.processes() == 1 {
             let mut recording = std::mem::take(&mut self.recording);

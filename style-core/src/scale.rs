@@ -27,7 +27,8 @@ const SMALLEST_STYLE: usize = 48;
 
 impl Scale {
     /// The scales below a size: from 128 pixels on, each with twice the area of the one before. With so many iterations at
-    /// each, all of them together take less time than so many at the size itself.
+    /// each, all of them together take less time than so many at the size itself. It knows the long side alone: of a picture
+    /// far from square, leave out the scales at which the short side is too small for the network (16 pixels for conv5_1).
     ///
     /// ```
     /// let sizes: Vec<_> = style_core::Scale::pyramid(512, 60).iter().map(|scale| scale.size).collect();
@@ -68,21 +69,26 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// The description of a scale: the pictures smaller, and weights with the meaning that they have at the result's size.
-    pub(crate) fn at_scale(&self, scale: &Scale, shape: Shape) -> Result<Self> {
+    /// For a plan the pictures are `blank`.
+    pub(crate) fn at_scale(&self, scale: &Scale, shape: Shape, blank: bool) -> Result<Self> {
         let factor = scale.size as f64 / shape.height.max(shape.width) as f64;
         let side = |n: usize| ((n as f64 * factor).round() as usize).max(1);
         let (width, height) = (side(shape.width), side(shape.height));
-        let resized = |image: &Image| within_range(image, width, height);
+        let resize = |image: &Image, width, height| {
+            if blank { Image::blank(width, height) } else { within_range(image, width, height) }
+        };
+        let resized = |image: &Image| resize(image, width, height);
         let style = |style: &Style| {
             let (w, h) = (style.image.width(), style.image.height());
             let least = (SMALLEST_STYLE as f64 / w.min(h) as f64).min(1.0);
             let side = |n: usize| ((n as f64 * factor.max(least)).round() as usize).max(1);
             let (mask, region) = (style.mask.clone(), style.region.clone());
-            Ok(Style { image: within_range(&style.image, side(w), side(h))?, share: style.share, mask, region })
+            Ok(Style { image: resize(&style.image, side(w), side(h))?, share: style.share, mask, region })
         };
         // A sum over positions counts each of them as it does at the result's size.
         let more = shape.positions() as f64 / (width * height) as f64;
         let init = match &self.init {
+            Some(Init::Image(_)) if blank => Some(Init::Image(Image::blank(width, height)?)),
             Some(Init::Image(image)) => Some(Init::Image(image.resized(width, height)?)),
             other => other.clone(),
         };
@@ -112,7 +118,7 @@ impl<B: Backend> SessionBuilder<B> {
         let (mut most, last) = self.lay_out(&checked, before(self.scales.len()))?;
         let mut layouts = vec![];
         for (i, scale) in self.scales.iter().enumerate() {
-            let smaller = self.at_scale(scale, shape)?;
+            let smaller = self.at_scale(scale, shape, true)?;
             let laid_out = smaller.check().and_then(|checked| smaller.lay_out(&checked, before(i)));
             let (mut plan, layout) = laid_out.map_err(|e| e.context(format!("the scale of {} pixels", scale.size)))?;
             // Until the last scale the pictures are kept at their own size.

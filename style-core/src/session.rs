@@ -151,7 +151,7 @@ impl<B: Backend> Session<B> {
             session.kept = Some(checkpoint.image()?);
         }
         session.ahead = Some(Ahead { builder, shape, next });
-        session.enter(None)?;
+        session.enter(None, true)?;
         checkpoint.map_or(Ok(()), |checkpoint| session.restore(checkpoint))?;
         Ok(session)
     }
@@ -217,13 +217,13 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// Makes the next scale, from the last one's image and what its descent left.
-    fn enter(&mut self, carried: Option<(Carried, Shape)>) -> Result<()> {
+    /// Makes the next scale, from the last one's image and what its descent left; `cancellable` while it looks at pictures.
+    fn enter(&mut self, carried: Option<(Carried, Shape)>, cancellable: bool) -> Result<()> {
         let Some(Ahead { builder, shape, next }) = self.ahead.take() else { return Err(ended()) };
         let (scale, later) = (next, next + 1);
         let (mut description, ahead) = match builder.scales.get(scale).copied() {
             None => (builder, None),
-            Some(at) => (builder.at_scale(&at, shape)?, Some(Ahead { builder, shape, next: later })),
+            Some(at) => (builder.at_scale(&at, shape, false)?, Some(Ahead { builder, shape, next: later })),
         };
         let rest = |a: &Ahead<B>| {
             let coarse = a.builder.scales[later..].iter().map(|s| s.iterations);
@@ -236,7 +236,7 @@ impl<B: Backend> Session<B> {
         }
         let carried = carried.map(|(carried, from)| carried.resized(from, to)).transpose()?;
         let iterations = description.iterations;
-        let stage = description.stage(&self.layouts[scale], carried)?;
+        let stage = description.stage(&self.layouts[scale], carried, cancellable)?;
         (self.at_scale, self.wanted) = (0, iterations);
         self.losses = stage.objective.no_losses();
         self.progress = Progress {
@@ -262,17 +262,18 @@ impl<B: Backend> Session<B> {
     /// # Errors
     /// `NonFinite` if the loss or the gradient of the image that the descent begins at is not finite, or too large for the
     /// optimiser's numbers (the weights are too large); [`Cancelled`](SessionBuilder::cancel); what the backend gives. The image
-    /// stays as it was, also after an error on the way to another scale; but then there are no more steps, only the same
-    /// error, `Argument`.
+    /// stays as it was, also after an error on the way to another scale; but then there are no more steps and no checkpoint,
+    /// only the same error, `Argument`.
     pub fn step(&mut self) -> Result<&Progress> {
         if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
             let stage = self.stage.as_ref().ok_or_else(ended)?;
             let from = Shape { height: self.progress.height, width: self.progress.width, channels: 3 };
             let image = stage.image(&self.network)?;
             let carried = stage.descent.carried(self.network.backend(), from)?;
-            // Its memory goes before the next scale takes its own.
+            stage.objective.cancelled()?;
+            // Its memory goes before the next scale takes its own: there is no way back.
             (self.kept, self.stage) = (Some(image), None);
-            self.enter(carried.map(|carried| (carried, from)))?;
+            self.enter(carried.map(|carried| (carried, from)), false)?;
         }
         let Self { network, stage, iteration, at_scale, progress, losses, .. } = self;
         let Stage { objective, descent, point, average, evaluated } = stage.as_mut().ok_or_else(ended)?;
@@ -426,7 +427,8 @@ impl<B: Backend> Session<B> {
     /// Gives the style another weight, from the next step on and at all scales to come: the ratio of equation 7 as a slider.
     /// The descent goes on from the image so far, whose [`losses`](Session::losses) stay those of the old weight until the next
     /// step. L-BFGS evaluates the image once more and forgets the curvature that it has seen, which was the old loss's; so call
-    /// this when the slider rests. Adam keeps its moments. A checkpoint made later is of the description with this weight. The
+    /// this when the slider rests: each change costs one of the [iterations](SessionBuilder::iterations), in which the image
+    /// stays as it is. Adam keeps its moments. A checkpoint made later is of the description with this weight. The
     /// weight that it has already changes nothing.
     ///
     /// # Errors

@@ -76,7 +76,8 @@ impl<B: Backend> fmt::Debug for Targets<B> {
 
 impl<B: Backend> SessionBuilder<B> {
     /// Computes the targets of the pictures given, for sessions with other settings: see
-    /// [`with_targets`](SessionBuilder::with_targets).
+    /// [`with_targets`](SessionBuilder::with_targets). The pictures are taken whole: a
+    /// [memory limit](SessionBuilder::memory_limit) is one of sessions.
     ///
     /// # Errors
     /// As [`build`](SessionBuilder::build).

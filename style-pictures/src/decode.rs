@@ -55,7 +55,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
+pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
     if bytes.is_empty() {
         return Err(bad("the file is empty; a PNG, JPEG, WebP or TIFF picture is wanted"));
     }
@@ -84,8 +84,11 @@ fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
             }
             let limits = limits(MOST_METADATA);
             let said = png_colours(bytes);
-            let mut decoded = decode_by(PngDecoder::with_limits(file, limits).map_err(refused)?, said.profile)?;
+            let decoder = PngDecoder::with_limits(file, limits).map_err(refused)?;
+            let frames = decoder.is_apng().map_err(refused)?;
+            let mut decoded = decode_by(decoder, said.profile)?;
             decoded.notes.extend(said.unheeded());
+            decoded.notes.extend(frames.then(first_frame));
             Ok(decoded)
         }
         Ok(ImageFormat::Jpeg) => {
@@ -110,10 +113,20 @@ fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
             Some(whole) if !webp_frames_fit(whole) => {
                 Err(bad("the WebP file is damaged: a frame is larger than the picture, or than what holds it"))
             }
-            Some(whole) => decode_by(WebPDecoder::new(Cursor::new(whole)).map_err(refused)?, false),
+            Some(whole) => {
+                let decoder = WebPDecoder::new(Cursor::new(whole)).map_err(refused)?;
+                let frames = decoder.has_animation();
+                let mut decoded = decode_by(decoder, false)?;
+                decoded.notes.extend(frames.then(first_frame));
+                Ok(decoded)
+            }
         },
         _ => Err(bad("not a picture that can be read; PNG, JPEG, WebP and TIFF can")),
     }
+}
+
+fn first_frame() -> String {
+    "the picture is animated; the first frame is taken".into()
 }
 
 /// Decodes with one of `image`'s decoders; whether the file has a profile, be it damaged.

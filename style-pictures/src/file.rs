@@ -26,7 +26,7 @@ pub enum Format {
     Png16,
     /// Lossy, at quality 95 of 100; 8 bits, and knows no transparency.
     Jpeg,
-    /// Lossless here, 8 bits. At most 16,383 pixels a side.
+    /// Lossless here, 8 bits. At most 16,384 pixels a side, of which most other programs read 16,383.
     WebP,
     /// Lossless, 8 bits a channel, packed by Deflate. Files of less than 4 GiB.
     Tiff,

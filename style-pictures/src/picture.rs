@@ -4,7 +4,7 @@ use std::path::Path;
 
 use style_core::{Error, ErrorKind, Image, Result, resample};
 
-use crate::decode::{Decoded, LARGEST_AREA, LARGEST_SIDE, decode, planes, unusable};
+use crate::decode::{Decoded, LARGEST_AREA, LARGEST_SIDE, decode, decode_bytes, planes, unusable};
 use crate::icc::ToSrgb;
 
 /// The shortest side of a file to be painted or learned from: one position of the network's deepest layers.
@@ -85,18 +85,26 @@ impl Picture {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let picture = decode(path).and_then(Self::from_decoded)?;
-        let (w, h) = (picture.image.width(), picture.image.height());
+        picture.large_enough().map_err(|e| e.context(path.display()))
+    }
+
+    /// The same of the bytes of a file, from a clipboard or a network, say.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open), but for `Io`.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        decode_bytes(bytes).and_then(Self::from_decoded)?.large_enough()
+    }
+
+    fn large_enough(self) -> Result<Self> {
+        let (w, h) = (self.image.width(), self.image.height());
         if w.min(h) < SMALLEST {
-            return Err(Error::new(
-                ErrorKind::Shape,
-                format!(
-                    "{}: the picture has {w}x{h} pixels, too few for the network: give one of at least \
-                     {SMALLEST}x{SMALLEST}",
-                    path.display()
-                ),
-            ));
+            let message = format!(
+                "the picture has {w}x{h} pixels, too few for the network: give one of at least {SMALLEST}x{SMALLEST}"
+            );
+            return Err(Error::new(ErrorKind::Shape, message));
         }
-        Ok(picture)
+        Ok(self)
     }
 
     fn from_decoded(Decoded { pixels, icc, mut notes }: Decoded) -> Result<Self> {

@@ -5,7 +5,9 @@ mod common;
 use std::fs;
 
 use common::{distance, golden, open};
-use image::{DynamicImage, ImageBuffer, ImageReader, Rgb, Rgba};
+use image::codecs::png::PngEncoder;
+use image::codecs::webp::WebPEncoder;
+use image::{DynamicImage, ExtendedColorType, ImageBuffer, ImageEncoder, ImageReader, Rgb, Rgba};
 use style_pictures::{ErrorKind, Format, Image, Picture, mask};
 use tempfile::TempDir;
 
@@ -210,4 +212,35 @@ fn damage_never_panics() {
             }
         }
     }
+}
+
+/// Of several frames the first is taken, and told; bytes are as good as a file.
+#[test]
+fn animations() {
+    let frame = [[200; 3 * 16 * 16], [40; 3 * 16 * 16]];
+    let mut webp = vec![];
+    WebPEncoder::new_lossless(&mut webp).encode(&frame[0], 16, 16, ExtendedColorType::Rgb8).expect("encodes");
+    let sides = [15, 0, 0, 15, 0, 0];
+    let still = &webp[12..];
+    let shown =
+        [b"ANMF".to_vec(), (16 + still.len() as u32).to_le_bytes().to_vec(), vec![0; 6], sides.to_vec()].concat();
+    let shown = [&shown[..], &[9, 0, 0, 0], still].concat();
+    let head =
+        [b"WEBPVP8X\x0a\0\0\0\x02\0\0\0".to_vec(), sides.to_vec(), b"ANIM\x06\0\0\0\0\0\0\0\0\0".to_vec()].concat();
+    let body = [&head[..], &shown, &shown].concat();
+    let webp = [b"RIFF".to_vec(), (body.len() as u32).to_le_bytes().to_vec(), body].concat();
+    let picture = Picture::from_bytes(&webp).expect("reads");
+    // The decoder lays frames over each other, in a rounding of its own.
+    assert!(picture.image.pixels().iter().all(|v| (v - 200.0).abs() <= 1.0));
+    assert!(picture.notes()[0].contains("animated"), "{:?}", picture.notes());
+
+    let mut png = vec![];
+    PngEncoder::new(&mut png).write_image(&frame[1], 16, 16, ExtendedColorType::Rgb8).expect("encodes");
+    assert!(Picture::from_bytes(&png).expect("reads").notes().is_empty());
+    // acTL, of two frames, with its CRC, behind the header.
+    let control = [0, 0, 0, 8, b'a', b'c', b'T', b'L', 0, 0, 0, 2, 0, 0, 0, 0, 0xf3, 0x8d, 0x93, 0x70];
+    let (head, rest) = png.split_at(33);
+    let picture = Picture::from_bytes(&[head, &control, rest].concat()).expect("reads");
+    assert!(picture.image.pixels().iter().all(|v| *v == 40.0));
+    assert!(picture.notes()[0].contains("animated"), "{:?}", picture.notes());
 }

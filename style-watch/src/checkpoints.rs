@@ -13,6 +13,9 @@ use crate::file::{cannot_write, expect_folder, io_error, write_atomically};
 /// it. While it is made it takes as much memory as the optimiser, [`Plan::optimizer`](style_core::Plan::optimizer), beyond
 /// the plan; and on the disk there is room for two.
 ///
+/// A checkpoint that cannot be written ends the run, as any observer's error does, with [`ErrorKind::Io`]; the session is
+/// as good as before, so that the caller may run it on without checkpoints.
+///
 /// ```
 /// use style_core::{Backend, Result, Session, SessionBuilder};
 /// use style_watch::Checkpoints;
@@ -53,7 +56,12 @@ impl Checkpoints {
     /// `Io` if it cannot be read; `Checkpoint` if it is damaged, or something else.
     pub fn load(path: impl AsRef<Path>) -> Result<Option<Checkpoint>> {
         let path = path.as_ref();
-        match std::fs::read(path) {
+        // A device may have no end.
+        let read = || match std::fs::metadata(path)?.is_file() {
+            true => std::fs::read(path),
+            false => Err(std::io::Error::other("it is no file")),
+        };
+        match read() {
             Ok(bytes) => Checkpoint::from_bytes(&bytes).map(Some).map_err(|e| e.context(path.display())),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(io_error(format!("cannot read {}", path.display()), e)),

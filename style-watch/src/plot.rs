@@ -23,7 +23,8 @@ const TOTAL: Colour = [34, 34, 34];
 /// within the axis. Zero has no place on a logarithmic axis, nor have values that are not finite: they are gaps. The
 /// axis ends six powers of ten below the lowest total.
 ///
-/// The file is written when a run ends, and again with all evaluations if the session runs on.
+/// The file is written when a run ends, and again with all evaluations if the session runs on. It shows what this plot has
+/// observed: of a session that was resumed from a checkpoint, what came after that.
 ///
 /// ```
 /// # let folder = std::env::temp_dir();

@@ -120,8 +120,12 @@ fn of_other_weights_it_does_not_go_on() {
 
 /// A job that would take for ever, and its log.
 fn endless(bench: &Bench, options: &str) -> Child {
-    let line = format!("photo.png art.png --size 32 --iterations 1000000 --log log.jsonl {options}");
-    let mut command = bench.command(&line);
+    under_way(bench, bench.command(&format!("{ENDLESS} {options}")))
+}
+
+const ENDLESS: &str = "photo.png art.png --size 32 --iterations 1000000 --log log.jsonl";
+
+fn under_way(bench: &Bench, mut command: Command) -> Child {
     command.env("TMPDIR", bench.path("temporary")).stderr(Stdio::piped());
     fs::create_dir_all(bench.path("temporary")).expect("makes");
     let mut child = command.spawn().expect("starts");
@@ -163,6 +167,50 @@ fn asked_to_end_it_leaves_a_checkpoint() {
         assert!(bench.path("job.checkpoint").exists());
         fs::remove_file(bench.path("log.jsonl")).expect("is there");
     }
+}
+
+/// As `nohup` has it.
+#[test]
+fn a_hangup_that_is_ignored_ends_nothing() {
+    let bench = Bench::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(tool()).current_dir(bench.path(""));
+    command.args(format!("{ENDLESS} -o x.png").split_whitespace());
+    let child = under_way(&bench, command);
+    let sent = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    let done = bench.log("log.jsonl").len();
+    while bench.log("log.jsonl").len() < done + 3 {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let output = send("-INT", child);
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_hears_what_it_says() {
+    let bench = Bench::new();
+    let full = || fs::File::options().write(true).open("/dev/full").expect("opens");
+    let mut command = bench.command("photo.png art.png -o x.png --size 32 --iterations 3 --checkpoint job.checkpoint");
+    assert!(command.stderr(full()).status().expect("runs").success());
+    assert!(bench.path("x.png").exists() && bench.path("job.checkpoint").exists());
+    let output = bench.command("photo.png art.png --size 32 --plan").stdout(full()).output().expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("cannot tell the plan"), "{}", said(&output));
+}
+
+#[test]
+fn each_result_has_a_file_of_its_own() {
+    let bench = Bench::new();
+    fs::copy(bench.path("photo.png"), bench.path("q.part")).expect("copies");
+    let fails = |line: &str, says: &str| bench.fail(&format!("{line} --size 32 --iterations 2"), &[says]);
+    fails("photo.png art.png -o x.png --plot photo.png", "photo.png: this would overwrite");
+    fails("photo.png art.png -o x.png --checkpoint art.png", "art.png: this would overwrite");
+    fails("q.part art.png -o x.png --checkpoint q", "q.part: this would overwrite");
+    fails("photo.png art.png -o x.png --plot ./x.png", "./x.png: two results");
+    fails("photo.png art.png -o x.png --log a --checkpoint a", "a: two results");
+    assert!(!bench.path("x.png").exists() && !bench.path("a").exists());
 }
 
 #[test]

@@ -248,6 +248,16 @@ fn every_option_of_the_descent_works() {
     }
 }
 
+/// The scales at which there would be nothing left of it are left out.
+#[test]
+fn a_panorama_is_painted() {
+    let bench = Bench::new();
+    RgbImage::from_fn(600, 50, |x, y| Rgb([x as u8, y as u8, 99])).save(bench.path("wide.png")).expect("saves");
+    let text = bench.paint("wide.png art.png -o x.png --iterations 2");
+    assert!(!text.contains(" at 128 px"), "{text}");
+    assert_eq!((bench.open("x.png").width(), bench.open("x.png").height()), (512, 43));
+}
+
 #[test]
 fn several_styles_are_a_mean() {
     let bench = Bench::new();
