@@ -103,8 +103,8 @@ pub(crate) struct Args {
     pub(crate) ema: Option<f64>,
 
     /// The most memory that the job may take: 2GiB, 800MB or a number of bytes. A picture that wants more is painted in
-    /// tiles, which takes longer and gives the same picture, but for rounding. A --checkpoint takes more while it is
-    /// written: as much as --plan tells of the optimiser
+    /// tiles, which takes longer and gives the same picture, but for rounding. Pictures take what they take while they are
+    /// read; a --checkpoint takes more while it is written: as much as --plan tells of the optimiser
     #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Descent")]
     pub(crate) memory: Option<usize>,
 
@@ -221,7 +221,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER", help_heading = "Telling")]
     pub(crate) tensorboard: Option<PathBuf>,
 
-    /// Draw the course of the losses into this file at the end
+    /// Draw the course of the losses into this file at the end; of a resumed job, since then
     #[arg(long, value_name = "FILE.svg|png", help_heading = "Telling")]
     pub(crate) plot: Option<PathBuf>,
 

@@ -295,7 +295,7 @@ impl<B: Backend> Job<'_, B> {
         self.report.end_bar();
         failed = failed.or(self.end_watching());
         let Some(last) = self.session.progress().cloned() else {
-            self.report.say("ended before the first iteration: nothing was painted, nothing is written");
+            self.report.say("ended before the first iteration: there is no picture");
             return failed.map_or(Ok(Outcome::Interrupted), Err);
         };
         let (path, start_to_end) = (self.output.path().to_owned(), start.elapsed());
