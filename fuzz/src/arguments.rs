@@ -27,9 +27,9 @@ pub(crate) fn run(data: &[u8]) -> Outcome {
     let builder = Session::builder(tiny::network(&names, 1))
         .content(tiny::picture("content", 16, 16))
         .style(tiny::picture("style", 16, 16));
-    let (scales, iterations) = settings::scales(&args, 16);
+    let (scales, iterations) = settings::scales(&args, (16, 16));
     assert!(scales.len() <= text.len() || iterations > 0);
-    let describe = || settings::describe(builder, &args, 16);
+    let describe = || settings::describe(builder, &args, (16, 16));
     let session = match describe().plan_and_build() {
         Some(Ok(session)) => session,
         Some(Err(e)) => {
