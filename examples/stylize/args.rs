@@ -35,6 +35,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "8|16", default_value_t = 8, value_parser = depth, help_heading = "Pictures")]
     pub(crate) depth: u8,
 
+    /// How strongly the painting acts, whatever its contrast and the size: 0.5 keeps more of the photograph, 2 less
+    /// [default: 1]
+    #[arg(short, long, value_name = "F", allow_negative_numbers = true, conflicts_with_all = ["content_weight", "content_mean_weight", "style_weight"])]
+    pub(crate) style_strength: Option<f64>,
+
     /// Whose settings to start from: gatys (the paper), stanford, johnson, anishathalye, gatys-pytorch or pystiche;
     /// options given beside it override it [default: our own, tuned to look good]
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = preset())]

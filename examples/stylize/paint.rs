@@ -81,6 +81,9 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     if let Some(init) = init {
         builder = builder.init(init);
     }
+    if let Some(ratio) = args.noise_ratio {
+        builder = builder.noise_ratio(ratio);
+    }
     let plan = builder.plan()?;
     if args.plan {
         writeln!(io::stdout(), "{}", plan.to_string().trim_end()).context("cannot tell the plan")?;

@@ -5,7 +5,7 @@ use style_transfer::{
     AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Pooling, Preset, Scale, SessionBuilder,
 };
 
-use crate::args::{Args, LayerArg, OptimizerName, PoolingName, Scales, Size, Start, StatisticName};
+use crate::args::{Args, LayerArg, OptimizerName, PoolingName, Scales, Size, StatisticName};
 
 /// Long side of the result where nothing says otherwise.
 const LONG_SIDE: u32 = 512;
@@ -105,6 +105,9 @@ pub(crate) fn describe<B: Backend>(
             builder = statistic(builder, Some(&layer.name), name);
         }
     }
+    if let Some(strength) = args.style_strength {
+        builder = builder.style_strength(strength);
+    }
     if let Some(weight) = args.content_weight {
         builder = builder.content_weight(weight);
     }
@@ -125,12 +128,6 @@ pub(crate) fn describe<B: Backend>(
             PoolingName::Avg => Pooling::Average,
             PoolingName::Max => Pooling::Max,
         });
-    }
-    if let Some(start) = &args.init {
-        builder = builder.noise_ratio(if *start == Start::Noise { 1.0 } else { 0.0 });
-    }
-    if let Some(ratio) = args.noise_ratio {
-        builder = builder.noise_ratio(ratio);
     }
     builder
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::average::Average;
-use crate::builder::ContentWeight;
+use crate::builder::Balance;
 use crate::check::bad;
 use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT, hash, tiles};
 use crate::init::Start;
@@ -77,7 +77,7 @@ impl<B: Backend> SessionBuilder<B> {
             ("content layers", format!("{:?}", self.content_layers)),
             ("style layers", format!("{:?}", self.style_layers)),
             ("statistics", format!("{:?} {:?}", self.statistic, self.layer_statistics)),
-            ("content weight", format!("{:?}", self.content_weight)),
+            ("content weight", format!("{:?}", self.balance)),
             (STYLE_WEIGHT, format!("{:?}", self.style_weight)),
             ("total variation", format!("{:?} {:?}", self.tv, self.tv_weight)),
             ("pooling", format!("{:?}", self.pooling)),
@@ -128,7 +128,7 @@ impl<B: Backend> SessionBuilder<B> {
             content: self.content_image(),
             style: self.style_image(),
             noise: self.noise,
-            ratio: self.noise_ratio,
+            ratio: self.chosen_noise_ratio(),
             mean: network.mean(),
             seed: self.seed,
         };
@@ -165,7 +165,7 @@ impl<B: Backend> SessionBuilder<B> {
                 style.push(Self::style_term(&network, &plan, index, (layer, tap), values, region, processes)?);
             }
         }
-        let weights = self.weights(&mut content);
+        let weights = self.weights(&mut content, &mut style)?;
 
         let tensors = |shapes: Vec<Shape>| shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>();
         let own = |room| Ok([backend.features(room)?, backend.features(room)?, backend.features(room)?]);
@@ -216,21 +216,52 @@ impl<B: Backend> SessionBuilder<B> {
         })
     }
 
-    /// The weights of the total loss. For a mean of squares, each content layer's weight is made relative to the size
-    /// of the first layer.
-    fn weights(&self, content: &mut [ContentTerm<B>]) -> Weights {
+    /// The weights of the total loss; those of layers are made relative to what [`Balance`] says.
+    fn weights(&self, content: &mut [ContentTerm<B>], style: &mut [StyleTerm<B>]) -> Result<Weights> {
         let backend = self.network.backend();
         let len = |t: &ContentTerm<B>| backend.shape(&t.target).len() as f64;
         let first = content.first().map_or(1.0, len);
-        let alpha = match self.content_weight {
-            ContentWeight::Sum(weight) => weight,
-            ContentWeight::Mean(weight) => {
+        let alpha = match self.balance {
+            Balance::Sum(weight) => weight,
+            Balance::Mean(weight) => {
                 for term in content.iter_mut() {
                     term.layer.weight *= first / len(term);
                 }
                 2.0 * weight / first
             }
+            Balance::Relative => {
+                let mut squares = vec![];
+                for term in content.iter() {
+                    squares.push(self.half_squares(std::slice::from_ref(&*term.target))?);
+                }
+                let first = squares.first().copied().unwrap_or(1.0);
+                for (term, square) in content.iter_mut().zip(&squares) {
+                    term.layer.weight *= first / square;
+                }
+                for term in style.iter_mut() {
+                    term.scale = 1.0 / self.half_squares(&term.targets[..term.compared.len()])?;
+                }
+                CONTENT / first
+            }
         };
-        Weights { content: alpha, style: self.style_weight, tv: self.tv_weight, tv_kind: self.tv }
+        Ok(Weights { content: alpha, style: self.style_weight, tv: self.tv_weight, tv_kind: self.tv })
+    }
+
+    /// `1/2 sum t^2` of targets, which a relative loss is divided by; of zeros 1.
+    fn half_squares(&self, targets: &[B::Tensor]) -> Result<f64> {
+        let backend = self.network.backend();
+        let mut scalars = backend.scalars(targets.len())?;
+        for (slot, target) in targets.iter().enumerate() {
+            let mut zero = backend.tensor(backend.shape(target))?;
+            backend.combine(&[], &mut zero)?;
+            backend.half_squared_distance(target, &zero, &mut scalars, slot)?;
+        }
+        let mut squares = vec![0.0; targets.len()];
+        backend.read_scalars(&scalars, &mut squares)?;
+        let sum = squares.iter().sum::<f64>();
+        Ok(if sum > 0.0 { sum } else { 1.0 })
     }
 }
+
+/// Weight of the relative content loss, at which a style strength of 1 looks balanced.
+const CONTENT: f64 = 0.037;

@@ -11,7 +11,7 @@ use crate::optim::Optimizer;
 use crate::passes::Cancel;
 use crate::reduce::{Alone, Reduce};
 use crate::scale::Scale;
-use crate::statistics::{Gram, Statistic};
+use crate::statistics::Statistic;
 use crate::targets::Targets;
 use crate::{Backend, Image, Mask, Network, Pooling, Style};
 
@@ -60,9 +60,9 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) size: Option<(usize, usize)>,
     pub(crate) content_layers: Vec<LayerWeight>,
     pub(crate) style_layers: Vec<LayerWeight>,
-    pub(crate) statistic: Arc<dyn Statistic<B>>,
+    pub(crate) statistic: Option<Arc<dyn Statistic<B>>>,
     pub(crate) layer_statistics: Vec<(String, Arc<dyn Statistic<B>>)>,
-    pub(crate) content_weight: ContentWeight,
+    pub(crate) balance: Balance,
     pub(crate) style_weight: f64,
     pub(crate) tv: Tv,
     pub(crate) tv_weight: f64,
@@ -81,18 +81,20 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) cancel: Cancel,
 }
 
-/// What the content weight multiplies.
+/// How content and style are weighed against each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum ContentWeight {
-    /// `1/2 sum (F - P)^2`.
+pub(crate) enum Balance {
+    /// Each layer's loss is relative to its target, and the style weight is a strength.
+    Relative,
+    /// The content weight multiplies `1/2 sum (F - P)^2`.
     Sum(f64),
-    /// `mean (F - P)^2`.
+    /// The content weight multiplies `mean (F - P)^2`.
     Mean(f64),
 }
 
 impl<B: Backend> SessionBuilder<B> {
     pub(crate) fn new(network: Arc<Network<B>>) -> Self {
-        let style = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
+        let style = [("conv1_1", 0.37), ("conv2_1", 0.37), ("conv3_1", 0.18), ("conv4_1", 0.07), ("conv5_1", 0.01)];
         Self {
             network,
             content: None,
@@ -101,10 +103,10 @@ impl<B: Backend> SessionBuilder<B> {
             given: vec![],
             size: None,
             content_layers: vec![LayerWeight::new("conv4_2", 1.0)],
-            style_layers: style.map(|layer| LayerWeight::new(layer, 0.2)).into(),
-            statistic: Arc::new(Gram::default()),
+            style_layers: style.map(|(layer, weight)| LayerWeight::new(layer, weight)).into(),
+            statistic: None,
             layer_statistics: vec![],
-            content_weight: ContentWeight::Mean(0.5),
+            balance: Balance::Relative,
             style_weight: 1.0,
             tv: Tv::default(),
             tv_weight: 0.0,
@@ -199,7 +201,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// # }
     /// ```
     pub fn statistic(mut self, statistic: impl Statistic<B> + 'static) -> Self {
-        self.statistic = Arc::new(statistic);
+        self.statistic = Some(Arc::new(statistic));
         self
     }
 
@@ -209,22 +211,45 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Factor of the content loss `1/2 sum (F - P)^2` (the paper's alpha), which grows with the picture.
+    /// How strongly the painting acts: 1 by default, 0 for none; a factor of two is a step that can be seen. It means the
+    /// same for every size, network, statistic and painting, since each layer's loss is relative to its target:
+    /// `content = sum_l w_l sum (F - P)^2 / sum P^2` and `E_l = sum (v - t)^2 / sum t^2`, `t` the statistic's values on the
+    /// painting. Not in the paper, whose absolute losses [`content_weight`](Self::content_weight) and
+    /// [`style_weight`](Self::style_weight) weigh.
+    pub fn style_strength(mut self, strength: f64) -> Self {
+        self.balance = Balance::Relative;
+        self.style_weight = strength;
+        self
+    }
+
+    /// Factor of the content loss `1/2 sum (F - P)^2` (the paper's alpha), which grows with the picture. It replaces
+    /// [`style_strength`](Self::style_strength).
     pub fn content_weight(mut self, weight: f64) -> Self {
-        self.content_weight = ContentWeight::Sum(weight);
+        if self.balance == Balance::Relative {
+            self.style_weight = 1.0;
+        }
+        self.balance = Balance::Sum(weight);
         self
     }
 
-    /// Factor of the mean `(F - P)^2`, as most peers have it, which does not grow with the picture. Default 1/2. It is
-    /// reported as a factor of `1/2 sum (F - P)^2` all the same, `2 / (N M)` times as large; where there are several
-    /// content layers, `N M` is the first one's, and the weights of the others are made up for theirs.
+    /// Factor of the mean `(F - P)^2`, as most peers have it, which does not grow with the picture. It is reported as a
+    /// factor of `1/2 sum (F - P)^2` all the same, `2 / (N M)` times as large; where there are several content layers,
+    /// `N M` is the first one's, and the weights of the others are made up for theirs. It replaces
+    /// [`style_strength`](Self::style_strength).
     pub fn content_mean_weight(mut self, weight: f64) -> Self {
-        self.content_weight = ContentWeight::Mean(weight);
+        if self.balance == Balance::Relative {
+            self.style_weight = 1.0;
+        }
+        self.balance = Balance::Mean(weight);
         self
     }
 
-    /// Factor of the style loss (the paper's beta). Default 1.
+    /// Factor of the style loss (the paper's beta). It replaces [`style_strength`](Self::style_strength); the content mean
+    /// weight is 1/2 then, unless another is given.
     pub fn style_weight(mut self, weight: f64) -> Self {
+        if self.balance == Balance::Relative {
+            self.balance = Balance::Mean(0.5);
+        }
         self.style_weight = weight;
         self
     }
@@ -250,6 +275,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// Where the image starts. Default the content picture, or noise where there is none.
     pub fn init(mut self, init: Init) -> Self {
         self.init = Some(init);
+        self.noise_ratio = None;
         self
     }
 
@@ -380,9 +406,9 @@ impl<B: Backend> SessionBuilder<B> {
             size: self.size,
             content_layers: self.content_layers.clone(),
             style_layers: self.style_layers.clone(),
-            statistic: Arc::clone(&self.statistic),
+            statistic: self.statistic.clone(),
             layer_statistics: self.layer_statistics.clone(),
-            content_weight: self.content_weight,
+            balance: self.balance,
             style_weight: self.style_weight,
             tv: self.tv,
             tv_weight: self.tv_weight,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::builder::ContentWeight;
+use crate::builder::Balance;
 use crate::chain::ChainPlan;
 use crate::objective::LayerWeight;
-use crate::statistics::{Gram, Statistic};
+use crate::statistics::{Covariance, Gram, Statistic};
 use crate::targets::{StyleLayer, StyleTargets, Targets};
 use crate::{Backend, Error, ErrorKind, Image, Init, Mask, Result, SessionBuilder, Shape};
 
@@ -33,11 +33,29 @@ pub(crate) fn check_weight(what: &str, weight: f64) -> Result<()> {
     Err(bad(format!("the weight of a loss must lie in 0..=1e30, but {what} is {weight}")))
 }
 
+/// The share of noise in a start from the content picture that nobody asked for.
+const NOISE_RATIO: f32 = 0.2;
+
+/// What a style layer is measured by where nobody chose: the Gram matrix at the first convolution, since its means are the
+/// painting's colours, and the covariance behind it, which paints large forms and leaves even areas alone.
+fn default_statistic<B: Backend>(position: usize) -> Arc<dyn Statistic<B>> {
+    if position == 0 { Arc::new(Gram::default()) } else { Arc::new(Covariance) }
+}
+
 impl<B: Backend> SessionBuilder<B> {
     /// Where the image starts.
     pub(crate) fn chosen_init(&self) -> &Init {
         let default = if self.content_image().is_some() { &Init::Content } else { &Init::Noise };
         self.init.as_ref().unwrap_or(default)
+    }
+
+    /// The share of noise in it. The default start has some: even areas, an overcast sky say, have no features for the style
+    /// to take hold of, and deep layers then draw their grid there.
+    pub(crate) fn chosen_noise_ratio(&self) -> f32 {
+        self.noise_ratio.unwrap_or(match (&self.init, self.chosen_init()) {
+            (None, Init::Content) => NOISE_RATIO,
+            (_, init) => init.default_noise_ratio(),
+        })
     }
 
     pub(crate) fn content_image(&self) -> Option<&Image> {
@@ -77,7 +95,8 @@ impl<B: Backend> SessionBuilder<B> {
     pub(crate) fn own_style_layers(&self) -> Result<Vec<StyleLayer<B>>> {
         let layer = |(l, position): (&LayerWeight, usize)| {
             let own = self.layer_statistics.iter().rev().find(|(name, _)| *name == l.layer);
-            let statistic = Arc::clone(own.map_or(&self.statistic, |(_, statistic)| statistic));
+            let chosen = own.map(|(_, statistic)| statistic).or(self.statistic.as_ref());
+            let statistic = chosen.map_or_else(|| default_statistic(position), Arc::clone);
             StyleLayer { name: l.layer.clone(), position, statistic }
         };
         Ok(self.style_layers.iter().zip(self.positions(&self.style_layers)?).map(layer).collect())
@@ -98,12 +117,12 @@ impl<B: Backend> SessionBuilder<B> {
         }
         let shares = self.styles.iter().map(|s| ("the share of a style", s.share));
         let layers = self.content_layers.iter().chain(&self.style_layers).map(|l| (l.layer.as_str(), l.weight));
-        let (ContentWeight::Sum(content) | ContentWeight::Mean(content)) = self.content_weight;
-        let weights = [
-            ("content weight", content),
-            ("style weight", self.style_weight),
-            ("total variation weight", self.tv_weight),
-        ];
+        let (content, style) = match self.balance {
+            Balance::Relative => (1.0, "style strength"),
+            Balance::Sum(weight) | Balance::Mean(weight) => (weight, "style weight"),
+        };
+        let weights =
+            [("content weight", content), (style, self.style_weight), ("total variation weight", self.tv_weight)];
         for (what, weight) in weights.into_iter().chain(shares).chain(layers) {
             check_weight(what, weight)?;
         }
@@ -149,9 +168,8 @@ impl<B: Backend> SessionBuilder<B> {
                     return Err(bad("a layer's statistic cannot be chosen beside targets that were computed before"));
                 }
                 let name = |statistic: &Arc<dyn Statistic<B>>| format!("{statistic:?}");
-                let (chosen, default) = (name(&self.statistic), format!("{:?}", Gram::default()));
-                if let Some(other) = style.layers.iter().map(|l| name(&l.statistic)).find(|s| *s != chosen)
-                    && chosen != default
+                if let Some(chosen) = self.statistic.as_ref().map(name)
+                    && let Some(other) = style.layers.iter().map(|l| name(&l.statistic)).find(|s| *s != chosen)
                 {
                     return Err(bad(format!(
                         "the targets were computed for {other}, and the statistic chosen is {chosen}; leave it out"
@@ -209,7 +227,7 @@ impl<B: Backend> SessionBuilder<B> {
             return Err(bad(format!("the decay of the running mean must lie in 0..1, but is {decay}")));
         }
         let shape = self.shape()?;
-        self.chosen_init().check(shape, self.content_image().is_some(), self.noise, self.noise_ratio)?;
+        self.chosen_init().check(shape, self.content_image().is_some(), self.noise, self.chosen_noise_ratio())?;
 
         let style_layers = match self.given_style() {
             None => self.own_style_layers()?,

@@ -43,20 +43,19 @@ pub(crate) struct Start<'a> {
     pub(crate) content: Option<&'a Image>,
     pub(crate) style: Option<&'a Image>,
     pub(crate) noise: Noise,
-    pub(crate) ratio: Option<f32>,
+    pub(crate) ratio: f32,
     pub(crate) mean: [f32; 3],
     pub(crate) seed: u64,
 }
 
 impl Init {
     /// The share of noise where none was asked for.
-    fn default_noise_ratio(&self) -> f32 {
+    pub(crate) fn default_noise_ratio(&self) -> f32 {
         if *self == Self::Noise { 1.0 } else { 0.0 }
     }
 
-    pub(crate) fn check(&self, shape: Shape, has_content: bool, noise: Noise, ratio: Option<f32>) -> Result<()> {
+    pub(crate) fn check(&self, shape: Shape, has_content: bool, noise: Noise, ratio: f32) -> Result<()> {
         let bad = |message: String| Err(Error::new(ErrorKind::Argument, message));
-        let ratio = ratio.unwrap_or(self.default_noise_ratio());
         if !(0.0..=1.0).contains(&ratio) {
             return bad(format!("the noise ratio must lie in 0..=1, but is {ratio}"));
         }
@@ -77,7 +76,7 @@ impl Init {
     /// The start image.
     pub(crate) fn image(&self, start: &Start<'_>) -> Result<Image> {
         let Shape { width, height, .. } = start.shape;
-        let ratio = start.ratio.unwrap_or(self.default_noise_ratio());
+        let ratio = start.ratio;
         let stretched;
         let base = match self {
             Self::Content | Self::Noise => start.content,

@@ -2,7 +2,7 @@
 //! and a larger size starts from them. Not in the paper; Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
 //! Transfer", have two scales.
 
-use crate::builder::ContentWeight;
+use crate::builder::Balance;
 use crate::check::bad;
 use crate::ops::Tv;
 use crate::planning::Layout;
@@ -96,9 +96,9 @@ impl<B: Backend> SessionBuilder<B> {
             content: self.content.as_ref().map(resized).transpose()?,
             styles: self.styles.iter().map(style).collect::<Result<_>>()?,
             size: self.size.map(|_| (width, height)).or(self.content.is_none().then_some((width, height))),
-            content_weight: match self.content_weight {
-                ContentWeight::Sum(weight) => ContentWeight::Sum(weight * more),
-                mean => mean,
+            balance: match self.balance {
+                Balance::Sum(weight) => Balance::Sum(weight * more),
+                other => other,
             },
             tv_weight: if self.tv == Tv::Means { self.tv_weight } else { self.tv_weight * more },
             init,
