@@ -17,7 +17,7 @@ mod common;
 use anyhow::Result;
 use style_pictures::Sheet;
 use style_transfer::ops::ReluRule;
-use style_transfer::{Image, Pooling, Probe, Response};
+use style_transfer::{Image, Padding, Pooling, Probe, Response};
 
 const RULES: [(ReluRule, &str); 3] =
     [(ReluRule::Gradient, "gradient"), (ReluRule::Deconvnet, "deconvnet"), (ReluRule::Guided, "guided")];
@@ -25,7 +25,7 @@ const RULES: [(ReluRule, &str); 3] =
 fn main() -> Result<()> {
     let layer = std::env::args().nth(1).unwrap_or("conv4_1".into());
     let photo = common::picture(2, "cat.jpg", 320)?;
-    let mut probe = Probe::new(common::network()?, &photo, &layer, Pooling::Max)?;
+    let mut probe = Probe::new(common::network()?, &photo, &layer, Pooling::Max, Padding::Zero)?;
     let mut sheet = Sheet::new(1 + RULES.len())
         .title(format!("What neurons of {layer} respond to"))
         .column_labels(["patch"].into_iter().chain(RULES.map(|(_, name)| name)))

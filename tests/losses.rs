@@ -1,4 +1,4 @@
-//! Every preset, statistic, total variation, mask and back-propagation rule on the CPU, and a few steps of the
+//! Every preset, statistic, total variation, mask, padding and back-propagation rule on the CPU, and a few steps of the
 //! optimisers, against values that PyTorch computed in `f64` from each author's formula
 //! (`tools/testkit/golden/make_losses.py`).
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use style_core::ops::{ReluRule, Tv};
 use style_core::statistics::{Covariance, Moments};
 use style_core::{
-    AdamOptions, Image, LbfgsOptions, Mask, Network, Neuron, Optimizer, Pooling, Preset, Probe, Session,
+    AdamOptions, Image, LbfgsOptions, Mask, Network, Neuron, Optimizer, Padding, Pooling, Preset, Probe, Session,
     SessionBuilder, Style,
 };
 use style_cpu::{Convolution, Cpu};
@@ -21,6 +21,8 @@ use testkit::golden::{Picture, Summary, content, start, style};
 struct Golden {
     presets: Vec<Case>,
     variants: Vec<Case>,
+    /// Of a repeated border, by the pooling.
+    paddings: Vec<Case>,
     descents: Descents,
     neurons: Vec<Signal>,
 }
@@ -138,6 +140,18 @@ fn statistics_variations_styles_and_masks() {
     }
 }
 
+/// The values are the paper's objective with another padding.
+#[test]
+fn a_repeated_border_is_torchs() {
+    let (golden, network) = (golden(), network());
+    assert_eq!(golden.paddings.len(), 2);
+    for case in &golden.paddings {
+        let pooling = if case.name == "max" { Pooling::Max } else { Pooling::Average };
+        let session = builder(&network).preset(Preset::Gatys).pooling(pooling).padding(Padding::Replicate);
+        check(case, &mut session.build().unwrap());
+    }
+}
+
 #[test]
 fn optimisers_go_the_way_of_torch() {
     // The strict mode: what is compared is the optimisers.
@@ -168,7 +182,8 @@ fn signals_go_back_by_three_rules() {
             "deconvnet" => ReluRule::Deconvnet,
             _ => ReluRule::Guided,
         };
-        let mut probe = Probe::new(Arc::clone(&network), &image(&content()), &want.layer, pooling).unwrap();
+        let mut probe =
+            Probe::new(Arc::clone(&network), &image(&content()), &want.layer, pooling, Padding::Zero).unwrap();
         let neuron = probe.strongest(want.channel).unwrap();
         assert_eq!(neuron, Neuron { channel: want.channel, row: want.row, column: want.column });
         let response = probe.back(neuron, rule).unwrap();

@@ -81,6 +81,7 @@ impl<B: Backend> SessionBuilder<B> {
             (STYLE_WEIGHT, format!("{:?}", self.style_weight)),
             ("total variation", format!("{:?} {:?}", self.tv, self.tv_weight)),
             ("pooling", format!("{:?}", self.pooling)),
+            ("padding", format!("{:?}", self.padding)),
             ("start", format!("{init} {:?} {:?} {}", self.noise, self.noise_ratio, self.seed)),
             ("optimiser", format!("{:?}", self.optimizer)),
             ("scales", scales.join("; ")),

@@ -13,7 +13,7 @@ use crate::reduce::{Alone, Reduce};
 use crate::scale::Scale;
 use crate::statistics::Statistic;
 use crate::targets::Targets;
-use crate::{Backend, Image, Mask, Network, Pooling, Style};
+use crate::{Backend, Image, Mask, Network, Padding, Pooling, Style};
 
 /// Describes a [`Session`](crate::Session); [`build`](SessionBuilder::build) checks it all. Defaults: the paper's
 /// layers (content conv4_2; style conv1_1, conv2_1, conv3_1, conv4_1, conv5_1 with 1/5 each), average pooling, L-BFGS,
@@ -67,6 +67,7 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) tv: Tv,
     pub(crate) tv_weight: f64,
     pub(crate) pooling: Pooling,
+    pub(crate) padding: Padding,
     pub(crate) init: Option<Init>,
     pub(crate) noise: Noise,
     pub(crate) noise_ratio: Option<f32>,
@@ -111,6 +112,7 @@ impl<B: Backend> SessionBuilder<B> {
             tv: Tv::default(),
             tv_weight: 0.0,
             pooling: Pooling::Average,
+            padding: Padding::Zero,
             init: None,
             noise: Noise::default(),
             noise_ratio: None,
@@ -156,7 +158,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// Takes the content's or the styles' part from targets that were computed before, instead of pictures; call it
-    /// again for the other part. Pooling, masks and statistics must be those that the targets were made with.
+    /// again for the other part. Pooling, padding, masks and statistics must be those that the targets were made with.
     ///
     /// ```
     /// # use style_core::{Backend, Image, LayerWeight, Network, Result, Session};
@@ -269,6 +271,14 @@ impl<B: Backend> SessionBuilder<B> {
     /// Which pooling the network uses. Default average, the paper's choice.
     pub fn pooling(mut self, pooling: Pooling) -> Self {
         self.pooling = pooling;
+        self
+    }
+
+    /// What the first convolution reads outside the picture. Default zeros, the paper's choice. They stand for the mean
+    /// colour, and the network sees a frame of it, which the image may answer with a frame of its own along its border;
+    /// [`Padding::Replicate`] repeats the border pixels instead.
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
         self
     }
 
@@ -413,6 +423,7 @@ impl<B: Backend> SessionBuilder<B> {
             tv: self.tv,
             tv_weight: self.tv_weight,
             pooling: self.pooling,
+            padding: self.padding,
             init: None,
             noise: self.noise,
             noise_ratio: self.noise_ratio,

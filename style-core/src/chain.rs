@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use crate::ops::{Conv2d, Epilogue, Part, Pool2d, ReluRule, Rows};
+use crate::ops::{Conv2d, Epilogue, Padding, Part, Pool2d, ReluRule, Rows};
 use crate::{Acc, Backend, Error, ErrorKind, Network, PlannedConvolution, Pooling, Result, Shape};
 
 /// What one pass over the chain needs, worked out from shapes alone.
@@ -87,12 +87,14 @@ const SCRATCH: usize = 2;
 
 impl ChainPlan {
     /// Plans passes up to the deepest of `taps` (positions in the chain, ascending); with `backward`, activations at
-    /// taps are kept and gates recorded. Without `in_bands` nothing is done in bands.
+    /// taps are kept and gates recorded. The padding is that of the first convolution, which reads the picture; others
+    /// have zeros. Without `in_bands` nothing is done in bands.
     pub(crate) fn new<B: Backend>(
         network: &Network<B>,
         image: Shape,
         taps: &[usize],
         pooling: Pooling,
+        padding: Padding,
         backward: bool,
         in_bands: Option<InBands<'_>>,
     ) -> Result<Self> {
@@ -108,7 +110,8 @@ impl ChainPlan {
             }
             let Shape { channels, height, width } = shape;
             let op = if layer.filter.is_some() {
-                let conv = Conv2d::new(channels, layer.channels, height, width);
+                let padding = if i == 0 { padding } else { Padding::Zero };
+                let conv = Conv2d::new(channels, layer.channels, height, width).with_padding(padding);
                 let pool_follows = network.layers.get(i + 1).is_some_and(|l| l.filter.is_none()) && i + 1 < end;
                 let free = pooling == Pooling::Average && pool_follows && !taps.contains(&i);
                 taken_in = free && backend.conv2d_pools(&conv) && !conv.pooled().is_empty();

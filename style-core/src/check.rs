@@ -150,6 +150,11 @@ impl<B: Backend> SessionBuilder<B> {
                     format!("the targets were computed with {:?} pooling, not {:?}", targets.pooling, self.pooling);
                 return Err(bad(message));
             }
+            if targets.padding != self.padding {
+                let message =
+                    format!("the targets were computed with {:?} padding, not {:?}", targets.padding, self.padding);
+                return Err(bad(message));
+            }
             let lacks =
                 |wanted: &[LayerWeight], there: Vec<&str>| match wanted.iter().find(|l| !there.contains(&&*l.layer)) {
                     None => Ok(()),
@@ -242,7 +247,7 @@ impl<B: Backend> SessionBuilder<B> {
         let content_taps = content.iter().filter_map(tap).collect();
         let style_taps = style_layers.iter().filter_map(|l| tap(&l.position)).collect();
         let large_enough = |shape: Shape, taps: &[usize], what: &str| {
-            let plan = ChainPlan::new(&self.network, shape, taps, self.pooling, false, None);
+            let plan = ChainPlan::new(&self.network, shape, taps, self.pooling, self.padding, false, None);
             plan.map(drop).map_err(|e| e.context(what))
         };
         large_enough(shape, &taps, "the result")?;

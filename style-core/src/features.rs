@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::chain::{Chain, ChainPlan};
 use crate::memory::zeros;
+use crate::ops::Padding;
 use crate::{Backend, Image, Network, Pooling, Result, Shape};
 
 /// One layer's response to a picture, after the ReLU or the pool.
@@ -18,16 +19,23 @@ pub struct Features {
 }
 
 impl<B: Backend> Network<B> {
-    /// The features of a picture at the named layers, in the order of the chain, each once.
+    /// The features of a picture at the named layers, in the order of the chain, each once. Pooling and padding are as in
+    /// [`SessionBuilder`](crate::SessionBuilder::padding).
     ///
     /// # Errors
     /// `Argument` if a layer is unknown; `Shape` if the picture is too small for one; what the backend gives.
-    pub fn features(&self, image: &Image, layers: &[&str], pooling: Pooling) -> Result<Vec<Features>> {
+    pub fn features(
+        &self,
+        image: &Image,
+        layers: &[&str],
+        pooling: Pooling,
+        padding: Padding,
+    ) -> Result<Vec<Features>> {
         let mut taps = layers.iter().map(|l| self.position(l)).collect::<Result<Vec<_>>>()?;
         taps.sort_unstable();
         taps.dedup();
         let backend = self.backend();
-        let plan = ChainPlan::new(self, image.shape(), &taps, pooling, false, None)?;
+        let plan = ChainPlan::new(self, image.shape(), &taps, pooling, padding, false, None)?;
         let mut workspace = backend.workspace(plan.workspace())?;
         let mut chain = Chain::new(backend, &[Arc::new(plan)])?;
         let mut features = vec![];

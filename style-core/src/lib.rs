@@ -53,6 +53,7 @@ pub use model::{ChannelOrder, ConvLayer, InputSpace, Layer, Model, Pooling};
 pub use network::Network;
 pub use objective::{LayerLoss, LayerWeight, Losses};
 pub use observer::{Observer, View};
+pub use ops::Padding;
 pub use optim::{AdamOptions, LbfgsOptions, Optimizer};
 pub use plan::{Plan, PlannedConvolution};
 pub use preset::Preset;

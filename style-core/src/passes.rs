@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::chain::{Chain, ChainPlan, InBands, Tapped};
-use crate::ops::{ReluRule, Rows};
+use crate::ops::{Padding, ReluRule, Rows};
 use crate::tiles::{Grid, Tile, Window, cut};
 use crate::{Acc, Backend, Error, ErrorKind, Network, Pooling, Result, Shape};
 
@@ -34,6 +34,7 @@ pub(crate) struct PassesOptions<'a> {
     /// Positions in the chain, ascending.
     pub(crate) taps: &'a [usize],
     pub(crate) pooling: Pooling,
+    pub(crate) padding: Padding,
     pub(crate) backward: bool,
     /// Where a tap may be told of bands.
     pub(crate) in_bands: InBands<'a>,
@@ -56,7 +57,7 @@ impl Cancel {
 
 impl PassesPlan {
     pub(crate) fn new<B: Backend>(network: &Network<B>, picture: Shape, options: PassesOptions<'_>) -> Result<Self> {
-        let PassesOptions { taps, pooling, backward, in_bands, grid, cancel } = options;
+        let PassesOptions { taps, pooling, padding, backward, in_bands, grid, cancel } = options;
         let tiles = cut(network, picture, taps, grid);
         let (mut of_tiles, mut plans) = (vec![], vec![]);
         let mut shapes: Vec<Shape> = vec![];
@@ -65,7 +66,8 @@ impl PassesPlan {
             let kind = shapes.iter().position(|&s| s == shape);
             if kind.is_none() {
                 shapes.push(shape);
-                plans.push(Arc::new(ChainPlan::new(network, shape, taps, pooling, backward, Some(in_bands))?));
+                let plan = ChainPlan::new(network, shape, taps, pooling, padding, backward, Some(in_bands))?;
+                plans.push(Arc::new(plan));
             }
             of_tiles.push(Arc::clone(&plans[kind.unwrap_or(plans.len() - 1)]));
         }

@@ -281,8 +281,9 @@ impl<B: Backend> SessionBuilder<B> {
         backward: bool,
         in_bands: InBands<'_>,
     ) -> Result<PassesPlan> {
-        let (pooling, cancel) = (self.pooling, &self.cancel);
-        PassesPlan::new(&self.network, shape, PassesOptions { taps, pooling, backward, in_bands, grid, cancel })
+        let (pooling, padding, cancel) = (self.pooling, self.padding, &self.cancel);
+        let options = PassesOptions { taps, pooling, padding, backward, in_bands, grid, cancel };
+        PassesPlan::new(&self.network, shape, options)
     }
 
     /// Shapes of the scratch tensors that the terms want.

@@ -12,8 +12,8 @@
 //!
 //! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2` and `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]);
 //! layers are conv4_2 and conv1_1 ... conv5_1 for all. What a peer's weights expect (channel order, range, mean) comes
-//! with the weight file here. Two things differ from the peers: the total loss includes TV where jcjohnson's reports it
-//! without, and a point whose loss is not finite is never taken.
+//! with the weight file here. All pad with zeros. Two things differ from the peers: the total loss includes TV where
+//! jcjohnson's reports it without, and a point whose loss is not finite is never taken.
 //!
 //! The peers chose their weights for the original VGG-19. The features of the weights embedded in `style-models` are
 //! much smaller, so that with those the TV of `johnson` and `anishathalye` outweighs all else and blurs the picture;
@@ -23,7 +23,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::init::{Init, Noise};
-use crate::ops::Tv;
+use crate::ops::{Padding, Tv};
 use crate::statistics::{Gram, GramNorm};
 use crate::{
     AdamOptions, Backend, Error, ErrorKind, LayerWeight, LbfgsOptions, Optimizer, Pooling, Result, SessionBuilder,
@@ -138,7 +138,7 @@ impl FromStr for Preset {
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// Sets losses, pooling, optimiser, iterations and start to those of a [`Preset`]; what is called after it
+    /// Sets losses, pooling, padding, optimiser, iterations and start to those of a [`Preset`]; what is called after it
     /// overrides it.
     ///
     /// ```
@@ -155,6 +155,7 @@ impl<B: Backend> SessionBuilder<B> {
             .style_layers(style)
             .statistic(Gram::default())
             .pooling(Pooling::Max)
+            .padding(Padding::Zero)
             .tv(Tv::Squared)
             .tv_weight(0.0)
             .init(Init::Noise)

@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use crate::chain::{Chain, ChainPlan};
 use crate::memory::zeros;
-use crate::ops::ReluRule;
+use crate::ops::{Padding, ReluRule};
 use crate::{Backend, Error, ErrorKind, Features, Image, Network, Pooling, Result, Shape};
 
 /// A picture as one layer of a network sees it, from which signals can be sent back.
 ///
 /// ```
-/// # use style_core::{Backend, Image, Network, Pooling, Probe, Result, ops::ReluRule};
+/// # use style_core::{Backend, Image, Network, Padding, Pooling, Probe, Result, ops::ReluRule};
 /// # fn look<B: Backend>(network: std::sync::Arc<Network<B>>, photo: Image) -> Result<()> {
-/// let mut probe = Probe::new(network, &photo, "conv4_1", Pooling::Max)?;
+/// let mut probe = Probe::new(network, &photo, "conv4_1", Pooling::Max, Padding::Zero)?;
 /// for (channel, _) in probe.strongest_channels().into_iter().take(9) {
 ///     let neuron = probe.strongest(channel)?;
 ///     let response = probe.back(neuron, ReluRule::Guided)?;
@@ -63,15 +63,21 @@ pub struct Response {
 }
 
 impl<B: Backend> Probe<B> {
-    /// Feeds a picture forward to a layer.
+    /// Feeds a picture forward to a layer; the padding is that of the first convolution.
     ///
     /// # Errors
     /// `Argument` if the layer is unknown; `Shape` if the picture is too small for it; what the backend gives.
-    pub fn new(network: impl Into<Arc<Network<B>>>, image: &Image, layer: &str, pooling: Pooling) -> Result<Self> {
+    pub fn new(
+        network: impl Into<Arc<Network<B>>>,
+        image: &Image,
+        layer: &str,
+        pooling: Pooling,
+        padding: Padding,
+    ) -> Result<Self> {
         let network = network.into();
         let backend = network.backend();
         let position = network.position(layer)?;
-        let plan = ChainPlan::new(&network, image.shape(), &[position], pooling, true, None)?;
+        let plan = ChainPlan::new(&network, image.shape(), &[position], pooling, padding, true, None)?;
         let mut workspace = backend.workspace(plan.workspace())?;
         let mut chain = Chain::new(backend, &[Arc::new(plan)])?;
         let mut features = Features { layer: layer.to_owned(), shape: Shape::new(0, 0, 0), values: vec![] };

@@ -8,6 +8,7 @@ use crate::check::{bad, sorted};
 use crate::mask::Guide;
 use crate::measure::Measure;
 use crate::objective::{LayerWeight, largest, own_part};
+use crate::ops::Padding;
 use crate::passes::{Passes, PassesPlan, Seen};
 use crate::planning::WHOLE;
 use crate::reduce::Alone;
@@ -21,6 +22,7 @@ use crate::{Acc, Backend, Image, Mask, Network, Pooling, Result, SessionBuilder,
 pub struct Targets<B: Backend> {
     pub(crate) network: Arc<Network<B>>,
     pub(crate) pooling: Pooling,
+    pub(crate) padding: Padding,
     pub(crate) content: Option<ContentTargets<B>>,
     pub(crate) style: Option<StyleTargets<B>>,
     /// What they were computed from, for a session's manifest.
@@ -98,7 +100,8 @@ impl<B: Backend> SessionBuilder<B> {
         });
         let (content, style) = (content.transpose()?, style.transpose()?);
         let described = self.targets_described();
-        Ok(Arc::new(Targets { network: Arc::clone(&self.network), pooling: self.pooling, content, style, described }))
+        let (network, pooling, padding) = (Arc::clone(&self.network), self.pooling, self.padding);
+        Ok(Arc::new(Targets { network, pooling, padding, content, style, described }))
     }
 
     /// The content layers' features of a picture.

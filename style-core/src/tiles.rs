@@ -5,7 +5,8 @@
 //! feature is owned by one tile, and a tile is evaluated on its *region*, the pixels that its own features see: where a
 //! convolution would see zeros beyond the tile's edge, it sees real neighbours. Features near a region's edge are
 //! wrong all the same, but none of them is owned, or lies within what an owned one is computed from: no owned value
-//! depends on them, and no gradient passes them. At the picture's own edges there is padding, as there is for the whole. So
+//! depends on them, and no gradient passes them. At the picture's own edges there is padding, as there is for the whole; what
+//! padding repeats or adds within a region's other edges stays in those features, and what is folded back there is zero. So
 //! loss and gradient are the whole picture's, whatever the tiles.
 
 use crate::ops::Rows;

@@ -7,21 +7,21 @@ use std::ops::ControlFlow;
 use common::{builder, close, layers, model, network, picture};
 use style_core::{
     AdamOptions, ConvLayer, ErrorKind, Features, Image, Init, InputSpace, Layer, LbfgsOptions, Model, Network,
-    Optimizer, Pooling, Scale, Session, SessionBuilder, Style,
+    Optimizer, Padding, Pooling, Scale, Session, SessionBuilder, Style,
 };
 use testkit::Reference;
 
 #[test]
 fn losses_are_the_papers() {
-    for pooling in [Pooling::Average, Pooling::Max] {
-        let mut session =
-            builder().pooling(pooling).content_weight(0.5).style_weight(3.0).tv_weight(0.1).build().unwrap();
+    for (pooling, padding) in [(Pooling::Average, Padding::Zero), (Pooling::Max, Padding::Replicate)] {
+        let session = builder().pooling(pooling).padding(padding);
+        let mut session = session.content_weight(0.5).style_weight(3.0).tv_weight(0.1).build().unwrap();
         let image = picture("image", 13, 9);
         let (losses, _) = session.evaluate(&image).unwrap();
 
         let network = network();
         let names = ["conv1_1", "conv2_1", "conv2_2", "conv3_1"];
-        let features = |image: &Image| network.features(image, &names, pooling).unwrap();
+        let features = |image: &Image| network.features(image, &names, pooling, padding).unwrap();
         let (f, p, s) = (features(&image), features(&picture("content", 13, 9)), features(&picture("style", 8, 10)));
         let content: f64 =
             f[2].values.iter().zip(&p[2].values).map(|(f, p)| 0.5 * (f64::from(*f) - f64::from(*p)).powi(2)).sum();
@@ -57,12 +57,28 @@ fn gram(f: &Features) -> Vec<f64> {
 
 #[test]
 fn the_gradient_is_that_of_finite_differences() {
-    for pooling in [Pooling::Average, Pooling::Max] {
-        let session = builder().pooling(pooling).content_weight(0.01).tv_weight(1.0);
+    for (pooling, padding) in
+        [(Pooling::Average, Padding::Zero), (Pooling::Max, Padding::Zero), (Pooling::Average, Padding::Replicate)]
+    {
+        let session = builder().pooling(pooling).padding(padding).content_weight(0.01).tv_weight(1.0);
         let mut session =
             session.content_layers(layers(&[("conv2_2", 1.0), ("pool1", 0.5), ("conv1_1", 0.1)])).build().unwrap();
         common::differences("the total", &mut session);
     }
+}
+
+/// Zeros make a frame around a picture of one colour that is not the mean; a repeated border makes none.
+#[test]
+fn padding_is_that_of_the_picture() {
+    let (network, grey) = (network(), Image::from_planar(9, 7, vec![30.0; 189]).unwrap());
+    let seen = |padding| network.features(&grey, &["conv1_1"], Pooling::Average, padding).unwrap().remove(0).values;
+    let (zero, replicate) = (seen(Padding::Zero), seen(Padding::Replicate));
+    for (zero, replicate) in zero.chunks(63).zip(replicate.chunks(63)) {
+        let inside = 3 * 9 + 4;
+        assert!(replicate.iter().all(|v| *v == zero[inside]));
+        assert!(zero[inside] == 0.0 || zero[0] != zero[inside]);
+    }
+    assert_ne!(zero, replicate);
 }
 
 #[test]
@@ -79,7 +95,9 @@ fn both_input_spaces_see_the_same_picture() {
     }
     let bgr = Network::new(Reference, &Model::new("bgr", InputSpace::CAFFE, layers).unwrap()).unwrap();
     let rgb = Network::new(Reference, &model(rgb)).unwrap();
-    let see = |n: &Network<Reference>| n.features(&picture("image", 6, 7), &["conv2_1"], Pooling::Average).unwrap();
+    let see = |n: &Network<Reference>| {
+        n.features(&picture("image", 6, 7), &["conv2_1"], Pooling::Average, Padding::Zero).unwrap()
+    };
     for (a, b) in see(&rgb)[0].values.iter().zip(&see(&bgr)[0].values) {
         close(f64::from(*a), f64::from(*b));
     }

@@ -5,7 +5,7 @@ mod common;
 use common::{described, layers, picture};
 use style_core::ops::Tv;
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
-use style_core::{AdamOptions, ErrorKind, Init, Losses, Mask, Optimizer, Pooling, SessionBuilder, Style};
+use style_core::{AdamOptions, ErrorKind, Init, Losses, Mask, Optimizer, Padding, Pooling, SessionBuilder, Style};
 use testkit::Reference;
 
 type Builder = SessionBuilder<Reference>;
@@ -66,6 +66,29 @@ fn any_layers_and_poolings() {
             same(&what, &evaluated(session().tiles(7, 8), 33, 30), &whole);
         }
     }
+}
+
+/// The border is repeated at the picture's edges and not at those of tiles, where it would be seen.
+#[test]
+fn any_padding() {
+    for (width, height) in [(29, 26), (4, 60), (17, 5)] {
+        for pooling in [Pooling::Average, Pooling::Max] {
+            let session = |padding| described(width, height).pooling(pooling).padding(padding);
+            let whole = evaluated(session(Padding::Replicate), width, height);
+            assert_ne!(whole.0, evaluated(session(Padding::Zero), width, height).0);
+            for (rows, columns) in [(1, 2), (3, 1), (2, 2), (4, 3), (1000, 1000)] {
+                let tiled = session(Padding::Replicate).tiles(rows, columns);
+                let what = format!("{width}x{height} in {rows}x{columns}, {pooling:?}");
+                same(&what, &evaluated(tiled, width, height), &whole);
+            }
+        }
+    }
+    // A layer whose own features are those of the first convolution.
+    let session = || {
+        let session = described(33, 30).padding(Padding::Replicate);
+        session.content_layers(layers(&[("conv1_1", 1.0)])).style_layers(layers(&[("conv1_1", 1.0), ("pool1", 0.2)]))
+    };
+    same("conv1_1", &evaluated(session().tiles(7, 8), 33, 30), &evaluated(session(), 33, 30));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use common::{builder, close, layers, network, picture};
 use style_core::ops::{ReluRule, Tv};
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_core::{
-    Error, ErrorKind, Image, Init, LbfgsOptions, Mask, Neuron, Noise, Observer, Optimizer, Pooling, Preset, Probe,
-    Progress, Result, Session, SessionBuilder, Style, View,
+    Error, ErrorKind, Image, Init, LbfgsOptions, Mask, Neuron, Noise, Observer, Optimizer, Padding, Pooling, Preset,
+    Probe, Progress, Result, Session, SessionBuilder, Style, View,
 };
 use testkit::{Reference, Rng};
 
@@ -154,6 +154,7 @@ fn shared_targets_give_the_same_bits() {
     fails(full().with_targets(&both).style(picture("style", 8, 10)), "style is given 2 times");
     fails(full().with_targets(&both).with_targets(&content), "content is given 2 times");
     fails(full().with_targets(&both).pooling(Pooling::Max), "Average pooling, not Max");
+    fails(full().with_targets(&both).padding(Padding::Replicate), "Zero padding, not Replicate");
     fails(
         full().with_targets(&both).style_layers(common::layers(&[("conv1_2", 1.0)])),
         "they were computed for conv1_1",
@@ -260,13 +261,13 @@ fn a_fixed_step_goes_on_where_the_loss_is_not_finite() {
 #[test]
 fn a_neurons_gradient_is_that_of_differences() {
     let image = picture("content", 13, 9);
-    for pooling in [Pooling::Average, Pooling::Max] {
-        let mut probe = Probe::new(network(), &image, "conv2_2", pooling).unwrap();
+    for (pooling, padding) in [(Pooling::Average, Padding::Replicate), (Pooling::Max, Padding::Zero)] {
+        let mut probe = Probe::new(network(), &image, "conv2_2", pooling, padding).unwrap();
         let (channel, _) = probe.strongest_channels()[0];
         let neuron = probe.strongest(channel).unwrap();
         let response = probe.back(neuron, ReluRule::Gradient).unwrap();
         let value = |image: &Image| {
-            let probe = Probe::new(network(), image, "conv2_2", pooling).unwrap();
+            let probe = Probe::new(network(), image, "conv2_2", pooling, padding).unwrap();
             let shape = probe.features().shape;
             f64::from(
                 probe.features().values[(neuron.channel * shape.height + neuron.row) * shape.width + neuron.column],
@@ -289,13 +290,16 @@ fn a_neurons_gradient_is_that_of_differences() {
         }
         assert_eq!(probe.back(neuron, ReluRule::Gradient).unwrap(), response);
     }
-    let mut probe = Probe::new(network(), &image, "conv2_2", Pooling::Max).unwrap();
+    let mut probe = Probe::new(network(), &image, "conv2_2", Pooling::Max, Padding::Zero).unwrap();
     for (channel, row, column) in [(5, 0, 0), (0, 4, 0), (0, 0, 6), (usize::MAX, 0, 0)] {
         let error = probe.back(Neuron { channel, row, column }, ReluRule::Guided).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Argument);
     }
     assert_eq!(probe.strongest(5).unwrap_err().kind(), ErrorKind::Argument);
-    assert_eq!(Probe::new(network(), &image, "conv9", Pooling::Max).err().unwrap().kind(), ErrorKind::Argument);
+    assert_eq!(
+        Probe::new(network(), &image, "conv9", Pooling::Max, Padding::Zero).err().unwrap().kind(),
+        ErrorKind::Argument
+    );
     assert!(image.crop(0..14, 0..9).is_err() && image.crop(3..3, 0..9).is_err() && image.crop(0..2, 5..20).is_err());
 }
 

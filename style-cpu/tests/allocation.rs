@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{layers, mask, model, picture};
 use style_core::ops::Tv;
 use style_core::statistics::{Covariance, Moments};
-use style_core::{AdamOptions, Init, LbfgsOptions, Network, Optimizer, Pooling, Session, SessionBuilder, Style};
+use style_core::{
+    AdamOptions, Init, LbfgsOptions, Network, Optimizer, Padding, Pooling, Session, SessionBuilder, Style,
+};
 use style_cpu::Cpu;
 
 /// The system's allocator, counted: how often memory was taken, moved or given back, by any thread.
@@ -104,6 +106,7 @@ fn an_iteration_allocates_nothing_after_the_first() {
             ("guided, Adam", guided(cpu).optimizer(adam())),
             ("guided, L-BFGS", guided(cpu).optimizer(lbfgs())),
             ("maximum pooling", guided(cpu).pooling(Pooling::Max).optimizer(lbfgs()).tv(Tv::Power(2.5))),
+            ("a repeated border", plain(cpu).padding(Padding::Replicate).optimizer(adam())),
             ("absolute variation", plain(cpu).optimizer(adam()).tv(Tv::Absolute)),
         ]
     };

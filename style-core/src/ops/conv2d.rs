@@ -1,10 +1,17 @@
-//! Convolution, 3x3, stride 1, zero padding 1 (the only kind VGG has), with bias and ReLU fused.
+//! Convolution, 3x3, stride 1, padding 1 (the only kind VGG has), with bias and ReLU fused.
 //!
 //! Forward, `x: [1, I, H, W]`, `y: [1, O, H, W]`:
 //! `y[o, r, c] = e(b[o] + sum_{i,u,v} w[o, i, u, v] x[i, r + u - 1, c + v - 1])`, `x` zero outside the picture.
 //!
 //! Adjoint (backward-data; filters are frozen, so there is no other):
 //! `dx[i, r, c] (=|+=) sum_{o,u,v} w[o, i, u, v] (gate . dy)[o, r - u + 1, c - v + 1]`.
+//!
+//! The convolution of a picture may repeat the border instead ([`Padding::Replicate`]). With `clamp` to the nearest row or
+//! column of the picture,
+//! `y[o, r, c] = e(b[o] + sum_{i,u,v} w[o, i, u, v] x[i, clamp(r + u - 1), clamp(c + v - 1)])`,
+//! and what the adjoint has on the ring around the picture is folded back onto the border:
+//! `dx[i, r, c] (=|+=) sum_{o,u,v} w[o, i, u, v] sum_{p,q} (gate . dy)[o, p, q]`, over all `p` and `q` with
+//! `clamp(p + u - 1) = r` and `clamp(q + v - 1) = c`.
 //!
 //! Either may be done for a [`Part`] of the picture's rows, on tensors that hold only some rows, so that a picture can be
 //! taken band by band.
@@ -13,6 +20,15 @@
 //! by the pool's adjoint as it is read. The full-size map never goes through memory.
 
 use crate::{Acc, Error, ErrorKind, Result, Shape, Storage};
+
+/// What a convolution reads outside the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Padding {
+    /// Zeros, as VGG was trained and the paper has it. At the picture they stand for the mean colour.
+    Zero,
+    /// The nearest pixel of the picture. Only for convolutions that read up to [`Conv2d::PICTURE`] channels.
+    Replicate,
+}
 
 /// The extents of one convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +41,8 @@ pub struct Conv2d {
     pub height: usize,
     /// W, of input and output alike.
     pub width: usize,
+    /// What is read outside the picture.
+    pub padding: Padding,
     /// Which rows are computed and held, if not all of them.
     pub part: Option<Part>,
 }
@@ -83,10 +101,36 @@ pub struct Part {
 }
 
 impl Conv2d {
-    /// A convolution of whole pictures.
+    /// The most channels that a picture has, so that a convolution of it may choose its padding.
+    pub const PICTURE: usize = 4;
+
+    /// A convolution of whole pictures, padded with zeros.
     #[must_use]
     pub const fn new(in_channels: usize, out_channels: usize, height: usize, width: usize) -> Self {
-        Self { in_channels, out_channels, height, width, part: None }
+        Self { in_channels, out_channels, height, width, padding: Padding::Zero, part: None }
+    }
+
+    /// The same with another padding.
+    #[must_use]
+    pub const fn with_padding(self, padding: Padding) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// That the padding is one that a convolution of so many channels has.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub fn expect_padding(&self) -> Result<()> {
+        if self.padding == Padding::Zero || self.in_channels <= Self::PICTURE {
+            return Ok(());
+        }
+        let message = format!(
+            "a convolution of {} channels cannot replicate the border: only one of a picture can, of up to {} channels; \
+             use zero padding",
+            self.in_channels,
+            Self::PICTURE
+        );
+        Err(Error::new(ErrorKind::Unsupported, message))
     }
 
     /// The part that is done: of a whole convolution, everything.
@@ -206,8 +250,8 @@ pub trait Conv2dOps: Storage {
     /// `y = epilogue(W x + b)`.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in or
-    /// parts that are not done.
+    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in,
+    /// parts that are not done, or a padding that [`Conv2d::expect_padding`] refuses.
     fn conv2d_fwd(
         &self,
         op: &Conv2d,
@@ -222,8 +266,8 @@ pub trait Conv2dOps: Storage {
     /// gradient behind an average pool, `dx (=|+=) W^T (gate . pool^T dy)`.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in or
-    /// parts that are not done.
+    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in,
+    /// parts that are not done, or a padding that [`Conv2d::expect_padding`] refuses.
     #[allow(clippy::too_many_arguments)]
     fn conv2d_bwd(
         &self,

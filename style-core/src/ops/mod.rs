@@ -15,7 +15,7 @@ mod tv;
 mod vector;
 mod window;
 
-pub use conv2d::{Conv2d, Conv2dOps, Epilogue, Part, Rows};
+pub use conv2d::{Conv2d, Conv2dOps, Epilogue, Padding, Part, Rows};
 pub use gram::GramOps;
 pub use guide::GuideOps;
 pub use loss::LossOps;

@@ -13,7 +13,7 @@ use style_core::ops::Tv;
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_core::{
     AdamOptions, Checkpoint, ConvLayer, Error, ErrorKind, Image, Init, InputSpace, Layer, LayerWeight, Losses, Mask,
-    Model, Network, Noise, Optimizer, Pooling, Result, Scale, Session, SessionBuilder, Style,
+    Model, Network, Noise, Optimizer, Padding, Pooling, Result, Scale, Session, SessionBuilder, Style,
 };
 use style_cpu::{Cpu, Isa};
 use testkit::Rng;
@@ -36,6 +36,7 @@ struct Case {
     weights: [f64; 3],
     tv: Tv,
     pooling: Pooling,
+    padding: Padding,
     init: Option<Start>,
     noise: Noise,
     noise_ratio: Option<f32>,
@@ -206,6 +207,7 @@ impl Case {
             .tv(self.tv)
             .tv_weight(tv)
             .pooling(self.pooling)
+            .padding(self.padding)
             .noise(self.noise)
             .seed(self.seed)
             .optimizer(self.optimizer)
@@ -428,6 +430,7 @@ fn plain() -> Case {
         weights: [1.0; 3],
         tv: Tv::Squared,
         pooling: Pooling::Average,
+        padding: Padding::Zero,
         init: None,
         noise: Noise::Uniform(0.0),
         noise_ratio: None,

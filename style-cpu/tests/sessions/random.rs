@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use style_core::ops::Tv;
 use style_core::statistics::GramNorm;
-use style_core::{AdamOptions, LbfgsOptions, Noise, Optimizer, Pooling, Scale};
+use style_core::{AdamOptions, LbfgsOptions, Noise, Optimizer, Padding, Pooling, Scale};
 use style_cpu::Isa;
 
 use crate::{Case, Kind, Map, Name, Net, Picture, Start, Styled, Values};
@@ -190,6 +190,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
         [weight(), weight(), weight()],
         tv(),
         prop_oneof![Just(Pooling::Average), Just(Pooling::Max)],
+        prop_oneof![Just(Padding::Zero), Just(Padding::Replicate)],
     );
     let descent = (
         option::weighted(0.5, init),
@@ -215,7 +216,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     (pictures, losses, descent, rest).prop_map(
         |(
             (network, content, content_mask, styles, size),
-            (content_layers, style_layers, statistic, statistic_at, mean, weights, tv, pooling),
+            (content_layers, style_layers, statistic, statistic_at, mean, weights, tv, pooling, padding),
             (init, noise, noise_ratio, seed, optimizer, iterations, scales),
             (ema, memory_limit, tiles, isa, reweigh, stop),
         )| {
@@ -251,6 +252,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
                 weights,
                 tv,
                 pooling,
+                padding,
                 init,
                 noise,
                 noise_ratio,

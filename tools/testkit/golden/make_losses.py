@@ -20,12 +20,15 @@ CONTENT = "conv4_2"
 POOLS = {"1": 0, "2": 1, "3": 2, "4": 3, "5": 4}  # before a block
 
 
-def features(layers, pool, rgb, relu=F.relu):
+def features(layers, pool, rgb, relu=F.relu, replicate=False):
     x, out = rgb.flip(1) - MEAN, {}
     for i, (name, weight, bias) in enumerate(layers):
         if i and name.endswith("_1"):
             x = pool(x, 2)
-        x = out[name] = relu(F.conv2d(x, weight, bias, padding=1))
+        if i == 0 and replicate:
+            x = out[name] = relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias))
+        else:
+            x = out[name] = relu(F.conv2d(x, weight, bias, padding=1))
     return out
 
 
@@ -103,15 +106,14 @@ def tvs(x):
 class Case:
     """One objective at the start picture."""
 
-    def __init__(self, layers, pool):
-        self.layers, self.pool = layers, pool
+    def __init__(self, layers, pool, replicate=False):
+        self.layers, self.pool, self.replicate = layers, pool, replicate
         self.content_rgb, self.style_rgb = picture("content", 53, 37), picture("style", 43, 50)
         with torch.no_grad():
-            self.p = features(layers, pool, self.content_rgb)
-            self.a = features(layers, pool, self.style_rgb)
+            self.p, self.a = self.at(self.content_rgb), self.at(self.style_rgb)
 
     def at(self, x):
-        return features(self.layers, self.pool, x)
+        return features(self.layers, self.pool, x, replicate=self.replicate)
 
     def half(self, f):
         return 0.5 * ((f[CONTENT] - self.p[CONTENT]) ** 2).sum()
@@ -215,6 +217,18 @@ def variants(layers):
     ]
 
 
+def paddings(layers):
+    """The paper's objective where the first convolution repeats the border, as crowsonkb/style-transfer-pytorch pads."""
+    out = []
+    for name, pool in (("average", F.avg_pool2d), ("max", F.max_pool2d)):
+        case = Case(layers, pool, replicate=True)
+        x = picture("start", 53, 37).requires_grad_()
+        f = case.at(x)
+        style = sum(paper(gram(f[n], uniform(f[n])), gram(case.a[n], uniform(case.a[n])), f[n].shape[1]) for n in STYLE) / 5
+        out.append(record(name, x, case.half(f) + 1e3 * style, case.half(f), style, tvs(x)["squared"]))
+    return out
+
+
 def descents(layers):
     """Losses at each evaluation of torch.optim's own, from the content picture, pystiche's loss."""
     case = Case(layers, F.max_pool2d)
@@ -287,10 +301,11 @@ if __name__ == "__main__":
         "made_by": f"make_losses.py, torch {torch.__version__.split('+')[0]}, float64",
         "presets": [preset(layers, n) for n in names],
         "variants": variants(layers),
+        "paddings": paddings(layers),
         "descents": descents(layers),
         "neurons": neurons(layers),
     }
-    for c in whole["presets"] + whole["variants"]:
+    for c in whole["presets"] + whole["variants"] + whole["paddings"]:
         print(c["name"], *(f"{k} {c[k]:.6g}" for k in ("total", "content", "style", "tv")), f"|g| {c['gradient']['norm']:.4g}")
     print(whole["descents"])
     out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "losses.json")

@@ -1,7 +1,7 @@
 //! Whether two instances of a backend, say with different numbers of threads, give the same bits.
 
 use libtest_mimic::Failed;
-use style_core::ops::{AdamStep, Conv2d, Epilogue, Pool2d, Tv};
+use style_core::ops::{AdamStep, Conv2d, Epilogue, Padding, Pool2d, Tv};
 use style_core::{Acc, Backend, Pooling, Shape};
 
 use crate::{Array, Rng};
@@ -64,6 +64,13 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     keep("conv2d_fwd", &z)?;
     b.conv2d_bwd(&conv, &z, Some(&gate), &filter, Acc::Store, &mut out, &mut ws)?;
     keep("conv2d_bwd", &out)?;
+    if shape.channels <= Conv2d::PICTURE {
+        let conv = conv.with_padding(Padding::Replicate);
+        b.conv2d_fwd(&conv, &x, &filter, Epilogue::ReluGate(&mut gate), &mut z, &mut ws)?;
+        keep("conv2d_fwd, replicate", &z)?;
+        b.conv2d_bwd(&conv, &z, Some(&gate), &filter, Acc::Store, &mut out, &mut ws)?;
+        keep("conv2d_bwd, replicate", &out)?;
+    }
     if b.conv2d_pools(&conv) && !conv.pooled().is_empty() {
         let mut pooled = b.tensor(conv.pooled())?;
         b.conv2d_fwd(&conv, &x, &filter, Epilogue::ReluPoolGate(&mut gate), &mut pooled, &mut ws)?;

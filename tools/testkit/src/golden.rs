@@ -3,7 +3,7 @@
 //! `golden/make_golden.py` of this crate made them and tells what each is; the files are compiled in.
 
 use serde::Deserialize;
-use style_core::{Acc, Backend, Image, Losses, Model, Network, Pooling, Result, Session, Shape};
+use style_core::{Acc, Backend, Image, Losses, Model, Network, Padding, Pooling, Result, Session, Shape};
 
 use crate::Array;
 
@@ -177,7 +177,9 @@ pub fn measure<B: Backend>(backend: B, model: &Model, golden: &Golden, pooling: 
 
     let layers: Vec<_> = values.features.iter().map(|s| s.layer.as_str()).collect();
     let (mut features, mut grams) = (Vec::new(), Vec::new());
-    for (got, want) in network.features(&start().image()?, &layers, pooling)?.iter().zip(&values.features) {
+    for (got, want) in
+        network.features(&start().image()?, &layers, pooling, Padding::Zero)?.iter().zip(&values.features)
+    {
         features.push((want.layer.clone(), want.error(&Array::from_f32(got.shape, &got.values))));
         let Some(want) = values.grams.iter().find(|g| g.layer == got.layer) else { continue };
         let gram_shape = Shape::gram(got.shape.channels);

@@ -210,6 +210,7 @@ impl Conv2dOps for Reference {
         _workspace: &mut (),
     ) -> Result<()> {
         let pooled = matches!(epilogue, Epilogue::ReluPool | Epilogue::ReluPoolGate(_));
+        op.expect_padding()?;
         op.expect_part(true, pooled)?;
         expect_shape("the input of a convolution", op.x(), x.shape)?;
         expect_shape("the output of a convolution", op.y(pooled), y.shape)?;
@@ -264,6 +265,7 @@ impl Conv2dOps for Reference {
         _workspace: &mut (),
     ) -> Result<()> {
         let pooled = dy.shape == op.y(true) && dy.shape != op.y(false);
+        op.expect_padding()?;
         op.expect_part(false, pooled)?;
         if !pooled {
             expect_shape("the output gradient of a convolution", op.y(false), dy.shape)?;

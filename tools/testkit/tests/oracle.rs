@@ -1,6 +1,6 @@
 //! The oracle against itself: its gradients by finite differences in `f64`, its adjoints, and what can be seen by eye.
 
-use style_core::ops::{AdamStep, Conv2d, Pool2d, Tv};
+use style_core::ops::{AdamStep, Conv2d, Padding, Pool2d, Tv};
 use style_core::{Pooling, Shape};
 use testkit::oracle::{conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector, window};
 use testkit::{Array, Rng};
@@ -47,23 +47,37 @@ fn a_filter_is_applied_as_correlation() {
     assert_eq!(conv2d::fwd(&op, &x, &one_at(4)).data, x.map(|v| v + 10.0).data);
     // w[0, 0] takes what is above on the left; w[1, 2] what is on the right.
     assert_eq!(conv2d::fwd(&op, &x, &one_at(0)).data, [10.0, 10.0, 10.0, 10.0, 11.0, 12.0, 10.0, 14.0, 15.0]);
+    // Where the border is repeated, the same but for what was outside.
+    let op = op.with_padding(Padding::Replicate);
+    assert_eq!(conv2d::fwd(&op, &x, &one_at(4)).data, x.map(|v| v + 10.0).data);
+    assert_eq!(conv2d::fwd(&op, &x, &one_at(0)).data, [11.0, 11.0, 12.0, 11.0, 11.0, 12.0, 14.0, 14.0, 15.0]);
+    // Back from each position to the pixel that it saw: four positions saw the first.
+    let ones = Array::full(op.output(), 1.0);
+    assert_eq!(conv2d::bwd(&op, &ones, &one_at(0)).data, [4.0, 2.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     assert_eq!(conv2d::fwd(&op, &x, &one_at(5)).data, [12.0, 13.0, 10.0, 15.0, 16.0, 10.0, 18.0, 19.0, 10.0]);
 }
 
 #[test]
 fn convolution_backwards_is_the_gradient_and_the_adjoint() {
-    let op = Conv2d::new(3, 2, 4, 5);
-    let mut rng = rng();
-    let (mut w, x) = (weights(&op, &mut rng), Array::random(op.input(), &mut rng));
-    let dy = Array::random(op.output(), &mut rng);
-    assert_gradient(|x| conv2d::fwd(&op, x, &w).dot(&dy), &x, &conv2d::bwd(&op, &dy, &w));
+    for padding in [Padding::Zero, Padding::Replicate] {
+        for (height, width) in [(4, 5), (1, 3), (1, 1)] {
+            backwards_is_the_gradient(&Conv2d::new(3, 2, height, width).with_padding(padding));
+        }
+    }
+}
 
-    let through_relu = |x: &Array| conv2d::relu(&conv2d::fwd(&op, x, &w)).dot(&dy);
-    let gate = conv2d::gate(&conv2d::fwd(&op, &x, &w));
-    assert_gradient(through_relu, &x, &conv2d::bwd(&op, &dy.zip(&gate, |d, g| d * g), &w));
+fn backwards_is_the_gradient(op: &Conv2d) {
+    let mut rng = rng();
+    let (mut w, x) = (weights(op, &mut rng), Array::random(op.input(), &mut rng));
+    let dy = Array::random(op.output(), &mut rng);
+    assert_gradient(|x| conv2d::fwd(op, x, &w).dot(&dy), &x, &conv2d::bwd(op, &dy, &w));
+
+    let through_relu = |x: &Array| conv2d::relu(&conv2d::fwd(op, x, &w)).dot(&dy);
+    let gate = conv2d::gate(&conv2d::fwd(op, &x, &w));
+    assert_gradient(through_relu, &x, &conv2d::bwd(op, &dy.zip(&gate, |d, g| d * g), &w));
 
     w.bias.fill(0.0);
-    let (left, right) = (conv2d::fwd(&op, &x, &w).dot(&dy), conv2d::bwd(&op, &dy, &w).dot(&x));
+    let (left, right) = (conv2d::fwd(op, &x, &w).dot(&dy), conv2d::bwd(op, &dy, &w).dot(&x));
     assert!((left - right).abs() < 1e-12);
 }
 

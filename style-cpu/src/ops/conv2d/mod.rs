@@ -7,7 +7,7 @@
 mod direct;
 mod winograd;
 
-use style_core::ops::{Conv2d, Conv2dOps, Epilogue, Rows};
+use style_core::ops::{Conv2d, Conv2dOps, Epilogue, Padding, Rows};
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
 use crate::Cpu;
@@ -70,6 +70,8 @@ struct Source<'a> {
     values: &'a [f32],
     gate: Option<&'a [u16]>,
     pooled: bool,
+    /// What is read outside the picture, of a planar source.
+    padding: Padding,
 }
 
 /// What is done with a result before and as it is written.
@@ -84,6 +86,8 @@ struct Finish<'a> {
     kind: FinishKind<'a>,
     /// Whether the mean of each 2x2 window is written.
     pooled: bool,
+    /// Whether what falls beside the picture is added to its border, of a planar output.
+    folded: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -94,6 +98,13 @@ enum FinishKind<'a> {
 }
 
 impl Finish<'_> {
+    /// Whether anything beside the picture is added at this position.
+    #[inline(always)]
+    fn folds_at(&self, row: usize, column: usize) -> bool {
+        let Shape { height, width, .. } = self.shape;
+        self.folded && (row == 0 || column == 0 || row + 1 == height || column + 1 == width)
+    }
+
     /// Writes sixteen channels of one position.
     ///
     /// # Safety
@@ -193,8 +204,9 @@ impl Cpu {
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 
-    /// That the part of `op`, if it is one, can be done.
+    /// That the padding and the part of `op`, if it is one, can be done.
     fn expect_part(&self, op: &Conv2d, forward: bool, pooled: bool) -> Result<()> {
+        op.expect_padding()?;
         op.expect_part(forward, pooled)?;
         if op.part.is_none() || self.conv2d_part_rows(op).is_some() {
             return Ok(());
@@ -317,7 +329,8 @@ impl Conv2dOps for Cpu {
         }
         expect_shape("the output of a convolution", op.y(pooled), y.shape())?;
         let rows = op.rows();
-        let source = Source { shape: op.input(), held: rows.x, values: x.values(), gate: None, pooled: false };
+        let (shape, padding) = (op.input(), op.padding);
+        let source = Source { shape, held: rows.x, values: x.values(), gate: None, pooled: false, padding };
         let bias = &filter.bias;
         let planar = y.is_planar();
         let mut planar_gate = None;
@@ -331,8 +344,8 @@ impl Conv2dOps for Cpu {
                 FinishKind::Relu(bias, (!planar).then_some(words))
             }
         };
-        let y_values = Shared::new(y.values_mut());
-        let finish = Finish { shape: op.output(), computed: rows.computed, held: rows.y, y: y_values, kind, pooled };
+        let (shape, y_values) = (op.output(), Shared::new(y.values_mut()));
+        let finish = Finish { shape, computed: rows.computed, held: rows.y, y: y_values, kind, pooled, folded: false };
         self.convolve(op, Direction::Forward, source, filter, finish, workspace)?;
         if let Some(gate) = planar_gate {
             // Words of a planar tensor span rows, so they are made afterwards: the gate is open where y > 0.
@@ -366,9 +379,11 @@ impl Conv2dOps for Cpu {
         }
         let rows = op.rows();
         let gate = gate.map(|g| &*g.words);
-        let source = Source { shape: op.output(), held: rows.y, values: dy.values(), gate, pooled };
+        let (shape, padding) = (op.output(), Padding::Zero);
+        let source = Source { shape, held: rows.y, values: dy.values(), gate, pooled, padding };
         let (y, kind) = (Shared::new(dx.values_mut()), FinishKind::Acc(acc));
-        let finish = Finish { shape: op.input(), computed: rows.computed, held: rows.x, y, kind, pooled: false };
+        let (shape, folded) = (op.input(), op.padding == Padding::Replicate);
+        let finish = Finish { shape, computed: rows.computed, held: rows.x, y, kind, pooled: false, folded };
         self.convolve(op, Direction::Backward, source, filter, finish, workspace)
     }
 }

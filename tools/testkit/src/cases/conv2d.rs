@@ -1,7 +1,7 @@
 //! Convolution.
 
 use libtest_mimic::Failed;
-use style_core::ops::{Conv2d, Epilogue, Part, Pool2d, Rows};
+use style_core::ops::{Conv2d, Epilogue, Padding, Part, Pool2d, Rows};
 use style_core::{Acc, Backend, ErrorKind, Pooling, Shape};
 
 use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near_scalar, same_bits, served_or_misfit};
@@ -46,13 +46,44 @@ const EXTENTS: [(usize, usize, usize, usize); 27] = [
     (40, 72, 50, 37),
 ];
 
+/// The same of pictures whose border is repeated: one pixel and lines, and about the vectors, strips and tiles of backends.
+const PICTURES: [(usize, usize, usize, usize); 22] = [
+    (1, 1, 1, 1),
+    (3, 64, 1, 1),
+    (1, 2, 1, 5),
+    (3, 16, 1, 5),
+    (3, 17, 5, 1),
+    (4, 4, 2, 2),
+    (3, 16, 2, 2),
+    (3, 5, 3, 5),
+    (2, 3, 3, 5),
+    (4, 72, 3, 5),
+    (3, 64, 16, 16),
+    (3, 64, 17, 15),
+    (3, 33, 7, 17),
+    (3, 8, 8, 31),
+    (3, 16, 9, 32),
+    (1, 9, 15, 33),
+    (3, 5, 17, 54),
+    (3, 8, 8, 55),
+    (3, 8, 5, 64),
+    (3, 8, 2, 65),
+    (3, 5, 3, 254),
+    (3, 5, 2, 255),
+];
+
 /// Every case of this room.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
-    for (in_channels, out_channels, height, width) in EXTENTS {
-        let op = Conv2d::new(in_channels, out_channels, height, width);
-        let name = |what: &str| format!("conv2d/{what}/{in_channels}-{out_channels}x{height}x{width}");
+    let padded = |padding: Padding| move |extents| (extents, padding);
+    let extents = EXTENTS.into_iter().map(padded(Padding::Zero));
+    for ((in_channels, out_channels, height, width), padding) in
+        extents.chain(PICTURES.into_iter().map(padded(Padding::Replicate)))
+    {
+        let op = Conv2d::new(in_channels, out_channels, height, width).with_padding(padding);
+        let tag = if padding == Padding::Zero { "" } else { "/replicate" };
+        let name = |what: &str| format!("conv2d/{what}/{in_channels}-{out_channels}x{height}x{width}{tag}");
         cases.push(Case::new(name("fwd"), move |b, rng| forward(b, &op, rng)));
         cases.push(Case::new(name("bwd"), move |b, rng| backward(b, &op, rng)));
         cases.push(Case::new(name("fused"), move |b, rng| fused(b, &op, rng)));
@@ -63,10 +94,12 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
     }
     cases.push(Case::new("conv2d/activations", activations));
     cases.push(Case::new("conv2d/closed-at-zero", closed_at_zero));
+    cases.push(Case::new("conv2d/constant/replicate", constant));
     cases.push(Case::new("conv2d/chain", chain));
     cases.push(Case::new("conv2d/misfit", misfits));
     cases.push(Case::new("conv2d/misfit-pack", misfit_packs));
     cases.push(Case::new("conv2d/misfit-part", misfit_parts));
+    cases.push(Case::new("conv2d/misfit-padding", misfit_paddings));
     cases.push(Case::new("conv2d/small-workspace", small_workspace));
     cases.push(Case::new("conv2d/absurd", absurd));
     cases.push(Case::new("conv2d/empty", empty));
@@ -376,6 +409,16 @@ fn closed_at_zero<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     Ok(())
 }
 
+/// Of a picture of one colour, whose border is repeated, all positions see the same.
+fn constant<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    let op = Conv2d::new(3, 16, 11, 70).with_padding(Padding::Replicate);
+    let (lab, filter) = (Lab::fresh(b), pack(b, &random_weights(&op, rng))?);
+    let y = run_fwd(&lab, &op, &filter, &Array::full(op.input(), 0.75), Epilogue::Bias)?;
+    let inside = 5 * op.width + 35;
+    let want: Vec<_> = y.chunks(op.height * op.width).flat_map(|map| vec![map[inside]; map.len()]).collect();
+    equal("W x + b beside that in the middle", &y, &want)
+}
+
 /// What an op wrote into stale memory is as good an operand as what was uploaded.
 fn chain<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let first = Conv2d::new(3, 5, 9, 7);
@@ -471,6 +514,22 @@ fn misfit_parts<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     if b.conv2d_pools(&op) { misfit("half a window", forwards) } else { Ok(()) }
 }
 
+/// Only the convolution of a picture has a choice.
+fn misfit_paddings<B: Backend>(b: &B, rng: &mut Rng) -> Check {
+    for (i, o) in [(5, 8), (5, 3), (64, 64)] {
+        let op = Conv2d::new(i, o, 8, 9).with_padding(Padding::Replicate);
+        let filter = pack(b, &random_weights(&op, rng))?;
+        let mut ws = b.workspace(b.conv2d_workspace(&op))?;
+        let (x, mut y) = (b.tensor(op.input())?, b.tensor(op.output())?);
+        let forwards = b.conv2d_fwd(&op, &x, &filter, Epilogue::Relu, &mut y, &mut ws);
+        super::refused("a repeated border of features", ErrorKind::Unsupported, forwards)?;
+        let (dy, mut dx) = (b.tensor(op.output())?, b.tensor(op.input())?);
+        let backwards = b.conv2d_bwd(&op, &dy, None, &filter, Acc::Store, &mut dx, &mut ws);
+        super::refused("a repeated border of features, backwards", ErrorKind::Unsupported, backwards)?;
+    }
+    Ok(())
+}
+
 fn misfit_packs<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     let packed = |i: usize, o: usize, w: usize, bias: usize| b.pack(i, o, &vec![0.5; w], &vec![0.5; bias]);
     misfit("a filter value too few", packed(3, 4, 107, 4))?;
@@ -526,8 +585,10 @@ fn absurd<B: Backend>(b: &B, rng: &mut Rng) -> Check {
 }
 
 fn empty<B: Backend>(b: &B, rng: &mut Rng) -> Check {
-    for (i, o, height, width) in [(3, 4, 0, 5), (3, 4, 5, 0), (3, 4, 0, 0), (0, 4, 3, 3), (4, 0, 3, 3)] {
-        let op = Conv2d::new(i, o, height, width);
+    let extents = [(3, 4, 0, 5), (3, 4, 5, 0), (3, 4, 0, 0), (0, 4, 3, 3), (4, 0, 3, 3)];
+    let paddings = [Padding::Zero, Padding::Replicate];
+    for ((i, o, height, width), padding) in extents.into_iter().flat_map(|e| paddings.map(|p| (e, p))) {
+        let op = Conv2d::new(i, o, height, width).with_padding(padding);
         let w = random_weights(&op, rng);
         let both_ways = || {
             let filter = pack(b, &w)?;

@@ -5,7 +5,7 @@
 //! good as random, and one of the result.
 
 use libtest_mimic::Failed;
-use style_core::ops::{Conv2d, Epilogue, Pool2d, Rows};
+use style_core::ops::{Conv2d, Epilogue, Padding, Pool2d, Rows};
 use style_core::{Acc, Backend, Pooling, Shape};
 
 use super::{ACCS, Case, Check, Lab, conv2d, equal, near, near_scalar, same_bits, tag};
@@ -33,6 +33,9 @@ const EXTENTS: [(usize, usize, usize, usize); 16] = [
     (128, 64, 4, 4),
 ];
 
+/// Pictures whose border is repeated.
+const PICTURES: [(usize, usize, usize, usize); 4] = [(3, 64, 1, 1), (3, 17, 3, 5), (3, 64, 17, 15), (3, 8, 5, 65)];
+
 /// Features of some layer.
 const SHAPES: [(usize, usize, usize); 7] =
     [(5, 3, 5), (8, 1, 1), (17, 13, 17), (33, 9, 18), (64, 20, 31), (72, 40, 41), (136, 7, 5)];
@@ -41,9 +44,14 @@ const SHAPES: [(usize, usize, usize); 7] =
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
-    for (in_channels, out_channels, height, width) in EXTENTS {
-        let op = Conv2d::new(in_channels, out_channels, height, width);
-        let name = |what: &str| format!("half/conv2d/{what}/{in_channels}-{out_channels}x{height}x{width}");
+    let padded = |padding: Padding| move |extents| (extents, padding);
+    let extents = EXTENTS.into_iter().map(padded(Padding::Zero));
+    for ((in_channels, out_channels, height, width), padding) in
+        extents.chain(PICTURES.into_iter().map(padded(Padding::Replicate)))
+    {
+        let op = Conv2d::new(in_channels, out_channels, height, width).with_padding(padding);
+        let tag = if padding == Padding::Zero { "" } else { "/replicate" };
+        let name = |what: &str| format!("half/conv2d/{what}/{in_channels}-{out_channels}x{height}x{width}{tag}");
         cases.push(Case::new(name("fwd"), move |b, rng| forward(b, &op, rng)));
         cases.push(Case::new(name("bwd"), move |b, rng| backward(b, &op, rng)));
         cases.push(Case::new(name("fused"), move |b, rng| fused(b, &op, rng)));

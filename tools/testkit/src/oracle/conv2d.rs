@@ -1,6 +1,7 @@
-//! `y[o, r, c] = b[o] + sum_{i,u,v} w[o, i, u, v] x[i, r + u - 1, c + v - 1]`, and its adjoint.
+//! `y[o, r, c] = b[o] + sum_{i,u,v} w[o, i, u, v] x[i, r + u - 1, c + v - 1]`, and its adjoint; `x` is zero outside the
+//! picture, or as at the nearest pixel of it.
 
-use style_core::ops::Conv2d;
+use style_core::ops::{Conv2d, Padding};
 
 use crate::Array;
 
@@ -35,6 +36,11 @@ impl Weights {
     }
 }
 
+/// The row or column that is nearest to `at - 1`.
+fn near(at: usize, extent: usize) -> usize {
+    at.max(1).min(extent) - 1
+}
+
 /// `W x + b`, before any ReLU.
 #[must_use]
 pub fn fwd(op: &Conv2d, x: &Array, w: &Weights) -> Array {
@@ -47,7 +53,11 @@ pub fn fwd(op: &Conv2d, x: &Array, w: &Weights) -> Array {
                 for i in 0..op.in_channels {
                     for u in 0..3 {
                         for v in 0..3 {
-                            sum += w.at(o, i, u, v) * x.padded(i, r + u, c + v);
+                            sum += w.at(o, i, u, v)
+                                * match op.padding {
+                                    Padding::Zero => x.padded(i, r + u, c + v),
+                                    Padding::Replicate => x.at(i, near(r + u, op.height), near(c + v, op.width)),
+                                };
                         }
                     }
                 }
@@ -58,11 +68,29 @@ pub fn fwd(op: &Conv2d, x: &Array, w: &Weights) -> Array {
     y
 }
 
-/// `dx[i, r, c] = sum_{o,u,v} w[o, i, u, v] dy[o, r - u + 1, c - v + 1]`.
+/// `dx[i, r, c] = sum_{o,u,v} w[o, i, u, v] dy[o, r - u + 1, c - v + 1]`, and where the border is repeated, what each `dy`
+/// owes to the pixels that it saw.
 #[must_use]
 pub fn bwd(op: &Conv2d, dy: &Array, w: &Weights) -> Array {
     assert_eq!(dy.shape, op.output());
     let mut dx = Array::zeros(op.input());
+    if op.padding == Padding::Replicate {
+        for o in 0..op.out_channels {
+            for r in 0..op.height {
+                for c in 0..op.width {
+                    for i in 0..op.in_channels {
+                        for u in 0..3 {
+                            for v in 0..3 {
+                                let pixel = dx.at_mut(i, near(r + u, op.height), near(c + v, op.width));
+                                *pixel += w.at(o, i, u, v) * dy.at(o, r, c);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return dx;
+    }
     for i in 0..op.in_channels {
         for r in 0..op.height {
             for c in 0..op.width {

@@ -53,6 +53,12 @@ fn conv2d() {
     must_notice("conv2d/misfit", &[ConvTakesTransposedInput, ConvPanics]);
     must_notice("conv2d/pooled", &[ConvPoolSums, ConvPoolSpreadWhole, ConvPoolGateClosed]);
     must_notice("conv2d/parts", &[ConvPartAlone, ConvPartSpills]);
+    must_notice("conv2d/fwd", &[ConvPaddingIgnored, ConvPaddingCornersLost]);
+    must_notice("conv2d/constant", &[ConvPaddingIgnored, ConvPaddingCornersLost]);
+    must_notice("conv2d/bwd", &[ConvPaddingNotFolded]);
+    must_notice("conv2d/adjoint", &[ConvPaddingIgnored, ConvPaddingNotFolded, ConvPaddingCornersLost]);
+    must_notice("conv2d/parts", &[ConvPartPaddingIgnored, ConvPaddingNotFolded]);
+    must_notice("conv2d/misfit-padding", &[ConvPaddingOfFeatures]);
     must_notice("conv2d/fused", &[GateInverted, GateOpen]);
     must_notice("conv2d/closed-at-zero", &[GateOpenAtZero]);
 }

@@ -1,12 +1,12 @@
 //! The ops with their mistakes, each by way of the reference backend.
 
-use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};
+use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Padding, Part, Pool2d, Pool2dOps, Rows, Tv};
 use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps};
 use style_core::{Acc, Error, ErrorKind, Pooling, Result, Shape, Storage, expect_shape};
 use testkit::Reference;
 
 use crate::mutant::Mistake::*;
-use crate::mutant::{Marks, Mutant, R, Tensor, change, inners, made, read, sum_in_f32};
+use crate::mutant::{Marks, Mistake, Mutant, R, Tensor, change, inners, made, read, sum_in_f32};
 
 /// Filters as they are used forwards and backwards.
 pub(crate) struct Filter {
@@ -69,6 +69,7 @@ impl Conv2dOps for Mutant {
         if let Some(part) = op.part {
             return self.part_fwd(op, part, x, filter, epilogue, y);
         }
+        let op = &self.padded(op, ConvPaddingIgnored);
         let turned = Shape::new(op.in_channels, op.width, op.height);
         let taken = if self.makes(ConvTakesTransposedInput) && self.shape(x) == turned {
             made(op.input(), &read(&x.inner))?
@@ -84,6 +85,23 @@ impl Conv2dOps for Mutant {
         }
         let mut linear = R.tensor(self.shape(y))?;
         R.conv2d_fwd(op, &taken, &filter.forwards, Epilogue::Bias, &mut linear, workspace)?;
+        if self.makes(ConvPaddingCornersLost) && op.padding == Padding::Replicate {
+            let mut lost = linear.clone();
+            R.conv2d_fwd(
+                &op.with_padding(Padding::Zero),
+                &taken,
+                &filter.forwards,
+                Epilogue::Bias,
+                &mut lost,
+                workspace,
+            )?;
+            let lost = read(&lost);
+            let corner = |i: usize| {
+                let (r, c) = (i / op.width % op.height, i % op.width);
+                (r == 0 || r + 1 == op.height) && (c == 0 || c + 1 == op.width)
+            };
+            change(&mut linear, |i, v| if corner(i) { lost[i] } else { v });
+        }
         if self.makes(ConvHalfPrecision) {
             change(&mut linear, |_, v| f32::from_bits((v.to_bits() + 0x1000) & !0x1fff));
         }
@@ -125,6 +143,7 @@ impl Conv2dOps for Mutant {
         if let Some(part) = op.part {
             return self.part_bwd(op, part, (dy, gate), filter, acc, dx);
         }
+        let op = &self.padded(op, ConvPaddingNotFolded);
         let mut gated = dy.inner.clone();
         if self.shape(dy) == op.pooled() && op.pooled() != op.output() {
             gated = R.tensor(op.output())?;
@@ -149,6 +168,12 @@ fn pool_behind(op: &Conv2d) -> Pool2d {
 }
 
 impl Mutant {
+    /// The op, whose padding is forgotten by one mistake, and allowed to all by another.
+    fn padded(&self, op: &Conv2d, forgotten: Mistake) -> Conv2d {
+        let features = op.in_channels > Conv2d::PICTURE && self.makes(ConvPaddingOfFeatures);
+        if self.makes(forgotten) || features { op.with_padding(Padding::Zero) } else { *op }
+    }
+
     /// The whole of a tensor that holds some rows, zero elsewhere; mistaken, nothing beside the rows that are computed.
     fn whole(&self, x: &Tensor, held: Rows, computed: Rows, height: usize) -> Result<Tensor> {
         let Shape { channels, width, .. } = self.shape(x);
@@ -186,7 +211,7 @@ impl Mutant {
         op.expect_part(true, pooled)?;
         expect_shape("x", op.x(), self.shape(x))?;
         expect_shape("y", op.y(pooled), self.shape(y))?;
-        let whole = Conv2d { part: None, ..*op };
+        let whole = self.padded(&Conv2d { part: None, ..*op }, ConvPartPaddingIgnored);
         let x = self.whole(x, read, computed, op.height)?;
         let mut result = self.tensor(whole.y(pooled))?;
         let mut marks = self.gate(op.output())?;

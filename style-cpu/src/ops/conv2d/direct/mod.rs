@@ -168,6 +168,18 @@ fn load<S: Simd>(simd: S, source: Source<'_>, block: usize, r: usize, c: usize) 
     }
 }
 
+/// What else is added at a position of the border where the ring around the picture is folded back: pairs of a neighbour
+/// and a tap, both counted as in a 3x3 window, whose product falls on the ring. Tap `t` of neighbour `n` falls on position
+/// `n - t` from here; within the picture, only those with `n = t` fall here.
+fn folds(shape: Shape, row: usize, column: usize) -> impl Iterator<Item = (usize, usize)> {
+    const PAIRS: [(usize, usize); 5] = [(0, 0), (1, 1), (2, 2), (1, 2), (1, 0)];
+    let here = |i: usize, at: usize, extent: usize| i < 3 || if i == 3 { at == 0 } else { at + 1 == extent };
+    let pairs = (0..25)
+        .map(|i| (i / 5, i % 5))
+        .filter(move |&(i, j)| (i >= 3 || j >= 3) && here(i, row, shape.height) && here(j, column, shape.width));
+    pairs.map(|(i, j)| (3 * PAIRS[i].0 + PAIRS[j].0, 3 * PAIRS[i].1 + PAIRS[j].1))
+}
+
 /// Writes up to four channels of one position of a planar tensor.
 ///
 /// # Safety

@@ -1,9 +1,10 @@
 //! From a planar tensor: `A[r, k]` of the product is the pixel `r + v - 1` of line `(c, u)`, `k = 9 c + 3 u + v`, so it
-//! reads a zero-padded copy of the strip's lines, `[C, 3, columns + 2]`, as it is.
+//! reads a padded copy of the strip's lines, `[C, 3, columns + 2]`, as it is.
 
+use style_core::ops::Padding;
 use style_core::{Acc, Shape};
 
-use super::{Item, Source, write_planar};
+use super::{Item, Source, folds, write_planar};
 use crate::gemm::{Product, groups};
 use crate::simd::{Kernel, LANES, Simd};
 use crate::tensor::{PLANAR, blocks};
@@ -45,10 +46,13 @@ impl Kernel for Planar<'_> {
                 // terms for each block, `tile` two panels of sixteen rows; the positions are this item's alone.
                 unsafe {
                     simd.multiply_pixels(product, rows.len(), count);
-                    for (p, tile) in tile.iter().enumerate().take(count) {
-                        for (r, values) in tile.iter().enumerate().take(rows.len()) {
+                    for (p, tile) in tile.iter_mut().enumerate().take(count) {
+                        for (r, values) in tile.iter_mut().enumerate().take(rows.len()) {
                             let column = columns.start + rows.start + r;
                             if planar {
+                                if finish.folds_at(row, column) {
+                                    fold(source.shape, row, column, panels, &lines[rows.start + r..], length, values);
+                                }
                                 write_planar(finish, out_channels, row, column, values);
                             } else {
                                 finish.write(simd, block + p, row, column, simd.load(values.as_ptr()));
@@ -61,13 +65,36 @@ impl Kernel for Planar<'_> {
     }
 }
 
-/// The lines above, at and below `row`, from one before `column` on; zero outside the picture.
+/// Adds to a position of a planar tensor what falls beside the picture; its neighbours begin at `lines`.
+#[inline(always)]
+fn fold(
+    shape: Shape,
+    row: usize,
+    column: usize,
+    panel: &[f32],
+    lines: &[f32],
+    length: usize,
+    values: &mut [f32; LANES],
+) {
+    for (neighbour, tap) in folds(shape, row, column) {
+        for c in 0..shape.channels {
+            let x = lines[(3 * c + neighbour / 3) * length + neighbour % 3];
+            let weights = &panel[(9 * c + tap) * LANES..];
+            values.iter_mut().zip(weights).take(PLANAR).for_each(|(v, w)| *v += x * w);
+        }
+    }
+}
+
+/// The lines above, at and below `row`, from one before `column` on; outside the picture zero, or the nearest pixel.
 #[inline(always)]
 fn copy(source: Source<'_>, row: usize, column: usize, length: usize, lines: &mut [f32]) {
-    let Source { shape, held, values, gate, .. } = source;
+    let Source { shape, held, values, gate, padding, .. } = source;
     let Shape { height, width, .. } = shape;
     for (i, line) in lines.chunks_exact_mut(length).enumerate().take(3 * shape.channels) {
-        let (c, r) = (i / 3, row + i % 3);
+        let (c, mut r) = (i / 3, row + i % 3);
+        if padding == Padding::Replicate {
+            r = r.clamp(1, height);
+        }
         line.fill(0.0);
         if r == 0 || r > height {
             continue;
@@ -81,6 +108,14 @@ fn copy(source: Source<'_>, row: usize, column: usize, length: usize, lines: &mu
             let at = first + offset;
             if gate.is_none_or(|g| g[at / LANES] >> (at % LANES) & 1 == 1) {
                 *to = values[at];
+            }
+        }
+        if padding == Padding::Replicate {
+            if column == 0 {
+                line[0] = line[1];
+            }
+            if column + length == width + 2 {
+                line[length - 1] = line[length - 2];
             }
         }
     }

@@ -1,9 +1,10 @@
 //! To a planar tensor: with `j = (tap, w)`, `S[p, j] = sum_r B[r, j] x[r, p]` in one product of `9 W` columns, then
-//! `y[w, p] = sum_tap S[p + tap, (tap, w)]`. A product with `W` columns would leave most lanes empty.
+//! `y[w, p] = sum_tap S[p + tap, (tap, w)]`, with more of `S` at the border where the ring around the picture is folded
+//! back. A product with `W` columns would leave most lanes empty.
 
 use style_core::Acc;
 
-use super::{Area, Item, Source, load, write_planar};
+use super::{Area, Item, Source, folds, load, write_planar};
 use crate::gemm::{Product, groups};
 use crate::simd::{Kernel, LANES, Simd};
 use crate::tensor::{Lanes, PLANAR, blocks};
@@ -64,6 +65,15 @@ impl Kernel for Spread<'_> {
                 for taps in offsets.chunks_exact(out_channels) {
                     for (sum, &offset) in sums.iter_mut().zip(taps) {
                         *sum += at[offset];
+                    }
+                }
+                if finish.folds_at(row, column) {
+                    for (neighbour, tap) in folds(finish.shape, row, column) {
+                        let at = &at[(neighbour / 3 * across + neighbour % 3) * LANES..];
+                        for (w, sum) in sums.iter_mut().enumerate().take(out_channels) {
+                            let column = tap * out_channels + w;
+                            *sum += at[column / LANES * n * LANES + column % LANES];
+                        }
                     }
                 }
                 // SAFETY: the position is in this item's area.
