@@ -112,7 +112,7 @@ impl<B: Backend> SessionBuilder<B> {
             tv: Tv::default(),
             tv_weight: 0.0,
             pooling: Pooling::Average,
-            padding: Padding::Zero,
+            padding: Padding::Replicate,
             init: None,
             noise: Noise::default(),
             noise_ratio: None,
