@@ -11,6 +11,7 @@ pub(crate) mod numpy;
 pub(crate) mod pickle;
 pub(crate) mod safetensors;
 pub(crate) mod torch;
+mod wire;
 
 use style_core::Result;
 
