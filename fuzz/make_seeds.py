@@ -152,20 +152,54 @@ def matlab():
         write("mat", name, bytes(data))
 
 
-def caffe():
-    def varint(n):
-        out = b""
-        while n > 127:
-            out, n = out + bytes([n & 127 | 128]), n >> 7
-        return out + bytes([n])
+def varint(n):
+    out = b""
+    while n > 127:
+        out, n = out + bytes([n & 127 | 128]), n >> 7
+    return out + bytes([n])
 
-    field = lambda number, data: varint(number << 3 | 2) + varint(len(data)) + data
+
+def field(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def caffe():
     legacy = lambda v, shape: b"".join(varint(n << 3) + varint(d) for n, d in enumerate(shape, 1)) + field(5, v.astype("<f4").tobytes())
     shaped = lambda v, shape: field(7, field(1, b"".join(map(varint, shape)))) + field(5, v.astype("<f4").tobytes())
     single = lambda v, shape: field(7, b"".join(b"\x08" + varint(d) for d in shape)) + b"".join(b"\x2d" + struct.pack("<f", x) for x in v.ravel())
     for name, blob, layers, called, blobs, flat in (("v1", legacy, 2, 4, 6, (1, 1, 1, 64)), ("shapes", shaped, 100, 1, 7, (64,)), ("unpacked", single, 100, 1, 7, (64,))):
         layer = field(called, b"conv1_1") + field(blobs, blob(W, W.shape)) + field(blobs, blob(B, flat))
         write("caffemodel", name, field(1, b"VGG") + field(3, b"data") + b"\x20\x0a" + field(layers, layer) + field(layers, field(called, b"relu1_1")))
+
+
+def onnx():
+    text = lambda number, value: field(number, value.encode())
+    whole = lambda number, value: varint(number << 3) + varint(value)
+    ints = lambda name, *values: field(5, text(1, name) + b"".join(whole(8, v) for v in values) + whole(20, 7))
+    packed = lambda name, *values: field(5, text(1, name) + field(8, bytes(values)) + whole(20, 7))
+    info = lambda name: text(1, name) + field(2, field(1, whole(1, 1)))
+    tensor = lambda name, kind, v, values: b"".join(whole(1, d) for d in v.shape) + whole(2, kind) + text(8, name) + values
+    raw = lambda name, v, dtype="<f4", kind=1: tensor(name, kind, v, field(9, v.astype(dtype).tobytes()))
+
+    def node(op, inputs, output, *attributes):
+        ends = b"".join(text(1, i) for i in inputs) + text(2, output)
+        return field(1, ends + text(3, "/features/features.0/" + op) + text(4, op) + b"".join(attributes))
+
+    def model(name, producer, nodes, tensors, inputs=("x",)):
+        graph = b"".join(nodes) + text(2, "g") + b"".join(field(5, t) for t in tensors) + b"".join(field(11, info(i)) for i in inputs) + field(12, info("z"))
+        write("onnx", name, whole(1, 8) + text(2, producer) + field(7, graph) + field(8, text(1, "") + whole(2, 13)))
+
+    pads, relu = packed("pads", 1, 1, 1, 1), node("Relu", ["y"], "z")
+    conv = node("Conv", ["x", "w", "b"], "y", packed("dilations", 1, 1), field(5, text(1, "group") + whole(3, 1)), packed("kernel_shape", 3, 3), pads, packed("strides", 1, 1))
+    model("plain", "pytorch", [conv, relu, node("MaxPool", ["z"], "p", packed("kernel_shape", 2, 2), packed("strides", 2, 2))], [raw("w", W), raw("b", B)])
+    constant = lambda name, t: node("Constant", [], name, field(5, text(1, "value") + field(5, t) + whole(20, 4)))
+    model("constants", "", [constant("w0", raw("", W, "<f2", 10)), node("Identity", ["w0"], "w"), constant("b", raw("", B, "<f8", 11)),
+          node("Transpose", ["x"], "t", packed("perm", 0, 3, 1, 2)), node("Conv", ["t", "w", "b"], "y", ints("pads", 1, 1, 1, 1)), relu], [])
+    floats = [tensor("w", 1, W, field(4, W.tobytes())), tensor("b", 1, B, b"".join(b"\x25" + struct.pack("<f", v) for v in B))]
+    same = field(5, text(1, "auto_pad") + text(4, "SAME_UPPER") + whole(20, 3))
+    model("floats", "tf2onnx", [node("Conv", ["x", "w", "b"], "y", same), relu, node("Dropout", ["z"], "d"), node("Shape", ["z"], "s")], floats, ("w", "b", "x"))
+    external = tensor("w", 1, W, field(13, text(1, "location") + text(2, "weights.bin")) + whole(14, 1))
+    model("external", "pytorch", [conv, relu], [external, raw("b", B)])
 
 
 def pictures():
@@ -211,5 +245,5 @@ def pictures():
 
 
 if __name__ == "__main__":
-    for make in (safetensors, npz, pickles, keras, matlab, caffe, pictures):
+    for make in (safetensors, npz, pickles, keras, matlab, caffe, onnx, pictures):
         make()

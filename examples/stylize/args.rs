@@ -176,10 +176,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_parser = vgg, help_heading = "Network")]
     pub(crate) network: Option<Vgg>,
 
-    /// Weights from PyTorch (.pth), Keras (.h5), Caffe (.caffemodel), MatConvNet (.mat), NumPy (.npz or a folder of
-    /// .npy) or safetensors [default: the VGG-16 inside this program]
+    /// Weights from PyTorch (.pth), Keras (.h5), ONNX (.onnx), Caffe (.caffemodel), MatConvNet (.mat), NumPy (.npz or a
+    /// folder of .npy) or safetensors [default: the VGG-16 inside this program]
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub(crate) weights: Option<PathBuf>,
+
+    /// The pixels that --weights were trained with: BGR, 0 to 255, minus the mean (caffe), or RGB, 0 to 1, normalised
+    /// (torchvision) [default: what the file, its values or its names tell]
+    #[arg(long, value_enum, value_name = "NAME", requires = "weights", help_heading = "Network")]
+    pub(crate) input_space: Option<InputSpaceName>,
 
     /// What computes
     #[arg(long, value_enum, value_name = "NAME", default_value = "cpu", help_heading = "Network")]
@@ -412,6 +417,12 @@ pub(crate) enum OptimizerName {
     Lbfgs,
     LbfgsFixed,
     Adam,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum InputSpaceName {
+    Caffe,
+    Torchvision,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use style_pictures::{self as pictures, Matching, Picture};
-use style_transfer::models::{self, LoadOptions, Loaded, Vgg};
+use style_transfer::models::{self, InputSpaceSource, LoadOptions, Loaded, Vgg};
 use style_transfer::{
-    Backend, Error, ErrorKind, Image, Init, Mask, Network, Observer, Optimizer, Progress, Session, Style,
+    Backend, Error, ErrorKind, Image, Init, InputSpace, Mask, Network, Observer, Optimizer, Progress, Session, Style,
 };
 use style_watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
 
-use crate::args::{Args, Colours, MaskFile, Size, Start};
+use crate::args::{Args, Colours, InputSpaceName, MaskFile, Size, Start};
 use crate::interrupt::Interrupt;
 use crate::output::{Log, Output, expect_apart};
 use crate::report::Report;
@@ -64,6 +64,11 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     }
     let sha256 = weights.sha256().get(..16).unwrap_or_default();
     report.say(format!("network  {}, {}, sha256 {sha256}...", network.name(), weights.format()));
+    if args.weights.is_some() {
+        let known = weights.input_space_source();
+        let hint = if known == InputSpaceSource::Assumed { "; --input-space sets another" } else { "" };
+        report.say(format!("input    {} ({known}{hint})", weights.input_space_name()));
+    }
     report.say(format!("backend  {}", network.backend().description()));
     drop(weights);
 
@@ -228,6 +233,11 @@ fn weights(args: &Args) -> Result<Loaded> {
     let mut options = LoadOptions::default();
     if let Some(vgg) = args.network {
         options = options.network(vgg);
+    }
+    match args.input_space {
+        Some(InputSpaceName::Caffe) => options = options.input_space(InputSpace::CAFFE),
+        Some(InputSpaceName::Torchvision) => options = options.input_space(InputSpace::TORCHVISION),
+        None => {}
     }
     match (&args.weights, args.network) {
         (Some(path), _) => Ok(models::load(path, &options)?),

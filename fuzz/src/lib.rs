@@ -26,7 +26,7 @@ mod weights;
 use style_models::Format;
 
 /// The targets' names, each that of a folder of seeds.
-pub const TARGETS: [&str; 15] = [
+pub const TARGETS: [&str; 16] = [
     "arguments",
     "caffemodel",
     "checkpoint",
@@ -35,6 +35,7 @@ pub const TARGETS: [&str; 15] = [
     "jpeg",
     "mat",
     "npz",
+    "onnx",
     "png",
     "pth",
     "pth_legacy",
@@ -76,6 +77,7 @@ pub fn target(name: &str, data: &[u8]) -> Outcome {
         "jpeg" | "png" | "tiff" | "webp" => pictures::run(name, data),
         "mat" => weights::run(Format::MatConvNet, data),
         "npz" => weights::run(Format::Numpy, data),
+        "onnx" => weights::run(Format::Onnx, data),
         "pth" => weights::run(Format::Torch, data),
         "pth_legacy" => weights::run(Format::TorchLegacy, data),
         "safetensors" => weights::run(Format::Safetensors, data),

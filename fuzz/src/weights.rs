@@ -12,6 +12,7 @@ fn is_of(format: Format, data: &[u8]) -> bool {
         Format::TorchLegacy => data.starts_with(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."),
         Format::Keras => data.starts_with(b"\x89HDF\r\n\x1a\n"),
         Format::MatConvNet => data.starts_with(b"MATLAB 5.0 MAT-file"),
+        Format::Onnx => data.first() == Some(&0x08),
         Format::Caffe => matches!(data.first(), Some(0x0a | 0x12 | 0xa2)),
         _ => data.starts_with(b"\x1f\x8b") || data.get(8) == Some(&b'{'),
     }
@@ -40,6 +41,7 @@ pub(crate) fn run(format: Format, data: &[u8]) -> Outcome {
         return Outcome::Foreign;
     }
     assert_eq!(loaded.sha256().len(), 64);
+    assert!(!loaded.input_space_name().is_empty());
     let model = loaded.model();
     let convs = loaded.vgg().convolutions();
     let mut found = 0;

@@ -39,6 +39,7 @@ fn the_fixtures_of_weight_files() {
             Some("mat") => &["mat"],
             Some("caffemodel") => &["caffemodel"],
             Some("npz") => &["npz"],
+            Some("onnx") => &["onnx"],
             Some("safetensors") => &["safetensors"],
             _ => continue,
         };

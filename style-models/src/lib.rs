@@ -1,7 +1,7 @@
 //! VGG-16 and VGG-19 for neural style transfer: the networks as data, their weight files, and embedded weights.
 //!
-//! [`load`] reads weights as the frameworks publish them: PyTorch's `.pth`, Keras' `.h5` (feature `keras`), Caffe's
-//! `.caffemodel`, MatConvNet's `.mat`, NumPy's `.npz`, and safetensors. The result holds a [`style_core::Model`], which
+//! [`load`] reads weights as the frameworks publish them: PyTorch's `.pth`, Keras' `.h5` (feature `keras`), ONNX's `.onnx`,
+//! Caffe's `.caffemodel`, MatConvNet's `.mat`, NumPy's `.npz`, and safetensors. The result holds a [`style_core::Model`], which
 //! knows the input space that the weights were trained in, and the file's checksum; [`save`] writes a model as
 //! safetensors. `embedded()` gives the weights that this library carries (feature `embedded`). Weight files are not
 //! trusted: a damaged or hostile one gives an error that says what is wrong and what to do, and code in a pickle is
@@ -13,7 +13,8 @@
 //! | room | what is in it |
 //! |---|---|
 //! | `vgg` | the layers of both networks and their shapes |
-//! | `load` | from tensors to a model: which network, is all there, which input space |
+//! | `load` | from tensors to a model: which network, is all there |
+//! | `space` | which input space, and how that is known |
 //! | `naming` | what each framework calls a layer |
 //! | `formats` | one file a format: finds tensors, knows nothing of VGG |
 //! | `caches` | where torch hub and Keras keep the files that they fetched |
@@ -29,6 +30,7 @@ mod formats;
 mod load;
 mod naming;
 mod source;
+mod space;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -40,4 +42,5 @@ pub use caches::cached;
 pub use embedded::embedded;
 pub use formats::safetensors::save;
 pub use load::{Format, LoadOptions, Loaded, from_bytes, load};
+pub use space::InputSpaceSource;
 pub use vgg::{Convolution, Vgg};

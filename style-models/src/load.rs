@@ -7,9 +7,10 @@ use std::path::Path;
 use style_core::{ConvLayer, Error, InputSpace, Layer, Model, Result};
 
 use crate::formats;
-use crate::naming::{Family, Key, Layout, Naming, recognise};
+use crate::naming::{Key, Layout, Naming, recognise};
 use crate::source::Source;
-use crate::tensors::{CAFFE_RGB, Tensors, show, zeros};
+use crate::space::{self, InputSpaceSource};
+use crate::tensors::{Tensors, show, zeros};
 use crate::vgg::{Spec, Vgg, pool_name};
 
 /// What a caller knows about a weight file, or wants of it. The default knows nothing.
@@ -53,6 +54,8 @@ pub enum Format {
     MatConvNet,
     /// A `.caffemodel`.
     Caffe,
+    /// An ONNX model.
+    Onnx,
     /// NumPy's arrays: an `.npz` archive, or a folder of `.npy` files.
     Numpy,
 }
@@ -66,6 +69,7 @@ impl fmt::Display for Format {
             Self::Keras => "Keras HDF5",
             Self::MatConvNet => "MatConvNet",
             Self::Caffe => "Caffe",
+            Self::Onnx => "ONNX",
             Self::Numpy => "NumPy",
         })
     }
@@ -78,6 +82,7 @@ pub struct Loaded {
     vgg: Vgg,
     format: Format,
     sha256: String,
+    input_source: InputSpaceSource,
 }
 
 impl Loaded {
@@ -105,6 +110,19 @@ impl Loaded {
         self.format
     }
 
+    /// How the model's input space is known. Where it is [`InputSpaceSource::Assumed`], find out, and give it by
+    /// [`LoadOptions::input_space`]: weights in another space than theirs load and paint, but not as they should.
+    #[must_use]
+    pub fn input_space_source(&self) -> InputSpaceSource {
+        self.input_source
+    }
+
+    /// The model's input space in a word or two: `caffe`, say, or `torchvision`.
+    #[must_use]
+    pub fn input_space_name(&self) -> String {
+        space::describe(self.model.input())
+    }
+
     /// SHA-256 of the whole file, 64 lower-case hexadecimal digits; for a folder, of its `.npy` files one after another
     /// in the order of their names.
     #[must_use]
@@ -114,20 +132,30 @@ impl Loaded {
 }
 
 /// Reads a weight file, or a folder of NumPy's arrays. A file's format is recognised by what it holds, not by its name:
-/// safetensors, PyTorch's `.pth`, Keras' `.h5`, MatConvNet's `.mat`, Caffe's `.caffemodel` and NumPy's `.npz`.
+/// safetensors, PyTorch's `.pth`, Keras' `.h5`, ONNX's `.onnx`, MatConvNet's `.mat`, Caffe's `.caffemodel` and NumPy's `.npz`.
 ///
-/// The filters become `[O, I, 3, 3]` f32 whatever the file stores. The chain ends with the last convolution that is
-/// present, and must have no gap before it; other tensors, such as the classifier's, are neither read nor needed.
-/// The input space is the first of these that holds:
+/// The filters become `[O, I, 3, 3]` f32 whatever the file stores; those of Keras' files that have this shape are Theano's,
+/// which convolves with them, and are turned by 180 degrees. The chain ends with the last convolution that is present, and
+/// must have no gap before it; other tensors, such as the classifier's, are neither read nor needed.
+///
+/// Layers are known by their names, but in an ONNX model by its graph: they are the convolutions that follow one another from
+/// the graph's input, up to the fifth pool or the first node that VGG's chain has not. A convolution of another kind on
+/// the way is an error. Values that an ONNX model keeps in other files (external data) are not read.
+///
+/// The input space is the first of these that holds; [`Loaded::input_space_source`] tells which one it was:
 ///
 /// 1. the one in `options`;
 /// 2. what a safetensors file written by [`crate::save`] says, or the average image of a MatConvNet file, which is RGB,
 ///    0..=255;
-/// 3. [`InputSpace::CAFFE`] with its channels in the order RGB for arrays named `conv1_1_W` with filters
-///    `[3, 3, I, O]`, as in Frossard's `vgg16_weights.npz`;
-/// 4. [`InputSpace::TORCHVISION`] for layers named `features.0`, but for the two well-known PyTorch files that hold
-///    Caffe's weights (`vgg16-00b39a1b.pth` and `vgg19-d01eb7cb.pth`, known by their checksums);
-/// 5. [`InputSpace::CAFFE`]: Keras' and Caffe's files, and all other layers named `conv1_1`.
+/// 3. [`InputSpace::CAFFE`] for two well-known PyTorch files that hold Caffe's weights (`vgg16-00b39a1b.pth` and
+///    `vgg19-d01eb7cb.pth`, known by their checksums);
+/// 4. [`InputSpace::CAFFE`], with its channels in the order BGR or RGB, where the filters of `conv1_1` are those of VGG-16
+///    as its authors published it, or were trained further from them, whatever the names say. The values of other
+///    published sets (torchvision's, Caffe's VGG-19) are not known here;
+/// 5. what names tell: [`InputSpace::TORCHVISION`] for layers named `features.0`; `CAFFE` for Keras' names and in Caffe's
+///    files; `CAFFE` with its channels in the order RGB for arrays named `conv1_1_W` with filters `[3, 3, I, O]`, as in
+///    Frossard's `vgg16_weights.npz`;
+/// 6. else it is assumed: `TORCHVISION` in an ONNX model that PyTorch wrote, `CAFFE` in all others.
 ///
 /// ```no_run
 /// use style_models::{LoadOptions, Vgg, load};
@@ -164,13 +192,7 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
     let naming = recognise(&*tensors, source)?;
     let (vgg, plan) = plan(&*tensors, &naming, options.vgg, divisor, source)?;
     let sha256 = source.sha256()?;
-    let input = match options.input {
-        Some(input) => input,
-        None => match tensors.input_space() {
-            Some(input) => input?,
-            None => input_space(&naming, &sha256),
-        },
-    };
+    let turned = tensors.turned(naming.layout);
     let mut layers = Vec::new();
     for conv in plan {
         if conv.index == 1 && conv.block > 1 {
@@ -179,6 +201,9 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
         let mut weight = tensors.read(&conv.weight)?;
         if naming.layout == Layout::Hwio {
             weight = hwio_to_oihw(&weight, conv.in_channels, conv.out_channels)?;
+        }
+        if turned {
+            weight.chunks_exact_mut(9).for_each(<[f32]>::reverse);
         }
         let bias = tensors.read(&conv.bias)?;
         layers.push(Layer::Conv(ConvLayer {
@@ -189,19 +214,15 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
             bias,
         }));
     }
+    let (input, input_source) = match (options.input, tensors.input_space(), layers.first()) {
+        (Some(input), ..) => (input, InputSpaceSource::Given),
+        (None, Some(input), _) => (input?, InputSpaceSource::File),
+        (None, None, Some(Layer::Conv(first))) => space::find(&naming, format, &sha256, &first.weight),
+        _ => (InputSpace::CAFFE, InputSpaceSource::Assumed),
+    };
     let file = Path::new(source.name()).file_name().map_or(source.name().into(), |n| n.to_string_lossy());
     let model = Model::new(format!("{vgg} ({file})"), input, layers).map_err(|e| e.context(source.name()))?;
-    Ok(Loaded { model, vgg, format, sha256 })
-}
-
-fn input_space(naming: &Naming, sha256: &str) -> InputSpace {
-    // PyTorch's hub puts the first eight digits of a file's SHA-256 into its name
-    let caffe_in_torch_names = sha256.starts_with("00b39a1b") || sha256.starts_with("d01eb7cb");
-    match (naming.family, naming.layout) {
-        (Family::Torchvision, _) if !caffe_in_torch_names => InputSpace::TORCHVISION,
-        (Family::Letters, Layout::Hwio) => CAFFE_RGB,
-        _ => InputSpace::CAFFE,
-    }
+    Ok(Loaded { model, vgg, format, sha256, input_source })
 }
 
 /// A convolution, and the tensors that hold it.

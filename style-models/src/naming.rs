@@ -19,6 +19,10 @@ pub(crate) enum Family {
     Torchvision,
     /// `block1_conv1/...` or Keras 3's numbered layers.
     Keras,
+    /// A graph that PyTorch wrote, whose names tell nothing.
+    TorchGraph,
+    /// Any other graph.
+    Graph,
 }
 
 /// The order of a filter's dimensions.
@@ -64,6 +68,26 @@ pub(crate) struct Naming {
 }
 
 impl Naming {
+    /// Those that a graph tells; `first` is what it calls the node of its first convolution.
+    pub(crate) fn of_graph(convs: BTreeMap<Key, Names>, first: &str, producer: &str) -> Self {
+        let key = Key::Named(1, 1);
+        let weight = convs.get(&key).and_then(|c| c.weight.as_deref()).unwrap_or_default();
+        let either = |part| weight.contains(part) || first.contains(part);
+        let torchvision = matches!(parse(weight, 4), Some((Family::Torchvision, _, Key::Position(0), _)));
+        let family = if torchvision || first.contains("features.0/") {
+            Family::Torchvision
+        } else if either("block1_conv1") {
+            Family::Keras
+        } else if either("conv1_1") {
+            Family::Caffe
+        } else if producer == "pytorch" {
+            Family::TorchGraph
+        } else {
+            Family::Graph
+        };
+        Self { family, layout: Layout::Oihw, first: key, convs }
+    }
+
     /// The keys of `convs`, the convolutions of `vgg`, in this naming.
     pub(crate) fn keys(&self, vgg: Vgg, convs: &[Convolution]) -> Vec<Key> {
         let mut position = 0;
@@ -83,6 +107,9 @@ impl Naming {
 
 /// Finds the convolutions among a file's tensors.
 pub(crate) fn recognise(tensors: &dyn Tensors, source: &Source) -> Result<Naming> {
+    if let Some(naming) = tensors.naming() {
+        return Ok(naming);
+    }
     let list = tensors.list();
     let mut groups: BTreeMap<(Family, Key, &str), BTreeMap<Key, Names>> = BTreeMap::new();
     for &(name, shape) in &list {
@@ -166,7 +193,8 @@ fn parse_plain(name: &str, role: Role) -> Option<(Family, &str, Key, Role)> {
     }
     let position = Key::Position(number(layer)?);
     // `features` alone may have been saved: `0.weight`
-    let prefix = if path == layer { "" } else { before.strip_suffix("features")? };
+    let features = before.strip_suffix(".module").unwrap_or(before); // of `DataParallel` around them
+    let prefix = if path == layer { "" } else { features.strip_suffix("features")? };
     (prefix.is_empty() || prefix.ends_with('.')).then_some((Family::Torchvision, prefix, position, role))
 }
 

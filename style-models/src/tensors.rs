@@ -2,6 +2,8 @@
 
 use style_core::{ChannelOrder, Error, ErrorKind, InputSpace, Result};
 
+use crate::naming::{Layout, Naming};
+
 /// Caffe's weights for pictures in the order RGB, as TensorFlow's and MATLAB's users have them: 0..=255, minus the
 /// mean.
 pub(crate) const CAFFE_RGB: InputSpace =
@@ -16,6 +18,16 @@ pub(crate) trait Tensors {
     ///
     /// Callers check the shape first: no more than its product is read or allocated.
     fn read(&mut self, name: &str) -> Result<Vec<f32>>;
+
+    /// The convolutions, if the format tells them otherwise than by names.
+    fn naming(&self) -> Option<Naming> {
+        None
+    }
+
+    /// Whether filters of this layout are applied as a convolution, which turns them, and not as cross-correlation.
+    fn turned(&self, _layout: Layout) -> bool {
+        false
+    }
 
     /// The input space that the file itself names, if its format has a place for that.
     fn input_space(&self) -> Option<Result<InputSpace>> {

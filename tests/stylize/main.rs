@@ -630,7 +630,20 @@ fn weights_of_another_network() {
     let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-hed-q8.safetensors.gz");
     let line = format!("photo.png art.png -o x.png --size 32 --iterations 2 --weights {embedded}");
     bench.fail(&format!("{line} --network vgg19"), &["VGG-19", "VGG-16"]);
-    bench.paint(&line);
+    let said = bench.paint(&line);
+    assert!(said.contains("input    caffe (as the file says)"), "{said}");
+}
+
+#[test]
+fn the_input_space_of_weights_can_be_given() {
+    let bench = Bench::new();
+    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-hed-q8.safetensors.gz");
+    let line = "photo.png art.png -o x.png --size 32 --iterations 2";
+    bench.fail(&format!("{line} --input-space caffe"), &["--weights"]);
+    bench.fail(&format!("{line} --weights {embedded} --input-space rgb"), &["caffe", "torchvision"]);
+    let said = bench.paint(&format!("{line} --weights {embedded} --input-space torchvision"));
+    assert!(said.contains("input    torchvision (as given)"), "{said}");
+    assert!(!bench.paint(line).contains("input    "), "that of the weights inside is known");
 }
 
 #[test]

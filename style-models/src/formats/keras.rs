@@ -13,6 +13,7 @@ use hdf5_reader::group::Group;
 use hdf5_reader::{ByteOrder, Datatype, Hdf5File, OpenOptions, Storage, StorageBuffer};
 use style_core::Result;
 
+use crate::naming::Layout;
 use crate::source::Source;
 use crate::tensors::{Number, Tensors, count};
 
@@ -30,6 +31,8 @@ pub(crate) struct Keras {
     source: Source,
     file: Hdf5File,
     shapes: BTreeMap<String, Vec<usize>>,
+    /// Whether the file names a backend that does not turn filters.
+    correlates: bool,
 }
 
 impl Keras {
@@ -46,13 +49,23 @@ impl Keras {
         let root = file.root_group().map_err(|e| damaged(source, "/", e))?;
         walk.group(&root, "", 0)?;
         let shapes = walk.shapes;
-        Ok(Self { source: source.clone(), file, shapes })
+        // Keras notes its backend beside the layers: at the root, or where a whole model keeps its weights.
+        let beside = root.group("model_weights").ok();
+        let backend =
+            beside.iter().chain([&root]).find_map(|group| group.attribute("backend").ok()?.read_string().ok());
+        let correlates = backend.is_some_and(|backend| backend.trim_end_matches('\0') != "theano");
+        Ok(Self { source: source.clone(), file, shapes, correlates })
     }
 }
 
 impl Tensors for Keras {
     fn list(&self) -> Vec<(&str, &[usize])> {
         self.shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect()
+    }
+
+    /// Theano's filters are [O, I, H, W], and it convolves with them.
+    fn turned(&self, layout: Layout) -> bool {
+        layout == Layout::Oihw && !self.correlates
     }
 
     fn read(&mut self, name: &str) -> Result<Vec<f32>> {

@@ -8,9 +8,11 @@ pub(crate) mod keras;
 mod mat;
 pub(crate) mod matconvnet;
 pub(crate) mod numpy;
+pub(crate) mod onnx;
 pub(crate) mod pickle;
 pub(crate) mod safetensors;
 pub(crate) mod torch;
+mod wire;
 
 use style_core::Result;
 
@@ -56,6 +58,10 @@ pub(crate) fn open(source: &Source) -> Result<(Format, Box<dyn Tensors>)> {
     if head.starts_with(torch::LEGACY) {
         return Ok((Format::TorchLegacy, Box::new(torch::Torch::open_legacy(source)?)));
     }
+    // before safetensors: that one's length is never what a model can begin with
+    if onnx::is_onnx(&head) {
+        return Ok((Format::Onnx, Box::new(onnx::Onnx::open(source)?)));
+    }
     if head.get(8) == Some(&b'{') {
         return Ok((Format::Safetensors, Box::new(safetensors::Safetensors::open(source)?)));
     }
@@ -94,7 +100,7 @@ fn unknown(source: &Source, head: &[u8]) -> style_core::Error {
         "the file is not one of the known formats"
     };
     source.bad(format!(
-        "{guess}. Known are safetensors, PyTorch's .pth, Keras' .h5, MatConvNet's .mat, Caffe's .caffemodel and \
-                         NumPy's .npz"
+        "{guess}. Known are safetensors, PyTorch's .pth, Keras' .h5, ONNX's .onnx, MatConvNet's .mat, Caffe's \
+         .caffemodel and NumPy's .npz"
     ))
 }

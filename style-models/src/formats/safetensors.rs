@@ -10,9 +10,10 @@ use std::path::Path;
 
 use safetensors::tensor::{Metadata, TensorInfo, View};
 use safetensors::{Dtype, SafeTensorError};
-use style_core::{ChannelOrder, ConvLayer, Error, ErrorKind, InputSpace, Layer, Model, Result};
+use style_core::{ConvLayer, Error, ErrorKind, InputSpace, Layer, Model, Result};
 
 use crate::source::{Source, io_error};
+use crate::space;
 use crate::tensors::{Number, Tensors, count, zeros};
 use crate::threads;
 use crate::vgg::Vgg;
@@ -107,7 +108,7 @@ impl Tensors for Safetensors {
 
     fn input_space(&self) -> Option<Result<InputSpace>> {
         let text = self.input_space.as_deref()?;
-        Some(parse_space(text).ok_or_else(|| {
+        Some(space::parse(text).ok_or_else(|| {
             self.source
                 .bad(format!("input_space {text:?} in the metadata is not understood; `caffe` and `torchvision` are"))
         }))
@@ -148,7 +149,7 @@ pub(crate) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
             tensors.push((format!("{name}.bias"), F32 { shape: vec![*out_channels], values: bias }));
         }
     }
-    let metadata = HashMap::from([(INPUT_SPACE.to_owned(), show_space(model.input()))]);
+    let metadata = HashMap::from([(INPUT_SPACE.to_owned(), space::show(model.input()))]);
     safetensors::serialize(tensors, Some(metadata)).map_err(|e: SafeTensorError| {
         Error::new(ErrorKind::Io, format!("{} cannot be written as safetensors: {e}", model.name())).with_source(e)
     })
@@ -193,39 +194,4 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(())
     };
     write().map_err(|e| io_error(&name, "cannot be written", e))
-}
-
-fn show_space(space: &InputSpace) -> String {
-    if *space == InputSpace::CAFFE {
-        return "caffe".into();
-    }
-    if *space == InputSpace::TORCHVISION {
-        return "torchvision".into();
-    }
-    let order = match space.order {
-        ChannelOrder::Rgb => "rgb",
-        ChannelOrder::Bgr => "bgr",
-    };
-    let three = |v: [f32; 3]| v.map(|x| x.to_string()).join(",");
-    format!("{order};{};{};{}", space.range, three(space.mean), three(space.std))
-}
-
-fn parse_space(text: &str) -> Option<InputSpace> {
-    match text {
-        "caffe" => return Some(InputSpace::CAFFE),
-        "torchvision" => return Some(InputSpace::TORCHVISION),
-        _ => {}
-    }
-    let mut parts = text.split(';');
-    let order = match parts.next()? {
-        "rgb" => ChannelOrder::Rgb,
-        "bgr" => ChannelOrder::Bgr,
-        _ => return None,
-    };
-    let range = parts.next()?.parse().ok()?;
-    let three = |text: &str| -> Option<[f32; 3]> {
-        text.split(',').map(|v| v.parse().ok()).collect::<Option<Vec<f32>>>()?.try_into().ok()
-    };
-    let (mean, std) = (three(parts.next()?)?, three(parts.next()?)?);
-    parts.next().is_none().then_some(InputSpace { order, range, mean, std })
 }

@@ -20,6 +20,10 @@ const FILES: &[&str] = &[
     "caffe_v1_vgg19.caffemodel",
     "caffe_layer.caffemodel",
     "caffe_unpacked.caffemodel",
+    "onnx_torch.onnx",
+    "onnx_keras.onnx",
+    "onnx_constants.onnx",
+    "onnx_floats.onnx",
     "torchvision.npz",
     "keras_names.npz",
     #[cfg(feature = "keras")]
@@ -60,8 +64,9 @@ fn cut_short_anywhere() {
         for len in (0..whole.len()).step_by(step) {
             let taken = survives(whole[..len].to_vec(), &format!("{name} cut to {len}"));
             // HDF5 may end with space that it does not use; a network between two of Caffe's layers is one that ends
-            // there, and MATLAB's variables are as independent; gzip in blocks ends with an empty one
-            let may_end = [".h5", ".mat", ".caffemodel", ".gz"].iter().any(|end| name.ends_with(end));
+            // there, and MATLAB's variables are as independent; gzip in blocks ends with an empty one, and ONNX with the
+            // versions of its operators
+            let may_end = [".h5", ".mat", ".caffemodel", ".gz", ".onnx"].iter().any(|end| name.ends_with(end));
             assert!(!taken || may_end, "{name} cut to {len} was taken");
             places += usize::from(taken);
         }
@@ -171,6 +176,111 @@ fn tensor_of(rank: usize) -> Vec<u8> {
     let sizes = [b"(".as_slice(), &b"K\x01".repeat(rank), b"t"].concat();
     let storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01tQ";
     [b"ctorch._utils\n_rebuild_tensor\n(", &storage[..], b"K\x00", &sizes, &sizes, b"tR"].concat()
+}
+
+/// A field of a message.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(bytes.len()).unwrap();
+    [&[number << 3 | 2, (len & 0x7f) as u8 | 0x80, (len >> 7) as u8], bytes].concat() // a length of two bytes
+}
+
+#[test]
+fn graphs_that_lie() {
+    let length = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    let model = |parts: &[Vec<u8>]| {
+        let len = u32::try_from(parts.concat().len()).unwrap();
+        let len = [len as u8 | 0x80, (len >> 7) as u8 | 0x80, (len >> 14) as u8 & 0x7f]; // a length of three bytes
+        [b"\x08\x08\x3a".as_slice(), &len, &parts.concat()].concat()
+    };
+    let node = |op: &str, ins: &[&str], out: &str, more: &[u8]| {
+        let ins: Vec<u8> = ins.iter().flat_map(|name| field(1, name.as_bytes())).collect();
+        field(1, &[&ins[..], &field(2, out.as_bytes()), &field(4, op.as_bytes()), more].concat())
+    };
+    let ints = |name: &str, ints: &[u8]| field(5, &[field(1, name.as_bytes()), field(8, ints)].concat());
+    let tensor = |name: &str, more: &[u8]| field(5, &[&field(8, name.as_bytes()), more].concat());
+    let (input, pads) = (field(11, &field(1, b"x")), ints("pads", &[1, 1, 1, 1]));
+    let conv = || node("Conv", &["x", "w", "b"], "y", &pads);
+    let sizes = |sizes: &[u8]| field(1, sizes);
+    let float = [0x10, 1];
+    let bias = || tensor("b", &[&sizes(&[1])[..], &float, &field(9, &[0; 4])].concat());
+    let filters = |more: &[&[u8]]| tensor("w", &more.concat());
+    let with = |filters: Vec<u8>| model(&[conv(), filters, bias(), input.clone()]);
+    let good = with(filters(&[&sizes(&[1, 3, 3, 3]), &float, &field(9, &[0; 108])]));
+    assert!(survives(good, "a convolution"));
+    let circle = [node("Identity", &["x"], "y", &[]), node("Relu", &["y"], "x", &[])].concat();
+    let behind = [node("Identity", &["v"], "w", &[]), node("Identity", &["w"], "v", &[])].concat();
+    let many = |part: Vec<u8>, count: usize| part.repeat(count);
+    for (what, bytes, word) in [
+        ("a graph of 2^64 bytes", [b"\x08\x08\x12\x01p\x3a".as_slice(), &length].concat(), "ends beyond"),
+        ("a name of 2^64 bytes", model(&[field(1, &[&[0x0a], &length[..]].concat())]), "ends beyond"),
+        ("a long name", model(&[node("Conv", &[&"n".repeat(2000)], "y", &[])]), "far too long"),
+        ("a name that is no text", model(&[field(1, &field(3, &[0xff, 0xff]))]), "no text"),
+        ("two graphs", [model(&[conv()]), model(&[conv()])[2..].to_vec()].concat(), "second graph"),
+        ("no graph", b"\x08\x08\x12\x01p".to_vec(), "no graph"),
+        ("no input", model(&[conv(), bias()]), "no input"),
+        (
+            "no convolution",
+            model(&[input.clone(), field(2, b"g")].map(|p| [field(2, b"g"), p].concat())),
+            "no convolution",
+        ),
+        ("a circle", model(&[circle, input.clone()]), "no convolution"),
+        ("a circle of filters", model(&[conv(), behind, bias(), input.clone()]), "computed in the graph"),
+        ("no filters", model(&[node("Conv", &["x"], "y", &[]), input.clone()]), "no filters"),
+        ("eleven sizes", with(filters(&[&sizes(&[1; 11])])), "too many dimensions"),
+        (
+            "a size of 2^64",
+            with(filters(&[&sizes(&[&length[..], &[3, 3, 3]].concat()), &float])),
+            "18446744073709551615x3x3x3",
+        ),
+        (
+            "fewer values than its sizes",
+            with(filters(&[&sizes(&[1, 3, 3, 3]), &float, &field(9, &[0; 4])])),
+            "has 1 values",
+        ),
+        ("values that are not whole", with(filters(&[&sizes(&[1, 3, 3, 3]), &float, &field(9, &[0; 3])])), "not whole"),
+        (
+            "a type that is none",
+            with(filters(&[&sizes(&[1, 3, 3, 3]), &[0x10, 99], &field(9, &[0; 4])])),
+            "data type 99",
+        ),
+        ("two tensors of a name", model(&[conv(), bias(), bias(), input.clone()]), "two tensors are called"),
+        ("many nodes", model(&[many(field(1, b""), 4097), input.clone()]), "more than 4096 nodes"),
+        ("many inputs of a node", model(&[field(1, &many(field(1, b"i"), 65)), input.clone()]), "more than 64 inputs"),
+        ("many values in pieces", with(filters(&[&many([&[0x22, 4][..], &[0; 4]].concat(), 1100)])), "too many pieces"),
+        (
+            "many sizes of a kernel",
+            model(&[node("Conv", &["x", "w", "b"], "y", &ints("kernel_shape", &[3; 99])), input.clone()]),
+            "computed in the graph",
+        ),
+    ] {
+        assert!(!survives(bytes.clone(), what));
+        let error = tiny_bytes(bytes).unwrap_err().to_string();
+        assert!(error.contains(word), "{what}: {error}");
+    }
+    // a graph within an attribute within a node, as deep as the length of a field lets it be: passed over
+    let deep = (0..2000).fold(Vec::new(), |inner, _| field(1, &field(5, &field(6, &inner))));
+    assert!(!survives(model(&[deep, input]), "2000 graphs"));
+}
+
+/// Other files in Protocol Buffers' wire format, and safetensors, are not taken for ONNX, nor the other way round.
+#[test]
+fn what_begins_like_a_graph() {
+    use crate::formats::onnx::is_onnx;
+    for name in ["onnx_torch.onnx", "onnx_keras.onnx", "onnx_constants.onnx", "onnx_floats.onnx", "onnx_doubles.onnx"] {
+        let head = &bytes(name)[..64];
+        assert!(is_onnx(head) && !crate::formats::caffe::is_caffe(head), "{name}");
+    }
+    for name in FILES.iter().filter(|name| !name.ends_with(".onnx")) {
+        assert!(!is_onnx(&bytes(name)[..64]), "{name}");
+    }
+    // TensorFlow's saved model
+    assert!(!is_onnx(b"\x08\x01\x12\xc9\x0a\x0a\x11\x12\x05serve*\x061.15.0"));
+    // lengths of safetensors' headers, which are below 2^24
+    for length in 0..=u16::MAX {
+        let [second, third] = length.to_le_bytes();
+        assert!(!is_onnx(&[8, second, third, 0, 0, 0, 0, 0, b'{', b'"', b'a', b'"']), "{length}");
+    }
+    assert!(!is_onnx(b"") && !is_onnx(b"\x08") && !is_onnx(b"\x08\x07"));
 }
 
 /// A pickle is bounded by its steps, since a zip archive may hold a long one in few bytes.

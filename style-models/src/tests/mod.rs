@@ -10,7 +10,7 @@ use style_core::{ChannelOrder, InputSpace, Layer, Model, Result};
 use crate::load::{from_source, source};
 use crate::source::Source;
 use crate::vgg::Spec;
-use crate::{Format, LoadOptions, Loaded, Vgg};
+use crate::{Format, InputSpaceSource, LoadOptions, Loaded, Vgg};
 
 const DIVISOR: usize = 64;
 
@@ -62,7 +62,7 @@ fn expected(vgg: Vgg, count: usize) -> Vec<Layer> {
 
 #[test]
 fn every_layout_gives_the_same_values() {
-    use Format::{Caffe, Keras, MatConvNet, Numpy, Safetensors, Torch, TorchLegacy};
+    use Format::{Caffe, Keras, MatConvNet, Numpy, Onnx, Safetensors, Torch, TorchLegacy};
     use Vgg::{Vgg16, Vgg19};
     const CAFFE: InputSpace = InputSpace::CAFFE;
     const VISION: InputSpace = InputSpace::TORCHVISION;
@@ -89,6 +89,8 @@ fn every_layout_gives_the_same_values() {
         ("saved_model.h5", Keras, Vgg19, 16, CAFFE),
         ("keras3_blocks.weights.h5", Keras, Vgg16, 5, CAFFE),
         ("keras3_flat.weights.h5", Keras, Vgg19, 16, CAFFE),
+        ("keras_theano.h5", Keras, Vgg16, 4, CAFFE),
+        ("keras_not_theano.h5", Keras, Vgg16, 2, CAFFE),
         ("matconvnet_vgg19.mat", MatConvNet, Vgg19, 16, usual),
         ("matconvnet_old.mat", MatConvNet, Vgg16, 4, rgb([120.0, 110.0, 100.0])),
         ("matconvnet_net.mat", MatConvNet, Vgg16, 13, usual),
@@ -97,6 +99,11 @@ fn every_layout_gives_the_same_values() {
         ("caffe_layer.caffemodel", Caffe, Vgg16, 4, CAFFE),
         ("caffe_double.caffemodel", Caffe, Vgg16, 3, CAFFE),
         ("caffe_unpacked.caffemodel", Caffe, Vgg16, 3, CAFFE),
+        ("onnx_torch.onnx", Onnx, Vgg16, 13, VISION),
+        ("onnx_keras.onnx", Onnx, Vgg19, 16, CAFFE),
+        ("onnx_constants.onnx", Onnx, Vgg16, 4, VISION),
+        ("onnx_floats.onnx", Onnx, Vgg16, 7, CAFFE),
+        ("onnx_doubles.onnx", Onnx, Vgg16, 3, CAFFE),
         ("frossard.npz", Numpy, Vgg16, 13, usual),
         ("torchvision.npz", Numpy, Vgg19, 9, VISION),
         ("keras_names.npz", Numpy, Vgg16, 3, CAFFE),
@@ -129,6 +136,136 @@ fn what_the_caller_says_goes_first() {
     // up to conv3_3 the two networks are alike
     let loaded = tiny("odd.pth", &LoadOptions::default().network(Vgg::Vgg19)).unwrap();
     assert_eq!(loaded.vgg(), Vgg::Vgg19);
+}
+
+#[test]
+fn how_the_input_space_is_known() {
+    use InputSpaceSource::{Assumed, File, Given, Names};
+    for (name, source, told) in [
+        ("ours_i8.safetensors", File, "torchvision"),
+        ("matconvnet_vgg19.mat", File, "caffe in the order RGB"),
+        ("matconvnet_old.mat", File, "rgb;255;120,110,100;1,1,1"),
+        ("torchvision_vgg16.pth", Names, "torchvision"),
+        ("keras_names.npz", Names, "caffe"),
+        ("caffe_layer.caffemodel", Names, "caffe"),
+        ("frossard.npz", Names, "caffe in the order RGB"),
+        ("ours_vgg19.safetensors", Assumed, "caffe"),
+        ("onnx_torch.onnx", Names, "torchvision"),
+        ("onnx_keras.onnx", Names, "caffe"),
+        ("onnx_constants.onnx", Assumed, "torchvision"),
+        ("onnx_floats.onnx", Assumed, "caffe"),
+    ] {
+        let loaded = tiny(name, &LoadOptions::default()).unwrap();
+        assert_eq!((loaded.input_space_source(), loaded.input_space_name().as_str()), (source, told), "{name}");
+    }
+    let given = LoadOptions::default().input_space(InputSpace::TORCHVISION);
+    let loaded = tiny("keras_names.npz", &given).unwrap();
+    assert_eq!((loaded.input_space_source(), loaded.input_space_name().as_str()), (Given, "torchvision"));
+}
+
+/// A safetensors file of some layers, their names made from torchvision's positions.
+fn renamed(layers: &[Layer], name: impl Fn(usize) -> String) -> Vec<u8> {
+    let le = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let (mut position, mut tensors) = (0, Vec::new());
+    for layer in layers {
+        position += match layer {
+            Layer::Conv(conv) => {
+                let shape = vec![conv.out_channels, conv.in_channels, 3, 3];
+                tensors.push((format!("{}.weight", name(position)), shape, le(&conv.weight)));
+                tensors.push((format!("{}.bias", name(position)), vec![conv.out_channels], le(&conv.bias)));
+                2
+            }
+            _ => 1,
+        };
+    }
+    let view = |shape: &[usize], bytes| {
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), bytes).unwrap()
+    };
+    let views = tensors.iter().map(|(name, shape, bytes)| (name.as_str(), view(shape, bytes.as_slice())));
+    safetensors::serialize(views, None).unwrap()
+}
+
+#[test]
+fn torchvision_names_within_others() {
+    for before in
+        ["", "features.", "module.features.", "state_dict.features.", "features.module.", "a.features.module."]
+    {
+        let layers = expected(Vgg::Vgg16, 4);
+        let loaded = tiny_bytes(renamed(&layers, |position| format!("{before}{position}")));
+        let loaded = loaded.unwrap_or_else(|e| panic!("{before}: {e}"));
+        assert_eq!(loaded.model().layers(), layers, "{before}");
+        assert_eq!(*loaded.model().input(), InputSpace::TORCHVISION, "{before}");
+    }
+    assert!(tiny_bytes(renamed(&expected(Vgg::Vgg16, 4), |position| format!("classifier.{position}"))).is_err());
+}
+
+/// `conv1_1` of VGG-16 as published, as far as this crate knows it; each filter times `factor`.
+fn published(factor: f32) -> Vec<Layer> {
+    let rows = crate::space::VGG16.iter().flatten().map(|&v| f32::from(v) / 100.0 * factor);
+    let weight: Vec<f32> = rows.chain((0..48 * 27).map(value)).collect();
+    vec![Layer::Conv(style_core::ConvLayer {
+        name: "conv1_1".into(),
+        in_channels: 3,
+        out_channels: 64,
+        weight,
+        bias: vec![0.5; 64],
+    })]
+}
+
+#[test]
+fn values_go_before_names() {
+    use InputSpaceSource::{File, Names, Values};
+    let space = |layers: &[Layer]| {
+        let bytes = renamed(layers, |position| format!("features.{position}"));
+        let loaded = crate::from_bytes("file", bytes, &LoadOptions::default()).unwrap();
+        (*loaded.model().input(), loaded.input_space_source())
+    };
+    let changed = |change: &dyn Fn(&mut Vec<f32>)| {
+        let mut layers = published(1.0);
+        if let Layer::Conv(conv) = &mut layers[0] {
+            change(&mut conv.weight);
+        }
+        layers
+    };
+    let torchvision = (InputSpace::TORCHVISION, Names);
+    assert_eq!(space(&published(1.0)), (InputSpace::CAFFE, Values));
+    // as a normalised network has them, but not for pixels of another range
+    assert_eq!(space(&published(0.4)), (InputSpace::CAFFE, Values));
+    assert_eq!(space(&published(255.0)), torchvision);
+    assert_eq!(space(&published(1.0 / 58.0)), torchvision);
+    assert_eq!(space(&published(0.0)), torchvision);
+    assert_eq!(space(&published(-1.0)), torchvision);
+    let noisy = changed(&|w| w.iter_mut().enumerate().for_each(|(at, w)| *w += value(at * 77) * 0.2));
+    assert_eq!(space(&noisy), (InputSpace::CAFFE, Values));
+    let other = changed(&|w| w.iter_mut().enumerate().for_each(|(at, w)| *w = value(at * 77)));
+    assert_eq!(space(&other), torchvision);
+    let rotated = changed(&|w| w.rotate_left(27));
+    assert_eq!(space(&rotated), torchvision);
+    let turned = changed(&|w| w.chunks_exact_mut(9).for_each(<[f32]>::reverse));
+    assert_eq!(space(&turned), torchvision);
+    let rgb = changed(&|w| {
+        for filter in w.chunks_exact_mut(27) {
+            let (first, rest) = filter.split_at_mut(9);
+            first.swap_with_slice(&mut rest[9..]);
+        }
+    });
+    assert_eq!(space(&rgb), (crate::tensors::CAFFE_RGB, Values));
+    // what the file says goes before its values
+    let model = Model::new("any", InputSpace::TORCHVISION, published(1.0)).unwrap();
+    let bytes = crate::formats::safetensors::to_bytes(&model).unwrap();
+    let loaded = crate::from_bytes("file", bytes, &LoadOptions::default()).unwrap();
+    assert_eq!((*loaded.model().input(), loaded.input_space_source()), (InputSpace::TORCHVISION, File));
+}
+
+/// Weights that were trained further from those of VGG-16 are known as such.
+#[cfg(feature = "embedded")]
+#[test]
+fn the_embedded_weights_are_known_by_their_values() {
+    let embedded = crate::embedded().unwrap();
+    let bytes = renamed(&embedded.model().layers()[..1], |position| format!("features.{position}"));
+    let loaded = crate::from_bytes("file", bytes, &LoadOptions::default()).unwrap();
+    assert_eq!(loaded.input_space_source(), InputSpaceSource::Values);
+    assert_eq!(*loaded.model().input(), InputSpace::CAFFE);
 }
 
 #[test]

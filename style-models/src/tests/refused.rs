@@ -62,6 +62,27 @@ fn matlab_caffe_and_numpy() {
 }
 
 #[test]
+fn graphs_that_are_no_chain_of_vggs() {
+    let any = LoadOptions::default();
+    let want = LoadOptions::default().network(Vgg::Vgg19);
+    refused("onnx_torch.onnx", &want, &["holds VGG-16", "VGG-19 was asked for"]);
+    refused("bad_normalised.onnx", &any, &["behind convolution 1 stands BatchNormalization", "batch normalisation"]);
+    refused("bad_scaled.onnx", &any, &["behind input input stands Sub", "must not be normalised within"]);
+    refused("bad_no_relu.onnx", &any, &["no ReLU stands between"]);
+    refused("bad_no_bias.onnx", &any, &["has no bias"]);
+    refused("bad_stride.onnx", &any, &["its stride is 2x2"]);
+    refused("bad_unpadded.onnx", &any, &["its padding is 0x0x0x0"]);
+    refused("bad_wide.onnx", &any, &["onnx::Conv_0 are 1x3x5x5, not 3x3"]);
+    refused("bad_branch.onnx", &any, &["the graph branches at"]);
+    refused("bad_computed.onnx", &any, &["its filters t11 are computed", "onnxsim"]);
+    refused("bad_external.onnx", &any, &["onnx::Conv_0", "external data", "onnx.save(onnx.load("]);
+    refused("bad_half.onnx", &any, &["int32_data", "raw_data"]);
+    // the whole network is wanted, and this is a tiny one
+    let error = from_bytes("small", bytes("onnx_keras.onnx"), &any).unwrap_err().to_string();
+    assert!(error.contains("block1_conv1_1/convolution/ReadVariableOp:0 is 1x3x3x3"), "{error}");
+}
+
+#[test]
 fn pickles_that_ask_for_more_than_tensors() {
     let any = LoadOptions::default();
     let system = "posix.system"; // where os.system is defined on the machine that wrote the files
