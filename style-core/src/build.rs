@@ -231,18 +231,13 @@ impl<B: Backend> SessionBuilder<B> {
                 2.0 * weight / first
             }
             Balance::Relative => {
-                let mut squares = vec![];
-                for term in content.iter() {
-                    squares.push(self.half_squares(std::slice::from_ref(&*term.target))?);
-                }
-                let first = squares.first().copied().unwrap_or(1.0);
-                for (term, square) in content.iter_mut().zip(&squares) {
-                    term.layer.weight *= first / square;
+                for term in content.iter_mut() {
+                    term.layer.weight /= self.half_squares(std::slice::from_ref(&*term.target))?;
                 }
                 for term in style.iter_mut() {
                     term.scale = 1.0 / self.half_squares(&term.targets[..term.compared.len()])?;
                 }
-                CONTENT / first
+                CONTENT
             }
         };
         Ok(Weights { content: alpha, style: self.style_weight, tv: self.tv_weight, tv_kind: self.tv })

