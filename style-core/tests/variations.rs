@@ -154,7 +154,7 @@ fn shared_targets_give_the_same_bits() {
     fails(full().with_targets(&both).style(picture("style", 8, 10)), "style is given 2 times");
     fails(full().with_targets(&both).with_targets(&content), "content is given 2 times");
     fails(full().with_targets(&both).pooling(Pooling::Max), "Average pooling, not Max");
-    fails(full().with_targets(&both).padding(Padding::Replicate), "Zero padding, not Replicate");
+    fails(full().with_targets(&both).padding(Padding::Zero), "Replicate padding, not Zero");
     fails(
         full().with_targets(&both).style_layers(common::layers(&[("conv1_2", 1.0)])),
         "they were computed for conv1_1",
