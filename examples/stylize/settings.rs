@@ -2,10 +2,10 @@
 
 use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_transfer::{
-    AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Pooling, Preset, Scale, SessionBuilder,
+    AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Padding, Pooling, Preset, Scale, SessionBuilder,
 };
 
-use crate::args::{Args, LayerArg, OptimizerName, PoolingName, Scales, Size, Start, StatisticName};
+use crate::args::{Args, LayerArg, OptimizerName, PaddingName, PoolingName, Scales, Size, Start, StatisticName};
 
 /// Long side of the result where nothing says otherwise.
 const LONG_SIDE: u32 = 512;
@@ -124,6 +124,12 @@ pub(crate) fn describe<B: Backend>(
         builder = builder.pooling(match pooling {
             PoolingName::Avg => Pooling::Average,
             PoolingName::Max => Pooling::Max,
+        });
+    }
+    if let Some(padding) = args.padding {
+        builder = builder.padding(match padding {
+            PaddingName::Zero => Padding::Zero,
+            PaddingName::Replicate => Padding::Replicate,
         });
     }
     if let Some(start) = &args.init {
