@@ -11,7 +11,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::operands::{Conv, conv_name, conv_shapes, random as features};
+use common::operands::{Conv, conv_name, padded_shapes, random as features};
 use common::{random, testing};
 use style_transfer::cuda::{Cuda, Precision};
 use style_transfer::ops::{Conv2d, GramOps, Rows};
@@ -51,7 +51,7 @@ fn main() -> Result<()> {
         });
         println!("| {name} | {} |", cells.join(" | "));
     };
-    for op in conv_shapes(size) {
+    for op in padded_shapes(size) {
         row(format!("conv {} forward", conv_name(&op)), &|cuda| convolution(cuda, &op, true));
         row(format!("conv {} backward", conv_name(&op)), &|cuda| convolution(cuda, &op, false));
     }

@@ -56,7 +56,7 @@ fn zeros(backend: &Cpu, shape: Shape) -> Tensor {
 /// Forward with bias, ReLU and gate; backward-data through the gate: as in an iteration.
 fn conv2d(c: &mut Criterion) {
     let mut group = group(c, "conv2d");
-    for op in operands::conv_shapes(side()) {
+    for op in operands::padded_shapes(side()) {
         group.throughput(Throughput::Elements(op.flops() as u64));
         let shape = operands::conv_name(&op);
         let planned = common::backends().into_iter().map(|backend| (String::new(), backend));

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // each program that includes this uses its part
 
-use style_core::ops::{Conv2d, Epilogue};
+use style_core::ops::{Conv2d, Epilogue, Padding};
 use style_core::{Acc, Backend, Result, Shape};
 use testkit::Rng;
 
@@ -30,9 +30,18 @@ pub(crate) fn conv_shapes(side: usize) -> Vec<Conv2d> {
     shapes
 }
 
-/// `INxOUTxHEIGHTxWIDTH`
+/// The same, and the first with its border repeated.
+pub(crate) fn padded_shapes(side: usize) -> Vec<Conv2d> {
+    let mut shapes = conv_shapes(side);
+    let repeated = shapes.first().map(|first| first.with_padding(Padding::Replicate));
+    shapes.extend(repeated);
+    shapes
+}
+
+/// `INxOUTxHEIGHTxWIDTH`, and the padding if it is not zero.
 pub(crate) fn conv_name(op: &Conv2d) -> String {
-    format!("{}x{}x{}x{}", op.in_channels, op.out_channels, op.height, op.width)
+    let padding = if op.padding == Padding::Replicate { "-replicate" } else { "" };
+    format!("{}x{}x{}x{}{padding}", op.in_channels, op.out_channels, op.height, op.width)
 }
 
 /// All that a convolution touches, in both directions.

@@ -172,6 +172,11 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) pooling: Option<PoolingName>,
 
+    /// What the network sees beside the picture: zero, its mean colour, as in the paper, or replicate, the border pixels
+    /// again, which leaves no frame along the border [default: zero]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
+    pub(crate) padding: Option<PaddingName>,
+
     /// vgg16 or vgg19, the paper's, which needs --weights [default: what the weights are; without a file vgg16]
     #[arg(long, value_name = "NAME", value_parser = vgg, help_heading = "Network")]
     pub(crate) network: Option<Vgg>,
@@ -429,6 +434,12 @@ pub(crate) enum InputSpaceName {
 pub(crate) enum PoolingName {
     Avg,
     Max,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PaddingName {
+    Zero,
+    Replicate,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -2,10 +2,10 @@
 
 use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_transfer::{
-    AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Pooling, Preset, Scale, SessionBuilder,
+    AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Padding, Pooling, Preset, Scale, SessionBuilder,
 };
 
-use crate::args::{Args, LayerArg, OptimizerName, PoolingName, Scales, Size, StatisticName};
+use crate::args::{Args, LayerArg, OptimizerName, PaddingName, PoolingName, Scales, Size, StatisticName};
 
 /// Long side of the result where nothing says otherwise.
 const LONG_SIDE: u32 = 512;
@@ -128,6 +128,18 @@ pub(crate) fn describe<B: Backend>(
             PoolingName::Avg => Pooling::Average,
             PoolingName::Max => Pooling::Max,
         });
+    }
+    if let Some(padding) = args.padding {
+        builder = builder.padding(match padding {
+            PaddingName::Zero => Padding::Zero,
+            PaddingName::Replicate => Padding::Replicate,
+        });
+    }
+    if let Some(start) = &args.init {
+        builder = builder.noise_ratio(if *start == Start::Noise { 1.0 } else { 0.0 });
+    }
+    if let Some(ratio) = args.noise_ratio {
+        builder = builder.noise_ratio(ratio);
     }
     builder
 }

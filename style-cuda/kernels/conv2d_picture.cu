@@ -13,10 +13,15 @@ struct Picture {
     u32 x_channels, y_channels, x_stride, y_stride;
     u32 x_type, y_type;
     u32 epilogue, acc;
+    u32 replicate; // the border of the picture is repeated, not zeros
+    u32 padding;
 };
-static_assert(sizeof(Picture) == 88, "as in conv2d/picture.rs");
+static_assert(sizeof(Picture) == 96, "as in conv2d/picture.rs");
 
 enum { COLUMNS = 64, OUTS = 64 };
+
+// The row or column of the picture that is nearest to at - 1.
+DEVICE u32 nearest(u32 at, u32 extent) { return (at < 1 ? 1 : at > extent ? extent : at) - 1; }
 
 // From a picture. Filters [outs / 64][9 taps][4 channels][64 outs]. A block does 64 columns of a row and 64 outs, a thread
 // four columns, 16 apart, and eight outs.
@@ -29,11 +34,13 @@ KERNEL(128) conv2d_from_picture(Picture a) {
         u32 i = thread() + 128 * k;
         if (i < 9 * 4 * OUTS / 4) filters[i] = packed[i];
     }
-    // Row u, channel i, column c of the patch; zero outside the picture, as are channels that there are not.
+    // Row u, channel i, column c of the patch; outside the picture zero, as are channels that there are not, or the nearest
+    // pixel.
     for (u32 k = thread(); k < 3 * 4 * (COLUMNS + 2); k += 128) {
         u32 u = k / (4 * (COLUMNS + 2)), i = k / (COLUMNS + 2) % 4, c = k % (COLUMNS + 2);
         // Wraps around to a large number above and left of the picture.
         u32 r = row + u - 1, column = first + c - 1;
+        if (a.replicate) r = nearest(row + u, a.height), column = nearest(first + c, a.width);
         float v = 0.0f;
         if (r < a.height && column < a.width && i < a.x_channels) {
             u64 at = (u64)r * a.width + column;
@@ -147,4 +154,61 @@ KERNEL(128) conv2d_to_picture(Picture a) {
         }
         if (a.epilogue == RELU_GATE) a.gate_out[position] = gate;
     }
+}
+
+// What falls on the ring around a picture whose border is repeated is added to the border, after either kernel above has
+// written the rest of the gradient. Filters as that kernel has them. A warp does a position of the border, whose terms are
+// pairs of a neighbour and a tap with eight channels. Along each axis neighbour n and tap t fall on n - t from here: here
+// itself with n = t, and at the first (last) row or column beside the picture with t = n + 1 (n = t + 1).
+KERNEL(128) conv2d_fold_picture(Picture a) {
+    u64 i = (u64)block_x() * 4 + thread() / 32;
+    u32 lane = thread() % 32, row, column;
+    // Two rows, then two columns without their ends.
+    u64 across = (u64)a.width * (a.height > 1 ? 2 : 1), high = a.height > 2 ? a.height - 2 : 0;
+    if (i < across) {
+        row = i < a.width ? 0 : a.height - 1, column = i % a.width;
+    } else if (i < across + high * (a.width > 1 ? 2 : 1)) {
+        i -= across;
+        row = 1 + i % high, column = i < high ? 0 : a.width - 1;
+    } else {
+        return;
+    }
+    u32 pieces = (a.x_channels + 7) / 8;
+    float sum[4] = {};
+    for (u32 term = lane; term < 25 * pieces; term += 32) {
+        // Pairs of each axis: (0, 0), (1, 1), (2, 2), (1, 2), (1, 0).
+        u32 piece = term / 25, down = term % 25 / 5, right = term % 5;
+        if (down < 3 && right < 3) continue;
+        if ((down == 3 && row != 0) || (down == 4 && row + 1 != a.height)) continue;
+        if ((right == 3 && column != 0) || (right == 4 && column + 1 != a.width)) continue;
+        u32 r = row + (down < 3 ? down : 1) - 1, c = column + (right < 3 ? right : 1) - 1;
+        if (r >= a.height || c >= a.width) continue;
+        u32 tap = (down < 3 ? down : down == 3 ? 2 : 0) * 3 + (right < 3 ? right : right == 3 ? 2 : 0);
+        u64 at = (u64)r * a.width + c;
+        if (a.x_stride < 8) {
+            UNROLL for (u32 k = 0; k < 4; k++) {
+                if (k >= a.x_channels || (a.gate_in && !(a.gate_in[at] >> k & 1))) continue;
+                float v = ((const float *)a.x)[at * a.x_stride + k];
+                UNROLL for (u32 o = 0; o < 4; o++) sum[o] += v * a.filters[(tap * 4 + k) * OUTS + o];
+            }
+        } else {
+            u64 i = at * (a.x_stride / 8) + piece;
+            Piece p = load(a.x, a.x_type, i);
+            u32 gate = a.gate_in ? a.gate_in[i] : 0xff;
+            UNROLL for (u32 k = 0; k < 8; k++) {
+                f32x4 w = ((const f32x4 *)a.filters)[((u64)piece * 9 + tap) * 8 + k];
+                float v = gate >> k & 1 ? p.v[k] : 0.0f;
+                UNROLL for (u32 o = 0; o < 4; o++) sum[o] += v * w[o];
+            }
+        }
+    }
+    UNROLL for (u32 by = 16; by; by /= 2) {
+        UNROLL for (u32 o = 0; o < 4; o++) {
+            u32 other = __nvvm_shfl_sync_down_i32(0xffffffff, __builtin_bit_cast(u32, sum[o]), by, 31);
+            sum[o] += __builtin_bit_cast(float, other);
+        }
+    }
+    if (lane) return;
+    UNROLL for (u32 o = 0; o < 4; o++)
+        if (o < a.y_channels) ((float *)a.y)[((u64)row * a.width + column) * a.y_stride + o] += sum[o];
 }

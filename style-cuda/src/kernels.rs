@@ -188,6 +188,7 @@ kernels! {
         "conv2d_picture" {
             conv2d_from_picture(conv2d::picture::PictureArgs, 128),
             conv2d_to_picture(conv2d::picture::PictureArgs, 128),
+            conv2d_fold_picture(conv2d::picture::PictureArgs, 128),
         }
         "gram" {
             gram(gram::direct::GramArgs, 256),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use common::{model, picture, runs_on};
 use style_core::statistics::Covariance;
 use style_core::{
-    Backend, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Pooling, Session, SessionBuilder, Style,
+    Backend, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Session, SessionBuilder, Style,
 };
 use style_cpu::Cpu;
 use style_cuda::{Cuda, Precision};
@@ -78,11 +78,12 @@ fn a_session_is_the_cpus() {
 }
 
 #[test]
-fn so_it_is_with_masks_other_statistics_and_pools() {
+fn so_it_is_with_masks_other_statistics_pools_and_padding() {
     fn varied<B: Backend>(backend: B) -> SessionBuilder<B> {
         let ramp = |f: fn(usize) -> f32| Mask::new(24, 20, (0..480).map(|i| f(i % 24)).collect()).unwrap();
         builder(backend)
             .pooling(Pooling::Max)
+            .padding(Padding::Replicate)
             .statistic(Covariance)
             .style(Style::new(picture("other", 16, 16)).mask(ramp(|x| 1.0 - x as f32 / 24.0)))
             .init(Init::Noise)

@@ -234,6 +234,8 @@ fn every_option_of_the_descent_works() {
         "--optimizer adam --learning-rate 8",
         "--optimizer lbfgs --learning-rate 2",
         "--pooling max --network vgg16",
+        "--padding replicate",
+        "--preset gatys --padding zero",
         "--init style",
         "--init art.png --noise-ratio 0.3",
         "--style-size native --style-scale 0.8",

@@ -9,7 +9,7 @@ pub(crate) mod picture;
 pub(crate) mod tensor;
 pub(crate) mod winograd;
 
-use style_core::ops::{Conv2d, Conv2dOps, Epilogue};
+use style_core::ops::{Conv2d, Conv2dOps, Epilogue, Padding};
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
 use crate::Cuda;
@@ -108,6 +108,10 @@ struct Pass<'a> {
     acc: Acc,
     /// `x` is the gradient behind an average pool.
     pooled_in: bool,
+    /// Outside the picture is what is nearest to it.
+    replicate: bool,
+    /// What falls beside the picture is added to its border.
+    folded: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -293,6 +297,8 @@ impl Conv2dOps for Cuda {
             ending,
             acc: Acc::Store,
             pooled_in: false,
+            replicate: op.padding == Padding::Replicate,
+            folded: false,
         };
         y.written_as(Acc::Store, self.precision.activation());
         let gate = gate.as_deref().map(|g| &g.buffer);
@@ -330,6 +336,8 @@ impl Conv2dOps for Cuda {
             ending: Ending { code: 0, gate: 0, pooled: false },
             acc,
             pooled_in: pooled,
+            replicate: false,
+            folded: op.padding == Padding::Replicate,
         };
         dx.gradient(acc, self.precision);
         let way = Way::new(op.out_channels, op.in_channels, self.precision.gradient(), self.convolution);
@@ -339,6 +347,7 @@ impl Conv2dOps for Cuda {
 
 impl Cuda {
     fn expect_whole(&self, op: &Conv2d, pooled: bool) -> Result<()> {
+        op.expect_padding()?;
         if op.part.is_some() {
             return Err(unsupported("parts of a convolution"));
         }

@@ -28,9 +28,11 @@ pub(crate) struct PictureArgs {
     y_type: u32,
     epilogue: u32,
     acc: u32,
+    replicate: u32,
+    padding: u32,
 }
 
-const _: () = assert!(size_of::<PictureArgs>() == 88);
+const _: () = assert!(size_of::<PictureArgs>() == 96);
 // SAFETY: as the struct Picture of conv2d_picture.cu.
 unsafe impl Args for PictureArgs {}
 
@@ -41,6 +43,13 @@ const OUTS: usize = 64;
 const ROWS: usize = 16;
 const WIDE: usize = 32;
 const CHUNK: usize = 8;
+/// Positions of the border that a block folds the ring onto.
+const WARPS: usize = 4;
+
+/// Positions of a picture's border.
+fn border(height: usize, width: usize) -> usize {
+    width * height.min(2) + height.saturating_sub(2) * width.min(2)
+}
 
 pub(super) const fn from_len(written: usize) -> usize {
     written.div_ceil(OUTS).saturating_mul(9 * FEW * OUTS)
@@ -91,17 +100,24 @@ impl Cuda {
             y_type: y.dtype as u32,
             epilogue: pass.ending.code,
             acc: acc_code(pass.acc),
+            replicate: u32::from(pass.replicate),
+            padding: 0,
         };
         // SAFETY: the operands were checked to have the shapes of the convolution, and filters are padded to what a block
-        // reads; a thread writes its own values.
+        // reads; a thread writes its own values, and of the ring a warp those of its position, in order after the rest.
         unsafe {
             if way == Way::FromPicture {
                 let grid = [pass.width.div_ceil(COLUMNS), pass.height, y.shape().channels.div_ceil(OUTS)];
-                self.kernels.conv2d_from_picture.launch(entered, grid, args)
+                self.kernels.conv2d_from_picture.launch(entered, grid, args)?;
             } else {
                 let grid = [pass.width.div_ceil(WIDE), pass.height.div_ceil(ROWS), 1];
-                self.kernels.conv2d_to_picture.launch(entered, grid, args)
+                self.kernels.conv2d_to_picture.launch(entered, grid, args)?;
             }
+            if pass.folded {
+                let border = border(pass.height, pass.width);
+                self.kernels.conv2d_fold_picture.launch(entered, [border.div_ceil(WARPS), 1, 1], args)?;
+            }
+            Ok(())
         }
     }
 }

@@ -64,8 +64,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let sample = |name: &str| repository("examples/images").join(name);
     let content = options.content.clone().unwrap_or_else(|| sample("cat.jpg"));
     let style = options.style.clone().unwrap_or_else(|| sample("swirls.jpg"));
-    let weights =
-        options.weights.clone().unwrap_or_else(|| repository("style-models/weights/vgg16-q8.safetensors.gz"));
+    let weights = options.weights.clone().unwrap_or_else(|| repository("style-models/weights/vgg16-q8.safetensors.gz"));
     let folder = scratch_folder()?;
     let [content_png, style_png] = ["content.png", "style.png"].map(|name| folder.join(name));
     let content = resize(&content, options.size, &content_png)?;
