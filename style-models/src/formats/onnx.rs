@@ -28,10 +28,13 @@ use crate::tensors::{Number, Tensors, show};
 /// A VGG with its classifier has about sixty nodes and forty tensors.
 const MAX_NODES: usize = 4096;
 const MAX_TENSORS: usize = 4096;
-const MAX_INPUTS: usize = 64;
+/// Inputs from which a chain is looked for.
+const MAX_INPUTS: usize = 16;
 /// Inputs or outputs of a node.
 const MAX_ENDS: usize = 64;
 const MAX_INTS: usize = 8;
+/// Identity nodes between a tensor and its convolution.
+const MAX_HOPS: usize = 16;
 const MAX_NAME: u64 = 1024;
 /// Behind the fifth pool there is a classifier, if anything.
 const POOLS: usize = 5;
@@ -320,8 +323,9 @@ impl<'a> Follow<'a> {
         // The last convolution, if no ReLU has come yet; and a pool that is none of VGG's.
         let (mut bare, mut odd): (Option<&Node>, Option<&Node>) = (None, None);
         let mut stop = None;
-        // A node a step, so a circle ends.
-        for _ in 0..=self.graph.nodes.len() {
+        // Each value once, so a circle ends.
+        let mut seen = BTreeSet::new();
+        while seen.insert(value) {
             let (next, other) = self.next(value)?;
             let Some(node) = next else {
                 stop = other;
@@ -403,7 +407,7 @@ impl<'a> Follow<'a> {
     /// The name of the tensor that a value is, maybe through Identity nodes.
     fn stored(&self, value: &'a str) -> Option<&'a str> {
         let mut value = value;
-        for _ in 0..=self.graph.nodes.len() {
+        for _ in 0..=MAX_HOPS {
             if self.graph.tensors.contains_key(value) {
                 return Some(value);
             }

@@ -262,6 +262,35 @@ fn graphs_that_lie() {
     assert!(!survives(model(&[deep, input]), "2000 graphs"));
 }
 
+/// What would take hours if each value were looked at anew from each place.
+#[test]
+fn graphs_that_go_round() {
+    let name = |n: usize| n.to_string();
+    let ends = |ins: &[String], out: &str, op: &str| {
+        let ins: Vec<u8> = ins.iter().flat_map(|name| field(1, name.as_bytes())).collect();
+        field(1, &[&ins[..], &field(2, out.as_bytes()), &field(4, op.as_bytes())].concat())
+    };
+    let inputs: Vec<u8> = (0..64).flat_map(|n| field(11, &field(1, name(n).as_bytes()))).collect();
+    // a circle through all inputs, whose values every other node reads
+    let mut nodes: Vec<u8> = (0..64).flat_map(|n| ends(&[name(n)], &name((n + 1) % 64), "Identity")).collect();
+    let all: Vec<String> = (0..60).map(name).collect();
+    nodes.extend((0..4000).flat_map(|n| ends(&all, &format!("o{n}"), "Sum")));
+    // and convolutions whose filters stand behind a long row of nodes
+    let mut row: Vec<u8> =
+        (0..2000).flat_map(|n| ends(&[format!("r{n}")], &format!("r{}", n + 1), "Identity")).collect();
+    row.extend((0..2000).flat_map(|n| ends(&["c".into(), "r2000".into()], &format!("c{n}"), "Conv")));
+    row.extend(ends(&[name(0)], "s", "Sum"));
+    for nodes in [nodes, row] {
+        let graph = [nodes, inputs.clone()].concat();
+        let len = u32::try_from(graph.len()).unwrap();
+        let len = [0, 7, 14].map(|by| (len >> by) as u8 | 0x80).into_iter().chain([(len >> 21) as u8 & 0x7f]);
+        let model = [b"\x08\x08\x3a".to_vec(), len.collect(), graph].concat();
+        let start = std::time::Instant::now();
+        assert!(!survives(model, "a graph that goes round"));
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    }
+}
+
 /// Other files in Protocol Buffers' wire format, and safetensors, are not taken for ONNX, nor the other way round.
 #[test]
 fn what_begins_like_a_graph() {
