@@ -44,7 +44,8 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
     Ok(())
 }
 
-fn cargo(root: &Path, line: &str) -> Result<(), Failure> {
+/// Runs a line that begins with `cargo`.
+pub(crate) fn cargo(root: &Path, line: &str) -> Result<(), Failure> {
     let words = line.split_whitespace().skip(1);
     let status = Command::new(env!("CARGO")).args(words).current_dir(root).status()?;
     if status.success() { Ok(()) } else { Err(format!("{line}: {status}").into()) }

@@ -6,6 +6,7 @@ mod embed;
 mod gallery;
 mod gpu_kit;
 mod kernels;
+mod looks;
 mod measure;
 mod peers;
 mod ptx;
@@ -32,6 +33,8 @@ ptx [--check]
     Compiles style-cuda/kernels/*.cu with clang 14 to the .ptx beside each; --check only says which differ.
 gpu-kit [FOLDER]
     Packs FOLDER/gpu-kit.tar.gz, by default in out/: all that a machine with a GPU runs to test and time the CUDA backend.
+looks [--images FOLDER] [--size N ...] [--pairs PHOTO:PAINTING,...] [--measure RESULT PHOTO PAINTING]
+    Paints the default on a list of pairs, prints figures of the results and draws docs/looks.jpg; --help tells the rest.
 kernels       What the CUDA kernels come to without a GPU. This and the next ones tell their options with --help.
 peers         Time and memory of an iteration beside PyTorch's.
 peers-ops     Time of single convolutions beside PyTorch's, and if asked candle's and burn's.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Some("gallery") => gallery::run(args),
         Some("gpu-kit") => gpu_kit::run(args),
         Some("ptx") => ptx::run(args),
+        Some("looks") => looks::run(args),
         Some("kernels") => kernels::run(args),
         Some("peers") => peers::peers(args),
         Some("peers-ops") => peers::peers_ops(args),

@@ -71,21 +71,25 @@ struct Timed {
 }
 
 /// The options of a task, or an end with a message, as clap does it.
-fn parse<T: Parser>(task: &str, args: impl Iterator<Item = String>) -> T {
+pub(crate) fn parse<T: Parser>(task: &str, args: impl Iterator<Item = String>) -> T {
     T::parse_from([format!("cargo xtask {task}")].into_iter().chain(args))
 }
 
 /// A file of this repository.
-fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// `peers` in cargo's target folder, wherever that is: this program lies in a profile's folder there.
-fn scratch_folder() -> Result<PathBuf, Failure> {
+/// Cargo's target folder, wherever that is: this program lies in a profile's folder there.
+pub(crate) fn target_folder() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe()?;
-    let target =
-        program.ancestors().nth(2).ok_or_else(|| io::Error::other("this program is not in a target folder"))?;
-    let folder = target.join("peers");
+    let target = program.ancestors().nth(2);
+    Ok(target.ok_or_else(|| io::Error::other("this program is not in a target folder"))?.into())
+}
+
+/// `peers` in cargo's target folder.
+fn scratch_folder() -> Result<PathBuf, Failure> {
+    let folder = target_folder()?.join("peers");
     std::fs::create_dir_all(&folder)?;
     Ok(folder)
 }

@@ -1,0 +1,236 @@
+//! `looks`: the default painted on a fixed list of pairs, figures that a change of the look moves, and the sheet
+//! docs/looks.jpg.
+
+mod figures;
+mod sheet;
+mod style;
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use clap::Parser;
+use style_pictures::Picture;
+
+use crate::peers::{parse, repository, target_folder};
+use crate::{Failure, gallery};
+use figures::{PERIODS, Plane};
+use style::{Eye, PARTS};
+
+/// Photograph and painting.
+const PAIRS: [(&str, &str); 12] = [
+    ("tubingen", "starry_night"),
+    ("tubingen", "shipwreck"),
+    ("tubingen", "the_scream"),
+    ("cat", "swirls"),
+    ("cat", "mosaic"),
+    ("cat", "starry_night"),
+    ("astronaut", "the_scream"),
+    ("astronaut", "mosaic"),
+    ("china", "starry_night"),
+    ("china", "shipwreck"),
+    ("coffee", "swirls"),
+    ("tubingen", "swirls"),
+];
+const SIZE: u32 = 512;
+/// Figures of smaller pictures would mean little.
+const SMALLEST: usize = 64;
+
+/// Paints the default on a list of pairs, prints figures of the results and draws them side by side. The results are
+/// out/looks/PHOTO_PAINTING_SIZE.png.
+#[derive(Parser)]
+struct Options {
+    /// Folders of further pictures, PHOTO.jpg or .png; examples/images comes first
+    #[arg(long, value_name = "FOLDER")]
+    images: Vec<PathBuf>,
+
+    /// Long sides of the results in pixels; the sheet shows the first
+    #[arg(long, value_name = "N", num_args = 1.., value_delimiter = ',', default_values_t = [SIZE])]
+    size: Vec<u32>,
+
+    /// These pairs instead of the list
+    #[arg(long, value_name = "PHOTO:PAINTING,...", value_delimiter = ',', value_parser = pair)]
+    pairs: Vec<(String, String)>,
+
+    /// Measures this picture and paints nothing; may be given again
+    #[arg(long, num_args = 3, value_names = ["RESULT", "PHOTO", "PAINTING"])]
+    measure: Vec<PathBuf>,
+
+    /// Where the sheet goes [default: docs/looks.jpg, or out/looks/sheet.jpg if --size, --pairs or options of stylize are
+    /// given]
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+
+    /// The weights that measure the style [default: the embedded ones]
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+
+    /// Options of stylize, to look at something other than the default
+    #[arg(last = true, value_name = "OPTION")]
+    stylize: Vec<String>,
+}
+
+impl Options {
+    /// Whether what is painted is what docs/looks.jpg shows.
+    fn is_default(&self) -> bool {
+        self.size == [SIZE] && self.pairs.is_empty() && self.stylize.is_empty()
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (photo, painting) = text.split_once(':').ok_or("a pair is PHOTO:PAINTING, without endings")?;
+    Ok((photo.into(), painting.into()))
+}
+
+pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let options: Options = parse("looks", args);
+    let eye = Eye::new(options.weights.as_deref())?;
+    if !options.measure.is_empty() {
+        println!("{}", Row::HEAD);
+        for files in options.measure.chunks_exact(3) {
+            let name = files[0].file_stem().unwrap_or_default().to_string_lossy();
+            println!("{}", Row::measure(&eye, name.into(), None, [&files[0], &files[1], &files[2]])?);
+        }
+        return Ok(());
+    }
+
+    let root = repository("");
+    gallery::cargo(&root, "cargo build --release --example stylize")?;
+    let program = target_folder()?.join(format!("release/examples/stylize{}", std::env::consts::EXE_SUFFIX));
+    let results = root.join("out/looks");
+    fs::create_dir_all(&results)?;
+
+    let folders: Vec<_> = [root.join("examples/images")].into_iter().chain(options.images.iter().cloned()).collect();
+    let mut pairs = options.pairs.clone();
+    if pairs.is_empty() {
+        pairs.extend(PAIRS.map(|(photo, painting)| (photo.into(), painting.into())));
+    }
+    let mut found = vec![];
+    for (photo, painting) in pairs {
+        match [&photo, &painting].map(|name| find(&folders, name).ok_or(name)) {
+            [Ok(a), Ok(b)] => found.push((photo, painting, a, b)),
+            [Err(missing), _] | [_, Err(missing)] => println!("{photo} x {painting} is left out: there is no picture {missing}"),
+        }
+    }
+    if found.is_empty() {
+        return Err("no pair has both of its pictures; --images names folders to look in".into());
+    }
+
+    println!("\n{}", Row::HEAD);
+    let mut cells = vec![];
+    for &size in &options.size {
+        for (photo, painting, photo_file, painting_file) in &found {
+            let result = results.join(format!("{photo}_{painting}_{size}.png"));
+            let mut command = Command::new(&program);
+            command.args([photo_file, painting_file]).args(["--size", &size.to_string(), "--quiet", "-o"]);
+            let seconds = timed(command.arg(&result).args(&options.stylize))?;
+            let files = [result.as_path(), photo_file, painting_file];
+            println!("{}", Row::measure(&eye, format!("{photo} x {painting}"), Some(seconds), files)?);
+            if size == options.size[0] {
+                cells.push(sheet::Line {
+                    names: [photo, painting],
+                    files: [photo_file.clone(), painting_file.clone(), result],
+                });
+            }
+        }
+    }
+    let default = if options.is_default() { "docs/looks.jpg" } else { "out/looks/sheet.jpg" };
+    sheet::draw(&cells, &options.sheet.unwrap_or_else(|| root.join(default)))
+}
+
+/// The first picture of this name.
+fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
+    let files = folders.iter().flat_map(|folder| ["jpg", "png"].map(|end| folder.join(format!("{name}.{end}"))));
+    files.into_iter().find(|file| file.is_file())
+}
+
+/// Of all threads together, where the system tells.
+struct Seconds {
+    wall: f64,
+    cpu: Option<f64>,
+}
+
+fn timed(command: &mut Command) -> Result<Seconds, Failure> {
+    let (start, cpu_start) = (Instant::now(), cpu_of_children());
+    let status = command.status().map_err(|e| format!("{}: {e}", command.get_program().display()))?;
+    if !status.success() {
+        return Err(format!("{command:?}: {status}").into());
+    }
+    let cpu = cpu_of_children().zip(cpu_start).map(|(end, start)| end - start);
+    Ok(Seconds { wall: start.elapsed().as_secs_f64(), cpu })
+}
+
+/// CPU seconds of all processes that this one has waited for: on Linux, the 16th and the 17th field of its line in /proc,
+/// in hundredths.
+fn cpu_of_children() -> Option<f64> {
+    let line = fs::read_to_string("/proc/self/stat").ok()?;
+    // The second field is the program's name in parentheses, and may have spaces.
+    let fields: Vec<_> = line.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n - 3)?.parse::<f64>().ok();
+    Some((ticks(16)? + ticks(17)?) / 100.0)
+}
+
+/// What is printed of a result.
+struct Row {
+    name: String,
+    size: (usize, usize),
+    seconds: Option<Seconds>,
+    lattice: [f64; PERIODS.len()],
+    grid: f64,
+    frame: f64,
+    edges: f64,
+    style: [f64; PARTS.len()],
+}
+
+impl Row {
+    const HEAD: &str = "\
+| pair | size | seconds | CPU seconds | lattice 2 | 4 | 8 | grid | frame | edges kept | style 1 | 1/2 | 1/4 |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+
+    /// Measures a result, given with its photograph and its painting.
+    fn measure(
+        eye: &Eye,
+        name: String,
+        seconds: Option<Seconds>,
+        [result, photo, painting]: [&Path; 3],
+    ) -> Result<Self, Failure> {
+        let open = |path: &Path| Picture::open(path).map_err(|e| e.to_string());
+        let result = open(result)?;
+        let (width, height) = (result.image.width(), result.image.height());
+        if width.min(height) < SMALLEST {
+            return Err(format!("{name}: {width} x {height} pixels are too few to be measured").into());
+        }
+        let long_side = u32::try_from(result.long_side())?;
+        let photo = open(photo)?.stretched(width, height)?.image;
+        let painting = open(painting)?.sized(long_side)?.image;
+        let luminance = Plane::luminance(width, height, &result.image.to_rgb8());
+        Ok(Self {
+            name,
+            size: (width, height),
+            seconds,
+            lattice: PERIODS.map(|period| figures::lattice(&luminance, period)),
+            grid: figures::grid(&luminance),
+            frame: figures::frame(width, height, &result.image.to_rgb8()),
+            edges: figures::edges_kept(&Plane::luminance(width, height, &photo.to_rgb8()), &luminance),
+            style: eye.distances(&result.image, &painting)?,
+        })
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |s: Option<f64>| s.map_or("-".into(), |s| format!("{s:.1}"));
+        let wall = seconds(self.seconds.as_ref().map(|s| s.wall));
+        let cpu = seconds(self.seconds.as_ref().and_then(|s| s.cpu));
+        write!(f, "| {} | {} x {} | {wall} | {cpu} |", self.name, self.size.0, self.size.1)?;
+        for value in self.lattice.iter().chain([&self.grid, &self.frame, &self.edges]) {
+            write!(f, " {value:.2} |")?;
+        }
+        for value in self.style {
+            write!(f, " {value:.4} |")?;
+        }
+        Ok(())
+    }
+}

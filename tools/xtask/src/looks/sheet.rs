@@ -1,0 +1,53 @@
+//! The pairs and their results side by side.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::ExtendedColorType;
+use image::codecs::jpeg::JpegEncoder;
+use style_pictures::{Picture, Sheet};
+
+use crate::Failure;
+
+/// Pixels of a cell.
+const CELL: (usize, usize) = (360, 280);
+const QUALITY: u8 = 86;
+/// Bytes that the sheet may have: it is committed.
+const LIMIT: usize = 1_500_000;
+
+/// A row of the sheet.
+pub(super) struct Line<'a> {
+    /// Of the photograph and of the painting.
+    pub(super) names: [&'a str; 2],
+    /// Photograph, painting and result.
+    pub(super) files: [PathBuf; 3],
+}
+
+/// Draws the rows into a JPEG file, in a lower quality if it would be too large otherwise.
+pub(super) fn draw(lines: &[Line<'_>], to: &Path) -> Result<(), Failure> {
+    let mut sheet = Sheet::new(3).cell_size(CELL.0, CELL.1);
+    for Line { names: [photo, painting], files } in lines {
+        let [photo, painting] = [photo, painting].map(|name| name.replace('_', " "));
+        let result = format!("{photo} x {painting}");
+        for (file, label) in files.iter().zip([photo, painting, result]) {
+            sheet = sheet.cell(&Picture::open(file)?.image, label);
+        }
+    }
+    let sheet = sheet.draw()?;
+    let (width, height) = (u32::try_from(sheet.width())?, u32::try_from(sheet.height())?);
+    for quality in (1..=QUALITY).rev().step_by(5) {
+        let mut bytes = vec![];
+        JpegEncoder::new_with_quality(&mut bytes, quality).encode(
+            &sheet.to_rgb8(),
+            width,
+            height,
+            ExtendedColorType::Rgb8,
+        )?;
+        if bytes.len() <= LIMIT {
+            fs::write(to, &bytes)?;
+            println!("\n{}: {width} x {height}, quality {quality}, {} bytes", to.display(), bytes.len());
+            return Ok(());
+        }
+    }
+    Err(format!("{}: {width} x {height} pixels do not fit into {LIMIT} bytes", to.display()).into())
+}
