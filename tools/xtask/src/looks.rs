@@ -111,7 +111,9 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     for (photo, painting) in pairs {
         match [&photo, &painting].map(|name| find(&folders, name).ok_or(name)) {
             [Ok(a), Ok(b)] => found.push((photo, painting, a, b)),
-            [Err(missing), _] | [_, Err(missing)] => println!("{photo} x {painting} is left out: there is no picture {missing}"),
+            [Err(missing), _] | [_, Err(missing)] => {
+                println!("{photo} x {painting} is left out: no picture is called {missing}")
+            }
         }
     }
     if found.is_empty() {

@@ -136,7 +136,7 @@ mod tests {
         let moved = eye.distances(&picture(&|x, _| stripes(x + 4))?, &painting)?[0];
         let turned = eye.distances(&picture(&|_, y| stripes(y))?, &painting)?[0];
         let plain = eye.distances(&picture(&|_, _| 115)?, &painting)?[0];
-        assert!(4.0 * moved < turned && turned < plain, "{moved} {turned} {plain}");
+        assert!(10.0 * moved < turned.min(plain), "{moved} {turned} {plain}");
         Ok(())
     }
 }
