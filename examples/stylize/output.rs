@@ -70,6 +70,16 @@ impl Output {
         Ok(path)
     }
 
+    /// Where the picture stands until the result is there.
+    pub(crate) fn preview(&self) -> PathBuf {
+        self.path.with_file_name(format!("{}_preview.{}", self.stem(), self.extension()))
+    }
+
+    /// Writes the picture so far to [`preview`](Self::preview).
+    pub(crate) fn save_preview(&self, image: Image) -> Result<()> {
+        self.write(&self.finished(image), &self.preview())
+    }
+
     /// Writes the result into the system's folder for temporary files, for when its own place fails it.
     pub(crate) fn rescue(&self, picture: &Picture) -> Result<PathBuf> {
         let folder = env::temp_dir();

@@ -131,7 +131,8 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let iterations = session.iterations();
     let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());
-    Job { session, size, output, photograph, log, watchers, report, snapshot_every }.run(iterations, interrupt)
+    Job { session, size, output, photograph, log, watchers, report, snapshot_every, previewed: 0 }
+        .run(iterations, interrupt)
 }
 
 fn argument(message: impl Into<String>) -> Error {
@@ -277,6 +278,8 @@ struct Job<'a, B: Backend> {
     watchers: Watchers,
     report: &'a Report,
     snapshot_every: Option<usize>,
+    /// The last scale of which a preview was saved.
+    previewed: usize,
 }
 
 impl<B: Backend> Job<'_, B> {
@@ -312,8 +315,11 @@ impl<B: Backend> Job<'_, B> {
             return failed.map_or(Ok(Outcome::Interrupted), Err);
         };
         let (path, start_to_end) = (self.output.path().to_owned(), start.elapsed());
-        let report = self.report;
+        let (report, preview) = (self.report, (self.previewed > 0).then(|| self.output.preview()));
         self.save()?;
+        if let Some(preview) = preview {
+            let _ = std::fs::remove_file(preview); // one that stays does no harm
+        }
         let how = match () {
             () if interrupt.asked() => ", ended early as asked",
             () if last.converged => ", as far as it goes",
@@ -342,6 +348,7 @@ impl<B: Backend> Job<'_, B> {
             failed = Some(anyhow::Error::new(e).context("the picture is painted, but its log is incomplete"));
         }
         failed = self.watch(progress).or(failed);
+        self.preview(progress, since_start);
         let done = progress.iteration + 1;
         if self.snapshot_every.is_some_and(|n| done.is_multiple_of(n)) {
             let finished = |image| finished(image, self.size, self.photograph.as_ref());
@@ -353,6 +360,25 @@ impl<B: Backend> Job<'_, B> {
             }
         }
         failed
+    }
+
+    /// Saves the picture so far, at the result's size, whenever a scale is done. Nobody has asked for it, so a failure is told
+    /// once and ends nothing.
+    fn preview(&mut self, progress: &Progress, since_start: Duration) {
+        if progress.scale <= self.previewed {
+            return;
+        }
+        let image = self.session.image().and_then(|image| finished(image, self.size, self.photograph.as_ref()));
+        match image.and_then(|image| self.output.save_preview(image)) {
+            Ok(()) if self.previewed == 0 => {
+                let path = self.output.preview();
+                self.report
+                    .say(format!("preview  {} after {since_start:.1?}, until the result is there", path.display()));
+            }
+            Ok(()) => {}
+            Err(e) => self.report.warn(&e),
+        }
+        self.previewed = progress.scale;
     }
 
     /// Shows one evaluation to the observers; one that fails is told and left out from then on.

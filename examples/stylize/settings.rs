@@ -10,6 +10,9 @@ use crate::args::{Args, LayerArg, OptimizerName, PaddingName, PoolingName, Scale
 /// Long side of the result where nothing says otherwise.
 const LONG_SIDE: u32 = 512;
 
+/// Evaluations, or what takes as long, where nothing says otherwise.
+const ITERATIONS: usize = 80;
+
 /// The size of the result.
 pub(crate) fn size(args: &Args) -> Size {
     let of_preset = |preset: Preset| match preset.long_side() {
@@ -41,18 +44,11 @@ pub(crate) fn optimizer(args: &Args) -> Optimizer {
 
 /// How many evaluations.
 pub(crate) fn iterations(args: &Args) -> usize {
-    args.iterations.or(args.preset.map(Preset::iterations)).unwrap_or(300)
+    args.iterations.or(args.preset.map(Preset::iterations)).unwrap_or(ITERATIONS)
 }
-
-/// Of the iterations, the share that each coarser scale gets.
-const COARSE: usize = 5;
-
-/// The short side that a scale has at least: two positions of conv5_1.
-const SHORTEST: usize = 32;
 
 /// Sizes to paint at first, and the iterations at the result's own, which is so wide and high.
 pub(crate) fn scales(args: &Args, (width, height): (usize, usize)) -> (Vec<Scale>, usize) {
-    let (long_side, short_side) = (width.max(height), width.min(height));
     let iterations = iterations(args);
     let default = if args.preset.is_none() { Scales::Auto } else { Scales::List(vec![]) };
     match args.scales.as_ref().unwrap_or(&default) {
@@ -60,20 +56,11 @@ pub(crate) fn scales(args: &Args, (width, height): (usize, usize)) -> (Vec<Scale
             let scale = |&(size, iterations)| Scale { size, iterations, optimizer: None };
             (list.iter().map(scale).collect(), iterations)
         }
-        Scales::Auto => {
-            let mut coarse = Scale::pyramid(long_side, iterations.div_ceil(COARSE));
-            coarse.retain(|scale| scale.size * short_side >= SHORTEST * long_side);
-            let pixels = |size: usize| (size as f64).powi(2);
-            let whole = |s: &Scale| s.iterations as f64 * pixels(s.size) / pixels(long_side);
-            let spent = coarse.iter().map(whole).sum::<f64>().round() as usize;
-            (coarse, if iterations == 0 { 0 } else { iterations.saturating_sub(spent).max(1) })
-        }
+        Scales::Auto => Scale::coarse_to_fine(width, height, iterations),
     }
 }
 
-/// Everything but the pictures. Without a preset these are the library's defaults, chosen by eye at 192 to 384 pixels:
-/// a style weight of 0.05 keeps more of the photograph and more grain, one of 20 paints broader and smoother; a squared
-/// TV weight of 1e-7 takes grain away, and sharpness with it.
+/// Everything but the pictures. Without a preset these are the library's defaults.
 pub(crate) fn describe<B: Backend>(
     mut builder: SessionBuilder<B>,
     args: &Args,
@@ -134,12 +121,6 @@ pub(crate) fn describe<B: Backend>(
             PaddingName::Zero => Padding::Zero,
             PaddingName::Replicate => Padding::Replicate,
         });
-    }
-    if let Some(start) = &args.init {
-        builder = builder.noise_ratio(if *start == Start::Noise { 1.0 } else { 0.0 });
-    }
-    if let Some(ratio) = args.noise_ratio {
-        builder = builder.noise_ratio(ratio);
     }
     builder
 }

@@ -19,6 +19,12 @@ pub struct Scale {
     pub optimizer: Option<Optimizer>,
 }
 
+/// Of the iterations of [`Scale::coarse_to_fine`], the share that each coarser scale gets.
+const COARSE: usize = 3;
+
+/// The short side that a coarser scale has at least: two positions of conv5_1.
+const SHORTEST: usize = 32;
+
 /// Long side of the coarsest scale of a [pyramid](Scale::pyramid).
 const COARSEST: usize = 128;
 
@@ -40,6 +46,27 @@ impl Scale {
         let mut scales: Vec<_> = (1..).map(halvings).take_while(|&size| size >= COARSEST).collect();
         scales.reverse();
         scales.into_iter().map(|size| Self { size, iterations, optimizer: None }).collect()
+    }
+
+    /// A schedule for a picture of this size that takes as long as `iterations` at the size itself: the scales of a
+    /// [pyramid](Scale::pyramid) that leave the short side enough pixels for conv5_1, each with a third of the iterations,
+    /// and the iterations that are left for the size itself.
+    ///
+    /// ```
+    /// # use style_core::{Backend, Image, Scale, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>, photo: Image) {
+    /// let (scales, iterations) = Scale::coarse_to_fine(photo.width(), photo.height(), 100);
+    /// let builder = builder.content(photo).scales(scales).iterations(iterations);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn coarse_to_fine(width: usize, height: usize, iterations: usize) -> (Vec<Self>, usize) {
+        let (long_side, short_side) = (width.max(height), width.min(height));
+        let mut coarse = Self::pyramid(long_side, iterations.div_ceil(COARSE));
+        coarse.retain(|scale| scale.size * short_side >= SHORTEST * long_side);
+        let area = |size: usize| (size as f64).powi(2);
+        let spent = coarse.iter().map(|s| s.iterations as f64 * area(s.size) / area(long_side)).sum::<f64>().round();
+        (coarse, if iterations == 0 { 0 } else { iterations.saturating_sub(spent as usize).max(1) })
     }
 }
 
