@@ -1,11 +1,8 @@
-//! One photograph and one painting with the settings of all six presets. Above each as it stands: one sees where they
-//! start, from noise, from the photograph or from both. Below their losses alone, all from the photograph and without
-//! total variation: how far each lets the style go.
+//! One photograph and one painting with the settings of all six presets: one sees where they start, from noise, from the
+//! photograph or from both, how strongly they paint, and what total variation does.
 //!
-//! These are not the peers' pictures: they are small, have 60 to 100 evaluations instead of 300 to 1000 (from noise
-//! that gives little more than texture), and come from the VGG-16 inside this library. The weights were chosen for
-//! VGG-19, whose features have another size, and with them the losses; total variation alone knows no network. So in
-//! `johnson` and `anishathalye` it is nearly all of the loss here, and blurs the picture.
+//! These are not the peers' pictures: they are small, have 300 evaluations (`johnson` and `anishathalye` have 1000, the
+//! others 300 to 500), and come from the VGG-16 inside this library, where most peers have VGG-19.
 //!
 //! ```sh
 //! cargo run --release --example presets [PHOTO [PAINTING]]
@@ -17,35 +14,17 @@ mod common;
 
 use anyhow::Result;
 use style_pictures::Sheet;
-use style_transfer::{Init, Preset, Session};
+use style_transfer::{Preset, Session};
 
 fn main() -> Result<()> {
     let network = common::network()?;
-    let photo = common::picture(1, "cat.jpg", 192)?;
-    let painting = common::picture(2, "swirls.jpg", 192)?;
-    let builder = |preset| {
-        let builder = Session::builder(network.clone()).content(photo.clone()).style(painting.clone());
-        builder.preset(preset).iterations(100)
-    };
-    let mut sheet = Sheet::new(Preset::ALL.len())
-        .title("The presets, and their losses from the photograph without total variation")
-        .column_labels(Preset::ALL.map(Preset::name))
-        .row_labels(["as it stands", "losses alone"]);
-    let mut below = vec![];
+    let photo = common::picture(1, "tubingen.jpg", 256)?;
+    let painting = common::picture(2, "starry_night.jpg", 256)?;
+    let mut sheet = Sheet::new(3).title("Presets");
     for preset in Preset::ALL {
-        let image = common::run(preset.name(), &mut builder(preset).build()?)?;
-        sheet = sheet.cell(&image, "");
-        below.push(match preset {
-            // Like that as they stand.
-            Preset::GatysPytorch | Preset::Pystiche => image,
-            _ => {
-                let builder = builder(preset).init(Init::Content).noise_ratio(0.0).tv_weight(0.0).iterations(60);
-                common::run(&format!("{preset}, losses alone"), &mut builder.build()?)?
-            }
-        });
-    }
-    for image in &below {
-        sheet = sheet.cell(image, "");
+        let builder = Session::builder(network.clone()).content(photo.clone()).style(painting.clone());
+        let image = common::run(preset.name(), &mut builder.preset(preset).iterations(300).build()?)?;
+        sheet = sheet.cell(&image, preset.name());
     }
     common::save("presets.png", &sheet.draw()?)
 }

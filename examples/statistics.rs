@@ -8,9 +8,8 @@
 //!
 //! Writes `out/statistics.png`.
 //!
-//! Losses of different statistics have different units. They are brought to one strength by the gradients that they
-//! give the photograph: each style weight is such that its gradient there is as long as that of the Gram matrices. In
-//! the same way each total variation's gradient at the photograph is a fiftieth of that.
+//! Losses of different statistics have different units; relative to their targets they compare, so that all have a style
+//! strength of 1. Each total variation's gradient at the photograph is a tenth as long as the style's.
 //!
 //! Departures from the paper: all but the first picture.
 
@@ -35,21 +34,18 @@ fn main() -> Result<()> {
         ("Covariance", style().statistic(Covariance).targets()?),
         ("Moments", style().statistic(Moments).targets()?),
     ];
-    let gram = &styles[0].1;
-    let strength = length(builder().with_targets(&content).with_targets(gram).style_weight(1.0), &photo)?;
-
     let mut sheet = Sheet::new(4).cell(&painting, "painting");
     for (name, targets) in &styles {
-        let builder = || builder().with_targets(&content).with_targets(targets);
-        let weight = strength / length(builder().style_weight(1.0), &photo)?;
-        let mut session = builder().style_weight(weight).iterations(70).build()?;
+        let mut session = builder().with_targets(&content).with_targets(targets).iterations(70).build()?;
         sheet = sheet.cell(&common::run(name, &mut session)?, *name);
     }
+    let builder = || builder().with_targets(&content).with_targets(&styles[0].1);
+    let strength = length(builder(), &photo)?;
     for (name, kind) in
         [("Squared", Tv::Squared), ("Absolute", Tv::Absolute), ("Means", Tv::Means), ("Power(2.5)", Tv::Power(2.5))]
     {
-        let builder = || builder().with_targets(&content).with_targets(gram).tv(kind);
-        let weight = 0.02 * strength / length(builder().style_weight(0.0).tv_weight(1.0), &photo)?;
+        let builder = || builder().tv(kind);
+        let weight = 0.1 * strength / length(builder().style_strength(0.0).tv_weight(1.0), &photo)?;
         let mut session = builder().tv_weight(weight).iterations(70).build()?;
         sheet = sheet.cell(&common::run(name, &mut session)?, format!("Gram, TV {name}"));
     }

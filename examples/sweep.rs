@@ -5,15 +5,13 @@
 //! cargo run --release --example sweep [PHOTO [PAINTING]]
 //! ```
 //!
-//! Writes `out/sweep.png` (layers from row to row, alpha/beta from column to column), `out/sweep_scales.png` (the
+//! Writes `out/sweep.png` (layers from row to row, style strengths from column to column), `out/sweep_scales.png` (the
 //! painting shown to the network at several sizes: the larger, the broader its strokes in the result), and the losses
 //! of all cells, `out/sweep.csv`.
 //!
-//! Alpha is the paper's, the factor of `1/2 sum (F - P)^2`. Departures from the paper: its columns are 1e-5, 1e-4,
-//! 1e-3, 1e-2, for weights that were scaled to a mean activation of 1; those here were not, and what changes to the eye
-//! changes between 1e-4 and 1e-1. Its cells are painted from noise; these start as faint noise (8 to either side) with
-//! a hint of the photograph, 5 in 100, or 75 evaluations would not find its things at the lower ratios. Three of its
-//! five rows.
+//! Departures from the paper: its columns are ratios of content to style weight, 1e-5 to 1e-2, for a network that was
+//! scaled to a mean activation of 1; these are strengths relative to the targets. It starts from noise, this from the
+//! photograph with some. Three of its five rows, with covariances behind the first layer.
 
 mod common;
 
@@ -25,14 +23,12 @@ use anyhow::{Context, Result};
 use common::STYLE_LAYERS;
 use style_pictures::{Picture, Sheet};
 use style_transfer::cpu::Cpu;
-use style_transfer::{Image, Init, Network, Noise, Session, Targets};
+use style_transfer::{Image, Network, Session, Targets};
 
 const LONG_SIDE: u32 = 160;
-const RATIOS: [f64; 4] = [1e-4, 1e-3, 1e-2, 1e-1];
+const STRENGTHS: [f64; 4] = [0.1, 0.5, 2.5, 12.5];
 const DEPTHS: [usize; 3] = [1, 2, 5];
 const SCALES: [f64; 4] = [0.5, 0.75, 1.0, 1.5];
-/// The ratio of the sweep over scales.
-const SCALES_RATIO: f64 = 1e-3;
 /// The most for each cell.
 const EVALUATIONS: usize = 75;
 
@@ -53,26 +49,26 @@ fn main() -> Result<()> {
     });
     let styles = styles.into_iter().collect::<Result<Vec<_>>>()?;
     let content = Session::builder(network.clone()).content(photo).style_layers(vec![]).targets()?;
-    let table = "style_layers,alpha_over_beta,style_scale,evaluations,total,content,style,seconds\n".into();
+    let table = "style_layers,style_strength,style_scale,evaluations,total,content,style,seconds\n".into();
     let mut sweep = Sweep { network, content, table };
 
     let natural = SCALES.iter().position(|scale| *scale == 1.0).context("scale 1 is among the scales")?;
-    let mut sheet = Sheet::new(RATIOS.len())
-        .title("alpha / beta")
-        .column_labels(RATIOS.map(|ratio| format!("{ratio:.0e}")))
+    let mut sheet = Sheet::new(STRENGTHS.len())
+        .title("style strength")
+        .column_labels(STRENGTHS.map(|strength| strength.to_string()))
         .row_labels(
             DEPTHS.map(|depth| if depth == 1 { "conv1_1".into() } else { format!("... {}", STYLE_LAYERS[depth - 1]) }),
         );
     for depth in DEPTHS {
-        for ratio in RATIOS {
-            sheet = sheet.cell(&sweep.cell(&styles[natural], depth, ratio, 1.0)?, "");
+        for strength in STRENGTHS {
+            sheet = sheet.cell(&sweep.cell(&styles[natural], depth, strength, 1.0)?, "");
         }
     }
     common::save("sweep.png", &sheet.draw()?)?;
 
     let mut sheet = Sheet::new(SCALES.len()).title("Sizes of the painting");
     for (style, scale) in styles.iter().zip(SCALES) {
-        sheet = sheet.cell(&sweep.cell(style, 5, SCALES_RATIO, scale)?, format!("x {scale}"));
+        sheet = sheet.cell(&sweep.cell(style, 5, 1.0, scale)?, format!("x {scale}"));
     }
     common::save("sweep_scales.png", &sheet.draw()?)?;
     let path = common::out("sweep.csv")?;
@@ -83,18 +79,14 @@ fn main() -> Result<()> {
 
 impl Sweep {
     /// Paints one cell with the first `depth` style layers, and adds a line to the table.
-    fn cell(&mut self, style: &Arc<Targets<Cpu>>, depth: usize, ratio: f64, scale: f64) -> Result<Image> {
+    fn cell(&mut self, style: &Arc<Targets<Cpu>>, depth: usize, strength: f64, scale: f64) -> Result<Image> {
         let start = std::time::Instant::now();
         let layers = &STYLE_LAYERS[..depth];
         let mut session = Session::builder(self.network.clone())
             .with_targets(&self.content)
             .with_targets(style)
             .style_layers(common::equal(layers))
-            .content_weight(ratio)
-            .style_weight(1.0)
-            .init(Init::Noise)
-            .noise(Noise::Uniform(8.0))
-            .noise_ratio(0.95)
+            .style_strength(strength)
             .iterations(EVALUATIONS)
             .build()?;
         let mut evaluations = 0;
@@ -106,8 +98,8 @@ impl Sweep {
         let seconds = start.elapsed().as_secs_f64();
         let (total, content, style) = (losses.total, losses.content, losses.style);
         let layers = layers.join("+");
-        println!("{layers}, {ratio:.0e}, x {scale}: loss {total:.4e} after {seconds:.1} s");
-        writeln!(self.table, "{layers},{ratio:e},{scale},{evaluations},{total:e},{content:e},{style:e},{seconds:.3}")?;
+        println!("{layers}, strength {strength}, x {scale}: loss {total:.4e} after {seconds:.1} s");
+        writeln!(self.table, "{layers},{strength},{scale},{evaluations},{total:e},{content:e},{style:e},{seconds:.3}")?;
         Ok(session.image()?)
     }
 }

@@ -6,15 +6,15 @@
 //! ```
 //!
 //! Writes `out/texture.png`, 400 x 256 pixels unless told otherwise: strokes as large as in the painting at 256 pixels,
-//! and patches of its colours, but nothing where it was. 200 evaluations from faint noise, 8 to either side.
+//! and patches of its colours, but nothing where it was.
 //!
-//! Departures from the paper: average pooling and the style layers of the later one; a layer's weight is one over its
-//! loss at the start, or the lower layers would outweigh conv4_1 and conv5_1, which see the larger patterns.
+//! Departures from the paper: average pooling and the style layers of the later one; covariances behind the first layer,
+//! losses relative to their targets, and painting from coarse to fine.
 
 mod common;
 
 use anyhow::{Context, Result};
-use style_transfer::{Noise, Session};
+use style_transfer::{Scale, Session};
 
 fn main() -> Result<()> {
     let side = |n: usize, otherwise: usize| match std::env::args().nth(n) {
@@ -24,10 +24,8 @@ fn main() -> Result<()> {
     let (width, height) = (side(2, 400)?, side(3, 256)?);
     let painting = common::picture(1, "swirls.jpg", 256)?;
     let network = common::network()?;
-    let builder = || Session::builder(network.clone()).content_layers(vec![]);
-    let targets = builder().style(painting).targets()?;
-    let builder = || builder().with_targets(&targets).size(width, height).noise(Noise::Uniform(8.0)).iterations(200);
-    let weights = common::levelled(builder().build()?)?;
-    let mut session = builder().style_layers(weights).build()?;
+    let (scales, iterations) = Scale::coarse_to_fine(width, height, 100);
+    let builder = Session::builder(network).content_layers(vec![]).style(painting).size(width, height);
+    let mut session = builder.scales(scales).iterations(iterations).build()?;
     common::save("texture.png", &common::run("texture", &mut session)?)
 }

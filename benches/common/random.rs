@@ -4,7 +4,7 @@
 #![allow(dead_code)] // each program that includes this uses its part
 
 use style_core::{
-    AdamOptions, Backend, ConvLayer, Image, Init, InputSpace, Layer, LbfgsOptions, Model, Network, Optimizer, Result,
+    AdamOptions, Backend, ConvLayer, Image, InputSpace, Layer, LbfgsOptions, Model, Network, Optimizer, Preset, Result,
     Session, SessionBuilder,
 };
 use style_models::{Convolution, Vgg};
@@ -61,8 +61,8 @@ pub(crate) fn lbfgs() -> Optimizer {
 /// pictures of the same size.
 pub(crate) fn session<B: Backend>(network: Network<B>, size: usize, by: Optimizer) -> Result<SessionBuilder<B>> {
     Ok(Session::builder(network)
+        .preset(Preset::Gatys)
         .content(picture(size, "content")?)
         .style(picture(size, "style")?)
-        .init(Init::Noise)
         .optimizer(by))
 }

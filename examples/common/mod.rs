@@ -58,10 +58,3 @@ pub(crate) const STYLE_LAYERS: [&str; 5] = ["conv1_1", "conv2_1", "conv3_1", "co
 pub(crate) fn equal(layers: &[&str]) -> Vec<LayerWeight> {
     layers.iter().map(|&layer| LayerWeight::new(layer, 1.0 / layers.len() as f64)).collect()
 }
-
-/// The style layers of a session, each with one over its loss at the start as weight, so that all begin with the same
-/// say.
-pub(crate) fn levelled(mut session: Session<Cpu>) -> Result<Vec<LayerWeight>> {
-    let (losses, _) = session.evaluate(&session.image()?)?;
-    Ok(losses.style_layers.into_iter().map(|l| LayerWeight::new(l.layer, 1.0 / l.loss)).collect())
-}

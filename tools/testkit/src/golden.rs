@@ -3,7 +3,7 @@
 //! `golden/make_golden.py` of this crate made them and tells what each is; the files are compiled in.
 
 use serde::Deserialize;
-use style_core::{Acc, Backend, Image, Losses, Model, Network, Padding, Pooling, Result, Session, Shape};
+use style_core::{Acc, Backend, Image, Losses, Model, Network, Padding, Pooling, Preset, Result, Session, Shape};
 
 use crate::Array;
 
@@ -201,6 +201,7 @@ pub fn measure<B: Backend>(backend: B, model: &Model, golden: &Golden, pooling: 
 
     let w = golden.loss_weights;
     let mut session = Session::builder(network.clone())
+        .preset(Preset::Gatys)
         .content(content().image()?)
         .style(style().image()?)
         .content_weight(w.content)

@@ -8,7 +8,7 @@ use clap::Parser;
 use cpu_time::ProcessTime;
 use image::imageops::FilterType;
 use serde::Deserialize;
-use style_core::{Image, Model, Network, Session};
+use style_core::{Image, Init, Model, Network, Preset, Session};
 use style_cpu::Cpu;
 use style_models::LoadOptions;
 
@@ -149,8 +149,10 @@ fn resize(from: &Path, long_side: u32, to: &Path) -> Result<Image, Failure> {
 
 fn ours(options: &Options, model: &Model, content: Image, style: Image) -> Result<Descent, Failure> {
     let network = Network::new(Cpu::builder().threads(options.threads).build()?, model)?;
-    // the builder's own weights and layers are the peer's: the content loss a mean, the style layers 1/5 each
-    let builder = Session::builder(network).content(content).style(style).optimizer(random::lbfgs());
+    let builder = Session::builder(network).content(content).style(style);
+    // the peer's: the paper's losses, half the mean of the content's, from the photograph
+    let builder = builder.preset(Preset::Gatys).init(Init::Content).content_mean_weight(0.5).style_weight(1.0);
+    let builder = builder.optimizer(random::lbfgs());
     let mut session = builder.iterations(options.evaluations).build()?;
     let (wall, cpu) = (Instant::now(), ProcessTime::now());
     let mut losses = vec![];
