@@ -3,9 +3,8 @@
 //! total variation: how far each lets the style go.
 //!
 //! These are not the peers' pictures: they are small, have 60 to 100 evaluations instead of 300 to 1000 (from noise
-//! that gives little more than texture), and come from the VGG-16 inside this library. The weights were chosen for
-//! VGG-19, whose features have another size, and with them the losses; total variation alone knows no network. So in
-//! `johnson` and `anishathalye` it is nearly all of the loss here, and blurs the picture.
+//! that gives little more than texture), and come from the VGG-16 inside this library. The presets' weights were chosen
+//! for VGG-19; absolute losses depend on the network, and total variation does not.
 //!
 //! ```sh
 //! cargo run --release --example presets [PHOTO [PAINTING]]
