@@ -2,9 +2,8 @@
 //! (beside it), a plot of the losses (twice, as `out/watch.svg` and `out/watch.png`), and an observer written here,
 //! which ends the run when the loss has not fallen by 5 % in 20 evaluations.
 //!
-//! In the plot the style falls more than ten-thousandfold in the first hundred evaluations. The content is what that
-//! costs: it starts at nothing, because the image starts from the photograph. The dots are points that the line search
-//! tried and rejected.
+//! In the plot the style falls steeply in the first evaluations. The content is what that costs: it starts low, because the
+//! image starts from the photograph with some noise. The dots are points that the line search tried and rejected.
 //!
 //! ```sh
 //! cargo run --release --example watch [PHOTO [PAINTING]]

@@ -3,7 +3,7 @@
 //! The algorithm of Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" ([arXiv 1508.06576]): feed an image
 //! through a pre-trained VGG network, hold its features to a content picture's and its Gram matrices to a style
 //! picture's, and descend on the image's own pixels. Nothing to install and nothing to download: the backend is
-//! plain Rust, and VGG-16 weights are inside (feature `embedded`).
+//! plain Rust, and the original VGG-16 weights are inside (feature `embedded`).
 //!
 //! ```
 //! use style_transfer::{Image, Network, Session, cpu::Cpu, models};
@@ -32,6 +32,9 @@
 //!   [`plan`](SessionBuilder::plan) what memory it will take.
 //! - [`Session::step`] is one evaluation of loss and gradient; [`Session::run`] is all of them, with a callback that can
 //!   stop it, and [`Session::run_with`] with an [`Observer`]. After any step [`Session::image`] is the best image so far.
+//! - [`SessionBuilder::style_strength`] balances content and style, with the same meaning for every size and painting. The
+//!   [defaults](SessionBuilder) were chosen by eye; [`Preset::Gatys`] has the paper's. [`Scale::coarse_to_fine`] gives the
+//!   sizes to paint at first.
 //! - [`Style`]s have shares, [`Mask`]s and regions; [`statistics`] are what style is measured by; a [`Preset`] has a
 //!   well-known implementation's settings; [`Targets`] serve many sessions. [`Probe`] asks what a neuron responds to.
 //! - Errors are values ([`Error`], with a [`kind`](Error::kind)); nothing prints, and there is no global state.

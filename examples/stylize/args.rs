@@ -13,44 +13,44 @@ use style_transfer::ops::Tv;
 
 /// Repaint a photograph in the style of a painting.
 ///
-/// The method is that of Gatys, Ecker and Bethge (2015): the picture's own pixels are moved until a pre-trained VGG
-/// network sees the photograph's content and the painting's style in them.
+/// The method is that of Gatys, Ecker and Bethge (2015): optimise the pixels of the result until a pre-trained VGG network
+/// sees the content of the photograph and the style of the painting in it.
 #[derive(Debug, Parser)]
 #[command(name = "stylize", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Args {
     /// The photograph: PNG, JPEG, WebP or TIFF, 8 or 16 bits, with or without alpha [default: a sample]
     pub(crate) content: Option<PathBuf>,
 
-    /// One or more paintings to take the style from; of several, the mean of their statistics, or each within its mask
+    /// One or more paintings to take the style from. Several are blended, or each applies within its --style-mask
     /// [default: a sample]
     #[arg(value_name = "STYLE")]
     pub(crate) styles: Vec<PathBuf>,
 
-    /// Where the result goes; .png, .jpg, .jpeg, .webp, .tif or .tiff. Its folder must exist [default:
-    /// out/stylized.png, whose folder is made]
-    #[arg(short, long, value_name = "OUT")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Bits a channel of the result: 8, or in .png and .tif 16
-    #[arg(long, value_name = "8|16", default_value_t = 8, value_parser = depth, help_heading = "Pictures")]
-    pub(crate) depth: u8,
-
-    /// How strongly the painting acts, whatever its contrast and the size: 0.5 keeps more of the photograph, 2 less
+    /// Strength of the style: 0.5 keeps more of the photograph, 2 less. It means the same for every size and painting
     /// [default: 1]
     #[arg(short, long, value_name = "F", allow_negative_numbers = true, conflicts_with_all = ["content_weight", "content_mean_weight", "style_weight"])]
     pub(crate) style_strength: Option<f64>,
 
-    /// Whose settings to start from: gatys (the paper), stanford, johnson, anishathalye, gatys-pytorch or pystiche;
-    /// options given beside it override it [default: our own, tuned to look good]
+    /// File for the result: .png, .jpg, .jpeg, .webp, .tif or .tiff. Its folder must exist [default: out/stylized.png,
+    /// whose folder is created]
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Start from the settings of gatys (the paper), stanford, johnson, anishathalye, gatys-pytorch or pystiche; other
+    /// options override them [default: none; the defaults below were chosen by eye]
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = preset())]
     pub(crate) preset: Option<Preset>,
 
-    /// Long side of the result in pixels; smaller photographs are enlarged. "native": the photograph as it is
+    /// Bits per channel of the result: 8, or 16 in .png and .tif
+    #[arg(long, value_name = "8|16", default_value_t = 8, value_parser = depth, help_heading = "Pictures")]
+    pub(crate) depth: u8,
+
+    /// Long side of the result in pixels; smaller photographs are enlarged. "native" keeps the size of the photograph
     /// [default: 512, or the preset's]
     #[arg(long, value_name = "N|native", help_heading = "Pictures")]
     pub(crate) size: Option<Size>,
 
-    /// Long side of the style pictures in pixels, or "native" [default: as --size]
+    /// Long side of the style pictures in pixels, or "native" [default: same as --size]
     #[arg(long, value_name = "N|native", help_heading = "Pictures")]
     pub(crate) style_size: Option<Size>,
 
@@ -58,77 +58,80 @@ pub(crate) struct Args {
     #[arg(long, value_name = "F,...", value_delimiter = ',', allow_negative_numbers = true, help_heading = "Pictures")]
     pub(crate) style_scale: Vec<f64>,
 
-    /// Share of each style picture in the mean of several; with a mask, factor of its loss [default: 1 each]
+    /// Share of each style picture in a blend; with a mask, the factor of its loss [default: 1 each]
     #[arg(long, value_name = "F,...", value_delimiter = ',', allow_negative_numbers = true, help_heading = "Pictures")]
     pub(crate) style_share: Vec<f64>,
 
-    /// Where in the result each style applies: a picture for each, white where it does, grey for soft edges, "none" for
-    /// everywhere
+    /// Where in the result each style applies: one picture per style, white where it applies, grey for soft edges, or
+    /// "none" for everywhere
     #[arg(long, value_name = "FILE,...", value_delimiter = ',', help_heading = "Pictures")]
     pub(crate) style_mask: Vec<MaskFile>,
 
-    /// Which part of each style picture its style is taken from: likewise
+    /// Which part of each style picture to take the style from: one picture per style, or "none" for all of it
     #[arg(long, value_name = "FILE,...", value_delimiter = ',', help_heading = "Pictures")]
     pub(crate) style_region: Vec<MaskFile>,
 
-    /// Where in the result the photograph's content is kept: likewise
+    /// Where in the result to keep the content of the photograph: a picture, white where to keep it
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     pub(crate) content_mask: Option<PathBuf>,
 
-    /// Whose colours: the painting's; the photograph's, by painting its luminance alone (luminance) or by giving the
-    /// style pictures its colours first (cholesky, pca, symmetric)
+    /// Colours of the result: those of the painting, or those of the photograph, by painting only its luminance
+    /// (luminance) or by matching the colours of the style pictures to it first (cholesky, pca, symmetric)
     #[arg(long, value_enum, value_name = "NAME", default_value = "painting", help_heading = "Pictures")]
     pub(crate) colours: Colours,
 
-    /// Where the painting starts: the photograph, white noise, the first style picture, or a picture of your own,
-    /// which is stretched to the result's size [default: content]
+    /// Start image: the photograph, white noise, the first style picture, or a picture of your own, which is stretched to
+    /// the size of the result [default: the photograph with 20 % noise, or the preset's]
     #[arg(long, value_name = "content|noise|style|FILE", help_heading = "Pictures")]
     pub(crate) init: Option<Start>,
 
-    /// Share of white noise in the start, 0 to 1 [default: 0; with --init noise 1, and less mixes in the photograph]
+    /// Share of white noise in the start image, 0 to 1 [default: 0.2, or the preset's; with --init 0, with --init noise 1,
+    /// where a smaller share mixes in the photograph]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Pictures")]
     pub(crate) noise_ratio: Option<f32>,
 
-    /// Seed of the noise: the same seed gives the same picture
+    /// Seed of the noise; the same seed gives the same picture
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Pictures")]
     pub(crate) seed: u64,
 
-    /// How many times loss and gradient are evaluated [default: 300, or the preset's]; with --scales auto, the time is that
-    /// of so many at the result's size
+    /// Number of evaluations of loss and gradient [default: 80, or the preset's]. With --scales auto, the time that this
+    /// number takes at the size of the result, spread over all scales
     #[arg(long, value_name = "N", help_heading = "Descent")]
     pub(crate) iterations: Option<usize>,
 
-    /// Sizes to paint at first, each started from the last: auto (from 128 pixels on, each of twice the area), none, or
-    /// a list of SIZE=ITERATIONS, which --iterations at the result's size follow [default: auto, or none with a preset]
+    /// Smaller sizes to paint first, each of which starts from the one before: auto (from 128 pixels on, doubling the
+    /// area), none, or a list of SIZE=ITERATIONS, after which come --iterations at the size of the result [default: auto;
+    /// with a preset none]
     #[arg(long, value_name = "auto|none|LIST", value_parser = scales, help_heading = "Descent")]
     pub(crate) scales: Option<Scales>,
 
-    /// Save a running mean of the iterates, of which each counts F times as much as the next: 0.99, say. For Adam
+    /// Save an exponential moving average of the iterates with decay F, for example 0.99. Useful with Adam [default: off]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Descent")]
     pub(crate) ema: Option<f64>,
 
-    /// The most memory that the job may take: 2GiB, 800MB or a number of bytes. A picture that wants more is painted in
-    /// tiles, which takes longer and gives the same picture, but for rounding. Pictures take what they take while they are
-    /// read; a --checkpoint takes more while it is written: as much as --plan tells of the optimiser
+    /// Memory limit of the job: 2GiB, 800MB or a number of bytes. A picture that needs more is painted in tiles, which
+    /// takes longer and gives the same picture up to rounding. The limit does not cover decoding the pictures, nor writing a
+    /// --checkpoint, which takes as much again as --plan shows for the optimiser
     #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Descent")]
     pub(crate) memory: Option<usize>,
 
-    /// How the picture descends. L-BFGS paints better in the same time; Adam needs less memory; lbfgs-fixed has no line
-    /// search, as many peers [default: lbfgs]
+    /// Optimiser. L-BFGS gives better results in the same time; Adam needs less memory; lbfgs-fixed has no line search, like
+    /// many other implementations [default: lbfgs, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Descent")]
     pub(crate) optimizer: Option<OptimizerName>,
 
-    /// Step size in 8-bit steps (255 is from black to white): Adam's rate [default: 5], or how far L-BFGS moves the
-    /// picture on its very first step, in the mean [default: 5]; of lbfgs-fixed, a factor of each step [default: 1]
+    /// Step size. For adam, its learning rate in 8-bit units [default: 5]; for lbfgs, the mean change of a pixel in the very
+    /// first step, in 8-bit units [default: 5]; for lbfgs-fixed, a factor on every step [default: 1]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Descent")]
     pub(crate) learning_rate: Option<f64>,
 
-    /// Factor of the content loss, 1/2 sum (F - P)^2 [default: 1 over the number of features, which makes the sum a
-    /// mean]
+    /// Absolute weight of the content loss, the paper's alpha: factor of 1/2 sum (F - P)^2. Replaces --style-strength
+    /// [default: not used, or the preset's]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) content_weight: Option<f64>,
 
-    /// Factor of mean (F - P)^2, in place of --content-weight [default: 0.5]
+    /// Absolute weight of the content loss as a factor of mean (F - P)^2. Replaces --style-strength [default: with
+    /// --style-weight 0.5, otherwise not used, or the preset's]
     #[arg(
         long,
         value_name = "F",
@@ -138,17 +141,18 @@ pub(crate) struct Args {
     )]
     pub(crate) content_mean_weight: Option<f64>,
 
-    /// Factor of the style loss, sum of w E with E = 1/(4 N^2) sum (G/M - A/M')^2: more gives more painting and less
-    /// photograph [default: 1]
+    /// Absolute weight of the style loss, the paper's beta: factor of sum w E, for Gram matrices E = 1/(4 N^2) sum (G/M -
+    /// A/M')^2. Replaces --style-strength [default: with --content-weight or --content-mean-weight 1, otherwise not used, or
+    /// the preset's]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) style_weight: Option<f64>,
 
-    /// Factor of the total variation, of differences between neighbours: more is smoother [default: 0]
+    /// Weight of the total variation, which smooths the result [default: 0, or the preset's]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) tv_weight: Option<f64>,
 
-    /// Which total variation: squared (half the sum), absolute, means (of squares), or power=B, 1 to 4
-    /// [default: squared]
+    /// Form of the total variation: squared (half the sum), absolute, means (of squares), or power=B with B from 1 to 4
+    /// [default: squared, or the preset's]
     #[arg(long, value_name = "NAME", value_parser = tv, help_heading = "Loss")]
     pub(crate) tv: Option<Tv>,
 
@@ -157,101 +161,105 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
     pub(crate) content_layers: Option<Vec<LayerArg>>,
 
-    /// Layers of the style loss, each "name" (weight 1/n, n the length of the list) or "name=weight", and with
-    /// ":statistic" its own --statistic; "none" for a reconstruction without style
-    /// [default: conv1_1,conv2_1,conv3_1,conv4_1,conv5_1]
+    /// Layers of the style loss, each "name" (weight 1/n, where n is the length of the list) or "name=weight", and with
+    /// ":statistic" a --statistic of its own; "none" for a reconstruction without style
+    /// [default: conv1_1=0.37,conv2_1=0.37,conv3_1=0.18,conv4_1=0.07,conv5_1=0.01, or the preset's]
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
     pub(crate) style_layers: Option<Vec<LayerArg>>,
 
-    /// What style is measured by: the Gram matrix, the same as a mean per element, the covariance, or mean and
-    /// deviation (moments) [default: gram]
+    /// Statistic that represents style, at all layers: the Gram matrix, the Gram matrix per element, the covariance, or mean
+    /// and deviation (moments) [default: gram at conv1_1, covariance at the others, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Loss")]
     pub(crate) statistic: Option<StatisticName>,
 
-    /// The network's pooling: average, as in the paper, or maximum, as it was trained [default: avg]
+    /// Pooling of the network: average, as in the paper, or maximum, as in training [default: avg, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) pooling: Option<PoolingName>,
 
-    /// What the network sees beside the picture: zero, its mean colour, as in the paper, or replicate, the border pixels
-    /// again, which leaves no frame along the border [default: zero]
+    /// What the first convolution reads outside the picture: replicate repeats the border pixels; zero, as in the paper,
+    /// stands for the mean colour and leaves a frame along the border [default: replicate; with a preset zero]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) padding: Option<PaddingName>,
 
-    /// vgg16 or vgg19, the paper's, which needs --weights [default: what the weights are; without a file vgg16]
+    /// vgg16 or vgg19; vgg19, the paper's, needs --weights [default: the network of the weights; without a file vgg16]
     #[arg(long, value_name = "NAME", value_parser = vgg, help_heading = "Network")]
     pub(crate) network: Option<Vgg>,
 
     /// Weights from PyTorch (.pth), Keras (.h5), ONNX (.onnx), Caffe (.caffemodel), MatConvNet (.mat), NumPy (.npz or a
-    /// folder of .npy) or safetensors [default: the VGG-16 inside this program]
+    /// folder of .npy) or safetensors [default: the original VGG-16, inside this program]
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub(crate) weights: Option<PathBuf>,
 
-    /// The pixels that --weights were trained with: BGR, 0 to 255, minus the mean (caffe), or RGB, 0 to 1, normalised
-    /// (torchvision) [default: what the file, its values or its names tell]
+    /// Input space of --weights: BGR, 0 to 255, minus the mean (caffe), or RGB, 0 to 1, normalised (torchvision) [default:
+    /// recognised by the file, its values or its names]
     #[arg(long, value_enum, value_name = "NAME", requires = "weights", help_heading = "Network")]
     pub(crate) input_space: Option<InputSpaceName>,
 
-    /// What computes
+    /// Compute backend
     #[arg(long, value_enum, value_name = "NAME", default_value = "cpu", help_heading = "Network")]
     pub(crate) backend: BackendName,
 
-    /// Threads of the CPU backend; the result does not depend on it [default: one a core]
+    /// Threads of the CPU backend; the result does not depend on their number [default: one per core]
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Which device of the CUDA backend: its number, or a part of its name
+    /// Device of the CUDA backend: its number, or a part of its name
     #[arg(long, value_name = "DEVICE", default_value = "0", help_heading = "Network")]
     pub(crate) device: String,
 
-    /// What the CUDA backend holds features in
+    /// Number format of features in the CUDA backend
     #[arg(long, value_enum, value_name = "TYPE", default_value = "f32", help_heading = "Network")]
     pub(crate) precision: PrecisionName,
 
-    /// Direct convolution throughout, without Winograd's rounding: about three times as long
+    /// Use direct convolution throughout, without the rounding of Winograd's: takes about three times as long
     #[arg(long, help_heading = "Network")]
     pub(crate) direct: bool,
 
-    /// Tell the memory that the job would take and how each layer would be computed, and stop
-    #[arg(long, help_heading = "Telling")]
+    /// Print the memory that the job needs and the algorithm of each layer, and exit
+    #[arg(long, help_heading = "Output")]
     pub(crate) plan: bool,
 
-    /// Also save the picture after every N iterations, as OUT_0050.png and so on
-    #[arg(long, value_name = "N", help_heading = "Telling")]
+    /// Also save the picture every N iterations, as OUT_0050.png and so on
+    #[arg(long, value_name = "N", help_heading = "Output")]
     pub(crate) snapshot_every: Option<NonZeroUsize>,
 
-    /// Keep in this file what the job can go on from: if it is there, the job goes on from it, and the rest of the command
-    /// line must be what it was (but for --memory, --threads, what is told, and, where --scales is none or a list, --iterations)
-    #[arg(long, value_name = "FILE", help_heading = "Telling")]
+    /// Save the state of the job in this file. If the file exists, the job resumes from it; the rest of the command line
+    /// must then be the same, except for --memory, --threads, the options of this section and, unless --scales is auto,
+    /// --iterations
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) checkpoint: Option<PathBuf>,
 
-    /// Write --checkpoint after every N iterations; it is also written at the end, and on Ctrl-C or SIGTERM
-    #[arg(long, value_name = "N", default_value = "20", requires = "checkpoint", help_heading = "Telling")]
+    /// Write --checkpoint every N iterations; it is also written at the end, and on Ctrl-C or SIGTERM
+    #[arg(long, value_name = "N", default_value = "20", requires = "checkpoint", help_heading = "Output")]
     pub(crate) every: NonZeroUsize,
 
-    /// Write the losses of each iteration as a line of JSON; iteration 0 is the start before any change
-    #[arg(long, value_name = "FILE.jsonl", help_heading = "Telling")]
+    /// Log the losses of each iteration as a line of JSON; iteration 0 is the start image
+    #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
     pub(crate) log: Option<PathBuf>,
 
-    /// Write losses, pictures and histograms for TensorBoard into this folder
-    #[arg(long, value_name = "FOLDER", help_heading = "Telling")]
+    /// Write losses, pictures and histograms for TensorBoard to this folder
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     pub(crate) tensorboard: Option<PathBuf>,
 
-    /// Draw the course of the losses into this file at the end; of a resumed job, since then
-    #[arg(long, value_name = "FILE.svg|png", help_heading = "Telling")]
+    /// Plot the losses to this file at the end; a resumed job plots from where it resumed
+    #[arg(long, value_name = "FILE.svg|png", help_heading = "Output")]
     pub(crate) plot: Option<PathBuf>,
 
-    /// Tell nothing but errors
-    #[arg(long, help_heading = "Telling")]
+    /// Print only errors
+    #[arg(long, help_heading = "Output")]
     pub(crate) quiet: bool,
 }
 
 const AFTER_HELP: &str = "\
-Ctrl-C ends after the iteration at work and saves the best picture so far (exit status 130); \
-a second Ctrl-C ends at once and saves nothing. So does SIGTERM. With --checkpoint the same command goes on from \
-there, --log included. Files appear under their names only when they are complete.
+After the first of several scales a preview is written beside the result, as OUT_preview.png; it is removed when the result \
+is there.
 
-Pictures are converted from their colour profiles to sRGB, and the result is tagged as sRGB. The photograph's transparency \
-is carried to it. Masks are taken as they are stored.";
+Ctrl-C or SIGTERM stops after the current iteration and saves the best picture so far (exit status 130); a second one stops \
+at once and saves nothing. With --checkpoint the same command resumes the job, --log included. Files appear under \
+their names only when they are complete.
+
+Pictures are converted from their colour profiles to sRGB, and the result is tagged as sRGB. The transparency of the \
+photograph is carried over to it. Masks are used as they are stored.";
 
 fn depth(s: &str) -> Result<u8, String> {
     match s {

@@ -1,7 +1,7 @@
 //! `stylize`: repaint a photograph in the style of a painting.
 //!
-//! Without arguments it repaints the sample photograph beside it. [`args`] lists the options, [`settings`] holds the
-//! defaults and presets, [`paint`] is the work itself and the part to read first.
+//! Without arguments it repaints the sample photograph in the style of the sample painting. [`args`] lists the options,
+//! [`settings`] holds the defaults and presets, and [`paint`] does the work: read it first.
 
 mod args;
 mod interrupt;

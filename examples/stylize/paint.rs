@@ -19,8 +19,8 @@ use crate::report::Report;
 use crate::settings;
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/images");
-const SAMPLE_CONTENT: &str = "cat.jpg";
-const SAMPLE_STYLE: &str = "swirls.jpg";
+const SAMPLE_CONTENT: &str = "tubingen.jpg";
+const SAMPLE_STYLE: &str = "starry_night.jpg";
 
 /// How a job without an error ended.
 pub(crate) enum Outcome {

@@ -15,11 +15,25 @@ use crate::statistics::Statistic;
 use crate::targets::Targets;
 use crate::{Backend, Image, Mask, Network, Padding, Pooling, Style};
 
-/// Describes a [`Session`](crate::Session); [`build`](SessionBuilder::build) checks it all. Defaults: the paper's
-/// layers (content conv4_2; style conv1_1, conv2_1, conv3_1, conv4_1, conv5_1 with 1/5 each), average pooling, L-BFGS,
-/// 300 iterations, start from the content picture, no total variation; [`preset`](SessionBuilder::preset) has others.
+/// Describes a [`Session`](crate::Session); [`build`](SessionBuilder::build) checks it all.
 ///
-/// Without content layers it is texture synthesis, without style layers the reconstruction of a picture from features.
+/// The defaults were chosen by eye:
+///
+/// | setting | default | the paper's ([`Preset::Gatys`](crate::Preset::Gatys)) |
+/// |---|---|---|
+/// | losses | relative to their targets, [`style_strength`](Self::style_strength) 1 | absolute, 1 to 1000 |
+/// | content layer | conv4_2 | the same |
+/// | style layers | conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1 0.07, conv5_1 0.01 | the same, 1/5 each |
+/// | statistic | Gram matrix at conv1_1, covariance at the others | Gram matrix |
+/// | pooling | average | the same |
+/// | padding of the picture | its border pixels | zeros |
+/// | start | the content picture with 20 % noise | noise |
+/// | optimiser | L-BFGS, 300 iterations, one scale | not stated (here L-BFGS, 500 iterations) |
+/// | total variation | none | the same |
+///
+/// A program that paints pictures for people also wants [`Scale::coarse_to_fine`], which is not a default.
+///
+/// Without content layers a session synthesises a texture, without style layers it reconstructs a picture from its features.
 ///
 /// ```
 /// use style_core::ops::Tv;
@@ -176,25 +190,28 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The result's size, where no content picture gives it. Default the start picture's, or the first style picture's.
+    /// The result's size, where no content picture gives it. Default: the start picture's, or the first style picture's.
     pub fn size(mut self, width: usize, height: usize) -> Self {
         self.size = Some((width, height));
         self
     }
 
-    /// Layers of the content loss and their weights `w_l`; replaces the default.
+    /// Layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1.
     pub fn content_layers(mut self, layers: Vec<LayerWeight>) -> Self {
         self.content_layers = layers;
         self
     }
 
-    /// Layers of the style loss and their weights `w_l`; replaces the default.
+    /// Layers of the style loss and their weights `w_l`. Default: conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1 0.07,
+    /// conv5_1 0.01, which suit relative losses: the deep layers, whose pooling grid shows in even areas, weigh little.
     pub fn style_layers(mut self, layers: Vec<LayerWeight>) -> Self {
         self.style_layers = layers;
         self
     }
 
-    /// What style layers are measured by, [`Gram`] unless said otherwise; see [`crate::statistics`].
+    /// The statistic of all style layers but those with one of [their own](Self::statistic_at); see [`crate::statistics`].
+    /// Default: the Gram matrix at the network's first convolution, whose means are the painting's colours, and the
+    /// covariance at all others, which forms larger structures and leaves even areas alone.
     ///
     /// ```
     /// # use style_core::{Backend, SessionBuilder, statistics::{Covariance, Moments}};
@@ -207,25 +224,29 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// What one style layer is measured by.
+    /// The statistic of one style layer.
     pub fn statistic_at(mut self, layer: impl Into<String>, statistic: impl Statistic<B> + 'static) -> Self {
         self.layer_statistics.push((layer.into(), Arc::new(statistic)));
         self
     }
 
-    /// How strongly the painting acts: 1 by default, 0 for none; a factor of two is a step that can be seen. It means the
-    /// same for every size, network, statistic and painting, since each layer's loss is relative to its target:
-    /// `content = sum_l w_l sum (F - P)^2 / sum P^2` and `E_l = sum (v - t)^2 / sum t^2`, `t` the statistic's values on the
-    /// painting. Not in the paper, whose absolute losses [`content_weight`](Self::content_weight) and
-    /// [`style_weight`](Self::style_weight) weigh.
+    /// The strength of the style. Default: 1; 0 is none, and a factor of two is a visible step. It means the same for every
+    /// size, network, statistic and painting, because each layer's loss is relative to its target:
+    ///
+    /// ```text
+    /// total = 0.037 sum_l w_l sum (F - P)^2 / sum P^2 + strength sum_l w_l sum (v - t)^2 / sum t^2
+    /// ```
+    ///
+    /// where `v` are the values of the statistic on the image and `t` those on the painting. This is not in the paper; for
+    /// its absolute losses use [`content_weight`](Self::content_weight) and [`style_weight`](Self::style_weight).
     pub fn style_strength(mut self, strength: f64) -> Self {
         self.balance = Balance::Relative;
         self.style_weight = strength;
         self
     }
 
-    /// Factor of the content loss `1/2 sum (F - P)^2` (the paper's alpha), which grows with the picture. It replaces
-    /// [`style_strength`](Self::style_strength).
+    /// Factor of the absolute content loss `1/2 sum (F - P)^2` (the paper's alpha), which grows with the picture. Replaces
+    /// [`style_strength`](Self::style_strength); the style weight is then 1, unless another is given. Default: not used.
     pub fn content_weight(mut self, weight: f64) -> Self {
         if self.balance == Balance::Relative {
             self.style_weight = 1.0;
@@ -234,10 +255,10 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Factor of the mean `(F - P)^2`, as most peers have it, which does not grow with the picture. It is reported as a
-    /// factor of `1/2 sum (F - P)^2` all the same, `2 / (N M)` times as large; where there are several content layers,
-    /// `N M` is the first one's, and the weights of the others are made up for theirs. It replaces
-    /// [`style_strength`](Self::style_strength).
+    /// Factor of the mean of `(F - P)^2`, as in most other implementations, which does not grow with the picture. The losses
+    /// still report `1/2 sum (F - P)^2`, so the weight reported is `2 / (N M)` times as large; with several content layers,
+    /// `N M` is that of the first, and the weights of the others are corrected for theirs. Replaces
+    /// [`style_strength`](Self::style_strength); the style weight is then 1, unless another is given. Default: not used.
     pub fn content_mean_weight(mut self, weight: f64) -> Self {
         if self.balance == Balance::Relative {
             self.style_weight = 1.0;
@@ -246,8 +267,8 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Factor of the style loss (the paper's beta). It replaces [`style_strength`](Self::style_strength); the content mean
-    /// weight is 1/2 then, unless another is given.
+    /// Factor of the absolute style loss (the paper's beta). Replaces [`style_strength`](Self::style_strength); the
+    /// [content mean weight](Self::content_mean_weight) is then 1/2, unless a content weight is given. Default: not used.
     pub fn style_weight(mut self, weight: f64) -> Self {
         if self.balance == Balance::Relative {
             self.balance = Balance::Mean(0.5);
@@ -256,79 +277,81 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Which total variation. Default [`Tv::Squared`].
+    /// The form of the total variation. Default: [`Tv::Squared`].
     pub fn tv(mut self, kind: Tv) -> Self {
         self.tv = kind;
         self
     }
 
-    /// Factor of the image's total variation, in 8-bit units. Not in the paper; default 0.
+    /// Factor of the image's total variation, in 8-bit units. Not in the paper. Default: 0.
     pub fn tv_weight(mut self, weight: f64) -> Self {
         self.tv_weight = weight;
         self
     }
 
-    /// Which pooling the network uses. Default average, the paper's choice.
+    /// The pooling of the network. Default: average, as in the paper.
     pub fn pooling(mut self, pooling: Pooling) -> Self {
         self.pooling = pooling;
         self
     }
 
-    /// What the first convolution reads outside the picture. Default zeros, the paper's choice. They stand for the mean
-    /// colour, and the network sees a frame of it, which the image may answer with a frame of its own along its border;
-    /// [`Padding::Replicate`] repeats the border pixels instead.
+    /// What the first convolution reads outside the picture. Default: [`Padding::Replicate`], which repeats the border pixels.
+    /// The paper's zeros stand for the mean colour, so that the network sees a frame of it, and the result tends to get a
+    /// frame along its border.
     pub fn padding(mut self, padding: Padding) -> Self {
         self.padding = padding;
         self
     }
 
-    /// Where the image starts. Default the content picture, or noise where there is none.
+    /// The start image. Default: the content picture with 20 % noise, or noise alone if there is no content picture. An
+    /// explicit start resets the [`noise_ratio`](Self::noise_ratio) to that start's own default.
     pub fn init(mut self, init: Init) -> Self {
         self.init = Some(init);
         self.noise_ratio = None;
         self
     }
 
-    /// What the noise of the start is like. Default uniform, 64 to either side.
+    /// The distribution of the noise in the start image. Default: uniform, 64 to either side.
     pub fn noise(mut self, noise: Noise) -> Self {
         self.noise = noise;
         self
     }
 
-    /// Share of white noise in the start image, 0 to 1. Default 0, and 1 for [`Init::Noise`].
+    /// Share of white noise in the start image, 0 to 1. Default: 0.2 for the default start, so that the style takes hold in
+    /// even areas too; for an explicit [`init`](Self::init) 0, and 1 for [`Init::Noise`]. Call it after `init`.
     pub fn noise_ratio(mut self, ratio: f32) -> Self {
         self.noise_ratio = Some(ratio);
         self
     }
 
-    /// Seed of the noise; the same seed gives the same noise everywhere. Default 0.
+    /// Seed of the noise; the same seed gives the same noise everywhere. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// How the image descends. Default L-BFGS.
+    /// The optimiser. Default: L-BFGS.
     pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
         self.optimizer = optimizer;
         self
     }
 
-    /// How many evaluations of loss and gradient [`Session::run`](crate::Session::run) makes. Default 300.
+    /// The number of evaluations of loss and gradient at the result's own size. Default: 300.
     pub fn iterations(mut self, iterations: usize) -> Self {
         self.iterations = iterations;
         self
     }
 
-    /// Sizes to paint at before the result's own, coarsest first: [`Scale::pyramid`], say. Each starts from the image of the
-    /// one before, on pictures resized to it, the style's by the same factor; Adam goes on with its moments. Weights mean at
-    /// every scale what they mean at the result's size: those of sums ([`content_weight`](Self::content_weight) and most
-    /// [total variations](Self::tv)) count each position or pixel as there. Default none, as in the paper.
+    /// Sizes to paint at before the result's own, coarsest first, for example from [`Scale::coarse_to_fine`]. Each starts from
+    /// the image of the one before, with all pictures resized by the same factor; Adam keeps its moments. Weights mean the
+    /// same at every scale: a relative loss does by itself, and weights of sums ([`content_weight`](Self::content_weight) and
+    /// most [total variations](Self::tv)) are rescaled. Default: none, as in the paper.
     ///
     /// ```
     /// # use style_core::{Backend, Image, Scale, SessionBuilder};
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>, photo: Image) {
-    /// let size = photo.width().max(photo.height());
-    /// let builder = builder.content(photo).scales(Scale::pyramid(size, 60)).iterations(240);
+    /// let (scales, iterations) = Scale::coarse_to_fine(photo.width(), photo.height(), 80);
+    /// let builder = builder.content(photo).scales(scales).iterations(iterations);
     /// # }
     /// ```
     pub fn scales(mut self, scales: Vec<Scale>) -> Self {
@@ -338,7 +361,7 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// Makes the image a running mean of the accepted ones, of which each counts `decay` times as much as the next; without
     /// noise of the last steps, which Adam's have. (With the bias of the first steps corrected, as Adam does it.) Losses
-    /// are those of the points themselves. Default none.
+    /// are those of the points themselves. Default: none.
     pub fn ema(mut self, decay: f64) -> Self {
         self.ema = Some(decay);
         self
@@ -348,7 +371,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// evaluated tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and gradient
     /// but for rounding. How many tiles that takes may depend on the number of threads, which have memory each, and with the
     /// tiles the last bits do; [`tiles`](Self::tiles) says it outright, and a session that is [resumed](Self::resume) keeps
-    /// those that it had. Default none; on a device that tells what is free, that.
+    /// those that it had. Default: none, or what is free on a device that reports it.
     ///
     /// ```
     /// # use style_core::{Backend, ErrorKind, Result, SessionBuilder};
@@ -368,14 +391,14 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Into how many tiles the picture is cut at least: so many rows of so many columns, as far as it is large enough.
-    /// Default one of one; see [`memory_limit`](Self::memory_limit).
+    /// The least number of rows and columns of tiles that the picture is cut into, as far as it is large enough. Default: one
+    /// of each; see [`memory_limit`](Self::memory_limit).
     pub fn tiles(mut self, rows: usize, columns: usize) -> Self {
         self.tiles = Some([rows, columns]);
         self
     }
 
-    /// Shares the tiles among processes, of which this is one; see [`Reduce`]. Default there is no other.
+    /// Shares the tiles among processes, of which this is one; see [`Reduce`]. Default: this process alone.
     pub fn reduce(mut self, reduce: Arc<dyn Reduce>) -> Self {
         self.reduce = reduce;
         self
@@ -386,7 +409,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// evaluation, which is the convolutions between two layers that are looked at, in a tile; pictures that are being resized
     /// and memory that is being taken are waited for, and on the way from one scale to the next what its pictures give. There is
     /// a checkpoint after a step that was cancelled as before; with the flag lowered it is done again, with the same bits, but
-    /// not where [processes](Self::reduce) share the picture. Default none.
+    /// not where [processes](Self::reduce) share the picture. Default: none.
     ///
     /// ```
     /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};

@@ -6,7 +6,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::memory::collected;
 use crate::{Error, ErrorKind, Image, Result, Shape};
 
-/// Where the image starts; [`crate::SessionBuilder::noise_ratio`] mixes white noise into it.
+/// The start image; [`crate::SessionBuilder::noise_ratio`] mixes white noise into it. Without an explicit start, a session
+/// starts from the content picture with 20 % noise.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Init {

@@ -17,6 +17,19 @@
 //!
 //! Adjoint: `dF = content_weight w_l (F - P)`, and `dF = style_weight w_l / (N^2 M) (G/M - A/M_s) F`.
 //!
+//! The relative form, which is the default and not the paper's, divides each layer's loss by what it is at zero. With `v` the
+//! values of the statistic on the image and `t` those on the painting,
+//!
+//! ```text
+//! content = sum_l w_l c_l 1/2 sum (F - P)^2,  c_l = 1 / (1/2 sum P^2)
+//! E_l     = c_l 1/2 sum (v - t)^2,            c_l = 1 / (1/2 sum t^2)
+//! total   = 0.037 content + style_strength style + tv_weight tv(image)
+//! ```
+//!
+//! The factors `c_l` are constants of the pictures, so the adjoint has the same form: `dF = 0.037 w_l c_l (F - P)`, and
+//! `dv = style_strength w_l c_l (v - t)`, which the statistic carries on to `dF` (`dF = 2/M dv F` where `v = G/M`). A
+//! target that is zero has `c_l = 1`.
+//!
 //! A picture of several [tiles](crate::tiles) is passed over twice: forward for the sums that the statistics are, then
 //! forward and backward, for with those known a tile's gradient needs nothing of the others.
 
@@ -51,7 +64,8 @@ impl LayerWeight {
 pub struct LayerLoss {
     /// The layer.
     pub layer: String,
-    /// `1/2 sum (F - P)^2` for a content layer, `E_l` for a style layer (with masks, their sum).
+    /// `1/2 sum (F - P)^2` for a content layer, in the relative form too; `E_l` for a style layer (with masks, their sum),
+    /// in the relative form `sum (v - t)^2 / sum t^2`.
     pub loss: f64,
 }
 
@@ -78,14 +92,16 @@ impl Losses {
     }
 }
 
-/// The losses of one evaluation.
+/// The losses of one evaluation: absolute, or relative to their targets
+/// ([`SessionBuilder::style_strength`](crate::SessionBuilder::style_strength), the default).
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Losses {
-    /// `content_weight content + style_weight style + tv_weight tv`: what is minimised.
+    /// The objective: `content_weight content + style_weight style + tv_weight tv`, with the weights of
+    /// [`Session::weights`](crate::Session::weights).
     pub total: f64,
-    /// `sum_l w_l 1/2 sum (F - P)^2`.
+    /// `sum_l w_l 1/2 sum (F - P)^2`; in the relative form `sum_l w_l sum (F - P)^2 / sum P^2`.
     pub content: f64,
-    /// `sum_l w_l E_l`.
+    /// `sum_l w_l E_l`; in the relative form each `E_l` is relative to its target.
     pub style: f64,
     /// The image's total variation, [`Tv`].
     pub tv: f64,

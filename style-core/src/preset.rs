@@ -15,9 +15,8 @@
 //! with the weight file here. All pad with zeros. Two things differ from the peers: the total loss includes TV where
 //! jcjohnson's reports it without, and a point whose loss is not finite is never taken.
 //!
-//! The peers chose their weights for the original VGG-19. The features of the weights embedded in `style-models` are
-//! much smaller, so that with those the TV of `johnson` and `anishathalye` outweighs all else and blurs the picture;
-//! give less of it ([`SessionBuilder::tv_weight`] after the preset), or the original weights.
+//! The peers chose their weights for VGG-19. Absolute losses depend on the network, and total variation does not, so that with
+//! another network their balance shifts: adjust [`SessionBuilder::tv_weight`] after the preset, or load a VGG-19.
 
 use std::fmt;
 use std::str::FromStr;

@@ -424,12 +424,14 @@ impl<B: Backend> Session<B> {
         Ok((losses, gradient))
     }
 
-    /// Gives the style another weight, from the next step on and at all scales to come: the ratio of equation 7 as a slider.
+    /// Sets the weight of the style from the next step on, at this scale and all later ones: the balance of content and style
+    /// as a slider. Where the session is described by a [strength](SessionBuilder::style_strength), as by default, this is the
+    /// strength; otherwise it is the paper's beta.
     /// The descent goes on from the image so far, whose [`losses`](Session::losses) stay those of the old weight until the next
     /// step. L-BFGS evaluates the image once more and forgets the curvature that it has seen, which was the old loss's; so call
     /// this when the slider rests: each change costs one of the [iterations](SessionBuilder::iterations), in which the image
-    /// stays as it is. Adam keeps its moments. A checkpoint made later is of the description with this weight. The
-    /// weight that it has already changes nothing.
+    /// stays as it is. Adam keeps its moments. A checkpoint made later is of the description with this weight. Setting the
+    /// current weight changes nothing.
     ///
     /// # Errors
     /// `Argument` if the weight does not lie in 0..=1e30, or after an error on the way to another scale; what the backend
@@ -455,7 +457,8 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// The weights of content, style and total variation in the total loss, at the scale at work.
+    /// The weights of content, style and total variation in the total loss, at the current scale. In the relative form they
+    /// are 0.037, the strength, and the weight of the total variation.
     #[must_use]
     pub fn weights(&self) -> [f64; 3] {
         self.progress.weights

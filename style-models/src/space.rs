@@ -59,7 +59,7 @@ pub(crate) fn find(naming: &Naming, format: Format, sha256: &str, first: &[f32])
 }
 
 /// The mean cosine from which filters count as related. That of filters of two trainings has a deviation of some 0.05 about
-/// zero; that of HED's, which were trained further from these, is 0.99.
+/// zero; that of filters which were trained further from these (at a tiny learning rate) was 0.99.
 const RELATED: f64 = 0.8;
 /// How many times larger or smaller all filters may be: less than any other range of pixels makes them.
 const SCALE: f64 = 4.0;

@@ -390,7 +390,7 @@ impl<'a> Follow<'a> {
             readers.partition(|node| node.op() != Op::Other && node.inputs.first().is_some_and(|i| i == value));
         let mut links = links;
         if links.len() > 1 {
-            // Values that go out, and the side branches of edge detectors
+            // Values that go out, and side branches
             links.retain(|node| match node.op() {
                 Op::Conv => self.weight(node).is_some_and(|t| t.values.shape.ends_with(&[3, 3])),
                 op => op != Op::Through,

