@@ -159,7 +159,7 @@ fn main() -> Result<()> {
 
     job.tell(Command::StyleWeight(-1.0))?;
     println!("shown to the user: {}", job.wait(error)?.0);
-    job.tell(Command::StyleWeight(10.0))?;
+    job.tell(Command::StyleWeight(4.0))?;
     job.tell(Command::Resume)?;
     watch("with ten times the style")?;
 

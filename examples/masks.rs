@@ -48,7 +48,7 @@ fn main() -> Result<()> {
         .cell(&guided("mosaic within", &outside, &inside)?, "mosaic within");
     let cut_out =
         cut_out(&photo, &inside, &Picture::from(swirls.clone()).stretched(photo.width(), photo.height())?.image)?;
-    let pasted = || start().style(swirls.clone()).init(Init::Image(cut_out.clone())).content_mean_weight(20.0);
+    let pasted = || start().style(swirls.clone()).init(Init::Image(cut_out.clone())).style_strength(0.5);
     let everywhere = common::run("content everywhere", &mut pasted().build()?)?;
     let within = common::run("content within", &mut pasted().content_mask(inside.clone()).build()?)?;
     let sheet = sheet.cell(&everywhere, "content everywhere").cell(&within, "content within");
