@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use style_core::{Features, Image, Network, Pooling};
+use style_core::{Features, Image, Network, Padding, Pooling};
 use style_cpu::Cpu;
 use style_models::LoadOptions;
 
@@ -35,7 +35,7 @@ impl Eye {
             let seen = |image: &Image| {
                 let side = |n: usize| (n / part).max(SMALLEST);
                 let small = image.resized(side(image.width()), side(image.height()))?;
-                self.0.features(&small, &LAYERS, Pooling::Average)
+                self.0.features(&small, &LAYERS, Pooling::Average, Padding::Replicate)
             };
             let of_layers =
                 seen(result)?.iter().zip(&seen(painting)?).map(|(a, b)| relative(&gram(a), &gram(b))).sum::<f64>();
