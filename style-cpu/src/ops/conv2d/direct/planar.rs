@@ -46,13 +46,17 @@ impl Kernel for Planar<'_> {
                 // terms for each block, `tile` two panels of sixteen rows; the positions are this item's alone.
                 unsafe {
                     simd.multiply_pixels(product, rows.len(), count);
-                    for (p, tile) in tile.iter_mut().enumerate().take(count) {
-                        for (r, values) in tile.iter_mut().enumerate().take(rows.len()) {
+                    if finish.folded {
+                        // Between pictures alone, so to one block.
+                        for (r, values) in tile[0].iter_mut().enumerate().take(rows.len()) {
+                            let (i, column) = (rows.start + r, columns.start + rows.start + r);
+                            fold(source.shape, row, column, panels, &lines[i..], length, values);
+                        }
+                    }
+                    for (p, tile) in tile.iter().enumerate().take(count) {
+                        for (r, values) in tile.iter().enumerate().take(rows.len()) {
                             let column = columns.start + rows.start + r;
                             if planar {
-                                if finish.folds_at(row, column) {
-                                    fold(source.shape, row, column, panels, &lines[rows.start + r..], length, values);
-                                }
                                 write_planar(finish, out_channels, row, column, values);
                             } else {
                                 finish.write(simd, block + p, row, column, simd.load(values.as_ptr()));
@@ -66,7 +70,8 @@ impl Kernel for Planar<'_> {
 }
 
 /// Adds to a position of a planar tensor what falls beside the picture; its neighbours begin at `lines`.
-#[inline(always)]
+#[cold]
+#[inline(never)]
 fn fold(
     shape: Shape,
     row: usize,
