@@ -175,8 +175,9 @@ fn optimisers_go_the_way_of_torch() {
     let golden = golden();
     let adam = Optimizer::Adam(AdamOptions { learning_rate: 2.0, ..AdamOptions::default() });
     let lbfgs = Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() });
-    // The first step of L-BFGS is tiny, so that its change of the gradient has few digits in f32.
-    for (optimizer, want, limit) in [(lbfgs, &golden.descents.lbfgs, 1e-2), (adam, &golden.descents.adam, 2e-5)] {
+    // The first step of L-BFGS is tiny, so its change of the gradient has few digits in f32: PyTorch's own f32 run is off
+    // its f64 one by 5.5e-2 at most.
+    for (optimizer, want, limit) in [(lbfgs, &golden.descents.lbfgs, 2e-2), (adam, &golden.descents.adam, 2e-5)] {
         let mut session = builder(&network).preset(Preset::Pystiche).optimizer(optimizer).build().unwrap();
         for (i, want) in want.iter().enumerate() {
             let got = session.step().unwrap().losses.total;
