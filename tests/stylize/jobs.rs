@@ -35,7 +35,7 @@ fn a_job_goes_on_where_it_was() {
     assert_eq!(fs::read_to_string(bench.path("log.jsonl")).expect("is there"), text);
 
     let elsewhere = |options: &str, words: &[&str]| bench.fail(&format!("{kept} -o y.png {options}"), words);
-    elsewhere("--style-weight 2", &["another session", "style weight"]);
+    elsewhere("--style-strength 2", &["another session", "style weight"]);
     elsewhere("--optimizer adam", &["another session", "optimiser"]);
     fs::write(bench.path("job.checkpoint"), "no checkpoint").expect("writes");
     elsewhere("", &["job.checkpoint", "not a"]);
