@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use common::{model, picture, runs_on};
 use style_core::statistics::Covariance;
 use style_core::{
-    Backend, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Session, SessionBuilder, Style,
+    Backend, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Preset, Session, SessionBuilder,
+    Style,
 };
 use style_cpu::Cpu;
 use style_cuda::{Cuda, Precision};
@@ -30,7 +31,11 @@ fn builder<B: Backend>(backend: B) -> SessionBuilder<B> {
 
 fn on<B: Backend>(network: Arc<Network<B>>) -> SessionBuilder<B> {
     let layers = |names: &[&str]| names.iter().map(|name| LayerWeight::new(*name, 1.0)).collect::<Vec<_>>();
-    Session::builder(network)
+    // The paper's statistic and start, and weights for a small network.
+    let paper = Session::builder(network).preset(Preset::Gatys).init(Init::Content);
+    paper
+        .content_mean_weight(0.5)
+        .style_weight(1.0)
         .content(picture("content", 24, 20))
         .style(picture("style", 17, 23))
         .content_layers(layers(&["conv3_2"]))
@@ -85,6 +90,7 @@ fn so_it_is_with_masks_other_statistics_pools_and_padding() {
             .pooling(Pooling::Max)
             .padding(Padding::Replicate)
             .statistic(Covariance)
+            .style_strength(1.0)
             .style(Style::new(picture("other", 16, 16)).mask(ramp(|x| 1.0 - x as f32 / 24.0)))
             .init(Init::Noise)
             .tv_weight(1e-3)
