@@ -18,7 +18,8 @@ use style_transfer::ops::Tv;
 #[derive(Debug, Parser)]
 #[command(name = "stylize", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Args {
-    /// The photograph: PNG, JPEG, WebP or TIFF, 8 or 16 bits, with or without alpha [default: a sample]
+    /// The photograph: PNG, JPEG, WebP or TIFF, 8 or 16 bits, with or without alpha; "-" reads the standard input
+    /// [default: a sample]
     pub(crate) content: Option<PathBuf>,
 
     /// One or more paintings to take the style from. Several are blended, or each applies within its --style-mask
@@ -31,8 +32,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "F", allow_negative_numbers = true, conflicts_with_all = ["content_weight", "content_mean_weight", "style_weight"])]
     pub(crate) style_strength: Option<f64>,
 
-    /// File for the result: .png, .jpg, .jpeg, .webp, .tif or .tiff. Its folder must exist [default: out/stylized.png,
-    /// whose folder is created]
+    /// File for the result: .png, .jpg, .jpeg, .webp, .tif or .tiff. Its folder must exist; "-" writes a PNG file to the
+    /// standard output [default: out/stylized.png, whose folder is created]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
@@ -156,8 +157,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_parser = tv, help_heading = "Loss")]
     pub(crate) tv: Option<Tv>,
 
-    /// Layers of the content loss, each "name" (weight 1) or "name=weight"; "none" for a texture without content
-    /// [default: conv4_2]
+    /// Layers of the content loss, each "name" (weight 1) or "name=weight"; "none" for a texture without content. Names of
+    /// other programs are known too: relu4_2, block4_conv2 or r42 for conv4_2 [default: conv4_2]
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
     pub(crate) content_layers: Option<Vec<LayerArg>>,
 
@@ -259,7 +260,7 @@ at once and saves nothing. With --checkpoint the same command resumes the job, -
 their names only when they are complete.
 
 Pictures are converted from their colour profiles to sRGB, and the result is tagged as sRGB. The transparency of the \
-photograph is carried over to it. Masks are used as they are stored.";
+photograph is carried over to it; transparent pixels of a painting do not count as style. Masks are used as they are stored.";
 
 fn depth(s: &str) -> Result<u8, String> {
     match s {

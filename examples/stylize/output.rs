@@ -1,14 +1,17 @@
 //! Files that appear complete or not at all, and a log that grows line by line.
 
+use std::borrow::Cow;
 use std::env;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use style_pictures::{Extras, Format, Picture};
 use style_transfer::{Error, ErrorKind, Image, LayerLoss, Progress, Result};
+
+use crate::paint::is_standard;
 
 /// Where results go if nothing is said.
 const DEFAULT_FOLDER: &str = "out";
@@ -27,10 +30,20 @@ impl Output {
     /// Checks everything about the path that can be known before the work, so that none is done in vain.
     pub(crate) fn new(path: Option<&Path>, deep: bool, inputs: &[PathBuf]) -> Result<Self> {
         let Some(path) = path else {
-            fs::create_dir_all(DEFAULT_FOLDER).map_err(|e| io("cannot make the folder", DEFAULT_FOLDER.as_ref(), e))?;
+            fs::create_dir_all(DEFAULT_FOLDER)
+                .map_err(|e| failed("cannot make the folder", DEFAULT_FOLDER.as_ref(), e))?;
             return Self::new(Some(&Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME)), deep, inputs);
         };
         let bad = |what: &str| Error::new(ErrorKind::Argument, format!("{}: {what}", path.display()));
+        if is_standard(path) {
+            if io::stdout().is_terminal() {
+                return Err(bad(
+                    "this would write a picture to the terminal; redirect the output, or give a file name",
+                ));
+            }
+            let format = if deep { Format::Png16 } else { Format::Png };
+            return Ok(Self { path: path.to_owned(), inputs: vec![], format, extras: Extras::default() });
+        }
         let format = Format::from_path(path)?;
         let format = if deep { format.deep().map_err(|e| e.context(path.display()))? } else { format };
         let folder = folder(path);
@@ -44,12 +57,17 @@ impl Output {
             return Err(bad("this is a folder; give the result a file name"));
         }
         spare(inputs, path)?;
-        tempfile::tempfile_in(folder).map_err(|e| io("cannot write into the folder", folder, e))?;
+        tempfile::tempfile_in(folder).map_err(|e| failed("cannot write into the folder", folder, e))?;
         Ok(Self { path: path.to_owned(), inputs: inputs.to_vec(), format, extras: Extras::default() })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its name for people.
+    pub(crate) fn name(&self) -> String {
+        if self.is_standard() { "the standard output".into() } else { self.path.display().to_string() }
     }
 
     /// What the photograph gives to the result. Says whether all of it can be kept.
@@ -58,8 +76,20 @@ impl Output {
         self.format.carries_alpha() || !self.extras.has_alpha()
     }
 
+    /// Whether the result goes to the standard output, as a PNG file.
+    pub(crate) fn is_standard(&self) -> bool {
+        is_standard(&self.path)
+    }
+
     /// Writes the result.
     pub(crate) fn save(&self, picture: &Picture) -> Result<()> {
+        if self.is_standard() {
+            let bytes = picture.encode(self.format)?;
+            let mut stdout = io::stdout().lock();
+            let written = stdout.write_all(&bytes).and_then(|()| stdout.flush());
+            return written
+                .map_err(|e| Error::new(ErrorKind::Io, "cannot write to the standard output").with_source(e));
+        }
         self.write(picture, &self.path)
     }
 
@@ -71,13 +101,14 @@ impl Output {
     }
 
     /// Where the picture stands until the result is there.
-    pub(crate) fn preview(&self) -> PathBuf {
-        self.path.with_file_name(format!("{}_preview.{}", self.stem(), self.extension()))
+    pub(crate) fn preview(&self) -> Option<PathBuf> {
+        let name = format!("{}_preview.{}", self.stem(), self.extension());
+        (!self.is_standard()).then(|| self.path.with_file_name(name))
     }
 
-    /// Writes the picture so far to [`preview`](Self::preview).
-    pub(crate) fn save_preview(&self, image: Image) -> Result<()> {
-        self.write(&self.finished(image), &self.preview())
+    /// Writes the picture so far to `path`, as the result is written.
+    pub(crate) fn save_preview(&self, image: Image, path: &Path) -> Result<()> {
+        self.write(&self.finished(image), path)
     }
 
     /// Writes the result into the system's folder for temporary files, for when its own place fails it.
@@ -85,7 +116,7 @@ impl Output {
         let folder = env::temp_dir();
         let bytes = picture.encode(self.format)?;
         let suffix = format!("-{}.{}", self.stem(), self.extension());
-        let failed = |e| io("cannot write into", &folder, e);
+        let failed = |e| failed("cannot write into", &folder, e);
         let mut builder = tempfile::Builder::new();
         let mut file = builder.prefix("stylize-").suffix(&suffix).tempfile_in(&folder).map_err(failed)?;
         file.write_all(&bytes).map_err(failed)?;
@@ -103,11 +134,17 @@ impl Output {
         Picture { image, extras: self.extras.clone() }
     }
 
-    fn stem(&self) -> std::borrow::Cow<'_, str> {
+    fn stem(&self) -> Cow<'_, str> {
+        if self.is_standard() {
+            return "stylized".into();
+        }
         self.path.file_stem().unwrap_or_default().to_string_lossy()
     }
 
-    fn extension(&self) -> std::borrow::Cow<'_, str> {
+    fn extension(&self) -> Cow<'_, str> {
+        if self.is_standard() {
+            return "png".into();
+        }
         self.path.extension().unwrap_or_default().to_string_lossy()
     }
 }
@@ -128,7 +165,7 @@ pub(crate) fn expect_apart(inputs: &[PathBuf], outputs: &[&Path]) -> Result<()> 
         let folder = folder(path);
         (folder.canonicalize().unwrap_or(folder.to_owned()), path.file_name().map(ToOwned::to_owned))
     };
-    for (i, path) in outputs.iter().enumerate() {
+    for (i, path) in outputs.iter().enumerate().filter(|(_, path)| !is_standard(path)) {
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         spare(inputs, path)?;
@@ -149,7 +186,7 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-fn io(what: &str, path: &Path, e: std::io::Error) -> Error {
+fn failed(what: &str, path: &Path, e: io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("{what} {}", path.display())).with_source(e)
 }
 
@@ -203,7 +240,7 @@ impl Log {
             file.seek(SeekFrom::End(0))?;
             Ok(file)
         };
-        let file = open().map_err(|e| io("cannot write the log", path, e))?;
+        let file = open().map_err(|e| failed("cannot write the log", path, e))?;
         Ok(Self { path: path.to_owned(), file })
     }
 
@@ -223,6 +260,6 @@ impl Log {
         let mut bytes = serde_json::to_vec(&line)
             .map_err(|e| Error::new(ErrorKind::Io, "cannot write a line of the log").with_source(e))?;
         bytes.push(b'\n');
-        self.file.write_all(&bytes).map_err(|e| io("cannot write the log", &self.path, e))
+        self.file.write_all(&bytes).map_err(|e| failed("cannot write the log", &self.path, e))
     }
 }

@@ -1,6 +1,6 @@
 //! The work: pictures and weights in, a painting out.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,9 @@ const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/images");
 const SAMPLE_CONTENT: &str = "tubingen.jpg";
 const SAMPLE_STYLE: &str = "starry_night.jpg";
 
+/// The most bytes that are read of the standard input, a little more than a picture may have.
+const MOST_BYTES: u64 = (1 << 31) + 1;
+
 /// How a job without an error ended.
 pub(crate) enum Outcome {
     Finished,
@@ -39,13 +42,21 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let masks = args.style_mask.iter().chain(&args.style_region).filter_map(|m| m.0.as_ref());
     let others = start_path.into_iter().chain(&args.weights).chain(masks).chain(&args.content_mask);
     let inputs: Vec<PathBuf> = [&content_path].into_iter().chain(&style_paths).chain(others).cloned().collect();
+    if inputs.iter().filter(|path| is_standard(path)).count() > 1 {
+        return Err(
+            argument("the standard input (-) can be only one of the pictures; name files for the others").into()
+        );
+    }
     let mut output = Output::new(args.output.as_deref(), args.depth == 16, &inputs)?;
+    if output.is_standard() && args.snapshot_every.is_some() {
+        return Err(argument("--snapshot-every names its pictures after the result; give -o a file, not -").into());
+    }
     let told = [&args.log, &args.plot, &args.checkpoint].into_iter().flatten().map(PathBuf::as_path);
     expect_apart(&inputs, &[output.path()].into_iter().chain(told).collect::<Vec<_>>())?;
     let content = open(&content_path, report)?;
     let painted = sized(&content, settings::size(args), 1.0)?;
     let styles = open_styles(args, &style_paths, &painted, report)?;
-    let content_mask = args.content_mask.as_deref().map(|path| mask(path, &painted.image)).transpose()?;
+    let content_mask = args.content_mask.as_deref().map(|path| mask(path, &painted.image, report)).transpose()?;
     let init = args.init.as_ref().map(|start| open_start(start, &painted, report)).transpose()?;
     if !output.carry(painted.extras.clone()) {
         report.say("note: JPEG has no transparency; the result will be opaque (.png, .webp and .tif keep it)");
@@ -57,10 +68,11 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let resized =
         if from.width() == to.width() { String::new() } else { format!(" from {}x{}", from.width(), from.height()) };
     let size = (to.width(), to.height());
-    report.say(format!("content  {} at {}x{}{resized}", content_path.display(), size.0, size.1));
+    report.say(format!("content  {} at {}x{}{resized}", shown(&content_path), size.0, size.1));
+    let full_sizes: Vec<_> = [[from.width(), from.height()]].into_iter().chain(styles.iter().map(|s| s.0)).collect();
     drop(content);
-    for (path, (size, _)) in style_paths.iter().zip(&styles) {
-        report.say(format!("style    {} at {}x{}", path.display(), size[0], size[1]));
+    for (path, (_, [width, height], _)) in style_paths.iter().zip(&styles) {
+        report.say(format!("style    {} at {width}x{height}", shown(path)));
     }
     let sha256 = weights.sha256().get(..16).unwrap_or_default();
     report.say(format!("network  {}, {}, sha256 {sha256}...", network.name(), weights.format()));
@@ -72,12 +84,19 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     report.say(format!("backend  {}", network.backend().description()));
     drop(weights);
 
+    let name = match settings::optimizer(args) {
+        Optimizer::Adam(_) => "Adam",
+        _ => "L-BFGS",
+    };
+    let (scales, iterations) = settings::scales(args, size);
+    let coarse: Vec<_> = scales.iter().map(|s| format!("{} at {} px, ", s.iterations, s.size)).collect();
+    report.say(format!("descent  {name}, {}{iterations} iterations", coarse.concat()));
     let (seen, photograph) = match args.colours {
         Colours::Luminance => (pictures::luminance(&painted.image)?, Some(painted.image)),
         _ => (painted.image, None),
     };
     let mut builder = settings::describe(Session::builder(network), args, size).content(seen);
-    for (_, style) in styles {
+    for (_, _, style) in styles {
         builder = builder.style(style);
     }
     if let Some(mask) = content_mask {
@@ -89,7 +108,13 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     if let Some(ratio) = args.noise_ratio {
         builder = builder.noise_ratio(ratio);
     }
-    let plan = builder.plan()?;
+    let plan = builder.plan().map_err(|e| match e.kind() {
+        ErrorKind::TooSmall { least } => {
+            let paths: Vec<_> = [&content_path].into_iter().chain(&style_paths).zip(full_sizes).collect();
+            too_small(e, least, args, &paths)
+        }
+        _ => e,
+    })?;
     if args.plan {
         writeln!(io::stdout(), "{}", plan.to_string().trim_end()).context("cannot tell the plan")?;
         return Ok(Outcome::Finished);
@@ -120,18 +145,13 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         return Err(argument("--tv chooses a total variation whose weight is 0; give --tv-weight too").into());
     }
     let plot = args.plot.as_deref().map(LossPlot::new).transpose()?;
-    report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv"));
-    let name = match settings::optimizer(args) {
-        Optimizer::Adam(_) => "Adam",
-        _ => "L-BFGS",
-    };
-    let (scales, iterations) = settings::scales(args, size);
-    let coarse: Vec<_> = scales.iter().map(|s| format!("{} at {} px, ", s.iterations, s.size)).collect();
-    report.say(format!("descent  {name}, {}{iterations} iterations", coarse.concat()));
+    let at = session.image()?;
+    let at = at.width().max(at.height());
+    report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv at {at} px"));
     let iterations = session.iterations();
     let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());
-    Job { session, size, output, photograph, log, watchers, report, snapshot_every, previewed: 0 }
+    Job { session, size, output, photograph, log, watchers, report, snapshot_every, previewed: 0, preview: None }
         .run(iterations, interrupt)
 }
 
@@ -139,17 +159,59 @@ fn argument(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Argument, message)
 }
 
+/// Whether a path stands for the standard input or output.
+pub(crate) fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// A path for people.
+fn shown(path: &Path) -> String {
+    if is_standard(path) { "standard input".into() } else { path.display().to_string() }
+}
+
+/// Names the picture that is too small, and the size that would do. Of each, the content first, the path and the size that
+/// it has in its file.
+fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&PathBuf, [usize; 2])]) -> Error {
+    let size = settings::size(args);
+    for (i, (path, [width, height])) in pictures.iter().enumerate() {
+        let (option, size, scale) = match i {
+            0 => ("--size", size, 1.0),
+            i => ("--style-size", args.style_size.unwrap_or(size), style_scale(args, i - 1)),
+        };
+        let (long, short) = (*width.max(height) as f64, *width.min(height) as f64);
+        let factor = match size {
+            Size::Native => scale,
+            Size::LongSide(n) => scale * f64::from(n) / long,
+        };
+        if (short * factor).round() < least as f64 {
+            let enough = (least as f64 * long / short / scale).ceil();
+            return Error::new(e.kind(), format!("{}: {e}; {option} {enough} would do", shown(path)));
+        }
+    }
+    e
+}
+
 /// A picture, and told what of it cannot be used.
 fn open(path: &Path, report: &Report) -> style_transfer::Result<Picture> {
-    let picture = Picture::open(path)?;
+    let picture = if is_standard(path) {
+        let mut bytes = vec![];
+        let read = io::stdin().lock().take(MOST_BYTES).read_to_end(&mut bytes);
+        read.map_err(|e| Error::new(ErrorKind::Io, "cannot read the standard input").with_source(e))?;
+        Picture::from_bytes(&bytes).map_err(|e| e.context("standard input"))?
+    } else {
+        Picture::open(path)?
+    };
     for note in picture.notes() {
-        report.say(format!("note: {}: {note}", path.display()));
+        report.say(format!("note: {}: {note}", shown(path)));
     }
     Ok(picture)
 }
 
-/// The style pictures, each with its size.
-fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture, report: &Report) -> Result<Vec<([usize; 2], Style)>> {
+/// A style, after the size of its picture in the file and the one that it is used in.
+type SizedStyle = ([usize; 2], [usize; 2], Style);
+
+/// The style pictures.
+fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture, report: &Report) -> Result<Vec<SizedStyle>> {
     let n = paths.len();
     let count = |option: &str, given: usize, one_for_all: bool| match given {
         0 => Ok(()),
@@ -163,30 +225,45 @@ fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture, report: &Repor
     count("--style-region", args.style_region.len(), false)?;
     let size: Size = args.style_size.unwrap_or(settings::size(args));
     let style = |(i, path): (usize, &PathBuf)| {
-        let scale = args.style_scale.get(i).or(args.style_scale.first()).copied().unwrap_or(1.0);
+        let scale = style_scale(args, i);
         if !(scale > 0.0 && scale.is_finite()) {
             return Err(argument(format!("--style-scale must be above 0, but is {scale}")).into());
         }
-        let picture = sized(&open(path, report)?, size, scale).with_context(|| path.display().to_string())?;
-        let image = recoloured(args.colours, &picture.image, &painted.image)?;
+        let full = open(path, report)?;
+        let picture = sized(&full, size, scale).with_context(|| path.display().to_string())?;
+        let image = recoloured(args.colours, &picture, painted)?;
+        let mut region = picture.opaque_part()?;
+        if region.is_some() {
+            report.say(format!("note: {}: its transparent pixels do not count as style", shown(path)));
+        }
         let mut style = Style::new(image).share(args.style_share.get(i).copied().unwrap_or(1.0));
         if let Some(MaskFile(Some(path))) = args.style_mask.get(i) {
-            style = style.mask(mask(path, &painted.image)?);
+            style = style.mask(mask(path, &painted.image, report)?);
         }
         if let Some(MaskFile(Some(path))) = args.style_region.get(i) {
-            style = style.region(mask(path, &picture.image)?);
+            let given = mask(path, &picture.image, report)?;
+            let both = |opaque: Mask| opaque.and(&given).map_err(|e| e.context(path.display()));
+            region = Some(region.map_or_else(|| Ok(given.clone()), both)?);
         }
-        Ok(([picture.image.width(), picture.image.height()], style))
+        if let Some(region) = region {
+            style = style.region(region);
+        }
+        let pixels = |picture: &Picture| [picture.image.width(), picture.image.height()];
+        Ok((pixels(&full), pixels(&picture), style))
     };
     paths.iter().enumerate().map(style).collect()
 }
 
+fn style_scale(args: &Args, i: usize) -> f64 {
+    args.style_scale.get(i).or(args.style_scale.first()).copied().unwrap_or(1.0)
+}
+
 /// A style picture in the colours that it is to give.
-fn recoloured(colours: Colours, style: &Image, photograph: &Image) -> style_transfer::Result<Image> {
-    let matched = |matching| pictures::match_colours(style, photograph, matching);
+fn recoloured(colours: Colours, style: &Picture, photograph: &Picture) -> style_transfer::Result<Image> {
+    let matched = |matching| style.match_colours(photograph, matching);
     match colours {
-        Colours::Painting => Ok(style.clone()),
-        Colours::Luminance => pictures::match_luminance(style, photograph),
+        Colours::Painting => Ok(style.image.clone()),
+        Colours::Luminance => style.match_luminance(photograph),
         Colours::Cholesky => matched(Matching::Cholesky),
         Colours::Pca => matched(Matching::Pca),
         Colours::Symmetric => matched(Matching::Symmetric),
@@ -194,8 +271,11 @@ fn recoloured(colours: Colours, style: &Image, photograph: &Image) -> style_tran
 }
 
 /// A mask for a picture, of whatever size, but of its proportions.
-fn mask(path: &Path, of: &Image) -> style_transfer::Result<Mask> {
-    let mask = pictures::mask(path)?;
+fn mask(path: &Path, of: &Image, report: &Report) -> style_transfer::Result<Mask> {
+    let (mask, notes) = pictures::mask(path)?;
+    for note in notes {
+        report.say(format!("note: {}: {note}", path.display()));
+    }
     let ratio = |w: usize, h: usize| w as f64 / h as f64;
     let off = ratio(mask.width(), mask.height()) / ratio(of.width(), of.height());
     if !(0.97..=1.03).contains(&off) {
@@ -278,8 +358,10 @@ struct Job<'a, B: Backend> {
     watchers: Watchers,
     report: &'a Report,
     snapshot_every: Option<usize>,
-    /// The last scale of which a preview was saved.
+    /// The last scale of which there was to be a preview.
     previewed: usize,
+    /// The preview that this run wrote.
+    preview: Option<PathBuf>,
 }
 
 impl<B: Backend> Job<'_, B> {
@@ -314,8 +396,8 @@ impl<B: Backend> Job<'_, B> {
             self.report.say("ended before the first iteration: there is no picture");
             return failed.map_or(Ok(Outcome::Interrupted), Err);
         };
-        let (path, start_to_end) = (self.output.path().to_owned(), start.elapsed());
-        let (report, preview) = (self.report, (self.previewed > 0).then(|| self.output.preview()));
+        let (name, start_to_end) = (self.output.name(), start.elapsed());
+        let (report, preview) = (self.report, self.preview.take());
         self.save()?;
         if let Some(preview) = preview {
             let _ = std::fs::remove_file(preview); // one that stays does no harm
@@ -328,7 +410,7 @@ impl<B: Backend> Job<'_, B> {
         let from = first.map_or(String::new(), |first| format!("{first:.4e} at the start, "));
         report.say(format!(
             "wrote    {} after {} iterations in {start_to_end:.1?}{how}: loss {from}{best:.4e} at the end",
-            path.display(),
+            name,
             last.iteration + 1,
         ));
         match failed {
@@ -362,23 +444,30 @@ impl<B: Backend> Job<'_, B> {
         failed
     }
 
-    /// Saves the picture so far, at the result's size, whenever a scale is done. Nobody has asked for it, so a failure is told
-    /// once and ends nothing.
+    /// Saves the picture so far, at the result's size, after each coarse scale. Nobody asked for it, so a failure is printed
+    /// and ends nothing, and a file that is there already stays as it is.
     fn preview(&mut self, progress: &Progress, since_start: Duration) {
         if progress.scale <= self.previewed {
             return;
         }
-        let image = self.session.image().and_then(|image| finished(image, self.size, self.photograph.as_ref()));
-        match image.and_then(|image| self.output.save_preview(image)) {
-            Ok(()) if self.previewed == 0 => {
-                let path = self.output.preview();
-                self.report
-                    .say(format!("preview  {} after {since_start:.1?}, until the result is there", path.display()));
-            }
-            Ok(()) => {}
-            Err(e) => self.report.warn(&e),
-        }
+        let first = self.previewed == 0;
         self.previewed = progress.scale;
+        let Some(path) = self.output.preview() else { return };
+        if self.preview.is_none() && path.exists() {
+            if first {
+                self.report.say(format!("preview  none: {} exists already", path.display()));
+            }
+            return;
+        }
+        let image = self.session.image().and_then(|image| finished(image, self.size, self.photograph.as_ref()));
+        if let Err(e) = image.and_then(|image| self.output.save_preview(image, &path)) {
+            self.report.warn(&e);
+            return;
+        }
+        if first {
+            self.report.say(format!("preview  {} after {since_start:.1?}, until the result is there", path.display()));
+        }
+        self.preview = Some(path);
     }
 
     /// Shows one evaluation to the observers; one that fails is told and left out from then on.

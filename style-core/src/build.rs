@@ -33,7 +33,7 @@ impl<B: Backend> SessionBuilder<B> {
     ///
     /// # Errors
     /// `Argument` if a picture or layer is missing or unknown, two settings contradict each other, or a number is out of
-    /// its range; `Shape` if a picture is too small for the layers, or has another size than the others want;
+    /// its range; `TooSmall` if a picture is too small for a layer; `Shape` if one has another size than the others want;
     /// `MemoryExceeded`, before any work, if it takes more than it may, or than a device has free, into however many tiles
     /// it is cut; [`Cancelled`](Self::cancel); what the backend gives.
     pub fn build(self) -> Result<Session<B>> {
@@ -243,7 +243,7 @@ impl<B: Backend> SessionBuilder<B> {
         Ok(Weights { content: alpha, style: self.style_weight, tv: self.tv_weight, tv_kind: self.tv })
     }
 
-    /// `1/2 sum t^2` of targets, which a relative loss is divided by; of zeros 1.
+    /// `1/2 sum t^2` of targets, which a relative loss is divided by; 1 where it is zero but for rounding.
     fn half_squares(&self, targets: &[B::Tensor]) -> Result<f64> {
         let backend = self.network.backend();
         let mut scalars = backend.scalars(targets.len())?;
@@ -255,7 +255,7 @@ impl<B: Backend> SessionBuilder<B> {
         let mut squares = vec![0.0; targets.len()];
         backend.read_scalars(&scalars, &mut squares)?;
         let sum = squares.iter().sum::<f64>();
-        Ok(if sum > 0.0 { sum } else { 1.0 })
+        Ok(if sum > 1e-12 { sum } else { 1.0 })
     }
 }
 

@@ -196,16 +196,17 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1.
+    /// Layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1. Other programs' names are known too:
+    /// `relu4_2`, `block4_conv2` and `r42` are conv4_2.
     pub fn content_layers(mut self, layers: Vec<LayerWeight>) -> Self {
-        self.content_layers = layers;
+        self.content_layers = self.own_names(layers);
         self
     }
 
     /// Layers of the style loss and their weights `w_l`. Default: conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1 0.07,
     /// conv5_1 0.01, which suit relative losses: the deep layers, whose pooling grid shows in even areas, weigh little.
     pub fn style_layers(mut self, layers: Vec<LayerWeight>) -> Self {
-        self.style_layers = layers;
+        self.style_layers = self.own_names(layers);
         self
     }
 
@@ -226,8 +227,13 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// The statistic of one style layer.
     pub fn statistic_at(mut self, layer: impl Into<String>, statistic: impl Statistic<B> + 'static) -> Self {
-        self.layer_statistics.push((layer.into(), Arc::new(statistic)));
+        let layer = self.network.own_name(layer.into());
+        self.layer_statistics.push((layer, Arc::new(statistic)));
         self
+    }
+
+    fn own_names(&self, layers: Vec<LayerWeight>) -> Vec<LayerWeight> {
+        layers.into_iter().map(|l| LayerWeight { layer: self.network.own_name(l.layer), ..l }).collect()
     }
 
     /// The strength of the style. Default: 1; 0 is none, and a factor of two is a visible step. It means the same for every

@@ -125,12 +125,15 @@ impl ChainPlan {
                 Op::Pool(op) => op.output(),
             };
             if output.is_empty() {
+                let least = 1 << network.pools_before(end - 1).min(31);
                 return Err(Error::new(
-                    ErrorKind::Shape,
+                    ErrorKind::TooSmall { least },
                     format!(
-                        "a {}x{} picture is too small for {}: nothing is left of it there; \
+                        "{}x{} pixels are too small for {}, which needs {least}x{least}; \
                          use a larger picture or earlier layers",
-                        image.width, image.height, layer.name
+                        image.width,
+                        image.height,
+                        network.layers[end - 1].name
                     ),
                 ));
             }

@@ -255,7 +255,9 @@ impl<B: Backend> SessionBuilder<B> {
             large_enough(image.shape(), &sorted(content), "the content picture")?;
         }
         let style_positions = sorted(style_layers.iter().map(|l| l.position).collect());
-        self.styles.iter().try_for_each(|s| large_enough(s.image.shape(), &style_positions, "a style picture"))?;
+        for (i, style) in self.styles.iter().enumerate() {
+            large_enough(style.image.shape(), &style_positions, &format!("style picture {}", i + 1))?;
+        }
         Ok(Checked { shape, taps, content_taps, style_layers, style_taps })
     }
 }

@@ -9,8 +9,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Two shapes that must agree do not, or a shape is too small or too large.
+    /// Two shapes that must agree do not, or a shape is empty or too large.
     Shape,
+    /// A picture is too small for a layer of the network.
+    TooSmall {
+        /// The shortest side that would do, in pixels.
+        least: usize,
+    },
     /// A setting is out of its range, unknown, or contradicts another.
     Argument,
     /// The request is sensible, but this build or backend cannot serve it.
@@ -48,6 +53,7 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Shape => "shape",
+            Self::TooSmall { .. } => "too small",
             Self::Argument => "argument",
             Self::Unsupported => "unsupported",
             Self::Unavailable => "unavailable",

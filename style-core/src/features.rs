@@ -23,7 +23,7 @@ impl<B: Backend> Network<B> {
     /// [`SessionBuilder`](crate::SessionBuilder::padding).
     ///
     /// # Errors
-    /// `Argument` if a layer is unknown; `Shape` if the picture is too small for one; what the backend gives.
+    /// `Argument` if a layer is unknown; `TooSmall` if the picture is too small for one; what the backend gives.
     pub fn features(
         &self,
         image: &Image,

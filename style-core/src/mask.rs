@@ -18,6 +18,8 @@ const MASK: &str = "a mask";
 ///
 /// let left_half = Mask::new(2, 1, vec![1.0, 0.0])?;
 /// assert_eq!(left_half.inverted()?.values(), [0.0, 1.0]);
+/// let upper_half = Mask::new(1, 2, vec![1.0, 0.0])?;
+/// assert_eq!(upper_half.and(&left_half)?.values(), [0.5, 0.0]);
 /// # Ok::<(), style_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +64,16 @@ impl Mask {
     /// `Argument` if the mask is 1 everywhere.
     pub fn inverted(&self) -> Result<Self> {
         Self::new(self.width, self.height, self.values.iter().map(|v| 1.0 - v).collect())
+    }
+
+    /// Where both masks hold: the product of this mask and the other, which is spread over this one's size.
+    ///
+    /// # Errors
+    /// `Argument` if they hold nowhere together.
+    pub fn and(&self, other: &Self) -> Result<Self> {
+        let (_, other) = other.at(self.width, self.height, 0)?;
+        let values = self.values.iter().zip(other).map(|(a, b)| (f64::from(*a) * b).clamp(0.0, 1.0) as f32);
+        Self::new(self.width, self.height, values.collect())
     }
 
     /// Columns.

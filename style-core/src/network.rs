@@ -104,9 +104,20 @@ impl<B: Backend> Network<B> {
         self.mean
     }
 
+    /// The network's own name of a layer that other programs call `relu4_2` (jcjohnson/neural-style), `block4_conv2`
+    /// (Keras) or `r42` (leongatys/PytorchNeuralStyleTransfer); any other name as it is.
+    pub(crate) fn own_name(&self, name: String) -> String {
+        let has = |name: &str| self.layers.iter().any(|l| l.name == name);
+        if has(&name) {
+            return name;
+        }
+        peers_name(&name).filter(|own| has(own)).unwrap_or(name)
+    }
+
     /// Position of a layer in the chain.
     pub(crate) fn position(&self, name: &str) -> Result<usize> {
-        self.layers.iter().position(|l| l.name == name).ok_or_else(|| {
+        let own = self.own_name(name.to_owned());
+        self.layers.iter().position(|l| l.name == own).ok_or_else(|| {
             let names: Vec<_> = self.layer_names().collect();
             Error::new(
                 ErrorKind::Argument,
@@ -165,6 +176,23 @@ impl<B: Backend> fmt::Debug for Network<B> {
     }
 }
 
+/// The name here of a layer by its name in another program. All of them are taken behind the ReLU, as here.
+fn peers_name(name: &str) -> Option<String> {
+    if let Some(rest) = name.strip_prefix("relu") {
+        return Some(format!("conv{rest}"));
+    }
+    if let Some((block, layer)) = name.strip_prefix("block").and_then(|rest| rest.split_once('_')) {
+        return match layer.strip_prefix("conv") {
+            Some(conv) => Some(format!("conv{block}_{conv}")),
+            None => (layer == "pool").then(|| format!("pool{block}")),
+        };
+    }
+    match name.as_bytes() {
+        [b'r', block, conv] => Some(format!("conv{}_{}", char::from(*block), char::from(*conv))),
+        _ => None,
+    }
+}
+
 /// Which channel of `input` holds RGB channel `c`.
 fn source_channel(input: &InputSpace, c: usize) -> usize {
     match input.order {
@@ -190,6 +218,18 @@ fn fold_input_space(input: &InputSpace, weight: &[f32]) -> Result<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn peers_names_are_known() {
+        for (peers, own) in
+            [("relu4_2", "conv4_2"), ("block4_conv2", "conv4_2"), ("block5_pool", "pool5"), ("r42", "conv4_2")]
+        {
+            assert_eq!(peers_name(peers).as_deref(), Some(own));
+        }
+        for name in ["conv4_2", "pool4", "block4_flatten", "block4", "r421"] {
+            assert_eq!(peers_name(name), None);
+        }
+    }
 
     #[test]
     fn folding_reorders_and_scales() {

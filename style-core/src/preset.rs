@@ -149,7 +149,7 @@ impl<B: Backend> SessionBuilder<B> {
     pub fn preset(self, preset: Preset) -> Self {
         let style = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
         let style = style.into_iter().zip(preset.style_layer_weights()).map(|(l, w)| LayerWeight::new(l, w)).collect();
-        let base = self
+        let mut base = self
             .content_layers(vec![LayerWeight::new("conv4_2", 1.0)])
             .style_layers(style)
             .statistic(Gram::default())
@@ -162,6 +162,7 @@ impl<B: Backend> SessionBuilder<B> {
             .noise_ratio(1.0)
             .optimizer(preset.optimizer())
             .iterations(preset.iterations());
+        base.layer_statistics.clear();
         let elements = Gram { norm: GramNorm::Elements };
         let from_content = |b: Self| b.init(Init::Content).noise_ratio(0.0);
         match preset {

@@ -66,7 +66,7 @@ impl<B: Backend> Probe<B> {
     /// Feeds a picture forward to a layer; the padding is that of the first convolution.
     ///
     /// # Errors
-    /// `Argument` if the layer is unknown; `Shape` if the picture is too small for it; what the backend gives.
+    /// `Argument` if the layer is unknown; `TooSmall` if the picture is too small for it; what the backend gives.
     pub fn new(
         network: impl Into<Arc<Network<B>>>,
         image: &Image,

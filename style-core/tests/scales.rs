@@ -163,7 +163,7 @@ fn scales_that_are_none_are_refused() {
     assert_eq!(kind(vec![scale(20, 1), scale(20, 1)]), ErrorKind::Argument);
     assert_eq!(kind(vec![scale(20, 1), scale(15, 1)]), ErrorKind::Argument);
     assert_eq!(kind(vec![scale(20, 0)]), ErrorKind::Argument);
-    assert_eq!(kind(vec![scale(3, 1)]), ErrorKind::Shape);
+    assert_eq!(kind(vec![scale(3, 1)]), ErrorKind::TooSmall { least: 4 });
     let error = described().scales(vec![scale(3, 1)]).plan().unwrap_err().to_string();
     assert!(error.contains("the scale of 3 pixels"), "{error}");
     let targets = described().targets().unwrap();

@@ -225,7 +225,7 @@ fn bad_descriptions_are_typed_errors() {
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(says), "{error}");
     };
-    use ErrorKind::{Argument, Shape};
+    use ErrorKind::{Argument, Shape, TooSmall};
     fails(Session::builder(network()), Argument, "content picture");
     fails(Session::builder(network()).content(picture("c", 9, 9)), Argument, "style picture");
     fails(builder().content_layers(layers(&[("conv9_9", 1.0)])), Argument, "it has conv1_1, conv1_2");
@@ -246,8 +246,8 @@ fn bad_descriptions_are_typed_errors() {
         "history",
     );
     fails(builder().iterations(0), Argument, "iteration");
-    fails(builder().content(picture("small", 3, 9)), Shape, "too small");
-    fails(builder().style(picture("small", 9, 3)), Shape, "a style picture");
+    fails(builder().content(picture("small", 3, 9)), TooSmall { least: 4 }, "too small");
+    fails(builder().style(picture("small", 9, 3)), TooSmall { least: 4 }, "style picture 2: 9x3");
     fails(builder().noise_ratio(1.5), Argument, "noise ratio");
     fails(builder().init(Init::Image(picture("i", 9, 13))), Shape, "start picture");
 }

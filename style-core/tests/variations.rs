@@ -208,6 +208,18 @@ fn settings_that_contradict_each_other_are_errors() {
 }
 
 #[test]
+fn layers_have_the_names_of_other_programs_too() {
+    let losses = |content: &str, style: &str| {
+        let b = builder().content_layers(layers(&[(content, 1.0)])).style_layers(layers(&[(style, 1.0)]));
+        b.statistic_at(style, Moments).build().unwrap().step().unwrap().losses.clone()
+    };
+    let own = losses("conv2_2", "conv1_1");
+    assert_eq!(losses("relu2_2", "block1_conv1"), own);
+    assert_eq!(losses("r22", "r11"), own);
+    assert_eq!(own.style_layers[0].layer, "conv1_1");
+}
+
+#[test]
 fn presets_are_overridden_by_what_follows() {
     for preset in Preset::ALL {
         assert_eq!(preset.name().parse::<Preset>().unwrap(), preset);
@@ -222,6 +234,12 @@ fn presets_are_overridden_by_what_follows() {
             })
             .unwrap();
     }
+    let first_loss = |b: SessionBuilder<_>| {
+        let b = b.preset(Preset::Gatys).content_layers(layers(&[("conv2_2", 1.0)]));
+        let mut session = b.style_layers(layers(&[("conv1_1", 1.0)])).build().unwrap();
+        session.step().unwrap().losses.total
+    };
+    assert_eq!(first_loss(builder().statistic_at("conv1_1", Moments)), first_loss(builder()));
     assert_eq!("jonson".parse::<Preset>().unwrap_err().kind(), ErrorKind::Argument);
 }
 

@@ -23,6 +23,7 @@
 
 use style_core::{Error, ErrorKind, Image, Result};
 
+use crate::Picture;
 use crate::matrix::{Matrix, cholesky, eigen, inverse_lower, map_eigenvalues, product};
 
 /// Weights of R, G and B in the luminance Y of YIQ.
@@ -73,6 +74,13 @@ pub enum Matching {
 /// # Errors
 /// None: the values of an [`Image`] are finite, and their squares are not too large for `f64`.
 pub fn match_colours(style: &Image, photograph: &Image, matching: Matching) -> Result<Image> {
+    matched((style, None), (photograph, None), matching)
+}
+
+/// An image, and the opacity of its pixels.
+type Seen<'a> = (&'a Image, Option<&'a [f32]>);
+
+fn matched(style: Seen<'_>, photograph: Seen<'_>, matching: Matching) -> Result<Image> {
     let (from, to) = (Colours::of(style), Colours::of(photograph));
     let variances = eigen(from.covariance).0;
     let largest = variances.iter().copied().fold(0.0, f64::max);
@@ -89,10 +97,32 @@ pub fn match_colours(style: &Image, photograph: &Image, matching: Matching) -> R
             product(&product(&inverse, &middle), &inverse)
         }
     };
-    map_pixels(style, |x| {
+    map_pixels(style.0, |x| {
         let x = [0, 1, 2].map(|c| x[c] - from.mean[c]);
         [0, 1, 2].map(|c| to.mean[c] + (0..3).map(|k| a[c][k] * x[k]).sum::<f64>())
     })
+}
+
+impl Picture {
+    fn seen(&self) -> Result<Seen<'_>> {
+        Ok((&self.image, self.extras.alpha_of(&self.image)?))
+    }
+
+    /// This painting's image by [`match_colours`], where each pixel of both pictures counts by its opacity.
+    ///
+    /// # Errors
+    /// `Shape` if image and transparency of a picture are of different sizes.
+    pub fn match_colours(&self, photograph: &Self, matching: Matching) -> Result<Image> {
+        matched(self.seen()?, photograph.seen()?, matching)
+    }
+
+    /// This painting's image by [`match_luminance`], where each pixel of both pictures counts by its opacity.
+    ///
+    /// # Errors
+    /// `Shape` if image and transparency of a picture are of different sizes.
+    pub fn match_luminance(&self, photograph: &Self) -> Result<Image> {
+        luminance_matched(self.seen()?, photograph.seen()?)
+    }
 }
 
 /// The luminance `Y = 0.299 R + 0.587 G + 0.114 B` of a picture, as a grey picture: the same in all three channels.
@@ -129,9 +159,13 @@ pub fn luminance(image: &Image) -> Result<Image> {
 /// # Errors
 /// None: the values of an [`Image`] are finite, and their squares are not too large for `f64`.
 pub fn match_luminance(style: &Image, photograph: &Image) -> Result<Image> {
+    luminance_matched((style, None), (photograph, None))
+}
+
+fn luminance_matched(style: Seen<'_>, photograph: Seen<'_>) -> Result<Image> {
     let ((from, spread), (to, wanted)) = (luminance_statistics(style), luminance_statistics(photograph));
     let scale = wanted / spread.max(LEAST_DEVIATION);
-    map_pixels(style, |x| [scale * (y(x) - from) + to; 3])
+    map_pixels(style.0, |x| [scale * (y(x) - from) + to; 3])
 }
 
 /// The result's luminance with the photograph's colour: `Y` of the result, `I` and `Q` of the photograph.
@@ -184,14 +218,17 @@ struct Colours {
 }
 
 impl Colours {
-    fn of(image: &Image) -> Self {
+    /// Each pixel counts by its opacity.
+    fn of((image, alpha): Seen<'_>) -> Self {
         let n = image.width() * image.height();
+        let weight = |i: usize| alpha.map_or(1.0, |alpha| f64::from(alpha[i]));
+        let total: f64 = (0..n).map(weight).sum();
         let planes = [0, 1, 2].map(|c| &image.pixels()[c * n..(c + 1) * n]);
-        let mean = planes.map(|plane| plane.iter().map(|v| f64::from(*v)).sum::<f64>() / n as f64);
-        let covariance = [0, 1, 2].map(|i| {
-            [0, 1, 2].map(|j| {
-                let pairs = planes[i].iter().zip(planes[j]);
-                pairs.map(|(a, b)| (f64::from(*a) - mean[i]) * (f64::from(*b) - mean[j])).sum::<f64>() / n as f64
+        let mean = planes.map(|plane| (0..n).map(|i| weight(i) * f64::from(plane[i])).sum::<f64>() / total);
+        let covariance = [0, 1, 2].map(|a| {
+            [0, 1, 2].map(|b| {
+                let deviation = |c: usize, i: usize| f64::from(planes[c][i]) - mean[c];
+                (0..n).map(|i| weight(i) * deviation(a, i) * deviation(b, i)).sum::<f64>() / total
             })
         });
         Self { mean, covariance }
@@ -199,8 +236,8 @@ impl Colours {
 }
 
 /// Mean and standard deviation of the luminance, a linear form of the colours.
-fn luminance_statistics(image: &Image) -> (f64, f64) {
-    let colours = Colours::of(image);
+fn luminance_statistics(seen: Seen<'_>) -> (f64, f64) {
+    let colours = Colours::of(seen);
     let variance: f64 = (0..3).map(|i| LUMINANCE[i] * y(colours.covariance[i])).sum();
     (y(colours.mean), variance.max(0.0).sqrt())
 }

@@ -7,11 +7,22 @@ use style_core::{Image, Mask, Result};
 use crate::colour::y;
 use crate::decode::{decode, planes};
 
-/// The mask that a picture stands for, of the picture's size.
+/// The brightest value, of 255, of a mask that is black to the eye.
+const BLACK: f32 = 16.0;
+
+/// How far apart, of 255, the channels of a grey are at most: JPEG moves them so far.
+const GREY: f32 = 32.0;
+
+/// The share of pixels that may have a colour in a mask that is meant to be grey.
+const COLOURED: f64 = 0.005;
+
+/// The mask that a picture stands for, of the picture's size, and notes on what it was taken for, a sentence each; for most
+/// masks there are none.
 ///
 /// White is 1, black 0, and grey between, as encoded; a coloured picture counts by its luminance,
-/// `0.299 R + 0.587 G + 0.114 B`. What is transparent counts by its opacity, so that nothing is 0. Files are read as by
-/// [`Picture::open`](crate::Picture::open), 8 or 16 bits a channel, but of any size and whatever their colour profile.
+/// `0.299 R + 0.587 G + 0.114 B`, with a note. What is transparent counts by its opacity, so that nothing is 0. A picture
+/// of the values 0 and 1 alone, as programs write that label pixels, is taken as black and white, with a note. Files are read
+/// as by [`Picture::open`](crate::Picture::open), 8 or 16 bits a channel, but of any size and whatever their colour profile.
 ///
 /// ```
 /// use style_pictures::{Image, mask, save};
@@ -20,7 +31,9 @@ use crate::decode::{decode, planes};
 /// # let folder = tempfile::tempdir().unwrap();
 /// # let file = folder.path().join("mask.png");
 /// save(&file, &Image::from_rgb8(2, 1, &[255, 255, 255, 51, 51, 51])?)?;
-/// assert_eq!(mask(&file)?.values(), [1.0, 0.2]);
+/// let (mask, notes) = mask(&file)?;
+/// assert_eq!(mask.values(), [1.0, 0.2]);
+/// assert!(notes.is_empty());
 /// # Ok(())
 /// # }
 /// ```
@@ -28,16 +41,41 @@ use crate::decode::{decode, planes};
 /// # Errors
 /// `Io` if the file cannot be read; `Image` if it is damaged, too large or no picture; `Argument` if it is black
 /// everywhere.
-pub fn mask(path: impl AsRef<Path>) -> Result<Mask> {
+pub fn mask(path: impl AsRef<Path>) -> Result<(Mask, Vec<String>)> {
     let path = path.as_ref();
-    let pixels = decode(path)?.pixels;
+    let decoded = decode(path)?;
+    let (pixels, mut notes) = (decoded.pixels, decoded.notes);
     let (width, height) = (pixels.width() as usize, pixels.height() as usize);
     let n = width * height;
-    let (colours, alpha) = planes(&pixels, None)?;
+    // The smallest step of the file's values, of 255.
+    let step = if pixels.color().bytes_per_pixel() > pixels.color().channel_count() { 255.0 / 65535.0 } else { 1.0 };
+    let (mut colours, alpha) = planes(&pixels, None)?;
     drop(pixels);
+
+    let most = colours.iter().fold(0.0, |most: f32, v| most.max(*v));
+    if most > 0.0 && most < step * 1.5 {
+        notes.push("its values are 0 and 1: 1 is taken as white".into());
+        colours.iter_mut().for_each(|v| *v = if *v > 0.0 { 255.0 } else { 0.0 });
+    } else if most > 0.0 && most <= BLACK {
+        notes.push(format!(
+            "its brightest value is {most:.0} of 255, so that it holds almost nowhere; a mask is white where it holds"
+        ));
+    }
+    let rgb = |i: usize| [colours[i], colours[n + i], colours[2 * n + i]];
+    let coloured = |i: &usize| {
+        let [r, g, b] = rgb(*i);
+        r.max(g).max(b) - r.min(g).min(b) > GREY
+    };
+    if (0..n).filter(coloured).count() as f64 > COLOURED * n as f64 {
+        notes.push(
+            "it has colours, which a mask does not tell apart: each counts by its brightness; save one mask a colour, \
+             white on black"
+                .into(),
+        );
+    }
     let alpha = |i: usize| alpha.as_ref().map_or(1.0, |alpha| alpha[i]);
-    let weight = |i: usize| weight([colours[i], colours[n + i], colours[2 * n + i]], alpha(i));
-    Mask::new(width, height, (0..n).map(weight).collect()).map_err(|e| e.context(path.display()))
+    let mask = Mask::new(width, height, (0..n).map(|i| weight(rgb(i), alpha(i))).collect());
+    Ok((mask.map_err(|e| e.context(path.display()))?, notes))
 }
 
 /// The same of an opaque picture in memory; values beyond 0..=255 count as the nearest of them.

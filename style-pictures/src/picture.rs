@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use style_core::{Error, ErrorKind, Image, Result, resample};
+use style_core::{Error, ErrorKind, Image, Mask, Result, resample};
 
-use crate::decode::{Decoded, LARGEST_AREA, LARGEST_SIDE, decode, decode_bytes, planes, unusable};
+use crate::decode::{Decoded, LARGEST_AREA, LARGEST_SIDE, bad, decode, decode_bytes, planes, unusable};
 use crate::icc::ToSrgb;
 
 /// The shortest side of a file to be painted or learned from: one position of the network's deepest layers.
@@ -37,6 +37,12 @@ impl Extras {
     #[must_use]
     pub fn has_alpha(&self) -> bool {
         self.alpha.is_some()
+    }
+
+    /// The opacity of each pixel, 0 to 1, `[H, W]` row-major; `None` if all are opaque.
+    #[must_use]
+    pub fn alpha(&self) -> Option<&[f32]> {
+        self.alpha.as_deref()
     }
 
     /// The opacity of this image's pixels.
@@ -84,8 +90,9 @@ impl Picture {
     /// the network cannot see.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let picture = decode(path).and_then(Self::from_decoded)?;
-        picture.large_enough().map_err(|e| e.context(path.display()))
+        let decoded = decode(path)?;
+        let picture = Self::from_decoded(decoded).and_then(Self::large_enough);
+        picture.map_err(|e| e.context(path.display()))
     }
 
     /// The same of the bytes of a file, from a clipboard or a network, say.
@@ -118,6 +125,9 @@ impl Picture {
         drop(pixels);
         let alpha = alpha.filter(|alpha| alpha.iter().any(|a| *a < 1.0));
         if let Some(alpha) = &alpha {
+            if alpha.iter().all(|a| *a < VISIBLE) {
+                return Err(bad("every pixel is transparent: nothing of the picture can be seen; make it opaque"));
+            }
             colours.chunks_exact_mut(width * height).for_each(|plane| fill_invisible(plane, alpha));
         }
         Ok(Self { image: Image::from_planar(width, height, colours)?, extras: Extras { alpha, notes } })
@@ -225,6 +235,17 @@ impl Picture {
         let image = Image::from_planar(width, height, clamped(planes.concat(), 255.0))?;
         let extras = Extras { alpha: Some(clamped(new_alpha, 1.0)), notes: self.extras.notes.clone() };
         Ok(Self { image, extras })
+    }
+
+    /// Where the picture is opaque: the region of a painting that a style is taken from. `None` if all of it is.
+    ///
+    /// # Errors
+    /// `Shape` if image and transparency are of different sizes.
+    pub fn opaque_part(&self) -> Result<Option<Mask>> {
+        let (width, height) = (self.image.width(), self.image.height());
+        let alpha = self.extras.alpha_of(&self.image)?;
+        let seen = |a: &f32| if *a < VISIBLE { 0.0 } else { *a };
+        alpha.map(|alpha| Mask::new(width, height, alpha.iter().map(seen).collect())).transpose()
     }
 
     /// Pixels of the longer side.

@@ -65,7 +65,7 @@ fn a_mask_may_be_a_tiff() {
     let file = golden.files.iter().find(|file| file.name == "16 bits of grey").expect("is there");
     fs::write(&path, &file.file).expect("writes");
     let wanted: Vec<f32> = golden.pictures[file.picture].plane(0).iter().map(|v| v / 65535.0).collect();
-    assert!(distance(mask(&path).expect("reads").values(), &wanted) < 1e-6);
+    assert!(distance(mask(&path).expect("reads").0.values(), &wanted) < 1e-6);
 }
 
 /// 16-bit values that 8 bits cannot hold, with alpha or without.

@@ -17,7 +17,7 @@ fn masks_of_all_depths() {
     let plane = |picture: DynamicImage| {
         let path = folder.path().join("mask.png");
         picture.save(&path).expect("saves");
-        let mask = mask(&path).expect("reads");
+        let (mask, _) = mask(&path).expect("reads");
         (mask.width(), mask.height(), mask.values().to_vec())
     };
     let grey = ImageBuffer::from_fn(3, 1, |x, _| Luma([[0u8, 102, 255][x as usize]]));

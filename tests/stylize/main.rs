@@ -1,15 +1,14 @@
 //! The tool `stylize` from outside: what it paints, what it keeps of the photograph, and what it says to bad input.
 
 mod jobs;
+mod pictures;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::PngEncoder;
-use image::{DynamicImage, ExtendedColorType, ImageBuffer, ImageEncoder, ImageReader, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{DynamicImage, ImageReader, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -209,6 +208,20 @@ fn from_coarse_to_fine() {
 }
 
 #[test]
+fn a_preview_is_written_where_no_file_is() {
+    let bench = Bench::new();
+    let line = "photo.png art.png -o x.png --size 48 --iterations 1 --scales 20=1";
+    let said = bench.paint(line);
+    assert!(said.contains("preview  x_preview.png after"), "{said}");
+    assert!(!bench.path("x_preview.png").exists(), "the preview stays beside the result");
+
+    fs::write(bench.path("x_preview.png"), "somebody's").expect("writes");
+    let said = bench.paint(line);
+    assert!(said.contains("preview  none: x_preview.png exists already"), "{said}");
+    assert_eq!(fs::read(bench.path("x_preview.png")).expect("is there"), b"somebody's");
+}
+
+#[test]
 fn in_as_much_memory_as_is_allowed() {
     let bench = Bench::new();
     let line = "photo.png art.png -o x.png --size 320 --optimizer adam --iterations 2 --scales none --log log.jsonl";
@@ -303,162 +316,13 @@ fn the_samples_are_painted_without_arguments() {
 const UNCHANGED: &str = "art.png --size native --iterations 1 --init content";
 
 #[test]
-fn native_resamples_nothing() {
-    let bench = Bench::new();
-    bench.paint(&format!("photo.png {UNCHANGED} -o x.png"));
-    assert_eq!(bench.open("x.png"), bench.open("photo.png"));
-    bench.paint(&format!("photo.png {UNCHANGED} -o x.webp"));
-    assert_eq!(bench.open("x.webp"), bench.open("photo.png"));
-}
-
-#[test]
-fn sixteen_bits_and_grey_are_read() {
-    let bench = Bench::new();
-    let eight = photograph(40, 32);
-    let deep = ImageBuffer::from_fn(40, 32, |x, y| Rgb(eight.get_pixel(x, y).0.map(|v| u16::from(v) * 257)));
-    DynamicImage::ImageRgb16(deep).save(bench.path("deep.png")).expect("saves");
-    bench.paint(&format!("deep.png {UNCHANGED} -o x.png"));
-    assert_eq!(bench.open("x.png"), DynamicImage::ImageRgb8(eight.clone()));
-
-    let grey = DynamicImage::ImageRgb8(eight).into_luma8();
-    grey.save(bench.path("grey.png")).expect("saves");
-    bench.paint(&format!("grey.png {UNCHANGED} -o x.png"));
-    assert_eq!(bench.open("x.png").into_rgb8().get_pixel(9, 9).0, [grey.get_pixel(9, 9).0[0]; 3]);
-}
-
-#[test]
-fn alpha_is_carried() {
-    let bench = Bench::new();
-    let opaque = photograph(40, 32);
-    let alpha = |x: u32| (x * 6).min(255) as u8;
-    let clear = RgbaImage::from_fn(40, 32, |x, y| {
-        let Rgb([r, g, b]) = *opaque.get_pixel(x, y);
-        Rgba([r, g, b, alpha(x)])
-    });
-    clear.save(bench.path("clear.png")).expect("saves");
-    bench.paint(&format!("clear.png {UNCHANGED} -o x.png"));
-    let kept = bench.open("x.png").into_rgba8();
-    // The first column is invisible, and so has no colour to keep.
-    assert!(kept.enumerate_pixels().all(|(x, y, p)| x == 0 && p[3] == 0 || p == clear.get_pixel(x, y)));
-
-    bench.paint("clear.png art.png -o x.png --size 60 --iterations 2");
-    let resized = bench.open("x.png").into_rgba8();
-    assert_eq!(resized.dimensions(), (60, 48));
-    let middle = resized.get_pixel(30, 24)[3];
-    assert!(middle.abs_diff(alpha(20)) < 6, "{middle}");
-
-    let said = bench.paint(&format!("clear.png {UNCHANGED} -o x.jpg"));
-    assert!(said.contains("note: JPEG has no transparency"), "{said}");
-    assert!(!bench.open("x.jpg").has_alpha());
-}
-
-#[test]
-fn orientation_and_profile_are_honoured() {
-    let bench = Bench::new();
-    let lying = photograph(40, 32);
-    // A TIFF header and one entry: orientation 6, turn by a quarter clockwise.
-    let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
-    let mut icc = vec![0; 140];
-    icc[16..20].copy_from_slice(b"RGB ");
-    let mut jpeg = vec![];
-    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 100);
-    encoder.set_exif_metadata(exif).expect("a JPEG has EXIF");
-    encoder.write_image(&lying, 40, 32, ExtendedColorType::Rgb8).expect("encodes");
-    fs::write(bench.path("turned.jpg"), jpeg).expect("writes");
-    bench.paint(&format!("turned.jpg {UNCHANGED} -o x.png"));
-    let upright = bench.open("x.png").into_rgb8();
-    assert_eq!(upright.dimensions(), (32, 40));
-    let wanted = image::imageops::rotate90(&lying);
-    let far = upright.as_raw().iter().zip(wanted.as_raw()).filter(|(a, b)| a.abs_diff(**b) > 24).count();
-    assert!(far < 40, "{far} values differ");
-
-    // A profile that says nothing is told, and colours stay as they are.
-    let mut png = vec![];
-    let mut encoder = PngEncoder::new(&mut png);
-    encoder.set_icc_profile(icc).expect("a PNG has profiles");
-    encoder.write_image(&lying, 40, 32, ExtendedColorType::Rgb8).expect("encodes");
-    fs::write(bench.path("profile.png"), png).expect("writes");
-    let said = bench.paint(&format!("profile.png {UNCHANGED} -o x.png"));
-    assert!(said.contains("note: profile.png") && said.contains("taken as sRGB"), "{said}");
-    assert_eq!(bench.open("x.png").into_rgb8(), lying);
-    // A result is of sRGB and says so.
-    bench.paint(&format!("photo.png {UNCHANGED} -o x.jpg"));
-    let mut decoder = ImageReader::open(bench.path("x.jpg")).expect("is there").into_decoder().expect("decodes");
-    let icc = image::ImageDecoder::icc_profile(&mut decoder).expect("reads").expect("has a profile");
-    assert_eq!(&icc[16..20], b"RGB ");
-}
-
-#[test]
-fn sixteen_bits_are_written() {
-    let bench = Bench::new();
-    let deep = ImageBuffer::from_fn(40, 32, |x, y| Rgb([x * 1601, y * 2003, x * y * 50].map(|v| v as u16)));
-    let deep = DynamicImage::ImageRgb16(deep);
-    for (from, to) in [("deep.png", "z.tif"), ("deep.tiff", "z.png")] {
-        deep.save(bench.path(from)).expect("saves");
-        bench.paint(&format!("{from} {UNCHANGED} -o {to} --depth 16 --snapshot-every 1"));
-        // The mean colour is taken away and added again.
-        let far = |name: &str| {
-            let (a, b) = (bench.open(name).into_rgb16(), deep.to_rgb16());
-            a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.abs_diff(*b)).max()
-        };
-        assert_eq!(bench.open(to).color(), image::ColorType::Rgb16);
-        assert!(far(to) <= Some(1), "{:?}", far(to));
-        let snapshot = to.replace("z.", "z_0001.");
-        assert!(far(&snapshot) <= Some(1), "{:?}", far(&snapshot));
-    }
-    // Eight, if nothing is said.
-    bench.paint(&format!("photo.png {UNCHANGED} -o y.tif"));
-    assert_eq!(bench.open("y.tif"), bench.open("photo.png"));
-    bench.fail(&format!("photo.png {UNCHANGED} -o y.jpg --depth 16"), &["y.jpg", "8 bits", "TIFF"]);
-    bench.fail(&format!("photo.png {UNCHANGED} -o y.png --depth 12"), &["--depth", "8 or 16"]);
-}
-
-#[test]
-fn bad_pictures() {
-    let bench = Bench::new();
-    let whole = fs::read(bench.path("photo.png")).expect("is there");
-    fs::write(bench.path("half.png"), &whole[..whole.len() / 2]).expect("writes");
-    photograph(40, 32).save(bench.path("photo.jpg")).expect("saves");
-    let whole = fs::read(bench.path("photo.jpg")).expect("is there");
-    fs::write(bench.path("half.jpg"), &whole[..whole.len() * 2 / 3]).expect("writes");
-    fs::write(bench.path("head.jpg"), &whole[..30]).expect("writes");
-    fs::write(bench.path("empty.png"), "").expect("writes");
-    fs::write(bench.path("text.png"), "not a picture at all, but a line of text").expect("writes");
-    photograph(40, 32).save(bench.path("photo.tif")).expect("saves");
-    let whole = fs::read(bench.path("photo.tif")).expect("is there");
-    fs::write(bench.path("half.tif"), &whole[..whole.len() / 2]).expect("writes");
-    photograph(1, 1).save(bench.path("dot.png")).expect("saves");
-    photograph(40, 15).save(bench.path("flat.png")).expect("saves");
-    photograph(400, 16).save(bench.path("long.png")).expect("saves");
-    for (file, words) in [
-        ("none.png", &["none.png", "cannot read", "No such file"][..]),
-        ("half.png", &["half.png", "damaged"]),
-        ("half.jpg", &["half.jpg", "ends before"]),
-        ("head.jpg", &["head.jpg", "ends before"]),
-        ("half.tif", &["half.tif", "damaged"]),
-        ("empty.png", &["empty.png", "empty"]),
-        ("text.png", &["text.png", "not a picture"]),
-        ("dot.png", &["dot.png", "1x1", "too few"]),
-        ("flat.png", &["flat.png", "40x15", "too few"]),
-    ] {
-        bench.fail(&format!("{file} art.png -o x.png --size 48"), words);
-        bench.fail(&format!("photo.png {file} -o x.png --size 48"), words);
-        bench.fail(&format!("photo.png art.png --init {file} -o x.png --size 48"), words);
-    }
-    // Large enough as it is, but not at the size asked for.
-    bench.fail("long.png art.png -o x.png --size 40", &["40x2", "too small", "larger"]);
-    bench.fail("photo.png art.png -o x.png --size 8", &["8x6", "too small"]);
-    bench.fail("photo.png art.png -o x.png --style-scale 0.01", &["style picture", "too small"]);
-}
-
-#[test]
 fn bad_settings() {
     let bench = Bench::new();
     RgbImage::new(48, 38).save(bench.path("black.png")).expect("saves");
     photograph(60, 10).save(bench.path("long.png")).expect("saves");
     for (options, words) in [
         ("--style-layers conv9_9", &["conv9_9", "conv1_1"][..]),
-        ("--content-layers relu4_2", &["relu4_2", "conv4_2"]),
+        ("--content-layers relu4_9", &["relu4_9", "conv4_2"]),
         ("--style-layers conv1_1,conv1_1", &["conv1_1", "twice"]),
         ("--style-layers conv1_1=-1", &["conv1_1", "-1"]),
         ("--style-layers conv1_1=much", &["much", "not a number"]),
@@ -570,54 +434,6 @@ fn every_way_to_say_what_style_is() {
         let log = bench.log("log.jsonl");
         let totals: Vec<_> = log.iter().map(|l| number(l, "total")).collect();
         assert!(totals.iter().any(|t| *t < 0.9 * totals[0]), "{options}: {totals:?}");
-    }
-}
-
-#[test]
-fn each_style_has_its_scale_share_and_mask() {
-    let bench = Bench::new();
-    RgbImage::from_fn(40, 32, |x, _| Rgb([if x < 20 { 255 } else { 0 }; 3]))
-        .save(bench.path("left.png"))
-        .expect("saves");
-    RgbImage::from_fn(40, 32, |x, _| Rgb([if x < 20 { 0 } else { 255 }; 3]))
-        .save(bench.path("right.png"))
-        .expect("saves");
-    let said = bench.paint(
-        "photo.png art.png photo.png -o x.png --size native --iterations 3 --style-scale 2,0.5 --style-share 1,0.25 \
-         --style-mask left.png,right.png --log log.jsonl",
-    );
-    assert!(said.contains("art.png at 72x72") && said.contains("photo.png at 20x16"), "{said}");
-    let style = |options: &str| {
-        bench.paint(&format!(
-            "photo.png art.png photo.png -o x.png --size native --iterations 1 --init content --style-weight 1 --log log.jsonl \
-             {options}"
-        ));
-        number(&bench.log("log.jsonl")[0], "style")
-    };
-    // The second style is the photograph itself: with all the share, little is lost; it is the first that costs.
-    assert!(style("--style-share 0,1") < 1e-9 * style("--style-share 1,0"));
-    assert!(style("--style-share 1,3") < 0.1 * style("--style-share 1,0"));
-    let masked = style("--style-mask left.png,right.png");
-    assert!(masked > 0.0 && masked < style("--style-share 1,0"));
-}
-
-#[test]
-fn colours_are_kept() {
-    let bench = Bench::new();
-    // A grey photograph keeps its greys whatever the painting's colours.
-    let grey = RgbImage::from_fn(40, 32, |x, y| Rgb([((x * 6) ^ (y * 5)) as u8; 3]));
-    grey.save(bench.path("grey.png")).expect("saves");
-    let spread = |options: &str| {
-        bench.paint(&format!("grey.png art.png -o x.png --size native --iterations 15 --style-weight 100 {options}"));
-        let picture = bench.open("x.png").into_rgb8();
-        let range = |p: &Rgb<u8>| f64::from(p.0.iter().max().unwrap_or(&0) - p.0.iter().min().unwrap_or(&0));
-        picture.pixels().map(range).sum::<f64>() / (40.0 * 32.0)
-    };
-    let painted = spread("");
-    // Pixels are painted as luminance and clamped in each channel alike.
-    assert!(spread("--colours luminance") < 1.0);
-    for name in ["cholesky", "pca", "symmetric"] {
-        assert!(spread(&format!("--colours {name}")) < 0.7 * painted, "{name} {painted}");
     }
 }
 

@@ -188,7 +188,7 @@ fn renamed(layers: &[Layer], name: impl Fn(usize) -> String) -> Vec<u8> {
 #[test]
 fn torchvision_names_within_others() {
     for before in
-        ["", "features.", "module.features.", "state_dict.features.", "features.module.", "a.features.module."]
+        ["", "features.", "module.features.", "state_dict.features.", "features.module.", "state_dict.features.module."]
     {
         let layers = expected(Vgg::Vgg16, 4);
         let loaded = tiny_bytes(renamed(&layers, |position| format!("{before}{position}")));
