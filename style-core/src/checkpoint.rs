@@ -14,20 +14,19 @@ use safetensors::tensor::View;
 use safetensors::{Dtype, SafeTensors};
 use twox_hash::xxhash3_128::Hasher;
 
-use crate::memory::{reserved, zeros};
-use crate::{Backend, Error, ErrorKind, Image, Result};
+use crate::alloc::{reserved, zeros};
+use crate::backend::Backend;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::Image;
 
 /// Changes with what a checkpoint holds.
 const FORMAT: &str = "style-transfer checkpoint 1";
+
 /// What may change while a session is under way.
 pub(crate) const STYLE_WEIGHT: &str = "style weight";
+
 /// Metadata of this kind is the manifest.
 const MANIFEST: &str = "manifest.";
-
-/// The note of how a scale's passes are cut.
-pub(crate) fn tiles(scale: usize) -> String {
-    format!("tiles.{scale}")
-}
 
 /// What a session was at some moment; made by [`Session::checkpoint`](crate::Session::checkpoint).
 #[derive(Clone, PartialEq)]
@@ -49,18 +48,6 @@ pub(crate) type Manifest = Vec<(&'static str, String)>;
 
 fn damaged(what: impl fmt::Display) -> Error {
     Error::new(ErrorKind::Checkpoint, format!("the checkpoint is damaged ({what}); take an earlier one, or start anew"))
-}
-
-/// A hash of values, for the manifest.
-pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [f32]>) -> String {
-    let mut hasher = Hasher::new();
-    for part in parts {
-        for some in part.chunks(1 << 9) {
-            let bytes: Vec<u8> = some.iter().flat_map(|v| v.to_le_bytes()).collect();
-            hasher.write(&bytes);
-        }
-    }
-    format!("{:032x}", hasher.finish_128())
 }
 
 impl Checkpoint {

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+pub(crate) fn bad(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Argument, message)
+}
+
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -1,9 +1,13 @@
 //! Adam (Kingma and Ba, 2015, algorithm 1).
 
-use super::{Point, Told};
-use crate::memory::{reserved, zeros};
-use crate::ops::AdamStep;
-use crate::{Backend, Checkpoint, Result, Shape, resample};
+use crate::alloc::{reserved, zeros};
+use crate::backend::Backend;
+use crate::backend::ops::vector::AdamStep;
+use crate::backend::shape::Shape;
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use crate::image::resample::resample;
+use crate::optim::point::{Point, Told};
 
 /// Settings of Adam.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,10 +5,13 @@
 //! MapReduce", NIPS 2014). So a device reads the history twice a step, once for all dot products and once for the
 //! combination, and the host does the recursion in `f64` on a few hundred numbers.
 
-use super::line_search::{LineSearch, Verdict};
-use super::{Point, Told};
-use crate::memory::zeros;
-use crate::{Backend, Checkpoint, Error, ErrorKind, Result, Shape};
+use crate::alloc::zeros;
+use crate::backend::Backend;
+use crate::backend::shape::Shape;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::optim::line_search::{LineSearch, Verdict};
+use crate::optim::point::{Point, Told};
 
 /// Most pairs that may be remembered.
 pub(super) const MAX_HISTORY: usize = 1000;

@@ -3,8 +3,10 @@
 
 /// Sufficient decrease.
 const C1: f64 = 1e-4;
+
 /// Curvature.
 const C2: f64 = 0.9;
+
 /// Evaluations after which the best step so far must do.
 const MAX_EVALUATIONS: usize = 20;
 

@@ -1,17 +1,23 @@
 //! Optimisers on device vectors. Each is told the loss and the gradient where it asked for them, and moves the image
 //! to where it wants them next; neither ever leaves a point that is not finite as the result.
 
-mod adam;
-mod lbfgs;
-mod line_search;
+pub(crate) mod adam;
+pub(crate) mod average;
+pub(crate) mod lbfgs;
+pub(crate) mod line_search;
+pub(crate) mod point;
 
-pub use adam::AdamOptions;
+use crate::backend::Backend;
+use crate::backend::shape::Shape;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::optim::adam::Adam;
+use crate::optim::lbfgs::{Lbfgs, MAX_HISTORY};
+use crate::optim::point::{Point, Told};
+
+pub(crate) use adam::AdamOptions;
 pub(crate) use adam::Carried;
-pub use lbfgs::LbfgsOptions;
-
-use crate::{Backend, Checkpoint, Error, ErrorKind, Result, Shape};
-use adam::Adam;
-use lbfgs::{Lbfgs, MAX_HISTORY};
+pub(crate) use lbfgs::LbfgsOptions;
 
 /// How the image descends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,31 +33,6 @@ impl Default for Optimizer {
     fn default() -> Self {
         Self::Lbfgs(LbfgsOptions::default())
     }
-}
-
-/// The point at which the objective is evaluated.
-pub(crate) struct Point<B: Backend> {
-    pub(crate) x: B::Tensor,
-    pub(crate) g: B::Tensor,
-}
-
-impl<B: Backend> Point<B> {
-    fn new(backend: &B, shape: Shape) -> Result<Self> {
-        Ok(Self { x: backend.tensor(shape)?, g: backend.tensor(shape)? })
-    }
-}
-
-/// What became of one evaluation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Told {
-    /// The point evaluated is the new result.
-    pub(crate) accepted: bool,
-    /// `|g|` at the point evaluated.
-    pub(crate) gradient_norm: f64,
-    /// Length of the last accepted step, in 8-bit units (Euclidean).
-    pub(crate) step_length: f64,
-    /// No further progress is possible.
-    pub(crate) converged: bool,
 }
 
 /// An optimiser with its vectors.

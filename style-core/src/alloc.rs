@@ -1,0 +1,30 @@
+//! Memory that grows with pictures and networks, and whose absence is an error. Small pieces are not asked for so: where
+//! they cannot be had, Rust ends the program.
+
+use std::fmt::Display;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// An empty vector with room for `count` values, for `what`.
+pub(crate) fn reserved<T>(count: usize, what: impl Display) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|e| {
+        let bytes = count.saturating_mul(size_of::<T>());
+        Error::new(ErrorKind::OutOfMemory, format!("{bytes} bytes for {what} could not be had")).with_source(e)
+    })?;
+    Ok(values)
+}
+
+/// `count` zeros, for `what`.
+pub(crate) fn zeros(count: usize, what: impl Display) -> Result<Vec<f32>> {
+    let mut values = reserved(count, what)?;
+    values.resize(count, 0.0);
+    Ok(values)
+}
+
+/// As many values as are counted, for `what`.
+pub(crate) fn collected<T>(count: usize, what: impl Display, values: impl IntoIterator<Item = T>) -> Result<Vec<T>> {
+    let mut all = reserved(count, what)?;
+    all.extend(values);
+    Ok(all)
+}

@@ -1,0 +1,41 @@
+//! What a backend is: storage, and one op trait for each room in [`crate::ops`].
+
+pub mod ops;
+pub(crate) mod shape;
+pub(crate) mod storage;
+
+use crate::backend::ops::conv2d::Conv2dOps;
+use crate::backend::ops::gram::GramOps;
+use crate::backend::ops::guide::GuideOps;
+use crate::backend::ops::loss::LossOps;
+use crate::backend::ops::moments::MomentsOps;
+use crate::backend::ops::pool2d::Pool2dOps;
+use crate::backend::ops::relu::ReluOps;
+use crate::backend::ops::tv::TvOps;
+use crate::backend::ops::vector::VectorOps;
+use crate::backend::ops::window::WindowOps;
+use crate::backend::storage::Storage;
+
+/// Everything the algorithm asks of a device.
+///
+/// A backend value is one instance (an instruction set and its threads, or a device and its stream), never a global.
+/// All ops are deterministic: the same inputs give the same bits, whatever the number of threads.
+pub trait Backend:
+    Storage + Conv2dOps + Pool2dOps + ReluOps + GramOps + MomentsOps + GuideOps + LossOps + TvOps + VectorOps + WindowOps
+{
+}
+
+impl<B> Backend for B where
+    B: Storage
+        + Conv2dOps
+        + Pool2dOps
+        + ReluOps
+        + GramOps
+        + MomentsOps
+        + GuideOps
+        + LossOps
+        + TvOps
+        + VectorOps
+        + WindowOps
+{
+}

@@ -1,0 +1,28 @@
+//! One file an op: its equation, its adjoint, its shapes, and the trait that a backend implements.
+//!
+//! Notation: `F` features of shape `[1, N, H, W]`, `M = H W` positions, `d.` the gradient of the total loss with
+//! respect to `.`; `(=|+=)` is [`crate::Acc`]. "Adjoint" is meant literally: `<dy, A x> = <A^T dy, x>`, and the
+//! conformance cases check it.
+
+pub(crate) mod conv2d;
+pub(crate) mod gram;
+pub(crate) mod guide;
+pub(crate) mod loss;
+pub(crate) mod moments;
+pub(crate) mod pool2d;
+pub(crate) mod relu;
+pub(crate) mod tv;
+pub(crate) mod vector;
+pub(crate) mod window;
+
+pub use crate::backend::shape::Rows;
+pub use conv2d::{Conv2d, Conv2dOps, Epilogue, Padding, Part};
+pub use gram::GramOps;
+pub use guide::GuideOps;
+pub use loss::LossOps;
+pub use moments::MomentsOps;
+pub use pool2d::{Pool2d, Pool2dOps};
+pub use relu::{ReluOps, ReluRule};
+pub use tv::{Tv, TvOps};
+pub use vector::{AdamStep, VectorOps};
+pub use window::{WindowOps, expect_window};

@@ -1,0 +1,500 @@
+//! The description of a session; `check.rs` has what is made of it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::backend::Backend;
+use crate::backend::ops::conv2d::Padding;
+use crate::backend::ops::pool2d::Pooling;
+use crate::backend::ops::tv::Tv;
+use crate::describe::init::{Init, Noise};
+use crate::describe::scale::Scale;
+use crate::describe::style::Style;
+use crate::describe::targets::Targets;
+use crate::distributed::{Alone, Reduce};
+use crate::image::Image;
+use crate::image::mask::Mask;
+use crate::loss::losses::LayerWeight;
+use crate::loss::statistics::Statistic;
+use crate::network::Network;
+use crate::optim::Optimizer;
+use crate::pass::cancel::Cancel;
+
+/// Describes a [`Session`](crate::Session); [`build`](SessionBuilder::build) checks it all.
+///
+/// The defaults were chosen by eye:
+///
+/// | setting | default | the paper's ([`Preset::Gatys`](crate::Preset::Gatys)) |
+/// |---|---|---|
+/// | losses | relative to their targets, [`style_strength`](Self::style_strength) 1 | absolute, 1 to 1000 |
+/// | content layer | conv4_2 | the same |
+/// | style layers | conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1 0.07, conv5_1 0.01 | the same, 1/5 each |
+/// | statistic | Gram matrix at conv1_1, covariance at the others | Gram matrix |
+/// | pooling | average | the same |
+/// | padding of the picture | its border pixels | zeros |
+/// | start | the content picture with 20 % noise | noise |
+/// | optimiser | L-BFGS, 300 iterations, one scale | not stated (here L-BFGS, 500 iterations) |
+/// | total variation | none | the same |
+///
+/// A program that paints pictures for people also wants [`Scale::coarse_to_fine`], which is not a default.
+///
+/// Without content layers a session synthesises a texture, without style layers it reconstructs a picture from its features.
+///
+/// ```
+/// use style_core::ops::Tv;
+/// use style_core::{AdamOptions, Backend, Image, Init, LayerWeight, Network, Noise, Optimizer, Pooling, Session, Style};
+/// # use style_core::{Result, SessionBuilder};
+///
+/// # fn describe<B: Backend>(network: std::sync::Arc<Network<B>>, photo: Image, swirls: Image, mosaic: Image) -> Result<()> {
+/// let layers = |names: [&str; 2]| names.map(|name| LayerWeight::new(name, 0.5)).to_vec();
+/// let repaint = Session::builder(network.clone())
+///     .content(photo)
+///     .style(swirls.clone())
+///     .style(Style::new(mosaic).share(0.5))
+///     .content_layers(layers(["conv3_2", "conv4_2"]))
+///     .style_layers(layers(["conv1_1", "conv3_1"]))
+///     .content_mean_weight(1.0)
+///     .style_weight(100.0)
+///     .tv(Tv::Absolute)
+///     .tv_weight(1e-3)
+///     .pooling(Pooling::Max)
+///     .noise(Noise::Normal(10.0))
+///     .noise_ratio(0.1)
+///     .seed(7)
+///     .optimizer(Optimizer::Adam(AdamOptions::default()))
+///     .iterations(500);
+/// let bytes = repaint.plan()?.peak();
+///
+/// let texture = Session::builder(network).style(swirls).content_layers(vec![]).init(Init::Noise).size(640, 480);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct SessionBuilder<B: Backend> {
+    pub(crate) network: Arc<Network<B>>,
+    pub(crate) content: Option<Image>,
+    pub(crate) content_mask: Option<Mask>,
+    pub(crate) styles: Vec<Style>,
+    pub(crate) given: Vec<Arc<Targets<B>>>,
+    pub(crate) size: Option<(usize, usize)>,
+    pub(crate) content_layers: Vec<LayerWeight>,
+    pub(crate) style_layers: Vec<LayerWeight>,
+    pub(crate) statistic: Option<Arc<dyn Statistic<B>>>,
+    pub(crate) layer_statistics: Vec<(String, Arc<dyn Statistic<B>>)>,
+    pub(crate) balance: Balance,
+    pub(crate) style_weight: f64,
+    pub(crate) tv: Tv,
+    pub(crate) tv_weight: f64,
+    pub(crate) pooling: Pooling,
+    pub(crate) padding: Padding,
+    pub(crate) init: Option<Init>,
+    pub(crate) noise: Noise,
+    pub(crate) noise_ratio: Option<f32>,
+    pub(crate) seed: u64,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) iterations: usize,
+    pub(crate) scales: Vec<Scale>,
+    pub(crate) ema: Option<f64>,
+    pub(crate) memory_limit: Option<usize>,
+    pub(crate) tiles: Option<[usize; 2]>,
+    pub(crate) reduce: Arc<dyn Reduce>,
+    pub(crate) cancel: Cancel,
+}
+
+/// How content and style are weighed against each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Balance {
+    /// Each layer's loss is relative to its target, and the style weight is a strength.
+    Relative,
+    /// The content weight multiplies `1/2 sum (F - P)^2`.
+    Sum(f64),
+    /// The content weight multiplies `mean (F - P)^2`.
+    Mean(f64),
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    pub(crate) fn new(network: Arc<Network<B>>) -> Self {
+        let style = [("conv1_1", 0.37), ("conv2_1", 0.37), ("conv3_1", 0.18), ("conv4_1", 0.07), ("conv5_1", 0.01)];
+        Self {
+            network,
+            content: None,
+            content_mask: None,
+            styles: vec![],
+            given: vec![],
+            size: None,
+            content_layers: vec![LayerWeight::new("conv4_2", 1.0)],
+            style_layers: style.map(|(layer, weight)| LayerWeight::new(layer, weight)).into(),
+            statistic: None,
+            layer_statistics: vec![],
+            balance: Balance::Relative,
+            style_weight: 1.0,
+            tv: Tv::default(),
+            tv_weight: 0.0,
+            pooling: Pooling::Average,
+            padding: Padding::Replicate,
+            init: None,
+            noise: Noise::default(),
+            noise_ratio: None,
+            seed: 0,
+            optimizer: Optimizer::default(),
+            iterations: 300,
+            scales: vec![],
+            ema: None,
+            memory_limit: None,
+            tiles: None,
+            reduce: Arc::new(Alone),
+            cancel: Cancel::default(),
+        }
+    }
+
+    /// The picture to repaint; its size is the result's.
+    pub fn content(mut self, image: Image) -> Self {
+        self.content = Some(image);
+        self
+    }
+
+    /// Where the content is to be kept, and how much: each position's part of the content loss is multiplied by the
+    /// mask there.
+    ///
+    /// ```
+    /// # use style_core::{Backend, Mask, Result, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) -> Result<()> {
+    /// let middle = Mask::new(3, 1, vec![0.2, 1.0, 0.2])?;
+    /// let builder = builder.content_mask(middle);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn content_mask(mut self, mask: Mask) -> Self {
+        self.content_mask = Some(mask);
+        self
+    }
+
+    /// A picture to take the style from, of any size: an [`Image`], or a [`Style`] with a share and masks. Call it
+    /// again for several.
+    pub fn style(mut self, style: impl Into<Style>) -> Self {
+        self.styles.push(style.into());
+        self
+    }
+
+    /// Takes the content's or the styles' part from targets that were computed before, instead of pictures; call it
+    /// again for the other part. Pooling, padding, masks and statistics must be those that the targets were made with.
+    ///
+    /// ```
+    /// # use style_core::{Backend, Image, LayerWeight, Network, Result, Session};
+    /// # fn sweep<B: Backend>(network: std::sync::Arc<Network<B>>, photo: Image, painting: Image) -> Result<()> {
+    /// let targets = Session::builder(network.clone()).content(photo).style(painting).targets()?;
+    /// for weight in [0.1, 1.0, 10.0] {
+    ///     let mut session = Session::builder(network.clone()).with_targets(&targets).style_weight(weight).build()?;
+    ///     // ...
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_targets(mut self, targets: &Arc<Targets<B>>) -> Self {
+        self.given.push(Arc::clone(targets));
+        self
+    }
+
+    /// The result's size, where no content picture gives it. Default: the start picture's, or the first style picture's.
+    pub fn size(mut self, width: usize, height: usize) -> Self {
+        self.size = Some((width, height));
+        self
+    }
+
+    /// Layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1. Other programs' names are known too:
+    /// `relu4_2`, `block4_conv2` and `r42` are conv4_2.
+    pub fn content_layers(mut self, layers: Vec<LayerWeight>) -> Self {
+        self.content_layers = self.own_names(layers);
+        self
+    }
+
+    /// Layers of the style loss and their weights `w_l`. Default: conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1 0.07,
+    /// conv5_1 0.01, which suit relative losses: the deep layers, whose pooling grid shows in even areas, weigh little.
+    pub fn style_layers(mut self, layers: Vec<LayerWeight>) -> Self {
+        self.style_layers = self.own_names(layers);
+        self
+    }
+
+    /// The statistic of all style layers but those with one of [their own](Self::statistic_at); see [`crate::statistics`].
+    /// Default: the Gram matrix at the network's first convolution, whose means are the painting's colours, and the
+    /// covariance at all others, which forms larger structures and leaves even areas alone.
+    ///
+    /// ```
+    /// # use style_core::{Backend, SessionBuilder, statistics::{Covariance, Moments}};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
+    /// let builder = builder.statistic(Covariance).statistic_at("conv1_1", Moments);
+    /// # }
+    /// ```
+    pub fn statistic(mut self, statistic: impl Statistic<B> + 'static) -> Self {
+        self.statistic = Some(Arc::new(statistic));
+        self
+    }
+
+    /// The statistic of one style layer.
+    pub fn statistic_at(mut self, layer: impl Into<String>, statistic: impl Statistic<B> + 'static) -> Self {
+        let layer = self.network.own_name(layer.into());
+        self.layer_statistics.push((layer, Arc::new(statistic)));
+        self
+    }
+
+    fn own_names(&self, layers: Vec<LayerWeight>) -> Vec<LayerWeight> {
+        layers.into_iter().map(|l| LayerWeight { layer: self.network.own_name(l.layer), ..l }).collect()
+    }
+
+    /// The strength of the style. Default: 1; 0 is none, and a factor of two is a visible step. It means the same for every
+    /// size, network, statistic and painting, because each layer's loss is relative to its target:
+    ///
+    /// ```text
+    /// total = 0.037 sum_l w_l sum (F - P)^2 / sum P^2 + strength sum_l w_l sum (v - t)^2 / sum t^2
+    /// ```
+    ///
+    /// where `v` are the values of the statistic on the image and `t` those on the painting. This is not in the paper; for
+    /// its absolute losses use [`content_weight`](Self::content_weight) and [`style_weight`](Self::style_weight).
+    pub fn style_strength(mut self, strength: f64) -> Self {
+        self.balance = Balance::Relative;
+        self.style_weight = strength;
+        self
+    }
+
+    /// Factor of the absolute content loss `1/2 sum (F - P)^2` (the paper's alpha), which grows with the picture. Replaces
+    /// [`style_strength`](Self::style_strength); the style weight is then 1, unless another is given. Default: not used.
+    pub fn content_weight(mut self, weight: f64) -> Self {
+        if self.balance == Balance::Relative {
+            self.style_weight = 1.0;
+        }
+        self.balance = Balance::Sum(weight);
+        self
+    }
+
+    /// Factor of the mean of `(F - P)^2`, as in most other implementations, which does not grow with the picture. The losses
+    /// still report `1/2 sum (F - P)^2`, so the weight reported is `2 / (N M)` times as large; with several content layers,
+    /// `N M` is that of the first, and the weights of the others are corrected for theirs. Replaces
+    /// [`style_strength`](Self::style_strength); the style weight is then 1, unless another is given. Default: not used.
+    pub fn content_mean_weight(mut self, weight: f64) -> Self {
+        if self.balance == Balance::Relative {
+            self.style_weight = 1.0;
+        }
+        self.balance = Balance::Mean(weight);
+        self
+    }
+
+    /// Factor of the absolute style loss (the paper's beta). Replaces [`style_strength`](Self::style_strength); the
+    /// [content mean weight](Self::content_mean_weight) is then 1/2, unless a content weight is given. Default: not used.
+    pub fn style_weight(mut self, weight: f64) -> Self {
+        if self.balance == Balance::Relative {
+            self.balance = Balance::Mean(0.5);
+        }
+        self.style_weight = weight;
+        self
+    }
+
+    /// The form of the total variation. Default: [`Tv::Squared`].
+    pub fn tv(mut self, kind: Tv) -> Self {
+        self.tv = kind;
+        self
+    }
+
+    /// Factor of the image's total variation, in 8-bit units. Not in the paper. Default: 0.
+    pub fn tv_weight(mut self, weight: f64) -> Self {
+        self.tv_weight = weight;
+        self
+    }
+
+    /// The pooling of the network. Default: average, as in the paper.
+    pub fn pooling(mut self, pooling: Pooling) -> Self {
+        self.pooling = pooling;
+        self
+    }
+
+    /// What the first convolution reads outside the picture. Default: [`Padding::Replicate`], which repeats the border pixels.
+    /// The paper's zeros stand for the mean colour, so that the network sees a frame of it, and the result tends to get a
+    /// frame along its border.
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
+        self
+    }
+
+    /// The start image. Default: the content picture with 20 % noise, or noise alone if there is no content picture. An
+    /// explicit start resets the [`noise_ratio`](Self::noise_ratio) to that start's own default.
+    pub fn init(mut self, init: Init) -> Self {
+        self.init = Some(init);
+        self.noise_ratio = None;
+        self
+    }
+
+    /// The distribution of the noise in the start image. Default: uniform, 64 to either side.
+    pub fn noise(mut self, noise: Noise) -> Self {
+        self.noise = noise;
+        self
+    }
+
+    /// Share of white noise in the start image, 0 to 1. Default: 0.2 for the default start, so that the style takes hold in
+    /// even areas too; for an explicit [`init`](Self::init) 0, and 1 for [`Init::Noise`]. Call it after `init`.
+    pub fn noise_ratio(mut self, ratio: f32) -> Self {
+        self.noise_ratio = Some(ratio);
+        self
+    }
+
+    /// Seed of the noise; the same seed gives the same noise everywhere. Default: 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The optimiser. Default: L-BFGS.
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+
+    /// The number of evaluations of loss and gradient at the result's own size. Default: 300.
+    pub fn iterations(mut self, iterations: usize) -> Self {
+        self.iterations = iterations;
+        self
+    }
+
+    /// Sizes to paint at before the result's own, coarsest first, for example from [`Scale::coarse_to_fine`]. Each starts from
+    /// the image of the one before, with all pictures resized by the same factor; Adam keeps its moments. Weights mean the
+    /// same at every scale: a relative loss does by itself, and weights of sums ([`content_weight`](Self::content_weight) and
+    /// most [total variations](Self::tv)) are rescaled. Default: none, as in the paper.
+    ///
+    /// ```
+    /// # use style_core::{Backend, Image, Scale, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>, photo: Image) {
+    /// let (scales, iterations) = Scale::coarse_to_fine(photo.width(), photo.height(), 80);
+    /// let builder = builder.content(photo).scales(scales).iterations(iterations);
+    /// # }
+    /// ```
+    pub fn scales(mut self, scales: Vec<Scale>) -> Self {
+        self.scales = scales;
+        self
+    }
+
+    /// Makes the image a running mean of the accepted ones, of which each counts `decay` times as much as the next; without
+    /// noise of the last steps, which Adam's have. (With the bias of the first steps corrected, as Adam does it.) Losses
+    /// are those of the points themselves. Default: none.
+    pub fn ema(mut self, decay: f64) -> Self {
+        self.ema = Some(decay);
+        self
+    }
+
+    /// The most memory that the session may take, in bytes, the network's filters included: a picture that wants more is
+    /// evaluated tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and gradient
+    /// but for rounding. How many tiles that takes may depend on the number of threads, which have memory each, and with the
+    /// tiles the last bits do; [`tiles`](Self::tiles) says it outright, and a session that is [resumed](Self::resume) keeps
+    /// those that it had. Default: none, or what is free on a device that reports it.
+    ///
+    /// ```
+    /// # use style_core::{Backend, ErrorKind, Result, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) -> Result<()> {
+    /// match builder.memory_limit(2 << 30).plan() {
+    ///     Ok(plan) => println!("{} bytes in {:?} tiles, {:.1} times the work", plan.peak(), plan.tiles, plan.work),
+    ///     Err(e) => match e.kind() {
+    ///         ErrorKind::MemoryExceeded { width, height, .. } => println!("{width} x {height} would fit"),
+    ///         _ => return Err(e),
+    ///     },
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// The least number of rows and columns of tiles that the picture is cut into, as far as it is large enough. Default: one
+    /// of each; see [`memory_limit`](Self::memory_limit).
+    pub fn tiles(mut self, rows: usize, columns: usize) -> Self {
+        self.tiles = Some([rows, columns]);
+        self
+    }
+
+    /// Shares the tiles among processes, of which this is one; see [`Reduce`]. Default: this process alone.
+    pub fn reduce(mut self, reduce: Arc<dyn Reduce>) -> Self {
+        self.reduce = reduce;
+        self
+    }
+
+    /// A flag that another thread may raise, to end [`build`](Self::build), [`targets`](Self::targets) and
+    /// [`step`](crate::Session::step) with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled): on the CPU within a part of an
+    /// evaluation, which is the convolutions between two layers that are looked at, in a tile; pictures that are being resized
+    /// and memory that is being taken are waited for, and on the way from one scale to the next what its pictures give. There is
+    /// a checkpoint after a step that was cancelled as before; with the flag lowered it is done again, with the same bits, but
+    /// not where [processes](Self::reduce) share the picture. Default: none.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    /// # use style_core::{Backend, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
+    /// let cancel = Arc::new(AtomicBool::new(false));
+    /// let builder = builder.cancel(Arc::clone(&cancel));
+    /// // Behind a button:
+    /// cancel.store(true, Ordering::Relaxed);
+    /// # }
+    /// ```
+    pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Cancel(Some(flag));
+        self
+    }
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    /// The same without the pictures, their targets and scales.
+    pub(crate) fn shallow(&self) -> Self {
+        Self {
+            network: Arc::clone(&self.network),
+            content: None,
+            content_mask: self.content_mask.clone(),
+            styles: vec![],
+            given: vec![],
+            size: self.size,
+            content_layers: self.content_layers.clone(),
+            style_layers: self.style_layers.clone(),
+            statistic: self.statistic.clone(),
+            layer_statistics: self.layer_statistics.clone(),
+            balance: self.balance,
+            style_weight: self.style_weight,
+            tv: self.tv,
+            tv_weight: self.tv_weight,
+            pooling: self.pooling,
+            padding: self.padding,
+            init: None,
+            noise: self.noise,
+            noise_ratio: self.noise_ratio,
+            seed: self.seed,
+            optimizer: self.optimizer,
+            iterations: self.iterations,
+            scales: vec![],
+            ema: self.ema,
+            memory_limit: self.memory_limit,
+            tiles: self.tiles,
+            reduce: Arc::clone(&self.reduce),
+            cancel: self.cancel.clone(),
+        }
+    }
+}
+
+/// The network and targets are shared, the pictures are copied.
+impl<B: Backend> Clone for SessionBuilder<B> {
+    fn clone(&self) -> Self {
+        Self {
+            content: self.content.clone(),
+            styles: self.styles.clone(),
+            given: self.given.clone(),
+            init: self.init.clone(),
+            scales: self.scales.clone(),
+            ..self.shallow()
+        }
+    }
+}
+
+impl<B: Backend> fmt::Debug for SessionBuilder<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionBuilder")
+            .field("network", &self.network)
+            .field("content", &self.content.as_ref().map(Image::shape))
+            .field("styles", &self.styles.len())
+            .finish_non_exhaustive()
+    }
+}

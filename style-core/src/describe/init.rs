@@ -1,0 +1,113 @@
+//! Where the image starts.
+
+use rand_core::{RngCore, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::alloc::collected;
+use crate::backend::shape::{Shape, expect_shape};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::Image;
+
+/// The start image; [`crate::SessionBuilder::noise_ratio`] mixes white noise into it. Without an explicit start, a session
+/// starts from the content picture with 20 % noise.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Init {
+    /// The content picture.
+    Content,
+    /// White noise, as in the paper; with a noise ratio below 1, the rest is the content picture.
+    Noise,
+    /// The first style picture, stretched to the result's size.
+    Style,
+    /// A picture of the result's size.
+    Image(Image),
+}
+
+/// What the noise of a start is like; its mean is the network's mean colour, its values are in 8-bit units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Noise {
+    /// Uniform, so far to either side.
+    Uniform(f32),
+    /// Gaussian, of this standard deviation. (From the uniform one by Box and Muller's formula, so another system's
+    /// logarithm may change a last bit.)
+    Normal(f32),
+}
+
+impl Default for Noise {
+    fn default() -> Self {
+        Self::Uniform(64.0)
+    }
+}
+
+/// What a start image is made from.
+pub(crate) struct Start<'a> {
+    pub(crate) shape: Shape,
+    pub(crate) content: Option<&'a Image>,
+    pub(crate) style: Option<&'a Image>,
+    pub(crate) noise: Noise,
+    pub(crate) ratio: f32,
+    pub(crate) mean: [f32; 3],
+    pub(crate) seed: u64,
+}
+
+impl Init {
+    /// The share of noise where none was asked for.
+    pub(crate) fn default_noise_ratio(&self) -> f32 {
+        if *self == Self::Noise { 1.0 } else { 0.0 }
+    }
+
+    pub(crate) fn check(&self, shape: Shape, has_content: bool, noise: Noise, ratio: f32) -> Result<()> {
+        let bad = |message: String| Err(Error::new(ErrorKind::Argument, message));
+        if !(0.0..=1.0).contains(&ratio) {
+            return bad(format!("the noise ratio must lie in 0..=1, but is {ratio}"));
+        }
+        let (Noise::Uniform(width) | Noise::Normal(width)) = noise;
+        if !(0.0..=1e6).contains(&width) {
+            return bad(format!("the width of the noise must lie in 0..=1e6 8-bit units, but is {width}"));
+        }
+        match self {
+            Self::Image(image) => expect_shape("the start picture", shape, image.shape()),
+            Self::Content if !has_content => bad("a start from the content needs a content picture".into()),
+            Self::Noise if !has_content && ratio < 1.0 => {
+                bad(format!("noise with a ratio of {ratio} is mixed into the content, and there is no content picture"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The start image.
+    pub(crate) fn image(&self, start: &Start<'_>) -> Result<Image> {
+        let Shape { width, height, .. } = start.shape;
+        let ratio = start.ratio;
+        let stretched;
+        let base = match self {
+            Self::Content | Self::Noise => start.content,
+            Self::Image(image) => Some(image),
+            Self::Style => {
+                let message = "a start from the style needs a style picture";
+                let style = start.style.ok_or_else(|| Error::new(ErrorKind::Argument, message))?;
+                stretched = style.resized(width, height)?;
+                Some(&stretched)
+            }
+        };
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(start.seed);
+        // 24 bits make every f32 of [0, 1) exact.
+        let mut unit = || (rng.next_u64() >> 40) as f32 / (1u32 << 24) as f32;
+        let pixels = (0..start.shape.len()).map(|i| {
+            let noise = match start.noise {
+                Noise::Uniform(width) => width * (2.0 * unit() - 1.0),
+                Noise::Normal(deviation) => {
+                    let (u, v) = (f64::from(1.0 - unit()), f64::from(unit()));
+                    deviation * ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+                }
+            };
+            let noise = start.mean[i / (width * height)] + noise;
+            match base {
+                None => noise,
+                Some(base) => ratio * noise + (1.0 - ratio) * base.pixels()[i],
+            }
+        });
+        Image::from_planar(width, height, collected(start.shape.len(), "an image", pixels)?)
+    }
+}

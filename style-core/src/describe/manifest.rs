@@ -1,0 +1,73 @@
+//! The manifest: what must be the same for a checkpoint to fit.
+
+use crate::backend::Backend;
+use crate::checkpoint::{Manifest, STYLE_WEIGHT};
+use crate::describe::builder::SessionBuilder;
+use crate::describe::init::Init;
+use crate::describe::style::Style;
+use crate::image::Image;
+use crate::image::mask::Mask;
+use crate::loss::losses::LayerWeight;
+use crate::network::fingerprint::hash;
+
+/// A picture in a manifest.
+pub(crate) fn picture(image: &Image) -> String {
+    format!("{}x{}, {}", image.width(), image.height(), hash([image.pixels()]))
+}
+
+pub(crate) fn mask(mask: &Mask) -> String {
+    format!("{}x{}, {}", mask.width(), mask.height(), hash([mask.values()]))
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    /// What must be the same for a checkpoint to fit.
+    pub(crate) fn manifest(&self) -> Manifest {
+        let init = match &self.init {
+            Some(Init::Image(image)) => picture(image),
+            other => format!("{other:?}"),
+        };
+        let scales: Vec<_> = self.scales.iter().map(|s| format!("{s:?}")).collect();
+        vec![
+            ("network", format!("{} {}", self.network.name(), self.network.fingerprint())),
+            ("content picture", self.content.as_ref().map_or_else(String::new, picture)),
+            ("content mask", self.content_mask.as_ref().map_or_else(String::new, mask)),
+            ("style pictures", self.styles_described()),
+            ("targets", self.given.iter().map(|t| t.described.as_str()).collect::<Vec<_>>().join("; ")),
+            ("size", format!("{:?}", self.size)),
+            ("content layers", format!("{:?}", self.content_layers)),
+            ("style layers", format!("{:?}", self.style_layers)),
+            ("statistics", format!("{:?} {:?}", self.statistic, self.layer_statistics)),
+            ("content weight", format!("{:?}", self.balance)),
+            (STYLE_WEIGHT, format!("{:?}", self.style_weight)),
+            ("total variation", format!("{:?} {:?}", self.tv, self.tv_weight)),
+            ("pooling", format!("{:?}", self.pooling)),
+            ("padding", format!("{:?}", self.padding)),
+            ("start", format!("{init} {:?} {:?} {}", self.noise, self.noise_ratio, self.seed)),
+            ("optimiser", format!("{:?}", self.optimizer)),
+            ("scales", scales.join("; ")),
+            ("running mean", format!("{:?}", self.ema)),
+        ]
+    }
+
+    fn styles_described(&self) -> String {
+        let style = |s: &Style| {
+            let (at, region) = (s.mask.as_ref().map(mask), s.region.as_ref().map(mask));
+            format!("{} share {:?} mask {at:?} region {region:?}", picture(&s.image), s.share)
+        };
+        self.styles.iter().map(style).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What the targets of these pictures depend on.
+    pub(crate) fn targets_described(&self) -> String {
+        let names = |layers: &[LayerWeight]| layers.iter().map(|l| l.layer.clone()).collect::<Vec<_>>();
+        format!(
+            "{:?} at {:?}; {} at {:?}, {:?} {:?}",
+            self.content.as_ref().map(picture),
+            names(&self.content_layers),
+            self.styles_described(),
+            names(&self.style_layers),
+            self.statistic,
+            self.layer_statistics,
+        )
+    }
+}

@@ -1,0 +1,9 @@
+//! The description of a session: pictures, layers, weights and settings, as the caller gives them. Nothing here computes.
+
+pub(crate) mod builder;
+pub(crate) mod init;
+pub(crate) mod manifest;
+pub mod preset;
+pub(crate) mod scale;
+pub(crate) mod style;
+pub(crate) mod targets;

@@ -1,0 +1,192 @@
+//! The settings of well-known implementations, under the names of their authors: the same losses and the same start, so
+//! that figures and pictures can be compared.
+//!
+//! | preset | style loss of a layer | content loss | TV | descent |
+//! |---|---|---|---|---|
+//! | `gatys` | `1000 * 1/5 E` | `1/2 sum` | none | L-BFGS, 500, from noise |
+//! | `stanford` | `(0.5, 1, 1.5, 3, 4) E` | `0.01/4 mean` | none | Adam 2, 300, from noise and content |
+//! | `johnson` | `100 E'` | `5 mean` | `0.001` squared | L-BFGS without line search, 1000, from noise |
+//! | `anishathalye` | `500 * 1/5 E'` | `5 mean` | `100` means | Adam 10, 1000, from noise |
+//! | `gatys-pytorch` | `1000 E'` | `1 mean` | none | L-BFGS without line search, 500, from the content |
+//! | `pystiche` | `1000 * 1/5 * 4 E` | `1 mean` | none | L-BFGS without line search, 500, from the content |
+//!
+//! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2` and `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]);
+//! layers are conv4_2 and conv1_1 ... conv5_1 for all. What a peer's weights expect (channel order, range, mean) comes
+//! with the weight file here. All pad with zeros. Two things differ from the peers: the total loss includes TV where
+//! jcjohnson's reports it without, and a point whose loss is not finite is never taken.
+//!
+//! The peers chose their weights for VGG-19. Absolute losses depend on the network, and total variation does not, so that with
+//! another network their balance shifts: adjust [`SessionBuilder::tv_weight`] after the preset, or load a VGG-19.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::backend::Backend;
+use crate::backend::ops::conv2d::Padding;
+use crate::backend::ops::pool2d::Pooling;
+use crate::backend::ops::tv::Tv;
+use crate::describe::builder::SessionBuilder;
+use crate::describe::init::{Init, Noise};
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::losses::LayerWeight;
+use crate::loss::statistics::gram::{Gram, GramNorm};
+use crate::optim::Optimizer;
+use crate::optim::adam::AdamOptions;
+use crate::optim::lbfgs::LbfgsOptions;
+
+/// A well-known set of settings, for [`SessionBuilder::preset`]; its [module](self) has the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preset {
+    /// Gatys, Ecker and Bethge 2015: equations 1, 4, 5 and 7 as they stand, alpha/beta = 1e-3, average pooling. (The
+    /// paper does not tell its optimiser, number of iterations and noise; these are ours.)
+    Gatys,
+    /// The assignment of Stanford's course on TensorFlow.
+    Stanford,
+    /// jcjohnson/neural-style.
+    Johnson,
+    /// anishathalye/neural-style.
+    Anishathalye,
+    /// leongatys/PytorchNeuralStyleTransfer, its first stage.
+    GatysPytorch,
+    /// The library pystiche.
+    Pystiche,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Gatys, Self::Stanford, Self::Johnson, Self::Anishathalye, Self::GatysPytorch, Self::Pystiche];
+
+    /// Its name: `gatys-pytorch`, say.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gatys => "gatys",
+            Self::Stanford => "stanford",
+            Self::Johnson => "johnson",
+            Self::Anishathalye => "anishathalye",
+            Self::GatysPytorch => "gatys-pytorch",
+            Self::Pystiche => "pystiche",
+        }
+    }
+
+    /// The long side of its pictures, in pixels; `None` where the photograph's own is used.
+    #[must_use]
+    pub const fn long_side(self) -> Option<usize> {
+        match self {
+            Self::Gatys | Self::Johnson | Self::GatysPytorch => Some(512),
+            Self::Stanford => Some(333),
+            Self::Pystiche => Some(500),
+            Self::Anishathalye => None,
+        }
+    }
+
+    /// The weight of each of `count` style layers, if they are not the five of the table: 1 or `1/count` as the peer
+    /// has it (of Stanford's five different ones, the mean).
+    #[must_use]
+    pub fn style_layer_weight(self, count: usize) -> f64 {
+        match self {
+            Self::Gatys | Self::Anishathalye | Self::Pystiche => 1.0 / count as f64,
+            Self::Johnson | Self::GatysPytorch => 1.0,
+            Self::Stanford => 2.0,
+        }
+    }
+
+    /// How the image descends.
+    #[must_use]
+    pub fn optimizer(self) -> Optimizer {
+        let adam = |learning_rate| Optimizer::Adam(AdamOptions { learning_rate, ..AdamOptions::default() });
+        match self {
+            Self::Gatys => Optimizer::default(),
+            Self::Stanford => adam(2.0),
+            Self::Anishathalye => adam(10.0),
+            Self::Johnson | Self::GatysPytorch | Self::Pystiche => {
+                Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() })
+            }
+        }
+    }
+
+    /// How many evaluations of loss and gradient it makes.
+    #[must_use]
+    pub const fn iterations(self) -> usize {
+        match self {
+            Self::Gatys | Self::GatysPytorch | Self::Pystiche => 500,
+            Self::Stanford => 300,
+            Self::Johnson | Self::Anishathalye => 1000,
+        }
+    }
+
+    fn style_layer_weights(self) -> [f64; 5] {
+        match self {
+            Self::Stanford => [0.5, 1.0, 1.5, 3.0, 4.0],
+            other => [other.style_layer_weight(5); 5],
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|p| p.name() == s).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::new(ErrorKind::Argument, format!("there is no preset {s:?}; there are {names}"))
+        })
+    }
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    /// Sets losses, pooling, padding, optimiser, iterations and start to those of a [`Preset`]; what is called after it
+    /// overrides it.
+    ///
+    /// ```
+    /// # use style_core::{Backend, Preset, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
+    /// let builder = builder.preset(Preset::Johnson).iterations(200);
+    /// # }
+    /// ```
+    pub fn preset(self, preset: Preset) -> Self {
+        let style = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
+        let style = style.into_iter().zip(preset.style_layer_weights()).map(|(l, w)| LayerWeight::new(l, w)).collect();
+        let mut base = self
+            .content_layers(vec![LayerWeight::new("conv4_2", 1.0)])
+            .style_layers(style)
+            .statistic(Gram::default())
+            .pooling(Pooling::Max)
+            .padding(Padding::Zero)
+            .tv(Tv::Squared)
+            .tv_weight(0.0)
+            .init(Init::Noise)
+            .noise(Noise::default())
+            .noise_ratio(1.0)
+            .optimizer(preset.optimizer())
+            .iterations(preset.iterations());
+        base.layer_statistics.clear();
+        let elements = Gram { norm: GramNorm::Elements };
+        let from_content = |b: Self| b.init(Init::Content).noise_ratio(0.0);
+        match preset {
+            Preset::Gatys => base.content_weight(1.0).style_weight(1e3).pooling(Pooling::Average),
+            Preset::Stanford => {
+                let base = base.content_mean_weight(0.01 / 4.0).style_weight(1.0).pooling(Pooling::Average);
+                base.noise(Noise::Uniform(20.0)).noise_ratio(0.6)
+            }
+            Preset::Johnson => {
+                let base = base.statistic(elements).content_mean_weight(5.0).style_weight(1e2);
+                base.tv_weight(1e-3).noise(Noise::Normal(0.001))
+            }
+            Preset::Anishathalye => {
+                let base = base.statistic(elements).content_mean_weight(5.0).style_weight(5e2);
+                base.tv(Tv::Means).tv_weight(1e2).noise(Noise::Normal(0.256))
+            }
+            Preset::GatysPytorch => from_content(base.statistic(elements).content_mean_weight(1.0).style_weight(1e3)),
+            Preset::Pystiche => from_content(base.content_mean_weight(1.0).style_weight(4e3)),
+        }
+    }
+}

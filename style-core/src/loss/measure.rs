@@ -1,0 +1,135 @@
+//! A statistic of one layer's features, taken of a picture tile by tile.
+
+use std::sync::Arc;
+
+use crate::backend::Backend;
+use crate::backend::shape::{Acc, Shape};
+use crate::distributed::Reduce;
+use crate::error::Result;
+use crate::loss::guide::Guide;
+use crate::loss::scratch::shaped;
+use crate::loss::statistics::sums::Sums;
+use crate::loss::statistics::{Scratch, Site, Statistic};
+use crate::pass::tiled::{PassesPlan, Seen};
+
+/// What is measured at a tap, and the values found.
+pub(crate) struct Measure<B: Backend> {
+    pub(crate) tap: usize,
+    pub(crate) statistic: Arc<dyn Statistic<B>>,
+    /// Which positions count, of each tile, if not all equally.
+    guides: Vec<Guide<B>>,
+    /// The share that each tile has of the positions, or of the guide.
+    pub(crate) shares: Vec<f64>,
+    /// Those that a loss compares, then the statistic's others.
+    pub(crate) values: Vec<B::Tensor>,
+    /// Shapes of the scratch tensors that the statistic wants in each tile.
+    scratch: Vec<Vec<Shape>>,
+    /// Where there are several tiles, or several processes.
+    sums: Option<Sums>,
+}
+
+/// Shapes of all the values of a statistic: those that a loss compares, then its others.
+pub(crate) fn values<B: Backend>(statistic: &dyn Statistic<B>, features: Shape) -> Vec<Shape> {
+    let mut shapes = statistic.values(features);
+    shapes.extend(statistic.others(features));
+    shapes
+}
+
+impl<B: Backend> Measure<B> {
+    pub(crate) fn new(
+        backend: &B,
+        plan: &PassesPlan,
+        tap: usize,
+        statistic: &Arc<dyn Statistic<B>>,
+        guides: Vec<Guide<B>>,
+        processes: usize,
+    ) -> Result<Self> {
+        let all = plan.features(tap);
+        let shapes = values(&**statistic, all);
+        let of_positions = |own: Shape| own.positions() as f64 / all.positions() as f64;
+        let shares = if guides.is_empty() {
+            plan.own_shapes(tap).map(of_positions).collect()
+        } else {
+            guides.iter().map(|guide| guide.share).collect()
+        };
+        Ok(Self {
+            tap,
+            scratch: plan.own_shapes(tap).map(|own| statistic.scratch(own, !guides.is_empty())).collect(),
+            statistic: Arc::clone(statistic),
+            guides,
+            shares,
+            sums: (!plan.is_whole() || processes > 1).then(|| Sums::new(&shapes)),
+            values: shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Shapes of the scratch tensors that it wants.
+    pub(crate) fn scratch(&self) -> &[Vec<Shape>] {
+        &self.scratch
+    }
+
+    /// Forgets what other tiles gave.
+    pub(crate) fn clear(&mut self) {
+        self.sums.iter_mut().for_each(Sums::clear);
+    }
+
+    /// Measures a tile's own features, or a band of them.
+    pub(crate) fn forward(
+        &mut self,
+        backend: &B,
+        seen: &Seen<'_, B>,
+        features: &B::Tensor,
+        scratch: &mut [B::Tensor],
+        workspace: &mut B::Workspace,
+    ) -> Result<()> {
+        if self.shares[seen.tile] == 0.0 {
+            return Ok(());
+        }
+        let tensors = shaped(backend, scratch, &self.scratch[seen.tile])?;
+        let site = site(backend, seen, features, &self.guides);
+        self.statistic.forward(&site, &mut self.values, Scratch { tensors, workspace })
+    }
+
+    /// Adds a tile's values to those of the others.
+    pub(crate) fn add(&mut self, backend: &B, tile: usize) -> Result<()> {
+        let Self { sums, statistic, shares, values, .. } = self;
+        match sums {
+            Some(sums) if shares[tile] > 0.0 => sums.add(backend, &**statistic, shares[tile], values),
+            _ => Ok(()),
+        }
+    }
+
+    /// The values of the picture, once all tiles of all processes have been added.
+    pub(crate) fn finish(&mut self, backend: &B, reduce: &dyn Reduce) -> Result<()> {
+        let Self { sums, statistic, values, .. } = self;
+        sums.as_mut().map_or(Ok(()), |sums| sums.finish(backend, &**statistic, reduce, values))
+    }
+
+    /// `dfeatures (=|+=)` the gradient of a loss whose gradient of the tile's values is `dvalues`.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn backward(
+        &self,
+        backend: &B,
+        seen: &Seen<'_, B>,
+        features: &B::Tensor,
+        dvalues: &[B::Tensor],
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+        scratch: &mut [B::Tensor],
+        workspace: &mut B::Workspace,
+    ) -> Result<()> {
+        let tensors = shaped(backend, scratch, &self.scratch[seen.tile])?;
+        let site = site(backend, seen, features, &self.guides);
+        self.statistic.backward(&site, &self.values, dvalues, acc, dfeatures, Scratch { tensors, workspace })
+    }
+}
+
+fn site<'a, B: Backend>(
+    backend: &'a B,
+    seen: &Seen<'_, B>,
+    features: &'a B::Tensor,
+    guides: &'a [Guide<B>],
+) -> Site<'a, B> {
+    let acc = if seen.first { Acc::Store } else { Acc::Add };
+    Site { backend, features, whole: seen.own, rows: seen.rows, acc, guide: guides.get(seen.tile) }
+}

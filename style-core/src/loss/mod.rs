@@ -1,0 +1,9 @@
+//! The objective: its terms, their statistics, values and gradients.
+
+pub(crate) mod guide;
+pub(crate) mod losses;
+pub(crate) mod measure;
+pub(crate) mod objective;
+pub(crate) mod scratch;
+pub mod statistics;
+pub(crate) mod terms;

@@ -1,0 +1,62 @@
+//! Scratch memory that the terms share.
+
+use crate::backend::Backend;
+use crate::backend::shape::Shape;
+use crate::error::Result;
+use crate::pass::tiles::Window;
+
+/// Memory that the terms use in turns.
+pub(crate) struct Rooms<B: Backend> {
+    /// Scratch of the term at work.
+    pub(crate) scratch: Vec<B::Tensor>,
+    /// Gradients of the values of the style term at work.
+    pub(crate) dvalues: Vec<B::Tensor>,
+    /// A tile's own features, content target and gradient of the features, where there are several tiles.
+    pub(crate) own: Option<[B::Tensor; OWN]>,
+}
+
+/// Tensors of a tile's own features in [`Rooms`].
+pub(crate) const OWN: usize = 3;
+
+/// A window of a map in a tensor by itself; the map, where there is none.
+pub(crate) fn own_part<'a, B: Backend>(
+    backend: &B,
+    map: &'a B::Tensor,
+    window: Option<Window>,
+    room: Option<&'a mut B::Tensor>,
+) -> Result<&'a B::Tensor> {
+    let (Some(window), Some(room)) = (window, room) else { return Ok(map) };
+    backend.reshape(room, window.shape(backend.shape(map).channels))?;
+    backend.window(map, window.at(), room)?;
+    Ok(room)
+}
+
+pub(super) fn rooms_of<T>(own: &mut Option<[T; OWN]>) -> [Option<&mut T>; OWN] {
+    own.as_mut().map_or([None, None, None], |own| own.each_mut().map(Some))
+}
+
+/// The first of `tensors`, with these shapes.
+pub(crate) fn shaped<'a, B: Backend>(
+    backend: &B,
+    tensors: &'a mut [B::Tensor],
+    shapes: &[Shape],
+) -> Result<&'a mut [B::Tensor]> {
+    let tensors = &mut tensors[..shapes.len()];
+    tensors.iter_mut().zip(shapes).try_for_each(|(tensor, &shape)| backend.reshape(tensor, shape))?;
+    Ok(tensors)
+}
+
+/// Room for tensors of any of these lists of shapes, one list at a time: the largest first, the largest second...
+pub(crate) fn largest<B: Backend>(backend: &B, lists: impl IntoIterator<Item = Vec<Shape>>) -> Vec<Shape> {
+    let mut all: Vec<Shape> = vec![];
+    for list in lists {
+        for (i, shape) in list.into_iter().enumerate() {
+            match all.get_mut(i) {
+                None => all.push(shape),
+                Some(most) if backend.tensor_bytes(shape) > backend.tensor_bytes(*most) => *most = shape,
+                Some(_) => {}
+            }
+        }
+    }
+    all
+}

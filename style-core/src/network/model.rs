@@ -1,0 +1,154 @@
+//! A network as data: a chain of 3x3 convolutions (each followed by a ReLU) and 2x2 pools, with the
+//! input space that its weights were trained in.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Order of the colour channels that a network's first convolution expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelOrder {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red, as OpenCV and Caffe.
+    Bgr,
+}
+
+/// The space in which a network wants its pixels: channel `c` of its input is
+/// `(range * p[c] / 255 - mean[c]) / std[c]`, `p` in 8-bit units (0..=255) and in `order`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InputSpace {
+    /// Channel order; `mean` and `std` are in this order too.
+    pub order: ChannelOrder,
+    /// What white is before the mean is subtracted: 255 or 1.
+    pub range: f32,
+    /// Mean of each channel, in units of `range`.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel, in units of `range`; 1 where weights want none.
+    pub std: [f32; 3],
+}
+
+impl InputSpace {
+    /// Caffe's and Keras' VGG: BGR, 0..=255, minus (103.939, 116.779, 123.68).
+    pub const CAFFE: Self =
+        Self { order: ChannelOrder::Bgr, range: 255.0, mean: [103.939, 116.779, 123.68], std: [1.0; 3] };
+
+    /// torchvision's VGG: RGB, 0..=1, minus ImageNet's mean, over its standard deviation.
+    pub const TORCHVISION: Self =
+        Self { order: ChannelOrder::Rgb, range: 1.0, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+}
+
+/// A 3x3 convolution, stride 1, zero padding 1, followed by a ReLU.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvLayer {
+    /// The layer's name, `conv1_1` and so on: a tap of this name gives the values after the ReLU.
+    pub name: String,
+    /// Input channels I.
+    pub in_channels: usize,
+    /// Output channels O.
+    pub out_channels: usize,
+    /// Filters, `[O, I, 3, 3]`, row-major; applied as cross-correlation, as all the frameworks do.
+    pub weight: Vec<f32>,
+    /// Bias, `[O]`.
+    pub bias: Vec<f32>,
+}
+
+/// One link of the chain.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Layer {
+    /// Convolution and ReLU.
+    Conv(ConvLayer),
+    /// 2x2 pool, stride 2; a last odd row or column is dropped.
+    Pool {
+        /// The layer's name, `pool1` and so on.
+        name: String,
+    },
+}
+
+impl Layer {
+    /// The layer's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Conv(conv) => &conv.name,
+            Self::Pool { name } => name,
+        }
+    }
+}
+
+/// A network with its weights: what a weight file is read into, and what [`crate::Network`] is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    name: String,
+    input: InputSpace,
+    layers: Vec<Layer>,
+}
+
+impl Model {
+    /// A model from its parts.
+    ///
+    /// # Errors
+    /// `Weights` if the chain is empty, starts with anything but three channels, does not fit together, repeats a
+    /// name, or holds a value that is not finite.
+    pub fn new(name: impl Into<String>, input: InputSpace, layers: Vec<Layer>) -> Result<Self> {
+        let bad = |message: String| Err(Error::new(ErrorKind::Weights, message));
+        let mut channels = 3;
+        for (i, layer) in layers.iter().enumerate() {
+            if layers[..i].iter().any(|l| l.name() == layer.name()) {
+                return bad(format!("two layers are named {}", layer.name()));
+            }
+            let Layer::Conv(c) = layer else { continue };
+            if c.in_channels != channels || c.out_channels == 0 {
+                return bad(format!(
+                    "{} takes {} channels and gives {}, but the layer before it gives {channels}",
+                    c.name, c.in_channels, c.out_channels
+                ));
+            }
+            if Some(c.weight.len()) != c.in_channels.checked_mul(c.out_channels).and_then(|n| n.checked_mul(9))
+                || c.bias.len() != c.out_channels
+            {
+                return bad(format!(
+                    "{} wants {}x{}x3x3 filters and {} biases, but {} and {} values were given",
+                    c.name,
+                    c.out_channels,
+                    c.in_channels,
+                    c.out_channels,
+                    c.weight.len(),
+                    c.bias.len()
+                ));
+            }
+            // Without an early end within a chunk, which would keep the compiler from vectors.
+            let finite = |values: &[f32]| values.iter().fold(true, |all, v| all & v.is_finite());
+            if !c.weight.chunks(1 << 12).all(finite) || !finite(&c.bias) {
+                return bad(format!("{} holds a value that is NaN or infinite", c.name));
+            }
+            channels = c.out_channels;
+        }
+        if !matches!(layers.first(), Some(Layer::Conv(_))) {
+            return bad("a model must start with a convolution".into());
+        }
+        let in_space = [input.range].iter().chain(&input.std).all(|v| v.is_finite() && *v > 0.0)
+            && input.mean.iter().all(|v| v.is_finite());
+        if !in_space {
+            return bad("the input space wants a finite mean, and a range and deviations above zero".into());
+        }
+        Ok(Self { name: name.into(), input, layers })
+    }
+
+    /// What the model is called, for messages: `VGG-19 (torchvision)`, say.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The space its weights want pixels in.
+    #[must_use]
+    pub fn input(&self) -> &InputSpace {
+        &self.input
+    }
+
+    /// The chain, first layer first.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+}

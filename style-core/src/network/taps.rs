@@ -1,0 +1,7 @@
+//! Positions in the chain.
+
+pub(crate) fn sorted(mut positions: Vec<usize>) -> Vec<usize> {
+    positions.sort_unstable();
+    positions.dedup();
+    positions
+}

@@ -1,0 +1,7 @@
+//! Passes of a picture forward and backward through the network, whole or tile by tile.
+
+pub(crate) mod cancel;
+pub(crate) mod chain;
+pub(crate) mod plan;
+pub(crate) mod tiled;
+pub(crate) mod tiles;

@@ -1,0 +1,348 @@
+//! A pass over the chain of layers, planned from shapes alone.
+
+use std::sync::Arc;
+
+use crate::backend::Backend;
+use crate::backend::ops::conv2d::{Conv2d, Padding, Part};
+use crate::backend::ops::pool2d::{Pool2d, Pooling};
+use crate::backend::shape::{Rows, Shape};
+use crate::error::{Error, ErrorKind, Result};
+use crate::network::Network;
+
+/// What one pass over the chain needs, worked out from shapes alone.
+#[derive(Clone, Debug)]
+pub(crate) struct ChainPlan {
+    pub(super) steps: Vec<Step>,
+    /// Capacities of the two scratch tensors, then the kept activations.
+    pub(super) buffers: Vec<Shape>,
+    /// Bytes that the convolutions and the Gram matrices want.
+    pub(super) workspace: usize,
+    pub(super) backward: bool,
+    /// The pairs of steps that are done in bands.
+    pub(super) banded: Vec<Banded>,
+}
+
+/// Two steps that are done in bands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Banded {
+    /// The first of the two.
+    pub(super) step: usize,
+    /// Rows of a band.
+    pub(super) rows: usize,
+}
+
+/// From so many bytes on, tapped features are worth being computed twice so that only a band of them is kept.
+pub(super) const LARGE: usize = 64 << 20;
+
+/// Which layers, by their positions in the chain, may be tapped band by band.
+pub(crate) type InBands<'a> = &'a dyn Fn(usize) -> bool;
+
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) op: Op,
+    /// Position of the convolution in the network's chain.
+    pub(super) layer: usize,
+    pub(super) input: Shape,
+    pub(super) output: Shape,
+    /// Which buffer the output goes to, and which its gradient.
+    pub(super) buffer: usize,
+    pub(super) gradient: usize,
+    /// Which of the caller's taps this is.
+    pub(super) tap: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Op {
+    Conv(Conv2d),
+    /// A convolution with the average pool behind it taken in.
+    ConvPool(Conv2d),
+    Pool(Pool2d),
+}
+
+/// What backward needs to remember of a step.
+pub(super) enum Memory<B: Backend> {
+    Gate(B::Gate),
+    Switches(B::Switches),
+    Nothing,
+}
+
+pub(super) const SCRATCH: usize = 2;
+
+impl ChainPlan {
+    /// Plans passes up to the deepest of `taps` (positions in the chain, ascending); with `backward`, activations at
+    /// taps are kept and gates recorded. The padding is that of the first convolution, which reads the picture; others
+    /// have zeros. Without `in_bands` nothing is done in bands.
+    pub(crate) fn new<B: Backend>(
+        network: &Network<B>,
+        image: Shape,
+        taps: &[usize],
+        pooling: Pooling,
+        padding: Padding,
+        backward: bool,
+        in_bands: Option<InBands<'_>>,
+    ) -> Result<Self> {
+        let backend = network.backend();
+        let buffers = vec![Shape::new(0, 0, 0); SCRATCH];
+        let mut plan = Self { steps: vec![], buffers, workspace: 0, backward, banded: vec![] };
+        let mut shape = image;
+        let end = taps.last().map_or(0, |last| last + 1);
+        let mut taken_in = false;
+        for (i, layer) in network.layers.iter().enumerate().take(end) {
+            if std::mem::take(&mut taken_in) {
+                continue;
+            }
+            let Shape { channels, height, width } = shape;
+            let op = if layer.filter.is_some() {
+                let padding = if i == 0 { padding } else { Padding::Zero };
+                let conv = Conv2d::new(channels, layer.channels, height, width).with_padding(padding);
+                let pool_follows = network.layers.get(i + 1).is_some_and(|l| l.filter.is_none()) && i + 1 < end;
+                let free = pooling == Pooling::Average && pool_follows && !taps.contains(&i);
+                taken_in = free && backend.conv2d_pools(&conv) && !conv.pooled().is_empty();
+                if taken_in { Op::ConvPool(conv) } else { Op::Conv(conv) }
+            } else {
+                Op::Pool(Pool2d { pooling, channels, height, width })
+            };
+            let output = match op {
+                Op::Conv(op) => op.output(),
+                Op::ConvPool(op) => op.pooled(),
+                Op::Pool(op) => op.output(),
+            };
+            if output.is_empty() {
+                let least = 1 << network.pools_before(end - 1).min(31);
+                return Err(Error::new(
+                    ErrorKind::TooSmall { least },
+                    format!(
+                        "{}x{} pixels are too small for {}, which needs {least}x{least}; \
+                         use a larger picture or earlier layers",
+                        image.width,
+                        image.height,
+                        network.layers[end - 1].name
+                    ),
+                ));
+            }
+            let tap = taps.iter().position(|&t| t == if taken_in { i + 1 } else { i });
+            plan.steps.push(Step { op, layer: i, input: shape, output, buffer: 0, gradient: 0, tap });
+            shape = output;
+        }
+        if let Some(in_bands) = in_bands {
+            plan.banded = (0..plan.steps.len()).filter_map(|i| plan.band(backend, i, in_bands)).collect();
+        }
+        plan.place(backend);
+        Ok(plan)
+    }
+
+    /// Whether step `i` and the next are done in bands.
+    pub(super) fn band<B: Backend>(&self, backend: &B, i: usize, in_bands: InBands<'_>) -> Option<Banded> {
+        let [first, second, _, ..] = &self.steps[i..] else { return None };
+        let (Op::Conv(conv), Op::ConvPool(next)) = (&first.op, &second.op) else { return None };
+        let allowed = second.tap.is_none() && (first.tap.is_none() || in_bands(first.layer));
+        // What it is computed from is kept instead: that pays where the features would be kept too, for a tap.
+        let worthwhile = i == 0 || first.tap.is_some() && backend.features_bytes(first.output) >= LARGE;
+        let rows = backend.conv2d_part_rows(conv)?.min(backend.conv2d_part_rows(next)?);
+        (allowed && worthwhile && rows < conv.height).then_some(Banded { step: i, rows })
+    }
+
+    /// The pair whose first or second step this is.
+    pub(super) fn banded(&self, i: usize) -> Option<Banded> {
+        self.banded.iter().copied().find(|b| b.step == i || b.step + 1 == i)
+    }
+
+    /// Which buffer each step's output goes to, and what the buffers and the workspace have to hold.
+    pub(super) fn place<B: Backend>(&mut self, backend: &B) {
+        let mut scratch = 0;
+        for i in 0..self.steps.len() {
+            let Step { output, tap, .. } = self.steps[i];
+            let window = self.banded(i).filter(|b| b.step == i).map(|b| Shape { height: b.rows + 2, ..output });
+            // What a band is computed from again has to be kept too.
+            let kept = tap.is_some() || self.banded.iter().any(|b| b.step == i + 1);
+            self.steps[i].buffer = if window.is_some() || kept && self.backward {
+                self.buffers.push(window.unwrap_or(output));
+                self.buffers.len() - 1
+            } else {
+                scratch = 1 - scratch;
+                self.reserve(backend, scratch, output);
+                scratch
+            };
+        }
+        if self.backward {
+            self.place_gradients(backend);
+        }
+        for step in 0..self.steps.len() {
+            let rows = self.banded(step).map(|b| b.rows);
+            let Step { op, tap, output, .. } = &self.steps[step];
+            let mut wanted = 0;
+            if let Op::Conv(op) | Op::ConvPool(op) = op {
+                // The largest part, not at an edge.
+                let all = Rows::all(op.input());
+                let part = rows.map(|rows| Part { computed: Rows { start: 1, end: rows + 3 }, x: all, y: all });
+                wanted = backend.conv2d_workspace(&Conv2d { part, ..*op });
+            }
+            if tap.is_some() {
+                let shape = Shape { height: rows.map_or(output.height, |rows| rows + 2), ..*output };
+                wanted = wanted.max(backend.gram_workspace(shape));
+            }
+            self.workspace = self.workspace.max(wanted);
+        }
+    }
+
+    /// Gradients ping-pong between the scratch tensors, from the last step on; a band's has a buffer of its own.
+    pub(super) fn place_gradients<B: Backend>(&mut self, backend: &B) {
+        let mut scratch = 0;
+        for i in (0..self.steps.len()).rev() {
+            let output = self.steps[i].output;
+            self.steps[i].gradient = match self.banded(i).filter(|b| b.step == i) {
+                None => {
+                    scratch = 1 - scratch;
+                    self.reserve(backend, scratch, output);
+                    scratch
+                }
+                Some(band) => {
+                    self.buffers.push(Shape { height: band.rows + 2, ..output });
+                    self.buffers.len() - 1
+                }
+            };
+        }
+    }
+
+    pub(super) fn reserve<B: Backend>(&mut self, backend: &B, buffer: usize, shape: Shape) {
+        if backend.features_bytes(shape) > backend.features_bytes(self.buffers[buffer]) {
+            self.buffers[buffer] = shape;
+        }
+    }
+
+    /// Bytes of workspace that the ops of this chain want.
+    pub(crate) fn workspace(&self) -> usize {
+        self.workspace
+    }
+
+    /// Bytes that [`Chain::new`] allocates for plans of one network's layers.
+    pub(crate) fn bytes<B: Backend>(plans: &[Arc<Self>], backend: &B) -> usize {
+        let buffers = Self::largest_buffers(plans, backend).map(|s| backend.features_bytes(*s));
+        let memories = Self::largest_steps(plans, backend).map(|(plan, s)| s.memory_bytes(backend, plan.backward));
+        buffers.chain(memories).fold(0, usize::saturating_add)
+    }
+
+    /// The largest first buffer of some plans, their largest second...
+    pub(super) fn largest_buffers<'a, B: Backend>(
+        plans: &'a [Arc<Self>],
+        backend: &'a B,
+    ) -> impl Iterator<Item = &'a Shape> {
+        let count = plans.iter().map(|p| p.buffers.len()).max().unwrap_or(0);
+        let size = |s: &&Shape| backend.features_bytes(**s);
+        (0..count).filter_map(move |i| plans.iter().filter_map(|p| p.buffers.get(i)).max_by_key(size))
+    }
+
+    /// Of the first steps of some plans the one that remembers most, of their second...
+    pub(super) fn largest_steps<'a, B: Backend>(
+        plans: &'a [Arc<Self>],
+        backend: &'a B,
+    ) -> impl Iterator<Item = (&'a Self, &'a Step)> {
+        let count = plans.iter().map(|p| p.steps.len()).max().unwrap_or(0);
+        let size = |(plan, s): &(&Self, &Step)| s.memory_bytes(backend, plan.backward);
+        (0..count).filter_map(move |i| plans.iter().filter_map(|p| Some((&**p, p.steps.get(i)?))).max_by_key(size))
+    }
+
+    /// Multiplications and additions of all convolutions, one way.
+    pub(crate) fn flops(&self) -> f64 {
+        let flops = |s: &Step| match &s.op {
+            Op::Conv(op) | Op::ConvPool(op) => op.flops() as f64,
+            Op::Pool(_) => 0.0,
+        };
+        self.steps.iter().map(flops).sum()
+    }
+
+    /// How the convolutions are computed.
+    pub(crate) fn convolutions<B: Backend>(&self, network: &Network<B>) -> Vec<PlannedConvolution> {
+        let planned = |step: &Step| {
+            let (conv, pool_taken_in) = match &step.op {
+                Op::Conv(conv) => (conv, false),
+                Op::ConvPool(conv) => (conv, true),
+                Op::Pool(_) => return None,
+            };
+            let layer = network.layers.get(step.layer)?.name.clone();
+            Some(PlannedConvolution { layer, algorithm: network.backend().conv2d_algorithm(conv), pool_taken_in })
+        };
+        self.steps.iter().filter_map(planned).collect()
+    }
+
+    /// Shape of the features at a tap, or of the most that a tensor holds of them.
+    pub(crate) fn tapped_shape(&self, tap: usize) -> Option<Shape> {
+        let i = self.steps.iter().position(|s| s.tap == Some(tap))?;
+        let output = self.steps[i].output;
+        Some(self.banded(i).map_or(output, |band| Shape { height: output.height.min(band.rows + 2), ..output }))
+    }
+}
+
+impl Step {
+    /// Bytes of what backward remembers of it.
+    pub(super) fn memory_bytes<B: Backend>(&self, backend: &B, backward: bool) -> usize {
+        match (&self.op, backward) {
+            (Op::Conv(op) | Op::ConvPool(op), true) => backend.gate_bytes(op.output()),
+            (Op::Pool(Pool2d { pooling: Pooling::Max, .. }), true) => backend.switches_bytes(self.output),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn memory<B: Backend>(&self, backend: &B, backward: bool) -> Result<Memory<B>> {
+        Ok(match (&self.op, backward) {
+            (Op::Conv(op) | Op::ConvPool(op), true) => Memory::Gate(backend.gate(op.output())?),
+            (Op::Pool(Pool2d { pooling: Pooling::Max, .. }), true) => Memory::Switches(backend.switches(self.output)?),
+            _ => Memory::Nothing,
+        })
+    }
+}
+
+impl ChainPlan {
+    /// Which buffer a step reads; `None` for the image.
+    pub(super) fn input(&self, i: usize) -> Option<usize> {
+        i.checked_sub(1).map(|before| self.steps[before].buffer)
+    }
+
+    /// Which buffer the gradient of a step's input goes to; `None` for the image's.
+    pub(super) fn input_gradient(&self, i: usize) -> Option<usize> {
+        i.checked_sub(1).map(|before| self.steps[before].gradient)
+    }
+
+    /// Two steps that are done in bands.
+    pub(super) fn pair(&self, banded: Banded) -> Result<(&Step, &Step)> {
+        match &self.steps[banded.step..] {
+            [first, second, ..] => Ok((first, second)),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// The bands, from the top.
+    pub(super) fn bands(&self, banded: Banded) -> impl Iterator<Item = Rows> + use<> {
+        let (height, rows) = (self.steps[banded.step].output.height, banded.rows.max(1));
+        (0..height).step_by(rows).map(move |start| Rows { start, end: height.min(start + rows) })
+    }
+}
+
+impl Step {
+    /// A part of the convolution that this step is, from a band's rows with one more on each side and all rows.
+    pub(super) fn part(&self, band: Rows, part: impl FnOnce(Rows, Rows) -> Part) -> Result<Conv2d> {
+        match self.op {
+            Op::Conv(conv) | Op::ConvPool(conv) => {
+                let part = part(band.widened(1, conv.height), Rows::all(conv.input()));
+                Ok(Conv2d { part: Some(part), ..conv })
+            }
+            Op::Pool(_) => Err(mismatch()),
+        }
+    }
+}
+
+pub(super) fn mismatch() -> Error {
+    Error::new(ErrorKind::Argument, "this chain was planned for another network")
+}
+
+/// How the convolution of a layer is computed, forward and backward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedConvolution {
+    /// The layer.
+    pub layer: String,
+    /// The backend's name for it, `winograd F(4x4, 3x3)` for instance.
+    pub algorithm: &'static str,
+    /// Whether the average pool behind it is done by the same operation.
+    pub pool_taken_in: bool,
+}

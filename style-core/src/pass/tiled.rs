@@ -1,0 +1,264 @@
+//! A picture's way through the network and back: whole, or [tile](crate::tiles) by tile.
+
+use std::sync::Arc;
+
+use crate::backend::Backend;
+use crate::backend::ops::conv2d::Padding;
+use crate::backend::ops::pool2d::Pooling;
+use crate::backend::ops::relu::ReluRule;
+use crate::backend::shape::{Acc, Rows, Shape};
+use crate::error::Result;
+use crate::network::Network;
+use crate::pass::cancel::Cancel;
+use crate::pass::chain::{Chain, Tapped};
+use crate::pass::plan::{ChainPlan, InBands};
+use crate::pass::tiles::{Grid, Tile, Window, cut};
+
+/// What passes need, worked out from shapes alone.
+pub(crate) struct PassesPlan {
+    pub(crate) tiles: Vec<Tile>,
+    /// Of each tile, shared by those of one size; and each once.
+    of_tiles: Vec<Arc<ChainPlan>>,
+    plans: Vec<Arc<ChainPlan>>,
+    picture: Shape,
+    taps: Vec<Layer>,
+    backward: bool,
+    pub(crate) cancel: Cancel,
+}
+
+/// A tapped layer.
+#[derive(Clone, Copy)]
+struct Layer {
+    channels: usize,
+    /// Pools before it.
+    pools: usize,
+}
+
+/// Settings of passes.
+#[derive(Clone, Copy)]
+pub(crate) struct PassesOptions<'a> {
+    /// Positions in the chain, ascending.
+    pub(crate) taps: &'a [usize],
+    pub(crate) pooling: Pooling,
+    pub(crate) padding: Padding,
+    pub(crate) backward: bool,
+    /// Where a tap may be told of bands.
+    pub(crate) in_bands: InBands<'a>,
+    pub(crate) grid: Grid,
+    pub(crate) cancel: &'a Cancel,
+}
+
+impl PassesPlan {
+    pub(crate) fn new<B: Backend>(network: &Network<B>, picture: Shape, options: PassesOptions<'_>) -> Result<Self> {
+        let PassesOptions { taps, pooling, padding, backward, in_bands, grid, cancel } = options;
+        let tiles = cut(network, picture, taps, grid);
+        let (mut of_tiles, mut plans) = (vec![], vec![]);
+        let mut shapes: Vec<Shape> = vec![];
+        for tile in &tiles {
+            let shape = tile.region.shape(picture.channels);
+            let kind = shapes.iter().position(|&s| s == shape);
+            if kind.is_none() {
+                shapes.push(shape);
+                let plan = ChainPlan::new(network, shape, taps, pooling, padding, backward, Some(in_bands))?;
+                plans.push(Arc::new(plan));
+            }
+            of_tiles.push(Arc::clone(&plans[kind.unwrap_or(plans.len() - 1)]));
+        }
+        let layer = |&at: &usize| Layer { channels: network.layers[at].channels, pools: network.pools_before(at) };
+        let (taps, cancel) = (taps.iter().map(layer).collect(), cancel.clone());
+        Ok(Self { tiles, of_tiles, plans, picture, taps, backward, cancel })
+    }
+
+    /// Shape of the picture.
+    pub(crate) fn picture(&self) -> Shape {
+        self.picture
+    }
+
+    /// Whether the picture is one tile.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.tiles.len() == 1
+    }
+
+    /// Shape of the whole picture's features at a tap.
+    pub(crate) fn features(&self, tap: usize) -> Shape {
+        let Layer { channels, pools } = self.taps[tap];
+        Shape::new(channels, self.picture.height >> pools, self.picture.width >> pools)
+    }
+
+    /// Where each tile's own features lie among those of the whole picture.
+    pub(crate) fn own(&self, tap: usize) -> impl Iterator<Item = Window> {
+        let pools = self.taps[tap].pools;
+        self.tiles.iter().map(move |tile| tile.own(pools))
+    }
+
+    /// Shapes of each tile's own features at a tap.
+    pub(crate) fn own_shapes(&self, tap: usize) -> impl Iterator<Item = Shape> {
+        let channels = self.taps[tap].channels;
+        self.own(tap).map(move |own| own.shape(channels))
+    }
+
+    /// The most of a tile's own features that a tap is told of at once, where there are several tiles.
+    pub(crate) fn room<B: Backend>(&self, backend: &B) -> Option<Shape> {
+        let of_tap = |tap: usize| {
+            let tiles = self.own_shapes(tap).zip(&self.of_tiles);
+            tiles.map(move |(own, plan)| {
+                let most = plan.tapped_shape(tap).map_or(own.height, |s| s.height);
+                Shape { height: own.height.min(most), ..own }
+            })
+        };
+        let rooms = (0..self.taps.len()).filter(|_| !self.is_whole()).flat_map(of_tap);
+        rooms.max_by_key(|&s| backend.features_bytes(s))
+    }
+
+    /// The largest region, where there are several tiles.
+    fn region<B: Backend>(&self, backend: &B) -> Option<Shape> {
+        let regions = self.tiles.iter().filter(|_| !self.is_whole()).map(|t| t.region.shape(self.picture.channels));
+        regions.max_by_key(|&s| backend.tensor_bytes(s))
+    }
+
+    /// Bytes that [`Passes::new`] allocates.
+    pub(crate) fn bytes<B: Backend>(&self, backend: &B) -> usize {
+        let region = self.region(backend).map_or(0, |s| backend.tensor_bytes(s));
+        ChainPlan::bytes(&self.plans, backend).saturating_add(region.saturating_mul(1 + usize::from(self.backward)))
+    }
+
+    /// Bytes of workspace that the ops want, and the Gram matrices of tiles.
+    pub(crate) fn workspace<B: Backend>(&self, backend: &B) -> usize {
+        let own = (0..self.taps.len()).filter(|_| !self.is_whole()).flat_map(|tap| self.own_shapes(tap));
+        let of_chain = self.plans.iter().map(|p| p.workspace()).max().unwrap_or(0);
+        own.map(|s| backend.gram_workspace(s)).fold(of_chain, usize::max)
+    }
+
+    /// Operations of the convolutions for all tiles, and for the last one, one way.
+    pub(crate) fn flops(&self) -> [f64; 2] {
+        let last = self.of_tiles.last().map_or(0.0, |p| p.flops());
+        [self.of_tiles.iter().map(|p| p.flops()).sum(), last]
+    }
+
+    /// The plan of the first tile: how convolutions are computed.
+    pub(crate) fn chain(&self) -> &ChainPlan {
+        &self.plans[0]
+    }
+
+    /// What of the rows `rows`, of those that a tap is told of, is the tile's own; `None` if nothing is.
+    fn seen<'a, B: Backend>(&self, tile: usize, tapped: &Tapped<'a, B>, rows: Rows) -> Option<Seen<'a, B>> {
+        let &Tapped { tap, features, held, whole, .. } = tapped;
+        let from_held = |r: Rows| Rows { start: r.start - held.start, end: r.end - held.start };
+        let all = Seen { tap, tile, features, own: whole, first: rows.start == 0, rows: from_held(rows), window: None };
+        if self.is_whole() {
+            return Some(all);
+        }
+        let pools = self.taps[tap].pools;
+        let own = self.tiles[tile].own_in_region(pools);
+        let here = own.in_rows(rows, held.start);
+        let window = Some(Part { here, whole: self.tiles[tile].own(pools) });
+        let shape = here.shape(whole.channels);
+        let first = rows.start <= own.rows.start;
+        let seen = Seen { own: own.shape(whole.channels), first, rows: Rows::all(shape), window, ..all };
+        (!shape.is_empty()).then_some(seen)
+    }
+}
+
+/// What a tap of a tile is told of.
+pub(crate) struct Seen<'a, B: Backend> {
+    pub(crate) tap: usize,
+    pub(crate) tile: usize,
+    pub(crate) features: &'a B::Tensor,
+    /// Shape of all features that are the tile's own: its bands' together, and of these the first.
+    pub(crate) own: Shape,
+    pub(crate) first: bool,
+    /// The rows that count of the features, or of the window of them.
+    pub(crate) rows: Rows,
+    /// Where its own features lie, if others are there too.
+    pub(crate) window: Option<Part>,
+}
+
+/// A tile's own features among others.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    /// In the tensor that a tap is told of.
+    pub(crate) here: Window,
+    /// In the features of the whole picture.
+    pub(crate) whole: Window,
+}
+
+/// Plans with their memory.
+pub(crate) struct Passes<B: Backend> {
+    pub(crate) plan: PassesPlan,
+    chain: Chain<B>,
+    /// The pixels of a region and their gradient, where there are several tiles.
+    region: Vec<B::Tensor>,
+    /// The tile of the last forward pass.
+    tile: usize,
+}
+
+impl<B: Backend> Passes<B> {
+    pub(crate) fn new(backend: &B, plan: PassesPlan) -> Result<Self> {
+        let count = 1 + usize::from(plan.backward);
+        let region = plan.region(backend).into_iter().flat_map(|s| vec![s; count]);
+        let region = region.map(|s| backend.tensor(s)).collect::<Result<_>>()?;
+        Ok(Self { chain: Chain::new(backend, &plan.plans)?, plan, region, tile: 0 })
+    }
+
+    /// Feeds a tile of `image` through the network; `at_tap(seen, workspace)` is called with its own features.
+    pub(crate) fn forward(
+        &mut self,
+        network: &Network<B>,
+        image: &B::Tensor,
+        tile: usize,
+        workspace: &mut B::Workspace,
+        mut at_tap: impl FnMut(&Seen<'_, B>, &mut B::Workspace) -> Result<()>,
+    ) -> Result<()> {
+        self.plan.cancel.check()?;
+        self.tile = tile;
+        let (backend, Self { plan, chain, region, .. }) = (network.backend(), self);
+        let x = match region.first_mut() {
+            None => image,
+            Some(x) => {
+                let from = &plan.tiles[tile].region;
+                chain.take(backend, &plan.of_tiles[tile])?;
+                backend.reshape(x, from.shape(plan.picture.channels))?;
+                backend.window(image, from.at(), x)?;
+                &*x
+            }
+        };
+        chain.forward(network, x, workspace, |tapped, workspace| {
+            plan.cancel.check()?;
+            plan.seen(tile, tapped, tapped.band).map_or(Ok(()), |seen| at_tap(&seen, workspace))
+        })
+    }
+
+    /// The gradient of a loss on the own features of the tile that was fed forward last: that of the picture, or, where it
+    /// has several tiles, added to it. `add_tap(seen, acc, dfeatures, workspace)` does `dfeatures (=|+=) dloss/dfeatures`,
+    /// for all rows of the tensor; with a window, those outside of it get zero under `Store`.
+    pub(crate) fn backward(
+        &mut self,
+        network: &Network<B>,
+        image: &B::Tensor,
+        gradient: &mut B::Tensor,
+        workspace: &mut B::Workspace,
+        mut add_tap: impl FnMut(&Seen<'_, B>, Acc, &mut B::Tensor, &mut B::Workspace) -> Result<()>,
+    ) -> Result<()> {
+        let (backend, Self { plan, chain, region, tile }) = (network.backend(), self);
+        let add_tap = |tapped: &Tapped<'_, B>, acc, dfeatures: &mut B::Tensor, workspace: &mut B::Workspace| {
+            plan.cancel.check()?;
+            // A band without own features adds nothing; the whole features always have some.
+            plan.seen(*tile, tapped, tapped.held).map_or(Ok(()), |seen| add_tap(&seen, acc, dfeatures, workspace))
+        };
+        match &mut region[..] {
+            [x, dx, ..] => {
+                let to = &plan.tiles[*tile].region;
+                backend.reshape(dx, to.shape(plan.picture.channels))?;
+                chain.backward(network, ReluRule::Gradient, x, dx, workspace, add_tap)?;
+                backend.window_bwd(dx, to.at(), Acc::Add, gradient)
+            }
+            _ => chain.backward(network, ReluRule::Gradient, image, gradient, workspace, add_tap),
+        }
+    }
+}
+
+/// Bytes that passes over a picture take beside it.
+pub(crate) fn look_bytes<B: Backend>(backend: &B, plan: &PassesPlan) -> usize {
+    let own = plan.room(backend).map_or(0, |s| backend.features_bytes(s));
+    [plan.bytes(backend), plan.workspace(backend), own].into_iter().fold(0, usize::saturating_add)
+}

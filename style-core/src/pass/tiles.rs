@@ -1,0 +1,156 @@
+//! A picture cut into tiles, so that the objective of the whole is evaluated in the memory of a part.
+//!
+//! A Gram matrix is a sum over positions, to which every tile adds its share. With the sum known, the gradient of a
+//! feature depends on that feature alone, and the gradient of the pixels on that of the features that see them. So each
+//! feature is owned by one tile, and a tile is evaluated on its *region*, the pixels that its own features see: where a
+//! convolution would see zeros beyond the tile's edge, it sees real neighbours. Features near a region's edge are
+//! wrong all the same, but none of them is owned, or lies within what an owned one is computed from: no owned value
+//! depends on them, and no gradient passes them. At the picture's own edges there is padding, as there is for the whole; what
+//! padding repeats or adds within a region's other edges stays in those features, and what is folded back there is zero. So
+//! loss and gradient are the whole picture's, whatever the tiles.
+
+use crate::backend::Backend;
+use crate::backend::shape::{Rows, Shape};
+use crate::network::Network;
+
+/// Not cut.
+pub(crate) const WHOLE: Grid = [1, 1];
+
+/// Tiles in a column and in a row of them.
+pub(crate) type Grid = [usize; 2];
+
+/// A rectangle of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) rows: Rows,
+    pub(crate) columns: Rows,
+}
+
+/// One tile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tile {
+    /// The pixels that it is evaluated on.
+    pub(crate) region: Window,
+    /// The pixels above its own features; together the tiles' are the picture.
+    own: Window,
+}
+
+impl Window {
+    pub(crate) const fn shape(&self, channels: usize) -> Shape {
+        Shape::new(channels, self.rows.len(), self.columns.len())
+    }
+
+    /// Its first row and column.
+    pub(crate) const fn at(&self) -> [usize; 2] {
+        [self.rows.start, self.columns.start]
+    }
+
+    /// The part of it that lies in these rows, counted from row `first` on, which is none behind them.
+    pub(crate) fn in_rows(&self, rows: Rows, first: usize) -> Self {
+        let inside = |row: usize| row.clamp(rows.start, rows.end) - first;
+        Self { rows: Rows { start: inside(self.rows.start), end: inside(self.rows.end) }, ..*self }
+    }
+
+    fn map(self, f: impl Fn(Rows) -> Rows) -> Self {
+        Self { rows: f(self.rows), columns: f(self.columns) }
+    }
+
+    fn behind(self, pools: usize) -> Self {
+        self.map(|r| Rows { start: r.start >> pools, end: r.end >> pools })
+    }
+}
+
+impl Tile {
+    /// Its own features at a layer behind so many pools, among those of the whole picture.
+    pub(crate) fn own(&self, pools: usize) -> Window {
+        self.own.behind(pools)
+    }
+
+    /// The same among the features of its region.
+    pub(crate) fn own_in_region(&self, pools: usize) -> Window {
+        let (own, region) = (self.own.behind(pools), self.region.behind(pools));
+        let from = |r: Rows, first: usize| Rows { start: r.start - first, end: r.end - first };
+        Window { rows: from(own.rows, region.rows.start), columns: from(own.columns, region.columns.start) }
+    }
+}
+
+/// The largest grid for a picture, of tiles as small as the pools before the last of `taps` (positions in the chain,
+/// ascending) allow.
+pub(crate) fn finest<B: Backend>(network: &Network<B>, picture: Shape, taps: &[usize]) -> Grid {
+    let unit = unit(network, taps);
+    [picture.height, picture.width].map(|extent| (extent / unit).max(1))
+}
+
+/// Cuts a picture, row by row; features are wanted at `taps`. A grid finer than the finest is taken for that.
+pub(crate) fn cut<B: Backend>(network: &Network<B>, picture: Shape, taps: &[usize], grid: Grid) -> Vec<Tile> {
+    let unit = unit(network, taps);
+    let axis = |extent: usize, parts: usize| {
+        let own = parts_of(extent, unit, parts).into_iter();
+        own.map(|own| (own, region(network, taps, unit, own, extent))).collect::<Vec<_>>()
+    };
+    let (rows, columns) = (axis(picture.height, grid[0]), axis(picture.width, grid[1]));
+    let tile = |r: &(Rows, Rows), c: &(Rows, Rows)| Tile {
+        own: Window { rows: r.0, columns: c.0 },
+        region: Window { rows: r.1, columns: c.1 },
+    };
+    rows.iter().flat_map(|r| columns.iter().map(move |c| tile(r, c))).collect()
+}
+
+/// Pixels to a position behind all pools: regions begin and end at multiples, so that no window of a pool is cut.
+fn unit<B: Backend>(network: &Network<B>, taps: &[usize]) -> usize {
+    1 << taps.last().map_or(0, |&last| network.pools_before(last)).min(16)
+}
+
+/// An extent in so many parts of about one size, all of whole units but the last, which has the rest too.
+fn parts_of(extent: usize, unit: usize, parts: usize) -> Vec<Rows> {
+    let units = (extent / unit).max(1);
+    let parts = parts.clamp(1, units);
+    let cut = |i: usize| if i == parts { extent } else { (units as u128 * i as u128 / parts as u128) as usize * unit };
+    (0..parts).map(|i| Rows { start: cut(i), end: cut(i + 1) }).collect()
+}
+
+/// The pixels of one axis that features above `own` see, in whole units.
+fn region<B: Backend>(network: &Network<B>, taps: &[usize], unit: usize, own: Rows, extent: usize) -> Rows {
+    let (mut start, mut end) = (own.start as isize, own.end as isize);
+    for &position in taps {
+        let pools = network.pools_before(position);
+        let (first, behind) = (own.start >> pools, own.end >> pools);
+        if first < behind {
+            start = start.min(network.receptive_field(position, first).start);
+            end = end.max(network.receptive_field(position, behind - 1).end);
+        }
+    }
+    let start = start.max(0) as usize / unit * unit;
+    let end = (end.max(0) as usize).div_ceil(unit).saturating_mul(unit);
+    Rows { start, end: end.min(extent) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_the_whole_and_none_is_empty() {
+        for extent in [1, 15, 16, 17, 40, 100, 1000] {
+            for unit in [1, 2, 16] {
+                for parts in [1, 2, 3, 7, 2000] {
+                    let all = parts_of(extent, unit, parts);
+                    assert_eq!((all[0].start, all[all.len() - 1].end), (0, extent));
+                    assert!(all.windows(2).all(|w| w[0].end == w[1].start && w[0].end % unit == 0));
+                    assert!(all.iter().all(|r| !r.is_empty()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_in_rows() {
+        let window = Window { rows: Rows { start: 3, end: 8 }, columns: Rows { start: 1, end: 2 } };
+        let rows = |start, end| window.in_rows(Rows { start, end }, start).rows;
+        assert_eq!(rows(0, 10), Rows { start: 3, end: 8 });
+        assert_eq!(window.in_rows(Rows { start: 4, end: 6 }, 2).rows, Rows { start: 2, end: 4 });
+        assert_eq!(rows(4, 6), Rows { start: 0, end: 2 });
+        assert_eq!(rows(6, 12), Rows { start: 0, end: 2 });
+        assert!(rows(0, 3).is_empty() && rows(8, 9).is_empty());
+    }
+}

@@ -1,0 +1,275 @@
+//! How a session's passes are cut into tiles, and what memory it takes: from shapes alone.
+
+use crate::backend::Backend;
+use crate::backend::shape::Shape;
+use crate::describe::builder::SessionBuilder;
+use crate::describe::targets::StyleLayer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::measure::values;
+use crate::loss::scratch::{OWN, largest};
+use crate::loss::statistics::sums::Sums;
+use crate::network::taps::sorted;
+use crate::pass::plan::InBands;
+use crate::pass::tiled::{PassesOptions, PassesPlan, look_bytes};
+use crate::pass::tiles::{Grid, WHOLE, finest};
+use crate::prepare::check::Checked;
+use crate::prepare::layout::{Layout, finer};
+use crate::prepare::plan::Plan;
+
+fn sum(bytes: impl IntoIterator<Item = usize>) -> usize {
+    bytes.into_iter().fold(0, usize::saturating_add)
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    /// The coarsest tiles with which the session fits into the memory that it may take; those from before, if they suit.
+    pub(crate) fn lay_out(&self, checked: &Checked<B>, before: Option<&Layout>) -> Result<(Plan, Layout)> {
+        if let Some(laid_out) = before.and_then(|before| self.as_before(checked, before)) {
+            return Ok(laid_out);
+        }
+        let shape = checked.shape;
+        let most = finest(&self.network, shape, &checked.taps);
+        let mut grid = self.tiles.unwrap_or(WHOLE);
+        grid = [grid[0].clamp(1, most[0]), grid[1].clamp(1, most[1])];
+        while grid[0] * grid[1] < self.reduce.processes() {
+            let Some(finer) = finer(shape, grid, most) else { break };
+            grid = finer;
+        }
+        let Some(limit) = self.limit() else { return self.laid_out(checked, shape, grid, None) };
+        let fits = |shape, grid| self.laid_out(checked, shape, grid, None).is_ok_and(|(plan, _)| plan.peak() <= limit);
+        if fits(shape, grid) {
+            return self.laid_out(checked, shape, grid, None);
+        }
+        if !fits(shape, most) {
+            let needed = self.laid_out(checked, shape, most, None)?.0;
+            return Err(self.exceeded(checked, &needed, limit));
+        }
+        while let Some(next) = finer(shape, grid, most).filter(|_| !fits(shape, grid)) {
+            grid = next;
+        }
+        self.laid_out(checked, shape, grid, None)
+    }
+
+    /// What was laid out before, if it is of this session, enough for the processes, as fine as is asked for, and within the
+    /// memory that may be taken.
+    fn as_before(&self, checked: &Checked<B>, before: &Layout) -> Option<(Plan, Layout)> {
+        let most = finest(&self.network, checked.shape, &checked.taps);
+        let least = self.tiles.unwrap_or(WHOLE);
+        let [rows, columns] = before.picture;
+        let fine = (0..2).all(|i| (least[i].min(most[i])..=most[i]).contains(&before.picture[i]));
+        if !fine || rows * columns < self.reduce.processes() {
+            return None;
+        }
+        let (plan, layout) = self.laid_out(checked, checked.shape, before.picture, Some(before)).ok()?;
+        let fits = self.limit().is_none_or(|limit| plan.peak() <= limit);
+        (fits && layout == *before).then_some((plan, layout))
+    }
+
+    /// Bytes that the session may take, the network's filters included.
+    fn limit(&self) -> Option<usize> {
+        let free = self.network.backend().free_memory().map(|free| free.saturating_add(self.network.bytes()));
+        [self.memory_limit, free].into_iter().flatten().min()
+    }
+
+    /// That nothing fits, with the largest picture that would.
+    fn exceeded(&self, checked: &Checked<B>, needed: &Plan, limit: usize) -> Error {
+        let Shape { width, height, .. } = checked.shape;
+        let scaled = |factor: f64| {
+            let side = |n: usize| ((n as f64 * factor) as usize).max(1);
+            Shape { height: side(height), width: side(width), ..checked.shape }
+        };
+        let fits = |factor: f64| {
+            let shape = scaled(factor);
+            let most = finest(&self.network, shape, &checked.taps);
+            self.laid_out(checked, shape, most, None).is_ok_and(|(plan, _)| plan.peak() <= limit)
+        };
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..12 {
+            let middle = 0.5 * (low + high);
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        let largest = if low > 0.0 { scaled(low) } else { Shape::new(3, 0, 0) };
+        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+        let instead = match largest.is_empty() {
+            true => "no picture would fit with these style pictures and layers".to_owned(),
+            false => {
+                format!("one of {} x {} would, with style pictures no larger than these", largest.width, largest.height)
+            }
+        };
+        let message = format!(
+            "a session of {width} x {height} pixels takes at least {} MiB, {} MiB of it for the optimiser's vectors, and may \
+             take {} MiB: {instead}; Adam has the fewest vectors, and L-BFGS fewer with a shorter history",
+            mib(needed.peak()),
+            mib(needed.optimizer),
+            limit >> 20,
+        );
+        let kind = ErrorKind::MemoryExceeded { needed: needed.peak(), width: largest.width, height: largest.height };
+        Error::new(kind, message)
+    }
+
+    /// The plan for a picture of `shape`, cut so, with the other pictures cut as before, or as is good.
+    fn laid_out(
+        &self,
+        checked: &Checked<B>,
+        shape: Shape,
+        grid: Grid,
+        before: Option<&Layout>,
+    ) -> Result<(Plan, Layout)> {
+        let backend = self.network.backend();
+        let whole = grid == WHOLE;
+        let limit = self.limit();
+        let main = self.picture_passes(checked, shape, grid)?;
+        let tensors = |shapes: &[Shape]| sum(shapes.iter().map(|&s| backend.tensor_bytes(s)));
+        let vector = backend.tensor_bytes(shape);
+        let one_channel = |s: Shape| backend.tensor_bytes(Shape::new(1, s.height, s.width));
+
+        let content = checked.content_taps.iter().map(|&tap| {
+            let features = main.features(tap);
+            let masked = if self.content_mask.is_some() { 2 * one_channel(features) } else { 0 };
+            backend.features_bytes(features).saturating_add(masked)
+        });
+        let layers = || checked.style_layers.iter().zip(&checked.style_taps);
+        let shapes = |(layer, &tap): (&StyleLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
+        let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
+        let summed = !main.is_whole() || self.reduce.processes() > 1;
+        let sums = sum(layers().filter(|_| summed).map(|at| Sums::bytes(&shapes(at))));
+        let regions = self.regions();
+        let guides = sum(layers().map(|(_, &tap)| 2 * one_channel(main.features(tap))));
+        let guided = regions.iter().filter(|(mask, _)| mask.is_some()).count();
+        let of_regions = of_styles.saturating_mul(2).saturating_add(sums).saturating_mul(regions.len());
+        let targets = sum(content).saturating_add(of_regions).saturating_add(guides.saturating_mul(guided));
+
+        let own = main.room(backend).map_or(0, |s| backend.features_bytes(s).saturating_mul(OWN));
+        let scratch = [tensors(&self.scratch(checked, &main)), tensors(&Self::dvalues(checked, &main)), own];
+        let activations = main.bytes(backend).saturating_add(sum(scratch));
+        let workspace = main.workspace(backend);
+        let exchanged = if self.reduce.processes() > 1 { vector } else { 0 };
+        let vectors = self.optimizer.vectors() + usize::from(self.ema.is_some()) * 2;
+        let optimizer = vector.saturating_mul(vectors).saturating_add(exchanged);
+        let passes_bytes = activations.saturating_add(workspace);
+
+        // A picture that is looked at before the iterations is cut until that fits too, beside what is there already, or
+        // takes no more memory than they do. Where nothing limits it, workspaces do not count, which grow with the threads: the
+        // cut must not, for it decides in which order sums are taken.
+        let pictures = shape.len().saturating_mul(size_of::<f32>());
+        let always = sum([self.network.bytes(), targets, optimizer, pictures]);
+        let room = match limit {
+            Some(limit) => limit.saturating_sub(always).max(passes_bytes),
+            None if whole => usize::MAX,
+            None => activations,
+        };
+        let kept = sum(self.styles.iter().map(|s| s.image.pixels().len().saturating_mul(size_of::<f32>())));
+        type Cut<'a> = &'a dyn Fn(Grid) -> Result<PassesPlan>;
+        let coarsest = |shape: Shape, taps: &[usize], beside: usize, before: Option<Grid>, passes: Cut<'_>| {
+            let most = finest(&self.network, shape, taps);
+            let mut grid = before.map_or(WHOLE, |[rows, columns]| [rows.min(most[0]), columns.min(most[1])]);
+            loop {
+                let passes = passes(grid)?;
+                let bytes = sum([look_bytes(backend, &passes), backend.tensor_bytes(shape), beside]);
+                let counted = if limit.is_some() { bytes } else { bytes.saturating_sub(passes.workspace(backend)) };
+                match finer(shape, grid, most) {
+                    Some(next) if before.is_none() && counted > room => grid = next,
+                    _ => return Ok((bytes, grid)),
+                }
+            }
+        };
+        let mut layout = Layout { picture: grid, content: WHOLE, styles: vec![] };
+        let mut style_pass = 0;
+        if self.content.is_some() && !self.content_layers.is_empty() {
+            let taps = sorted(self.positions(&self.content_layers)?);
+            let before = before.map(|b| b.content);
+            (style_pass, layout.content) =
+                coarsest(shape, &taps, kept, before, &|grid| self.content_passes(shape, grid))?;
+        }
+        for (i, style) in self.styles.iter().enumerate() {
+            let taps = sorted(checked.style_layers.iter().map(|l| l.position).collect());
+            let (shape, banded) = (style.image.shape(), style.region.is_none());
+            let passes = |grid| self.style_passes(shape, &checked.style_layers, banded, grid);
+            let beside = kept.saturating_add(of_styles.saturating_mul(self.styles.len()));
+            let before = before.and_then(|b| b.styles.get(i).copied());
+            let (bytes, grid) = coarsest(shape, &taps, beside, before, &passes)?;
+            style_pass = style_pass.max(bytes);
+            layout.styles.push(grid);
+        }
+        let [all, last] = main.flops();
+        let [whole, _] = self.picture_passes(checked, shape, WHOLE)?.flops();
+        let again = if main.is_whole() || checked.style_layers.is_empty() { 0.0 } else { all - last };
+        let plan = Plan {
+            filters: self.network.bytes(),
+            targets,
+            style_pass,
+            activations,
+            workspace,
+            optimizer,
+            pictures,
+            tiles: grid,
+            work: (2.0 * all + again) / (2.0 * whole),
+            convolutions: main.chain().convolutions(&self.network),
+        };
+        Ok((plan, layout))
+    }
+
+    /// Of the image.
+    pub(crate) fn picture_passes(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<PassesPlan> {
+        let Checked { taps, content_taps, style_layers, .. } = checked;
+        let free = self.regions().iter().all(|(mask, _)| mask.is_none());
+        let content = |position| content_taps.iter().any(|&tap| taps[tap] == position);
+        let in_bands = |position| free && !content(position) && sums(style_layers, position);
+        self.passes(shape, grid, taps, true, &in_bands)
+    }
+
+    /// Of a content picture, forward.
+    pub(crate) fn content_passes(&self, shape: Shape, grid: Grid) -> Result<PassesPlan> {
+        let taps = sorted(self.positions(&self.content_layers)?);
+        self.passes(shape, grid, &taps, false, &|_| false).map_err(|e| e.context("the content picture"))
+    }
+
+    /// Of a style picture, forward; not in bands where positions do not count equally.
+    pub(crate) fn style_passes(
+        &self,
+        shape: Shape,
+        layers: &[StyleLayer<B>],
+        in_bands: bool,
+        grid: Grid,
+    ) -> Result<PassesPlan> {
+        let taps = sorted(layers.iter().map(|l| l.position).collect());
+        let in_bands = |position| in_bands && sums(layers, position);
+        self.passes(shape, grid, &taps, false, &in_bands).map_err(|e| e.context("a style picture"))
+    }
+
+    fn passes(
+        &self,
+        shape: Shape,
+        grid: Grid,
+        taps: &[usize],
+        backward: bool,
+        in_bands: InBands<'_>,
+    ) -> Result<PassesPlan> {
+        let (pooling, padding, cancel) = (self.pooling, self.padding, &self.cancel);
+        let options = PassesOptions { taps, pooling, padding, backward, in_bands, grid, cancel };
+        PassesPlan::new(&self.network, shape, options)
+    }
+
+    /// Shapes of the scratch tensors that the terms want.
+    pub(crate) fn scratch(&self, checked: &Checked<B>, plan: &PassesPlan) -> Vec<Shape> {
+        let guided = self.regions().iter().any(|(mask, _)| mask.is_some());
+        let style = checked.style_layers.iter().zip(&checked.style_taps);
+        let style = style.flat_map(|(l, &tap)| plan.own_shapes(tap).map(|own| l.statistic.scratch(own, guided)));
+        let masked = checked.content_taps.iter().filter(|_| self.content_mask.is_some());
+        let masked = masked.flat_map(|&tap| plan.own_shapes(tap).map(|own| vec![own; 2]));
+        largest(self.network.backend(), style.chain(masked))
+    }
+
+    /// Shapes of the gradients of the style layers' values.
+    pub(crate) fn dvalues(checked: &Checked<B>, plan: &PassesPlan) -> Vec<Shape> {
+        let style = checked.style_layers.iter().zip(&checked.style_taps);
+        let lists: Vec<_> = style.map(|(l, &tap)| l.statistic.values(plan.features(tap))).collect();
+        (0..lists.iter().map(Vec::len).max().unwrap_or(0))
+            .filter_map(|i| lists.iter().filter_map(|l| l.get(i)).max_by_key(|s| s.len()).copied())
+            .collect()
+    }
+}
+
+/// Whether all statistics at a position are sums, which can be taken in bands.
+fn sums<B: Backend>(layers: &[StyleLayer<B>], position: usize) -> bool {
+    layers.iter().filter(|l| l.position == position).all(|l| l.statistic.is_sum())
+}

@@ -1,0 +1,279 @@
+//! Everything that can be wrong with a description, found before anything is computed.
+
+use std::sync::Arc;
+
+use crate::backend::Backend;
+use crate::backend::ops::tv::Tv;
+use crate::backend::shape::{Shape, expect_shape};
+use crate::describe::builder::{Balance, SessionBuilder};
+use crate::describe::init::Init;
+use crate::describe::targets::{StyleLayer, StyleTargets, Targets};
+use crate::error::{Error, ErrorKind, Result, bad};
+use crate::image::Image;
+use crate::image::mask::Mask;
+use crate::loss::losses::LayerWeight;
+use crate::loss::statistics::Statistic;
+use crate::loss::statistics::covariance::Covariance;
+use crate::loss::statistics::gram::Gram;
+use crate::network::taps::sorted;
+use crate::pass::plan::ChainPlan;
+
+/// The checked parts of a description.
+pub(crate) struct Checked<B: Backend> {
+    /// The image's.
+    pub(crate) shape: Shape,
+    /// Positions in the chain of all layers used, ascending.
+    pub(crate) taps: Vec<usize>,
+    /// For each content layer, which of the taps it is.
+    pub(crate) content_taps: Vec<usize>,
+    /// The style layers, and which of the taps each is.
+    pub(crate) style_layers: Vec<StyleLayer<B>>,
+    pub(crate) style_taps: Vec<usize>,
+}
+
+pub(crate) fn check_weight(what: &str, weight: f64) -> Result<()> {
+    if (0.0..=1e30).contains(&weight) {
+        return Ok(());
+    }
+    Err(bad(format!("the weight of a loss must lie in 0..=1e30, but {what} is {weight}")))
+}
+
+/// The share of noise in a start from the content picture that nobody asked for.
+const NOISE_RATIO: f32 = 0.2;
+
+/// What a style layer is measured by where nobody chose: the Gram matrix at the first convolution, since its means are the
+/// painting's colours, and the covariance behind it, which paints large forms and leaves even areas alone.
+fn default_statistic<B: Backend>(position: usize) -> Arc<dyn Statistic<B>> {
+    if position == 0 { Arc::new(Gram::default()) } else { Arc::new(Covariance) }
+}
+
+impl<B: Backend> SessionBuilder<B> {
+    /// Where the image starts.
+    pub(crate) fn chosen_init(&self) -> &Init {
+        let default = if self.content_image().is_some() { &Init::Content } else { &Init::Noise };
+        self.init.as_ref().unwrap_or(default)
+    }
+
+    /// The share of noise in it. The default start has some: even areas, an overcast sky say, have no features for the style
+    /// to take hold of, and deep layers then draw their grid there.
+    pub(crate) fn chosen_noise_ratio(&self) -> f32 {
+        self.noise_ratio.unwrap_or(match (&self.init, self.chosen_init()) {
+            (None, Init::Content) => NOISE_RATIO,
+            (_, init) => init.default_noise_ratio(),
+        })
+    }
+
+    pub(crate) fn content_image(&self) -> Option<&Image> {
+        self.content.as_ref().or_else(|| self.given.iter().find_map(|t| t.content.as_ref()).map(|c| &c.image))
+    }
+
+    /// The first style picture.
+    pub(crate) fn style_image(&self) -> Option<&Image> {
+        self.styles.first().map(|s| &s.image).or(self.given_style().map(|s| &s.image))
+    }
+
+    pub(crate) fn given_style(&self) -> Option<&StyleTargets<B>> {
+        self.given.iter().find_map(|t| t.style.as_ref())
+    }
+
+    /// Masks and shares of the styles' terms at each layer.
+    pub(crate) fn regions(&self) -> Vec<(Option<&Mask>, f64)> {
+        if let Some(style) = self.given_style() {
+            return style.regions.iter().map(|r| (r.mask.as_ref(), r.share)).collect();
+        }
+        let free = self.styles.iter().any(|s| s.mask.is_none()).then_some((None, 1.0));
+        let masked = self.styles.iter().filter(|s| s.mask.is_some()).map(|s| (s.mask.as_ref(), s.share));
+        free.into_iter().chain(masked).collect()
+    }
+
+    /// Positions in the chain.
+    pub(crate) fn positions(&self, layers: &[LayerWeight]) -> Result<Vec<usize>> {
+        for (i, l) in layers.iter().enumerate() {
+            if layers[..i].iter().any(|k| k.layer == l.layer) {
+                return Err(bad(format!("layer {} is listed twice", l.layer)));
+            }
+        }
+        layers.iter().map(|l| self.network.position(&l.layer)).collect()
+    }
+
+    /// The style layers with the statistics that were chosen.
+    pub(crate) fn own_style_layers(&self) -> Result<Vec<StyleLayer<B>>> {
+        let layer = |(l, position): (&LayerWeight, usize)| {
+            let own = self.layer_statistics.iter().rev().find(|(name, _)| *name == l.layer);
+            let chosen = own.map(|(_, statistic)| statistic).or(self.statistic.as_ref());
+            let statistic = chosen.map_or_else(|| default_statistic(position), Arc::clone);
+            StyleLayer { name: l.layer.clone(), position, statistic }
+        };
+        Ok(self.style_layers.iter().zip(self.positions(&self.style_layers)?).map(layer).collect())
+    }
+
+    /// What can be said of layers and statistics without pictures.
+    pub(crate) fn check_layers(&self) -> Result<()> {
+        self.positions(&self.content_layers)?;
+        self.positions(&self.style_layers)?;
+        for (name, _) in &self.layer_statistics {
+            if !self.style_layers.iter().any(|l| l.layer == *name) {
+                return Err(bad(format!("a statistic is given for {name}, which is not among the style layers")));
+            }
+        }
+        let free: Vec<_> = self.styles.iter().filter(|s| s.mask.is_none()).map(|s| s.share).collect();
+        if !free.is_empty() && free.iter().all(|share| *share == 0.0) {
+            return Err(bad("the shares of the styles are all zero"));
+        }
+        let shares = self.styles.iter().map(|s| ("the share of a style", s.share));
+        let layers = self.content_layers.iter().chain(&self.style_layers).map(|l| (l.layer.as_str(), l.weight));
+        let (content, style) = match self.balance {
+            Balance::Relative => (1.0, "style strength"),
+            Balance::Sum(weight) | Balance::Mean(weight) => (weight, "style weight"),
+        };
+        let weights =
+            [("content weight", content), (style, self.style_weight), ("total variation weight", self.tv_weight)];
+        for (what, weight) in weights.into_iter().chain(shares).chain(layers) {
+            check_weight(what, weight)?;
+        }
+        Ok(())
+    }
+
+    /// Targets that were given: of this network, made with these settings, and with all the layers wanted.
+    fn check_given(&self) -> Result<()> {
+        let parts = |of: &dyn Fn(&Targets<B>) -> bool| self.given.iter().filter(|t| of(t)).count();
+        let content = parts(&|t| t.content.is_some()) + usize::from(self.content.is_some());
+        let style = parts(&|t| t.style.is_some()) + usize::from(!self.styles.is_empty());
+        for (what, count) in [("content", content), ("style", style)] {
+            if count > 1 {
+                return Err(bad(format!(
+                    "the {what} is given {count} times: give a picture or targets that were computed before, not both"
+                )));
+            }
+        }
+        for targets in &self.given {
+            if !Arc::ptr_eq(&targets.network, &self.network) {
+                return Err(bad("the targets were computed on another network; compute them on this session's"));
+            }
+            if targets.pooling != self.pooling {
+                let message =
+                    format!("the targets were computed with {:?} pooling, not {:?}", targets.pooling, self.pooling);
+                return Err(bad(message));
+            }
+            if targets.padding != self.padding {
+                let message =
+                    format!("the targets were computed with {:?} padding, not {:?}", targets.padding, self.padding);
+                return Err(bad(message));
+            }
+            let lacks =
+                |wanted: &[LayerWeight], there: Vec<&str>| match wanted.iter().find(|l| !there.contains(&&*l.layer)) {
+                    None => Ok(()),
+                    Some(l) => Err(bad(format!(
+                        "the targets have no layer {}; they were computed for {}",
+                        l.layer,
+                        there.join(", ")
+                    ))),
+                };
+            if let Some(content) = &targets.content {
+                lacks(&self.content_layers, content.layers.iter().map(|(name, _)| name.as_str()).collect())?;
+            }
+            if let Some(style) = &targets.style {
+                lacks(&self.style_layers, style.layers.iter().map(|l| l.name.as_str()).collect())?;
+                if !self.layer_statistics.is_empty() {
+                    return Err(bad("a layer's statistic cannot be chosen beside targets that were computed before"));
+                }
+                let name = |statistic: &Arc<dyn Statistic<B>>| format!("{statistic:?}");
+                if let Some(chosen) = self.statistic.as_ref().map(name)
+                    && let Some(other) = style.layers.iter().map(|l| name(&l.statistic)).find(|s| *s != chosen)
+                {
+                    return Err(bad(format!(
+                        "the targets were computed for {other}, and the statistic chosen is {chosen}; leave it out"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The image's shape.
+    fn shape(&self) -> Result<Shape> {
+        let content = self.content_image().map(Image::shape);
+        let size = self.size.map(|(width, height)| Shape::new(3, height, width));
+        if let (Some(content), Some(size)) = (content, size) {
+            expect_shape("the content picture, where a size is given too,", size, content)?;
+        }
+        let start = if let Some(Init::Image(image)) = &self.init { Some(image.shape()) } else { None };
+        let shape = content.or(size).or(start).or_else(|| self.style_image().map(Image::shape));
+        let shape = shape.ok_or_else(|| bad("a session needs a content picture or a style picture"))?;
+        if shape.is_empty() {
+            return Err(Error::new(ErrorKind::Shape, format!("the result's size is {}x{}", shape.width, shape.height)));
+        }
+        Ok(shape)
+    }
+
+    pub(crate) fn check_memory(&self) -> Result<()> {
+        if self.tiles.is_some_and(|[rows, columns]| rows == 0 || columns == 0) {
+            return Err(bad("a picture is cut into one tile or more each way, not into none"));
+        }
+        if self.reduce.processes() == 0 || self.reduce.process() >= self.reduce.processes() {
+            let (process, processes) = (self.reduce.process(), self.reduce.processes());
+            return Err(bad(format!("there is no process {process} of {processes}; they are counted from 0")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check(&self) -> Result<Checked<B>> {
+        if self.content_image().is_none() && !self.content_layers.is_empty() {
+            return Err(bad(
+                "a session with content layers needs a content picture; for a texture, give no content layers",
+            ));
+        }
+        if self.styles.is_empty() && self.given_style().is_none() && !self.style_layers.is_empty() {
+            return Err(bad("a session with style layers needs a style picture"));
+        }
+        if self.content_layers.is_empty() && self.style_layers.is_empty() {
+            return Err(bad("a session needs a content layer or a style layer"));
+        }
+        if self.content_mask.is_some() && self.content_layers.is_empty() {
+            return Err(bad("a content mask needs a content layer"));
+        }
+        if self.iterations == 0 {
+            return Err(bad("a session needs at least one iteration"));
+        }
+        self.check_layers()?;
+        self.check_given()?;
+        if let Tv::Power(b) = self.tv
+            && !(1.0..=4.0).contains(&b)
+        {
+            return Err(bad(format!("the exponent of the total variation must lie in 1..=4, but is {b}")));
+        }
+        self.optimizer.check()?;
+        self.check_memory()?;
+        if let Some(decay) = self.ema.filter(|decay| !(0.0..1.0).contains(decay)) {
+            return Err(bad(format!("the decay of the running mean must lie in 0..1, but is {decay}")));
+        }
+        let shape = self.shape()?;
+        self.chosen_init().check(shape, self.content_image().is_some(), self.noise, self.chosen_noise_ratio())?;
+
+        let style_layers = match self.given_style() {
+            None => self.own_style_layers()?,
+            Some(given) => {
+                let find = |l: &LayerWeight| given.layers.iter().find(|g| g.name == l.layer).cloned();
+                self.style_layers.iter().filter_map(find).collect()
+            }
+        };
+        let content = self.positions(&self.content_layers)?;
+        let taps = sorted(content.iter().copied().chain(style_layers.iter().map(|l| l.position)).collect());
+        let tap = |position: &usize| taps.iter().position(|t| t == position);
+        let content_taps = content.iter().filter_map(tap).collect();
+        let style_taps = style_layers.iter().filter_map(|l| tap(&l.position)).collect();
+        let large_enough = |shape: Shape, taps: &[usize], what: &str| {
+            let plan = ChainPlan::new(&self.network, shape, taps, self.pooling, self.padding, false, None);
+            plan.map(drop).map_err(|e| e.context(what))
+        };
+        large_enough(shape, &taps, "the result")?;
+        if let Some(image) = &self.content {
+            large_enough(image.shape(), &sorted(content), "the content picture")?;
+        }
+        let style_positions = sorted(style_layers.iter().map(|l| l.position).collect());
+        for (i, style) in self.styles.iter().enumerate() {
+            large_enough(style.image.shape(), &style_positions, &format!("style picture {}", i + 1))?;
+        }
+        Ok(Checked { shape, taps, content_taps, style_layers, style_taps })
+    }
+}

@@ -1,0 +1,120 @@
+//! Painting from coarse to fine: large structures of the style form where the network sees much of the picture at once,
+//! and a larger size starts from them. Not in the paper; Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
+//! Transfer", have two scales.
+
+use crate::backend::Backend;
+use crate::backend::ops::tv::Tv;
+use crate::backend::shape::Shape;
+use crate::describe::builder::{Balance, SessionBuilder};
+use crate::describe::init::Init;
+use crate::describe::scale::Scale;
+use crate::describe::style::Style;
+use crate::error::{Result, bad};
+use crate::image::Image;
+use crate::prepare::layout::Layout;
+use crate::prepare::plan::Plan;
+
+/// The short side that a style picture keeps at every scale, if it has it: a few positions of the deepest layers.
+const SMALLEST_STYLE: usize = 48;
+
+impl<B: Backend> SessionBuilder<B> {
+    /// That each scale is larger than the one before and smaller than the result, and can be painted.
+    pub(crate) fn check_scales(&self, shape: Shape) -> Result<()> {
+        let mut last = 0;
+        for scale in &self.scales {
+            if scale.size <= last || scale.size >= shape.height.max(shape.width) {
+                return Err(bad(format!(
+                    "the scales must grow, up to less than the result's {} pixels, but one of {} comes after {last}",
+                    shape.height.max(shape.width),
+                    scale.size
+                )));
+            }
+            if scale.iterations == 0 {
+                return Err(bad(format!("the scale of {} pixels needs at least one iteration", scale.size)));
+            }
+            last = scale.size;
+        }
+        if !self.scales.is_empty() && !self.given.is_empty() {
+            return Err(bad(
+                "targets that were computed before are of one size; with several scales give the pictures",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The description of a scale: the pictures smaller, and weights with the meaning that they have at the result's size.
+    /// For a plan the pictures are `blank`.
+    pub(crate) fn at_scale(&self, scale: &Scale, shape: Shape, blank: bool) -> Result<Self> {
+        let factor = scale.size as f64 / shape.height.max(shape.width) as f64;
+        let side = |n: usize| ((n as f64 * factor).round() as usize).max(1);
+        let (width, height) = (side(shape.width), side(shape.height));
+        let resize = |image: &Image, width, height| {
+            if blank { Image::blank(width, height) } else { within_range(image, width, height) }
+        };
+        let resized = |image: &Image| resize(image, width, height);
+        let style = |style: &Style| {
+            let (w, h) = (style.image.width(), style.image.height());
+            let least = (SMALLEST_STYLE as f64 / w.min(h) as f64).min(1.0);
+            let side = |n: usize| ((n as f64 * factor.max(least)).round() as usize).max(1);
+            let (mask, region) = (style.mask.clone(), style.region.clone());
+            Ok(Style { image: resize(&style.image, side(w), side(h))?, share: style.share, mask, region })
+        };
+        // A sum over positions counts each of them as it does at the result's size.
+        let more = shape.positions() as f64 / (width * height) as f64;
+        let init = match &self.init {
+            Some(Init::Image(_)) if blank => Some(Init::Image(Image::blank(width, height)?)),
+            Some(Init::Image(image)) => Some(Init::Image(image.resized(width, height)?)),
+            other => other.clone(),
+        };
+        Ok(Self {
+            content: self.content.as_ref().map(resized).transpose()?,
+            styles: self.styles.iter().map(style).collect::<Result<_>>()?,
+            size: self.size.map(|_| (width, height)).or(self.content.is_none().then_some((width, height))),
+            balance: match self.balance {
+                Balance::Sum(weight) => Balance::Sum(weight * more),
+                other => other,
+            },
+            tv_weight: if self.tv == Tv::Means { self.tv_weight } else { self.tv_weight * more },
+            init,
+            optimizer: scale.optimizer.unwrap_or(self.optimizer),
+            iterations: scale.iterations,
+            scales: vec![],
+            ..self.shallow()
+        })
+    }
+
+    /// Checks all scales; the plan of that which takes most, and how each is cut: as before, where that suits.
+    pub(crate) fn plan_all(&self, before: Option<&[Layout]>) -> Result<(Plan, Vec<Layout>)> {
+        let checked = self.check()?;
+        let shape = checked.shape;
+        self.check_scales(shape)?;
+        let before = |scale: usize| before.and_then(|b| b.get(scale));
+        let (mut most, last) = self.lay_out(&checked, before(self.scales.len()))?;
+        let mut layouts = vec![];
+        for (i, scale) in self.scales.iter().enumerate() {
+            let smaller = self.at_scale(scale, shape, true)?;
+            let laid_out = smaller.check().and_then(|checked| smaller.lay_out(&checked, before(i)));
+            let (mut plan, layout) = laid_out.map_err(|e| e.context(format!("the scale of {} pixels", scale.size)))?;
+            // Until the last scale the pictures are kept at their own size.
+            let pictures = self.content.iter().chain(self.styles.iter().map(|s| &s.image));
+            let bytes = pictures.map(|image| image.pixels().len().saturating_mul(size_of::<f32>()));
+            plan.pictures = bytes.fold(plan.pictures, usize::saturating_add);
+            if plan.peak() > most.peak() {
+                most = plan;
+            }
+            layouts.push(layout);
+        }
+        layouts.push(last);
+        Ok((most, layouts))
+    }
+}
+
+/// A picture at another size, without values beyond those that it has.
+fn within_range(image: &Image, width: usize, height: usize) -> Result<Image> {
+    let range = |(low, high): (f32, f32), v: &f32| (low.min(*v), high.max(*v));
+    let (low, high) = image.pixels().iter().fold((f32::INFINITY, f32::NEG_INFINITY), range);
+    let resized = image.resized(width, height)?;
+    let mut pixels = resized.into_pixels();
+    pixels.iter_mut().for_each(|v| *v = v.clamp(low, high));
+    Image::from_planar(width, height, pixels)
+}

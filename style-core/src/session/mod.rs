@@ -1,0 +1,403 @@
+//! One job: a content picture, one or more style pictures, and an image on its way between them.
+
+pub(crate) mod observer;
+pub(crate) mod progress;
+mod start;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::alloc::zeros;
+use crate::backend::Backend;
+use crate::backend::shape::{Shape, expect_shape};
+use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT};
+use crate::describe::builder::SessionBuilder;
+use crate::describe::init::Init;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::Image;
+use crate::loss::losses::Losses;
+use crate::network::Network;
+use crate::optim::adam::Carried;
+use crate::optim::average::Average;
+use crate::prepare::check::check_weight;
+use crate::prepare::layout::{Layout, tiles};
+use crate::prepare::stage::Stage;
+use crate::session::observer::{Observer, View};
+use crate::session::progress::Progress;
+
+impl<B: Backend> View for Session<B> {
+    fn image(&self) -> Result<Image> {
+        Session::image(self)
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        Session::checkpoint(self)
+    }
+}
+
+/// A style transfer under way. Made by [`Session::builder`].
+///
+/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so there
+/// is a good image after every step, whatever happens in the next one.
+pub struct Session<B: Backend> {
+    network: Arc<Network<B>>,
+    /// The scale at work; `None` where the next could not be made.
+    stage: Option<Stage<B>>,
+    /// The last image while there is no stage.
+    kept: Option<Image>,
+    /// What the scales to come are made of.
+    ahead: Option<Ahead<B>>,
+    /// Evaluations done, those of them at this scale, and how many this scale is to have.
+    iteration: usize,
+    at_scale: usize,
+    wanted: usize,
+    /// Of the last evaluation.
+    progress: Progress,
+    /// At the last accepted point.
+    losses: Losses,
+    /// What it was described as.
+    manifest: Manifest,
+    /// How each scale's passes are cut.
+    layouts: Vec<Layout>,
+}
+
+/// Scales to come.
+struct Ahead<B: Backend> {
+    builder: SessionBuilder<B>,
+    /// The result's shape.
+    shape: Shape,
+    /// Which of the builder's scales is next; behind the last of them, the result's own.
+    next: usize,
+}
+
+impl<B: Backend> Session<B> {
+    /// Starts describing a session on a network, which any number of sessions may share.
+    pub fn builder(network: impl Into<Arc<Network<B>>>) -> SessionBuilder<B> {
+        SessionBuilder::new(network.into())
+    }
+
+    /// Everything that the next steps depend on, to go on with after the program has ended:
+    /// [`SessionBuilder::resume`]. It holds the optimiser's vectors, as many as [`Plan::optimizer`](crate::Plan::optimizer)
+    /// has bytes at most.
+    ///
+    /// # Errors
+    /// What the backend gives; `Argument` after an error on the way to another scale.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let Stage { descent, point, average, evaluated, .. } = self.stage.as_ref().ok_or_else(ended)?;
+        let backend = self.network.backend();
+        let mut to = Checkpoint::new(&self.manifest, backend.description());
+        let Progress { iteration, scale, width, height, accepted, converged, .. } = &self.progress;
+        to.note("scale", scale);
+        to.note("iteration", self.iteration);
+        to.note("at_scale", self.at_scale);
+        to.note("evaluated", evaluated);
+        to.note("width", width);
+        to.note("height", height);
+        self.layouts.iter().enumerate().for_each(|(scale, layout)| to.note(&tiles(scale), layout));
+        to.note("progress.iteration", iteration);
+        to.note("progress.accepted", accepted);
+        to.note("progress.converged", converged);
+        to.put("progress.lengths", &[self.progress.gradient_norm, self.progress.step_length]);
+        to.put("progress.losses", &self.progress.losses.numbers());
+        to.put("losses", &self.losses.numbers());
+        to.put_tensor("point", backend, &point.x)?;
+        descent.save(backend, &mut to)?;
+        average.as_ref().map_or(Ok(()), |average| average.save(backend, &mut to))?;
+        to.put_image(&self.image()?)?;
+        Ok(to)
+    }
+
+    /// Evaluations that are left at this scale.
+    fn left(&self) -> usize {
+        self.wanted.saturating_sub(self.at_scale)
+    }
+
+    /// Takes on the state of a checkpoint of the scale at work.
+    fn restore(&mut self, from: &Checkpoint) -> Result<()> {
+        let Stage { descent, point, average, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
+        let backend = self.network.backend();
+        from.tensor("point", backend, &mut point.x)?;
+        descent.load(backend, from)?;
+        average.as_mut().map_or(Ok(()), |average| average.load(backend, from))?;
+        *evaluated = from.noted("evaluated")?;
+        // Nothing was done when the scale was entered.
+        let later = self.progress.iterations - self.wanted;
+        (self.iteration, self.at_scale) = (from.noted("iteration")?, from.noted("at_scale")?);
+        let iterations = self.iteration.saturating_add(self.left()).saturating_add(later);
+        let progress = &mut self.progress;
+        progress.iterations = iterations;
+        progress.iteration = from.noted("progress.iteration")?;
+        progress.accepted = from.noted("progress.accepted")?;
+        progress.converged = from.noted("progress.converged")?;
+        if let [gradient_norm, step_length] = from.numbers("progress.lengths", 2)?[..] {
+            (progress.gradient_norm, progress.step_length) = (gradient_norm, step_length);
+        }
+        progress.losses.set_numbers(&from.numbers("progress.losses", progress.losses.numbers().len())?);
+        self.losses.set_numbers(&from.numbers("losses", self.losses.numbers().len())?);
+        Ok(())
+    }
+
+    /// Makes the next scale, from the last one's image and what its descent left; `cancellable` while it looks at pictures.
+    fn enter(&mut self, carried: Option<(Carried, Shape)>, cancellable: bool) -> Result<()> {
+        let Some(Ahead { builder, shape, next }) = self.ahead.take() else { return Err(ended()) };
+        let (scale, later) = (next, next + 1);
+        let (mut description, ahead) = match builder.scales.get(scale).copied() {
+            None => (builder, None),
+            Some(at) => (builder.at_scale(&at, shape, false)?, Some(Ahead { builder, shape, next: later })),
+        };
+        let rest = |a: &Ahead<B>| {
+            let coarse = a.builder.scales[later..].iter().map(|s| s.iterations);
+            coarse.fold(a.builder.iterations, usize::saturating_add)
+        };
+        let to = description.check()?.shape;
+        if let Some(image) = &self.kept {
+            description.init = Some(Init::Image(image.enlarged(to.width, to.height)?));
+            description.noise_ratio = None;
+        }
+        let carried = carried.map(|(carried, from)| carried.resized(from, to)).transpose()?;
+        let iterations = description.iterations;
+        let stage = description.stage(&self.layouts[scale], carried, cancellable)?;
+        (self.at_scale, self.wanted) = (0, iterations);
+        self.losses = stage.objective.no_losses();
+        self.progress = Progress {
+            iterations: self.iteration.saturating_add(iterations).saturating_add(ahead.as_ref().map_or(0, rest)),
+            scale,
+            width: to.width,
+            height: to.height,
+            weights: stage.objective.weights.all(),
+            losses: stage.objective.no_losses(),
+            converged: false,
+            ..self.progress.clone()
+        };
+        (self.stage, self.ahead, self.kept) = (Some(stage), ahead, None);
+        Ok(())
+    }
+
+    /// Evaluates loss and gradient once and moves on, to the next scale where this one's iterations are done. What it tells
+    /// lies in the session, also as [`progress`](Session::progress), until the next step; clone it to keep it.
+    ///
+    /// After the first step at a scale, none allocates memory on the CPU but, on a pool of threads, the blocks of rayon's
+    /// queue: one in some 60 steps.
+    ///
+    /// # Errors
+    /// `NonFinite` if the loss or the gradient of the image that the descent begins at is not finite, or too large for the
+    /// optimiser's numbers (the weights are too large); [`Cancelled`](SessionBuilder::cancel); what the backend gives. The image
+    /// stays as it was, also after an error on the way to another scale; but then there are no more steps and no checkpoint,
+    /// only the same error, `Argument`.
+    pub fn step(&mut self) -> Result<&Progress> {
+        if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
+            let stage = self.stage.as_ref().ok_or_else(ended)?;
+            let from = Shape { height: self.progress.height, width: self.progress.width, channels: 3 };
+            let image = stage.image(&self.network)?;
+            let carried = stage.descent.carried(self.network.backend(), from)?;
+            stage.objective.cancelled()?;
+            // Its memory goes before the next scale takes its own: there is no way back.
+            (self.kept, self.stage) = (Some(image), None);
+            self.enter(carried.map(|carried| (carried, from)), false)?;
+        }
+        let Self { network, stage, iteration, at_scale, progress, losses, .. } = self;
+        let Stage { objective, descent, point, average, evaluated } = stage.as_mut().ok_or_else(ended)?;
+        let backend = network.backend();
+        let told = backend.within(|| {
+            objective.evaluate(network, &point.x, &mut point.g, &mut progress.losses)?;
+            let told = descent.tell(backend, progress.losses.total, point)?;
+            // Not a second time where the descent has begun anew at the same image.
+            let new = |average: &Average<B>| *evaluated || average.mean().is_none();
+            if let Some(average) = average.as_mut().filter(|average| told.accepted && new(average)) {
+                average.add(backend, descent.result())?;
+            }
+            Ok(told)
+        })?;
+        if !*evaluated && !told.accepted {
+            return Err(Error::new(
+                ErrorKind::NonFinite,
+                format!(
+                    "the loss of the image that the descent begins at is {} and its gradient's norm {}; use smaller \
+                     weights",
+                    progress.losses.total, told.gradient_norm
+                ),
+            ));
+        }
+        *evaluated = true;
+        progress.iteration = *iteration;
+        progress.accepted = told.accepted;
+        progress.gradient_norm = told.gradient_norm;
+        progress.step_length = told.step_length;
+        progress.converged = told.converged;
+        *iteration = iteration.saturating_add(1);
+        *at_scale = at_scale.saturating_add(1);
+        if told.accepted {
+            losses.set(&progress.losses);
+        }
+        Ok(progress)
+    }
+
+    /// What the last step told; `None` before the first.
+    #[must_use]
+    pub fn progress(&self) -> Option<&Progress> {
+        (self.iteration > 0).then_some(&self.progress)
+    }
+
+    /// Steps until all iterations are done, nothing more can be gained, or `callback` breaks. To look at the image on
+    /// the way, give an [`Observer`] to [`run_with`](Session::run_with).
+    ///
+    /// # Errors
+    /// As [`step`](Session::step); the image stays readable.
+    pub fn run(&mut self, mut callback: impl FnMut(&Progress) -> ControlFlow<()>) -> Result<()> {
+        while !self.is_finished() {
+            if callback(self.step()?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps until all iterations are done, nothing more can be gained, or the observer ends it. For several
+    /// observers: `session.run_with(&mut [&mut a as &mut dyn Observer, &mut b][..])`.
+    ///
+    /// # Errors
+    /// As [`step`](Session::step), and the observer's own; the image stays readable, and
+    /// [`finish`](Observer::finish) is called all the same. Where that fails too, the message tells both.
+    pub fn run_with(&mut self, observer: &mut (impl Observer + ?Sized)) -> Result<()> {
+        let mut observed = || {
+            while !self.is_finished() {
+                self.step()?;
+                if observer.observe(&self.progress, self)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let ran: Result<()> = observed();
+        match (ran, observer.finish(self)) {
+            (Err(ran), Err(finished)) => Err(ran.and(&finished)),
+            (ran, finished) => ran.and(finished),
+        }
+    }
+
+    /// Whether [`run`](Session::run) would do nothing: all iterations are done, or nothing more can be gained. Not so after an
+    /// error on the way to another scale.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.stage.is_some() && self.ahead.is_none() && (self.progress.converged || self.left() == 0)
+    }
+
+    /// Evaluations done, those before a checkpoint included.
+    #[must_use]
+    pub fn iteration(&self) -> usize {
+        self.iteration
+    }
+
+    /// How many evaluations there are at all scales, if none converges early.
+    #[must_use]
+    pub fn iterations(&self) -> usize {
+        self.progress.iterations
+    }
+
+    /// The last accepted image, or the [mean](SessionBuilder::ema) of several; before the first step, the start image. Its
+    /// size is that of the scale at work.
+    ///
+    /// # Errors
+    /// What the backend gives.
+    pub fn image(&self) -> Result<Image> {
+        match (&self.stage, &self.kept) {
+            (Some(stage), _) => stage.image(&self.network),
+            (None, Some(image)) => image.copied(),
+            (None, None) => Err(ended()),
+        }
+    }
+
+    /// The same, of a session that is no longer needed: in less memory.
+    ///
+    /// # Errors
+    /// As [`image`](Session::image).
+    pub fn into_image(mut self) -> Result<Image> {
+        let Some(Stage { descent, average, .. }) = self.stage.take() else { return self.image() };
+        if let Some((sum, weight)) = average.as_ref().and_then(Average::mean) {
+            return self.network.download(sum, weight);
+        }
+        self.network.download(descent.result(), 1.0)
+    }
+
+    /// The losses of [`image`](Session::image); `None` before the first step.
+    #[must_use]
+    pub fn losses(&self) -> Option<&Losses> {
+        (self.iteration > 0).then_some(&self.losses)
+    }
+
+    /// Losses at any picture of the size of the scale at work, and the gradient of the total loss with respect to its pixels,
+    /// `[3, H, W]` per 8-bit unit. The session's own image and optimiser stay as they are.
+    ///
+    /// # Errors
+    /// `Shape` if the picture has another size; what the backend gives.
+    pub fn evaluate(&mut self, image: &Image) -> Result<(Losses, Vec<f32>)> {
+        let Self { network, stage, .. } = self;
+        let Stage { objective, point, .. } = stage.as_mut().ok_or_else(ended)?;
+        let backend = network.backend();
+        expect_shape("the picture", backend.shape(&point.x), image.shape())?;
+        let x = network.upload(image)?;
+        let mut g = backend.tensor(image.shape())?;
+        let mut losses = objective.no_losses();
+        objective.evaluate(network, &x, &mut g, &mut losses)?;
+        let mut gradient = zeros(image.shape().len(), "a gradient")?;
+        backend.download(&g, &mut gradient)?;
+        Ok((losses, gradient))
+    }
+
+    /// Sets the weight of the style from the next step on, at this scale and all later ones: the balance of content and style
+    /// as a slider. Where the session is described by a [strength](SessionBuilder::style_strength), as by default, this is the
+    /// strength; otherwise it is the paper's beta.
+    /// The descent goes on from the image so far, whose [`losses`](Session::losses) stay those of the old weight until the next
+    /// step. L-BFGS evaluates the image once more and forgets the curvature that it has seen, which was the old loss's; so call
+    /// this when the slider rests: each change costs one of the [iterations](SessionBuilder::iterations), in which the image
+    /// stays as it is. Adam keeps its moments. A checkpoint made later is of the description with this weight. Setting the
+    /// current weight changes nothing.
+    ///
+    /// # Errors
+    /// `Argument` if the weight does not lie in 0..=1e30, or after an error on the way to another scale; what the backend
+    /// gives.
+    pub fn set_style_weight(&mut self, weight: f64) -> Result<()> {
+        check_weight(STYLE_WEIGHT, weight)?;
+        let Stage { objective, descent, point, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
+        if weight.to_bits() == objective.weights.style.to_bits() {
+            return Ok(());
+        }
+        if descent.forget(self.network.backend(), point)? {
+            *evaluated = false;
+        }
+        objective.set_style_weight(weight);
+        self.progress.weights = objective.weights.all();
+        if let Some(ahead) = &mut self.ahead {
+            ahead.builder.style_weight = weight;
+        }
+        for (_, value) in self.manifest.iter_mut().filter(|(name, _)| *name == STYLE_WEIGHT) {
+            *value = format!("{weight:?}");
+        }
+        self.progress.converged = false;
+        Ok(())
+    }
+
+    /// The weights of content, style and total variation in the total loss, at the current scale. In the relative form they
+    /// are 0.037, the strength, and the weight of the total variation.
+    #[must_use]
+    pub fn weights(&self) -> [f64; 3] {
+        self.progress.weights
+    }
+}
+
+fn ended() -> Error {
+    let message = "the session has ended with an error: the next scale could not be made; resume it from a checkpoint";
+    Error::new(ErrorKind::Argument, message)
+}
+
+impl<B: Backend> fmt::Debug for Session<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("network", &self.network)
+            .field("width", &self.progress.width)
+            .field("height", &self.progress.height)
+            .field("iteration", &self.iteration)
+            .finish_non_exhaustive()
+    }
+}

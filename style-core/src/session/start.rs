@@ -1,0 +1,140 @@
+//! From a description to a session that is ready to step, and the other ends of a description: its plan, its targets.
+
+use std::sync::Arc;
+
+use crate::backend::Backend;
+use crate::checkpoint::Checkpoint;
+use crate::describe::builder::SessionBuilder;
+use crate::describe::targets::{ContentTargets, StyleTargets, Targets};
+use crate::error::{Error, ErrorKind, Result, bad};
+use crate::loss::losses::Losses;
+use crate::pass::tiles::WHOLE;
+use crate::prepare::layout::{Layout, tiles};
+use crate::prepare::plan::Plan;
+use crate::session::progress::Progress;
+use crate::session::{Ahead, Session};
+
+impl<B: Backend> SessionBuilder<B> {
+    /// What the session will take, without allocating anything of it. With several [scales](SessionBuilder::scales), the
+    /// most that any of them takes.
+    ///
+    /// # Errors
+    /// As [`build`](SessionBuilder::build), but for those of the device.
+    pub fn plan(&self) -> Result<Plan> {
+        Ok(self.plan_all(None)?.0)
+    }
+
+    /// Computes the targets of the pictures given, for sessions with other settings: see
+    /// [`with_targets`](SessionBuilder::with_targets). The pictures are taken whole: a
+    /// [memory limit](SessionBuilder::memory_limit) is one of sessions.
+    ///
+    /// # Errors
+    /// As [`build`](SessionBuilder::build).
+    pub fn targets(&self) -> Result<Arc<Targets<B>>> {
+        if self.content.is_none() && self.styles.is_empty() {
+            return Err(bad("targets are of pictures: give a content or a style picture"));
+        }
+        self.check_layers()?;
+        let content = self.content.clone().filter(|_| !self.content_layers.is_empty());
+        let content = content.map(|image| {
+            let layers = self.content_features(image.clone(), WHOLE)?;
+            Ok(ContentTargets { image, layers })
+        });
+        let styled = !self.styles.is_empty() && !self.style_layers.is_empty();
+        let style = styled.then(|| {
+            let (layers, regions) = self.style_regions(self.styles.clone(), &[])?;
+            Ok(StyleTargets { image: self.styles[0].image.clone(), layers, regions })
+        });
+        let (content, style) = (content.transpose()?, style.transpose()?);
+        let described = self.targets_described();
+        let (network, pooling, padding) = (Arc::clone(&self.network), self.pooling, self.padding);
+        Ok(Arc::new(Targets { network, pooling, padding, content, style, described }))
+    }
+
+    /// Checks the description, computes the targets that are not given, and allocates all that the iterations need: of the
+    /// first scale, if there are several.
+    ///
+    /// # Errors
+    /// `Argument` if a picture or layer is missing or unknown, two settings contradict each other, or a number is out of
+    /// its range; `TooSmall` if a picture is too small for a layer; `Shape` if one has another size than the others want;
+    /// `MemoryExceeded`, before any work, if it takes more than it may, or than a device has free, into however many tiles
+    /// it is cut; [`Cancelled`](Self::cancel); what the backend gives.
+    pub fn build(self) -> Result<Session<B>> {
+        self.cancel.check()?;
+        let (_, layouts) = self.plan_all(None)?;
+        Session::new(self, layouts, None)
+    }
+
+    /// Goes on where a session of the same description was when the [checkpoint](Session::checkpoint) was made: pictures,
+    /// weights and settings must be those that it had. The number of threads, the memory limit and the iterations at the
+    /// result's size may be others. On the same backend the bits that follow are those of a session that was never interrupted,
+    /// unless its tiles, which the checkpoint tells, are too large or too few for what is described here: then they are chosen
+    /// anew, and last bits may differ.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); `Checkpoint` if it is damaged or of another session, with what differs.
+    pub fn resume(self, checkpoint: &Checkpoint) -> Result<Session<B>> {
+        self.cancel.check()?;
+        self.check()?;
+        checkpoint.expect(&self.manifest())?;
+        let before: Vec<_> =
+            (0..=self.scales.len()).map(|scale| checkpoint.noted(&tiles(scale))).collect::<Result<_>>()?;
+        let (_, layouts) = self.plan_all(Some(&before))?;
+        Session::new(self, layouts, Some(checkpoint))
+    }
+}
+
+impl<B: Backend> Session<B> {
+    /// A scale of a description that has been checked; the one at work when the checkpoint was made, or the first.
+    pub(crate) fn new(
+        builder: SessionBuilder<B>,
+        layouts: Vec<Layout>,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Self> {
+        let network = Arc::clone(&builder.network);
+        let shape = builder.check()?.shape;
+        let scales = builder.scales.len() + 1;
+        let progress = Progress {
+            iteration: 0,
+            iterations: 0,
+            scale: 0,
+            scales,
+            width: 0,
+            height: 0,
+            weights: [0.0; 3],
+            losses: Losses::default(),
+            accepted: false,
+            gradient_norm: 0.0,
+            step_length: 0.0,
+            converged: false,
+        };
+        let manifest = builder.manifest();
+        let (stage, kept, losses, ahead) = (None, None, Losses::default(), None);
+        let mut session = Self {
+            network,
+            stage,
+            kept,
+            ahead,
+            iteration: 0,
+            at_scale: 0,
+            wanted: 0,
+            progress,
+            losses,
+            manifest,
+            layouts,
+        };
+        let mut next = 0;
+        if let Some(checkpoint) = checkpoint {
+            next = checkpoint.noted("scale")?;
+            if next >= scales {
+                return Err(Error::new(ErrorKind::Checkpoint, "the checkpoint is damaged (scale)"));
+            }
+            // In place of what the scale would start from.
+            session.kept = Some(checkpoint.image()?);
+        }
+        session.ahead = Some(Ahead { builder, shape, next });
+        session.enter(None, true)?;
+        checkpoint.map_or(Ok(()), |checkpoint| session.restore(checkpoint))?;
+        Ok(session)
+    }
+}
