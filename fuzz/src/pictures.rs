@@ -52,7 +52,7 @@ fn open(data: &[u8], again: bool) -> Outcome {
     let path = folder.path().join("picture");
     fs::write(&path, data).expect("writes");
     match mask(&path) {
-        Ok(mask) => {
+        Ok((mask, _)) => {
             assert_eq!(mask.values().len(), mask.width() * mask.height());
             assert!(mask.values().iter().all(|v| (0.0..=1.0).contains(v)));
         }

@@ -51,9 +51,6 @@ impl<B: Backend> Clone for StyleLayer<B> {
     }
 }
 
-/// Style layers, and what styles give there.
-pub(crate) type Styles<B> = (Vec<StyleLayer<B>>, Vec<Region<B>>);
-
 /// A part of the result, and the values of each layer's statistic there.
 pub(crate) struct Region<B: Backend> {
     pub(crate) mask: Option<Mask>,

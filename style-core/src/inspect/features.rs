@@ -10,6 +10,7 @@ use crate::backend::shape::Shape;
 use crate::error::Result;
 use crate::image::Image;
 use crate::network::Network;
+use crate::network::taps::Taps;
 use crate::pass::chain::Chain;
 use crate::pass::plan::ChainPlan;
 
@@ -37,9 +38,8 @@ impl<B: Backend> Network<B> {
         pooling: Pooling,
         padding: Padding,
     ) -> Result<Vec<Features>> {
-        let mut taps = layers.iter().map(|l| self.position(l)).collect::<Result<Vec<_>>>()?;
-        taps.sort_unstable();
-        taps.dedup();
+        let positions = layers.iter().map(|l| self.position(l)).collect::<Result<Vec<_>>>()?;
+        let taps = Taps::new(positions);
         let backend = self.backend();
         let plan = ChainPlan::new(self, image.shape(), &taps, pooling, padding, false, None)?;
         let mut workspace = backend.workspace(plan.workspace())?;
@@ -49,7 +49,7 @@ impl<B: Backend> Network<B> {
             let shape = tapped.whole;
             let mut values = zeros(shape.len(), "features")?;
             backend.download(tapped.features, &mut values)?;
-            features.push(Features { layer: self.layers[taps[tapped.tap]].name.clone(), shape, values });
+            features.push(Features { layer: self.layers[taps.positions()[tapped.tap]].name.clone(), shape, values });
             Ok(())
         })?;
         Ok(features)

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::inspect::features::Features;
 use crate::network::Network;
+use crate::network::taps::Taps;
 use crate::pass::chain::Chain;
 use crate::pass::plan::ChainPlan;
 
@@ -85,7 +86,7 @@ impl<B: Backend> Probe<B> {
         let network = network.into();
         let backend = network.backend();
         let position = network.position(layer)?;
-        let plan = ChainPlan::new(&network, image.shape(), &[position], pooling, padding, true, None)?;
+        let plan = ChainPlan::new(&network, image.shape(), &Taps::new([position]), pooling, padding, true, None)?;
         let mut workspace = backend.workspace(plan.workspace())?;
         let mut chain = Chain::new(backend, &[Arc::new(plan)])?;
         let mut features = Features { layer: layer.to_owned(), shape: Shape::new(0, 0, 0), values: vec![] };

@@ -1,7 +1,28 @@
-//! Positions in the chain.
+//! Taps: the layers at which a pass hands out features.
 
-pub(crate) fn sorted(mut positions: Vec<usize>) -> Vec<usize> {
-    positions.sort_unstable();
-    positions.dedup();
-    positions
+/// Positions of layers in the chain, ascending and each once. The `i`-th of them is tap `i` of a pass.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Taps(Vec<usize>);
+
+impl Taps {
+    /// The taps at these positions, which may come in any order and repeat.
+    pub(crate) fn new(positions: impl IntoIterator<Item = usize>) -> Self {
+        let mut positions: Vec<_> = positions.into_iter().collect();
+        positions.sort_unstable();
+        positions.dedup();
+        Self(positions)
+    }
+
+    /// The tap at a position.
+    pub(crate) fn at(&self, position: usize) -> Option<usize> {
+        self.0.binary_search(&position).ok()
+    }
+
+    pub(crate) fn positions(&self) -> &[usize] {
+        &self.0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
 }

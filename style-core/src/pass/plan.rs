@@ -8,6 +8,7 @@ use crate::backend::ops::pool2d::{Pool2d, Pooling};
 use crate::backend::shape::{Rows, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::Network;
+use crate::network::taps::Taps;
 
 /// What one pass over the chain needs, worked out from shapes alone.
 #[derive(Clone, Debug)]
@@ -69,13 +70,13 @@ pub(super) enum Memory<B: Backend> {
 pub(super) const SCRATCH: usize = 2;
 
 impl ChainPlan {
-    /// Plans passes up to the deepest of `taps` (positions in the chain, ascending); with `backward`, activations at
+    /// Plans passes up to the deepest of `taps`; with `backward`, activations at
     /// taps are kept and gates recorded. The padding is that of the first convolution, which reads the picture; others
     /// have zeros. Without `in_bands` nothing is done in bands.
     pub(crate) fn new<B: Backend>(
         network: &Network<B>,
         image: Shape,
-        taps: &[usize],
+        taps: &Taps,
         pooling: Pooling,
         padding: Padding,
         backward: bool,
@@ -85,7 +86,7 @@ impl ChainPlan {
         let buffers = vec![Shape::new(0, 0, 0); SCRATCH];
         let mut plan = Self { steps: vec![], buffers, workspace: 0, backward, banded: vec![] };
         let mut shape = image;
-        let end = taps.last().map_or(0, |last| last + 1);
+        let end = taps.positions().last().map_or(0, |last| last + 1);
         let mut taken_in = false;
         for (i, layer) in network.layers.iter().enumerate().take(end) {
             if std::mem::take(&mut taken_in) {
@@ -96,7 +97,7 @@ impl ChainPlan {
                 let padding = if i == 0 { padding } else { Padding::Zero };
                 let conv = Conv2d::new(channels, layer.channels, height, width).with_padding(padding);
                 let pool_follows = network.layers.get(i + 1).is_some_and(|l| l.filter.is_none()) && i + 1 < end;
-                let free = pooling == Pooling::Average && pool_follows && !taps.contains(&i);
+                let free = pooling == Pooling::Average && pool_follows && taps.at(i).is_none();
                 taken_in = free && backend.conv2d_pools(&conv) && !conv.pooled().is_empty();
                 if taken_in { Op::ConvPool(conv) } else { Op::Conv(conv) }
             } else {
@@ -120,7 +121,7 @@ impl ChainPlan {
                     ),
                 ));
             }
-            let tap = taps.iter().position(|&t| t == if taken_in { i + 1 } else { i });
+            let tap = taps.at(if taken_in { i + 1 } else { i });
             plan.steps.push(Step { op, layer: i, input: shape, output, buffer: 0, gradient: 0, tap });
             shape = output;
         }

@@ -9,6 +9,7 @@ use crate::backend::ops::relu::ReluRule;
 use crate::backend::shape::{Acc, Rows, Shape};
 use crate::error::Result;
 use crate::network::Network;
+use crate::network::taps::Taps;
 use crate::pass::cancel::Cancel;
 use crate::pass::chain::{Chain, Tapped};
 use crate::pass::plan::{ChainPlan, InBands};
@@ -37,8 +38,7 @@ struct Layer {
 /// Settings of passes.
 #[derive(Clone, Copy)]
 pub(crate) struct PassesOptions<'a> {
-    /// Positions in the chain, ascending.
-    pub(crate) taps: &'a [usize],
+    pub(crate) taps: &'a Taps,
     pub(crate) pooling: Pooling,
     pub(crate) padding: Padding,
     pub(crate) backward: bool,
@@ -65,7 +65,7 @@ impl PassesPlan {
             of_tiles.push(Arc::clone(&plans[kind.unwrap_or(plans.len() - 1)]));
         }
         let layer = |&at: &usize| Layer { channels: network.layers[at].channels, pools: network.pools_before(at) };
-        let (taps, cancel) = (taps.iter().map(layer).collect(), cancel.clone());
+        let (taps, cancel) = (taps.positions().iter().map(layer).collect(), cancel.clone());
         Ok(Self { tiles, of_tiles, plans, picture, taps, backward, cancel })
     }
 

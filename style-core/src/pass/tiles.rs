@@ -12,6 +12,7 @@
 use crate::backend::Backend;
 use crate::backend::shape::{Rows, Shape};
 use crate::network::Network;
+use crate::network::taps::Taps;
 
 /// Not cut.
 pub(crate) const WHOLE: Grid = [1, 1];
@@ -76,13 +77,13 @@ impl Tile {
 
 /// The largest grid for a picture, of tiles as small as the pools before the last of `taps` (positions in the chain,
 /// ascending) allow.
-pub(crate) fn finest<B: Backend>(network: &Network<B>, picture: Shape, taps: &[usize]) -> Grid {
+pub(crate) fn finest<B: Backend>(network: &Network<B>, picture: Shape, taps: &Taps) -> Grid {
     let unit = unit(network, taps);
     [picture.height, picture.width].map(|extent| (extent / unit).max(1))
 }
 
 /// Cuts a picture, row by row; features are wanted at `taps`. A grid finer than the finest is taken for that.
-pub(crate) fn cut<B: Backend>(network: &Network<B>, picture: Shape, taps: &[usize], grid: Grid) -> Vec<Tile> {
+pub(crate) fn cut<B: Backend>(network: &Network<B>, picture: Shape, taps: &Taps, grid: Grid) -> Vec<Tile> {
     let unit = unit(network, taps);
     let axis = |extent: usize, parts: usize| {
         let own = parts_of(extent, unit, parts).into_iter();
@@ -97,8 +98,8 @@ pub(crate) fn cut<B: Backend>(network: &Network<B>, picture: Shape, taps: &[usiz
 }
 
 /// Pixels to a position behind all pools: regions begin and end at multiples, so that no window of a pool is cut.
-fn unit<B: Backend>(network: &Network<B>, taps: &[usize]) -> usize {
-    1 << taps.last().map_or(0, |&last| network.pools_before(last)).min(16)
+fn unit<B: Backend>(network: &Network<B>, taps: &Taps) -> usize {
+    1 << taps.positions().last().map_or(0, |&last| network.pools_before(last)).min(16)
 }
 
 /// An extent in so many parts of about one size, all of whole units but the last, which has the rest too.
@@ -110,9 +111,9 @@ fn parts_of(extent: usize, unit: usize, parts: usize) -> Vec<Rows> {
 }
 
 /// The pixels of one axis that features above `own` see, in whole units.
-fn region<B: Backend>(network: &Network<B>, taps: &[usize], unit: usize, own: Rows, extent: usize) -> Rows {
+fn region<B: Backend>(network: &Network<B>, taps: &Taps, unit: usize, own: Rows, extent: usize) -> Rows {
     let (mut start, mut end) = (own.start as isize, own.end as isize);
-    for &position in taps {
+    for &position in taps.positions() {
         let pools = network.pools_before(position);
         let (first, behind) = (own.start >> pools, own.end >> pools);
         if first < behind {

@@ -8,11 +8,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::loss::measure::values;
 use crate::loss::scratch::{OWN, largest};
 use crate::loss::statistics::sums::Sums;
-use crate::network::taps::sorted;
+use crate::network::taps::Taps;
 use crate::pass::plan::InBands;
 use crate::pass::tiled::{PassesOptions, PassesPlan, look_bytes};
 use crate::pass::tiles::{Grid, WHOLE, finest};
-use crate::prepare::check::Checked;
+use crate::prepare::check::{Checked, Layers};
 use crate::prepare::layout::{Layout, finer};
 use crate::prepare::plan::Plan;
 
@@ -127,7 +127,7 @@ impl<B: Backend> SessionBuilder<B> {
             let masked = if self.content_mask.is_some() { 2 * one_channel(features) } else { 0 };
             backend.features_bytes(features).saturating_add(masked)
         });
-        let layers = || checked.style_layers.iter().zip(&checked.style_taps);
+        let layers = || checked.layers.style.iter().zip(&checked.style_taps);
         let shapes = |(layer, &tap): (&StyleLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
         let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
         let summed = !main.is_whole() || self.reduce.processes() > 1;
@@ -159,7 +159,7 @@ impl<B: Backend> SessionBuilder<B> {
         };
         let kept = sum(self.styles.iter().map(|s| s.image.pixels().len().saturating_mul(size_of::<f32>())));
         type Cut<'a> = &'a dyn Fn(Grid) -> Result<PassesPlan>;
-        let coarsest = |shape: Shape, taps: &[usize], beside: usize, before: Option<Grid>, passes: Cut<'_>| {
+        let coarsest = |shape: Shape, taps: &Taps, beside: usize, before: Option<Grid>, passes: Cut<'_>| {
             let most = finest(&self.network, shape, taps);
             let mut grid = before.map_or(WHOLE, |[rows, columns]| [rows.min(most[0]), columns.min(most[1])]);
             loop {
@@ -175,15 +175,15 @@ impl<B: Backend> SessionBuilder<B> {
         let mut layout = Layout { picture: grid, content: WHOLE, styles: vec![] };
         let mut style_pass = 0;
         if self.content.is_some() && !self.content_layers.is_empty() {
-            let taps = sorted(self.positions(&self.content_layers)?);
+            let taps = checked.layers.content_taps();
             let before = before.map(|b| b.content);
             (style_pass, layout.content) =
-                coarsest(shape, &taps, kept, before, &|grid| self.content_passes(shape, grid))?;
+                coarsest(shape, &taps, kept, before, &|grid| self.content_passes(&taps, shape, grid))?;
         }
         for (i, style) in self.styles.iter().enumerate() {
-            let taps = sorted(checked.style_layers.iter().map(|l| l.position).collect());
+            let taps = checked.layers.style_taps();
             let (shape, banded) = (style.image.shape(), style.region.is_none());
-            let passes = |grid| self.style_passes(shape, &checked.style_layers, banded, grid);
+            let passes = |grid| self.style_passes(&checked.layers, shape, banded, grid);
             let beside = kept.saturating_add(of_styles.saturating_mul(self.styles.len()));
             let before = before.and_then(|b| b.styles.get(i).copied());
             let (bytes, grid) = coarsest(shape, &taps, beside, before, &passes)?;
@@ -192,7 +192,7 @@ impl<B: Backend> SessionBuilder<B> {
         }
         let [all, last] = main.flops();
         let [whole, _] = self.picture_passes(checked, shape, WHOLE)?.flops();
-        let again = if main.is_whole() || checked.style_layers.is_empty() { 0.0 } else { all - last };
+        let again = if main.is_whole() || checked.layers.style.is_empty() { 0.0 } else { all - last };
         let plan = Plan {
             filters: self.network.bytes(),
             targets,
@@ -210,37 +210,35 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// Of the image.
     pub(crate) fn picture_passes(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<PassesPlan> {
-        let Checked { taps, content_taps, style_layers, .. } = checked;
+        let Checked { taps, layers, .. } = checked;
         let free = self.regions().iter().all(|(mask, _)| mask.is_none());
-        let content = |position| content_taps.iter().any(|&tap| taps[tap] == position);
-        let in_bands = |position| free && !content(position) && sums(style_layers, position);
+        let content = |position| layers.content.contains(&position);
+        let in_bands = |position| free && !content(position) && sums(&layers.style, position);
         self.passes(shape, grid, taps, true, &in_bands)
     }
 
     /// Of a content picture, forward.
-    pub(crate) fn content_passes(&self, shape: Shape, grid: Grid) -> Result<PassesPlan> {
-        let taps = sorted(self.positions(&self.content_layers)?);
-        self.passes(shape, grid, &taps, false, &|_| false).map_err(|e| e.context("the content picture"))
+    pub(crate) fn content_passes(&self, taps: &Taps, shape: Shape, grid: Grid) -> Result<PassesPlan> {
+        self.passes(shape, grid, taps, false, &|_| false).map_err(|e| e.context("the content picture"))
     }
 
     /// Of a style picture, forward; not in bands where positions do not count equally.
     pub(crate) fn style_passes(
         &self,
+        layers: &Layers<B>,
         shape: Shape,
-        layers: &[StyleLayer<B>],
         in_bands: bool,
         grid: Grid,
     ) -> Result<PassesPlan> {
-        let taps = sorted(layers.iter().map(|l| l.position).collect());
-        let in_bands = |position| in_bands && sums(layers, position);
-        self.passes(shape, grid, &taps, false, &in_bands).map_err(|e| e.context("a style picture"))
+        let in_bands = |position| in_bands && sums(&layers.style, position);
+        self.passes(shape, grid, &layers.style_taps(), false, &in_bands).map_err(|e| e.context("a style picture"))
     }
 
     fn passes(
         &self,
         shape: Shape,
         grid: Grid,
-        taps: &[usize],
+        taps: &Taps,
         backward: bool,
         in_bands: InBands<'_>,
     ) -> Result<PassesPlan> {
@@ -252,7 +250,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// Shapes of the scratch tensors that the terms want.
     pub(crate) fn scratch(&self, checked: &Checked<B>, plan: &PassesPlan) -> Vec<Shape> {
         let guided = self.regions().iter().any(|(mask, _)| mask.is_some());
-        let style = checked.style_layers.iter().zip(&checked.style_taps);
+        let style = checked.layers.style.iter().zip(&checked.style_taps);
         let style = style.flat_map(|(l, &tap)| plan.own_shapes(tap).map(|own| l.statistic.scratch(own, guided)));
         let masked = checked.content_taps.iter().filter(|_| self.content_mask.is_some());
         let masked = masked.flat_map(|&tap| plan.own_shapes(tap).map(|own| vec![own; 2]));
@@ -261,7 +259,7 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// Shapes of the gradients of the style layers' values.
     pub(crate) fn dvalues(checked: &Checked<B>, plan: &PassesPlan) -> Vec<Shape> {
-        let style = checked.style_layers.iter().zip(&checked.style_taps);
+        let style = checked.layers.style.iter().zip(&checked.style_taps);
         let lists: Vec<_> = style.map(|(l, &tap)| l.statistic.values(plan.features(tap))).collect();
         (0..lists.iter().map(Vec::len).max().unwrap_or(0))
             .filter_map(|i| lists.iter().filter_map(|l| l.get(i)).max_by_key(|s| s.len()).copied())

@@ -15,20 +15,38 @@ use crate::loss::losses::LayerWeight;
 use crate::loss::statistics::Statistic;
 use crate::loss::statistics::covariance::Covariance;
 use crate::loss::statistics::gram::Gram;
-use crate::network::taps::sorted;
+use crate::network::taps::Taps;
 use crate::pass::plan::ChainPlan;
 
 /// The checked parts of a description.
 pub(crate) struct Checked<B: Backend> {
     /// The image's.
     pub(crate) shape: Shape,
-    /// Positions in the chain of all layers used, ascending.
-    pub(crate) taps: Vec<usize>,
-    /// For each content layer, which of the taps it is.
+    pub(crate) layers: Layers<B>,
+    /// The taps of a pass over the image.
+    pub(crate) taps: Taps,
+    /// Of each content layer and of each style layer, its tap in such a pass.
     pub(crate) content_taps: Vec<usize>,
-    /// The style layers, and which of the taps each is.
-    pub(crate) style_layers: Vec<StyleLayer<B>>,
     pub(crate) style_taps: Vec<usize>,
+}
+
+/// The layers of a description, found in the network, in the order of the description.
+pub(crate) struct Layers<B: Backend> {
+    /// Positions in the chain.
+    pub(crate) content: Vec<usize>,
+    pub(crate) style: Vec<StyleLayer<B>>,
+}
+
+impl<B: Backend> Layers<B> {
+    /// The taps of a pass over the content picture.
+    pub(crate) fn content_taps(&self) -> Taps {
+        Taps::new(self.content.iter().copied())
+    }
+
+    /// The taps of a pass over a style picture.
+    pub(crate) fn style_taps(&self) -> Taps {
+        Taps::new(self.style.iter().map(|l| l.position))
+    }
 }
 
 pub(crate) fn check_weight(what: &str, weight: f64) -> Result<()> {
@@ -87,7 +105,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// Positions in the chain.
-    pub(crate) fn positions(&self, layers: &[LayerWeight]) -> Result<Vec<usize>> {
+    fn positions(&self, layers: &[LayerWeight]) -> Result<Vec<usize>> {
         for (i, l) in layers.iter().enumerate() {
             if layers[..i].iter().any(|k| k.layer == l.layer) {
                 return Err(bad(format!("layer {} is listed twice", l.layer)));
@@ -96,21 +114,32 @@ impl<B: Backend> SessionBuilder<B> {
         layers.iter().map(|l| self.network.position(&l.layer)).collect()
     }
 
-    /// The style layers with the statistics that were chosen.
-    pub(crate) fn own_style_layers(&self) -> Result<Vec<StyleLayer<B>>> {
-        let layer = |(l, position): (&LayerWeight, usize)| {
-            let own = self.layer_statistics.iter().rev().find(|(name, _)| *name == l.layer);
-            let chosen = own.map(|(_, statistic)| statistic).or(self.statistic.as_ref());
-            let statistic = chosen.map_or_else(|| default_statistic(position), Arc::clone);
-            StyleLayer { name: l.layer.clone(), position, statistic }
+    /// The layers and what each style layer is measured by; everything about them and the weights that can be checked without
+    /// pictures is checked.
+    pub(crate) fn layers(&self) -> Result<Layers<B>> {
+        self.check_layers()?;
+        let content = self.positions(&self.content_layers)?;
+        let positions = self.positions(&self.style_layers)?;
+        let style = match self.given_style() {
+            Some(given) => {
+                let find = |l: &LayerWeight| given.layers.iter().find(|g| g.name == l.layer).cloned();
+                self.style_layers.iter().filter_map(find).collect()
+            }
+            None => {
+                let layer = |(l, position): (&LayerWeight, usize)| {
+                    let own = self.layer_statistics.iter().rev().find(|(name, _)| *name == l.layer);
+                    let chosen = own.map(|(_, statistic)| statistic).or(self.statistic.as_ref());
+                    let statistic = chosen.map_or_else(|| default_statistic(position), Arc::clone);
+                    StyleLayer { name: l.layer.clone(), position, statistic }
+                };
+                self.style_layers.iter().zip(positions).map(layer).collect()
+            }
         };
-        Ok(self.style_layers.iter().zip(self.positions(&self.style_layers)?).map(layer).collect())
+        Ok(Layers { content, style })
     }
 
-    /// What can be said of layers and statistics without pictures.
-    pub(crate) fn check_layers(&self) -> Result<()> {
-        self.positions(&self.content_layers)?;
-        self.positions(&self.style_layers)?;
+    /// Statistics, shares and weights.
+    fn check_layers(&self) -> Result<()> {
         for (name, _) in &self.layer_statistics {
             if !self.style_layers.iter().any(|l| l.layer == *name) {
                 return Err(bad(format!("a statistic is given for {name}, which is not among the style layers")));
@@ -235,7 +264,7 @@ impl<B: Backend> SessionBuilder<B> {
         if self.iterations == 0 {
             return Err(bad("a session needs at least one iteration"));
         }
-        self.check_layers()?;
+        let layers = self.layers()?;
         self.check_given()?;
         if let Tv::Power(b) = self.tv
             && !(1.0..=4.0).contains(&b)
@@ -250,30 +279,21 @@ impl<B: Backend> SessionBuilder<B> {
         let shape = self.shape()?;
         self.chosen_init().check(shape, self.content_image().is_some(), self.noise, self.chosen_noise_ratio())?;
 
-        let style_layers = match self.given_style() {
-            None => self.own_style_layers()?,
-            Some(given) => {
-                let find = |l: &LayerWeight| given.layers.iter().find(|g| g.name == l.layer).cloned();
-                self.style_layers.iter().filter_map(find).collect()
-            }
-        };
-        let content = self.positions(&self.content_layers)?;
-        let taps = sorted(content.iter().copied().chain(style_layers.iter().map(|l| l.position)).collect());
-        let tap = |position: &usize| taps.iter().position(|t| t == position);
-        let content_taps = content.iter().filter_map(tap).collect();
-        let style_taps = style_layers.iter().filter_map(|l| tap(&l.position)).collect();
-        let large_enough = |shape: Shape, taps: &[usize], what: &str| {
+        let taps = Taps::new(layers.content.iter().copied().chain(layers.style.iter().map(|l| l.position)));
+        let content_taps = layers.content.iter().filter_map(|&position| taps.at(position)).collect();
+        let style_taps = layers.style.iter().filter_map(|l| taps.at(l.position)).collect();
+        let large_enough = |shape: Shape, taps: &Taps, what: &str| {
             let plan = ChainPlan::new(&self.network, shape, taps, self.pooling, self.padding, false, None);
             plan.map(drop).map_err(|e| e.context(what))
         };
         large_enough(shape, &taps, "the result")?;
         if let Some(image) = &self.content {
-            large_enough(image.shape(), &sorted(content), "the content picture")?;
+            large_enough(image.shape(), &layers.content_taps(), "the content picture")?;
         }
-        let style_positions = sorted(style_layers.iter().map(|l| l.position).collect());
+        let of_style = layers.style_taps();
         for (i, style) in self.styles.iter().enumerate() {
-            large_enough(style.image.shape(), &style_positions, &format!("style picture {}", i + 1))?;
+            large_enough(style.image.shape(), &of_style, &format!("style picture {}", i + 1))?;
         }
-        Ok(Checked { shape, taps, content_taps, style_layers, style_taps })
+        Ok(Checked { shape, layers, taps, content_taps, style_taps })
     }
 }

@@ -11,11 +11,18 @@ use crate::describe::scale::Scale;
 use crate::describe::style::Style;
 use crate::error::{Result, bad};
 use crate::image::Image;
+use crate::prepare::check::Checked;
 use crate::prepare::layout::Layout;
 use crate::prepare::plan::Plan;
 
 /// The short side that a style picture keeps at every scale, if it has it: a few positions of the deepest layers.
 const SMALLEST_STYLE: usize = 48;
+
+/// A scale, checked and cut into tiles.
+pub(crate) struct ScalePlan<B: Backend> {
+    pub(crate) checked: Checked<B>,
+    pub(crate) layout: Layout,
+}
 
 impl<B: Backend> SessionBuilder<B> {
     /// That each scale is larger than the one before and smaller than the result, and can be painted.
@@ -83,18 +90,22 @@ impl<B: Backend> SessionBuilder<B> {
         })
     }
 
-    /// Checks all scales; the plan of that which takes most, and how each is cut: as before, where that suits.
-    pub(crate) fn plan_all(&self, before: Option<&[Layout]>) -> Result<(Plan, Vec<Layout>)> {
-        let checked = self.check()?;
+    /// The plan of the scale that takes most, and all scales, the result's own last; each is cut as before, where that suits.
+    /// `checked` is of the result's own.
+    pub(crate) fn plan_all(&self, checked: Checked<B>, before: Option<&[Layout]>) -> Result<(Plan, Vec<ScalePlan<B>>)> {
         let shape = checked.shape;
         self.check_scales(shape)?;
         let before = |scale: usize| before.and_then(|b| b.get(scale));
-        let (mut most, last) = self.lay_out(&checked, before(self.scales.len()))?;
-        let mut layouts = vec![];
+        let (mut most, layout) = self.lay_out(&checked, before(self.scales.len()))?;
+        let last = ScalePlan { checked, layout };
+        let mut scales = vec![];
         for (i, scale) in self.scales.iter().enumerate() {
             let smaller = self.at_scale(scale, shape, true)?;
-            let laid_out = smaller.check().and_then(|checked| smaller.lay_out(&checked, before(i)));
-            let (mut plan, layout) = laid_out.map_err(|e| e.context(format!("the scale of {} pixels", scale.size)))?;
+            let laid_out = smaller.check().and_then(|checked| {
+                let (plan, layout) = smaller.lay_out(&checked, before(i))?;
+                Ok((plan, ScalePlan { checked, layout }))
+            });
+            let (mut plan, smaller) = laid_out.map_err(|e| e.context(format!("the scale of {} pixels", scale.size)))?;
             // Until the last scale the pictures are kept at their own size.
             let pictures = self.content.iter().chain(self.styles.iter().map(|s| &s.image));
             let bytes = pictures.map(|image| image.pixels().len().saturating_mul(size_of::<f32>()));
@@ -102,10 +113,10 @@ impl<B: Backend> SessionBuilder<B> {
             if plan.peak() > most.peak() {
                 most = plan;
             }
-            layouts.push(layout);
+            scales.push(smaller);
         }
-        layouts.push(last);
-        Ok((most, layouts))
+        scales.push(last);
+        Ok((most, scales))
     }
 }
 

@@ -23,17 +23,21 @@ use crate::optim::average::Average;
 use crate::optim::point::Point;
 use crate::pass::cancel::Cancel;
 use crate::pass::tiled::{Passes, PassesPlan};
-use crate::prepare::layout::Layout;
+use crate::prepare::scales::ScalePlan;
 
 impl<B: Backend> SessionBuilder<B> {
-    /// What one scale needs to be painted, whose description this is, cut so; `carried` is of the scale before. Steps can be
+    /// What one scale needs to be painted, whose description this is; `carried` is of the scale before. Steps can be
     /// cancelled, and also this if it is `cancellable`.
-    pub(crate) fn stage(mut self, layout: &Layout, carried: Option<Carried>, cancellable: bool) -> Result<Stage<B>> {
-        let checked = self.check()?;
+    pub(crate) fn stage(
+        mut self,
+        ScalePlan { checked, layout }: &ScalePlan<B>,
+        carried: Option<Carried>,
+        cancellable: bool,
+    ) -> Result<Stage<B>> {
         let (network, shape) = (Arc::clone(&self.network), checked.shape);
         let backend = network.backend();
-        let plan = self.picture_passes(&checked, shape, layout.picture)?;
-        let (scratch, dvalues) = (self.scratch(&checked, &plan), Self::dvalues(&checked, &plan));
+        let plan = self.picture_passes(checked, shape, layout.picture)?;
+        let (scratch, dvalues) = (self.scratch(checked, &plan), Self::dvalues(checked, &plan));
         if !cancellable {
             self.cancel = Cancel::default();
         }
@@ -57,25 +61,31 @@ impl<B: Backend> SessionBuilder<B> {
         let average = self.ema.map(|decay| Average::new(backend, shape, decay)).transpose()?;
 
         let looked_at = self.content.take().filter(|_| !self.content_layers.is_empty());
-        let features = looked_at.map(|image| self.content_features(image, layout.content)).transpose()?;
+        let features =
+            looked_at.map(|image| self.content_features(&checked.layers, image, layout.content)).transpose()?;
         let given = self.given.iter().find_map(|t| t.content.as_ref()).map(|c| &c.layers);
         let mut content = vec![];
-        for (layer, &tap) in self.content_layers.iter().zip(&checked.content_taps) {
+        let places = checked.layers.content.iter().zip(&checked.content_taps);
+        for (layer, (&position, &tap)) in self.content_layers.iter().zip(places) {
             let found = features.as_ref().or(given).and_then(|l| l.iter().find(|(name, _)| *name == layer.layer));
             let (_, target) = found.ok_or_else(|| bad(format!("there are no targets for {}", layer.layer)))?;
-            let pools = network.pools_before(checked.taps[tap]);
+            let pools = network.pools_before(position);
             let guide = |mask| ContentGuide::new(backend, mask, shape, pools, plan.own(tap));
             let guides = self.content_mask.as_ref().map(guide).transpose()?.unwrap_or_default();
             content.push(ContentTerm { layer: layer.clone(), tap, target: Arc::clone(target), guides });
         }
         let styles = std::mem::take(&mut self.styles);
         let styled = !styles.is_empty() && !self.style_layers.is_empty();
-        let regions = styled.then(|| self.style_regions(styles, &layout.styles)).transpose()?;
-        let given = self.given.iter().find_map(|t| t.style.as_ref()).map(|s| (&s.layers, &s.regions));
+        let regions = styled.then(|| self.style_regions(&checked.layers, styles, &layout.styles)).transpose()?;
+        let given = self.given_style();
         let (mut style, processes) = (vec![], self.reduce.processes());
-        for (index, (layer, &tap)) in checked.style_layers.iter().zip(&checked.style_taps).enumerate() {
-            let Some((layers, regions)) = regions.as_ref().map(|(l, r)| (l, r)).or(given) else { continue };
-            let Some(at) = layers.iter().position(|l| l.name == layer.name) else { continue };
+        for (index, (layer, &tap)) in checked.layers.style.iter().zip(&checked.style_taps).enumerate() {
+            let (at, regions) = match (&regions, given) {
+                (Some(regions), _) => (Some(index), regions),
+                (None, Some(given)) => (given.layers.iter().position(|l| l.name == layer.name), &given.regions),
+                (None, None) => continue,
+            };
+            let Some(at) = at else { continue };
             for region in regions {
                 let values = &region.values[at];
                 style.push(Self::style_term(&network, &plan, index, (layer, tap), values, region, processes)?);

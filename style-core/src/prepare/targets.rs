@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::backend::shape::Acc;
 use crate::describe::builder::SessionBuilder;
 use crate::describe::style::Style;
-use crate::describe::targets::{Region, StyleLayer, Styles};
+use crate::describe::targets::{Region, StyleLayer};
 use crate::distributed::Alone;
 use crate::error::Result;
 use crate::image::Image;
@@ -17,35 +17,43 @@ use crate::loss::losses::LayerWeight;
 use crate::loss::measure::Measure;
 use crate::loss::scratch::{largest, own_part};
 use crate::network::Network;
-use crate::network::taps::sorted;
 use crate::pass::tiled::{Passes, PassesPlan, Seen};
 use crate::pass::tiles::{Grid, WHOLE};
+use crate::prepare::check::Layers;
 
 impl<B: Backend> SessionBuilder<B> {
     /// The content layers' features of a picture.
-    pub(crate) fn content_features(&self, image: Image, grid: Grid) -> Result<Vec<(String, Arc<B::Tensor>)>> {
-        let positions = self.positions(&self.content_layers)?;
-        let taps = sorted(positions.clone());
-        let plan = self.content_passes(image.shape(), grid)?;
+    pub(crate) fn content_features(
+        &self,
+        layers: &Layers<B>,
+        image: Image,
+        grid: Grid,
+    ) -> Result<Vec<(String, Arc<B::Tensor>)>> {
+        let taps = layers.content_taps();
+        let plan = self.content_passes(&taps, image.shape(), grid)?;
         let features = features(&self.network, image, plan, taps.len())?;
-        let layer = |(l, p): (&LayerWeight, &usize)| {
-            let at = taps.iter().position(|t| t == p)?;
-            Some((l.layer.clone(), Arc::clone(features.get(at)?)))
+        let layer = |(l, &position): (&LayerWeight, &usize)| {
+            let tap = taps.at(position)?;
+            Some((l.layer.clone(), Arc::clone(features.get(tap)?)))
         };
-        Ok(self.content_layers.iter().zip(&positions).filter_map(layer).collect())
+        Ok(self.content_layers.iter().zip(&layers.content).filter_map(layer).collect())
     }
 
     /// What styles give, in their parts of the result; each picture goes when it has been looked at.
-    pub(crate) fn style_regions(&self, styles: Vec<Style>, grids: &[Grid]) -> Result<Styles<B>> {
-        let layers = self.own_style_layers()?;
-        let positions = sorted(layers.iter().map(|l| l.position).collect());
-        let taps: Vec<_> = layers.iter().filter_map(|l| positions.iter().position(|&p| p == l.position)).collect();
+    pub(crate) fn style_regions(
+        &self,
+        layers: &Layers<B>,
+        styles: Vec<Style>,
+        grids: &[Grid],
+    ) -> Result<Vec<Region<B>>> {
+        let of_style = layers.style_taps();
+        let taps: Vec<_> = layers.style.iter().filter_map(|l| of_style.at(l.position)).collect();
         let total: f64 = styles.iter().filter(|s| s.mask.is_none()).map(|s| s.share).sum();
         let (mut free, mut masked) = (vec![], vec![]);
         for (style, grid) in styles.into_iter().zip(grids.iter().copied().chain(repeat(WHOLE))) {
             let Style { image, share, mask, region } = style;
-            let plan = self.style_passes(image.shape(), &layers, region.is_none(), grid)?;
-            let values = measure(&self.network, image, region.as_ref(), &layers, &taps, plan)?;
+            let plan = self.style_passes(layers, image.shape(), region.is_none(), grid)?;
+            let values = measure(&self.network, image, region.as_ref(), &layers.style, &taps, plan)?;
             match mask {
                 None => free.push((share / total, values)),
                 mask => masked.push(Region { mask, share, values: values.into_iter().map(Arc::new).collect() }),
@@ -54,7 +62,7 @@ impl<B: Backend> SessionBuilder<B> {
         if !free.is_empty() {
             masked.insert(0, Region { mask: None, share: 1.0, values: mean(self.network.backend(), &free)? });
         }
-        Ok((layers, masked))
+        Ok(masked)
     }
 }
 

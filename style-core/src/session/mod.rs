@@ -21,7 +21,8 @@ use crate::network::Network;
 use crate::optim::adam::Carried;
 use crate::optim::average::Average;
 use crate::prepare::check::check_weight;
-use crate::prepare::layout::{Layout, tiles};
+use crate::prepare::layout::tiles;
+use crate::prepare::scales::ScalePlan;
 use crate::prepare::stage::Stage;
 use crate::session::observer::{Observer, View};
 use crate::session::progress::Progress;
@@ -58,15 +59,13 @@ pub struct Session<B: Backend> {
     losses: Losses,
     /// What it was described as.
     manifest: Manifest,
-    /// How each scale's passes are cut.
-    layouts: Vec<Layout>,
+    /// All scales, the result's own last.
+    scales: Vec<ScalePlan<B>>,
 }
 
 /// Scales to come.
 struct Ahead<B: Backend> {
     builder: SessionBuilder<B>,
-    /// The result's shape.
-    shape: Shape,
     /// Which of the builder's scales is next; behind the last of them, the result's own.
     next: usize,
 }
@@ -94,7 +93,7 @@ impl<B: Backend> Session<B> {
         to.note("evaluated", evaluated);
         to.note("width", width);
         to.note("height", height);
-        self.layouts.iter().enumerate().for_each(|(scale, layout)| to.note(&tiles(scale), layout));
+        self.scales.iter().enumerate().for_each(|(i, scale)| to.note(&tiles(i), &scale.layout));
         to.note("progress.iteration", iteration);
         to.note("progress.accepted", accepted);
         to.note("progress.converged", converged);
@@ -140,24 +139,24 @@ impl<B: Backend> Session<B> {
 
     /// Makes the next scale, from the last one's image and what its descent left; `cancellable` while it looks at pictures.
     fn enter(&mut self, carried: Option<(Carried, Shape)>, cancellable: bool) -> Result<()> {
-        let Some(Ahead { builder, shape, next }) = self.ahead.take() else { return Err(ended()) };
+        let Some(Ahead { builder, next }) = self.ahead.take() else { return Err(ended()) };
         let (scale, later) = (next, next + 1);
+        let (to, last) = (self.scales[scale].checked.shape, self.scales[self.scales.len() - 1].checked.shape);
         let (mut description, ahead) = match builder.scales.get(scale).copied() {
             None => (builder, None),
-            Some(at) => (builder.at_scale(&at, shape, false)?, Some(Ahead { builder, shape, next: later })),
+            Some(at) => (builder.at_scale(&at, last, false)?, Some(Ahead { builder, next: later })),
         };
         let rest = |a: &Ahead<B>| {
             let coarse = a.builder.scales[later..].iter().map(|s| s.iterations);
             coarse.fold(a.builder.iterations, usize::saturating_add)
         };
-        let to = description.check()?.shape;
         if let Some(image) = &self.kept {
             description.init = Some(Init::Image(image.enlarged(to.width, to.height)?));
             description.noise_ratio = None;
         }
         let carried = carried.map(|(carried, from)| carried.resized(from, to)).transpose()?;
         let iterations = description.iterations;
-        let stage = description.stage(&self.layouts[scale], carried, cancellable)?;
+        let stage = description.stage(&self.scales[scale], carried, cancellable)?;
         (self.at_scale, self.wanted) = (0, iterations);
         self.losses = stage.objective.no_losses();
         self.progress = Progress {

@@ -9,8 +9,9 @@ use crate::describe::targets::{ContentTargets, StyleTargets, Targets};
 use crate::error::{Error, ErrorKind, Result, bad};
 use crate::loss::losses::Losses;
 use crate::pass::tiles::WHOLE;
-use crate::prepare::layout::{Layout, tiles};
+use crate::prepare::layout::tiles;
 use crate::prepare::plan::Plan;
+use crate::prepare::scales::ScalePlan;
 use crate::session::progress::Progress;
 use crate::session::{Ahead, Session};
 
@@ -21,7 +22,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// # Errors
     /// As [`build`](SessionBuilder::build), but for those of the device.
     pub fn plan(&self) -> Result<Plan> {
-        Ok(self.plan_all(None)?.0)
+        Ok(self.plan_all(self.check()?, None)?.0)
     }
 
     /// Computes the targets of the pictures given, for sessions with other settings: see
@@ -34,16 +35,16 @@ impl<B: Backend> SessionBuilder<B> {
         if self.content.is_none() && self.styles.is_empty() {
             return Err(bad("targets are of pictures: give a content or a style picture"));
         }
-        self.check_layers()?;
+        let layers = self.layers()?;
         let content = self.content.clone().filter(|_| !self.content_layers.is_empty());
         let content = content.map(|image| {
-            let layers = self.content_features(image.clone(), WHOLE)?;
+            let layers = self.content_features(&layers, image.clone(), WHOLE)?;
             Ok(ContentTargets { image, layers })
         });
         let styled = !self.styles.is_empty() && !self.style_layers.is_empty();
         let style = styled.then(|| {
-            let (layers, regions) = self.style_regions(self.styles.clone(), &[])?;
-            Ok(StyleTargets { image: self.styles[0].image.clone(), layers, regions })
+            let regions = self.style_regions(&layers, self.styles.clone(), &[])?;
+            Ok(StyleTargets { image: self.styles[0].image.clone(), layers: layers.style.clone(), regions })
         });
         let (content, style) = (content.transpose()?, style.transpose()?);
         let described = self.targets_described();
@@ -61,8 +62,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// it is cut; [`Cancelled`](Self::cancel); what the backend gives.
     pub fn build(self) -> Result<Session<B>> {
         self.cancel.check()?;
-        let (_, layouts) = self.plan_all(None)?;
-        Session::new(self, layouts, None)
+        let (_, scales) = self.plan_all(self.check()?, None)?;
+        Session::new(self, scales, None)
     }
 
     /// Goes on where a session of the same description was when the [checkpoint](Session::checkpoint) was made: pictures,
@@ -75,12 +76,12 @@ impl<B: Backend> SessionBuilder<B> {
     /// As [`build`](Self::build); `Checkpoint` if it is damaged or of another session, with what differs.
     pub fn resume(self, checkpoint: &Checkpoint) -> Result<Session<B>> {
         self.cancel.check()?;
-        self.check()?;
+        let checked = self.check()?;
         checkpoint.expect(&self.manifest())?;
         let before: Vec<_> =
             (0..=self.scales.len()).map(|scale| checkpoint.noted(&tiles(scale))).collect::<Result<_>>()?;
-        let (_, layouts) = self.plan_all(Some(&before))?;
-        Session::new(self, layouts, Some(checkpoint))
+        let (_, scales) = self.plan_all(checked, Some(&before))?;
+        Session::new(self, scales, Some(checkpoint))
     }
 }
 
@@ -88,17 +89,15 @@ impl<B: Backend> Session<B> {
     /// A scale of a description that has been checked; the one at work when the checkpoint was made, or the first.
     pub(crate) fn new(
         builder: SessionBuilder<B>,
-        layouts: Vec<Layout>,
+        scales: Vec<ScalePlan<B>>,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Self> {
         let network = Arc::clone(&builder.network);
-        let shape = builder.check()?.shape;
-        let scales = builder.scales.len() + 1;
         let progress = Progress {
             iteration: 0,
             iterations: 0,
             scale: 0,
-            scales,
+            scales: scales.len(),
             width: 0,
             height: 0,
             weights: [0.0; 3],
@@ -121,18 +120,18 @@ impl<B: Backend> Session<B> {
             progress,
             losses,
             manifest,
-            layouts,
+            scales,
         };
         let mut next = 0;
         if let Some(checkpoint) = checkpoint {
             next = checkpoint.noted("scale")?;
-            if next >= scales {
+            if next >= session.scales.len() {
                 return Err(Error::new(ErrorKind::Checkpoint, "the checkpoint is damaged (scale)"));
             }
             // In place of what the scale would start from.
             session.kept = Some(checkpoint.image()?);
         }
-        session.ahead = Some(Ahead { builder, shape, next });
+        session.ahead = Some(Ahead { builder, next });
         session.enter(None, true)?;
         checkpoint.map_or(Ok(()), |checkpoint| session.restore(checkpoint))?;
         Ok(session)
