@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits};
 use style_core::{Error, ErrorKind, Result};
 
 use crate::icc::ToSrgb;
-use crate::tiff;
+use crate::{jpeg, tiff};
 
 /// The longest side that a picture may have, in pixels.
 pub const LARGEST_SIDE: u32 = 32_768;
@@ -91,23 +90,7 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
             decoded.notes.extend(frames.then(first_frame));
             Ok(decoded)
         }
-        Ok(ImageFormat::Jpeg) => {
-            let Some(Jpeg { components, profile }) = jpeg(bytes) else { return Err(cut("JPEG")) };
-            let decoder = JpegDecoder::new(file).map_err(refused)?;
-            let (width, height) = decoder.dimensions();
-            check_size(width, height)?;
-            // Each block of 64 pixels takes a bit at least; what is missing would be filled as well.
-            if bytes.len() as u64 * 8 * 64 < u64::from(width) * u64::from(height) {
-                return Err(cut("JPEG"));
-            }
-            let mut decoded = decode_by(decoder, profile)?;
-            if components == 4 {
-                decoded.icc = None;
-                let note = "the picture is in CMYK; its colours became RGB by rule of thumb, not by their profile";
-                decoded.notes = vec![note.into()];
-            }
-            Ok(decoded)
-        }
+        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes),
         Ok(ImageFormat::WebP) => match webp_whole(bytes) {
             None => Err(cut("WebP")),
             Some(whole) if !webp_frames_fit(whole) => {
@@ -231,31 +214,6 @@ fn png_colours(bytes: &[u8]) -> PngColours {
     said
 }
 
-/// What a JPEG stream says before its first scan.
-struct Jpeg {
-    components: u8,
-    profile: bool,
-}
-
-/// `None` if the stream has no end marker: the decoder fills what is missing with grey and says nothing.
-fn jpeg(bytes: &[u8]) -> Option<Jpeg> {
-    let mut found = Jpeg { components: 3, profile: false };
-    // Segments up to the first scan have a length, and may hold whole thumbnails; in a scan, 0xFF is always escaped.
-    let mut at = 2;
-    while let Some([0xff, marker, high, low]) = bytes.get(at..at + 4) {
-        match marker {
-            0xda => return bytes[at..].windows(2).any(|w| w == [0xff, 0xd9]).then_some(found),
-            // A frame of any kind, but not tables that have numbers among its.
-            0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(marker) => found.components = *bytes.get(at + 9)?,
-            0xe2 => found.profile |= bytes[at + 4..].starts_with(b"ICC_PROFILE\0"),
-            _ => {}
-        }
-        // Fill bytes may stand before a marker.
-        at += if *marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([*high, *low])) };
-    }
-    None
-}
-
 /// A WebP file to its end as it says, if all its chunks are there: sizes in it are not to be believed before. The decoder would
 /// also look at what follows.
 fn webp_whole(bytes: &[u8]) -> Option<&[u8]> {
@@ -321,8 +279,7 @@ pub(crate) fn planes(pixels: &DynamicImage, convert: Option<&ToSrgb>) -> Result<
     };
     let has_alpha = pixels.color().has_alpha();
     let colours = channels - usize::from(has_alpha);
-    let mut planes = reserved(3 * n)?;
-    planes.resize(3 * n, 0.0);
+    let mut planes = room(3 * n, 0.0)?;
     let mut alpha = if has_alpha { Some(reserved(n)?) } else { None };
     let (mut values, mut from, mut to) = (vec![], vec![], vec![0.0; 3 * width]);
     for y in 0..height {
@@ -372,8 +329,15 @@ fn words(pixels: &DynamicImage) -> Option<&[u16]> {
     }
 }
 
+/// So many times a value, or an error where there is no memory for them.
+pub(crate) fn room<T: Clone>(n: usize, value: T) -> Result<Vec<T>> {
+    let mut values = reserved(n)?;
+    values.resize(n, value);
+    Ok(values)
+}
+
 /// Room for so many values, or an error.
-fn reserved(n: usize) -> Result<Vec<f32>> {
+pub(crate) fn reserved<T>(n: usize) -> Result<Vec<T>> {
     let mut values = vec![];
     values.try_reserve_exact(n).map_err(|e| {
         Error::new(ErrorKind::OutOfMemory, format!("no memory for a picture of {n} values; make it smaller"))

@@ -30,6 +30,7 @@ mod colour;
 mod decode;
 mod file;
 mod icc;
+mod jpeg;
 mod mask;
 mod matrix;
 mod picture;

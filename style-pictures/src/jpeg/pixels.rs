@@ -1,0 +1,169 @@
+//! From coefficients to pixels, each step with the very integers of libjpeg: its accurate inverse DCT, its smooth upsampling and
+//! its conversion of colours.
+
+use std::num::Wrapping;
+
+/// A constant of 13 bits behind the point.
+const fn fix(value: i32) -> Wrapping<i32> {
+    Wrapping(value)
+}
+
+/// One pass over eight values, after Loeffler, Ligtenberg and Moschytz: sums of 13 bits behind the point. It wraps where
+/// coefficients are none that a picture gives.
+fn pass(v: [Wrapping<i32>; 8]) -> [Wrapping<i32>; 8] {
+    let common = (v[2] + v[6]) * fix(4433);
+    let even = [(v[0] + v[4]) << 13, (v[0] - v[4]) << 13, common - v[6] * fix(15137), common + v[2] * fix(6270)];
+    let sums = [even[0] + even[3], even[1] + even[2], even[1] - even[2], even[0] - even[3]];
+
+    let z5 = (v[7] + v[3] + v[5] + v[1]) * fix(9633);
+    let z1 = (v[7] + v[1]) * fix(-7373);
+    let z2 = (v[5] + v[3]) * fix(-20995);
+    let z3 = (v[7] + v[3]) * fix(-16069) + z5;
+    let z4 = (v[5] + v[1]) * fix(-3196) + z5;
+    let odd = [
+        v[1] * fix(12299) + z1 + z4,
+        v[3] * fix(25172) + z2 + z3,
+        v[5] * fix(16819) + z2 + z4,
+        v[7] * fix(2446) + z1 + z3,
+    ];
+    let mut out = [Wrapping(0); 8];
+    for i in 0..4 {
+        out[i] = sums[i] + odd[i];
+        out[7 - i] = sums[i] - odd[i];
+    }
+    out
+}
+
+/// A block's samples, from its coefficients row by row and what they are multiplied by.
+pub(super) fn idct(coefficients: &[i16; 64], quantiser: &[u16; 64]) -> [u8; 64] {
+    let rounded = |v: Wrapping<i32>, bits: usize| (v + (Wrapping(1) << (bits - 1))) >> bits;
+    let mut work = [Wrapping(0); 64];
+    for x in 0..8 {
+        let at = |y: usize| {
+            let i = 8 * y + x;
+            Wrapping(i32::from(coefficients[i])) * Wrapping(i32::from(quantiser[i]))
+        };
+        if (1..8).all(|y| coefficients[8 * y + x] == 0) {
+            let flat = at(0) << 2;
+            (0..8).for_each(|y| work[8 * y + x] = flat);
+            continue;
+        }
+        let column = pass([0, 1, 2, 3, 4, 5, 6, 7].map(at));
+        (0..8).for_each(|y| work[8 * y + x] = rounded(column[y], 11));
+    }
+    let mut out = [0; 64];
+    for (out, row) in out.chunks_exact_mut(8).zip(work.chunks_exact(8)) {
+        let values = pass([0, 1, 2, 3, 4, 5, 6, 7].map(|x| row[x]));
+        for (out, v) in out.iter_mut().zip(values) {
+            *out = (rounded(v, 18) + Wrapping(128)).0.clamp(0, 255) as u8;
+        }
+    }
+    out
+}
+
+/// Samples of a component, of which there may be fewer than pixels.
+pub(super) struct Plane {
+    pub(super) samples: Vec<u8>,
+    /// From one row to the next: blocks are whole.
+    pub(super) stride: usize,
+    /// Those that belong to the picture.
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// Pixels for each sample.
+    pub(super) across: usize,
+    pub(super) down: usize,
+}
+
+impl Plane {
+    fn row(&self, y: usize) -> &[u8] {
+        &self.samples[y.min(self.height - 1) * self.stride..][..self.width]
+    }
+
+    /// The values of a row of the picture, into a buffer that has room for all samples of the row.
+    pub(super) fn upsampled(&self, y: usize, sums: &mut Vec<i32>, out: &mut [u8]) {
+        let (near, is_upper) = (y / self.down, y % self.down == 0);
+        let row = self.row(near);
+        // Half as many samples as pixels are weighted 3 to 1, at least where there are three.
+        let smooth = self.width > 2;
+        let far = || self.row(if is_upper { near.saturating_sub(1) } else { near + 1 });
+        match (self.across, self.down) {
+            (1, 1) => out[..self.width].copy_from_slice(row),
+            (1, 2) => {
+                let bias = if is_upper { 1 } else { 2 };
+                for ((out, near), far) in out.iter_mut().zip(row).zip(far()) {
+                    *out = ((3 * i32::from(*near) + i32::from(*far) + bias) >> 2) as u8;
+                }
+            }
+            (2, 1) if smooth => {
+                sums.clear();
+                sums.extend(row.iter().map(|v| i32::from(*v)));
+                widened(sums, [1, 2], 2, out);
+            }
+            (2, 2) if smooth => {
+                sums.clear();
+                sums.extend(row.iter().zip(far()).map(|(near, far)| 3 * i32::from(*near) + i32::from(*far)));
+                widened(sums, [8, 7], 4, out);
+            }
+            (across, _) => out.chunks_exact_mut(across).zip(row).for_each(|(out, v)| out.fill(*v)),
+        }
+    }
+}
+
+/// Twice as many values, each 3 parts of the nearest and one of the next, rounded by two biases in turn.
+fn widened(values: &[i32], bias: [i32; 2], bits: u32, out: &mut [u8]) {
+    let last = values.len() - 1;
+    for (x, out) in out.chunks_exact_mut(2).take(values.len()).enumerate() {
+        let (before, after) = (values[x.saturating_sub(1)], values[(x + 1).min(last)]);
+        // At the ends the next is the same.
+        out[0] = ((3 * values[x] + before + bias[0]) >> bits) as u8;
+        out[1] = ((3 * values[x] + after + bias[1]) >> bits) as u8;
+    }
+}
+
+/// How the values of components become colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colours {
+    /// As they are: grey, red, green and blue, or inks.
+    Plain,
+    /// Lightness and two of colour.
+    Ycc,
+    /// The same of three inks, and black as it is.
+    Ycck,
+}
+
+/// Red, green and blue of lightness and colour.
+pub(crate) fn ycc_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    const HALF: i32 = 1 << 15;
+    let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
+    let red = y + ((91881 * cr + HALF) >> 16);
+    let green = y + ((HALF - 22554 * cb - 46802 * cr) >> 16);
+    let blue = y + ((116_130 * cb + HALF) >> 16);
+    [red, green, blue].map(|v| v.clamp(0, 255) as u8)
+}
+
+/// Red, green and blue of inks, by the rule of thumb: the light that each ink leaves, times what black leaves. Values are of
+/// light, 255 for no ink.
+pub(crate) fn inks_to_rgb(light: [u8; 4]) -> [u8; 3] {
+    [0, 1, 2].map(|c| ((u32::from(light[c]) * u32::from(light[3]) + 127) / 255) as u8)
+}
+
+/// The pixels of planes, values of each side by side: one of grey, three of colours or of whatever they are, four of inks.
+pub(super) fn interleaved(planes: &[Plane], width: usize, height: usize, colours: Colours, out: &mut Vec<u8>) {
+    let mut rows: Vec<Vec<u8>> = planes.iter().map(|p| vec![0; (p.width * p.across).max(width)]).collect();
+    let mut sums = vec![];
+    for y in 0..height {
+        for (plane, row) in planes.iter().zip(&mut rows) {
+            plane.upsampled(y, &mut sums, row);
+        }
+        match (rows.as_slice(), colours) {
+            ([grey], _) => out.extend_from_slice(&grey[..width]),
+            ([a, b, c], Colours::Plain) => (0..width).for_each(|x| out.extend([a[x], b[x], c[x]])),
+            ([a, b, c], _) => (0..width).for_each(|x| out.extend(ycc_to_rgb(a[x], b[x], c[x]))),
+            ([a, b, c, d], Colours::Ycck) => (0..width).for_each(|x| {
+                let [r, g, b] = ycc_to_rgb(a[x], b[x], c[x]);
+                out.extend([255 - r, 255 - g, 255 - b, d[x]]);
+            }),
+            (rows, _) => (0..width).for_each(|x| out.extend(rows.iter().map(|row| row[x]))),
+        }
+    }
+}
