@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits};
 use style_core::{Error, ErrorKind, Result};
 
 use crate::icc::ToSrgb;
-use crate::{jpeg, tiff};
+use crate::{bmp, formats, jpeg, tiff};
 
 /// The longest side that a picture may have, in pixels.
 pub const LARGEST_SIDE: u32 = 32_768;
@@ -56,7 +57,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
     if bytes.is_empty() {
-        return Err(bad("the file is empty; a PNG, JPEG, WebP or TIFF picture is wanted"));
+        return Err(bad("the file is empty; a PNG, JPEG, WebP, TIFF, GIF or BMP picture is wanted"));
     }
     if bytes.len() as u64 > MOST_BYTES {
         return Err(bad(format!("the file has more than the {} GiB that a picture may have", MOST_BYTES >> 30)));
@@ -104,7 +105,77 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
                 Ok(decoded)
             }
         },
-        _ => Err(bad("not a picture that can be read; PNG, JPEG, WebP and TIFF can")),
+        Ok(ImageFormat::Gif) => gif(bytes),
+        Ok(ImageFormat::Bmp) => bmp::decode(bytes),
+        _ => Err(match formats::known(bytes) {
+            Some((name, way)) => bad(format!("the file is of a kind that cannot be read ({name}); {way}")),
+            None => bad("the file is no picture that can be read; PNG, JPEG, WebP, TIFF, GIF and BMP can"),
+        }),
+    }
+}
+
+/// The first frame of a GIF file, where it lies on the screen that the file tells.
+fn gif(bytes: &[u8]) -> Result<Decoded> {
+    let side = |at: usize| bytes.get(at..at + 2).map_or(0, |n| u32::from(u16::from_le_bytes([n[0], n[1]])));
+    let (width, height) = (side(6), side(8));
+    check_size(width, height)?;
+    let Some(frames) = gif_frames(bytes) else { return Err(cut("GIF")) };
+    let Some([w, h]) = frames.first else { return Err(bad("the GIF file has no picture")) };
+    if w > width || h > height || !could_hold(bytes, PACKED_BY_LZW, u64::from(w) * u64::from(h)) {
+        return Err(bad("the GIF file is damaged: its first frame is larger than the picture, or than what holds it"));
+    }
+    // The screen may be larger than the frame, and is transparent around it.
+    if !could_hold(bytes, PACKED_BY_LZW, u64::from(width) * u64::from(height)) {
+        return Err(bad("the GIF file is damaged: the picture is larger than what could hold it"));
+    }
+    let mut decoded = decode_by(GifDecoder::new(Cursor::new(bytes)).map_err(refused)?, false)?;
+    decoded.notes.extend((frames.count > 1).then(first_frame));
+    Ok(decoded)
+}
+
+/// The most pixels that a byte of GIF's LZW stands for: codes of 12 bits.
+const PACKED_BY_LZW: u64 = 4096;
+
+struct GifFrames {
+    /// Sides of the first.
+    first: Option<[u32; 2]>,
+    count: usize,
+}
+
+/// The frames of a GIF file, up to its end or what is no frame; `None` if the first is not whole.
+fn gif_frames(bytes: &[u8]) -> Option<GifFrames> {
+    let table = |flags: u8| if flags & 0x80 > 0 { 6usize << (flags & 7) } else { 0 };
+    // Blocks, each behind its length, up to one of none.
+    let blocks = |mut at: usize| loop {
+        let length = usize::from(*bytes.get(at)?);
+        at += 1 + length;
+        if length == 0 {
+            return Some(at);
+        }
+    };
+    let mut found = GifFrames { first: None, count: 0 };
+    let mut at = 13 + table(*bytes.get(10)?);
+    loop {
+        let next = match bytes.get(at) {
+            Some(0x21) => blocks(at + 2),
+            Some(0x2c) => match bytes.get(at..at + 10) {
+                Some(head) => {
+                    let side = |i: usize| u32::from(u16::from_le_bytes([head[i], head[i + 1]]));
+                    found.first.get_or_insert([side(5), side(7)]);
+                    found.count += 1;
+                    blocks(at + 11 + table(head[9]))
+                }
+                None => None,
+            },
+            // What ends the file, or does not belong there.
+            Some(_) => return Some(found),
+            None => None,
+        };
+        match next {
+            Some(next) => at = next,
+            // The first frame is whole if another begins.
+            None => return (found.count > 1).then_some(found),
+        }
     }
 }
 
@@ -113,7 +184,7 @@ fn first_frame() -> String {
 }
 
 /// Decodes with one of `image`'s decoders; whether the file has a profile, be it damaged.
-fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Result<Decoded> {
+pub(crate) fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Result<Decoded> {
     let (width, height) = decoder.dimensions();
     check_size(width, height)?;
     decoder.set_limits(limits(MOST_BYTES)).map_err(refused)?;
@@ -159,7 +230,7 @@ pub(crate) fn check_size(width: u32, height: u32) -> Result<()> {
     Ok(())
 }
 
-fn refused(e: ImageError) -> Error {
+pub(crate) fn refused(e: ImageError) -> Error {
     let what = match e {
         ImageError::Limits(_) => {
             format!("the picture is too large: a side may have {LARGEST_SIDE} pixels and all of it {LARGEST_AREA}")

@@ -26,9 +26,11 @@
 
 #![forbid(unsafe_code)]
 
+mod bmp;
 mod colour;
 mod decode;
 mod file;
+mod formats;
 mod icc;
 mod jpeg;
 mod mask;

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{distance, golden, open};
+use common::{alpha, distance, golden, open};
 use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageBuffer, ImageEncoder, ImageReader, Rgb, Rgba};
@@ -15,13 +15,6 @@ use tempfile::TempDir;
 fn plane(picture: &Picture, channel: usize) -> Vec<f32> {
     let n = picture.image.width() * picture.image.height();
     picture.image.pixels()[channel * n..][..n].iter().map(|v| v * 257.0).collect()
-}
-
-/// Its opacity, which only a file tells.
-fn alpha(picture: &Picture) -> Vec<f32> {
-    let file = picture.encode(Format::Png16).expect("encodes");
-    let pixels = image::load_from_memory(&file).expect("reads").into_rgba16();
-    pixels.pixels().map(|p| f32::from(p[3])).collect()
 }
 
 #[test]

@@ -74,6 +74,11 @@ fn with_profile(icc: &[u8], colour: ExtendedColorType) -> Vec<Vec<u8>> {
     vec![png, jpeg]
 }
 
+/// How far `image`'s values may be from ours: its decoder of JPEG rounds in another way than libjpeg.
+fn rounding(file: &[u8]) -> f64 {
+    if file.starts_with(b"\xff\xd8") { 2.0 } else { 0.0 }
+}
+
 #[test]
 fn profiles_that_cannot_be_used_are_told() {
     let p3 = ColorProfile::new_display_p3().encode().expect("encodes");
@@ -97,7 +102,7 @@ fn profiles_that_cannot_be_used_are_told() {
             // As they are stored.
             let stored = image::load_from_memory(&file).expect("reads").into_rgb8();
             let values: Vec<f64> = stored.as_raw().iter().map(|&v| f64::from(v)).collect();
-            assert_eq!(interleaved(&picture), values);
+            assert!(distance(&interleaved(&picture), &values) <= rounding(&file));
         }
     }
     // Kept through what becomes of the picture.
@@ -124,7 +129,7 @@ fn grey_pixels_may_have_a_profile_of_colours() {
         let stored = image::load_from_memory(&file).expect("reads").into_rgb8();
         // Greys of Display P3 are greys of sRGB.
         let values: Vec<f64> = stored.as_raw().iter().map(|&v| f64::from(v)).collect();
-        assert!(distance(&interleaved(&picture), &values) < 0.1);
+        assert!(distance(&interleaved(&picture), &values) < rounding(&file) + 0.1);
     }
 }
 

@@ -81,7 +81,7 @@ impl Plane {
 
     /// The values of a row of the picture, into a buffer that has room for all samples of the row.
     pub(super) fn upsampled(&self, y: usize, sums: &mut Vec<i32>, out: &mut [u8]) {
-        let (near, is_upper) = (y / self.down, y % self.down == 0);
+        let (near, is_upper) = (y / self.down, y.is_multiple_of(self.down));
         let row = self.row(near);
         // Half as many samples as pixels are weighted 3 to 1, at least where there are three.
         let smooth = self.width > 2;

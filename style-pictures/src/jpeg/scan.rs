@@ -35,7 +35,7 @@ impl Huffman {
             for _ in 0..*count {
                 if length <= LOOKED_UP {
                     let free = LOOKED_UP - length;
-                    let beginnings = table.short.get_mut((code << free) as usize..(code + 1 << free) as usize);
+                    let beginnings = table.short.get_mut((code << free) as usize..((code + 1) << free) as usize);
                     let symbol = *symbols.get(place).ok_or_else(damaged)?;
                     beginnings.ok_or_else(damaged)?.fill((length as u8, symbol));
                 }

@@ -5,7 +5,7 @@
 use std::fs;
 
 use serde::{Deserialize, Deserializer};
-use style_pictures::{Picture, Result};
+use style_pictures::{Format, Picture, Result};
 use tempfile::TempDir;
 
 /// What `golden/make_pictures.py` writes.
@@ -84,4 +84,11 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Picture> {
 pub(crate) fn distance<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(&a, &b)| (a.into() - b.into()).abs()).fold(0.0, f64::max)
+}
+
+/// The opacity of a picture as 16 bits, which only a file tells.
+pub(crate) fn alpha(picture: &Picture) -> Vec<f32> {
+    let file = picture.encode(Format::Png16).expect("encodes");
+    let pixels = image::load_from_memory(&file).expect("reads").into_rgba16();
+    pixels.pixels().map(|p| f32::from(p[3])).collect()
 }

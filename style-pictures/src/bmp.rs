@@ -1,0 +1,44 @@
+//! BMP: whether all of the file is there, and then by `image`'s decoder.
+
+use std::io::Cursor;
+
+use image::codecs::bmp::BmpDecoder;
+use style_core::Result;
+
+use crate::decode::{Decoded, bad, check_size, could_hold, cut, decode_by, refused};
+
+/// The most pixels that a byte of run lengths stands for: 255 by two.
+const PACKED: u64 = 128;
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
+    let number = |at: usize, n: usize| {
+        let digits = bytes.get(at..at + n).unwrap_or_default();
+        digits.iter().rev().fold(0, |sum: u32, digit| sum << 8 | u32::from(*digit))
+    };
+    let header = number(14, 4);
+    let (width, height, bits, packing) = if header == 12 {
+        (number(18, 2), number(20, 2), number(24, 2), 0)
+    } else {
+        // Rows from the top have a height below 0.
+        (number(18, 4), number(22, 4).cast_signed().unsigned_abs(), number(28, 2), number(30, 4))
+    };
+    match packing {
+        4 => return Err(bad("a BMP file that holds a JPEG is not supported; save it as PNG or JPEG")),
+        5 => return Err(bad("a BMP file that holds a PNG is not supported; save it as PNG")),
+        _ => {}
+    }
+    check_size(width, height)?;
+    let row = (u64::from(width) * u64::from(bits)).div_ceil(32) * 4;
+    let (start, length) = (u64::from(number(10, 4)), bytes.len() as u64);
+    let whole = if matches!(packing, 1 | 2) {
+        could_hold(bytes, PACKED, u64::from(width) * u64::from(height))
+    } else {
+        // The last row's filling may be missing.
+        let last = (u64::from(width) * u64::from(bits)).div_ceil(8);
+        start + row * u64::from(height.saturating_sub(1)) + last <= length
+    };
+    if !whole {
+        return Err(cut("BMP"));
+    }
+    decode_by(BmpDecoder::new(Cursor::new(bytes)).map_err(refused)?, false)
+}
