@@ -217,14 +217,14 @@ def gifs():
     map = waves(3, 255).reshape(-1, 3)[:256].astype(np.uint8)
     still = Image.fromarray(v, "P")
     still.putpalette(map.tobytes())
-    file = saved(still, "GIF", optimize=False)
+    file = saved(still, "GIF", optimize=False, interlace=0)
     case("palette.gif", file, rgba16(map[v]))
     case("junk.gif", file + b"junk", rgba16(map[v]))
     case("interlaced.gif", saved(still, "GIF", interlace=1), rgba16(map[v]))
     clear = np.concatenate([map[v], np.where(v == 7, 0, 255)[..., None]], -1)
     case("clear.gif", saved(still, "GIF", transparency=7, optimize=False), rgba16(clear))
     other = Image.fromarray(255 - v, "P")
-    other.putpalette(map[::-1].tobytes())
+    other.putpalette(map.tobytes())
     file = saved(still, "GIF", save_all=True, append_images=[other], duration=50, optimize=False)
     case("animated.gif", file, rgba16(map[v]), "note animated")
     # One colour and its complement in a palette of two.
@@ -232,7 +232,7 @@ def gifs():
     two.putpalette([250, 3, 7, 4, 200, 90])
     case("two.gif", saved(two, "GIF"))
     # Its palette made local, on a larger screen, away from the corner; nothing is around it.
-    file = saved(still, "GIF", optimize=False)
+    file = saved(still, "GIF", optimize=False, interlace=0)
     at = file.index(b",\0\0\0\0")
     frame = b"," + struct.pack("<HHHHB", 5, 3, W, H, 0x87) + file[13:13 + 768] + file[at + 10:]
     wanted = np.zeros((H + 9, W + 11, 4))
