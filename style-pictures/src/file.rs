@@ -165,7 +165,7 @@ fn encoded(image: &Image, alpha: Option<&[f32]>, format: Format) -> Result<Vec<u
     // Casts saturate.
     let bytes = || interleaved(image, alpha, |v| v.round() as u8);
     let words = || interleaved(image, alpha, |v| (v * 257.0).round() as u16);
-    let icc = icc::srgb()?;
+    let icc = icc::srgb();
     let mut file = vec![];
     match format {
         Format::Png => put(PngEncoder::new(&mut file), icc, &bytes(), size, colour8)?,

@@ -153,15 +153,65 @@ fn srgb_profile() -> ColorProfile {
     profile
 }
 
-/// The profile that results are tagged with, the same bytes each time.
-pub(crate) fn srgb() -> Result<Vec<u8>, CmsError> {
-    let mut profile = srgb_profile();
-    // The curves say all; readers of the tag for video would find it wrong.
-    profile.cicp = None;
-    let mut icc = profile.encode()?;
-    // The time at which it was made.
-    if let Some(date) = icc.get_mut(24..36) {
-        date.copy_from_slice(&[2015u16, 8, 26, 0, 0, 0].map(u16::to_be_bytes).concat());
+/// Numbers of 16 bits behind the point.
+fn fixed(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|v| ((v * 65536.0).round() as i32).to_be_bytes()).collect()
+}
+
+/// The profile that results are tagged with, the same bytes each time: of version 4, by ICC.1:2010. Not by moxcms, which
+/// writes a white that the header may not have, and tags where they may not begin.
+pub(crate) fn srgb() -> Vec<u8> {
+    const D50: [f64; 3] = [0.964_202_88, 1.0, 0.824_905_4];
+    let typed = |kind: &[u8; 4], data: &[u8]| [&kind[..], &[0; 4], data].concat();
+    let text = |text: &str| {
+        let words: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let head = [1, 12, u32::from_be_bytes(*b"enUS"), words.len() as u32, 28].map(u32::to_be_bytes).concat();
+        typed(b"mluc", &[head, words].concat())
+    };
+    let colour = |xyz: [i32; 3]| typed(b"XYZ ", &xyz.map(i32::to_be_bytes).concat());
+    // A power beyond a line: 2.4, and what is added and multiplied, and where the line ends.
+    let function = fixed(&[2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.040_45]);
+    let curve = typed(b"para", &[&[0, 3, 0, 0], &function[..]].concat());
+    // By Bradford's method, from the white of sRGB.
+    let adapted =
+        fixed(&[1.047_882, 0.022_919, -0.050_201, 0.029_587, 0.990_479, -0.017_059, -0.009_232, 0.015_076, 0.751_678]);
+    // The three add up to the white.
+    let tags: [(&[u8; 4], Vec<u8>); 10] = [
+        (b"desc", text("sRGB")),
+        (b"cprt", text("No copyright, use freely")),
+        (b"wtpt", typed(b"XYZ ", &fixed(&D50))),
+        (b"chad", typed(b"sf32", &adapted)),
+        (b"rXYZ", colour([0x6fa0, 0x38f5, 0x0390])),
+        (b"gXYZ", colour([0x6297, 0xb787, 0x18da])),
+        (b"bXYZ", colour([0x249f, 0x0f84, 0xb6c3])),
+        (b"rTRC", curve.clone()),
+        (b"gTRC", curve.clone()),
+        (b"bTRC", curve),
+    ];
+    let start = 128 + 4 + 12 * tags.len();
+    let (mut table, mut data) = ((tags.len() as u32).to_be_bytes().to_vec(), vec![]);
+    let mut before: Option<(usize, &[u8])> = None;
+    for (name, tag) in &tags {
+        // Curves are the same, and lie there once; tags begin with whole words.
+        let at = match before {
+            Some((at, last)) if last == tag => at,
+            _ => {
+                let at = start + data.len();
+                data.extend_from_slice(tag);
+                data.resize(data.len().next_multiple_of(4), 0);
+                at
+            }
+        };
+        before = Some((at, tag));
+        table.extend([&name[..], &(at as u32).to_be_bytes(), &(tag.len() as u32).to_be_bytes()].concat());
     }
-    Ok(icc)
+    let size = ((start + data.len()) as u32).to_be_bytes();
+    let mut header = [&size[..], &[0; 4], &[4, 0x30, 0, 0], b"mntrRGB XYZ "].concat();
+    header.extend([2015u16, 8, 26, 0, 0, 0].map(u16::to_be_bytes).concat());
+    header.extend(b"acsp");
+    // From 40: platform, flags, maker, model, attributes and a perceptual intent, none of which say anything.
+    header.resize(68, 0);
+    header.extend(fixed(&D50));
+    header.resize(128, 0);
+    [header, table, data].concat()
 }

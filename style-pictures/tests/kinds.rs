@@ -8,17 +8,41 @@ use std::process::Command;
 use std::{env, fs};
 
 use common::alpha;
-use style_pictures::{ErrorKind, Picture};
+use style_pictures::{ErrorKind, Format, Image, Picture};
 use tempfile::TempDir;
 
 /// What a script writes.
 fn written_by(script: &str) -> TempDir {
-    let python = env::var("PYTHON").unwrap_or_else(|_| "python3".into());
     let folder = TempDir::new().expect("a temporary folder");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kinds").join(script);
-    let status = Command::new(python).arg(script).arg(folder.path()).status().expect("Python runs");
-    assert!(status.success(), "{status}");
+    run(script, folder.path());
     folder
+}
+
+/// Runs a script with a folder.
+fn run(script: &str, folder: &Path) {
+    let python = env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kinds").join(script);
+    let status = Command::new(python).arg(script).arg(folder).status().expect("Python runs");
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+#[ignore = "wants Python with numpy and Pillow, as PYTHON says, and pngcheck"]
+fn results_are_what_others_read() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let values = (0..3 * 64 * 48).map(|i| (i * 7919 % 256) as f32).collect();
+    let picture = Picture::from(Image::from_planar(64, 48, values).expect("finite"));
+    for (name, format) in [
+        ("a.png", Format::Png),
+        ("b.png", Format::Png16),
+        ("c.jpg", Format::Jpeg),
+        ("d.webp", Format::WebP),
+        ("e.tif", Format::Tiff),
+        ("f.tif", Format::Tiff16),
+    ] {
+        picture.save_as(folder.path().join(name), format).expect("saves");
+    }
+    run("profiles.py", folder.path());
 }
 
 /// The largest distance of two pictures' values.

@@ -164,6 +164,31 @@ fn results_are_tagged_as_srgb() {
     }
 }
 
+/// What readers that are strict look at: ICC.1:2010, 7.2 and 7.3.
+#[test]
+fn the_profile_of_results_is_well_formed() {
+    let picture = Picture::from(Image::from_planar(64, 64, vec![9.0; 3 * 64 * 64]).expect("finite"));
+    let file = picture.encode(Format::Png).expect("encodes");
+    let mut decoder = ImageReader::with_format(Cursor::new(&file), ImageFormat::Png).into_decoder().expect("decodes");
+    let icc = decoder.icc_profile().expect("reads").expect("has one");
+    let number = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|i| icc[at + i]));
+    assert_eq!(number(0) as usize, icc.len());
+    assert!(icc.len().is_multiple_of(4));
+    assert_eq!((&icc[8..10], &icc[12..24], &icc[36..40]), (&[4, 0x30][..], &b"mntrRGB XYZ "[..], &b"acsp"[..]));
+    assert_eq!([68, 72, 76].map(number), [0xf6d6, 0x10000, 0xd32d], "the white of D50");
+    assert!(icc[100..128].iter().all(|b| *b == 0), "reserved");
+    let (mut end, mut colours) = (132 + 12 * number(128), [0; 3]);
+    for i in 0..number(128) as usize {
+        let [at, size] = [4, 8].map(|n| number(132 + 12 * i + n));
+        assert!(at % 4 == 0 && at + size <= number(0) && at <= end.next_multiple_of(4), "tag {i} at {at}");
+        end = end.max(at + size);
+        if icc[132 + 12 * i + 1..][..3] == *b"XYZ" {
+            (0..3).for_each(|c| colours[c] += number(at as usize + 8 + 4 * c));
+        }
+    }
+    assert_eq!(colours, [0xf6d6, 0x10000, 0xd32d], "white is white");
+}
+
 fn rows(profile: &ColorProfile) -> Vec<f64> {
     profile.colorant_matrix().v.concat()
 }
