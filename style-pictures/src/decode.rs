@@ -153,7 +153,7 @@ fn gif_frames(bytes: &[u8]) -> Option<GifFrames> {
             return Some(at);
         }
     };
-    let mut found = GifFrames { first: None, count: 0 };
+    let (mut found, mut is_whole) = (GifFrames { first: None, count: 0 }, false);
     let mut at = 13 + table(*bytes.get(10)?);
     loop {
         let next = match bytes.get(at) {
@@ -172,9 +172,9 @@ fn gif_frames(bytes: &[u8]) -> Option<GifFrames> {
             None => None,
         };
         match next {
-            Some(next) => at = next,
-            // The first frame is whole if another begins.
-            None => return (found.count > 1).then_some(found),
+            Some(next) => (at, is_whole) = (next, is_whole || found.count > 0),
+            // What comes after the first frame may be missing.
+            None => return is_whole.then_some(found),
         }
     }
 }
