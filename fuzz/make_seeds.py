@@ -240,6 +240,11 @@ def pictures():
     for name, values, options in (("lossy", rgb, {}), ("alpha", alpha, {"quality": 40}), ("lossless", alpha, {"lossless": True, "exact": True}),
                                   ("frames", rgb, {"save_all": True, "append_images": [Image.fromarray(rgb[::-1].copy())]})):
         save("webp", name, values, "WEBP", **options)
+    for name, options in (("plain", {}), ("straight", {"interlace": 0}), ("clear", {"transparency": 3}),
+                          ("frames", {"save_all": True, "append_images": [Image.fromarray(rgb[::-1].copy()).convert("P")]})):
+        save("gif", name, rgb, "GIF", "P", **options)
+    for mode in ("1", "P", "RGB", "RGBA"):
+        save("bmp", mode, alpha, "BMP", mode)
     for name in ("group4", "jpeg"):
         save("tiff", name, rgb, "TIFF", "1" if name == "group4" else None, compression=name)
 

@@ -26,10 +26,12 @@ mod weights;
 use style_models::Format;
 
 /// The targets' names, each that of a folder of seeds.
-pub const TARGETS: [&str; 16] = [
+pub const TARGETS: [&str; 18] = [
     "arguments",
+    "bmp",
     "caffemodel",
     "checkpoint",
+    "gif",
     "h5",
     "icc",
     "jpeg",
@@ -74,7 +76,7 @@ pub fn target(name: &str, data: &[u8]) -> Outcome {
         "checkpoint" => checkpoints::run(data),
         "h5" => weights::run(Format::Keras, data),
         "icc" => pictures::profile(data),
-        "jpeg" | "png" | "tiff" | "webp" => pictures::run(name, data),
+        "bmp" | "gif" | "jpeg" | "png" | "tiff" | "webp" => pictures::run(name, data),
         "mat" => weights::run(Format::MatConvNet, data),
         "npz" => weights::run(Format::Numpy, data),
         "onnx" => weights::run(Format::Onnx, data),

@@ -27,6 +27,18 @@ fn number(bytes: Option<&[u8]>, big_endian: bool) -> u64 {
 fn claimed(data: &[u8]) -> u64 {
     let be = |at: usize| number(data.get(at..at + 4), true);
     let le = |at: usize, n: usize| number(data.get(at..at + n), false);
+    if data.starts_with(b"GIF8") {
+        return le(6, 2) * le(8, 2);
+    }
+    if data.starts_with(b"BM") {
+        // Rows from the top have a height below 0.
+        let (width, height) = (le(18, 4), le(22, 4));
+        return if le(14, 4) == 12 {
+            le(18, 2) * le(20, 2)
+        } else {
+            width.saturating_mul(height.min((1 << 32) - height))
+        };
+    }
     match data.get(12..16) {
         Some(b"IHDR") => be(16).saturating_mul(be(20)),
         Some(b"VP8X") => (1 + le(24, 3)) * (1 + le(27, 3)),
@@ -39,6 +51,8 @@ fn claimed(data: &[u8]) -> u64 {
 pub(crate) fn run(kind: &str, data: &[u8]) -> Outcome {
     let of_kind = match kind {
         "png" => data.starts_with(b"\x89PNG\r\n\x1a\n"),
+        "bmp" => data.starts_with(b"BM"),
+        "gif" => data.starts_with(b"GIF87a") || data.starts_with(b"GIF89a"),
         "jpeg" => data.starts_with(b"\xff\xd8\xff"),
         "webp" => data.starts_with(b"RIFF") && data.get(8..12) == Some(b"WEBP"),
         _ => data.starts_with(b"II") || data.starts_with(b"MM"),

@@ -27,6 +27,21 @@ fn every_seed() {
     }
 }
 
+/// Pictures of kinds that decoders get wrong.
+#[test]
+fn the_fixtures_of_pictures() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../style-pictures/tests/fixtures");
+    for path in files(&folder) {
+        let kind = match path.extension().and_then(|e| e.to_str()) {
+            Some("jpg") => "jpeg",
+            Some("tif") => "tiff",
+            Some(kind) => kind,
+            None => continue,
+        };
+        assert_eq!(target(kind, &fs::read(&path).expect("reads")), Outcome::Taken, "{}", path.display());
+    }
+}
+
 /// Tiny networks, refused for their widths.
 #[test]
 fn the_fixtures_of_weight_files() {

@@ -108,8 +108,8 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
         Ok(ImageFormat::Gif) => gif(bytes),
         Ok(ImageFormat::Bmp) => bmp::decode(bytes),
         _ => Err(match formats::known(bytes) {
-            Some((name, way)) => bad(format!("the file is of a kind that cannot be read ({name}); {way}")),
-            None => bad("the file is no picture that can be read; PNG, JPEG, WebP, TIFF, GIF and BMP can"),
+            Some((name, way)) => bad(format!("not a picture that can be read (it is {name}); {way}")),
+            None => bad("not a picture that can be read; PNG, JPEG, WebP, TIFF, GIF and BMP can"),
         }),
     }
 }

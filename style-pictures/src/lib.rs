@@ -1,7 +1,7 @@
 //! Pictures, and all about them that the network does not see.
 //!
-//! - [`Picture`]: a PNG, JPEG, WebP or TIFF file opened as an [`Image`] in sRGB, with its transparency; resized; encoded
-//!   and saved, in 8 or 16 bits a channel.
+//! - [`Picture`]: a PNG, JPEG, WebP, TIFF, GIF or BMP file opened as an [`Image`] in sRGB, with its transparency; resized;
+//!   encoded and saved as PNG, JPEG, WebP or TIFF, in 8 or 16 bits a channel.
 //! - [`save`]: an [`Image`] into a file, at once or not at all.
 //! - [`match_colours`], [`match_luminance`], [`keep_colours`]: the photograph's colours kept.
 //! - [`mask`]: a picture as a mask.

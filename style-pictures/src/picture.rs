@@ -72,7 +72,14 @@ impl From<Image> for Picture {
 }
 
 impl Picture {
-    /// Reads a PNG, JPEG, WebP or TIFF file of 8 or 16 bits a channel, upright as its EXIF orientation says.
+    /// Reads a PNG, JPEG, WebP, TIFF, GIF or BMP file, upright as its EXIF orientation says. The content tells the format, and
+    /// not the name.
+    ///
+    /// Channels have 8 or 16 bits, fewer where there is a palette or only grey, and in TIFF also 32, or floating point of 0 to
+    /// 1. JPEG is baseline or progressive, of 8 bits; its pixels are those of libjpeg. Of several frames or pictures the first
+    /// is taken, which [`notes`](Self::notes) tells. CMYK becomes RGB by rule of thumb, which they tell as well, and that a
+    /// JPEG lacks its end mark. Whatever else there is, such as HEIC, a camera's raw file or a TIFF packed by Zstandard, is
+    /// refused by its name, with a way out.
     ///
     /// Colours are converted from the file's ICC profile, of RGB or of greys, to sRGB, by the rendering intent that the
     /// profile asks for and without black point compensation; what sRGB cannot hold is clamped to it. A profile that is
@@ -85,8 +92,8 @@ impl Picture {
     ///
     /// # Errors
     /// `Io` if the file cannot be read; `Image` if it is empty, damaged, cut short, too large (a side above
-    /// [`LARGEST_SIDE`] or more than [`LARGEST_AREA`] pixels, which is known before memory is taken for them) or of no
-    /// kind that can be read; `OutOfMemory` if there is none for it; `Shape` if a side has fewer than 16 pixels, which
+    /// [`LARGEST_SIDE`] or more than [`LARGEST_AREA`] pixels, which is known before memory is taken for them) or of a
+    /// kind that cannot be read, which it names; `OutOfMemory` if there is none for it; `Shape` if a side has fewer than 16 pixels, which
     /// the network cannot see.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -134,7 +141,7 @@ impl Picture {
     }
 
     /// What of the file could not be used or kept, a sentence each, for a program to tell: a colour profile that is damaged or
-    /// of other colours than the pixels, CMYK, further pictures of a TIFF. Empty for most.
+    /// of other colours than the pixels, CMYK, further frames or pictures, a missing end. Empty for most.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.extras.notes

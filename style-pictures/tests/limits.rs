@@ -21,6 +21,28 @@ fn png(width: u32, height: u32) -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &data), chunk(b"IEND", b"")].concat()
 }
 
+/// A frame of one colour within a larger screen, or of a size of its own.
+fn gif(screen: u16, frame: u16) -> Vec<u8> {
+    let sides = |side: u16| [side.to_le_bytes(), side.to_le_bytes()].concat();
+    let head = [b"GIF89a".to_vec(), sides(screen), vec![0x80, 0, 0], vec![0; 6]].concat();
+    [head, vec![0x2c, 0, 0, 0, 0], sides(frame), vec![0, 2, 1, 0x2c, 0, 0x3b]].concat()
+}
+
+fn bmp(width: i32, height: i32, bits: u16, packing: u32) -> Vec<u8> {
+    let info = [40u32.to_le_bytes(), width.to_le_bytes(), height.to_le_bytes()].concat();
+    let rest = [packing, 0, 0, 0, 0, 0].map(u32::to_le_bytes).concat();
+    let head = [b"BM".to_vec(), vec![0; 8], vec![54, 0, 0, 0]].concat();
+    [head, info, vec![1, 0], bits.to_le_bytes().to_vec(), rest, vec![0; 64]].concat()
+}
+
+/// The same header of a frame in several scans.
+fn progressive(width: u16, height: u16) -> Vec<u8> {
+    let mut file = jpeg(width, height);
+    let at = file.windows(2).position(|w| w == [0xff, 0xc0]).expect("has a frame");
+    file[at + 1] = 0xc2;
+    file
+}
+
 fn jpeg(width: u16, height: u16) -> Vec<u8> {
     let mut file = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
     file.extend([1; 64]);
@@ -105,6 +127,19 @@ fn a_small_file_takes_little_memory() {
         (jpeg(60_000, 60_000), "too large"),
         (jpeg(30_000, 30_000), "too large"),
         (jpeg(16_000, 16_000), "ends before"),
+        (progressive(60_000, 60_000), "too large"),
+        (progressive(16_000, 16_000), "ends before"),
+        (gif(60_000, 60_000), "too large"),
+        (gif(30_000, 30_000), "too large"),
+        (gif(16_000, 16_000), "damaged"),
+        (gif(16_000, 16), "damaged"),
+        (gif(16, 60_000), "damaged"),
+        (bmp(60_000, 60_000, 24, 0), "too large"),
+        (bmp(-60_000, i32::MIN, 24, 0), "too large"),
+        (bmp(16_000, -16_000, 1, 0), "ends before"),
+        (bmp(16_000, 16_000, 24, 0), "ends before"),
+        (bmp(16_000, 16_000, 8, 1), "ends before"),
+        (bmp(16_000, 16_000, 0, 0), ""),
         (webp(60_000, 60_000, 4), "too large"),
         (webp(30_000, 30_000, 4), "too large"),
         (webp(16_000, 16_000, 4), "damaged"),

@@ -67,9 +67,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     Ok(Decoded { pixels: image, icc, notes })
 }
 
-/// A piece of a TIFF file, with tables that lie elsewhere.
-pub(crate) fn piece(tables: Option<&[u8]>, bytes: &[u8], colours: Colours) -> Result<Pixels> {
-    let mut stream = Stream::default();
+/// A piece of a TIFF file, with tables that lie elsewhere, of so many pixels at most: others would take time again and again.
+pub(crate) fn piece(tables: Option<&[u8]>, bytes: &[u8], colours: Colours, most: [usize; 2]) -> Result<Pixels> {
+    let mut stream = Stream { most: Some(most), ..Stream::default() };
     if let Some(tables) = tables {
         stream.tables(tables)?;
     }
@@ -131,6 +131,8 @@ struct Stream {
     profile: Vec<(u8, u8, Vec<u8>)>,
     /// Whether the end is marked.
     ended: bool,
+    /// The largest sides, where that is known.
+    most: Option<[usize; 2]>,
 }
 
 impl Stream {
@@ -237,6 +239,9 @@ impl Stream {
         }
         check_size(width.into(), height.into())?;
         let (width, height) = (usize::from(width), usize::from(height));
+        if self.most.is_some_and(|[w, h]| width > w || height > h) {
+            return Err(damaged());
+        }
         // Each block of 64 pixels takes a bit at least.
         if file * 8 * 64 < width * height {
             return Err(cut_short());

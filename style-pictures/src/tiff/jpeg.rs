@@ -46,7 +46,7 @@ pub(super) fn read<R: Read + Seek>(
         let (x, y) = (i % columns * across, i / columns * down);
         let range = usize::try_from(*start).ok().zip(usize::try_from(start.saturating_add(length)).ok());
         let data = range.and_then(|(start, end)| bytes.get(start..end)).ok_or_else(|| cut("TIFF"))?;
-        let part = piece(tables.as_deref(), data, colours)?;
+        let part = piece(tables.as_deref(), data, colours, [across, down])?;
         let (w, h) = (across.min(width - x), down.min(height - y));
         if part.channels != channels || (part.width as usize) < w || (part.height as usize) < h {
             return Err(wrong());

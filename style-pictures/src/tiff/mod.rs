@@ -23,9 +23,6 @@ pub(crate) use write::{encode8, encode16};
 /// More than any way of packing makes of a byte: LZW makes the most, its longest text of 3837 from a code of 12 bits.
 const PACKED: u64 = 4096;
 
-/// The same of fax coding, whose rows that are as the one before take a bit each.
-const FAXED: u64 = 1 << 16;
-
 /// TIFF and BigTIFF, of either byte order.
 pub(crate) fn is_tiff(bytes: &[u8]) -> bool {
     [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(*magic))
@@ -42,25 +39,24 @@ struct Kind {
 
 impl Kind {
     fn new(kind: ColorType, extra: usize) -> Result<Self> {
+        let bits = kind.bit_depth();
         let (channels, inks) = match kind {
+            ColorType::Gray(1 | 2 | 4) => (1, false),
+            _ if ![8, 16, 32, 64].contains(&bits) => (0, false),
             ColorType::Gray(_) => (1, false),
             ColorType::Multiband { num_samples: 2, .. } if extra == 1 => (2, false),
             ColorType::RGB(_) | ColorType::YCbCr(_) => (3, false),
             ColorType::RGBA(_) => (4, false),
             ColorType::CMYK(_) => (4, true),
             ColorType::CMYKA(_) => (5, true),
-            _ => {
-                return Err(bad(format!(
-                    "TIFF can be read in grey, RGB or CMYK, with or without alpha; this is {kind:?}: convert it"
-                )));
-            }
+            _ => (0, false),
         };
-        Ok(Self {
-            channels,
-            inks,
-            alpha: channels == if inks { 5 } else { 4 } || channels == 2,
-            bits: kind.bit_depth(),
-        })
+        if channels == 0 {
+            return Err(bad(format!(
+                "TIFF can be read in grey, RGB or CMYK, with or without alpha; this is {kind:?}: convert it"
+            )));
+        }
+        Ok(Self { channels, inks, alpha: channels == if inks { 5 } else { 4 } || channels == 2, bits })
     }
 }
 
@@ -104,8 +100,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let premultiplied = extra.first().is_some_and(|kind| *kind == ExtraSamples::AssociatedAlpha.to_u16());
     let kind = Kind::new(decoder.colortype().map_err(refused)?, extra.len())?;
     let pixels = u64::from(width) * u64::from(height);
-    let ratio = if compression == 4 { FAXED } else { PACKED };
-    if !could_hold(bytes, ratio, pixels * kind.channels as u64 * u64::from(kind.bits) / 8) {
+    // What has fewer bits than a byte takes a byte here.
+    if !could_hold(bytes, PACKED, pixels * kind.channels as u64 * u64::from(kind.bits.max(8)) / 8) {
         return Err(cut("TIFF"));
     }
     if decoder.more_images() {
