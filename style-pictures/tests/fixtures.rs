@@ -133,6 +133,17 @@ fn kinds_of_jpeg_are_named() {
     }
 }
 
+/// The decoder takes the last of two entries, where the first is looked at before.
+#[test]
+fn a_tag_that_is_told_twice() {
+    let mut file = fixture("bits4.tif");
+    let at = file.windows(4).position(|w| w == [3, 1, 3, 0]).expect("tells its compression");
+    // Bits of a channel once more.
+    (file[at], file[at + 8]) = (2, 5);
+    let e = open(&file).expect_err("has 5 bits");
+    assert!(e.kind() == ErrorKind::Image && e.to_string().contains("Gray(5)"), "{e}");
+}
+
 /// Formats by what their files begin with, whatever their names end in.
 #[test]
 fn other_formats_are_named() {

@@ -10,7 +10,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer};
 use style_core::{Error, Result};
 
-use crate::decode::{Decoded, bad, check_size, cut, room, unusable};
+use crate::decode::{Decoded, bad, check_size, cut, reserved, room, unusable};
 pub(crate) use pixels::{Colours, inks_to_rgb};
 use pixels::{Plane, idct, interleaved};
 use scan::{Band, Bits, Huffman, State, ZIGZAG, progressive_ac, progressive_dc, sequential};
@@ -296,11 +296,14 @@ impl Stream {
         }
         let mut which: Vec<(usize, Option<&Huffman>, Option<&Huffman>)> = vec![];
         for part in parts.chunks_exact(2) {
-            let c = frame.components.iter().position(|c| c.id == part[0]).ok_or_else(damaged)?;
+            // Names may be the same: then the next is meant.
+            let taken = |c: usize| which.iter().any(|(other, ..)| *other == c);
+            let mut those = frame.components.iter().enumerate().filter(|(_, c)| c.id == part[0]).map(|(c, _)| c);
+            let c = those.find(|c| !taken(*c)).ok_or_else(damaged)?;
             let component = &mut frame.components[c];
             let wanted = if band.refines { band.low as u8 + 1 } else { ALL };
             let places = &mut component.missing[band.start..=band.end];
-            if which.iter().any(|(other, ..)| *other == c) || places.iter().any(|bits| *bits != wanted) {
+            if places.iter().any(|bits| *bits != wanted) {
                 return Err(damaged());
             }
             places.fill(band.low as u8);
@@ -401,8 +404,7 @@ impl Stream {
             });
         }
         let (width, height, channels) = (frame.width, frame.height, planes.len());
-        let mut values = room(width * height * channels, 0)?;
-        values.clear();
+        let mut values = reserved(width * height * channels)?;
         interleaved(&planes, width, height, colours, &mut values);
         Ok(Pixels { width: width as u32, height: height as u32, channels, values })
     }

@@ -203,7 +203,7 @@ def kinds():
             yield how, file
             if interleaved:
                 yield f"{how}, progressive", transformed(file, "-progressive")
-    for ids, adobe, jfif in itertools.product([[1, 2, 3], [0, 1, 2], [82, 71, 66], [5, 6, 7]], [None, 0, 1], [False, True]):
+    for ids, adobe, jfif in itertools.product([[1, 2, 3], [0, 1, 2], [82, 71, 66], [5, 6, 7], [1, 1, 1]], [None, 0, 1], [False, True]):
         for name in ["444", "420"]:
             seed += 1
             file = encode(picture(40, 31, 3, seed), FACTORS[name], 85, ids=ids, adobe=adobe, jfif=jfif)
