@@ -75,8 +75,8 @@ impl Picture {
     /// Reads a PNG, JPEG, WebP, TIFF, GIF or BMP file, upright as its EXIF orientation says. The content tells the format, and
     /// not the name.
     ///
-    /// Channels have 8 or 16 bits, fewer where there is a palette or only grey, and in TIFF also 32, or floating point of 0 to
-    /// 1. JPEG is baseline or progressive, of 8 bits; its pixels are those of libjpeg. Of several frames or pictures the first
+    /// Channels have 8 or 16 bits, fewer where there is a palette or only grey, and in TIFF also 32, or floating point with 1
+    /// for white. JPEG is baseline or progressive, of 8 bits; its pixels are those of libjpeg. Of several frames or pictures the first
     /// is taken, which [`notes`](Self::notes) tells. CMYK becomes RGB by rule of thumb, which they tell as well, and that a
     /// JPEG lacks its end mark. Whatever else there is, such as HEIC, a camera's raw file or a TIFF packed by Zstandard, is
     /// refused by its name, with a way out.

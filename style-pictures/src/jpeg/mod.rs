@@ -10,7 +10,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer};
 use style_core::{Error, Result};
 
-use crate::decode::{Decoded, bad, check_size, cut, reserved, room, unusable};
+use crate::decode::{Decoded, bad, check_size, cut, room, unusable};
 pub(crate) use pixels::{Colours, inks_to_rgb};
 use pixels::{Plane, idct, interleaved};
 use scan::{Band, Bits, Huffman, State, ZIGZAG, progressive_ac, progressive_dc, sequential};
@@ -404,8 +404,8 @@ impl Stream {
             });
         }
         let (width, height, channels) = (frame.width, frame.height, planes.len());
-        let mut values = reserved(width * height * channels)?;
-        interleaved(&planes, width, height, colours, &mut values);
+        let mut values = room(width * height * channels, 0)?;
+        interleaved(&planes, width, colours, &mut values);
         Ok(Pixels { width: width as u32, height: height as u32, channels, values })
     }
 }

@@ -53,6 +53,10 @@ pub(super) fn idct(coefficients: &[i16; 64], quantiser: &[u16; 64]) -> [u8; 64] 
     }
     let mut out = [0; 64];
     for (out, row) in out.chunks_exact_mut(8).zip(work.chunks_exact(8)) {
+        if row[1..] == [Wrapping(0); 7] {
+            out.fill((rounded(row[0] << 13, 18) + Wrapping(128)).0.clamp(0, 255) as u8);
+            continue;
+        }
         let values = pass([0, 1, 2, 3, 4, 5, 6, 7].map(|x| row[x]));
         for (out, v) in out.iter_mut().zip(values) {
             *out = (rounded(v, 18) + Wrapping(128)).0.clamp(0, 255) as u8;
@@ -148,22 +152,32 @@ pub(crate) fn inks_to_rgb(light: [u8; 4]) -> [u8; 3] {
 }
 
 /// The pixels of planes, values of each side by side: one of grey, three of colours or of whatever they are, four of inks.
-pub(super) fn interleaved(planes: &[Plane], width: usize, height: usize, colours: Colours, out: &mut Vec<u8>) {
+pub(super) fn interleaved(planes: &[Plane], width: usize, colours: Colours, out: &mut [u8]) {
     let mut rows: Vec<Vec<u8>> = planes.iter().map(|p| vec![0; (p.width * p.across).max(width)]).collect();
     let mut sums = vec![];
-    for y in 0..height {
+    let channels = planes.len();
+    for (y, out) in out.chunks_exact_mut(width * channels).enumerate() {
         for (plane, row) in planes.iter().zip(&mut rows) {
             plane.upsampled(y, &mut sums, row);
         }
+        let pixels = out.chunks_exact_mut(channels);
         match (rows.as_slice(), colours) {
-            ([grey], _) => out.extend_from_slice(&grey[..width]),
-            ([a, b, c], Colours::Plain) => (0..width).for_each(|x| out.extend([a[x], b[x], c[x]])),
-            ([a, b, c], _) => (0..width).for_each(|x| out.extend(ycc_to_rgb(a[x], b[x], c[x]))),
-            ([a, b, c, d], Colours::Ycck) => (0..width).for_each(|x| {
-                let [r, g, b] = ycc_to_rgb(a[x], b[x], c[x]);
-                out.extend([255 - r, 255 - g, 255 - b, d[x]]);
-            }),
-            (rows, _) => (0..width).for_each(|x| out.extend(rows.iter().map(|row| row[x]))),
+            ([a, b, c], Colours::Ycc) => {
+                for (((out, a), b), c) in pixels.zip(a).zip(b).zip(c) {
+                    out.copy_from_slice(&ycc_to_rgb(*a, *b, *c));
+                }
+            }
+            ([a, b, c, d], Colours::Ycck) => {
+                for ((((out, a), b), c), d) in pixels.zip(a).zip(b).zip(c).zip(d) {
+                    let [red, green, blue] = ycc_to_rgb(*a, *b, *c);
+                    out.copy_from_slice(&[255 - red, 255 - green, 255 - blue, *d]);
+                }
+            }
+            (rows, _) => {
+                for (c, row) in rows.iter().enumerate() {
+                    out.iter_mut().skip(c).step_by(channels).zip(row).for_each(|(out, v)| *out = *v);
+                }
+            }
         }
     }
 }
