@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::codecs::bmp::BmpDecoder;
 use style_core::Result;
 
-use crate::decode::{Decoded, bad, check_size, could_hold, cut, decode_by, refused};
+use crate::decode::{Decoded, bad, check_size, could_hold, cut, decode_by, refused, unusable};
 
 /// The most pixels that a byte of run lengths stands for: 255 by two.
 const PACKED: u64 = 128;
@@ -40,5 +40,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     if !whole {
         return Err(cut("BMP"));
     }
-    decode_by(BmpDecoder::new(Cursor::new(bytes)).map_err(refused)?, false)
+    let mut decoded = decode_by(BmpDecoder::new(Cursor::new(bytes)).map_err(refused)?, false)?;
+    // The fifth header may tell of a profile, which lies in the file or in another; the decoder does not look.
+    match (header >= 124).then(|| number(70, 4).to_be_bytes()) {
+        Some(kind) if kind == *b"MBED" => {
+            let start = 14 + number(126, 4) as usize;
+            decoded.icc = bytes.get(start..).and_then(|rest| rest.get(..number(130, 4) as usize)).map(<[u8]>::to_vec);
+            if decoded.icc.is_none() {
+                decoded.notes.push(unusable("it is not all there"));
+            }
+        }
+        Some(kind) if kind == *b"LINK" => decoded.notes.push(unusable("it lies in another file")),
+        _ => {}
+    }
+    Ok(decoded)
 }

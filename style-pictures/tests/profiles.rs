@@ -133,6 +133,33 @@ fn grey_pixels_may_have_a_profile_of_colours() {
     }
 }
 
+/// The fifth header of BMP has a profile's place, which the decoder of pixels passes over.
+#[test]
+fn a_bmp_may_have_a_profile() {
+    let icc = ColorProfile::new_display_p3().encode().expect("encodes");
+    let png = &with_profile(&icc, ExtendedColorType::Rgb8)[0];
+    let stored = image::load_from_memory(png).expect("reads").into_rgb8();
+    // Blue before green before red.
+    let pixels: Vec<u8> = stored.pixels().flat_map(|p| [p[2], p[1], p[0]]).collect();
+    let file = |kind: &[u8; 4], claimed: u32| {
+        let info = [124u32, 16, (-16i32).cast_unsigned(), 24 << 16 | 1].map(u32::to_le_bytes).concat();
+        let mut head = [&b"BM"[..], &[0; 8], &138u32.to_le_bytes(), &info].concat();
+        head.resize(70, 0);
+        head.extend(u32::from_be_bytes(*kind).to_le_bytes());
+        head.resize(126, 0);
+        head.extend([124 + pixels.len() as u32, claimed, 0].map(u32::to_le_bytes).concat());
+        [&head[..], &pixels, &icc].concat()
+    };
+    let with = open(&file(b"MBED", icc.len() as u32)).expect("opens");
+    assert!(with.notes().is_empty(), "{:?}", with.notes());
+    assert_eq!(with.image, open(png).expect("opens").image);
+    for (file, word) in [(file(b"MBED", u32::MAX), "not all there"), (file(b"LINK", 9), "another file")] {
+        let picture = open(&file).expect("opens");
+        assert!(picture.notes().len() == 1 && picture.notes()[0].contains(word), "{:?}", picture.notes());
+    }
+    assert!(open(&file(b"sRGB", 0)).expect("opens").notes().is_empty());
+}
+
 #[test]
 fn results_are_tagged_as_srgb() {
     // Not small: `image` reads no profile from a TIFF file of less memory than it.
