@@ -18,7 +18,7 @@ use style_transfer::ops::Tv;
 #[derive(Debug, Parser)]
 #[command(name = "stylize", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Args {
-    /// The photograph: PNG, JPEG, WebP or TIFF, 8 or 16 bits, with or without alpha; "-" reads the standard input
+    /// The photograph: PNG, JPEG, WebP, TIFF, GIF or BMP, with or without alpha; "-" reads the standard input
     /// [default: a sample]
     pub(crate) content: Option<PathBuf>,
 
