@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use style_core::Result;
 
-use crate::Tensor;
 use crate::context::{Context, Graph};
+use crate::tensor::Tensor;
 
 /// Graphs of one piece of work, one for each pair of tensors that it read and wrote.
 ///

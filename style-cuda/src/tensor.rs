@@ -6,8 +6,8 @@ use std::sync::Arc;
 use half::{bf16, f16};
 use style_core::{Error, ErrorKind, Result, Shape};
 
-use crate::Precision;
 use crate::context::{Buffer, Context};
+use crate::precision::Precision;
 
 /// How values are held; as in kernels/device.cuh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

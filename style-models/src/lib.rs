@@ -29,6 +29,7 @@ mod embedded;
 mod formats;
 mod load;
 mod naming;
+mod recognise;
 mod source;
 mod space;
 mod tensors;
@@ -40,7 +41,8 @@ mod vgg;
 pub use caches::cached;
 #[cfg(feature = "embedded")]
 pub use embedded::embedded;
+pub use formats::format::Format;
 pub use formats::safetensors::save;
-pub use load::{Format, LoadOptions, Loaded, from_bytes, load};
+pub use load::{LoadOptions, Loaded, from_bytes, load};
 pub use space::InputSpaceSource;
 pub use vgg::{Convolution, Vgg};

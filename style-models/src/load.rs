@@ -1,13 +1,14 @@
 //! From a weight file to a [`Model`].
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use style_core::{ConvLayer, Error, InputSpace, Layer, Model, Result};
 
 use crate::formats;
-use crate::naming::{Key, Layout, Naming, recognise};
+use crate::formats::format::Format;
+use crate::naming::{Key, Layout, Naming};
+use crate::recognise::recognise;
 use crate::source::Source;
 use crate::space::{self, InputSpaceSource};
 use crate::tensors::{Tensors, show, zeros};
@@ -35,43 +36,6 @@ impl LoadOptions {
     pub fn input_space(mut self, input: InputSpace) -> Self {
         self.input = Some(input);
         self
-    }
-}
-
-/// The format that a file turned out to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Format {
-    /// safetensors, as it is or compressed with gzip.
-    Safetensors,
-    /// A PyTorch `.pth` of version 1.6 or later: a zip archive.
-    Torch,
-    /// A PyTorch `.pth` from before version 1.6.
-    TorchLegacy,
-    /// Keras' HDF5, of any version.
-    Keras,
-    /// MatConvNet's network in a MATLAB file.
-    MatConvNet,
-    /// A `.caffemodel`.
-    Caffe,
-    /// An ONNX model.
-    Onnx,
-    /// NumPy's arrays: an `.npz` archive, or a folder of `.npy` files.
-    Numpy,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Safetensors => "safetensors",
-            Self::Torch => "PyTorch",
-            Self::TorchLegacy => "PyTorch (legacy)",
-            Self::Keras => "Keras HDF5",
-            Self::MatConvNet => "MatConvNet",
-            Self::Caffe => "Caffe",
-            Self::Onnx => "ONNX",
-            Self::Numpy => "NumPy",
-        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use style_core::{ChannelOrder, InputSpace};
 
-use crate::load::Format;
+use crate::formats::format::Format;
 use crate::naming::{Family, Layout, Naming};
 use crate::tensors::CAFFE_RGB;
 

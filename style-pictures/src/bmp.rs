@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::codecs::bmp::BmpDecoder;
 use style_core::Result;
 
-use crate::decode::{Decoded, bad, check_size, could_hold, cut, decode_by, refused, unusable};
+use crate::limits::{Decoded, bad, check_size, could_hold, cut, decode_by, refused, unusable};
 
 /// The most pixels that a byte of run lengths stands for: 255 by two.
 const PACKED: u64 = 128;

@@ -23,8 +23,8 @@
 
 use style_core::{Error, ErrorKind, Image, Result};
 
-use crate::Picture;
 use crate::matrix::{Matrix, cholesky, eigen, inverse_lower, map_eigenvalues, product};
+use crate::picture::Picture;
 
 /// Weights of R, G and B in the luminance Y of YIQ.
 const LUMINANCE: [f64; 3] = [0.299, 0.587, 0.114];

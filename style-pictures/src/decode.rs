@@ -4,42 +4,17 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits};
+use image::{DynamicImage, ImageFormat};
 use style_core::{Error, ErrorKind, Result};
 
 use crate::icc::ToSrgb;
-use crate::{bmp, formats, jpeg, tiff};
-
-/// The longest side that a picture may have, in pixels.
-pub const LARGEST_SIDE: u32 = 32_768;
-
-/// The most pixels that a picture may have: 268 million, or 16384 x 16384.
-pub const LARGEST_AREA: u64 = 1 << 28;
-
-/// Memory that a file may take, and its pixels once decoded: those of 16-bit RGBA.
-pub(crate) const MOST_BYTES: u64 = 8 * LARGEST_AREA;
-
-/// Memory for what a file says beside its pixels.
-pub(crate) const MOST_METADATA: u64 = 64 << 20;
-
-/// The most that Deflate makes of a byte.
-const DEFLATE: u64 = 1032;
-
-/// A file's pixels, and what is to be known about their colours.
-pub(crate) struct Decoded {
-    /// Of 8 or 16 bits, grey or RGB, with or without alpha; upright.
-    pub(crate) pixels: DynamicImage,
-    pub(crate) icc: Option<Vec<u8>>,
-    /// What could not be kept or used, for people.
-    pub(crate) notes: Vec<String>,
-}
-
-pub(crate) fn bad(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Image, message)
-}
+use crate::limits::{
+    DEFLATE, Decoded, MOST_BYTES, MOST_METADATA, bad, check_size, could_hold, cut, decode_by, first_frame, limits,
+    refused, reserved, room,
+};
+use crate::{bmp, formats, gif, jpeg, tiff};
 
 /// Reads a file of any of the formats.
 pub(crate) fn decode(path: &Path) -> Result<Decoded> {
@@ -105,7 +80,7 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
                 Ok(decoded)
             }
         },
-        Ok(ImageFormat::Gif) => gif(bytes),
+        Ok(ImageFormat::Gif) => gif::decode(bytes),
         Ok(ImageFormat::Bmp) => bmp::decode(bytes),
         _ => Err(match formats::known(bytes) {
             Some((name, way)) => bad(format!("not a picture that can be read (it is {name}); {way}")),
@@ -114,136 +89,8 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
     }
 }
 
-/// The first frame of a GIF file, where it lies on the screen that the file tells.
-fn gif(bytes: &[u8]) -> Result<Decoded> {
-    let side = |at: usize| bytes.get(at..at + 2).map_or(0, |n| u32::from(u16::from_le_bytes([n[0], n[1]])));
-    let (width, height) = (side(6), side(8));
-    check_size(width, height)?;
-    let Some(frames) = gif_frames(bytes) else { return Err(cut("GIF")) };
-    let Some([w, h]) = frames.first else { return Err(bad("the GIF file has no picture")) };
-    if w > width || h > height || !could_hold(bytes, PACKED_BY_LZW, u64::from(w) * u64::from(h)) {
-        return Err(bad("the GIF file is damaged: its first frame is larger than the picture, or than what holds it"));
-    }
-    // The screen may be larger than the frame, and is transparent around it.
-    if !could_hold(bytes, PACKED_BY_LZW, u64::from(width) * u64::from(height)) {
-        return Err(bad("the GIF file is damaged: the picture is larger than what could hold it"));
-    }
-    let mut decoded = decode_by(GifDecoder::new(Cursor::new(bytes)).map_err(refused)?, false)?;
-    decoded.notes.extend((frames.count > 1).then(first_frame));
-    Ok(decoded)
-}
-
-/// The most pixels that a byte of GIF's LZW stands for: codes of 12 bits.
-const PACKED_BY_LZW: u64 = 4096;
-
-struct GifFrames {
-    /// Sides of the first.
-    first: Option<[u32; 2]>,
-    count: usize,
-}
-
-/// The frames of a GIF file, up to its end or what is no frame; `None` if the first is not whole.
-fn gif_frames(bytes: &[u8]) -> Option<GifFrames> {
-    let table = |flags: u8| if flags & 0x80 > 0 { 6usize << (flags & 7) } else { 0 };
-    // Blocks, each behind its length, up to one of none.
-    let blocks = |mut at: usize| loop {
-        let length = usize::from(*bytes.get(at)?);
-        at += 1 + length;
-        if length == 0 {
-            return Some(at);
-        }
-    };
-    let (mut found, mut is_whole) = (GifFrames { first: None, count: 0 }, false);
-    let mut at = 13 + table(*bytes.get(10)?);
-    loop {
-        let next = match bytes.get(at) {
-            Some(0x21) => blocks(at + 2),
-            Some(0x2c) => match bytes.get(at..at + 10) {
-                Some(head) => {
-                    let side = |i: usize| u32::from(u16::from_le_bytes([head[i], head[i + 1]]));
-                    found.first.get_or_insert([side(5), side(7)]);
-                    found.count += 1;
-                    blocks(at + 11 + table(head[9]))
-                }
-                None => None,
-            },
-            // What ends the file, or does not belong there.
-            Some(_) => return Some(found),
-            None => None,
-        };
-        match next {
-            Some(next) => (at, is_whole) = (next, is_whole || found.count > 0),
-            // What comes after the first frame may be missing.
-            None => return is_whole.then_some(found),
-        }
-    }
-}
-
-fn first_frame() -> String {
-    "the picture is animated; the first frame is taken".into()
-}
-
-/// Decodes with one of `image`'s decoders; whether the file has a profile, be it damaged.
-pub(crate) fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Result<Decoded> {
-    let (width, height) = decoder.dimensions();
-    check_size(width, height)?;
-    decoder.set_limits(limits(MOST_BYTES)).map_err(refused)?;
-    let orientation = decoder.orientation().map_err(refused)?;
-    let icc = decoder.icc_profile().map_err(refused)?;
-    let mut pixels = DynamicImage::from_decoder(decoder).map_err(refused)?;
-    pixels.apply_orientation(orientation);
-    let lost = (has_profile && icc.is_none()).then(|| unusable("it is damaged"));
-    Ok(Decoded { pixels, icc, notes: lost.into_iter().collect() })
-}
-
-/// What is said of a file that is too short for its picture.
-pub(crate) fn cut(what: &str) -> Error {
-    bad(format!("the {what} file ends before the picture does: it is damaged or was not copied in full"))
-}
-
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn limits(bytes: u64) -> Limits {
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LARGEST_SIDE);
-    limits.max_image_height = Some(LARGEST_SIDE);
-    limits.max_alloc = Some(bytes);
-    limits
-}
-
-/// Whether a file may hold so many bytes of pixels, if no byte of it stands for more than `ratio`: decoders take memory for
-/// all of them before they read any.
-pub(crate) fn could_hold(file: &[u8], ratio: u64, pixels: u64) -> bool {
-    pixels <= (file.len() as u64).saturating_mul(ratio)
-}
-
-/// Refuses what would take too much memory, before any is taken.
-pub(crate) fn check_size(width: u32, height: u32) -> Result<()> {
-    if width.max(height) > LARGEST_SIDE || u64::from(width) * u64::from(height) > LARGEST_AREA {
-        return Err(bad(format!(
-            "the picture is too large: {width}x{height} pixels, where a side may have {LARGEST_SIDE} and all of it \
-             {LARGEST_AREA}; make it smaller"
-        )));
-    }
-    Ok(())
-}
-
-pub(crate) fn refused(e: ImageError) -> Error {
-    let what = match e {
-        ImageError::Limits(_) => {
-            format!("the picture is too large: a side may have {LARGEST_SIDE} pixels and all of it {LARGEST_AREA}")
-        }
-        ImageError::Unsupported(_) => "the picture is of a kind that cannot be read; save it anew, as PNG say".into(),
-        _ => "the picture is damaged or was not copied in full".into(),
-    };
-    bad(what).with_source(e)
-}
-
-/// What is told of a profile that is there for nothing.
-pub(crate) fn unusable(why: &str) -> String {
-    format!("the colour profile cannot be used ({why}); colours are taken as sRGB")
 }
 
 /// What a PNG file says of its colours before its pixels.
@@ -398,21 +245,4 @@ fn words(pixels: &DynamicImage) -> Option<&[u16]> {
         DynamicImage::ImageRgba16(p) => Some(p),
         _ => None,
     }
-}
-
-/// So many times a value, or an error where there is no memory for them.
-pub(crate) fn room<T: Clone>(n: usize, value: T) -> Result<Vec<T>> {
-    let mut values = reserved(n)?;
-    values.resize(n, value);
-    Ok(values)
-}
-
-/// Room for so many values, or an error.
-pub(crate) fn reserved<T>(n: usize) -> Result<Vec<T>> {
-    let mut values = vec![];
-    values.try_reserve_exact(n).map_err(|e| {
-        Error::new(ErrorKind::OutOfMemory, format!("no memory for a picture of {n} values; make it smaller"))
-            .with_source(e)
-    })?;
-    Ok(values)
 }

@@ -11,7 +11,8 @@ use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError, ImageFormat};
 use style_core::{Error, ErrorKind, Image, Result};
 
-use crate::{Extras, Picture, icc, tiff};
+use crate::picture::{Extras, Picture};
+use crate::{icc, tiff};
 
 /// JPEG's quality, of 100: beyond, files grow and nobody sees why.
 const QUALITY: u8 = 95;

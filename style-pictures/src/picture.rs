@@ -4,8 +4,9 @@ use std::path::Path;
 
 use style_core::{Error, ErrorKind, Image, Mask, Result, resample};
 
-use crate::decode::{Decoded, LARGEST_AREA, LARGEST_SIDE, bad, decode, decode_bytes, planes, unusable};
+use crate::decode::{decode, decode_bytes, planes};
 use crate::icc::ToSrgb;
+use crate::limits::{Decoded, LARGEST_AREA, LARGEST_SIDE, bad, unusable};
 
 /// The shortest side of a file to be painted or learned from: one position of the network's deepest layers.
 const SMALLEST: usize = 16;

@@ -2,8 +2,9 @@
 
 use style_core::{Error, ErrorKind, Image, Result};
 
+use crate::limits::LARGEST_SIDE;
+use crate::picture::Picture;
 use crate::text::Font;
-use crate::{LARGEST_SIDE, Picture};
 
 /// White around everything, in pixels, unless told otherwise.
 const MARGIN: usize = 16;

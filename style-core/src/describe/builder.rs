@@ -16,7 +16,7 @@ use crate::distributed::{Alone, Reduce};
 use crate::image::Image;
 use crate::image::mask::Mask;
 use crate::loss::losses::LayerWeight;
-use crate::loss::statistics::Statistic;
+use crate::loss::statistics::statistic::Statistic;
 use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::pass::cancel::Cancel;

@@ -8,7 +8,7 @@ use crate::backend::ops::conv2d::Padding;
 use crate::backend::ops::pool2d::Pooling;
 use crate::image::Image;
 use crate::image::mask::Mask;
-use crate::loss::statistics::Statistic;
+use crate::loss::statistics::statistic::Statistic;
 use crate::network::Network;
 
 /// The features of a content picture and the statistics of style pictures, computed once by

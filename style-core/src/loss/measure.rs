@@ -8,8 +8,8 @@ use crate::distributed::Reduce;
 use crate::error::Result;
 use crate::loss::guide::Guide;
 use crate::loss::scratch::shaped;
+use crate::loss::statistics::statistic::{Scratch, Site, Statistic};
 use crate::loss::statistics::sums::Sums;
-use crate::loss::statistics::{Scratch, Site, Statistic};
 use crate::pass::tiled::{PassesPlan, Seen};
 
 /// What is measured at a tap, and the values found.

@@ -30,7 +30,7 @@
 //! `dv = style_strength w_l c_l (v - t)`, which the statistic carries on to `dF` (`dF = 2/M dv F` where `v = G/M`). A
 //! target that is zero has `c_l = 1`.
 //!
-//! A picture of several [tiles](crate::tiles) is passed over twice: forward for the sums that the statistics are, then
+//! A picture of several [tiles](crate::pass::tiles) is passed over twice: forward for the sums that the statistics are, then
 //! forward and backward, for with those known a tile's gradient needs nothing of the others.
 
 use std::sync::Arc;

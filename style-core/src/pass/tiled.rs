@@ -1,4 +1,4 @@
-//! A picture's way through the network and back: whole, or [tile](crate::tiles) by tile.
+//! A picture's way through the network and back: whole, or [tile](crate::pass::tiles) by tile.
 
 use std::sync::Arc;
 

@@ -12,9 +12,9 @@ use crate::error::{Error, ErrorKind, Result, bad};
 use crate::image::Image;
 use crate::image::mask::Mask;
 use crate::loss::losses::LayerWeight;
-use crate::loss::statistics::Statistic;
 use crate::loss::statistics::covariance::Covariance;
 use crate::loss::statistics::gram::Gram;
+use crate::loss::statistics::statistic::Statistic;
 use crate::network::taps::Taps;
 use crate::pass::plan::ChainPlan;
 

@@ -8,10 +8,11 @@ use std::ops::Range;
 use style_core::ops::{GramOps, Rows};
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
-use crate::Cpu;
-use crate::gemm::{Product, groups};
+use crate::cpu::Cpu;
+use crate::gemm::{Gemm, Product, groups};
+use crate::isa::Kernel;
 use crate::parallel::Shared;
-use crate::simd::{Kernel, LANES, Simd};
+use crate::simd::LANES;
 use crate::tensor::{Tensor, Workspace, blocks, expect_same, expect_workspace};
 
 /// Positions that one item sums up.
@@ -39,7 +40,7 @@ impl Kernel for Sums<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Gemm>(self, simd: S) {
         let Self { features, positions, blocks, group, range, sums } = self;
         sums.fill(0.0);
         let mut tile = [[[0.0f32; LANES]; LANES]; 2];
@@ -91,7 +92,7 @@ impl Kernel for Gradient<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Gemm>(self, simd: S) {
         let Self { matrix, features, positions, blocks, strip, acc, gradient } = self;
         for column in (0..blocks).step_by(S::PANELS) {
             let panels = S::PANELS.min(blocks - column);

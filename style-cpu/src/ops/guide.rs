@@ -4,8 +4,9 @@ use style_core::ops::GuideOps;
 use style_core::{Acc, Result};
 
 use super::{Piece, expect_map, for_each_piece};
-use crate::Cpu;
-use crate::simd::{Kernel, Simd};
+use crate::cpu::Cpu;
+use crate::gemm::Gemm;
+use crate::isa::Kernel;
 use crate::tensor::{Tensor, expect_same};
 
 /// `y (=|+=) scale t x` at some positions of a block of channels.
@@ -21,7 +22,7 @@ impl Kernel for Guide<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Gemm>(self, simd: S) {
         let Self { x, t, scale, acc, y } = self;
         for ((y, x), t) in y.as_chunks_mut().0.iter_mut().zip(x.as_chunks().0).zip(t) {
             let mut value = simd.mul(simd.splat(scale * t), simd.get(x));

@@ -6,8 +6,9 @@ use style_core::ops::LossOps;
 use style_core::{Acc, Result};
 
 use super::{CHUNK, sum_pairs};
-use crate::Cpu;
-use crate::simd::{Kernel, Simd};
+use crate::cpu::Cpu;
+use crate::gemm::Gemm;
+use crate::isa::Kernel;
 use crate::tensor::{Scalars, Tensor, expect_same};
 
 /// `sum (a - b)^2`.
@@ -17,7 +18,7 @@ impl Kernel for SquaredDistance<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> f64 {
+    fn run<S: Gemm>(self, _: S) -> f64 {
         sum_pairs(self.0, self.1, |a, b| {
             let d = f64::from(a - b);
             d * d
@@ -32,7 +33,7 @@ impl Kernel for Difference<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Gemm>(self, _: S) {
         let Self(a, b, scale, acc, da) = self;
         match acc {
             Acc::Store => da.iter_mut().zip(a.iter().zip(b)).for_each(|(d, (a, b))| *d = scale * (a - b)),

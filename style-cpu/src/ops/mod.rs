@@ -1,6 +1,6 @@
 //! One file an op, under the names of `style_core::ops`.
 
-mod conv2d;
+pub(crate) mod conv2d;
 mod gram;
 mod guide;
 mod loss;
@@ -10,8 +10,6 @@ mod relu;
 mod tv;
 mod vector;
 mod window;
-
-pub use conv2d::{Convolution, Filter};
 
 use std::ops::Range;
 

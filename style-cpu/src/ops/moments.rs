@@ -10,8 +10,10 @@ use style_core::ops::MomentsOps;
 use style_core::{Acc, Result, Shape, expect_shape};
 
 use super::{CHUNK, Piece, expect_map, for_each_piece};
-use crate::Cpu;
-use crate::simd::{Kernel, LANES, Simd};
+use crate::cpu::Cpu;
+use crate::gemm::Gemm;
+use crate::isa::Kernel;
+use crate::simd::LANES;
 use crate::tensor::{Tensor, expect_same};
 
 /// Most parts that a plane is cut into.
@@ -61,7 +63,7 @@ impl<const L: usize> Kernel for Piecewise<'_, L> {
     type Output = Sums<L>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> Sums<L> {
+    fn run<S: Gemm>(self, _: S) -> Sums<L> {
         let Self { x, t, spread } = self;
         let (mut weight, mut values, mut centre, mut squares) = (0.0, [0.0f64; L], [0.0f64; L], [0.0f64; L]);
         match t {
@@ -146,7 +148,7 @@ impl Kernel for Gradient<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Gemm>(self, simd: S) {
         let Self { x, t, uniform, slopes: Slopes { mean, dmean, deviation }, acc, dx } = self;
         let (mean, dmean) = (simd.get(&mean), simd.get(&dmean));
         let (inverse, ddeviation) = deviation.unwrap_or_default();

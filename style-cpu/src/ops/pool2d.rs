@@ -5,7 +5,7 @@ use rayon::slice::ParallelSliceMut;
 use style_core::ops::{Pool2d, Pool2dOps};
 use style_core::{Acc, Error, ErrorKind, Pooling, Result, expect_shape};
 
-use crate::Cpu;
+use crate::cpu::Cpu;
 use crate::simd::LANES;
 use crate::tensor::{Switches, Tensor, is_planar};
 

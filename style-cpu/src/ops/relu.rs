@@ -5,8 +5,9 @@ use style_core::Result;
 use style_core::ops::ReluOps;
 
 use super::CHUNK;
-use crate::Cpu;
-use crate::simd::{Kernel, Simd};
+use crate::cpu::Cpu;
+use crate::gemm::Gemm;
+use crate::isa::Kernel;
 use crate::tensor::Tensor;
 
 /// `x = max(0, x)`.
@@ -16,7 +17,7 @@ impl Kernel for Rectify<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Gemm>(self, _: S) {
         for x in self.0 {
             // No comparison with NaN holds, so it becomes 0.
             *x = if *x > 0.0 { *x } else { 0.0 };

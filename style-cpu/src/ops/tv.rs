@@ -7,7 +7,7 @@ use rayon::slice::ParallelSliceMut;
 use style_core::ops::{Tv, TvOps};
 use style_core::{Acc, Error, ErrorKind, Result, Shape};
 
-use crate::Cpu;
+use crate::cpu::Cpu;
 use crate::simd::LANES;
 use crate::tensor::{Scalars, Tensor, expect_same};
 

@@ -6,8 +6,9 @@ use style_core::Result;
 use style_core::ops::{AdamStep, VectorOps};
 
 use super::{CHUNK, sum_pairs};
-use crate::Cpu;
-use crate::simd::{Kernel, Simd};
+use crate::cpu::Cpu;
+use crate::gemm::Gemm;
+use crate::isa::Kernel;
 use crate::tensor::{Scalars, Tensor, expect_same};
 
 /// `<a, b>`.
@@ -17,7 +18,7 @@ impl Kernel for Dot<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> f64 {
+    fn run<S: Gemm>(self, _: S) -> f64 {
         sum_pairs(self.0, self.1, |a, b| f64::from(a) * f64::from(b))
     }
 }
@@ -32,7 +33,7 @@ impl Kernel for Combine<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Gemm>(self, _: S) {
         let Self(terms, first, y) = self;
         for (i, y) in y.chunks_mut(PIECE).enumerate() {
             let mut sums = [0.0f64; PIECE];
@@ -52,7 +53,7 @@ impl Kernel for Adam<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Gemm>(self, _: S) {
         let Self(AdamStep { rate, beta1, beta2, correction2, epsilon }, g, m, v, x) = self;
         for (((g, m), v), x) in g.iter().zip(m).zip(v).zip(x) {
             *m = beta1 * *m + (1.0 - beta1) * g;

@@ -5,7 +5,7 @@ use rayon::slice::ParallelSliceMut;
 use style_core::ops::{WindowOps, expect_window};
 use style_core::{Acc, Result, Shape};
 
-use crate::Cpu;
+use crate::cpu::Cpu;
 use crate::simd::LANES;
 use crate::tensor::{Tensor, is_planar};
 

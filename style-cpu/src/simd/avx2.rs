@@ -2,18 +2,19 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
-use crate::gemm::{Product, products};
+use super::Simd;
 
 /// Witness of AVX2 and FMA; only functions compiled with them make one.
 #[derive(Clone, Copy)]
-pub(super) struct Avx2(());
+pub(crate) struct Avx2(());
 
-/// # Safety
-/// The processor must have AVX2 and FMA.
-#[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx2(()))
+impl Avx2 {
+    /// # Safety
+    /// The processor must have these instructions.
+    #[inline(always)]
+    pub(crate) const unsafe fn witness() -> Self {
+        Self(())
+    }
 }
 
 type V = (__m256, __m256);
@@ -23,9 +24,6 @@ type V = (__m256, __m256);
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Simd for Avx2 {
     type V = V;
-    const ROWS: usize = 6;
-    const PANELS: usize = 1;
-    const GRAM_ROWS: usize = 4;
 
     #[inline(always)]
     fn splat(self, x: f32) -> V {
@@ -82,24 +80,4 @@ impl Simd for Avx2 {
             (_mm256_and_ps(_mm256_castsi256_ps(low), v.0), _mm256_and_ps(_mm256_castsi256_ps(high), v.1))
         }
     }
-    #[inline(always)]
-    unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize) {
-        unsafe { positions(product, rows, panels) }
-    }
-    #[inline(always)]
-    unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize) {
-        unsafe { pixels(product, rows, panels) }
-    }
-    #[inline(always)]
-    unsafe fn multiply_channels(self, product: Product, panels: usize) {
-        unsafe { channels(product, Self::GRAM_ROWS, panels) }
-    }
-}
-
-products! {
-    Avx2(()),
-    #[target_feature(enable = "avx2,fma")]
-    positions:
-        (1, 1) (2, 1) (3, 1) (4, 1) (5, 1) (6, 1);
-    channels: (4, 1)
 }

@@ -1,10 +1,9 @@
 //! Plain Rust, for processors without a path of their own, and as the yardstick of those that have one.
 
 use super::{LANES, Simd};
-use crate::gemm::{Product, products};
 
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 #[inline(always)]
 fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
@@ -13,9 +12,6 @@ fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; L
 
 impl Simd for Portable {
     type V = [f32; LANES];
-    const ROWS: usize = 4;
-    const PANELS: usize = 1;
-    const GRAM_ROWS: usize = 4;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
@@ -55,26 +51,4 @@ impl Simd for Portable {
     fn gate(self, mask: u16, v: Self::V) -> Self::V {
         std::array::from_fn(|i| if mask >> i & 1 == 1 { v[i] } else { 0.0 })
     }
-    #[inline(always)]
-    unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize) {
-        // SAFETY: the caller vouches for the operands.
-        unsafe { positions(product, rows, panels) }
-    }
-    #[inline(always)]
-    unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize) {
-        // SAFETY: as above.
-        unsafe { pixels(product, rows, panels) }
-    }
-    #[inline(always)]
-    unsafe fn multiply_channels(self, product: Product, panels: usize) {
-        // SAFETY: as above.
-        unsafe { channels(product, Self::GRAM_ROWS, panels) }
-    }
-}
-
-products! {
-    Portable,
-    positions:
-        (1, 1) (2, 1) (3, 1) (4, 1);
-    channels: (4, 1)
 }

@@ -381,9 +381,9 @@ fn wrong(what: impl std::fmt::Display) -> TestCaseError {
 
 /// That an error is one that a description can cause.
 fn typed(e: &Error) -> Result<(), TestCaseError> {
-    use ErrorKind::{Argument, MemoryExceeded, NonFinite, Shape};
+    use ErrorKind::{Argument, MemoryExceeded, NonFinite, Shape, TooSmall};
     match e.kind() {
-        Argument | MemoryExceeded { .. } | NonFinite | Shape => Ok(()),
+        Argument | MemoryExceeded { .. } | NonFinite | Shape | TooSmall { .. } => Ok(()),
         kind => Err(wrong(format!("{kind}: {e}"))),
     }
 }

@@ -4,28 +4,9 @@ use style_core::ops::GuideOps;
 use style_core::{Acc, Result, expect_shape};
 
 use super::{acc_code, expect_map};
-use crate::Cuda;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::guide::GuideArgs;
 use crate::tensor::Tensor;
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct GuideArgs {
-    x: u64,
-    t: u64,
-    y: u64,
-    positions: u64,
-    stride: u32,
-    x_type: u32,
-    y_type: u32,
-    acc: u32,
-    scale: f32,
-    padding: u32,
-}
-
-const _: () = assert!(size_of::<GuideArgs>() == 56);
-// SAFETY: as the struct Guide of guide.cu.
-unsafe impl Args for GuideArgs {}
 
 impl GuideOps for Cuda {
     fn guide(&self, x: &Tensor, t: &Tensor, scale: f32, acc: Acc, y: &mut Tensor) -> Result<()> {

@@ -4,41 +4,9 @@ use style_core::ops::LossOps;
 use style_core::{Acc, Result, expect_shape};
 
 use super::{acc_code, parts};
-use crate::Cuda;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::loss::{DistanceArgs, DistanceBwdArgs};
 use crate::tensor::{Scalars, Tensor};
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct DistanceArgs {
-    a: u64,
-    b: u64,
-    partial: u64,
-    length: u64,
-    a_type: u32,
-    b_type: u32,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct DistanceBwdArgs {
-    a: u64,
-    b: u64,
-    da: u64,
-    pieces: u64,
-    a_type: u32,
-    b_type: u32,
-    da_type: u32,
-    acc: u32,
-    scale: f32,
-    padding: u32,
-}
-
-const _: () = assert!(size_of::<DistanceArgs>() == 40 && size_of::<DistanceBwdArgs>() == 56);
-// SAFETY: as the structs Distance and DistanceBwd of loss.cu.
-unsafe impl Args for DistanceArgs {}
-// SAFETY: as above.
-unsafe impl Args for DistanceBwdArgs {}
 
 impl LossOps for Cuda {
     fn half_squared_distance(&self, a: &Tensor, b: &Tensor, out: &mut Scalars, slot: usize) -> Result<()> {

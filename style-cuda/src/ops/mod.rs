@@ -11,19 +11,13 @@ pub(crate) mod tv;
 pub(crate) mod vector;
 pub(crate) mod window;
 
-pub use conv2d::{Convolution, Filter};
-
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
 use crate::context::{Buffer, Entered};
+use crate::cuda::Cuda;
+use crate::kernels::vector::PARTS;
+use crate::precision::Precision;
 use crate::tensor::{DType, Tensor};
-use crate::{Cuda, Precision};
-
-/// Blocks that a reduction is spread over, at most.
-const PARTS: usize = 256;
-
-/// Room for the partial sums of the largest reduction.
-pub(crate) const PARTIAL_BYTES: usize = 8 * PARTS * vector::LEFT * vector::RIGHT;
 
 impl Cuda {
     /// This thread's turn, for work on these buffers.

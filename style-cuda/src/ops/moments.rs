@@ -4,64 +4,10 @@ use style_core::ops::MomentsOps;
 use style_core::{Acc, Result, Shape, expect_shape};
 
 use super::{acc_code, expect_map, extent};
-use crate::Cuda;
 use crate::context::Entered;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::moments::{FinishArgs, MomentsBwdArgs, SumArgs};
 use crate::tensor::Tensor;
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct SumArgs {
-    x: u64,
-    t: u64,
-    mean: u64,
-    partial: u64,
-    positions: u64,
-    channels: u32,
-    stride: u32,
-    dtype: u32,
-    padding: u32,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct FinishArgs {
-    partial: u64,
-    exact: u64,
-    out: u64,
-    scale: f64,
-    count: u32,
-    channels: u32,
-    root: u32,
-    padding: u32,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct MomentsBwdArgs {
-    x: u64,
-    t: u64,
-    mean: u64,
-    dmean: u64,
-    deviation: u64,
-    ddeviation: u64,
-    dx: u64,
-    positions: u64,
-    even: f32,
-    stride: u32,
-    x_type: u32,
-    dx_type: u32,
-    acc: u32,
-    channels: u32,
-}
-
-const _: () = assert!(size_of::<SumArgs>() == 56 && size_of::<FinishArgs>() == 48 && size_of::<MomentsBwdArgs>() == 88);
-// SAFETY: as the structs Sum, Finish and MomentsBwd of moments.cu.
-unsafe impl Args for SumArgs {}
-// SAFETY: as above.
-unsafe impl Args for FinishArgs {}
-// SAFETY: as above.
-unsafe impl Args for MomentsBwdArgs {}
 
 /// Blocks that the positions are spread over, at most.
 const GROUPS: usize = 64;
@@ -106,7 +52,7 @@ impl Cuda {
 }
 
 /// Channels whose partial sums fit in their room.
-const MOST_CHANNELS: usize = super::PARTIAL_BYTES / (8 * (GROUPS + 2));
+const MOST_CHANNELS: usize = crate::kernels::vector::PARTIAL_BYTES / (8 * (GROUPS + 2));
 
 fn expect_channels(x: &Tensor, of_channels: &[Option<&Tensor>]) -> Result<()> {
     let Shape { channels, .. } = x.shape();

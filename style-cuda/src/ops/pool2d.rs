@@ -4,29 +4,9 @@ use style_core::ops::{Pool2d, Pool2dOps};
 use style_core::{Acc, Error, ErrorKind, Pooling, Result, expect_shape};
 
 use super::{acc_code, extent};
-use crate::Cuda;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::pool2d::PoolArgs;
 use crate::tensor::{self, Switches, Tensor};
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct PoolArgs {
-    from: u64,
-    to: u64,
-    switches: u64,
-    height: u32,
-    width: u32,
-    stride: u32,
-    from_type: u32,
-    to_type: u32,
-    acc: u32,
-    max: u32,
-    padding: u32,
-}
-
-const _: () = assert!(size_of::<PoolArgs>() == 56);
-// SAFETY: as the struct Pool of pool2d.cu.
-unsafe impl Args for PoolArgs {}
 
 impl PoolArgs {
     fn new(op: &Pool2d) -> Result<Self> {

@@ -3,22 +3,9 @@
 use style_core::Result;
 use style_core::ops::ReluOps;
 
-use crate::Cuda;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::relu::RectifyArgs;
 use crate::tensor::Tensor;
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct RectifyArgs {
-    x: u64,
-    pieces: u64,
-    dtype: u32,
-    padding: u32,
-}
-
-const _: () = assert!(size_of::<RectifyArgs>() == 24);
-// SAFETY: as the struct Rectify of relu.cu.
-unsafe impl Args for RectifyArgs {}
 
 impl ReluOps for Cuda {
     fn rectify(&self, x: &mut Tensor) -> Result<()> {

@@ -3,30 +3,11 @@
 use style_core::ops::{Tv, TvOps};
 use style_core::{Acc, Error, ErrorKind, Result, expect_shape};
 
-use super::{PARTS, acc_code, extent};
-use crate::Cuda;
-use crate::kernels::Args;
+use super::{acc_code, extent};
+use crate::cuda::Cuda;
+use crate::kernels::tv::TvArgs;
+use crate::kernels::vector::PARTS;
 use crate::tensor::{Scalars, Tensor};
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct TvArgs {
-    x: u64,
-    to: u64,
-    vertical: f64,
-    horizontal: f64,
-    scale: f64,
-    height: u32,
-    width: u32,
-    stride: u32,
-    kind: u32,
-    acc: u32,
-    padding: u32,
-}
-
-const _: () = assert!(size_of::<TvArgs>() == 64);
-// SAFETY: as the struct Tv of tv.cu.
-unsafe impl Args for TvArgs {}
 
 impl TvArgs {
     fn new(kind: Tv, x: &Tensor, to: u64, scale: f32, acc: Acc) -> Result<Self> {

@@ -6,74 +6,10 @@ use style_core::ops::{AdamStep, VectorOps};
 use style_core::{Error, ErrorKind, Result, expect_shape};
 
 use super::parts;
-use crate::Cuda;
 use crate::context::Entered;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::vector::{AdamArgs, CombineArgs, DotsArgs, LEFT, RIGHT, ReduceArgs, TERMS};
 use crate::tensor::{Scalars, Tensor};
-
-/// Vectors on the left and right of a call of `dots`, and terms of one of `combine`: as in vector.cu.
-pub(crate) const LEFT: usize = 4;
-pub(crate) const RIGHT: usize = 240;
-const TERMS: usize = 240;
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct DotsArgs {
-    left: [u64; LEFT],
-    right: [u64; RIGHT],
-    partial: u64,
-    length: u64,
-    lefts: u32,
-    rights: u32,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct ReduceArgs {
-    partial: u64,
-    out: u64,
-    scale: f64,
-    count: u32,
-    padding: u32,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct CombineArgs {
-    x: [u64; TERMS],
-    c: [f64; TERMS],
-    y: u64,
-    pieces: u64,
-    terms: u32,
-    padding: u32,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct AdamArgs {
-    g: u64,
-    m: u64,
-    v: u64,
-    x: u64,
-    pieces: u64,
-    rate: f32,
-    beta1: f32,
-    beta2: f32,
-    correction2: f32,
-    epsilon: f32,
-    padding: u32,
-}
-
-const _: () = assert!(size_of::<DotsArgs>() == 1976 && size_of::<ReduceArgs>() == 32);
-const _: () = assert!(size_of::<CombineArgs>() == 3864 && size_of::<AdamArgs>() == 64);
-// SAFETY: as the structs Dots, Reduce, Combine and Adam of vector.cu.
-unsafe impl Args for DotsArgs {}
-// SAFETY: as above.
-unsafe impl Args for ReduceArgs {}
-// SAFETY: as above.
-unsafe impl Args for CombineArgs {}
-// SAFETY: as above.
-unsafe impl Args for AdamArgs {}
 
 impl Cuda {
     /// `out[i] = scale sum_k partial[i][k]`, for `outs` sums of `count` partial ones each.

@@ -4,27 +4,9 @@ use style_core::ops::{WindowOps, expect_window};
 use style_core::{Acc, Result};
 
 use super::{acc_code, extent};
-use crate::Cuda;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::window::WindowArgs;
 use crate::tensor::Tensor;
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct WindowArgs {
-    from: u64,
-    to: u64,
-    whole: [u32; 2],
-    at: [u32; 2],
-    window: [u32; 2],
-    stride: u32,
-    from_type: u32,
-    to_type: u32,
-    acc: u32,
-}
-
-const _: () = assert!(size_of::<WindowArgs>() == 56);
-// SAFETY: as the struct Window of window.cu.
-unsafe impl Args for WindowArgs {}
 
 impl WindowArgs {
     /// Without the operands.

@@ -2,6 +2,7 @@
 
 mod archive;
 pub(crate) mod caffe;
+pub(crate) mod format;
 mod gzip;
 #[cfg(feature = "keras")]
 pub(crate) mod keras;
@@ -16,9 +17,9 @@ mod wire;
 
 use style_core::Result;
 
-use crate::load::Format;
 use crate::source::Source;
 use crate::tensors::Tensors;
+use format::Format;
 
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 const GZIP: &[u8] = b"\x1f\x8b";

@@ -10,18 +10,10 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer};
 use style_core::{Error, Result};
 
-use crate::decode::{Decoded, bad, check_size, cut, room, unusable};
+use crate::limits::{Decoded, bad, check_size, room, unusable};
 pub(crate) use pixels::{Colours, inks_to_rgb};
 use pixels::{Plane, idct, interleaved};
-use scan::{Band, Bits, Huffman, State, ZIGZAG, progressive_ac, progressive_dc, sequential};
-
-fn cut_short() -> Error {
-    cut("JPEG")
-}
-
-fn damaged() -> Error {
-    bad("the JPEG file is damaged")
-}
+use scan::{Band, Bits, Huffman, State, ZIGZAG, cut_short, damaged, progressive_ac, progressive_dc, sequential};
 
 fn unsupported(kind: &str) -> Error {
     bad(format!("a JPEG file {kind} is not supported; save the picture as PNG, or as a usual JPEG (baseline, 8 bits)"))

@@ -1,9 +1,17 @@
 //! Entropy-coded data: bits, Huffman's codes, and blocks of coefficients from them. Nothing is made up: data that ends before
 //! its blocks do is an error.
 
-use style_core::Result;
+use style_core::{Error, Result};
 
-use super::{cut_short, damaged};
+use crate::limits::{bad, cut};
+
+pub(super) fn cut_short() -> Error {
+    cut("JPEG")
+}
+
+pub(super) fn damaged() -> Error {
+    bad("the JPEG file is damaged")
+}
 
 /// The places of coefficients, in the order in which they are coded.
 #[rustfmt::skip]

@@ -2,7 +2,7 @@
 
 use style_core::{Error, Result};
 
-use crate::decode::bad;
+use crate::limits::bad;
 
 /// Kinds of numbers in entries.
 const SHORT: u64 = 3;

@@ -6,8 +6,8 @@ use style_core::Result;
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 
-use crate::decode::{bad, cut, room};
 use crate::jpeg::{Colours, piece};
+use crate::limits::{bad, cut, room};
 
 /// All of a picture, so many channels a pixel.
 pub(super) fn read<R: Read + Seek>(

@@ -15,8 +15,8 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{ExtraSamples, Tag};
 use tiff::{ColorType, TiffError};
 
-use crate::decode::{Decoded, MOST_BYTES, MOST_METADATA, bad, check_size, could_hold, cut, reserved, room, unusable};
 use crate::jpeg::{CMYK, Colours, inks_to_rgb};
+use crate::limits::{Decoded, MOST_BYTES, MOST_METADATA, bad, check_size, could_hold, cut, reserved, room, unusable};
 use directory::{Directory, tag};
 pub(crate) use write::{encode8, encode16};
 

@@ -11,7 +11,7 @@ use crate::backend::Backend;
 use crate::backend::shape::{Acc, Rows, Shape};
 use crate::error::Result;
 use crate::loss::statistics::gram::{Gram, gram, gram_bwd};
-use crate::loss::statistics::{Scratch, Site, Statistic, misfit};
+use crate::loss::statistics::statistic::{Scratch, Site, Statistic, misfit};
 
 /// The covariance matrix of the features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

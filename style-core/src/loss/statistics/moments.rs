@@ -10,7 +10,7 @@
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
 use crate::error::Result;
-use crate::loss::statistics::{Scratch, Site, Statistic, misfit};
+use crate::loss::statistics::statistic::{Scratch, Site, Statistic, misfit};
 
 /// Mean and standard deviation of each channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

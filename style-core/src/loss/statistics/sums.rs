@@ -4,7 +4,7 @@ use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::distributed::Reduce;
 use crate::error::Result;
-use crate::loss::statistics::Statistic;
+use crate::loss::statistics::statistic::Statistic;
 
 /// What the values of one statistic add up to.
 pub(crate) struct Sums {

@@ -10,29 +10,11 @@ mod winograd;
 use style_core::ops::{Conv2d, Conv2dOps, Epilogue, Padding, Rows};
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
-use crate::Cpu;
+use crate::cpu::{Convolution, Cpu};
 use crate::memory::{Memory, zeroed};
 use crate::parallel::Shared;
 use crate::simd::{LANES, Simd};
 use crate::tensor::{Gate, Lanes, Tensor, Workspace, blocks, is_planar};
-
-/// How convolutions of more than four channels are computed; with fewer, as on the picture, all are direct.
-///
-/// Winograd's algorithms need a quarter of the multiplications or less and round differently: in `f32` the features of
-/// a VGG agree with direct convolution to about 1e-6.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Convolution {
-    /// Winograd's, the tile chosen for each shape.
-    #[default]
-    Planned,
-    /// By the formula, each product formed. Takes about three times as long, and filters twice the memory.
-    Direct,
-    /// Winograd's F(4x4, 3x3) for all shapes.
-    Winograd4,
-    /// Winograd's F(6x6, 3x3) for all shapes.
-    Winograd6,
-}
 
 /// What a part reads, at most: small beside what whole pictures take, large enough for all threads.
 const PART_BYTES: usize = 8 << 20;
@@ -281,7 +263,7 @@ impl Conv2dOps for Cpu {
         if self.is_direct(op.in_channels, op.out_channels) {
             return "direct";
         }
-        winograd::Layout::new(self.convolution, op.input(), op.out_channels, op.height).name()
+        winograd::layout::Layout::new(self.convolution, op.input(), op.out_channels, op.height).name()
     }
 
     fn conv2d_pools(&self, op: &Conv2d) -> bool {
@@ -305,7 +287,7 @@ impl Conv2dOps for Cpu {
             of(Direction::Forward).max(of(Direction::Backward))
         } else {
             let rows = op.rows().computed.len();
-            let layout = |source, written| winograd::Layout::new(self.convolution, source, written, rows);
+            let layout = |source, written| winograd::layout::Layout::new(self.convolution, source, written, rows);
             let forward = layout(op.input(), op.out_channels).workspace(threads);
             forward.max(layout(op.output(), op.in_channels).workspace(threads))
         };

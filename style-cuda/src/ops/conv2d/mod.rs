@@ -12,22 +12,11 @@ pub(crate) mod winograd;
 use style_core::ops::{Conv2d, Conv2dOps, Epilogue, Padding};
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
-use crate::Cuda;
 use crate::context::Buffer;
-use crate::kernels::Args;
+use crate::cuda::{Convolution, Cuda};
+use crate::kernels::conv2d::Conv2dArgs;
 use crate::ops::{acc_code, extent};
 use crate::tensor::{self as layout, DType, FEW, Gate, Tensor, Workspace};
-
-/// How convolutions of features in `f32` are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Convolution {
-    /// By Winograd's F(2x2, 3x3): 4 multiplications an output instead of 9.
-    #[default]
-    Planned,
-    /// Directly: without Winograd's rounding, the strict mode.
-    Direct,
-}
 
 /// How one direction is computed, by its numbers of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,29 +102,6 @@ struct Pass<'a> {
     /// What falls beside the picture is added to its border.
     folded: bool,
 }
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct Conv2dArgs {
-    x: u64,
-    y: u64,
-    filters: u64,
-    bias: u64,
-    gate_in: u64,
-    gate_out: u64,
-    height: u32,
-    width: u32,
-    x_stride: u32,
-    y_stride: u32,
-    epilogue: u32,
-    acc: u32,
-    pooled_in: u32,
-    from_f16: u32,
-}
-
-const _: () = assert!(size_of::<Conv2dArgs>() == 80);
-// SAFETY: as the struct Conv2d of conv2d.cuh.
-unsafe impl Args for Conv2dArgs {}
 
 impl Conv2dArgs {
     /// `y (=|+=) W x`, with an output of `shape`.

@@ -3,38 +3,11 @@
 use style_core::Result;
 
 use super::{Pass, Way, Weights};
-use crate::Cuda;
 use crate::context::Entered;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::conv2d::PictureArgs;
 use crate::ops::{acc_code, extent};
 use crate::tensor::{FEW, Tensor};
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct PictureArgs {
-    x: u64,
-    y: u64,
-    filters: u64,
-    bias: u64,
-    gate_in: u64,
-    gate_out: u64,
-    height: u32,
-    width: u32,
-    x_channels: u32,
-    y_channels: u32,
-    x_stride: u32,
-    y_stride: u32,
-    x_type: u32,
-    y_type: u32,
-    epilogue: u32,
-    acc: u32,
-    replicate: u32,
-    padding: u32,
-}
-
-const _: () = assert!(size_of::<PictureArgs>() == 96);
-// SAFETY: as the struct Picture of conv2d_picture.cu.
-unsafe impl Args for PictureArgs {}
 
 /// From a picture, a block computes so many columns of a row, and outs; to a picture, rows and columns, with so many
 /// channels at a time. As in conv2d_picture.cu.

@@ -3,8 +3,8 @@
 use style_core::{Error, ErrorKind, Result, Shape};
 
 use super::{Conv2dArgs, Pass, Weights};
-use crate::Cuda;
 use crate::context::Entered;
+use crate::cuda::Cuda;
 use crate::tensor::{self, DType, Tensor};
 
 /// What a block computes, and takes at a time; as in convolve.cuh.

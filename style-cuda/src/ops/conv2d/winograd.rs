@@ -3,8 +3,8 @@
 use style_core::Result;
 
 use super::{Conv2dArgs, Pass, Weights};
-use crate::Cuda;
 use crate::context::Entered;
+use crate::cuda::Cuda;
 use crate::tensor::Tensor;
 
 /// What a block computes, and takes at a time; as in conv2d_winograd.cu.

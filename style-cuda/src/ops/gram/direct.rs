@@ -4,59 +4,11 @@ use style_core::ops::Rows;
 use style_core::{Acc, Result, Shape};
 
 use super::FinishArgs;
-use crate::Cuda;
 use crate::context::Entered;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::gram::{GramArgs, GramBwdArgs, SymmetricArgs};
 use crate::ops::{acc_code, extent};
 use crate::tensor::{Tensor, Workspace};
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct GramArgs {
-    features: u64,
-    partial: u64,
-    positions: u64,
-    part: u64,
-    channels: u32,
-    stride: u32,
-    dtype: u32,
-    padding: u32,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct SymmetricArgs {
-    dg: u64,
-    s: u64,
-    channels: u32,
-    columns: u32,
-    scale: f32,
-    padding: u32,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct GramBwdArgs {
-    features: u64,
-    s: u64,
-    to: u64,
-    positions: u64,
-    channels: u32,
-    stride: u32,
-    columns: u32,
-    dtype: u32,
-    to_type: u32,
-    acc: u32,
-}
-
-const _: () = assert!(size_of::<GramArgs>() == 48 && size_of::<SymmetricArgs>() == 32);
-const _: () = assert!(size_of::<GramBwdArgs>() == 56);
-// SAFETY: as the structs Gram, Symmetric and GramBwd of gram.cu.
-unsafe impl Args for GramArgs {}
-// SAFETY: as above.
-unsafe impl Args for SymmetricArgs {}
-// SAFETY: as above.
-unsafe impl Args for GramBwdArgs {}
 
 /// Rows and columns of a tile, and positions taken at a time; as in gram.cu.
 pub(super) const TILE: usize = 64;

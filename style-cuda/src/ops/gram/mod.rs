@@ -9,26 +9,9 @@ pub(crate) mod tensor;
 use style_core::ops::{GramOps, Rows};
 use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
 
-use crate::Cuda;
-use crate::kernels::Args;
+use crate::cuda::Cuda;
+use crate::kernels::gram::FinishArgs;
 use crate::tensor::{Tensor, Workspace};
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct FinishArgs {
-    pub(crate) partial: u64,
-    pub(crate) g: u64,
-    pub(crate) parts: u32,
-    pub(crate) tiles: u32,
-    pub(crate) channels: u32,
-    pub(crate) acc: u32,
-    pub(crate) scale: f32,
-    pub(crate) padding: u32,
-}
-
-const _: () = assert!(size_of::<FinishArgs>() == 40);
-// SAFETY: as the struct Finish of gram.cu.
-unsafe impl Args for FinishArgs {}
 
 impl GramOps for Cuda {
     fn gram(

@@ -5,40 +5,13 @@ use style_core::ops::Rows;
 use style_core::{Acc, Result};
 
 use super::direct::{TILE, finish, parts, tiles};
-use crate::Cuda;
-use crate::kernels::{Args, TensorKernels};
-use crate::ops::conv2d::Conv2dArgs;
+use crate::cuda::Cuda;
+use crate::kernels::conv2d::Conv2dArgs;
+use crate::kernels::gram::{FiltersArgs, GramTensorArgs};
+use crate::kernels::set::TensorKernels;
 use crate::ops::conv2d::tensor::{CHUNK, OUTS, Variant};
 use crate::ops::extent;
 use crate::tensor::{DType, Tensor, Workspace};
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct GramTensorArgs {
-    features: u64,
-    partial: u64,
-    positions: u64,
-    part: u64,
-    stride: u32,
-    padding: u32,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct FiltersArgs {
-    dg: u64,
-    filters: u64,
-    channels: u32,
-    chunks: u32,
-    scale: f32,
-    padding: u32,
-}
-
-const _: () = assert!(size_of::<GramTensorArgs>() == 40 && size_of::<FiltersArgs>() == 32);
-// SAFETY: as the structs GramTensor and Filters of gram_tensor.cu.
-unsafe impl Args for GramTensorArgs {}
-// SAFETY: as above.
-unsafe impl Args for FiltersArgs {}
 
 impl Cuda {
     #[allow(clippy::too_many_arguments)]

@@ -4,8 +4,9 @@
 use style_core::Acc;
 
 use super::{Item, Source, load};
-use crate::gemm::{Product, groups};
-use crate::simd::{Kernel, LANES, Simd};
+use crate::gemm::{Gemm, Product, groups};
+use crate::isa::Kernel;
+use crate::simd::{LANES, Simd};
 use crate::tensor::{Lanes, blocks};
 
 /// Columns of an item.
@@ -22,7 +23,7 @@ impl Kernel for Gathered<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Gemm>(self, simd: S) {
         let Item { source, out_channels, panels, finish, area, scratch } = self.0;
         let (row, columns) = (area.rows.start, area.columns);
         let n = columns.len();

@@ -13,7 +13,7 @@ mod spread;
 use style_core::{Acc, Result, Shape};
 
 use super::{Direction, Finish, FinishKind, Source};
-use crate::Cpu;
+use crate::cpu::Cpu;
 use crate::memory::{Memory, zeroed};
 use crate::parallel::Slots;
 use crate::simd::{LANES, Simd};

@@ -5,8 +5,9 @@ use style_core::ops::Padding;
 use style_core::{Acc, Shape};
 
 use super::{Item, Source, folds, write_planar};
-use crate::gemm::{Product, groups};
-use crate::simd::{Kernel, LANES, Simd};
+use crate::gemm::{Gemm, Product, groups};
+use crate::isa::Kernel;
+use crate::simd::LANES;
 use crate::tensor::{PLANAR, blocks};
 
 /// Columns of an item: the lines, 3 of each channel, are as long as whole vectors.
@@ -20,7 +21,7 @@ impl Kernel for Planar<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Gemm>(self, simd: S) {
         let Item { source, out_channels, panels, finish, area, scratch } = self.0;
         let lines: &mut [f32] = bytemuck::cast_slice_mut(scratch);
         let (row, columns) = (area.rows.start, area.columns);

@@ -5,8 +5,9 @@
 use style_core::Acc;
 
 use super::{Area, Item, Source, folds, load, write_planar};
-use crate::gemm::{Product, groups};
-use crate::simd::{Kernel, LANES, Simd};
+use crate::gemm::{Gemm, Product, groups};
+use crate::isa::Kernel;
+use crate::simd::{LANES, Simd};
 use crate::tensor::{Lanes, PLANAR, blocks};
 
 /// Rows and columns of an item; it reads one more on each side.
@@ -25,7 +26,7 @@ impl Kernel for Spread<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Gemm>(self, simd: S) {
         let Item { source, out_channels, panels, finish, area, scratch } = self.0;
         let (read, spread) = (blocks(source.shape.channels), blocks(9 * out_channels));
         let (across, n) = (area.columns.len() + 2, (area.rows.len() + 2) * (area.columns.len() + 2));

@@ -8,6 +8,7 @@
 //! once for a large block. The filters are transformed anew in each pass: that is a few percent of the work, and
 //! keeping them for both directions would take eight times their size.
 
+pub(crate) mod layout;
 mod stages;
 mod tile;
 
@@ -15,93 +16,18 @@ use std::marker::PhantomData;
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
-use style_core::{Result, Shape};
+use style_core::Result;
 
+use self::layout::Layout;
 use self::stages::{Filters, Item, Stage};
 use self::tile::{Four, Six};
-use super::{Convolution, Direction, Finish, FinishKind, Source};
-use crate::Cpu;
+use super::{Direction, Finish, Source};
+use crate::cpu::Cpu;
+use crate::isa::Kernel;
 use crate::memory::{Memory, zeroed};
 use crate::parallel::{Shared, Slots, Threads};
-use crate::simd::{Kernel, LANES};
+use crate::simd::LANES;
 use crate::tensor::{Lanes, Workspace, blocks, expect_workspace};
-
-/// How one convolution is cut up; from shapes alone.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    width: usize,
-    /// Blocks of channels read and written.
-    read: usize,
-    written: usize,
-    /// Outputs of a tile along one side: 4 or 6.
-    out: usize,
-    tiles_across: usize,
-    tiles: usize,
-    /// Tiles of an item.
-    block: usize,
-    /// Room for so many tiles; odd, lest blocks of channels fall on the same lines of the cache.
-    stride: usize,
-    /// Whether all stages are done by one item.
-    fused: bool,
-}
-
-/// Most tiles of an item that does all stages: what is between them stays in the second level of cache.
-const FUSED: usize = 42;
-const FUSED_SIX: usize = 28;
-/// Most blocks of channels, read and written, of such an item.
-const FUSED_CHANNELS: usize = 16;
-/// Most tiles of a block whose stages are shared.
-const SHARED: usize = 126;
-
-impl Layout {
-    /// To compute `rows` of a picture.
-    pub(super) fn new(convolution: Convolution, source: Shape, out_channels: usize, rows: usize) -> Self {
-        let Shape { channels, height, width } = source;
-        let (read, written) = (blocks(channels), blocks(out_channels));
-        let six = match convolution {
-            Convolution::Winograd6 => true,
-            // More channels make the transforms, whose tiles are larger, leave the cache; small maps waste tiles.
-            Convolution::Planned => read.max(written) <= 4 && width.min(height) >= 48,
-            _ => false,
-        };
-        let out = if six { 6 } else { 4 };
-        let tiles_across = width.div_ceil(out);
-        let tiles = rows.div_ceil(out).saturating_mul(tiles_across);
-        let fused = read.saturating_add(written) <= FUSED_CHANNELS;
-        let most = match (fused, six) {
-            // Few tiles: items enough for several threads.
-            (true, true) => FUSED_SIX.min(tiles.div_ceil(8)),
-            (true, false) => FUSED.min(tiles.div_ceil(8)),
-            (false, _) => SHARED,
-        };
-        let block = tiles.clamp(1, most.max(1));
-        Self { width, read, written, out, tiles_across, tiles, block, stride: block | 1, fused }
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        if self.out == 6 { "winograd F(6x6, 3x3)" } else { "winograd F(4x4, 3x3)" }
-    }
-
-    fn points(&self) -> usize {
-        (self.out + 2) * (self.out + 2)
-    }
-
-    /// Vectors of a pass' transformed filters, `[points, written, 16 read, 16]`.
-    fn filters(&self) -> usize {
-        self.read.saturating_mul(self.points() * LANES).saturating_mul(self.written)
-    }
-
-    /// Vectors of a block's transformed tiles, in and out.
-    fn scratch(&self) -> usize {
-        self.read.saturating_add(self.written).saturating_mul(self.points() * self.stride)
-    }
-
-    /// Vectors of workspace.
-    pub(super) fn workspace(&self, threads: usize) -> usize {
-        self.filters().saturating_add(self.scratch().saturating_mul(if self.fused { threads } else { 1 }))
-    }
-}
-
 pub(super) fn packed_vectors(in_channels: usize, out_channels: usize) -> usize {
     blocks(out_channels).saturating_mul(in_channels).saturating_mul(9)
 }

@@ -3,11 +3,13 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::layout::Layout;
 use super::tile::Tile;
-use super::{Direction, Finish, FinishKind, Layout, Source};
-use crate::gemm::{Product, groups};
+use crate::gemm::{Gemm, Product, groups};
+use crate::isa::Kernel;
+use crate::ops::conv2d::{Direction, Finish, FinishKind, Source};
 use crate::parallel::Shared;
-use crate::simd::{Kernel, LANES, Simd};
+use crate::simd::{LANES, Simd};
 use crate::tensor::Lanes;
 use style_core::Acc;
 use style_core::ops::Rows;
@@ -116,7 +118,7 @@ pub(super) enum Stage {
 
 impl<T> Item<'_, T> {
     #[inline(always)]
-    pub(super) fn work<S: Simd, const IN: usize, const OUT: usize>(self, simd: S)
+    pub(super) fn work<S: Gemm, const IN: usize, const OUT: usize>(self, simd: S)
     where
         T: Tile<IN, OUT>,
     {
@@ -256,7 +258,7 @@ impl<T> Item<'_, T> {
 
     /// At each of the points the product over channels.
     #[inline(always)]
-    fn multiply<S: Simd>(&self, simd: S, points: Range<usize>, group: Range<usize>) {
+    fn multiply<S: Gemm>(&self, simd: S, points: Range<usize>, group: Range<usize>) {
         let Layout { read, written, stride, .. } = self.layout;
         let k = read * LANES;
         for point in points {
@@ -348,7 +350,7 @@ macro_rules! kernels {
             type Output = ();
 
             #[inline(always)]
-            fn run<S: Simd>(self, simd: S) {
+            fn run<S: Gemm>(self, simd: S) {
                 self.transform::<S, $in, $out>(simd);
             }
         }
@@ -357,7 +359,7 @@ macro_rules! kernels {
             type Output = ();
 
             #[inline(always)]
-            fn run<S: Simd>(self, simd: S) {
+            fn run<S: Gemm>(self, simd: S) {
                 self.work::<S, $in, $out>(simd);
             }
         }

@@ -12,6 +12,8 @@
 //!
 //! [`products`] makes the functions of one instruction set; they are compiled once each and called from every op.
 
+mod tiles;
+
 use style_core::Acc;
 
 use crate::simd::{LANES, Simd};
@@ -32,6 +34,32 @@ pub(crate) struct Product {
     pub(crate) acc: Acc,
     pub(crate) c: *mut f32,
     pub(crate) c_stride: usize,
+}
+
+/// The micro-kernel of an instruction set: register tiles of its own sizes.
+pub(crate) trait Gemm: Simd {
+    /// Rows of the micro-kernel's register tile.
+    const ROWS: usize;
+    /// Vectors in a row of the micro-kernel's register tile, 1 or 2.
+    const PANELS: usize;
+    /// Rows of the Gram matrix' register tile; divides [`LANES`].
+    const GRAM_ROWS: usize;
+
+    /// The micro-kernel, rows being positions: see the [module](self).
+    ///
+    /// # Safety
+    /// As for [`tile`], with `rows <= ROWS` and `panels <= PANELS`.
+    unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize);
+    /// The micro-kernel, rows being pixels of a line.
+    ///
+    /// # Safety
+    /// As for [`multiply_positions`](Gemm::multiply_positions).
+    unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize);
+    /// The micro-kernel, rows being channels of one block, [`GRAM_ROWS`](Gemm::GRAM_ROWS) of them.
+    ///
+    /// # Safety
+    /// As for [`tile`], with `panels <= PANELS`.
+    unsafe fn multiply_channels(self, product: Product, panels: usize);
 }
 
 /// One tile of the product, `R` rows by `P` panels, in registers.
@@ -125,7 +153,7 @@ macro_rules! products {
         /// # Safety
         /// The processor must have these instructions; operands as for [`crate::gemm::tile`].
         $(#[$features])*
-        unsafe fn positions(product: crate::gemm::Product, rows: usize, panels: usize) {
+        pub(super) unsafe fn positions(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
                 // SAFETY: the caller vouches for the operands.
                 $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, 16, 16, 1>($simd, product) },)*
@@ -136,7 +164,7 @@ macro_rules! products {
         /// # Safety
         /// As for `positions`.
         $(#[$features])*
-        unsafe fn pixels(product: crate::gemm::Product, rows: usize, panels: usize) {
+        pub(super) unsafe fn pixels(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
                 // SAFETY: the caller vouches for the operands.
                 $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, 3, 1, 1>($simd, product) },)*
@@ -147,7 +175,7 @@ macro_rules! products {
         /// # Safety
         /// As for `positions`.
         $(#[$features])*
-        unsafe fn channels(product: crate::gemm::Product, rows: usize, panels: usize) {
+        pub(super) unsafe fn channels(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
                 // SAFETY: the caller vouches for the operands.
                 $(($cr, $cp) => unsafe { crate::gemm::tile::<_, $cr, $cp, 16, 1, 16>($simd, product) },)*

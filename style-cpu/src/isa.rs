@@ -1,0 +1,114 @@
+//! Instruction sets: which the processor has, and kernels run with one.
+
+use style_core::{Error, ErrorKind, Result};
+
+use crate::gemm::Gemm;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::avx512::Avx512;
+use crate::simd::portable::Portable;
+
+/// An instruction set that the kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Isa {
+    /// Plain Rust: runs everywhere, and is what the others are checked against.
+    Portable,
+    /// AVX2 and FMA: Intel since 2013, AMD since 2015.
+    Avx2,
+    /// AVX-512 F.
+    Avx512,
+}
+
+impl Isa {
+    /// All there are, slowest first.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// The fastest that this processor has.
+    #[must_use]
+    pub fn best() -> Self {
+        Self::ALL.into_iter().rev().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
+    }
+
+    /// Whether this processor has it.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => Self::Avx2.is_available() && std::arch::is_x86_feature_detected!("avx512f"),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    pub(crate) fn check(self) -> Result<Level> {
+        if self.is_available() {
+            return Ok(Level(self));
+        }
+        Err(Error::new(ErrorKind::Unavailable, format!("this processor has no {}", self.name())))
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// An [`Isa`] that this processor was found to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Level(Isa);
+
+/// Work that is compiled once for each instruction set.
+pub(crate) trait Kernel {
+    /// What it gives.
+    type Output;
+    /// Does it; `#[inline(always)]`, so that it takes on the caller's instruction set.
+    fn run<S: Gemm>(self, simd: S) -> Self::Output;
+}
+
+impl Level {
+    pub(crate) fn isa(self) -> Isa {
+        self.0
+    }
+
+    /// Runs a kernel with this level's instructions.
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Isa::Portable => kernel.run(Portable),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Isa::check` made this level, so the processor has these instructions.
+            Isa::Avx2 => unsafe { run_avx2(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Isa::Avx512 => unsafe { run_avx512(kernel) },
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => kernel.run(Portable),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+/// # Safety
+/// The processor must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the instructions.
+    kernel.run(unsafe { Avx2::witness() })
+}
+
+#[cfg(target_arch = "x86_64")]
+/// # Safety
+/// The processor must have AVX-512 F, AVX2 and FMA.
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the instructions.
+    kernel.run(unsafe { Avx512::witness() })
+}

@@ -1,0 +1,80 @@
+//! Arguments of the kernels of vectors, and how many partial sums they pass through.
+
+use super::Args;
+
+/// Vectors on the left and right of a call of `dots`, and terms of one of `combine`: as in vector.cu.
+pub(crate) const LEFT: usize = 4;
+
+pub(crate) const RIGHT: usize = 240;
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct DotsArgs {
+    pub(crate) left: [u64; LEFT],
+    pub(crate) right: [u64; RIGHT],
+    pub(crate) partial: u64,
+    pub(crate) length: u64,
+    pub(crate) lefts: u32,
+    pub(crate) rights: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct ReduceArgs {
+    pub(crate) partial: u64,
+    pub(crate) out: u64,
+    pub(crate) scale: f64,
+    pub(crate) count: u32,
+    pub(crate) padding: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct CombineArgs {
+    pub(crate) x: [u64; TERMS],
+    pub(crate) c: [f64; TERMS],
+    pub(crate) y: u64,
+    pub(crate) pieces: u64,
+    pub(crate) terms: u32,
+    pub(crate) padding: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct AdamArgs {
+    pub(crate) g: u64,
+    pub(crate) m: u64,
+    pub(crate) v: u64,
+    pub(crate) x: u64,
+    pub(crate) pieces: u64,
+    pub(crate) rate: f32,
+    pub(crate) beta1: f32,
+    pub(crate) beta2: f32,
+    pub(crate) correction2: f32,
+    pub(crate) epsilon: f32,
+    pub(crate) padding: u32,
+}
+
+const _: () = assert!(size_of::<DotsArgs>() == 1976 && size_of::<ReduceArgs>() == 32);
+
+const _: () = assert!(size_of::<CombineArgs>() == 3864 && size_of::<AdamArgs>() == 64);
+
+// SAFETY: as the structs Dots, Reduce, Combine and Adam of vector.cu.
+unsafe impl Args for DotsArgs {}
+
+// SAFETY: as above.
+unsafe impl Args for ReduceArgs {}
+
+// SAFETY: as above.
+unsafe impl Args for CombineArgs {}
+
+// SAFETY: as above.
+unsafe impl Args for AdamArgs {}
+
+/// Blocks that a reduction is spread over, at most.
+pub(crate) const PARTS: usize = 256;
+
+/// Room for the partial sums of the largest reduction.
+pub(crate) const PARTIAL_BYTES: usize = 8 * PARTS * LEFT * RIGHT;
+
+pub(crate) const TERMS: usize = 240;

@@ -1,0 +1,112 @@
+//! Limits that hold for every format, and the errors and notes that all decoders share.
+
+use image::{DynamicImage, ImageDecoder, ImageError, Limits};
+use style_core::{Error, ErrorKind, Result};
+
+/// The longest side that a picture may have, in pixels.
+pub const LARGEST_SIDE: u32 = 32_768;
+
+/// The most pixels that a picture may have: 268 million, or 16384 x 16384.
+pub const LARGEST_AREA: u64 = 1 << 28;
+
+/// Memory that a file may take, and its pixels once decoded: those of 16-bit RGBA.
+pub(crate) const MOST_BYTES: u64 = 8 * LARGEST_AREA;
+
+/// Memory for what a file says beside its pixels.
+pub(crate) const MOST_METADATA: u64 = 64 << 20;
+
+/// The most that Deflate makes of a byte.
+pub(crate) const DEFLATE: u64 = 1032;
+
+/// A file's pixels, and what is to be known about their colours.
+pub(crate) struct Decoded {
+    /// Of 8 or 16 bits, grey or RGB, with or without alpha; upright.
+    pub(crate) pixels: DynamicImage,
+    pub(crate) icc: Option<Vec<u8>>,
+    /// What could not be kept or used, for people.
+    pub(crate) notes: Vec<String>,
+}
+
+pub(crate) fn bad(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Image, message)
+}
+
+pub(crate) fn first_frame() -> String {
+    "the picture is animated; the first frame is taken".into()
+}
+
+/// Decodes with one of `image`'s decoders; whether the file has a profile, be it damaged.
+pub(crate) fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Result<Decoded> {
+    let (width, height) = decoder.dimensions();
+    check_size(width, height)?;
+    decoder.set_limits(limits(MOST_BYTES)).map_err(refused)?;
+    let orientation = decoder.orientation().map_err(refused)?;
+    let icc = decoder.icc_profile().map_err(refused)?;
+    let mut pixels = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    pixels.apply_orientation(orientation);
+    let lost = (has_profile && icc.is_none()).then(|| unusable("it is damaged"));
+    Ok(Decoded { pixels, icc, notes: lost.into_iter().collect() })
+}
+
+/// What is said of a file that is too short for its picture.
+pub(crate) fn cut(what: &str) -> Error {
+    bad(format!("the {what} file ends before the picture does: it is damaged or was not copied in full"))
+}
+
+pub(crate) fn limits(bytes: u64) -> Limits {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LARGEST_SIDE);
+    limits.max_image_height = Some(LARGEST_SIDE);
+    limits.max_alloc = Some(bytes);
+    limits
+}
+
+/// Whether a file may hold so many bytes of pixels, if no byte of it stands for more than `ratio`: decoders take memory for
+/// all of them before they read any.
+pub(crate) fn could_hold(file: &[u8], ratio: u64, pixels: u64) -> bool {
+    pixels <= (file.len() as u64).saturating_mul(ratio)
+}
+
+/// Refuses what would take too much memory, before any is taken.
+pub(crate) fn check_size(width: u32, height: u32) -> Result<()> {
+    if width.max(height) > LARGEST_SIDE || u64::from(width) * u64::from(height) > LARGEST_AREA {
+        return Err(bad(format!(
+            "the picture is too large: {width}x{height} pixels, where a side may have {LARGEST_SIDE} and all of it \
+             {LARGEST_AREA}; make it smaller"
+        )));
+    }
+    Ok(())
+}
+
+pub(crate) fn refused(e: ImageError) -> Error {
+    let what = match e {
+        ImageError::Limits(_) => {
+            format!("the picture is too large: a side may have {LARGEST_SIDE} pixels and all of it {LARGEST_AREA}")
+        }
+        ImageError::Unsupported(_) => "the picture is of a kind that cannot be read; save it anew, as PNG say".into(),
+        _ => "the picture is damaged or was not copied in full".into(),
+    };
+    bad(what).with_source(e)
+}
+
+/// What is told of a profile that is there for nothing.
+pub(crate) fn unusable(why: &str) -> String {
+    format!("the colour profile cannot be used ({why}); colours are taken as sRGB")
+}
+
+/// So many times a value, or an error where there is no memory for them.
+pub(crate) fn room<T: Clone>(n: usize, value: T) -> Result<Vec<T>> {
+    let mut values = reserved(n)?;
+    values.resize(n, value);
+    Ok(values)
+}
+
+/// Room for so many values, or an error.
+pub(crate) fn reserved<T>(n: usize) -> Result<Vec<T>> {
+    let mut values = vec![];
+    values.try_reserve_exact(n).map_err(|e| {
+        Error::new(ErrorKind::OutOfMemory, format!("no memory for a picture of {n} values; make it smaller"))
+            .with_source(e)
+    })?;
+    Ok(values)
+}
