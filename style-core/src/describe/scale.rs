@@ -2,7 +2,7 @@
 
 use crate::optim::Optimizer;
 
-/// A size to paint at before the result's own; see [`SessionBuilder::scales`].
+/// A size to paint at before the result's own; see [`SessionBuilder::scales`](crate::SessionBuilder::scales).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     /// Long side in pixels.

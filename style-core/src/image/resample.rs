@@ -8,7 +8,7 @@ use crate::alloc::{collected, reserved};
 use crate::error::{Error, ErrorKind, Result};
 
 /// One plane of values, row-major, from `(width, height)` to another size by Lanczos' filter of three lobes; what
-/// [`Image::resized`] does with each colour.
+/// [`Image::resized`](crate::Image::resized) does with each colour.
 ///
 /// # Errors
 /// `Shape` if a side is zero or has more than `u32::MAX` pixels, or there are not `width * height` values.

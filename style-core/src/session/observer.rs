@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::image::Image;
 use crate::session::progress::Progress;
 
-/// Watches a session: [`Session::run_with`] calls it after each evaluation.
+/// Watches a session: [`Session::run_with`](crate::Session::run_with) calls it after each evaluation.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -45,13 +45,13 @@ pub trait Observer {
 
 /// What an observer may look at besides the [`Progress`]; each is a copy from the device, made when asked for.
 pub trait View {
-    /// The last accepted image, as [`Session::image`].
+    /// The last accepted image, as [`Session::image`](crate::Session::image).
     ///
     /// # Errors
     /// What the backend gives.
     fn image(&self) -> Result<Image>;
 
-    /// What the session can go on from, as [`Session::checkpoint`].
+    /// What the session can go on from, as [`Session::checkpoint`](crate::Session::checkpoint).
     ///
     /// # Errors
     /// What the backend gives.

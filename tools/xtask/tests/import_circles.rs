@@ -14,7 +14,7 @@ fn modules(folder: &Path, at: &[String], found: &mut Modules) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let below = [at, &[name.clone()]].concat();
+        let below = [at, std::slice::from_ref(&name)].concat();
         if path.is_dir() {
             modules(&path, &below, found);
         } else if path.extension().is_some_and(|e| e == "rs") {
@@ -85,7 +85,7 @@ fn resolve(path: &[String], from: &[String], modules: &Modules) -> Option<Vec<St
 
 fn deepest(mut at: Vec<String>, rest: &[String], modules: &Modules) -> Vec<String> {
     for segment in rest {
-        let below = [&at[..], &[segment.clone()]].concat();
+        let below = [&at[..], std::slice::from_ref(segment)].concat();
         if !modules.contains_key(&below) {
             break;
         }

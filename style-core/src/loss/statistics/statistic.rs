@@ -43,7 +43,7 @@ pub struct Scratch<'a, B: Backend> {
     pub workspace: &'a mut B::Workspace,
 }
 
-/// A statistic of features; see the [module](self).
+/// A statistic of features; see [`crate::statistics`].
 pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
     /// `c`, for features of this shape.
     fn scale(&self, features: Shape) -> f64;
