@@ -78,7 +78,14 @@ pub(crate) struct Args {
 
     /// Colours of the result: those of the painting, or those of the photograph, by painting only its luminance
     /// (luminance) or by matching the colours of the style pictures to it first (cholesky, pca, symmetric)
-    #[arg(long, value_enum, value_name = "NAME", default_value = "painting", help_heading = "Pictures")]
+    #[arg(
+        long,
+        alias = "colors",
+        value_enum,
+        value_name = "NAME",
+        default_value = "painting",
+        help_heading = "Pictures"
+    )]
     pub(crate) colours: Colours,
 
     /// Start image: the photograph, white noise, the first style picture, or a picture of your own, which is stretched to

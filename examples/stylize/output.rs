@@ -24,16 +24,15 @@ pub(crate) struct Output {
     inputs: Vec<PathBuf>,
     format: Format,
     extras: Extras,
+    /// Whether the default folder is still to be made.
+    make_folder: bool,
 }
 
 impl Output {
     /// Checks everything about the path that can be known before the work, so that none is done in vain.
     pub(crate) fn new(path: Option<&Path>, deep: bool, inputs: &[PathBuf]) -> Result<Self> {
-        let Some(path) = path else {
-            fs::create_dir_all(DEFAULT_FOLDER)
-                .map_err(|e| failed("cannot make the folder", DEFAULT_FOLDER.as_ref(), e))?;
-            return Self::new(Some(&Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME)), deep, inputs);
-        };
+        let default = Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME);
+        let (path, is_default) = (path.unwrap_or(&default), path.is_none());
         let bad = |what: &str| Error::new(ErrorKind::Argument, format!("{}: {what}", path.display()));
         if is_standard(path) {
             if io::stdout().is_terminal() {
@@ -42,11 +41,14 @@ impl Output {
                 ));
             }
             let format = if deep { Format::Png16 } else { Format::Png };
-            return Ok(Self { path: path.to_owned(), inputs: vec![], format, extras: Extras::default() });
+            let path = path.to_owned();
+            return Ok(Self { path, inputs: vec![], format, extras: Extras::default(), make_folder: false });
         }
         let format = Format::from_path(path)?;
         let format = if deep { format.deep().map_err(|e| e.context(path.display()))? } else { format };
-        let folder = folder(path);
+        // The default folder is made when the first file goes there.
+        let make_folder = is_default && !Path::new(DEFAULT_FOLDER).exists();
+        let folder = if make_folder { Path::new(".") } else { folder(path) };
         if !folder.is_dir() {
             return Err(Error::new(
                 ErrorKind::Io,
@@ -56,9 +58,14 @@ impl Output {
         if path.is_dir() {
             return Err(bad("this is a folder; give the result a file name"));
         }
+        if let Err(e) = fs::symlink_metadata(path)
+            && e.kind() != io::ErrorKind::NotFound
+        {
+            return Err(failed("cannot write", path, e)); // the name is too long, say
+        }
         spare(inputs, path)?;
         tempfile::tempfile_in(folder).map_err(|e| failed("cannot write into the folder", folder, e))?;
-        Ok(Self { path: path.to_owned(), inputs: inputs.to_vec(), format, extras: Extras::default() })
+        Ok(Self { path: path.to_owned(), inputs: inputs.to_vec(), format, extras: Extras::default(), make_folder })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -115,7 +122,7 @@ impl Output {
     pub(crate) fn rescue(&self, picture: &Picture) -> Result<PathBuf> {
         let folder = env::temp_dir();
         let bytes = picture.encode(self.format)?;
-        let suffix = format!("-{}.{}", self.stem(), self.extension());
+        let suffix = format!(".{}", self.extension());
         let failed = |e| failed("cannot write into", &folder, e);
         let mut builder = tempfile::Builder::new();
         let mut file = builder.prefix("stylize-").suffix(&suffix).tempfile_in(&folder).map_err(failed)?;
@@ -126,6 +133,9 @@ impl Output {
 
     fn write(&self, picture: &Picture, path: &Path) -> Result<()> {
         spare(&self.inputs, path)?;
+        if self.make_folder {
+            fs::create_dir_all(folder(path)).map_err(|e| failed("cannot make the folder", folder(path), e))?;
+        }
         picture.save_as(path, self.format)
     }
 

@@ -1,6 +1,6 @@
 //! The work: pictures and weights in, a painting out.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -133,8 +133,12 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let session = match &kept {
         None => builder.build()?,
         Some(checkpoint) => {
+            let resumed = builder.resume(checkpoint).map_err(|e| match &args.checkpoint {
+                Some(path) if e.kind() == ErrorKind::Checkpoint => e.context(path.display()),
+                _ => e,
+            })?;
             report.say(format!("resumed  after {} iterations", checkpoint.iteration()?));
-            builder.resume(checkpoint)?
+            resumed
         }
     };
     drop(kept);
@@ -194,6 +198,11 @@ fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&PathBuf, [usize;
 /// A picture, and told what of it cannot be used.
 fn open(path: &Path, report: &Report) -> style_transfer::Result<Picture> {
     let picture = if is_standard(path) {
+        if io::stdin().is_terminal() {
+            return Err(argument(
+                "- reads a picture from the standard input, which is the terminal; redirect a file into it",
+            ));
+        }
         let mut bytes = vec![];
         let read = io::stdin().lock().take(MOST_BYTES).read_to_end(&mut bytes);
         read.map_err(|e| Error::new(ErrorKind::Io, "cannot read the standard input").with_source(e))?;
@@ -277,13 +286,20 @@ fn mask(path: &Path, of: &Image, report: &Report) -> style_transfer::Result<Mask
         report.say(format!("note: {}: {note}", path.display()));
     }
     let ratio = |w: usize, h: usize| w as f64 / h as f64;
-    let off = ratio(mask.width(), mask.height()) / ratio(of.width(), of.height());
-    if !(0.97..=1.03).contains(&off) {
+    let off = |width: usize, height: usize| {
+        let off = ratio(width, height) / ratio(of.width(), of.height());
+        !(0.97..=1.03).contains(&off)
+    };
+    let (width, height) = (mask.width(), mask.height());
+    if off(width, height) {
+        let instead = if off(height, width) {
+            "crop or stretch it"
+        } else {
+            "turn it by a quarter, as the camera's orientation turns the picture"
+        };
         return Err(argument(format!(
-            "{}: the mask has {}x{} pixels, which are other proportions than the {}x{} of its picture; crop or stretch it",
+            "{}: the mask has {width}x{height} pixels, which are other proportions than the {}x{} of its picture; {instead}",
             path.display(),
-            mask.width(),
-            mask.height(),
             of.width(),
             of.height()
         )));
@@ -369,6 +385,7 @@ impl<B: Backend> Job<'_, B> {
     /// log or a snapshot that cannot be written is told at once, and makes the program fail when all else is done.
     fn run(mut self, iterations: usize, interrupt: &Interrupt) -> Result<Outcome> {
         let start = Instant::now();
+        let resumed = self.session.iteration() > 0;
         let mut first = None;
         let mut best = self.session.losses().map_or(f64::NAN, |losses| losses.total);
         let mut failed = None;
@@ -407,10 +424,15 @@ impl<B: Backend> Job<'_, B> {
             () if last.converged => ", as far as it goes",
             () => "",
         };
+        let enlarged = match last.scale + 1 < last.scales {
+            true => format!(", painted at {}x{} and enlarged", last.width, last.height),
+            false => String::new(),
+        };
+        // The losses of two sizes, or of a job's two parts, say nothing together.
+        let first = first.filter(|_| last.scales == 1 && !resumed);
         let from = first.map_or(String::new(), |first| format!("{first:.4e} at the start, "));
         report.say(format!(
-            "wrote    {} after {} iterations in {start_to_end:.1?}{how}: loss {from}{best:.4e} at the end",
-            name,
+            "wrote    {name} after {} iterations in {start_to_end:.1?}{how}{enlarged}: loss {from}{best:.4e} at the end",
             last.iteration + 1,
         ));
         match failed {
@@ -455,7 +477,7 @@ impl<B: Backend> Job<'_, B> {
         let Some(path) = self.output.preview() else { return };
         if self.preview.is_none() && path.exists() {
             if first {
-                self.report.say(format!("preview  none: {} exists already", path.display()));
+                self.report.say(format!("preview  none: {} exists; delete or rename it to see one", path.display()));
             }
             return;
         }

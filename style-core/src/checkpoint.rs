@@ -70,8 +70,8 @@ impl Checkpoint {
             let found = self.notes.get(&format!("{MANIFEST}{name}")).ok_or_else(|| damaged(name))?;
             if found != wanted {
                 let message = format!(
-                    "the checkpoint is of another session: its {name} was {found}, and is {wanted} here; describe the \
-                     session as it was, or start anew"
+                    "the checkpoint is of another job: its {name} was {found}, and is {wanted} here; resume it with the \
+                     settings that it was made with, or start without it"
                 );
                 return Err(Error::new(ErrorKind::Checkpoint, message));
             }
@@ -207,6 +207,11 @@ impl Checkpoint {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let foreign =
             || Error::new(ErrorKind::Checkpoint, format!("this is not a \"{FORMAT}\"; it cannot be resumed here"));
+        // The name of the format stands in the header, which a file that was cut may still have.
+        let ours = bytes.windows(FORMAT.len()).take(1 << 16).any(|window| window == FORMAT.as_bytes());
+        if bytes.is_empty() || ours && SafeTensors::read_metadata(bytes).is_err() {
+            return Err(damaged("the file is incomplete"));
+        }
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| foreign().with_source(e))?;
         let mut notes: BTreeMap<_, _> = header.metadata().clone().unwrap_or_default().into_iter().collect();
         if notes.remove("format").is_none_or(|format| format != FORMAT) {

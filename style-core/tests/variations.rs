@@ -207,6 +207,20 @@ fn settings_that_contradict_each_other_are_errors() {
     fails(texture().content_layers(layers(&[("conv2_2", 1.0)])), Argument, "for a texture");
 }
 
+/// The noise of the default start is there for the style to take hold of.
+#[test]
+fn little_style_starts_with_little_noise() {
+    let start = |strength: f64| builder().style_strength(strength).build().unwrap().image().unwrap();
+    let content = builder().init(Init::Content).build().unwrap().image().unwrap();
+    let far = |strength: f64| {
+        let start = start(strength);
+        start.pixels().iter().zip(content.pixels()).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>()
+    };
+    assert_eq!(far(0.0), 0.0);
+    assert!((far(0.5) / far(1.0) - 0.5).abs() < 1e-3 && far(1.0) > 0.0);
+    assert_eq!(far(4.0), far(1.0));
+}
+
 #[test]
 fn layers_have_the_names_of_other_programs_too() {
     let losses = |content: &str, style: &str| {

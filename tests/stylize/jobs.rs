@@ -35,8 +35,8 @@ fn a_job_goes_on_where_it_was() {
     assert_eq!(fs::read_to_string(bench.path("log.jsonl")).expect("is there"), text);
 
     let elsewhere = |options: &str, words: &[&str]| bench.fail(&format!("{kept} -o y.png {options}"), words);
-    elsewhere("--style-strength 2", &["another session", "style weight"]);
-    elsewhere("--optimizer adam", &["another session", "optimiser"]);
+    elsewhere("--style-strength 2", &["another job", "style weight"]);
+    elsewhere("--optimizer adam", &["another job", "optimiser"]);
     fs::write(bench.path("job.checkpoint"), "no checkpoint").expect("writes");
     elsewhere("", &["job.checkpoint", "not a"]);
     assert_eq!(fs::read_to_string(bench.path("log.jsonl")).expect("is there"), text);
@@ -115,7 +115,7 @@ fn of_other_weights_it_does_not_go_on() {
     let other = style_transfer::Model::new("vgg16", *model.model().input(), layers).expect("a model");
     style_transfer::models::save(&other, bench.path("other.safetensors")).expect("saves");
     fs::remove_file(bench.path("x.png")).expect("is there");
-    bench.fail(&format!("{line} --weights other.safetensors"), &["another session", "network"]);
+    bench.fail(&format!("{line} --weights other.safetensors"), &["another job", "network"]);
 }
 
 /// A job that would take for ever, and its log.

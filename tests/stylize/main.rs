@@ -189,6 +189,16 @@ fn a_plan_is_told_and_nothing_painted() {
     assert!(layer("conv1_1").contains("direct") && layer("conv1_2").contains("with the pool behind it"), "{planned}");
     assert!(layer("conv2_1").contains("winograd F(4x4, 3x3)") && layer("peak").contains("MiB"), "{planned}");
     assert!(!told("--direct").contains("winograd"));
+    let output = bench.run("photo.png art.png --size 64 --plan");
+    assert!(output.status.success() && !bench.path("out").exists(), "{}", said(&output));
+}
+
+/// Before the work, since afterwards it would be lost.
+#[test]
+fn a_name_that_no_file_can_have_is_refused_at_once() {
+    let bench = Bench::new();
+    let long = "a".repeat(300);
+    bench.fail(&format!("photo.png art.png -o {long}.png --size 48 --iterations 1"), &["cannot write", "aaa.png"]);
 }
 
 #[test]
@@ -217,7 +227,7 @@ fn a_preview_is_written_where_no_file_is() {
 
     fs::write(bench.path("x_preview.png"), "somebody's").expect("writes");
     let said = bench.paint(line);
-    assert!(said.contains("preview  none: x_preview.png exists already"), "{said}");
+    assert!(said.contains("preview  none: x_preview.png exists;"), "{said}");
     assert_eq!(fs::read(bench.path("x_preview.png")).expect("is there"), b"somebody's");
 }
 

@@ -284,6 +284,8 @@ fn masks_mean_what_they_look_like() {
         picture.save(bench.path(name)).expect("saves");
     };
     mask("white.png", [255; 3]);
+    image::imageops::rotate90(&bench.open("white.png").into_rgb8()).save(bench.path("lying.png")).expect("saves");
+    bench.fail("photo.png art.png -o x.png --content-mask lying.png", &["lying.png", "other proportions", "turn it"]);
     mask("one.png", [1; 3]);
     mask("dim.png", [3; 3]);
     mask("red.png", [255, 0, 0]);

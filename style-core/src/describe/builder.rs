@@ -330,7 +330,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// Share of white noise in the start image, 0 to 1. Default: 0.2 for the default start, so that the style takes hold in
-    /// even areas too; for an explicit [`init`](Self::init) 0, and 1 for [`Init::Noise`]. Call it after `init`.
+    /// even areas too, and below a [strength](Self::style_strength) of 1 proportionally less; for an explicit [`init`](Self::init) 0, and 1 for [`Init::Noise`]. Call it after `init`.
     pub fn noise_ratio(mut self, ratio: f32) -> Self {
         self.noise_ratio = Some(ratio);
         self

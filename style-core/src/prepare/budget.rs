@@ -40,7 +40,10 @@ impl<B: Backend> SessionBuilder<B> {
             return self.laid_out(checked, shape, grid, None);
         }
         if !fits(shape, most) {
-            let needed = self.laid_out(checked, shape, most, None)?.0;
+            // For a small picture tiles take more than they save.
+            let [finest, coarsest] =
+                [self.laid_out(checked, shape, most, None)?.0, self.laid_out(checked, shape, grid, None)?.0];
+            let needed = if finest.peak() <= coarsest.peak() { finest } else { coarsest };
             return Err(self.exceeded(checked, &needed, limit));
         }
         while let Some(next) = finer(shape, grid, most).filter(|_| !fits(shape, grid)) {
@@ -97,7 +100,7 @@ impl<B: Backend> SessionBuilder<B> {
         };
         let message = format!(
             "a session of {width} x {height} pixels takes at least {} MiB, {} MiB of it for the optimiser's vectors, and may \
-             take {} MiB: {instead}; Adam has the fewest vectors, and L-BFGS fewer with a shorter history",
+             take {} MiB: {instead}; Adam needs the fewest vectors",
             mib(needed.peak()),
             mib(needed.optimizer),
             limit >> 20,

@@ -53,7 +53,7 @@ pub(crate) fn check_weight(what: &str, weight: f64) -> Result<()> {
     if (0.0..=1e30).contains(&weight) {
         return Ok(());
     }
-    Err(bad(format!("the weight of a loss must lie in 0..=1e30, but {what} is {weight}")))
+    Err(bad(format!("the weight of a loss must lie in 0..=1e30, but {what} is {weight:?}")))
 }
 
 /// The share of noise in a start from the content picture that nobody asked for.
@@ -73,9 +73,13 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// The share of noise in it. The default start has some: even areas, an overcast sky say, have no features for the style
-    /// to take hold of, and deep layers then draw their grid there.
+    /// to take hold of, and deep layers then draw their grid there. Below a style strength of 1 there is less: where little
+    /// style covers it, the noise would stay.
     pub(crate) fn chosen_noise_ratio(&self) -> f32 {
         self.noise_ratio.unwrap_or(match (&self.init, self.chosen_init()) {
+            (None, Init::Content) if self.balance == Balance::Relative => {
+                NOISE_RATIO * self.style_weight.min(1.0) as f32
+            }
             (None, Init::Content) => NOISE_RATIO,
             (_, init) => init.default_noise_ratio(),
         })
