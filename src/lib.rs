@@ -1,9 +1,9 @@
 //! Neural style transfer by optimisation: repaint one picture in the style of another.
 //!
-//! The algorithm of Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" ([arXiv 1508.06576]): feed an image
-//! through a pre-trained VGG network, hold its features to a content picture's and its Gram matrices to a style
-//! picture's, and descend on the image's own pixels. Nothing to install and nothing to download: the backend is
-//! plain Rust, and the original VGG-16 weights are inside (feature `embedded`).
+//! The algorithm of Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" ([arXiv 1508.06576]): run an image
+//! through a pre-trained VGG network, compare its features with a content picture's and its Gram matrices with a style
+//! picture's, and optimise the image's own pixels by gradient descent. There is nothing to install or download: the backend
+//! is plain Rust, and the original VGG-16 weights are included (feature `embedded`).
 //!
 //! ```
 //! use style_transfer::{Image, Network, Session, cpu::Cpu, models};
@@ -28,17 +28,17 @@
 //!
 //! - A [`Model`] is data: a chain of layers with weights, from [`models`] or your own. A [`Network`] is a model on a
 //!   backend; one network (in an `Arc`) serves any number of [`Session`]s.
-//! - [`SessionBuilder`] checks everything at [`build`](SessionBuilder::build), and tells with
-//!   [`plan`](SessionBuilder::plan) what memory it will take.
-//! - [`Session::step`] is one evaluation of loss and gradient; [`Session::run`] is all of them, with a callback that can
-//!   stop it, and [`Session::run_with`] with an [`Observer`]. After any step [`Session::image`] is the best image so far.
-//! - [`SessionBuilder::style_strength`] balances content and style, with the same meaning for every size and painting. The
-//!   [defaults](SessionBuilder) were chosen by eye; [`Preset::Gatys`] has the paper's. [`Scale::coarse_to_fine`] gives the
-//!   sizes to paint at first.
-//! - [`Style`]s have shares, [`Mask`]s and regions; [`statistics`] are what style is measured by; a [`Preset`] has a
-//!   well-known implementation's settings; [`Targets`] serve many sessions. [`Probe`] asks what a neuron responds to.
+//! - [`SessionBuilder`] checks everything at [`build`](SessionBuilder::build), and reports the required memory with
+//!   [`plan`](SessionBuilder::plan).
+//! - [`Session::step`] runs one evaluation of loss and gradient; [`Session::run`] runs all of them, with a callback that
+//!   can stop it, and [`Session::run_with`] with an [`Observer`]. After any step [`Session::image`] is the best image so far.
+//! - [`SessionBuilder::style_strength`] balances content and style, with the same effect for every size and painting. The
+//!   [defaults](SessionBuilder) were chosen by eye; [`Preset::Gatys`] has the paper's. [`Scale::coarse_to_fine`] returns
+//!   the sizes to paint at first.
+//! - [`Style`]s have shares, [`Mask`]s and regions; [`statistics`] define style; a [`Preset`] has the settings of a
+//!   well-known implementation; several sessions can share [`Targets`]. [`Probe`] shows what a neuron responds to.
 //! - Errors are values ([`Error`], with a [`kind`](Error::kind)); nothing prints, and there is no global state.
-//! - Results have the same bits whatever the number of threads.
+//! - Results have the same bits for any number of threads.
 //!
 //! The example program `stylize` is a complete tool on top of this: `cargo run --release --example stylize -- --help`.
 //!
@@ -60,7 +60,7 @@ pub mod mpi;
 /// Picture files, colours, masks and contact sheets.
 #[cfg(feature = "pictures")]
 pub use style_pictures as pictures;
-/// Observers of a session: checkpoints, TensorBoard, snapshots, a plot of the losses.
+/// Observers of a session: checkpoints, TensorBoard, snapshots, loss plots.
 #[cfg(feature = "watch")]
 pub use style_watch as watch;
 

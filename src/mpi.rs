@@ -1,4 +1,4 @@
-//! One picture by the processes of an MPI job: each evaluates its share of the tiles.
+//! Paints one picture with the processes of an MPI job: each evaluates its share of the tiles.
 //!
 //! ```no_run
 //! use style_transfer::{Backend, Result, SessionBuilder, mpi};
@@ -14,9 +14,9 @@
 //! }
 //! ```
 //!
-//! If a process returns early, by an error or because it was given fewer iterations, the others' steps end with
-//! `Unavailable`. A process that is killed, and a failure within MPI, ends the whole job: that is what MPI does unless its
-//! error handler is changed, which must not be done here.
+//! If a process returns early, because of an error or fewer iterations, the steps of the others fail with `Unavailable`. A
+//! killed process or a failure within MPI ends the whole job: this is MPI's behaviour unless its error handler is changed,
+//! which must not be done here.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -30,13 +30,13 @@ use ::mpi::traits::{Communicator, CommunicatorCollectives, Equivalence, Root};
 
 use crate::{Error, ErrorKind, Reduce, Result};
 
-/// Values that are sent at a time. MPI counts in `i32`, and process 0 needs room for so many.
+/// Number of values sent at a time. MPI counts in `i32`, and process 0 needs a buffer of this size.
 const CHUNK: usize = 1 << 20;
 
-/// The processes of an MPI job, of which this is one; ends MPI when it is dropped.
+/// The processes of an MPI job, of which this is one; finalises MPI when dropped.
 ///
-/// There is one in a process, ever: MPI cannot be started twice. It stays in the thread that made it, where MPI wants to
-/// be ended, while [`reduce`](Self::reduce) may be used in any.
+/// A process can only ever have one: MPI cannot be started twice. It stays in the thread that created it, where MPI must be
+/// finalised, while [`reduce`](Self::reduce) may be used in any thread.
 #[derive(Debug)]
 pub struct World {
     job: Arc<Job>,
@@ -44,11 +44,11 @@ pub struct World {
 }
 
 impl World {
-    /// Starts MPI. Without `mpirun` or its like, this is the only process.
+    /// Starts MPI. Without `mpirun` or a similar launcher, this is the only process.
     ///
     /// # Errors
-    /// `Unavailable` if MPI was started in this process before, or allows calls from one thread only: a session's sums come
-    /// from whichever thread of its backend is at work, one at a time (`MPI_THREAD_SERIALIZED`).
+    /// `Unavailable` if MPI was started in this process before, or allows calls from one thread only: a session calls it
+    /// from any thread of its backend, one at a time (`MPI_THREAD_SERIALIZED`).
     pub fn new() -> Result<Self> {
         let (universe, threading) = initialize_with_threading(Threading::Serialized)
             .ok_or_else(|| unavailable("MPI was started in this process before; keep the first World"))?;
@@ -65,24 +65,25 @@ impl World {
         Ok(Self { job: Arc::new(Job { process, processes, link: Mutex::new(Some(link)) }), stays: PhantomData })
     }
 
-    /// Which of the processes this is, from 0 on.
+    /// Index of this process, starting at 0.
     #[must_use]
     pub fn process(&self) -> usize {
         self.job.process
     }
 
-    /// How many there are.
+    /// Number of processes.
     #[must_use]
     pub fn processes(&self) -> usize {
         self.job.processes
     }
 
-    /// For [`SessionBuilder::reduce`](crate::SessionBuilder::reduce), in all processes. While a session steps, there must be
-    /// no other session that uses it at the same time, nor other calls of MPI. After the end of the `World` it gives
-    /// `Unavailable`.
+    /// The argument for [`SessionBuilder::reduce`](crate::SessionBuilder::reduce), in all processes. While a session steps,
+    /// no other session may use it at the same time, and no other MPI calls may be made. After the end of the `World` it
+    /// returns `Unavailable`.
     ///
-    /// Process 0 adds, and the others are told: all have the same bits. Another number of processes may give other last
-    /// bits. If processes add different numbers of values, since their sessions differ, all get `Argument`.
+    /// Process 0 computes the sums and sends them to the others, so all have the same bits. Another number of processes may
+    /// change the last bits. If processes add different numbers of values, because their sessions differ, all get
+    /// `Argument`.
     #[must_use]
     pub fn reduce(&self) -> Arc<dyn Reduce> {
         Arc::clone(&self.job) as _
@@ -91,7 +92,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // The others learn it in their next sum; else they would wait there, and MPI for them.
+        // Notifies the others in their next sum; otherwise they would wait there, and MPI for them.
         if let Some(link) = self.job.lock().take()
             && !link.broken
         {
@@ -100,24 +101,24 @@ impl Drop for World {
     }
 }
 
-/// What sessions hold of a [`World`].
+/// The part of a [`World`] held by sessions.
 struct Job {
     process: usize,
     processes: usize,
-    /// One call at a time; none after the end.
+    /// Serialises calls; `None` after the end.
     link: Mutex<Option<Link>>,
 }
 
 struct Link {
     universe: Universe,
-    /// A process is not there any more.
+    /// Another process has gone away.
     broken: bool,
-    /// Sums of a chunk, in process 0.
+    /// Sums of one chunk, in process 0.
     values: Vec<f64>,
     gradients: Vec<f32>,
 }
 
-/// What processes meet for.
+/// The purpose of a meeting.
 #[derive(Clone, Copy)]
 enum What {
     End,
@@ -125,14 +126,14 @@ enum What {
     Gradient,
 }
 
-/// What they find.
+/// The result of a meeting.
 enum Met {
     All,
     Differing,
     Ended,
 }
 
-/// Waits until all processes are here, and tells whether they want the same.
+/// Waits for all processes, and returns whether they want the same.
 fn meet(world: &SimpleCommunicator, what: What, len: usize) -> Met {
     let (what, len) = (what as i64, len as i64);
     let mut most = [0; 4];
@@ -148,7 +149,7 @@ fn meet(world: &SimpleCommunicator, what: What, len: usize) -> Met {
 }
 
 impl Job {
-    /// A panic of a thread that holds the lock leaves nothing half done here.
+    /// A panic of a thread that holds the lock leaves no inconsistent state here.
     fn lock(&self) -> MutexGuard<'_, Option<Link>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,11 +1,10 @@
-//! Memory that grows with pictures and networks, and whose absence is an error. Small pieces are not asked for so: where
-//! they cannot be had, Rust ends the program.
+//! Fallible allocation for input-sized buffers; small ones abort on failure, as usual.
 
 use std::fmt::Display;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// An empty vector with room for `count` values, for `what`.
+/// An empty vector with capacity for `count` values; `what` names it in errors.
 pub(crate) fn reserved<T>(count: usize, what: impl Display) -> Result<Vec<T>> {
     let mut values = Vec::new();
     values.try_reserve_exact(count).map_err(|e| {
@@ -15,14 +14,14 @@ pub(crate) fn reserved<T>(count: usize, what: impl Display) -> Result<Vec<T>> {
     Ok(values)
 }
 
-/// `count` zeros, for `what`.
+/// `count` zeros; `what` names them in errors.
 pub(crate) fn zeros(count: usize, what: impl Display) -> Result<Vec<f32>> {
     let mut values = reserved(count, what)?;
     values.resize(count, 0.0);
     Ok(values)
 }
 
-/// As many values as are counted, for `what`.
+/// Collects `count` values; `what` names them in errors.
 pub(crate) fn collected<T>(count: usize, what: impl Display, values: impl IntoIterator<Item = T>) -> Result<Vec<T>> {
     let mut all = reserved(count, what)?;
     all.extend(values);

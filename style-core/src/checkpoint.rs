@@ -1,9 +1,8 @@
-//! A session's state as bytes, from which it goes on as if it had never stopped: the very bits of an uninterrupted run, on
-//! the same backend.
+//! The state of a session as bytes. On the same backend, a resumed session is bit-identical to an uninterrupted one.
 //!
-//! The format is safetensors: the vectors of the optimiser and the image as tensors, all numbers and the manifest as
-//! metadata, and a hash (XXH3) over everything, so that damage is noticed. The manifest says what the session was described as,
-//! with hashes of weights and pictures in place of these; [`SessionBuilder::resume`](crate::SessionBuilder::resume) compares it.
+//! The format is safetensors: tensors for the optimiser's vectors and the image, metadata for all numbers and the manifest,
+//! and a hash (XXH3) over everything to detect damage. The manifest describes the session, with hashes in place of weights
+//! and pictures; [`SessionBuilder::resume`](crate::SessionBuilder::resume) compares it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -19,23 +18,23 @@ use crate::backend::Backend;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 
-/// Changes with what a checkpoint holds.
+/// Changes whenever the contents of a checkpoint change.
 const FORMAT: &str = "style-transfer checkpoint 1";
 
-/// What may change while a session is under way.
+/// The one setting that may change during a session.
 pub(crate) const STYLE_WEIGHT: &str = "style weight";
 
-/// Metadata of this kind is the manifest.
+/// Prefix of the metadata that forms the manifest.
 const MANIFEST: &str = "manifest.";
 
-/// What a session was at some moment; made by [`Session::checkpoint`](crate::Session::checkpoint).
+/// The state of a session at one moment, created by [`Session::checkpoint`](crate::Session::checkpoint).
 #[derive(Clone, PartialEq)]
 pub struct Checkpoint {
     notes: BTreeMap<String, String>,
     values: BTreeMap<String, Values>,
 }
 
-/// A tensor of one dimension, little-endian as in the file.
+/// A one-dimensional tensor, little-endian as in the file.
 #[derive(Clone, PartialEq)]
 struct Values {
     dtype: Dtype,
@@ -43,7 +42,7 @@ struct Values {
     bytes: Vec<u8>,
 }
 
-/// What a session was described as: names, and values for people and for comparison.
+/// The description of a session: names and values, readable and comparable.
 pub(crate) type Manifest = Vec<(&'static str, String)>;
 
 fn damaged(what: impl fmt::Display) -> Error {
@@ -57,14 +56,14 @@ impl Checkpoint {
         Self { notes: notes.collect(), values: BTreeMap::new() }
     }
 
-    /// What it is of, for people: the settings of the session, hashes of its weights and pictures, and the version of the
-    /// library and the backend that it was made with. Another version or backend may go on with other last bits; all else
-    /// is compared when a session is resumed.
+    /// The human-readable manifest: the settings of the session, hashes of its weights and pictures, and the version of the
+    /// library and the backend that made it. Another version or backend may continue with different last bits; everything
+    /// else is compared when a session is resumed.
     pub fn manifest(&self) -> impl Iterator<Item = (&str, &str)> {
         self.notes.iter().filter_map(|(name, value)| Some((name.strip_prefix(MANIFEST)?, value.as_str())))
     }
 
-    /// That it is of a session that was described so.
+    /// Checks that it belongs to a session with this description.
     pub(crate) fn expect(&self, manifest: &Manifest) -> Result<()> {
         for (name, wanted) in manifest {
             let found = self.notes.get(&format!("{MANIFEST}{name}")).ok_or_else(|| damaged(name))?;
@@ -92,7 +91,7 @@ impl Checkpoint {
         self.values.insert(name.into(), Values { dtype: Dtype::F64, shape: [values.len()], bytes });
     }
 
-    /// So many numbers, or however many there are.
+    /// Exactly `len` numbers, or any number without it.
     pub(crate) fn numbers(&self, name: &str, len: impl Into<Option<usize>>) -> Result<Vec<f64>> {
         match self.values.get(name) {
             Some(Values { dtype: Dtype::F64, shape: [n], bytes }) if len.into().is_none_or(|len| *n == len) => {
@@ -109,7 +108,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// All finite.
+    /// The values, all of them finite.
     fn f32(&self, name: &str) -> Result<Vec<f32>> {
         let Some(Values { dtype: Dtype::F32, shape: [len], bytes }) = self.values.get(name) else {
             return Err(damaged(name));
@@ -144,7 +143,7 @@ impl Checkpoint {
         self.noted("iteration")
     }
 
-    /// The image at that moment, at the size of the scale at work.
+    /// The image at that moment, at the size of the current scale.
     ///
     /// # Errors
     /// `Checkpoint` if it is damaged; `OutOfMemory`.
@@ -157,14 +156,14 @@ impl Checkpoint {
         self.put_f32("image", image.pixels())
     }
 
-    /// Writes a file, in no more memory than the checkpoint has.
+    /// Writes a file, without needing memory for a second copy.
     ///
     /// # Errors
-    /// `Io` if it cannot be written; `OutOfMemory`.
+    /// `Io` if writing fails; `OutOfMemory`.
     pub fn write_to(&self, mut to: impl io::Write) -> Result<()> {
         let failed = |e: io::Error| Error::new(ErrorKind::Io, "cannot write a checkpoint").with_source(e);
         to.write_all(&self.header()?).map_err(failed)?;
-        // In the order of the header: larger numbers first, then by name.
+        // In the order of the header: wider number types first, then by name.
         for dtype in [Dtype::F64, Dtype::F32] {
             for values in self.values.values().filter(|values| values.dtype == dtype) {
                 to.write_all(&values.bytes).map_err(failed)?;
@@ -173,37 +172,37 @@ impl Checkpoint {
         to.flush().map_err(failed)
     }
 
-    /// The bytes of a file.
+    /// The contents of a file.
     ///
     /// # Errors
-    /// `OutOfMemory` if there is none for them.
+    /// `OutOfMemory` if they cannot be allocated.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = reserved(self.len().saturating_add(1 << 16), "the bytes of a checkpoint")?;
         self.write_to(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Bytes of its values.
+    /// Size of its values in bytes.
     fn len(&self) -> usize {
         self.values.values().map(|values| values.bytes.len()).fold(0, usize::saturating_add)
     }
 
-    /// What stands before the values in a file.
+    /// The part of a file before the values.
     fn header(&self) -> Result<Vec<u8>> {
         let mut metadata: HashMap<String, String> = self.notes.clone().into_iter().collect();
         metadata.insert("format".into(), FORMAT.into());
         metadata.insert("hash".into(), self.hash());
-        // The crate takes room for the values, too, and aborts where there is none; it does not touch it.
+        // The crate also allocates memory for the values, without using it, and aborts if that fails.
         drop(reserved::<u8>(self.len(), "a checkpoint")?);
         let views = self.values.iter().map(|(name, values)| (name, Header(values)));
         let made = safetensors::serialize(views, Some(metadata));
         made.map_err(|e| Error::new(ErrorKind::Io, "cannot make the header of a checkpoint").with_source(e))
     }
 
-    /// A checkpoint from the bytes of a file, which are not trusted.
+    /// Parses a checkpoint from the bytes of a file, which are not trusted.
     ///
     /// # Errors
-    /// `Checkpoint` if they are damaged, or no checkpoint of this format; `OutOfMemory`.
+    /// `Checkpoint` if they are damaged or not a checkpoint of this format; `OutOfMemory`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let foreign =
             || Error::new(ErrorKind::Checkpoint, format!("this is not a \"{FORMAT}\"; it cannot be resumed here"));
@@ -248,7 +247,7 @@ impl Checkpoint {
     }
 }
 
-/// Values whose bytes are written apart.
+/// Values whose bytes are written separately.
 struct Header<'a>(&'a Values);
 
 impl View for Header<'_> {

@@ -1,33 +1,33 @@
-//! What processes that paint one picture together tell each other.
+//! Communication between processes that paint one picture together.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::error::Result;
 
-/// Adds up, over the processes that paint one picture together, what each has computed of its tiles.
+/// Sums the results of the tiles over the processes that paint one picture together.
 ///
-/// Every process describes the same session, with the same pictures and settings, and gives it its `Reduce`
-/// ([`SessionBuilder::reduce`]). Each then evaluates its part of the tiles, and an evaluation adds up three things: the
-/// statistics of the style layers (610 thousand values for the paper's five of VGG-19), the losses, and the gradient of
-/// the picture. All else (the picture, the optimiser) every process does for itself, from the same sums.
+/// Every process describes the same session, with the same pictures and settings, and passes its `Reduce` to it
+/// ([`SessionBuilder::reduce`]). Each process then evaluates its part of the tiles, and each evaluation sums three things:
+/// the statistics of the style layers (610 thousand values for the paper's five of VGG-19), the losses, and the gradient of
+/// the picture. Every process computes all else (the picture, the optimiser) itself, from the same sums.
 ///
-/// The sums must have the same bits in all processes, else their pictures drift apart: let one process add, and tell the
-/// others. An error ends a [`Session::step`] like one of the device.
+/// The sums must be bit-identical in all processes, otherwise their pictures diverge: let one process add and send the
+/// result to the others. An error ends a [`Session::step`] like a device error.
 ///
 /// [`Session::step`]: crate::Session::step
 /// [`SessionBuilder::reduce`]: crate::SessionBuilder::reduce
 pub trait Reduce: Send + Sync + fmt::Debug {
-    /// Which of the processes this is, from 0 on.
+    /// Index of this process, starting at 0.
     fn process(&self) -> usize;
 
-    /// How many there are.
+    /// Number of processes.
     fn processes(&self) -> usize;
 
     /// Replaces each value by its sum over all processes.
     ///
     /// # Errors
-    /// `Unavailable` if another process is not there any more.
+    /// `Unavailable` if another process has gone away.
     fn sum(&self, values: &mut [f64]) -> Result<()>;
 
     /// The same for the gradient.
@@ -37,7 +37,7 @@ pub trait Reduce: Send + Sync + fmt::Debug {
     fn sum_gradient(&self, values: &mut [f32]) -> Result<()>;
 }
 
-/// One process: nothing to add.
+/// A single process: nothing to sum.
 #[derive(Debug)]
 pub(crate) struct Alone;
 
@@ -59,7 +59,7 @@ impl Reduce for Alone {
     }
 }
 
-/// Of so many tiles, those of this process: a run of neighbours, since these share pixels.
+/// This process's share of the tiles: a contiguous range, since neighbouring tiles share pixels.
 pub(crate) fn share(reduce: &dyn Reduce, tiles: usize) -> Range<usize> {
     let (process, processes) = (reduce.process(), reduce.processes().max(1));
     let cut = |i: usize| (tiles as u128 * i.min(processes) as u128 / processes as u128) as usize;

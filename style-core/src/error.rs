@@ -1,4 +1,4 @@
-//! One error type for the whole workspace: a kind to match on, a message that says what to do.
+//! One error type for the whole workspace: a kind to match on, and a message that says what to do.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub(crate) fn bad(message: impl Into<String>) -> Error {
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, coarsely enough to match on.
+/// The category of an error, coarse enough to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -17,31 +17,31 @@ pub enum ErrorKind {
     Shape,
     /// A picture is too small for a layer of the network.
     TooSmall {
-        /// The shortest side that would do, in pixels.
+        /// The minimum side length, in pixels.
         least: usize,
     },
-    /// A setting is out of its range, unknown, or contradicts another.
+    /// A setting is out of range, unknown, or contradicts another.
     Argument,
-    /// The request is sensible, but this build or backend cannot serve it.
+    /// The request is valid, but this build or backend does not support it.
     Unsupported,
-    /// A device, driver or library that was asked for is not there.
+    /// A requested device, driver or library is not available.
     Unavailable,
-    /// Memory could not be had.
+    /// An allocation failed.
     OutOfMemory,
-    /// A session does not fit into the memory that it may take, into however many tiles it is cut.
+    /// A session does not fit into its memory limit with any tiling.
     MemoryExceeded {
-        /// Bytes that it takes at least.
+        /// The minimum required, in bytes.
         needed: usize,
         /// Width of the largest picture of these proportions that fits; zero if none does.
         width: usize,
-        /// And its height.
+        /// Height of that picture.
         height: usize,
     },
     /// The device stopped working while it was in use.
     DeviceLost,
-    /// A weight file is damaged, incomplete, or of another network.
+    /// A weight file is damaged, incomplete, or for another network.
     Weights,
-    /// A checkpoint is damaged, or of another session.
+    /// A checkpoint is damaged, or belongs to another session.
     Checkpoint,
     /// A picture is damaged or cannot be used.
     Image,
@@ -49,7 +49,7 @@ pub enum ErrorKind {
     Io,
     /// A value that must be finite is NaN or infinite.
     NonFinite,
-    /// The caller [wanted no more](crate::SessionBuilder::cancel).
+    /// [Cancelled](crate::SessionBuilder::cancel) by the caller.
     Cancelled,
 }
 
@@ -78,7 +78,7 @@ type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// The error of every fallible call in this workspace.
 ///
-/// Its message names what was expected, what was found, and what to do; [`Error::kind`] is for programs.
+/// The message says what was expected, what was found, and what to do; programs match on [`Error::kind`].
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -88,32 +88,32 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of `kind`, with a message for people.
+    /// An error of `kind` with a human-readable message.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
-    /// The same error, with what caused it.
+    /// Adds the source of the error.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// The same error, its message led by where it happened: `context: message`.
+    /// Prefixes the message with where the error occurred: `context: message`.
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
         self
     }
 
-    /// The same error, told together with another that followed.
+    /// Appends the message of an error that followed.
     pub(crate) fn and(mut self, other: &Self) -> Self {
         self.message = format!("{}; and then: {}", self.message, other.message);
         self
     }
 
-    /// What went wrong.
+    /// The category of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind

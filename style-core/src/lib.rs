@@ -1,8 +1,8 @@
 //! Neural style transfer by optimisation, generic over a compute backend.
 //!
-//! The algorithm of Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (arXiv 1508.06576): feed an image
-//! through a pre-trained network, hold its features to a content image's and its Gram matrices to a style image's,
-//! and descend on the image's own pixels.
+//! The algorithm of Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (arXiv 1508.06576): run an image
+//! through a pre-trained network, compare its features with a content image's and its Gram matrices with a style image's,
+//! and optimise the image's own pixels by gradient descent.
 //!
 //! A [`Model`] (data) becomes a [`Network`] (on a [`Backend`]), on which a [`Session`] repaints an [`Image`].
 

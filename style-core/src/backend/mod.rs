@@ -1,4 +1,4 @@
-//! What a backend is: storage, and one op trait for each room in [`crate::ops`].
+//! The interface of a backend: storage, and one op trait per module of [`crate::ops`].
 
 pub mod ops;
 pub(crate) mod shape;
@@ -16,10 +16,10 @@ use crate::backend::ops::vector::VectorOps;
 use crate::backend::ops::window::WindowOps;
 use crate::backend::storage::Storage;
 
-/// Everything the algorithm asks of a device.
+/// Everything the algorithm requires of a device.
 ///
-/// A backend value is one instance (an instruction set and its threads, or a device and its stream), never a global.
-/// All ops are deterministic: the same inputs give the same bits, whatever the number of threads.
+/// A backend value is one instance (an instruction set and its threads, or a device and its stream), never a global. All
+/// ops are deterministic: the same inputs give the same bits for any number of threads.
 pub trait Backend:
     Storage + Conv2dOps + Pool2dOps + ReluOps + GramOps + MomentsOps + GuideOps + LossOps + TvOps + VectorOps + WindowOps
 {

@@ -1,11 +1,11 @@
-//! Shapes, and how results are written.
+//! Shapes, and the accumulation mode of results.
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// Shape of a tensor, `[N, C, H, W]` with N = 1: one picture at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
-    /// C: channels, the feature maps of a layer.
+    /// C: channels, the number of feature maps of a layer.
     pub channels: usize,
     /// H: rows.
     pub height: usize,
@@ -26,13 +26,13 @@ impl Shape {
         Self::new(1, channels, channels)
     }
 
-    /// M = H W, the positions of a feature map.
+    /// M = H W, the number of positions of a feature map.
     #[must_use]
     pub const fn positions(&self) -> usize {
         self.height.saturating_mul(self.width)
     }
 
-    /// C H W; `usize::MAX` where that overflows, which no allocation survives.
+    /// C H W; `usize::MAX` on overflow, so that any allocation fails.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.channels.saturating_mul(self.positions())
@@ -51,19 +51,19 @@ impl std::fmt::Display for Shape {
     }
 }
 
-/// What an op does with its destination.
+/// How an op writes its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acc {
-    /// `dst = value`; the old contents are never read.
+    /// `dst = value`; the old contents are not read.
     Store,
     /// `dst += value`.
     Add,
 }
 
-/// Checks that a tensor has the shape that an op wants; for backends.
+/// Checks that a tensor has the shape an op requires; for backends.
 ///
 /// # Errors
-/// `Shape`, naming `what`, the shape wanted and the one found.
+/// `Shape`, naming `what`, the required shape and the actual one.
 pub fn expect_shape(what: &str, wanted: Shape, found: Shape) -> Result<()> {
     if wanted == found {
         return Ok(());
@@ -71,12 +71,12 @@ pub fn expect_shape(what: &str, wanted: Shape, found: Shape) -> Result<()> {
     Err(Error::new(ErrorKind::Shape, format!("{what} must have shape {wanted}, but has {found}")))
 }
 
-/// Some rows of a picture.
+/// A range of rows of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rows {
-    /// The first.
+    /// The first row.
     pub start: usize,
-    /// One behind the last.
+    /// One past the last row.
     pub end: usize,
 }
 
@@ -87,26 +87,26 @@ impl Rows {
         Self { start: 0, end: shape.height }
     }
 
-    /// How many they are.
+    /// Number of rows.
     #[must_use]
     pub const fn len(self) -> usize {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether there are none.
+    /// Whether the range is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// These rows and `n` more at both ends, as far as a picture of `height` rows has them.
+    /// These rows extended by `n` at both ends, clamped to a picture of `height` rows.
     #[must_use]
     pub const fn widened(self, n: usize, height: usize) -> Self {
         let end = self.end.saturating_add(n);
         Self { start: self.start.saturating_sub(n), end: if end < height { end } else { height } }
     }
 
-    /// Whether all of `other` are among them.
+    /// Whether the range contains all of `other`.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.start <= other.start && other.end <= self.end

@@ -1,42 +1,42 @@
-//! Memory on a device, and the order of what is done there.
+//! Device memory, and the order of execution on the device.
 
 use crate::backend::shape::Shape;
 use crate::error::Result;
 
-/// Memory of a device: tensors, gates, switches, scalars and workspaces.
+/// Device memory: tensors, gates, switches, scalars and workspaces.
 ///
-/// A tensor is dense, of `f32` or, for [`features`](Storage::features), of whatever the backend computes in; how it lies in
-/// memory is the backend's own affair, and [`upload`](Storage::upload) and [`download`](Storage::download) speak `f32`,
-/// row-major `[C, H, W]`.
+/// A tensor is dense, of `f32` or, for [`features`](Storage::features), of the backend's compute type. Its memory layout is
+/// private to the backend; [`upload`](Storage::upload) and [`download`](Storage::download) use `f32`, row-major `[C, H,
+/// W]`.
 pub trait Storage: Send + Sync + 'static {
     /// A dense tensor.
     type Tensor: Send + Sync;
-    /// Where a ReLU let its input pass: one bit an element.
+    /// Records where a ReLU passed its input: one bit per element.
     type Gate: Send + Sync;
-    /// Which element of each 2x2 window a max pool took: two bits an element of its output.
+    /// Records which element of each 2x2 window a max pool selected: two bits per output element.
     type Switches: Send + Sync;
     /// A few `f64` on the device, written by reductions and read back together.
     type Scalars: Send + Sync;
-    /// Scratch memory that ops of one session share.
+    /// Scratch memory shared by the ops of one session.
     type Workspace: Send + Sync;
-    /// What a device keeps of work that it has done, to do it again by itself; `()` where there is no such thing.
+    /// Work recorded by a device for replay; `()` if the device does not support it.
     type Recording: Default + Send + Sync;
 
-    /// What runs the ops, for messages: `cpu (avx2, 2 threads)`, say.
+    /// A description of the backend for messages, such as `cpu (avx2, 2 threads)`.
     fn description(&self) -> String;
 
-    /// Does all of `work`, which calls ops, where that is cheapest: on one of the backend's own threads, say, so that the
-    /// ops need not each be sent there. By default on the calling thread.
+    /// Runs `work`, which calls ops, where that is cheapest: for example on one of the backend's own threads, which saves
+    /// dispatching every op there. By default runs it on the calling thread.
     fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         work()
     }
 
-    /// Does `work(from, to)`, which enqueues ops and waits for nothing. All calls with one `recording` are of the same ops
-    /// with the same constants, on the same tensors but for these two; so a device may record the work, and do it again
-    /// without calling. By default, calls.
+    /// Runs `work(from, to)`, which enqueues ops and does not wait. All calls with one `recording` enqueue the same ops
+    /// with the same constants, on the same tensors except these two; so a device may record the work and replay it without
+    /// calling `work`. By default calls it.
     ///
     /// # Errors
-    /// What `work` and the device give.
+    /// Errors of `work` and of the device.
     fn repeat(
         &self,
         recording: &mut Self::Recording,
@@ -48,8 +48,8 @@ pub trait Storage: Send + Sync + 'static {
         work(from, to)
     }
 
-    /// Bytes of the device's memory that are free now, where they are few enough to ask; `None` on a host, whose memory
-    /// other processes and the disk share.
+    /// Free device memory in bytes, for devices where it is scarce enough to query; `None` on a host, where memory is
+    /// shared with other processes and the disk.
     fn free_memory(&self) -> Option<usize> {
         None
     }
@@ -57,26 +57,28 @@ pub trait Storage: Send + Sync + 'static {
     /// A tensor of zeros.
     ///
     /// # Errors
-    /// `OutOfMemory` if it cannot be had; the same for the other allocations.
+    /// `OutOfMemory` if the allocation fails; the same for the other allocations.
     fn tensor(&self, shape: Shape) -> Result<Self::Tensor>;
-    /// A tensor of zeros for activations of more than four channels or their gradient, which a backend may hold in half
-    /// precision. Operands of [`crate::ops::Conv2dOps`] that are no pictures are such. By default a [`tensor`](Storage::tensor).
+    /// A tensor of zeros for activations of more than four channels, or for their gradient, which a backend may store in
+    /// half precision. The operands of [`crate::ops::Conv2dOps`] that are not pictures are such tensors. By default a
+    /// [`tensor`](Storage::tensor).
     ///
     /// # Errors
     /// As [`tensor`](Storage::tensor).
     fn features(&self, shape: Shape) -> Result<Self::Tensor> {
         self.tensor(shape)
     }
-    /// Half the distance from 1 to the next number, as features are held and as their gradients are: `2^-24` for `f32`.
+    /// Half the distance from 1 to the next number, in the type of features and in that of their gradients: `2^-24` for
+    /// `f32`.
     fn unit_roundoffs(&self) -> [f64; 2] {
         [f64::from(f32::EPSILON) / 2.0; 2]
     }
     /// The shape of a tensor.
     fn shape(&self, tensor: &Self::Tensor) -> Shape;
-    /// Gives a tensor another shape within the memory that it was allocated with; its contents are then unspecified.
+    /// Changes a tensor's shape within its allocated memory; the contents are then unspecified.
     ///
     /// # Errors
-    /// `Shape` if the new shape wants more memory.
+    /// `Shape` if the new shape needs more memory.
     fn reshape(&self, tensor: &mut Self::Tensor, shape: Shape) -> Result<()>;
     /// A gate for an activation of `shape`.
     ///
@@ -88,16 +90,16 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// `OutOfMemory`.
     fn switches(&self, shape: Shape) -> Result<Self::Switches>;
-    /// Gives a gate another shape, as [`reshape`](Storage::reshape) does a tensor: within the memory that it was allocated
-    /// with; its contents are then unspecified.
+    /// Changes a gate's shape within its allocated memory, as [`reshape`](Storage::reshape) does for a tensor; the contents
+    /// are then unspecified.
     ///
     /// # Errors
-    /// `Shape` if the new shape wants more memory.
+    /// `Shape` if the new shape needs more memory.
     fn reshape_gate(&self, gate: &mut Self::Gate, shape: Shape) -> Result<()>;
-    /// The same for switches, whose max pool's output then has `shape`.
+    /// The same for switches; `shape` is that of the max pool's output.
     ///
     /// # Errors
-    /// `Shape` if the new shape wants more memory.
+    /// `Shape` if the new shape needs more memory.
     fn reshape_switches(&self, switches: &mut Self::Switches, shape: Shape) -> Result<()>;
     /// `count` zeros.
     ///
@@ -110,15 +112,15 @@ pub trait Storage: Send + Sync + 'static {
     /// `OutOfMemory`.
     fn workspace(&self, bytes: usize) -> Result<Self::Workspace>;
 
-    /// Bytes that [`tensor`](Storage::tensor) takes for `shape`.
+    /// Size of a [`tensor`](Storage::tensor) of `shape` in bytes.
     fn tensor_bytes(&self, shape: Shape) -> usize;
-    /// Bytes that [`features`](Storage::features) takes for `shape`.
+    /// Size of [`features`](Storage::features) of `shape` in bytes.
     fn features_bytes(&self, shape: Shape) -> usize {
         self.tensor_bytes(shape)
     }
-    /// Bytes that [`gate`](Storage::gate) takes for `shape`.
+    /// Size of a [`gate`](Storage::gate) for `shape` in bytes.
     fn gate_bytes(&self, shape: Shape) -> usize;
-    /// Bytes that [`switches`](Storage::switches) takes for `shape`.
+    /// Size of [`switches`](Storage::switches) for `shape` in bytes.
     fn switches_bytes(&self, shape: Shape) -> usize;
 
     /// Copies `src`, row-major `[C, H, W]`, to the device.
@@ -126,12 +128,12 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// `Shape` if the lengths differ.
     fn upload(&self, src: &[f32], dst: &mut Self::Tensor) -> Result<()>;
-    /// Copies a tensor to `dst`, row-major `[C, H, W]`; waits for the work that makes it.
+    /// Copies a tensor to `dst`, row-major `[C, H, W]`; waits for the work that produces it.
     ///
     /// # Errors
     /// `Shape` if the lengths differ.
     fn download(&self, src: &Self::Tensor, dst: &mut [f32]) -> Result<()>;
-    /// Reads scalars back; waits for the work that makes them.
+    /// Reads scalars back; waits for the work that produces them.
     ///
     /// # Errors
     /// `Shape` if `dst` is longer than `src`.

@@ -1,4 +1,4 @@
-//! The description of a session; `check.rs` has what is made of it.
+//! The description of a session; `check.rs` validates it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::pass::cancel::Cancel;
 
-/// Describes a [`Session`](crate::Session); [`build`](SessionBuilder::build) checks it all.
+/// Describes a [`Session`](crate::Session); [`build`](SessionBuilder::build) checks the description.
 ///
 /// The defaults were chosen by eye:
 ///
@@ -37,9 +37,10 @@ use crate::pass::cancel::Cancel;
 /// | optimiser | L-BFGS, 300 iterations, one scale | not stated (here L-BFGS, 500 iterations) |
 /// | total variation | none | the same |
 ///
-/// A program that paints pictures for people also wants [`Scale::coarse_to_fine`], which is not a default.
+/// Programs that paint pictures for people should also use [`Scale::coarse_to_fine`], which is not a default.
 ///
-/// Without content layers a session synthesises a texture, without style layers it reconstructs a picture from its features.
+/// Without content layers a session synthesises a texture; without style layers it reconstructs a picture from its
+/// features.
 ///
 /// ```
 /// use style_core::ops::Tv;
@@ -102,7 +103,7 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) cancel: Cancel,
 }
 
-/// How content and style are weighed against each other.
+/// How content and style are balanced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Balance {
     /// Each layer's loss is relative to its target, and the style weight is a strength.
@@ -148,14 +149,13 @@ impl<B: Backend> SessionBuilder<B> {
         }
     }
 
-    /// The picture to repaint; its size is the result's.
+    /// The picture to repaint. It also sets the size of the result.
     pub fn content(mut self, image: Image) -> Self {
         self.content = Some(image);
         self
     }
 
-    /// Where the content is to be kept, and how much: each position's part of the content loss is multiplied by the
-    /// mask there.
+    /// A mask for the content loss: each position's contribution is multiplied by the mask there.
     ///
     /// ```
     /// # use style_core::{Backend, Mask, Result, SessionBuilder};
@@ -170,15 +170,15 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// A picture to take the style from, of any size: an [`Image`], or a [`Style`] with a share and masks. Call it
-    /// again for several.
+    /// A picture to take the style from, of any size: an [`Image`], or a [`Style`] with a share and masks. Call it again to
+    /// add more.
     pub fn style(mut self, style: impl Into<Style>) -> Self {
         self.styles.push(style.into());
         self
     }
 
-    /// Takes the content's or the styles' part from targets that were computed before, instead of pictures; call it
-    /// again for the other part. Pooling, padding, masks and statistics must be those that the targets were made with.
+    /// Uses precomputed targets instead of pictures, for the content or the styles; call it again for the other part.
+    /// Pooling, padding, masks and statistics must match those the targets were computed with.
     ///
     /// ```
     /// # use style_core::{Backend, Image, LayerWeight, Network, Result, Session};
@@ -196,28 +196,30 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The result's size, where no content picture gives it. Default: the start picture's, or the first style picture's.
+    /// The size of the result if there is no content picture. Default: the size of the start picture, or of the first style
+    /// picture.
     pub fn size(mut self, width: usize, height: usize) -> Self {
         self.size = Some((width, height));
         self
     }
 
-    /// Layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1. Other programs' names are known too:
-    /// `relu4_2`, `block4_conv2` and `r42` are conv4_2.
+    /// The layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1. Names from other programs
+    /// are accepted too: `relu4_2`, `block4_conv2` and `r42` are conv4_2.
     pub fn content_layers(mut self, layers: Vec<LayerWeight>) -> Self {
         self.content_layers = self.own_names(layers);
         self
     }
 
-    /// Layers of the style loss and their weights `w_l`. Default: conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1 0.07,
-    /// conv5_1 0.01, which suit relative losses: the deep layers, whose pooling grid shows in even areas, weigh little.
+    /// The layers of the style loss and their weights `w_l`. Default: conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1
+    /// 0.07, conv5_1 0.01. These suit relative losses: deep layers weigh little because their pooling grid shows in even
+    /// areas.
     pub fn style_layers(mut self, layers: Vec<LayerWeight>) -> Self {
         self.style_layers = self.own_names(layers);
         self
     }
 
-    /// The statistic of all style layers but those with one of [their own](Self::statistic_at); see [`crate::statistics`].
-    /// Default: the Gram matrix at the network's first convolution, whose means are the painting's colours, and the
+    /// The statistic of all style layers except those [set individually](Self::statistic_at); see [`crate::statistics`].
+    /// Default: the Gram matrix at the network's first convolution, where the means are the painting's colours, and the
     /// covariance at all others, which forms larger structures and leaves even areas alone.
     ///
     /// ```
@@ -242,15 +244,15 @@ impl<B: Backend> SessionBuilder<B> {
         layers.into_iter().map(|l| LayerWeight { layer: self.network.own_name(l.layer), ..l }).collect()
     }
 
-    /// The strength of the style. Default: 1; 0 is none, and a factor of two is a visible step. It means the same for every
-    /// size, network, statistic and painting, because each layer's loss is relative to its target:
+    /// The strength of the style. Default: 1; 0 means no style, and doubling it makes a visible difference. The scale is
+    /// the same for every size, network, statistic and painting, because each layer's loss is relative to its target:
     ///
     /// ```text
     /// total = 0.037 sum_l w_l sum (F - P)^2 / sum P^2 + strength sum_l w_l sum (v - t)^2 / sum t^2
     /// ```
     ///
     /// where `v` are the values of the statistic on the image and `t` those on the painting. This is not in the paper; for
-    /// its absolute losses use [`content_weight`](Self::content_weight) and [`style_weight`](Self::style_weight).
+    /// the paper's absolute losses use [`content_weight`](Self::content_weight) and [`style_weight`](Self::style_weight).
     pub fn style_strength(mut self, strength: f64) -> Self {
         self.balance = Balance::Relative;
         self.style_weight = strength;
@@ -258,7 +260,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// Factor of the absolute content loss `1/2 sum (F - P)^2` (the paper's alpha), which grows with the picture. Replaces
-    /// [`style_strength`](Self::style_strength); the style weight is then 1, unless another is given. Default: not used.
+    /// [`style_strength`](Self::style_strength); the style weight then defaults to 1. Default: not used.
     pub fn content_weight(mut self, weight: f64) -> Self {
         if self.balance == Balance::Relative {
             self.style_weight = 1.0;
@@ -267,10 +269,10 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Factor of the mean of `(F - P)^2`, as in most other implementations, which does not grow with the picture. The losses
-    /// still report `1/2 sum (F - P)^2`, so the weight reported is `2 / (N M)` times as large; with several content layers,
-    /// `N M` is that of the first, and the weights of the others are corrected for theirs. Replaces
-    /// [`style_strength`](Self::style_strength); the style weight is then 1, unless another is given. Default: not used.
+    /// Factor of the mean of `(F - P)^2`, as in most other implementations; it does not grow with the picture. The losses
+    /// still report `1/2 sum (F - P)^2`, so the reported weight is the given one times `2 / (N M)`. With several content
+    /// layers, `N M` is that of the first, and the weights of the others are corrected for theirs. Replaces
+    /// [`style_strength`](Self::style_strength); the style weight then defaults to 1. Default: not used.
     pub fn content_mean_weight(mut self, weight: f64) -> Self {
         if self.balance == Balance::Relative {
             self.style_weight = 1.0;
@@ -279,8 +281,8 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Factor of the absolute style loss (the paper's beta). Replaces [`style_strength`](Self::style_strength); the
-    /// [content mean weight](Self::content_mean_weight) is then 1/2, unless a content weight is given. Default: not used.
+    /// Factor of the absolute style loss (the paper's beta). Replaces [`style_strength`](Self::style_strength); without a
+    /// content weight, the [content mean weight](Self::content_mean_weight) is then 1/2. Default: not used.
     pub fn style_weight(mut self, weight: f64) -> Self {
         if self.balance == Balance::Relative {
             self.balance = Balance::Mean(0.5);
@@ -307,36 +309,37 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// What the first convolution reads outside the picture. Default: [`Padding::Replicate`], which repeats the border pixels.
-    /// The paper's zeros stand for the mean colour, so that the network sees a frame of it, and the result tends to get a
+    /// How the first convolution pads the picture. Default: [`Padding::Replicate`], which repeats the border pixels. The
+    /// paper's zeros stand for the mean colour: the network sees a frame of that colour, and the result tends to get a
     /// frame along its border.
     pub fn padding(mut self, padding: Padding) -> Self {
         self.padding = padding;
         self
     }
 
-    /// The start image. Default: the content picture with 20 % noise, or noise alone if there is no content picture. An
-    /// explicit start resets the [`noise_ratio`](Self::noise_ratio) to that start's own default.
+    /// The start image. Default: the content picture with 20 % noise, or noise alone without a content picture. Setting it
+    /// resets [`noise_ratio`](Self::noise_ratio) to the default for that start.
     pub fn init(mut self, init: Init) -> Self {
         self.init = Some(init);
         self.noise_ratio = None;
         self
     }
 
-    /// The distribution of the noise in the start image. Default: uniform, 64 to either side.
+    /// The distribution of the noise in the start image. Default: uniform within 64 of the mean.
     pub fn noise(mut self, noise: Noise) -> Self {
         self.noise = noise;
         self
     }
 
-    /// Share of white noise in the start image, 0 to 1. Default: 0.2 for the default start, so that the style takes hold in
-    /// even areas too, and below a [strength](Self::style_strength) of 1 proportionally less; for an explicit [`init`](Self::init) 0, and 1 for [`Init::Noise`]. Call it after `init`.
+    /// The share of white noise in the start image, 0 to 1. Default: 0.2 for the default start, so that the style also takes hold in
+    /// even areas, and proportionally less below a [strength](Self::style_strength) of 1; 0 for an explicit [`init`](Self::init),
+    /// and 1 for [`Init::Noise`]. Call it after `init`.
     pub fn noise_ratio(mut self, ratio: f32) -> Self {
         self.noise_ratio = Some(ratio);
         self
     }
 
-    /// Seed of the noise; the same seed gives the same noise everywhere. Default: 0.
+    /// Seed of the noise; the same seed gives the same noise on every platform. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
@@ -348,16 +351,17 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The number of evaluations of loss and gradient at the result's own size. Default: 300.
+    /// The number of evaluations of loss and gradient at the final size. Default: 300.
     pub fn iterations(mut self, iterations: usize) -> Self {
         self.iterations = iterations;
         self
     }
 
-    /// Sizes to paint at before the result's own, coarsest first, for example from [`Scale::coarse_to_fine`]. Each starts from
-    /// the image of the one before, with all pictures resized by the same factor; Adam keeps its moments. Weights mean the
-    /// same at every scale: a relative loss does by itself, and weights of sums ([`content_weight`](Self::content_weight) and
-    /// most [total variations](Self::tv)) are rescaled. Default: none, as in the paper.
+    /// The sizes to paint at before the final size, coarsest first, for example from [`Scale::coarse_to_fine`]. Each scale
+    /// starts from the image of the previous one, with all pictures resized by the same factor; Adam keeps its moments.
+    /// Weights have the same effect at every scale: relative losses need no correction, and weights of sums
+    /// ([`content_weight`](Self::content_weight) and most [total variations](Self::tv)) are rescaled. Default: none, as in
+    /// the paper.
     ///
     /// ```
     /// # use style_core::{Backend, Image, Scale, SessionBuilder};
@@ -371,19 +375,19 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Makes the image a running mean of the accepted ones, of which each counts `decay` times as much as the next; without
-    /// noise of the last steps, which Adam's have. (With the bias of the first steps corrected, as Adam does it.) Losses
-    /// are those of the points themselves. Default: none.
+    /// Makes the image a running mean of the accepted images, in which each counts `decay` times as much as the next. This
+    /// removes the noise that Adam's last steps leave. (The bias of the first steps is corrected, as in Adam.) Losses are
+    /// still those of the points themselves. Default: none.
     pub fn ema(mut self, decay: f64) -> Self {
         self.ema = Some(decay);
         self
     }
 
-    /// The most memory that the session may take, in bytes, the network's filters included: a picture that wants more is
-    /// evaluated tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and gradient
-    /// but for rounding. How many tiles that takes may depend on the number of threads, which have memory each, and with the
-    /// tiles the last bits do; [`tiles`](Self::tiles) says it outright, and a session that is [resumed](Self::resume) keeps
-    /// those that it had. Default: none, or what is free on a device that reports it.
+    /// The memory limit of the session in bytes, including the network's filters. A picture that needs more is evaluated
+    /// tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and gradient up to
+    /// rounding. The number of tiles may depend on the number of threads, as each needs memory, and the tiling affects the
+    /// last bits. [`tiles`](Self::tiles) sets it explicitly, and a [resumed](Self::resume) session keeps its tiling.
+    /// Default: no limit, or the free memory on a device that reports it.
     ///
     /// ```
     /// # use style_core::{Backend, ErrorKind, Result, SessionBuilder};
@@ -403,25 +407,25 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The least number of rows and columns of tiles that the picture is cut into, as far as it is large enough. Default: one
-    /// of each; see [`memory_limit`](Self::memory_limit).
+    /// The minimum number of rows and columns of tiles, as far as the picture is large enough. Default: one of each; see
+    /// [`memory_limit`](Self::memory_limit).
     pub fn tiles(mut self, rows: usize, columns: usize) -> Self {
         self.tiles = Some([rows, columns]);
         self
     }
 
-    /// Shares the tiles among processes, of which this is one; see [`Reduce`]. Default: this process alone.
+    /// Distributes the tiles over several processes, of which this is one; see [`Reduce`]. Default: this process alone.
     pub fn reduce(mut self, reduce: Arc<dyn Reduce>) -> Self {
         self.reduce = reduce;
         self
     }
 
-    /// A flag that another thread may raise, to end [`build`](Self::build), [`targets`](Self::targets) and
-    /// [`step`](crate::Session::step) with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled): on the CPU within a part of an
-    /// evaluation, which is the convolutions between two layers that are looked at, in a tile; pictures that are being resized
-    /// and memory that is being taken are waited for, and on the way from one scale to the next what its pictures give. There is
-    /// a checkpoint after a step that was cancelled as before; with the flag lowered it is done again, with the same bits, but
-    /// not where [processes](Self::reduce) share the picture. Default: none.
+    /// A flag that another thread may raise to end [`build`](Self::build), [`targets`](Self::targets) and
+    /// [`step`](crate::Session::step) with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled). On the CPU this takes at
+    /// most one part of an evaluation: the convolutions between two tapped layers, in one tile. Resizing pictures,
+    /// allocating memory, and evaluating the pictures of the next scale on the way to it are not interrupted. A checkpoint
+    /// can still be made after a cancelled step. Once the flag is lowered, the step can be repeated with the same bits, but
+    /// not if [processes](Self::reduce) share the picture. Default: none.
     ///
     /// ```
     /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
@@ -440,7 +444,7 @@ impl<B: Backend> SessionBuilder<B> {
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// The same without the pictures, their targets and scales.
+    /// A copy without the pictures, their targets and scales.
     pub(crate) fn shallow(&self) -> Self {
         Self {
             network: Arc::clone(&self.network),
@@ -475,7 +479,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 }
 
-/// The network and targets are shared, the pictures are copied.
+/// Shares the network and targets; copies the pictures.
 impl<B: Backend> Clone for SessionBuilder<B> {
     fn clone(&self) -> Self {
         Self {

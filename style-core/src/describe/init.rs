@@ -1,4 +1,4 @@
-//! Where the image starts.
+//! The start image.
 
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -23,14 +23,14 @@ pub enum Init {
     Image(Image),
 }
 
-/// What the noise of a start is like; its mean is the network's mean colour, its values are in 8-bit units.
+/// The distribution of the start noise. Its mean is the network's mean colour; its values are in 8-bit units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Noise {
-    /// Uniform, so far to either side.
+    /// Uniform, up to this far from the mean on either side.
     Uniform(f32),
-    /// Gaussian, of this standard deviation. (From the uniform one by Box and Muller's formula, so another system's
-    /// logarithm may change a last bit.)
+    /// Gaussian, with this standard deviation. (Computed from the uniform noise by the Box-Muller formula, so the logarithm
+    /// of another system may change a last bit.)
     Normal(f32),
 }
 
@@ -40,7 +40,7 @@ impl Default for Noise {
     }
 }
 
-/// What a start image is made from.
+/// The inputs of a start image.
 pub(crate) struct Start<'a> {
     pub(crate) shape: Shape,
     pub(crate) content: Option<&'a Image>,
@@ -52,7 +52,7 @@ pub(crate) struct Start<'a> {
 }
 
 impl Init {
-    /// The share of noise where none was asked for.
+    /// The default share of noise.
     pub(crate) fn default_noise_ratio(&self) -> f32 {
         if *self == Self::Noise { 1.0 } else { 0.0 }
     }

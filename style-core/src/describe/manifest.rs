@@ -1,4 +1,4 @@
-//! The manifest: what must be the same for a checkpoint to fit.
+//! The manifest: everything that must match for a checkpoint to be accepted.
 
 use crate::backend::Backend;
 use crate::checkpoint::{Manifest, STYLE_WEIGHT};
@@ -10,7 +10,7 @@ use crate::image::mask::Mask;
 use crate::loss::losses::LayerWeight;
 use crate::network::fingerprint::hash;
 
-/// A picture in a manifest.
+/// The description of a picture in a manifest.
 pub(crate) fn picture(image: &Image) -> String {
     format!("{}x{}, {}", image.width(), image.height(), hash([image.pixels()]))
 }
@@ -20,7 +20,7 @@ pub(crate) fn mask(mask: &Mask) -> String {
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// What must be the same for a checkpoint to fit.
+    /// Everything that must match for a checkpoint to be accepted.
     pub(crate) fn manifest(&self) -> Manifest {
         let init = match &self.init {
             Some(Init::Image(image)) => picture(image),
@@ -57,7 +57,7 @@ impl<B: Backend> SessionBuilder<B> {
         self.styles.iter().map(style).collect::<Vec<_>>().join("; ")
     }
 
-    /// What the targets of these pictures depend on.
+    /// Everything the targets of these pictures depend on.
     pub(crate) fn targets_described(&self) -> String {
         let names = |layers: &[LayerWeight]| layers.iter().map(|l| l.layer.clone()).collect::<Vec<_>>();
         format!(

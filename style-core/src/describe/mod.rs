@@ -1,4 +1,4 @@
-//! The description of a session: pictures, layers, weights and settings, as the caller gives them. Nothing here computes.
+//! The description of a session: pictures, layers, weights and settings, as given by the caller. Nothing here computes.
 
 pub(crate) mod builder;
 pub(crate) mod init;

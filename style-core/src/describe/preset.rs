@@ -1,5 +1,5 @@
-//! The settings of well-known implementations, under the names of their authors: the same losses and the same start, so
-//! that figures and pictures can be compared.
+//! The settings of well-known implementations, named after their authors: the same losses and the same start, for
+//! comparable numbers and pictures.
 //!
 //! | preset | style loss of a layer | content loss | TV | descent |
 //! |---|---|---|---|---|
@@ -10,13 +10,13 @@
 //! | `gatys-pytorch` | `1000 E'` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `pystiche` | `1000 * 1/5 * 4 E` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //!
-//! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2` and `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]);
-//! layers are conv4_2 and conv1_1 ... conv5_1 for all. What a peer's weights expect (channel order, range, mean) comes
-//! with the weight file here. All pad with zeros. Two things differ from the peers: the total loss includes TV where
-//! jcjohnson's reports it without, and a point whose loss is not finite is never taken.
+//! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2` and `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]); all
+//! presets use layers conv4_2 and conv1_1 ... conv5_1. The input format that a peer's weights expect (channel order, range,
+//! mean) comes with the weight file here. All pad with zeros. There are two differences from the peers: the total loss
+//! includes TV, where jcjohnson's omits it, and a point with a non-finite loss is never accepted.
 //!
-//! The peers chose their weights for VGG-19. Absolute losses depend on the network, and total variation does not, so that with
-//! another network their balance shifts: adjust [`SessionBuilder::tv_weight`] after the preset, or load a VGG-19.
+//! The peers chose their weights for VGG-19. Absolute losses depend on the network and total variation does not, so their
+//! balance shifts with another network: adjust [`SessionBuilder::tv_weight`] after the preset, or load a VGG-19.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,10 +38,10 @@ use crate::optim::lbfgs::LbfgsOptions;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
-    /// Gatys, Ecker and Bethge 2015: equations 1, 4, 5 and 7 as they stand, alpha/beta = 1e-3, average pooling. (The
-    /// paper does not tell its optimiser, number of iterations and noise; these are ours.)
+    /// Gatys, Ecker and Bethge 2015: equations 1, 4, 5 and 7 as published, alpha/beta = 1e-3, average pooling. (The paper
+    /// does not state its optimiser, number of iterations or noise; these are ours.)
     Gatys,
-    /// The assignment of Stanford's course on TensorFlow.
+    /// The TensorFlow assignment of Stanford's course.
     Stanford,
     /// jcjohnson/neural-style.
     Johnson,
@@ -54,11 +54,11 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// All of them.
+    /// All presets.
     pub const ALL: [Self; 6] =
         [Self::Gatys, Self::Stanford, Self::Johnson, Self::Anishathalye, Self::GatysPytorch, Self::Pystiche];
 
-    /// Its name: `gatys-pytorch`, say.
+    /// The name of the preset, such as `gatys-pytorch`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -71,7 +71,7 @@ impl Preset {
         }
     }
 
-    /// The long side of its pictures, in pixels; `None` where the photograph's own is used.
+    /// The long side of the preset's pictures, in pixels; `None` if it keeps the size of the photograph.
     #[must_use]
     pub const fn long_side(self) -> Option<usize> {
         match self {
@@ -82,8 +82,8 @@ impl Preset {
         }
     }
 
-    /// The weight of each of `count` style layers, if they are not the five of the table: 1 or `1/count` as the peer
-    /// has it (of Stanford's five different ones, the mean).
+    /// The weight of each of `count` style layers other than the five of the table: 1 or `1/count`, as in the peer (for
+    /// Stanford, the mean of its five weights).
     #[must_use]
     pub fn style_layer_weight(self, count: usize) -> f64 {
         match self {
@@ -93,7 +93,7 @@ impl Preset {
         }
     }
 
-    /// How the image descends.
+    /// The preset's optimiser.
     #[must_use]
     pub fn optimizer(self) -> Optimizer {
         let adam = |learning_rate| Optimizer::Adam(AdamOptions { learning_rate, ..AdamOptions::default() });
@@ -107,7 +107,7 @@ impl Preset {
         }
     }
 
-    /// How many evaluations of loss and gradient it makes.
+    /// The preset's number of evaluations of loss and gradient.
     #[must_use]
     pub const fn iterations(self) -> usize {
         match self {
@@ -143,8 +143,7 @@ impl FromStr for Preset {
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// Sets losses, pooling, padding, optimiser, iterations and start to those of a [`Preset`]; what is called after it
-    /// overrides it.
+    /// Sets losses, pooling, padding, optimiser, iterations and start to those of a [`Preset`]; later calls override it.
     ///
     /// ```
     /// # use style_core::{Backend, Preset, SessionBuilder};

@@ -1,32 +1,32 @@
-//! Sizes to paint at before the result's own.
+//! Sizes to paint at before the final size.
 
 use crate::optim::Optimizer;
 
-/// A size to paint at before the result's own; see [`SessionBuilder::scales`](crate::SessionBuilder::scales).
+/// A size to paint at before the final size; see [`SessionBuilder::scales`](crate::SessionBuilder::scales).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     /// Long side in pixels.
     pub size: usize,
     /// Evaluations of loss and gradient.
     pub iterations: usize,
-    /// How the image descends; `None`: as it does at the result's own size.
+    /// The optimiser; `None` uses the one of the final size.
     pub optimizer: Option<Optimizer>,
 }
 
-/// Of the iterations of [`Scale::coarse_to_fine`], the share that each coarser scale gets.
+/// Each coarser scale of [`Scale::coarse_to_fine`] gets the iterations divided by this.
 const COARSE: usize = 3;
 
-/// The short side that a coarser scale has at least: two positions of conv5_1.
+/// The minimum short side of a coarser scale: two positions of conv5_1.
 const SHORTEST: usize = 32;
 
 /// Long side of the coarsest scale of a [pyramid](Scale::pyramid).
 const COARSEST: usize = 128;
 
 impl Scale {
-    /// The scales below a size, from 128 pixels on, each with twice the area of the one before and this number of iterations.
-    /// All of them together take less time than the same number of iterations at the size itself. It depends on the long side
-    /// alone: for a picture far from square, leave out the scales whose short side is too small for the network (16 pixels
-    /// for conv5_1), as [`coarse_to_fine`](Self::coarse_to_fine) does.
+    /// The scales below a size, starting at 128 pixels or more, each with twice the area of the previous one and this
+    /// number of iterations. Together they take less time than the same number of iterations at the size itself. The scales
+    /// depend on the long side only: for a picture far from square, leave out those whose short side is too small for the
+    /// network (16 pixels for conv5_1), as [`coarse_to_fine`](Self::coarse_to_fine) does.
     ///
     /// ```
     /// let sizes: Vec<_> = style_core::Scale::pyramid(512, 60).iter().map(|scale| scale.size).collect();
@@ -40,9 +40,10 @@ impl Scale {
         scales.into_iter().map(|size| Self { size, iterations, optimizer: None }).collect()
     }
 
-    /// A schedule that takes as long as `iterations` at the size itself: the scales of a [pyramid](Scale::pyramid) whose short
-    /// side has enough pixels for conv5_1, each with a third of the iterations, and the number of iterations that remain for
-    /// the size itself. 80 are enough for a good picture with the default losses; `stylize` uses this schedule.
+    /// A schedule that takes as long as `iterations` at the size itself. It returns the scales of a
+    /// [pyramid](Scale::pyramid) whose short side is large enough for conv5_1, each with a third of the iterations, and the
+    /// number of iterations left for the size itself. 80 are enough for a good picture with the default losses; `stylize`
+    /// uses this schedule.
     ///
     /// ```
     /// # use style_core::{Backend, Image, Scale, SessionBuilder};

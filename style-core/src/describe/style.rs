@@ -1,12 +1,12 @@
-//! A style picture and how it is to be used.
+//! A style picture and how it is applied.
 
 use crate::image::Image;
 use crate::image::mask::Mask;
 
-/// A picture to take the style from, of any size; made `From` an [`Image`] alone, or with more said.
+/// A picture to take the style from, of any size; made `From` an [`Image`], or built with more settings.
 ///
-/// Styles without a mask act together on the whole result: each layer's target is the mean of their statistics, by
-/// their shares (the mean of Gram matrices). A style with a mask acts by itself, there.
+/// Styles without a mask act together on the whole result: each layer's target is the mean of their statistics, weighted by
+/// their shares (the mean of Gram matrices). A style with a mask acts separately, within its mask.
 ///
 /// ```
 /// use style_core::{Image, Mask, Style};
@@ -25,29 +25,29 @@ pub struct Style {
 }
 
 impl Style {
-    /// All of a picture, for all of the result, with a share of 1.
+    /// The whole picture, applied to the whole result, with a share of 1.
     #[must_use]
     pub fn new(image: Image) -> Self {
         Self { image, share: 1.0, mask: None, region: None }
     }
 
-    /// Of styles without a mask, the share in their mean, relative to the others'; of a style with one, a factor of
-    /// its loss. Zero or more.
+    /// For styles without a mask, the share in their mean, relative to the others; for a style with a mask, a factor of its
+    /// loss. Zero or more.
     #[must_use]
     pub fn share(mut self, share: f64) -> Self {
         self.share = share;
         self
     }
 
-    /// Where in the result the style applies: spatial guidance (Gatys et al. 2017). Its loss counts in
-    /// proportion to the area, so that a mask does not change how strongly the style acts within it.
+    /// The part of the result that the style applies to: spatial guidance (Gatys et al. 2017). Its loss counts in
+    /// proportion to the area, so the mask does not change the strength of the style within it.
     #[must_use]
     pub fn mask(mut self, mask: Mask) -> Self {
         self.mask = Some(mask);
         self
     }
 
-    /// Which part of the style picture the style is taken from.
+    /// The part of the style picture that the style is taken from.
     #[must_use]
     pub fn region(mut self, region: Mask) -> Self {
         self.region = Some(region);

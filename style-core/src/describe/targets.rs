@@ -1,4 +1,4 @@
-//! Targets of a session's losses, which several sessions may share.
+//! The targets of a session's losses; several sessions may share them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use crate::loss::statistics::statistic::Statistic;
 use crate::network::Network;
 
 /// The features of a content picture and the statistics of style pictures, computed once by
-/// [`SessionBuilder::targets`](crate::SessionBuilder::targets): given to further sessions on the same network, with
-/// other weights, layers among those here, starts and so on, they save the pictures' passes through the network.
+/// [`SessionBuilder::targets`](crate::SessionBuilder::targets). Further sessions on the same network can reuse them with
+/// other weights, a subset of the layers, other starts and so on, which saves evaluating the pictures again.
 pub struct Targets<B: Backend> {
     pub(crate) network: Arc<Network<B>>,
     pub(crate) pooling: Pooling,
     pub(crate) padding: Padding,
     pub(crate) content: Option<ContentTargets<B>>,
     pub(crate) style: Option<StyleTargets<B>>,
-    /// What they were computed from, for a session's manifest.
+    /// The inputs they were computed from, for a session's manifest.
     pub(crate) described: String,
 }
 
-/// A content picture's features.
+/// The features of a content picture.
 pub(crate) struct ContentTargets<B: Backend> {
     pub(crate) image: Image,
     pub(crate) layers: Vec<(String, Arc<B::Tensor>)>,
 }
 
-/// What style pictures give.
+/// The targets computed from style pictures.
 pub(crate) struct StyleTargets<B: Backend> {
     /// The first of the pictures, for a start from it.
     pub(crate) image: Image,
@@ -38,7 +38,7 @@ pub(crate) struct StyleTargets<B: Backend> {
     pub(crate) regions: Vec<Region<B>>,
 }
 
-/// A style layer and what it is measured by.
+/// A style layer and its statistic.
 pub(crate) struct StyleLayer<B: Backend> {
     pub(crate) name: String,
     pub(crate) position: usize,

@@ -1,17 +1,16 @@
-//! Where in a picture something counts.
+//! Masks: how much each part of a picture counts.
 
 use crate::alloc::collected;
 use crate::backend::shape::Shape;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What the memory is for.
+/// The buffer's name in error messages.
 pub(crate) const MASK: &str = "a mask";
 
-/// How much each part of a picture counts: a map of values from 0 (not at all) to 1, with soft edges if you like.
+/// How much each part of a picture counts: a map of values from 0 (not at all) to 1, with soft edges if desired.
 ///
-/// A mask may have any size: it is spread over the whole picture that it is given for, each value of the result being
-/// the mean of the area that it covers, and follows the features to a layer as they do, halved by the mean of 2x2
-/// values at each pool.
+/// A mask may have any size. It is resampled to the picture it applies to, each value being the mean of the area it covers.
+/// At each pool it is halved like the features, by the mean of 2x2 values.
 ///
 /// ```
 /// use style_core::Mask;
@@ -33,8 +32,8 @@ impl Mask {
     /// A mask from its values, `[H, W]` row-major.
     ///
     /// # Errors
-    /// `Shape` if a side is zero or there are not `height * width` values; `Argument` if a value does not lie in 0..=1
-    /// or all are zero, so that nothing would count.
+    /// `Shape` if a side is zero or there are not `height * width` values; `Argument` if a value is outside 0..=1 or all
+    /// are zero, so that nothing would count.
     pub fn new(width: usize, height: usize, values: Vec<f32>) -> Result<Self> {
         let shape = Shape::new(1, height, width);
         if shape.is_empty() || shape.len() != values.len() {
@@ -66,10 +65,10 @@ impl Mask {
         Self::new(self.width, self.height, self.values.iter().map(|v| 1.0 - v).collect())
     }
 
-    /// Where both masks hold: the product of this mask and the other, which is spread over this one's size.
+    /// The intersection: the product of this mask and the other, which is resampled to this one's size.
     ///
     /// # Errors
-    /// `Argument` if they hold nowhere together.
+    /// `Argument` if the masks do not overlap.
     pub fn and(&self, other: &Self) -> Result<Self> {
         let (_, other) = other.at(self.width, self.height, 0)?;
         let values = self.values.iter().zip(other).map(|(a, b)| (f64::from(*a) * b).clamp(0.0, 1.0) as f32);
@@ -94,7 +93,7 @@ impl Mask {
         &self.values
     }
 
-    /// The mask spread over `width x height` pixels and halved by so many pools.
+    /// The mask resampled to `width x height` pixels and halved by `pools` pools.
     pub(crate) fn at(&self, width: usize, height: usize, pools: usize) -> Result<(Shape, Vec<f64>)> {
         let wide = collected(self.values.len(), MASK, self.values.iter().map(|&v| f64::from(v)))?;
         let rows = spread(&wide, self.width, width)?;
@@ -114,7 +113,7 @@ impl Mask {
     }
 }
 
-/// Rows of length `from` as rows of length `to`, each value the mean of the interval that it covers.
+/// Resamples rows of length `from` to length `to`; each value is the mean of the interval it covers.
 fn spread(rows: &[f64], from: usize, to: usize) -> Result<Vec<f64>> {
     let scale = from as f64 / to as f64;
     let mean = |row: &[f64], i: usize| {
@@ -128,7 +127,7 @@ fn spread(rows: &[f64], from: usize, to: usize) -> Result<Vec<f64>> {
     collected(rows.len() / from * to, MASK, values)
 }
 
-/// A map of so many columns, its rows and columns exchanged.
+/// The transpose of a map with `width` columns.
 fn transposed(map: &[f64], width: usize) -> Result<Vec<f64>> {
     collected(map.len(), MASK, (0..width).flat_map(|c| map.iter().skip(c).step_by(width).copied()))
 }

@@ -1,4 +1,4 @@
-//! A picture as this library takes and gives it.
+//! The picture type of this library's input and output.
 
 pub(crate) mod mask;
 pub(crate) mod resample;
@@ -14,7 +14,7 @@ use crate::image::resample::resample_by;
 
 /// An RGB picture: planar `[3, H, W]`, `f32` in 8-bit units (0 is black, 255 white), as encoded (no linearisation).
 ///
-/// Results may lie a little outside of 0..=255; [`to_rgb8`](Image::to_rgb8) clamps.
+/// Results may lie slightly outside 0..=255; [`to_rgb8`](Image::to_rgb8) clamps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
     width: usize,
@@ -26,7 +26,8 @@ impl Image {
     /// A picture from planar values, `[3, H, W]` row-major.
     ///
     /// # Errors
-    /// `Shape` if a side is zero or `pixels` has not `3 * height * width` values; `NonFinite` if one is NaN or infinite.
+    /// `Shape` if a side is zero or `pixels` does not have `3 * height * width` values; `NonFinite` if one is NaN or
+    /// infinite.
     pub fn from_planar(width: usize, height: usize, pixels: Vec<f32>) -> Result<Self> {
         check_len(width, height, pixels.len())?;
         if let Some(i) = pixels.iter().position(|v| !v.is_finite()) {
@@ -41,7 +42,7 @@ impl Image {
     /// A picture from interleaved bytes, `[H, W, 3]` row-major.
     ///
     /// # Errors
-    /// `Shape` if a side is zero or `bytes` has not `3 * height * width` values.
+    /// `Shape` if a side is zero or `bytes` does not have `3 * height * width` values.
     pub fn from_rgb8(width: usize, height: usize, bytes: &[u8]) -> Result<Self> {
         check_len(width, height, bytes.len())?;
         let pixels = (0..3).flat_map(|c| bytes.iter().skip(c).step_by(3).map(|&b| f32::from(b)));
@@ -63,7 +64,7 @@ impl Image {
     /// A part of the picture.
     ///
     /// # Errors
-    /// `Shape` if the part is empty or not within the picture.
+    /// `Shape` if the part is empty or exceeds the picture.
     pub fn crop(&self, columns: Range<usize>, rows: Range<usize>) -> Result<Self> {
         if columns.is_empty() || rows.is_empty() || columns.end > self.width || rows.end > self.height {
             let message =
@@ -77,17 +78,16 @@ impl Image {
         Self::from_planar(columns.len(), rows.len(), collected(count, "an image", pixels)?)
     }
 
-    /// The picture at another size, by Lanczos' filter of three lobes, on the values as they are encoded; the very same
-    /// values at its own size. The filter may overshoot a little at edges.
-    ///
+    /// The picture resized by a three-lobed Lanczos filter on the encoded values; unchanged at its own size. The filter may
+    /// overshoot slightly at edges.
     /// # Errors
     /// `Shape` if a side is zero or has more than `u32::MAX` pixels.
     pub fn resized(&self, width: usize, height: usize) -> Result<Self> {
         self.resized_by(FilterType::Lanczos3, width, height)
     }
 
-    /// The picture at a larger size, by Mitchell and Netravali's filter: a painting has much near the highest frequency of
-    /// its pixels, of which Lanczos' keeps so much that it beats with the new pixels, in a lattice that lasts.
+    /// The picture enlarged by the Mitchell-Netravali filter. A painting has strong content near its Nyquist frequency, and
+    /// Lanczos keeps so much of it that it beats with the new pixels and leaves a persistent lattice.
     pub(crate) fn enlarged(&self, width: usize, height: usize) -> Result<Self> {
         self.resized_by(FilterType::Mitchell, width, height)
     }
@@ -102,7 +102,7 @@ impl Image {
         Self::from_planar(width, height, pixels)
     }
 
-    /// A clone, or an error.
+    /// A fallible clone.
     pub(crate) fn copied(&self) -> Result<Self> {
         Ok(Self { pixels: collected(self.pixels.len(), "an image", self.pixels.iter().copied())?, ..*self })
     }

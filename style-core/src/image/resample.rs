@@ -1,4 +1,4 @@
-//! Resampling by Lanczos' filter of three lobes.
+//! Resampling by a three-lobed Lanczos filter.
 
 use fast_image_resize::images::TypedImage;
 use fast_image_resize::pixels::F32;
@@ -7,8 +7,8 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use crate::alloc::{collected, reserved};
 use crate::error::{Error, ErrorKind, Result};
 
-/// One plane of values, row-major, from `(width, height)` to another size by Lanczos' filter of three lobes; what
-/// [`Image::resized`](crate::Image::resized) does with each colour.
+/// Resamples one plane of row-major values from `(width, height)` to another size by a three-lobed Lanczos filter, as
+/// [`Image::resized`](crate::Image::resized) does for each colour.
 ///
 /// # Errors
 /// `Shape` if a side is zero or has more than `u32::MAX` pixels, or there are not `width * height` values.
@@ -39,7 +39,7 @@ pub(super) fn resample_by(
     let room = to.0.saturating_mul(to.1);
     let pixels = collected(room, "an image", std::iter::repeat_n(F32::new(0.0), room))?;
     let mut target = TypedImage::from_pixels(tw, th, pixels).map_err(|e| failed(e.to_string()))?;
-    // The crate takes a plane between its two passes, and aborts where there is no memory for it.
+    // The crate allocates a plane between its two passes and aborts if that fails.
     drop(reserved::<f32>(to.0.saturating_mul(from.1), "an image")?);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;

@@ -1,4 +1,4 @@
-//! What a network sees in a picture.
+//! The features of a picture.
 
 use std::sync::Arc;
 
@@ -26,11 +26,11 @@ pub struct Features {
 }
 
 impl<B: Backend> Network<B> {
-    /// The features of a picture at the named layers, in the order of the chain, each once. Pooling and padding are as in
+    /// The features of a picture at the named layers, in chain order, without repeats. Pooling and padding are as in
     /// [`SessionBuilder`](crate::SessionBuilder::padding).
     ///
     /// # Errors
-    /// `Argument` if a layer is unknown; `TooSmall` if the picture is too small for one; what the backend gives.
+    /// `Argument` if a layer is unknown; `TooSmall` if the picture is too small for a layer; backend errors.
     pub fn features(
         &self,
         image: &Image,

@@ -1,4 +1,4 @@
-//! A network looked into: features of a picture, and what a neuron responds to.
+//! Inspecting a network: the features of a picture, and what a neuron responds to.
 
 pub(crate) mod features;
 pub(crate) mod probe;

@@ -1,8 +1,8 @@
-//! What a neuron responds to: one value of one layer, and what of the picture speaks for it.
+//! What a neuron responds to: one value of one layer, and the parts of the picture that contribute to it.
 //!
-//! The gradient of every other neuron is zero, `dF = e_(k, p)`, and goes back to the picture by one of the rules of
-//! [`ReluRule`]. With [`ReluRule::Gradient`] the result is the exact gradient of the neuron's value (Simonyan et al.
-//! 2013), with the others the pictures of Zeiler and Fergus 2014 and Springenberg et al. 2015.
+//! The gradient is one at the neuron and zero elsewhere, `dF = e_(k, p)`, and is propagated to the picture by one of the
+//! rules of [`ReluRule`]. [`ReluRule::Gradient`] gives the exact gradient of the neuron's value (Simonyan et al. 2013); the
+//! others give the visualisations of Zeiler and Fergus 2014 and Springenberg et al. 2015.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::network::taps::Taps;
 use crate::pass::chain::Chain;
 use crate::pass::plan::ChainPlan;
 
-/// A picture as one layer of a network sees it, from which signals can be sent back.
+/// The response of one layer of a network to a picture, from which signals can be propagated back.
 ///
 /// ```
 /// # use style_core::{Backend, Image, Network, Padding, Pooling, Probe, Result, ops::ReluRule};
@@ -48,15 +48,15 @@ pub struct Probe<B: Backend> {
 /// One value of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neuron {
-    /// Which feature map.
+    /// Index of the feature map.
     pub channel: usize,
-    /// Row in it.
+    /// Row in the feature map.
     pub row: usize,
-    /// Column in it.
+    /// Column in the feature map.
     pub column: usize,
 }
 
-/// What comes back from a neuron.
+/// The signal propagated back from a neuron.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
     /// The neuron.
@@ -65,17 +65,17 @@ pub struct Response {
     pub activation: f32,
     /// The signal at the picture: `[3, H, W]` row-major, RGB, per 8-bit unit.
     pub signal: Vec<f32>,
-    /// The columns of the picture that the neuron sees.
+    /// The columns of the picture in the neuron's receptive field.
     pub columns: Range<usize>,
-    /// The rows of the picture that the neuron sees.
+    /// The rows of the picture in the neuron's receptive field.
     pub rows: Range<usize>,
 }
 
 impl<B: Backend> Probe<B> {
-    /// Feeds a picture forward to a layer; the padding is that of the first convolution.
+    /// Runs a picture forward to a layer; the padding applies to the first convolution.
     ///
     /// # Errors
-    /// `Argument` if the layer is unknown; `TooSmall` if the picture is too small for it; what the backend gives.
+    /// `Argument` if the layer is unknown; `TooSmall` if the picture is too small for it; backend errors.
     pub fn new(
         network: impl Into<Arc<Network<B>>>,
         image: &Image,
@@ -106,7 +106,7 @@ impl<B: Backend> Probe<B> {
         &self.features
     }
 
-    /// All channels and the largest value of each, the largest first.
+    /// All channels with the largest value of each, in descending order.
     #[must_use]
     pub fn strongest_channels(&self) -> Vec<(usize, f32)> {
         let maps = self.features.values.chunks(self.features.shape.positions().max(1));
@@ -115,7 +115,7 @@ impl<B: Backend> Probe<B> {
         channels
     }
 
-    /// The neuron of a channel with the largest value; of equals, the first in row-major order.
+    /// The neuron with the largest value in a channel; among equal values, the first in row-major order.
     ///
     /// # Errors
     /// `Argument` if there is no such channel.
@@ -128,10 +128,10 @@ impl<B: Backend> Probe<B> {
         Ok(Neuron { channel, row: best / width, column: best % width })
     }
 
-    /// Sends a signal of 1 back from a neuron to the picture.
+    /// Propagates a signal of 1 from a neuron back to the picture.
     ///
     /// # Errors
-    /// `Argument` if there is no such neuron; what the backend gives.
+    /// `Argument` if there is no such neuron; backend errors.
     pub fn back(&mut self, neuron: Neuron, rule: ReluRule) -> Result<Response> {
         let at = self.check(neuron)?;
         let mut seed = zeros(self.features.shape.len(), "a neuron")?;
@@ -157,7 +157,7 @@ impl<B: Backend> Probe<B> {
         })
     }
 
-    /// Where in the features a neuron is.
+    /// The index of a neuron in the features.
     fn check(&self, neuron: Neuron) -> Result<usize> {
         let Shape { channels, height, width } = self.features.shape;
         let Neuron { channel, row, column } = neuron;

@@ -7,20 +7,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::mask::{MASK, Mask};
 use crate::pass::tiles::Window;
 
-/// A mask at a layer, on the device, or as much of it as a tile sees.
+/// A mask at a layer, on the device, for the whole picture or one tile.
 pub struct Guide<B: Backend> {
-    /// `t^2 / sum t^2`, which sums to 1: `[1, 1, H, W]`. Zeros in a tile that the mask leaves out.
+    /// `t^2 / sum t^2`, which sums to 1: `[1, 1, H, W]`. All zero in a tile that the mask excludes.
     pub weights: B::Tensor,
-    /// The root of the weights.
+    /// The square root of the weights.
     pub root: B::Tensor,
     /// The share of the picture that counts: the mean of `t^2`.
     pub area: f64,
-    /// The share of `sum t^2` that is the tile's.
+    /// The tile's share of `sum t^2`.
     pub(crate) share: f64,
 }
 
 impl<B: Backend> Guide<B> {
-    /// `mask` spread over a picture of `image`'s size, at a layer behind so many pools; the part of each of these tiles.
+    /// `mask` resampled to a picture of `image`'s size, at a layer after `pools` pools; one part per tile.
     pub(crate) fn new(
         backend: &B,
         mask: &Mask,
@@ -48,15 +48,15 @@ impl<B: Backend> Guide<B> {
     }
 }
 
-/// Weights of a content loss over positions, `m` the mask at the layer: `1/2 sum m (F - P)^2`.
+/// Position weights of a content loss, with `m` the mask at the layer: `1/2 sum m (F - P)^2`.
 pub(crate) struct ContentGuide<B: Backend> {
     pub(crate) weights: B::Tensor,
-    /// The root of the weights.
+    /// The square root of the weights.
     pub(crate) root: B::Tensor,
 }
 
 impl<B: Backend> ContentGuide<B> {
-    /// As of [`Guide::new`].
+    /// As [`Guide::new`].
     pub(crate) fn new(
         backend: &B,
         mask: &Mask,
@@ -74,7 +74,7 @@ impl<B: Backend> ContentGuide<B> {
     }
 }
 
-/// The values of a map in a window.
+/// The values of a map within a window.
 fn within(values: &[f64], shape: Shape, window: Window) -> Result<Vec<f64>> {
     let row = |r: usize| &values[r * shape.width..][window.columns.start..window.columns.end];
     let count = window.shape(1).len();

@@ -2,10 +2,10 @@
 
 use crate::backend::ops::tv::Tv;
 
-/// One layer's part in a loss.
+/// The weight of one layer in a loss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerWeight {
-    /// The layer, `conv4_2` say.
+    /// The layer, such as `conv4_2`.
     pub layer: String,
     /// `w_l`, zero or more.
     pub weight: f64,
@@ -29,7 +29,7 @@ pub struct LayerLoss {
 }
 
 impl Losses {
-    /// All values, those of layers in their order.
+    /// All values, with the layers in order.
     pub(crate) fn numbers(&self) -> Vec<f64> {
         let layers = self.content_layers.iter().chain(&self.style_layers).map(|l| l.loss);
         [self.total, self.content, self.style, self.tv].into_iter().chain(layers).collect()
@@ -42,7 +42,7 @@ impl Losses {
         own.into_iter().chain(layers).zip(numbers).for_each(|(to, from)| *to = *from);
     }
 
-    /// Takes the values of `other`, of the same layers, without allocating.
+    /// Copies the values of `other`, which has the same layers, without allocating.
     pub(crate) fn set(&mut self, other: &Self) {
         (self.total, self.content, self.style, self.tv) = (other.total, other.content, other.style, other.tv);
         let layers = self.content_layers.iter_mut().chain(&mut self.style_layers);
@@ -64,9 +64,9 @@ pub struct Losses {
     pub style: f64,
     /// The image's total variation, [`Tv`].
     pub tv: f64,
-    /// Each content layer.
+    /// The loss of each content layer.
     pub content_layers: Vec<LayerLoss>,
-    /// Each style layer.
+    /// The loss of each style layer.
     pub style_layers: Vec<LayerLoss>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
-    /// Of content, style and total variation.
+    /// The weights of content, style and total variation.
     pub(crate) fn all(&self) -> [f64; 3] {
         [self.content, self.style, self.tv]
     }

@@ -1,4 +1,4 @@
-//! A statistic of one layer's features, taken of a picture tile by tile.
+//! A statistic of one layer's features, computed tile by tile.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use crate::loss::statistics::statistic::{Scratch, Site, Statistic};
 use crate::loss::statistics::sums::Sums;
 use crate::pass::tiled::{PassesPlan, Seen};
 
-/// What is measured at a tap, and the values found.
+/// The statistic at a tap, and its values.
 pub(crate) struct Measure<B: Backend> {
     pub(crate) tap: usize,
     pub(crate) statistic: Arc<dyn Statistic<B>>,
-    /// Which positions count, of each tile, if not all equally.
+    /// The weights of the positions in each tile, if they are not uniform.
     guides: Vec<Guide<B>>,
-    /// The share that each tile has of the positions, or of the guide.
+    /// Each tile's share of the positions, or of the guide.
     pub(crate) shares: Vec<f64>,
-    /// Those that a loss compares, then the statistic's others.
+    /// The values that a loss compares, followed by the statistic's others.
     pub(crate) values: Vec<B::Tensor>,
-    /// Shapes of the scratch tensors that the statistic wants in each tile.
+    /// Shapes of the scratch tensors that the statistic needs in each tile.
     scratch: Vec<Vec<Shape>>,
-    /// Where there are several tiles, or several processes.
+    /// Present if there are several tiles or several processes.
     sums: Option<Sums>,
 }
 
-/// Shapes of all the values of a statistic: those that a loss compares, then its others.
+/// Shapes of all values of a statistic: those that a loss compares, then the others.
 pub(crate) fn values<B: Backend>(statistic: &dyn Statistic<B>, features: Shape) -> Vec<Shape> {
     let mut shapes = statistic.values(features);
     shapes.extend(statistic.others(features));
@@ -63,12 +63,12 @@ impl<B: Backend> Measure<B> {
         })
     }
 
-    /// Shapes of the scratch tensors that it wants.
+    /// Shapes of the scratch tensors that it needs.
     pub(crate) fn scratch(&self) -> &[Vec<Shape>] {
         &self.scratch
     }
 
-    /// Forgets what other tiles gave.
+    /// Discards the sums of other tiles.
     pub(crate) fn clear(&mut self) {
         self.sums.iter_mut().for_each(Sums::clear);
     }
@@ -90,7 +90,7 @@ impl<B: Backend> Measure<B> {
         self.statistic.forward(&site, &mut self.values, Scratch { tensors, workspace })
     }
 
-    /// Adds a tile's values to those of the others.
+    /// Adds a tile's values to the sums.
     pub(crate) fn add(&mut self, backend: &B, tile: usize) -> Result<()> {
         let Self { sums, statistic, shares, values, .. } = self;
         match sums {
@@ -99,13 +99,13 @@ impl<B: Backend> Measure<B> {
         }
     }
 
-    /// The values of the picture, once all tiles of all processes have been added.
+    /// Computes the values of the picture, once all tiles of all processes have been added.
     pub(crate) fn finish(&mut self, backend: &B, reduce: &dyn Reduce) -> Result<()> {
         let Self { sums, statistic, values, .. } = self;
         sums.as_mut().map_or(Ok(()), |sums| sums.finish(backend, &**statistic, reduce, values))
     }
 
-    /// `dfeatures (=|+=)` the gradient of a loss whose gradient of the tile's values is `dvalues`.
+    /// `dfeatures (=|+=)` the gradient of a loss, given its gradient `dvalues` with respect to the tile's values.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn backward(
         &self,

@@ -1,4 +1,4 @@
-//! What is minimised, and its gradient: the whole algorithm on one page.
+//! The objective and its gradient: the whole algorithm on one page.
 //!
 //! With `F` the image's features at a layer, `N` channels, `M` positions; `P` the content picture's features; `A` the
 //! style picture's Gram matrix over its own `M_s` positions:
@@ -10,15 +10,15 @@
 //! total   = content_weight content + style_weight style + tv_weight tv(image)    (equation 7; TV is not the paper's)
 //! ```
 //!
-//! The paper's `1/(4 N^2 M^2) sum (G - A)^2` is the same where both pictures have one size; dividing each matrix by its
-//! own `M` lets them differ. A layer may have another [statistic](crate::statistics) than the Gram matrix, with its own
-//! `E`. A style with a mask has an `E` of its own, `share area E`, added to the layer's, so that a mask says where the
-//! style acts and not how strongly; a content mask `m` makes the content loss `1/2 sum m (F - P)^2`.
+//! The paper's `1/(4 N^2 M^2) sum (G - A)^2` is the same if both pictures have the same size; dividing each matrix by its
+//! own `M` lets the sizes differ. A layer may use another [statistic](crate::statistics) than the Gram matrix, with its own
+//! `E`. A style with a mask has a separate `E` and adds `share area E` to the layer's loss, so that a mask controls where
+//! the style acts and not how strongly. A content mask `m` makes the content loss `1/2 sum m (F - P)^2`.
 //!
 //! Adjoint: `dF = content_weight w_l (F - P)`, and `dF = style_weight w_l / (N^2 M) (G/M - A/M_s) F`.
 //!
-//! The relative form, which is the default and not the paper's, divides each layer's loss by what it is at zero. With `v` the
-//! values of the statistic on the image and `t` those on the painting,
+//! The relative form, which is the default and not in the paper, divides each layer's loss by its value at zero. With `v`
+//! the values of the statistic on the image and `t` those on the painting,
 //!
 //! ```text
 //! content = sum_l w_l c_l 1/2 sum (F - P)^2,  c_l = 1 / (1/2 sum P^2)
@@ -26,12 +26,13 @@
 //! total   = 0.037 content + style_strength style + tv_weight tv(image)
 //! ```
 //!
-//! The factors `c_l` are constants of the pictures, so the adjoint has the same form: `dF = 0.037 w_l c_l (F - P)`, and
-//! `dv = style_strength w_l c_l (v - t)`, which the statistic carries on to `dF` (`dF = 2/M dv F` where `v = G/M`). A
-//! target that is zero has `c_l = 1`.
+//! The factors `c_l` are constants of the pictures, so the adjoint has the same form: `dF = 0.037 w_l c_l (F - P)`, and `dv
+//! = style_strength w_l c_l (v - t)`, which the statistic propagates to `dF` (`dF = 2/M dv F` if `v = G/M`). A zero target
+//! has `c_l = 1`.
 //!
-//! A picture of several [tiles](crate::pass::tiles) is passed over twice: forward for the sums that the statistics are, then
-//! forward and backward, for with those known a tile's gradient needs nothing of the others.
+//! A picture of several [tiles](crate::pass::tiles) takes two passes. The first runs forward and accumulates the sums of
+//! the statistics. The second runs forward and backward: with the sums known, a tile's gradient does not depend on the
+//! other tiles.
 
 use std::sync::Arc;
 
@@ -53,31 +54,31 @@ pub(crate) struct Objective<B: Backend> {
     pub(crate) style: Vec<StyleTerm<B>>,
     pub(crate) weights: Weights,
     pub(crate) rooms: Rooms<B>,
-    /// The half squared distances of all terms, and the total variation: on the device and read back.
+    /// The half squared distances of all terms and the total variation, on the device and read back.
     pub(crate) scalars: B::Scalars,
     pub(crate) distances: Vec<f64>,
     pub(crate) workspace: B::Workspace,
-    /// Of [`enqueue`](Self::enqueue).
+    /// Recording of [`enqueue`](Self::enqueue).
     pub(crate) recording: B::Recording,
-    /// Who else evaluates tiles of this picture.
+    /// The processes that share the tiles of this picture.
     pub(crate) reduce: Arc<dyn Reduce>,
-    /// The gradient on its way to the others, where there are any.
+    /// Host buffer for exchanging the gradient with other processes, if there are any.
     pub(crate) exchanged: Vec<f32>,
 }
 
 impl<B: Backend> Objective<B> {
-    /// Another weight of the style from here on; what was recorded has the old one.
+    /// Sets a new style weight; discards the recording, which contains the old one.
     pub(crate) fn set_style_weight(&mut self, weight: f64) {
         self.weights.style = weight;
         self.recording = B::Recording::default();
     }
 
-    /// Whether the caller wants no more.
+    /// Returns an error if the caller has cancelled.
     pub(crate) fn cancelled(&self) -> Result<()> {
         self.passes.plan.cancel.check()
     }
 
-    /// Losses at `image`, and their gradient. `losses` are of these layers: from [`no_losses`](Self::no_losses).
+    /// Computes the losses at `image` and their gradient. `losses` must have the layers of [`no_losses`](Self::no_losses).
     pub(crate) fn evaluate(
         &mut self,
         network: &Network<B>,
@@ -103,7 +104,7 @@ impl<B: Backend> Objective<B> {
         Ok(())
     }
 
-    /// Everything that the device does in an evaluation of a picture that is one tile.
+    /// Enqueues all device work of one evaluation of a single-tile picture.
     fn enqueue(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
         self.forward(network, image, 0, true)?;
         self.compare(network.backend())?;
@@ -111,7 +112,7 @@ impl<B: Backend> Objective<B> {
         self.tv(network.backend(), image, gradient)
     }
 
-    /// The same for several tiles, or for those of them that are this process's.
+    /// As above for several tiles, or for those assigned to this process.
     fn in_tiles(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
         let backend = network.backend();
         let tiles = share(&*self.reduce, self.passes.plan.tiles.len());
@@ -127,7 +128,7 @@ impl<B: Backend> Objective<B> {
         }
         backend.combine(&[], gradient)?;
         for tile in tiles.clone().rev() {
-            // The last tile is still there from the first pass.
+            // The last tile's features are still available from the first pass.
             if !styled || tile + 1 != tiles.end {
                 self.forward(network, image, tile, false)?;
             }
@@ -141,7 +142,7 @@ impl<B: Backend> Objective<B> {
         self.tv(backend, image, gradient)
     }
 
-    /// A tile's content distances and, if they are wanted, its values of the style terms.
+    /// Computes a tile's content distances and, if requested, its values of the style terms.
     fn forward(&mut self, network: &Network<B>, image: &B::Tensor, tile: usize, styled: bool) -> Result<()> {
         let Self { passes, content, style, rooms, scalars, workspace, .. } = self;
         let Rooms { scratch, own, .. } = rooms;
@@ -168,7 +169,7 @@ impl<B: Backend> Objective<B> {
         })
     }
 
-    /// The distances of the style terms' values from their targets.
+    /// Computes the distances of the style terms' values from their targets.
     fn compare(&mut self, backend: &B) -> Result<()> {
         let mut slot = self.content_slots();
         for term in &self.style {
@@ -180,7 +181,7 @@ impl<B: Backend> Objective<B> {
         Ok(())
     }
 
-    /// The gradient of content and style in the tile that was fed forward last.
+    /// Computes the gradient of content and style in the tile of the last forward pass.
     fn backward(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
         let Self { passes, content, style_layers, style, weights, rooms, workspace, .. } = self;
         let Rooms { scratch, dvalues, own } = rooms;
@@ -235,12 +236,12 @@ impl<B: Backend> Objective<B> {
         Ok(())
     }
 
-    /// Scalars that are distances of content features: each term's in each tile.
+    /// The number of scalars for content distances: one per term and tile.
     fn content_slots(&self) -> usize {
         self.content.len() * self.passes.plan.tiles.len()
     }
 
-    /// The losses of these layers, to be set by [`evaluate`](Self::evaluate).
+    /// Losses for these layers, to be filled by [`evaluate`](Self::evaluate).
     pub(crate) fn no_losses(&self) -> Losses {
         let named = |layer: &LayerWeight| LayerLoss { layer: layer.layer.clone(), loss: 0.0 };
         Losses {
@@ -250,7 +251,7 @@ impl<B: Backend> Objective<B> {
         }
     }
 
-    /// Losses from the half squared distances of all terms, and the total variation.
+    /// Computes the losses from the half squared distances of all terms and the total variation.
     fn add_up(&self, losses: &mut Losses) {
         let (content, rest) = self.distances.split_at(self.content_slots());
         for (i, layer) in losses.content_layers.iter_mut().enumerate() {

@@ -1,24 +1,24 @@
-//! Scratch memory that the terms share.
+//! Scratch memory shared by the terms.
 
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::error::Result;
 use crate::pass::tiles::Window;
 
-/// Memory that the terms use in turns.
+/// Memory that the terms use in turn.
 pub(crate) struct Rooms<B: Backend> {
-    /// Scratch of the term at work.
+    /// Scratch of the current term.
     pub(crate) scratch: Vec<B::Tensor>,
-    /// Gradients of the values of the style term at work.
+    /// Gradients of the values of the current style term.
     pub(crate) dvalues: Vec<B::Tensor>,
-    /// A tile's own features, content target and gradient of the features, where there are several tiles.
+    /// A tile's own features, content target and feature gradient, if there are several tiles.
     pub(crate) own: Option<[B::Tensor; OWN]>,
 }
 
-/// Tensors of a tile's own features in [`Rooms`].
+/// Number of tensors for a tile's own features in [`Rooms`].
 pub(crate) const OWN: usize = 3;
 
-/// A window of a map in a tensor by itself; the map, where there is none.
+/// Copies a window of a map to its own tensor; returns the map itself without a window.
 pub(crate) fn own_part<'a, B: Backend>(
     backend: &B,
     map: &'a B::Tensor,
@@ -35,7 +35,7 @@ pub(super) fn rooms_of<T>(own: &mut Option<[T; OWN]>) -> [Option<&mut T>; OWN] {
     own.as_mut().map_or([None, None, None], |own| own.each_mut().map(Some))
 }
 
-/// The first of `tensors`, with these shapes.
+/// The first of `tensors`, reshaped to these shapes.
 pub(crate) fn shaped<'a, B: Backend>(
     backend: &B,
     tensors: &'a mut [B::Tensor],
@@ -46,7 +46,7 @@ pub(crate) fn shaped<'a, B: Backend>(
     Ok(tensors)
 }
 
-/// Room for tensors of any of these lists of shapes, one list at a time: the largest first, the largest second...
+/// Shapes large enough for any of these lists, one list at a time: the largest first shape, the largest second shape, ...
 pub(crate) fn largest<B: Backend>(backend: &B, lists: impl IntoIterator<Item = Vec<Shape>>) -> Vec<Shape> {
     let mut all: Vec<Shape> = vec![];
     for list in lists {

@@ -1,4 +1,4 @@
-//! Hashes of values, by which checkpoints recognise weights and pictures.
+//! Hashes that identify weights and pictures in checkpoints.
 
 use twox_hash::xxhash3_128::Hasher;
 

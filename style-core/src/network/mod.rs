@@ -14,24 +14,24 @@ use crate::image::Image;
 use crate::network::fingerprint::hash;
 use crate::network::model::{ChannelOrder, InputSpace, Layer, Model};
 
-/// A [`Model`] whose filters a backend has packed: made once, shared by any number of sessions (`Arc`).
+/// A [`Model`] with its filters packed by a backend: created once, shared by any number of sessions (`Arc`).
 ///
-/// The tensors that it is fed are `[1, 3, H, W]`, RGB in 8-bit units minus the weights' mean colour, for every weight
-/// family: channel order, range and standard deviation are folded into the first convolution's filters. The features
-/// are those of the original input space, since the zero padding still stands for the mean colour.
+/// Its input tensors are `[1, 3, H, W]`, RGB in 8-bit units minus the weights' mean colour, for every weight family:
+/// channel order, range and standard deviation are folded into the first convolution's filters. The features are those of
+/// the original input space, since the zero padding still stands for the mean colour.
 pub struct Network<B: Backend> {
     backend: B,
     name: String,
     mean: [f32; 3],
-    /// Hash of its weights and their input space.
+    /// Hash of the weights and their input space.
     fingerprint: String,
     pub(crate) layers: Vec<NetworkLayer<B>>,
 }
 
-/// One link of a network's chain.
+/// One layer of a network's chain.
 pub(crate) struct NetworkLayer<B: Backend> {
     pub(crate) name: String,
-    /// Channels that it gives.
+    /// Output channels.
     pub(crate) channels: usize,
     /// The filters of a convolution; `None` for a pool.
     pub(crate) filter: Option<B::Filter>,
@@ -41,7 +41,7 @@ impl<B: Backend> Network<B> {
     /// Packs a model's filters for a backend.
     ///
     /// # Errors
-    /// What the backend's [`pack`](crate::ops::Conv2dOps::pack) gives.
+    /// Errors of the backend's [`pack`](crate::ops::Conv2dOps::pack).
     pub fn new(backend: B, model: &Model) -> Result<Self> {
         let mut channels = 3;
         let mut layers = Vec::with_capacity(model.layers().len());
@@ -91,7 +91,7 @@ impl<B: Backend> Network<B> {
         self.layers.iter().map(|l| l.name.as_str())
     }
 
-    /// Bytes of the packed filters.
+    /// Size of the packed filters in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let mut in_channels = 3;
@@ -105,14 +105,14 @@ impl<B: Backend> Network<B> {
         bytes
     }
 
-    /// The mean colour of the weights' training set, RGB in 8-bit units: what an input of zero looks like.
+    /// The mean colour of the weights' training set, RGB in 8-bit units: the colour of a zero input.
     #[must_use]
     pub fn mean(&self) -> [f32; 3] {
         self.mean
     }
 
-    /// The network's own name of a layer that other programs call `relu4_2` (jcjohnson/neural-style), `block4_conv2`
-    /// (Keras) or `r42` (leongatys/PytorchNeuralStyleTransfer); any other name as it is.
+    /// This network's name for a layer that other programs call `relu4_2` (jcjohnson/neural-style), `block4_conv2` (Keras)
+    /// or `r42` (leongatys/PytorchNeuralStyleTransfer); any other name is returned unchanged.
     pub(crate) fn own_name(&self, name: String) -> String {
         let has = |name: &str| self.layers.iter().any(|l| l.name == name);
         if has(&name) {
@@ -133,12 +133,12 @@ impl<B: Backend> Network<B> {
         })
     }
 
-    /// How many pools stand before or at this position.
+    /// The number of pools before or at this position.
     pub(crate) fn pools_before(&self, position: usize) -> usize {
         self.layers.iter().take(position + 1).filter(|l| l.filter.is_none()).count()
     }
 
-    /// The pixels in one direction that position `at` of a layer sees, some of them perhaps outside the picture.
+    /// The receptive field of position `at` of a layer along one axis, in pixels; it may extend beyond the picture.
     pub(crate) fn receptive_field(&self, position: usize, at: usize) -> Range<isize> {
         let (mut start, mut end) = (at as isize, at as isize + 1);
         for layer in self.layers.iter().take(position + 1).rev() {
@@ -147,12 +147,12 @@ impl<B: Backend> Network<B> {
         start..end
     }
 
-    /// A picture as the network's input, on the device.
+    /// Uploads a picture as network input.
     pub(crate) fn upload(&self, image: &Image) -> Result<B::Tensor> {
         self.upload_owned(image.copied()?)
     }
 
-    /// The same with one copy less in memory.
+    /// As above, with one copy less in memory.
     pub(crate) fn upload_owned(&self, image: Image) -> Result<B::Tensor> {
         let (shape, n) = (image.shape(), image.width() * image.height());
         let mut values = image.into_pixels();
@@ -162,12 +162,12 @@ impl<B: Backend> Network<B> {
         Ok(x)
     }
 
-    /// The picture that an input stands for, divided by a number first.
+    /// Downloads an input as a picture, after dividing it by `divisor`.
     pub(crate) fn download(&self, x: &B::Tensor, divisor: f64) -> Result<Image> {
         let shape = self.backend.shape(x);
         let mut pixels = zeros(shape.len(), "an image")?;
         self.backend.download(x, &mut pixels)?;
-        // What is finite stays so: a sum near the end of f32's range may round beyond it.
+        // Keeps finite values finite: a sum near the end of f32's range may round beyond it.
         let most = f64::from(f32::MAX);
         let value = |p: f32, mean: f32| (f64::from(p) / divisor + f64::from(mean)).clamp(-most, most) as f32;
         let n = shape.positions();
@@ -183,7 +183,7 @@ impl<B: Backend> fmt::Debug for Network<B> {
     }
 }
 
-/// The name here of a layer by its name in another program. All of them are taken behind the ReLU, as here.
+/// Translates another program's layer name. All of these refer to the values after the ReLU, as here.
 fn peers_name(name: &str) -> Option<String> {
     if let Some(rest) = name.strip_prefix("relu") {
         return Some(format!("conv{rest}"));
@@ -200,7 +200,7 @@ fn peers_name(name: &str) -> Option<String> {
     }
 }
 
-/// Which channel of `input` holds RGB channel `c`.
+/// The channel of `input` that holds RGB channel `c`.
 fn source_channel(input: &InputSpace, c: usize) -> usize {
     match input.order {
         ChannelOrder::Rgb => c,
@@ -208,8 +208,7 @@ fn source_channel(input: &InputSpace, c: usize) -> usize {
     }
 }
 
-/// First-layer filters that take RGB in 8-bit units minus the mean: channels reordered and scaled by
-/// `range / (255 std)`.
+/// First-layer filters for RGB in 8-bit units minus the mean: channels reordered and scaled by `range / (255 std)`.
 fn fold_input_space(input: &InputSpace, weight: &[f32]) -> Result<Vec<f32>> {
     let mut folded = collected(weight.len(), "filters", weight.iter().copied())?;
     for (i, taps) in folded.chunks_exact_mut(9).enumerate() {

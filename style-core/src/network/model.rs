@@ -1,5 +1,5 @@
-//! A network as data: a chain of 3x3 convolutions (each followed by a ReLU) and 2x2 pools, with the
-//! input space that its weights were trained in.
+//! A network as data: a chain of 3x3 convolutions (each followed by a ReLU) and 2x2 pools, and the input space its weights
+//! were trained in.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -8,21 +8,21 @@ use crate::error::{Error, ErrorKind, Result};
 pub enum ChannelOrder {
     /// Red, green, blue.
     Rgb,
-    /// Blue, green, red, as OpenCV and Caffe.
+    /// Blue, green, red, as in OpenCV and Caffe.
     Bgr,
 }
 
-/// The space in which a network wants its pixels: channel `c` of its input is
-/// `(range * p[c] / 255 - mean[c]) / std[c]`, `p` in 8-bit units (0..=255) and in `order`.
+/// The input space of a network: channel `c` of its input is `(range * p[c] / 255 - mean[c]) / std[c]`, with `p` in 8-bit
+/// units (0..=255) and in `order`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InputSpace {
     /// Channel order; `mean` and `std` are in this order too.
     pub order: ChannelOrder,
-    /// What white is before the mean is subtracted: 255 or 1.
+    /// The value of white before the mean is subtracted: 255 or 1.
     pub range: f32,
     /// Mean of each channel, in units of `range`.
     pub mean: [f32; 3],
-    /// Standard deviation of each channel, in units of `range`; 1 where weights want none.
+    /// Standard deviation of each channel, in units of `range`; 1 if the weights use none.
     pub std: [f32; 3],
 }
 
@@ -39,19 +39,19 @@ impl InputSpace {
 /// A 3x3 convolution, stride 1, zero padding 1, followed by a ReLU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvLayer {
-    /// The layer's name, `conv1_1` and so on: a tap of this name gives the values after the ReLU.
+    /// The layer's name, such as `conv1_1`: a tap of this name returns the values after the ReLU.
     pub name: String,
     /// Input channels I.
     pub in_channels: usize,
     /// Output channels O.
     pub out_channels: usize,
-    /// Filters, `[O, I, 3, 3]`, row-major; applied as cross-correlation, as all the frameworks do.
+    /// Filters, `[O, I, 3, 3]`, row-major; applied as cross-correlation, as in all frameworks.
     pub weight: Vec<f32>,
     /// Bias, `[O]`.
     pub bias: Vec<f32>,
 }
 
-/// One link of the chain.
+/// One layer of the chain.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Layer {
@@ -59,7 +59,7 @@ pub enum Layer {
     Conv(ConvLayer),
     /// 2x2 pool, stride 2; a last odd row or column is dropped.
     Pool {
-        /// The layer's name, `pool1` and so on.
+        /// The layer's name, such as `pool1`.
         name: String,
     },
 }
@@ -75,7 +75,7 @@ impl Layer {
     }
 }
 
-/// A network with its weights: what a weight file is read into, and what [`crate::Network`] is made from.
+/// A network with its weights: the contents of a weight file, and the input of [`crate::Network`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     name: String,
@@ -84,11 +84,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// A model from its parts.
+    /// Creates a model from its parts.
     ///
     /// # Errors
-    /// `Weights` if the chain is empty, starts with anything but three channels, does not fit together, repeats a
-    /// name, or holds a value that is not finite.
+    /// `Weights` if the chain is empty, does not start with three channels, does not fit together, repeats a name, or
+    /// contains a non-finite value.
     pub fn new(name: impl Into<String>, input: InputSpace, layers: Vec<Layer>) -> Result<Self> {
         let bad = |message: String| Err(Error::new(ErrorKind::Weights, message));
         let mut channels = 3;
@@ -116,7 +116,7 @@ impl Model {
                     c.bias.len()
                 ));
             }
-            // Without an early end within a chunk, which would keep the compiler from vectors.
+            // No early exit within a chunk, as it would prevent vectorisation.
             let finite = |values: &[f32]| values.iter().fold(true, |all, v| all & v.is_finite());
             if !c.weight.chunks(1 << 12).all(finite) || !finite(&c.bias) {
                 return bad(format!("{} holds a value that is NaN or infinite", c.name));
@@ -134,13 +134,13 @@ impl Model {
         Ok(Self { name: name.into(), input, layers })
     }
 
-    /// What the model is called, for messages: `VGG-19 (torchvision)`, say.
+    /// The model's name for messages, such as `VGG-19 (torchvision)`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The space its weights want pixels in.
+    /// The input space of the weights.
     #[must_use]
     pub fn input(&self) -> &InputSpace {
         &self.input

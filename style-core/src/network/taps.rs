@@ -1,11 +1,11 @@
-//! Taps: the layers at which a pass hands out features.
+//! Taps: the layers whose features a pass exposes.
 
-/// Positions of layers in the chain, ascending and each once. The `i`-th of them is tap `i` of a pass.
+/// Positions of layers in the chain, ascending and unique. The `i`-th is tap `i` of a pass.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Taps(Vec<usize>);
 
 impl Taps {
-    /// The taps at these positions, which may come in any order and repeat.
+    /// The taps at these positions, which may be in any order and repeat.
     pub(crate) fn new(positions: impl IntoIterator<Item = usize>) -> Self {
         let mut positions: Vec<_> = positions.into_iter().collect();
         positions.sort_unstable();

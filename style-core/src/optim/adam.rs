@@ -9,16 +9,16 @@ use crate::error::Result;
 use crate::image::resample::resample;
 use crate::optim::point::{Point, Told};
 
-/// Settings of Adam.
+/// Hyperparameters of Adam.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamOptions {
-    /// Step size, in 8-bit units (255 is white).
+    /// Learning rate, in 8-bit units (255 is white).
     pub learning_rate: f64,
-    /// Decay of the gradient's running mean.
+    /// Decay rate of the first moment, the gradient's running mean.
     pub beta1: f64,
-    /// Decay of the squared gradient's running mean.
+    /// Decay rate of the second moment, the squared gradient's running mean.
     pub beta2: f64,
-    /// Added to the root, against division by zero; so far above zero that an `f32` holds it.
+    /// Added to the square root to avoid division by zero; must be positive as an `f32`.
     pub epsilon: f64,
 }
 
@@ -28,22 +28,22 @@ impl Default for AdamOptions {
     }
 }
 
-/// The largest `|g|^2` of which no moment overflows, resampled or not: a pixel whose `v` is infinite would stand still.
+/// The largest `|g|^2` for which no moment overflows, resampled or not: a pixel with infinite `v` would never move.
 const MAX_SQUARE: f64 = f32::MAX as f64 / 4.0;
 
 pub(crate) struct Adam<B: Backend> {
     options: AdamOptions,
-    /// The learning rate, after halvings.
+    /// The learning rate, including halvings.
     rate: f64,
     steps: i32,
     m: B::Tensor,
     v: B::Tensor,
-    /// The last point whose loss and gradient were finite; the start, before there is one.
+    /// The last point with finite loss and gradient; initially the start.
     good: B::Tensor,
     square: B::Scalars,
 }
 
-/// Adam's state on the host, on its way to another size.
+/// Adam's state on the host, for transfer to another size.
 pub(crate) struct Carried {
     steps: i32,
     m: Vec<f32>,
@@ -51,8 +51,8 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
-    /// The moments of each pixel from those around it. A pixel's share of the gradient is smaller the more there are,
-    /// which Adam's steps do not heed; so moments of both sizes agree but for a factor, which cancels.
+    /// Resamples the moments of each pixel from those around it. With more pixels, each has a smaller share of the
+    /// gradient, but Adam's steps are scale-invariant: the moments of the two sizes differ by a factor only, which cancels.
     pub(crate) fn resized(self, from: Shape, to: Shape) -> Result<Self> {
         let shrunk = from.positions() as f64 / to.positions() as f64;
         let resized = |values: Vec<f32>, factor: f64, least: f32| {
@@ -78,7 +78,7 @@ impl<B: Backend> Adam<B> {
         backend.copy(start, &mut self.good)
     }
 
-    /// What was too large for the old loss need not be for the new one.
+    /// Restores the learning rate: a step too large for the old loss need not be for the new one.
     pub(super) fn forget(&mut self) {
         self.rate = self.options.learning_rate;
     }
@@ -90,7 +90,7 @@ impl<B: Backend> Adam<B> {
         let gradient_norm = square[0].sqrt();
         let told = Told { accepted: true, gradient_norm, step_length: 0.0, converged: gradient_norm == 0.0 };
         if !(loss.is_finite() && square[0] <= MAX_SQUARE) {
-            // Back to the last good point, with half the step and fresh moments.
+            // Return to the last good point, with half the learning rate and reset moments.
             self.rate *= 0.5;
             self.steps = 0;
             backend.combine(&[], &mut self.m)?;
@@ -122,7 +122,7 @@ impl<B: Backend> Adam<B> {
 
     pub(super) fn load(&mut self, backend: &B, from: &Checkpoint) -> Result<()> {
         self.steps = from.noted("adam.steps")?;
-        // Smaller than it was described, if a step was not finite.
+        // Smaller than in the description if a step was not finite.
         self.rate = from.numbers("adam.rate", 1)?[0];
         from.tensor("adam.m", backend, &mut self.m)?;
         from.tensor("adam.v", backend, &mut self.v)?;

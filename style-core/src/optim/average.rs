@@ -1,5 +1,5 @@
-//! A running mean of images: `a = decay a + (1 - decay) x`, and the same of ones, by which it is divided, so that the first
-//! images count for what they are (as Adam corrects its moments; crowsonkb/style-transfer-pytorch averages so).
+//! A running mean of images: `a = decay a + (1 - decay) x`, divided by the same mean of ones, which corrects the bias of
+//! the first images (as Adam does for its moments; crowsonkb/style-transfer-pytorch averages the same way).
 
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
@@ -10,7 +10,7 @@ pub(crate) struct Average<B: Backend> {
     decay: f64,
     sum: B::Tensor,
     next: B::Tensor,
-    /// What the weights in `sum` add up to.
+    /// The sum of the weights in `sum`.
     weight: f64,
 }
 
@@ -33,14 +33,14 @@ impl<B: Backend> Average<B> {
 
     pub(crate) fn load(&mut self, backend: &B, from: &Checkpoint) -> Result<()> {
         self.weight = from.numbers("average.weight", 1)?[0];
-        // At most one, but for rounding; and no image counts for as good as nothing.
+        // At most one, up to rounding; and no image has negligible weight.
         if self.weight != 0.0 && !(1e-18..2.0).contains(&self.weight) {
             return Err(Error::new(ErrorKind::Checkpoint, "the checkpoint is damaged (average.weight)"));
         }
         from.tensor("average.sum", backend, &mut self.sum)
     }
 
-    /// The weighted sum, and what divides it; `None` before the first image.
+    /// The weighted sum and its divisor; `None` before the first image.
     pub(crate) fn mean(&self) -> Option<(&B::Tensor, f64)> {
         (self.weight > 0.0).then_some((&self.sum, self.weight))
     }

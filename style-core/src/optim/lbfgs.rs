@@ -1,9 +1,9 @@
-//! Limited-memory BFGS (Nocedal and Wright, algorithm 7.4), its two-loop recursion done on dot products alone.
+//! Limited-memory BFGS (Nocedal and Wright, algorithm 7.4), with the two-loop recursion expressed in dot products.
 //!
-//! The direction is a combination of the stored pairs `s = x' - x`, `y = g' - g` and the gradient, and the recursion
-//! needs nothing of them but `<s, y>`, `<y, y>`, `<s, g>`, `<y, g>` (Chen et al., "Large-scale L-BFGS using
-//! MapReduce", NIPS 2014). So a device reads the history twice a step, once for all dot products and once for the
-//! combination, and the host does the recursion in `f64` on a few hundred numbers.
+//! The direction is a linear combination of the stored pairs `s = x' - x`, `y = g' - g` and the gradient, and the recursion
+//! only needs `<s, y>`, `<y, y>`, `<s, g>`, `<y, g>` (Chen et al., "Large-scale L-BFGS using MapReduce", NIPS 2014). So the
+//! device reads the history twice per step, once for all dot products and once for the combination, and the host runs the
+//! recursion in `f64` on a few hundred numbers.
 
 use crate::alloc::zeros;
 use crate::backend::Backend;
@@ -13,26 +13,26 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::optim::line_search::{LineSearch, Verdict};
 use crate::optim::point::{Point, Told};
 
-/// Most pairs that may be remembered.
+/// Maximum number of stored pairs.
 pub(super) const MAX_HISTORY: usize = 1000;
 
-/// How much longer than the last step the first try of a line search may be.
+/// Maximum ratio of a line search's first trial step to the last step.
 const MAX_GROWTH: f64 = 4.0;
 
-/// Fixed steps in a row that may fail before the descent ends.
+/// Number of consecutive fixed steps that may fail before the descent ends.
 const MAX_FAILURES: i32 = 8;
 
-/// Settings of L-BFGS.
+/// Hyperparameters of L-BFGS.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LbfgsOptions {
-    /// Pairs remembered. Each costs two tensors of the image's size; more descend a little further an evaluation, and
-    /// fewer than about 20 clearly less.
+    /// Number of stored pairs. Each takes two tensors of the image's size. More pairs give slightly more progress per
+    /// evaluation; fewer than about 20 give clearly less.
     pub history: usize,
-    /// Root mean square change of the image on the very first step, in 8-bit units; later steps scale themselves.
+    /// Root mean square change of the image in the first step, in 8-bit units; later steps are scaled automatically.
     pub initial_step: f64,
-    /// `None`: a line search for the strong Wolfe conditions, after which no accepted step has raised the loss.
-    /// `Some(rate)`: none, as the peers have it by default (torch.optim.LBFGS, Lua's optim.lbfgs): every step is `rate`
-    /// times the direction, the first `min(1, 1 / sum |g|) rate`, and is accepted whatever the loss, if that is finite.
+    /// `None`: a line search for the strong Wolfe conditions; no accepted step raises the loss. `Some(rate)`: no line
+    /// search, the default of the peers (torch.optim.LBFGS, Lua's optim.lbfgs): every step is `rate` times the direction,
+    /// the first `min(1, 1 / sum |g|) rate`, and is accepted for any finite loss.
     pub fixed_step: Option<f64>,
 }
 
@@ -45,41 +45,41 @@ impl Default for LbfgsOptions {
 pub(crate) struct Lbfgs<B: Backend> {
     options: LbfgsOptions,
     elements: usize,
-    /// The last accepted point, from which the line search starts.
+    /// The last accepted point, where the line search starts.
     base: Point<B>,
-    /// Infinite where the base is a start that has not been told.
+    /// Infinite if the base is a start that has not been evaluated.
     base_loss: f64,
     /// `<g, g>`, and `<g, s_i>` and `<g, y_i>` for each of `pairs`, `g` the gradient at the base.
     square: f64,
     gs: Vec<f64>,
     gy: Vec<f64>,
     direction: B::Tensor,
-    /// Ring of pairs; `pairs[order[0]]` is the oldest.
+    /// Ring buffer of pairs; `pairs[order[0]]` is the oldest.
     pairs: Vec<Pair<B>>,
     order: Vec<usize>,
-    /// `<s_i, y_j>` and `<y_i, y_j>`, `i` and `j` as in `pairs`.
+    /// `<s_i, y_j>` and `<y_i, y_j>`, with `i` and `j` as in `pairs`.
     sy: Vec<Vec<f64>>,
     yy: Vec<Vec<f64>>,
     search: Option<LineSearch>,
-    /// Length of the step under evaluation, in lengths of `direction`, where there is no line search.
+    /// Length of the step under evaluation, in units of `direction`, without a line search.
     fixed: f64,
-    /// How often in a row a fixed step led to a loss that is not finite.
+    /// Number of consecutive fixed steps with a non-finite loss.
     failures: i32,
     /// Length of `direction`.
     length: f64,
     /// Length of the last accepted step.
     step_length: f64,
     scalars: B::Scalars,
-    /// Scalars read back.
+    /// Buffer for scalars read back.
     values: Vec<f64>,
     recursion: Recursion,
-    /// The gradient on the host, where the first step's length wants its sum.
+    /// The gradient on the host, if the length of the first step needs its sum.
     gradient: Vec<f32>,
 }
 
-/// What the recursion works on, kept from step to step.
+/// Buffers of the recursion, kept between steps.
 struct Recursion {
-    /// `<g, .>` of the basis `[s..., y..., g]`, oldest first, and the direction's coefficients over it.
+    /// `<g, .>` of the basis `[s..., y..., g]`, oldest first, and the direction's coefficients in it.
     dots: Vec<f64>,
     coefficients: Vec<f64>,
     alpha: Vec<f64>,
@@ -127,7 +127,7 @@ impl<B: Backend> Lbfgs<B> {
         backend.copy(start, &mut self.base.x)
     }
 
-    /// Back to the last accepted point, as if it were a start.
+    /// Returns to the last accepted point and treats it as a start.
     pub(super) fn forget(&mut self, backend: &B, point: &mut Point<B>) -> Result<()> {
         backend.copy(&self.base.x, &mut point.x)?;
         self.order.clear();
@@ -143,7 +143,7 @@ impl<B: Backend> Lbfgs<B> {
         to.put("lbfgs.lengths", &[self.base_loss, self.square, self.fixed, self.length, self.step_length]);
         to.note("lbfgs.failures", self.failures);
         to.note("lbfgs.pairs", self.order.len());
-        // The oldest first, wherever they lie.
+        // Oldest first, regardless of the storage order.
         let row = |products: &[f64]| self.order.iter().map(|&i| products[i]).collect::<Vec<_>>();
         for (k, &i) in self.order.iter().enumerate() {
             to.put_tensor(&format!("lbfgs.s{k}"), backend, &self.pairs[i].s)?;
@@ -200,7 +200,7 @@ impl<B: Backend> Lbfgs<B> {
             Told { accepted: false, gradient_norm: square.sqrt(), step_length: self.step_length, converged: false };
         let finite = loss.is_finite() && square.is_finite();
         let verdict = match &mut self.search {
-            // The start image, or a step without a line search: taken as it is, if it is finite.
+            // The start image, or a step without a line search: accepted if it is finite.
             None if finite => Verdict::Accept,
             None => Verdict::Fail,
             Some(search) => search.tell(loss, if square.is_finite() { slope } else { f64::NAN }),
@@ -220,13 +220,13 @@ impl<B: Backend> Lbfgs<B> {
                 (self.base_loss, self.square) = (loss, square);
                 told.converged = !self.search_from_base(backend)?;
             }
-            // Nothing is known that it could go back to.
+            // There is no earlier point to return to.
             Verdict::Fail if self.base_loss.is_infinite() => told.converged = true,
             Verdict::Fail if self.order.is_empty() && (self.search.is_some() || self.failures > MAX_FAILURES) => {
                 told.converged = true;
             }
             Verdict::Fail => {
-                // The history has led astray: forget it and go downhill.
+                // The history has misled the search: discard it and follow the negative gradient.
                 self.failures = self.failures.saturating_add(1);
                 self.order.clear();
                 told.converged = !self.search_from_base(backend)?;
@@ -241,7 +241,7 @@ impl<B: Backend> Lbfgs<B> {
         Ok(told)
     }
 
-    /// The step under evaluation, in lengths of `direction`; 0 at the start.
+    /// The step under evaluation, in units of `direction`; 0 at the start.
     fn step(&self) -> f64 {
         self.search.as_ref().map_or(self.fixed, LineSearch::step)
     }
@@ -254,8 +254,8 @@ impl<B: Backend> Lbfgs<B> {
         Ok(values)
     }
 
-    /// Stores the pair of an accepted step, if its curvature is positive, and takes all dot products with it and with
-    /// the new gradient.
+    /// Stores the pair of an accepted step if its curvature is positive, and computes all dot products with it and with the
+    /// new gradient.
     fn remember(&mut self, backend: &B, point: &Point<B>, t: f64) -> Result<()> {
         let m = self.options.history;
         let free = if self.order.len() < m { (0..m).find(|i| !self.order.contains(i)) } else { None };
@@ -291,13 +291,13 @@ impl<B: Backend> Lbfgs<B> {
         Ok(())
     }
 
-    /// `sum |g|` at the base; asked for once a descent, if steps are fixed.
+    /// `sum |g|` at the base; needed once per descent with fixed steps.
     fn absolute_sum(&mut self, backend: &B) -> Result<f64> {
         backend.download(&self.base.g, &mut self.gradient)?;
         Ok(self.gradient.iter().map(|g| f64::from(g.abs())).sum())
     }
 
-    /// Starts a line search (or a fixed step) at the base; `false` if there is no way down.
+    /// Starts a line search (or a fixed step) at the base; `false` if there is no descent direction.
     fn search_from_base(&mut self, backend: &B) -> Result<bool> {
         let n = self.order.len();
         let (slope, square) = (self.two_loop(), self.square);
@@ -322,16 +322,16 @@ impl<B: Backend> Lbfgs<B> {
         backend.read_scalars(&self.scalars, &mut length)?;
         self.length = length[0].sqrt();
         if let Some(rate) = self.options.fixed_step {
-            // After a failure the first step is tried again, a tenth as long.
+            // After a failure the first step is retried at a tenth of its length.
             let first = if n == 0 { (1.0 / self.absolute_sum(backend)?).min(1.0) } else { 1.0 };
             self.fixed = rate * first * 0.1f64.powi(self.failures);
             return Ok(true);
         }
-        // Without curvature known the step is scaled to the wanted change; with it, 1 is the Newton step.
+        // Without curvature information the step is scaled to the requested change; with it, 1 is the Newton step.
         let t = if n == 0 {
             self.options.initial_step * (self.elements as f64 / square).sqrt()
         } else {
-            // Early curvature is a poor guide: no first try is longer than a few times the last step.
+            // Early curvature is unreliable: the first trial is at most a few times as long as the last step.
             (MAX_GROWTH * self.step_length / self.length).min(1.0)
         };
         self.search = Some(LineSearch::new(self.base_loss, slope, t));

@@ -1,13 +1,13 @@
 //! Strong Wolfe line search (Nocedal and Wright, Numerical Optimization, 2nd ed., algorithms 3.5 and 3.6) as a state
-//! machine: it is told the value and slope at the step that it asked for, and says what to do next.
+//! machine: it receives the value and slope at the step it requested, and returns the next action.
 
-/// Sufficient decrease.
+/// Sufficient decrease constant.
 const C1: f64 = 1e-4;
 
-/// Curvature.
+/// Curvature constant.
 const C2: f64 = 0.9;
 
-/// Evaluations after which the best step so far must do.
+/// Number of evaluations after which the best step so far is accepted.
 const MAX_EVALUATIONS: usize = 20;
 
 /// Value and slope along the direction, at step `t`.
@@ -18,10 +18,10 @@ struct Sample {
     slope: f64,
 }
 
-/// What to do next.
+/// The next action.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Verdict {
-    /// Take the step just evaluated.
+    /// Accept the step just evaluated.
     Accept,
     /// Evaluate at this step.
     Try(f64),
@@ -34,21 +34,21 @@ pub(super) enum Verdict {
 pub(super) struct LineSearch {
     start: Sample,
     t: f64,
-    /// The last sample while the minimum is not yet bracketed, then the bracket's better end.
+    /// The last sample until the minimum is bracketed, then the better end of the bracket.
     low: Sample,
-    /// The bracket's other end.
+    /// The other end of the bracket.
     high: Option<Sample>,
     evaluations: usize,
 }
 
 impl LineSearch {
-    /// A search from value `f` with `slope < 0`; the first step to evaluate is `t`.
+    /// Starts a search from value `f` with `slope < 0`; the first step to evaluate is `t`.
     pub(super) fn new(f: f64, slope: f64, t: f64) -> Self {
         let start = Sample { t: 0.0, f, slope };
         Self { start, t, low: start, high: None, evaluations: 0 }
     }
 
-    /// All that it knows, as numbers.
+    /// Its entire state, as numbers.
     pub(super) fn numbers(&self) -> Vec<f64> {
         let Self { start, t, low, high, evaluations } = self;
         let mut numbers = vec![start.f, start.slope, *t, *evaluations as f64, low.t, low.f, low.slope];
@@ -56,7 +56,7 @@ impl LineSearch {
         numbers
     }
 
-    /// The inverse; `None` if these are no such numbers: a step has a length.
+    /// The inverse; `None` if the numbers are invalid: a step has a length.
     pub(super) fn from_numbers(numbers: &[f64]) -> Option<Self> {
         let (&[f, slope, t, evaluations, low_t, low_f, low_slope], high) = numbers.split_first_chunk()?;
         let high = match high {
@@ -77,7 +77,7 @@ impl LineSearch {
         self.t
     }
 
-    /// Takes the value and the slope at [`step`](LineSearch::step).
+    /// Processes the value and slope at [`step`](LineSearch::step).
     pub(super) fn tell(&mut self, f: f64, slope: f64) -> Verdict {
         self.evaluations = self.evaluations.saturating_add(1);
         let here = Sample { t: self.t, f, slope };
@@ -88,7 +88,7 @@ impl LineSearch {
         let rises = f > self.start.f + C1 * here.t * self.start.slope || (self.evaluations > 1 && f >= self.low.f);
         if rises {
             self.high = Some(here);
-            // Asked again for the best step after giving up: rounding may make it seem no better than itself.
+            // The best step is evaluated again after giving up: rounding may make it seem no better than itself.
             if here.t == self.low.t && here.t > 0.0 { Verdict::Accept } else { self.next() }
         } else if slope.abs() <= -C2 * self.start.slope || self.evaluations > MAX_EVALUATIONS {
             Verdict::Accept
@@ -108,14 +108,14 @@ impl LineSearch {
         }
     }
 
-    /// The next step inside the bracket.
+    /// The next trial step inside the bracket.
     fn next(&mut self) -> Verdict {
         let Some(high) = self.high else { return Verdict::Fail };
         let width = (high.t - self.low.t).abs();
-        // What is no number is too narrow as well.
+        // NaN counts as too narrow.
         let wide = width.is_finite() && width > 1e-12 * self.low.t.max(high.t);
         if self.evaluations >= MAX_EVALUATIONS || !wide {
-            // The low end satisfies sufficient decrease unless it is the start itself.
+            // The low end satisfies sufficient decrease unless it is the start.
             return if self.low.t > 0.0 { self.try_step(self.low.t) } else { Verdict::Fail };
         }
         let t = interpolate(self.low, high);
@@ -128,7 +128,7 @@ impl LineSearch {
     }
 }
 
-/// Minimiser of the cubic through two samples, if it has one (Nocedal and Wright, equation 3.59).
+/// The minimiser of the cubic through two samples, if it exists (Nocedal and Wright, equation 3.59).
 fn cubic_minimum(a: Sample, b: Sample) -> Option<f64> {
     let d1 = a.slope + b.slope - 3.0 * (a.f - b.f) / (a.t - b.t);
     let square = d1 * d1 - a.slope * b.slope;
@@ -137,7 +137,7 @@ fn cubic_minimum(a: Sample, b: Sample) -> Option<f64> {
     (square >= 0.0 && t.is_finite()).then_some(t)
 }
 
-/// A step inside the bracket, a tenth of its width away from either end.
+/// A step inside the bracket, at least a tenth of its width from either end.
 fn interpolate(low: Sample, high: Sample) -> f64 {
     let width = high.t - low.t;
     let fallback = if high.f.is_finite() { 0.5 } else { 0.1 };
@@ -146,7 +146,7 @@ fn interpolate(low: Sample, high: Sample) -> f64 {
     t.clamp(a.min(b), a.max(b))
 }
 
-/// A larger step, when the slope still falls at `here`.
+/// A larger step, if the slope is still negative at `here`.
 fn extrapolate(before: Sample, here: Sample) -> f64 {
     let (least, most) = (2.0 * here.t, 10.0 * here.t);
     cubic_minimum(before, here).filter(|&t| t > here.t).unwrap_or(most).max(least).min(most)
@@ -156,7 +156,7 @@ fn extrapolate(before: Sample, here: Sample) -> f64 {
 mod tests {
     use super::*;
 
-    /// Runs a search on `f`, whose value and slope `at` gives; returns the accepted step and its evaluations.
+    /// Runs a search on `f`, given its value and slope by `at`; returns the accepted step and the number of evaluations.
     fn search(at: impl Fn(f64) -> (f64, f64), first: f64) -> Option<(f64, usize)> {
         let (f, slope) = at(0.0);
         let mut search = LineSearch::new(f, slope, first);

@@ -1,5 +1,5 @@
-//! Optimisers on device vectors. Each is told the loss and the gradient where it asked for them, and moves the image
-//! to where it wants them next; neither ever leaves a point that is not finite as the result.
+//! Optimisers on device vectors. Each receives the loss and gradient at the point it requested, and moves the image to the
+//! next point; neither ever returns a non-finite point as the result.
 
 pub(crate) mod adam;
 pub(crate) mod average;
@@ -19,11 +19,11 @@ pub(crate) use adam::AdamOptions;
 pub(crate) use adam::Carried;
 pub(crate) use lbfgs::LbfgsOptions;
 
-/// How the image descends.
+/// The optimiser of the image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Optimizer {
-    /// Limited-memory BFGS with a strong Wolfe line search; the better choice for quality an evaluation.
+    /// Limited-memory BFGS with a strong Wolfe line search; better quality per evaluation.
     Lbfgs(LbfgsOptions),
     /// Adam.
     Adam(AdamOptions),
@@ -49,7 +49,7 @@ impl<B: Backend> Descent<B> {
         })
     }
 
-    /// Whence it starts: the result until something better is known.
+    /// Sets the start, which is the result until improved.
     pub(crate) fn begin(&mut self, backend: &B, start: &B::Tensor) -> Result<()> {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.begin(backend, start),
@@ -57,7 +57,7 @@ impl<B: Backend> Descent<B> {
         }
     }
 
-    /// Takes the loss at `point.x`, whose gradient is `point.g`, and moves `point.x` to where it is wanted next.
+    /// Processes the loss at `point.x`, whose gradient is `point.g`, and moves `point.x` to the next point to evaluate.
     pub(crate) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.tell(backend, loss, point),
@@ -65,7 +65,7 @@ impl<B: Backend> Descent<B> {
         }
     }
 
-    /// All that the next [`tell`](Self::tell) depends on, but for the point.
+    /// Saves everything that the next [`tell`](Self::tell) depends on, except the point.
     pub(crate) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.save(backend, to),
@@ -80,7 +80,7 @@ impl<B: Backend> Descent<B> {
         }
     }
 
-    /// What a descent at another size can go on with.
+    /// The state that a descent at another size can continue from.
     pub(crate) fn carried(&self, backend: &B, shape: Shape) -> Result<Option<Carried>> {
         match self {
             Self::Lbfgs(_) => Ok(None),
@@ -88,7 +88,7 @@ impl<B: Backend> Descent<B> {
         }
     }
 
-    /// Goes on with what another descent had.
+    /// Continues from the state of another descent.
     pub(crate) fn carry_on(&mut self, backend: &B, carried: &Carried) -> Result<()> {
         match self {
             Self::Lbfgs(_) => Ok(()),
@@ -96,8 +96,8 @@ impl<B: Backend> Descent<B> {
         }
     }
 
-    /// The loss is another one from here on. Whether `point` has become the result once more, to be told anew: the
-    /// differences that L-BFGS has seen are of the old loss, while Adam's moments forget it by themselves.
+    /// Adapts to a changed loss. Returns whether `point` is the result again and must be re-evaluated: the curvature pairs
+    /// of L-BFGS belong to the old loss, while Adam's moments forget it over time.
     pub(crate) fn forget(&mut self, backend: &B, point: &mut Point<B>) -> Result<bool> {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.forget(backend, point).map(|()| true),
@@ -108,7 +108,7 @@ impl<B: Backend> Descent<B> {
         }
     }
 
-    /// The last accepted point; the start, before there is one.
+    /// The last accepted point; initially the start.
     pub(crate) fn result(&self) -> &B::Tensor {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.result(),
@@ -118,7 +118,7 @@ impl<B: Backend> Descent<B> {
 }
 
 impl Optimizer {
-    /// Tensors of the image's size that it and its [`Point`] hold.
+    /// Number of image-sized tensors that it and its [`Point`] hold.
     pub(crate) fn vectors(&self) -> usize {
         match self {
             Self::Lbfgs(options) => 5 + 2 * options.history,
@@ -142,7 +142,7 @@ impl Optimizer {
             Self::Adam(o) if ![o.beta1, o.beta2].iter().all(|b| (0.0..1.0).contains(b)) => {
                 bad(format!("Adam's betas must lie in 0..1, but are {} and {}", o.beta1, o.beta2))
             }
-            // The backends have it as f32.
+            // The backends store it as f32.
             Self::Adam(o) if !((o.epsilon as f32).is_finite() && o.epsilon as f32 > 0.0) => {
                 bad(format!("Adam's epsilon must be an f32 above 0, but is {}", o.epsilon))
             }

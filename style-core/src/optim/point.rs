@@ -16,12 +16,12 @@ impl<B: Backend> Point<B> {
     }
 }
 
-/// What became of one evaluation.
+/// The outcome of one evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Told {
-    /// The point evaluated is the new result.
+    /// The evaluated point is the new result.
     pub(crate) accepted: bool,
-    /// `|g|` at the point evaluated.
+    /// `|g|` at the evaluated point.
     pub(crate) gradient_norm: f64,
     /// Length of the last accepted step, in 8-bit units (Euclidean).
     pub(crate) step_length: f64,

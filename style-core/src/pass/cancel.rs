@@ -1,4 +1,4 @@
-//! Cancelling work under way.
+//! Cancellation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,12 +1,12 @@
-//! The network run forward and backward over pictures of a few sizes, in as little memory as that takes.
+//! Forward and backward passes of the network over pictures of a few sizes, in minimal memory.
 //!
-//! Filters are frozen, so backward needs no activations but those at taps, whose loss gradients read them; of every
-//! other layer a gate (one bit an element) or switches (two) remain. All else passes through two scratch tensors.
+//! Filters are frozen, so backward needs only the activations at taps, which the loss gradients read; every other layer
+//! keeps a gate (one bit per element) or switches (two). All other values pass through two scratch tensors.
 //!
-//! Two convolutions with an average pool taken in behind them, and a tap between them that is content with bands, may be
-//! done band by band. Only a band of the first one's features and of their gradient exists at a time, and backward
-//! computes it again. So it is with the first two, whose maps are the largest by far and whose first takes little time:
-//! it has three channels to read; and with the second two where the picture is so large that memory is worth the time.
+//! Two convolutions with a fused average pool behind them, and a tap between them that accepts bands, may run band by band.
+//! Only one band of the first one's features and of their gradient exists at a time, and backward recomputes it. This
+//! applies to the first pair, whose maps are by far the largest and whose first convolution is cheap because it reads only
+//! three channels, and to the second pair if the picture is so large that the memory saved is worth the time.
 
 use std::sync::Arc;
 
@@ -18,29 +18,29 @@ use crate::error::Result;
 use crate::network::Network;
 use crate::pass::plan::{Banded, ChainPlan, Memory, Op, mismatch};
 
-/// What a tap is told of: the features, or a band of them.
+/// The features passed to a tap, or a band of them.
 pub(crate) struct Tapped<'a, B: Backend> {
-    /// Which of the caller's taps.
+    /// Index of the caller's tap.
     pub(crate) tap: usize,
     pub(crate) features: &'a B::Tensor,
-    /// The rows of the features that are this band's own.
+    /// The rows of the features that belong to this band.
     pub(crate) band: Rows,
-    /// The rows that the tensor holds: these, and others for the band's neighbours' sake.
+    /// The rows that the tensor holds: the band's, plus neighbouring rows.
     pub(crate) held: Rows,
     /// Shape of the whole features.
     pub(crate) whole: Shape,
 }
 
-/// Plans for pictures of several sizes with the memory that the largest take.
+/// Plans for pictures of several sizes, with memory for the largest.
 pub(crate) struct Chain<B: Backend> {
-    /// The one at work.
+    /// The current plan.
     plan: Arc<ChainPlan>,
     buffers: Vec<B::Tensor>,
     memories: Vec<Memory<B>>,
 }
 
 impl<B: Backend> Chain<B> {
-    /// A chain for plans of the same layers, the first of them at work.
+    /// Creates a chain for plans of the same layers, starting with the first.
     pub(crate) fn new(backend: &B, plans: &[Arc<ChainPlan>]) -> Result<Self> {
         let plan = Arc::clone(plans.first().ok_or_else(mismatch)?);
         if plans.iter().any(|p| p.steps.len() != plan.steps.len()) {
@@ -54,7 +54,7 @@ impl<B: Backend> Chain<B> {
         Ok(chain)
     }
 
-    /// Works by another of the plans from now on.
+    /// Switches to another plan.
     pub(crate) fn take(&mut self, backend: &B, plan: &Arc<ChainPlan>) -> Result<()> {
         for (memory, step) in self.memories.iter_mut().zip(&plan.steps) {
             match (memory, &step.op) {
@@ -67,7 +67,7 @@ impl<B: Backend> Chain<B> {
         Ok(())
     }
 
-    /// Feeds `image` through the network; `at_tap(tapped, workspace)` is called as each tap, or band of a tap, is reached.
+    /// Runs `image` through the network; calls `at_tap(tapped, workspace)` at each tap, or band of a tap.
     pub(crate) fn forward(
         &mut self,
         network: &Network<B>,
@@ -137,7 +137,7 @@ impl<B: Backend> Chain<B> {
         Ok(())
     }
 
-    /// The first of two steps, for a band and a row on each side of it, to a buffer; with or without its gate.
+    /// Runs the first of two steps into a buffer, for a band and one row on each side, with or without its gate.
     fn first_of_band(
         &mut self,
         network: &Network<B>,
@@ -164,9 +164,9 @@ impl<B: Backend> Chain<B> {
         backend.conv2d_fwd(&conv, x, filter(network, step.layer)?, epilogue, y, workspace)
     }
 
-    /// The image gradient of a loss on the taps (or what `rule` makes of it), after [`forward`](Chain::forward) on the same
-    /// image: `add_tap(tapped, acc, dfeatures, workspace)` does `dfeatures (=|+=) dloss/dfeatures`, in a band for all rows
-    /// of the tensor.
+    /// The image gradient of a loss on the taps (modified by `rule`), after [`forward`](Chain::forward) on the same image.
+    /// `add_tap(tapped, acc, dfeatures, workspace)` computes `dfeatures (=|+=) dloss/dfeatures`, in a band for all rows of
+    /// the tensor.
     pub(crate) fn backward(
         &mut self,
         network: &Network<B>,
@@ -265,7 +265,7 @@ impl<B: Backend> Chain<B> {
 }
 
 impl<B: Backend> Memory<B> {
-    /// How a convolution ends that takes in its pool.
+    /// The epilogue of a convolution with a fused pool.
     fn pooling(&mut self) -> Epilogue<'_, B::Gate> {
         match self {
             Self::Gate(gate) => Epilogue::ReluPoolGate(gate),
@@ -273,7 +273,7 @@ impl<B: Backend> Memory<B> {
         }
     }
 
-    /// The gate that a signal on its way back passes.
+    /// The gate for the backward signal.
     fn gate(&self, rule: ReluRule) -> Option<&B::Gate> {
         match self {
             Self::Gate(gate) if rule != ReluRule::Deconvnet => Some(gate),
@@ -287,7 +287,7 @@ impl<'a, B: Backend> Tapped<'a, B> {
         Self { tap, features, band: Rows::all(whole), held: Rows::all(whole), whole }
     }
 
-    /// A band and a row on each side of it.
+    /// A band and one row on each side.
     fn band(tap: usize, features: &'a B::Tensor, whole: Shape, band: Rows) -> Self {
         Self { tap, features, band, held: band.widened(1, whole.height), whole }
     }
@@ -297,7 +297,7 @@ fn filter<B: Backend>(network: &Network<B>, layer: usize) -> Result<&B::Filter> 
     network.layers.get(layer).and_then(|l| l.filter.as_ref()).ok_or_else(mismatch)
 }
 
-/// Two different buffers at once.
+/// Borrows two different buffers at once.
 fn two<T>(buffers: &mut [T], a: usize, b: usize) -> Result<(&mut T, &mut T)> {
     buffers.get_disjoint_mut([a, b]).map(|[a, b]| (a, b)).map_err(|_| mismatch())
 }

@@ -1,4 +1,4 @@
-//! Passes of a picture forward and backward through the network, whole or tile by tile.
+//! Forward and backward passes of a picture through the network, whole or tile by tile.
 
 pub(crate) mod cancel;
 pub(crate) mod chain;

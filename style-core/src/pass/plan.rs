@@ -1,4 +1,4 @@
-//! A pass over the chain of layers, planned from shapes alone.
+//! A pass over the chain of layers, planned from shapes only.
 
 use std::sync::Arc;
 
@@ -10,32 +10,32 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::network::Network;
 use crate::network::taps::Taps;
 
-/// What one pass over the chain needs, worked out from shapes alone.
+/// The requirements of one pass over the chain, computed from shapes only.
 #[derive(Clone, Debug)]
 pub(crate) struct ChainPlan {
     pub(super) steps: Vec<Step>,
-    /// Capacities of the two scratch tensors, then the kept activations.
+    /// Capacities of the two scratch tensors, followed by the kept activations.
     pub(super) buffers: Vec<Shape>,
-    /// Bytes that the convolutions and the Gram matrices want.
+    /// Workspace for the convolutions and Gram matrices, in bytes.
     pub(super) workspace: usize,
     pub(super) backward: bool,
-    /// The pairs of steps that are done in bands.
+    /// The pairs of steps that run in bands.
     pub(super) banded: Vec<Banded>,
 }
 
-/// Two steps that are done in bands.
+/// Two steps that run in bands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Banded {
-    /// The first of the two.
+    /// Index of the first of the two.
     pub(super) step: usize,
-    /// Rows of a band.
+    /// Rows per band.
     pub(super) rows: usize,
 }
 
-/// From so many bytes on, tapped features are worth being computed twice so that only a band of them is kept.
+/// Tapped features at least this large, in bytes, are recomputed per band instead of kept.
 pub(super) const LARGE: usize = 64 << 20;
 
-/// Which layers, by their positions in the chain, may be tapped band by band.
+/// Whether a layer, given by its position in the chain, may be tapped band by band.
 pub(crate) type InBands<'a> = &'a dyn Fn(usize) -> bool;
 
 #[derive(Clone, Debug)]
@@ -45,22 +45,22 @@ pub(super) struct Step {
     pub(super) layer: usize,
     pub(super) input: Shape,
     pub(super) output: Shape,
-    /// Which buffer the output goes to, and which its gradient.
+    /// The buffer of the output, and that of its gradient.
     pub(super) buffer: usize,
     pub(super) gradient: usize,
-    /// Which of the caller's taps this is.
+    /// Index of the caller's tap.
     pub(super) tap: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Op {
     Conv(Conv2d),
-    /// A convolution with the average pool behind it taken in.
+    /// A convolution with a fused average pool.
     ConvPool(Conv2d),
     Pool(Pool2d),
 }
 
-/// What backward needs to remember of a step.
+/// The state of a step that backward needs.
 pub(super) enum Memory<B: Backend> {
     Gate(B::Gate),
     Switches(B::Switches),
@@ -70,9 +70,9 @@ pub(super) enum Memory<B: Backend> {
 pub(super) const SCRATCH: usize = 2;
 
 impl ChainPlan {
-    /// Plans passes up to the deepest of `taps`; with `backward`, activations at
-    /// taps are kept and gates recorded. The padding is that of the first convolution, which reads the picture; others
-    /// have zeros. Without `in_bands` nothing is done in bands.
+    /// Plans passes up to the deepest of `taps`. With `backward`, activations at taps are kept and gates recorded. The
+    /// padding applies to the first convolution, which reads the picture; the others use zeros. Without `in_bands` nothing
+    /// runs in bands.
     pub(crate) fn new<B: Backend>(
         network: &Network<B>,
         image: Shape,
@@ -132,29 +132,29 @@ impl ChainPlan {
         Ok(plan)
     }
 
-    /// Whether step `i` and the next are done in bands.
+    /// Whether step `i` and the next run in bands.
     pub(super) fn band<B: Backend>(&self, backend: &B, i: usize, in_bands: InBands<'_>) -> Option<Banded> {
         let [first, second, _, ..] = &self.steps[i..] else { return None };
         let (Op::Conv(conv), Op::ConvPool(next)) = (&first.op, &second.op) else { return None };
         let allowed = second.tap.is_none() && (first.tap.is_none() || in_bands(first.layer));
-        // What it is computed from is kept instead: that pays where the features would be kept too, for a tap.
+        // Its input is kept instead. This pays off if the features would be kept too, for a tap.
         let worthwhile = i == 0 || first.tap.is_some() && backend.features_bytes(first.output) >= LARGE;
         let rows = backend.conv2d_part_rows(conv)?.min(backend.conv2d_part_rows(next)?);
         (allowed && worthwhile && rows < conv.height).then_some(Banded { step: i, rows })
     }
 
-    /// The pair whose first or second step this is.
+    /// The pair that contains this step.
     pub(super) fn banded(&self, i: usize) -> Option<Banded> {
         self.banded.iter().copied().find(|b| b.step == i || b.step + 1 == i)
     }
 
-    /// Which buffer each step's output goes to, and what the buffers and the workspace have to hold.
+    /// Assigns each step's output to a buffer, and computes the sizes of the buffers and the workspace.
     pub(super) fn place<B: Backend>(&mut self, backend: &B) {
         let mut scratch = 0;
         for i in 0..self.steps.len() {
             let Step { output, tap, .. } = self.steps[i];
             let window = self.banded(i).filter(|b| b.step == i).map(|b| Shape { height: b.rows + 2, ..output });
-            // What a band is computed from again has to be kept too.
+            // The input that a band is recomputed from must be kept too.
             let kept = tap.is_some() || self.banded.iter().any(|b| b.step == i + 1);
             self.steps[i].buffer = if window.is_some() || kept && self.backward {
                 self.buffers.push(window.unwrap_or(output));
@@ -173,7 +173,7 @@ impl ChainPlan {
             let Step { op, tap, output, .. } = &self.steps[step];
             let mut wanted = 0;
             if let Op::Conv(op) | Op::ConvPool(op) = op {
-                // The largest part, not at an edge.
+                // The largest part, away from the edges.
                 let all = Rows::all(op.input());
                 let part = rows.map(|rows| Part { computed: Rows { start: 1, end: rows + 3 }, x: all, y: all });
                 wanted = backend.conv2d_workspace(&Conv2d { part, ..*op });
@@ -186,7 +186,7 @@ impl ChainPlan {
         }
     }
 
-    /// Gradients ping-pong between the scratch tensors, from the last step on; a band's has a buffer of its own.
+    /// Gradients alternate between the scratch tensors, starting at the last step; a band's gradient has a separate buffer.
     pub(super) fn place_gradients<B: Backend>(&mut self, backend: &B) {
         let mut scratch = 0;
         for i in (0..self.steps.len()).rev() {
@@ -211,19 +211,19 @@ impl ChainPlan {
         }
     }
 
-    /// Bytes of workspace that the ops of this chain want.
+    /// Workspace needed by the ops of this chain, in bytes.
     pub(crate) fn workspace(&self) -> usize {
         self.workspace
     }
 
-    /// Bytes that [`Chain::new`] allocates for plans of one network's layers.
+    /// Memory that [`Chain::new`] allocates for plans of one network's layers, in bytes.
     pub(crate) fn bytes<B: Backend>(plans: &[Arc<Self>], backend: &B) -> usize {
         let buffers = Self::largest_buffers(plans, backend).map(|s| backend.features_bytes(*s));
         let memories = Self::largest_steps(plans, backend).map(|(plan, s)| s.memory_bytes(backend, plan.backward));
         buffers.chain(memories).fold(0, usize::saturating_add)
     }
 
-    /// The largest first buffer of some plans, their largest second...
+    /// The largest first buffer of the plans, the largest second buffer, ...
     pub(super) fn largest_buffers<'a, B: Backend>(
         plans: &'a [Arc<Self>],
         backend: &'a B,
@@ -233,7 +233,7 @@ impl ChainPlan {
         (0..count).filter_map(move |i| plans.iter().filter_map(|p| p.buffers.get(i)).max_by_key(size))
     }
 
-    /// Of the first steps of some plans the one that remembers most, of their second...
+    /// For each step index, the step with the largest backward state among the plans.
     pub(super) fn largest_steps<'a, B: Backend>(
         plans: &'a [Arc<Self>],
         backend: &'a B,
@@ -243,7 +243,7 @@ impl ChainPlan {
         (0..count).filter_map(move |i| plans.iter().filter_map(|p| Some((&**p, p.steps.get(i)?))).max_by_key(size))
     }
 
-    /// Multiplications and additions of all convolutions, one way.
+    /// Multiplications and additions of all convolutions in one direction.
     pub(crate) fn flops(&self) -> f64 {
         let flops = |s: &Step| match &s.op {
             Op::Conv(op) | Op::ConvPool(op) => op.flops() as f64,
@@ -252,7 +252,7 @@ impl ChainPlan {
         self.steps.iter().map(flops).sum()
     }
 
-    /// How the convolutions are computed.
+    /// The algorithms of the convolutions.
     pub(crate) fn convolutions<B: Backend>(&self, network: &Network<B>) -> Vec<PlannedConvolution> {
         let planned = |step: &Step| {
             let (conv, pool_taken_in) = match &step.op {
@@ -266,7 +266,7 @@ impl ChainPlan {
         self.steps.iter().filter_map(planned).collect()
     }
 
-    /// Shape of the features at a tap, or of the most that a tensor holds of them.
+    /// Shape of the features at a tap, or of the largest part that a tensor holds.
     pub(crate) fn tapped_shape(&self, tap: usize) -> Option<Shape> {
         let i = self.steps.iter().position(|s| s.tap == Some(tap))?;
         let output = self.steps[i].output;
@@ -275,7 +275,7 @@ impl ChainPlan {
 }
 
 impl Step {
-    /// Bytes of what backward remembers of it.
+    /// Size of the backward state in bytes.
     pub(super) fn memory_bytes<B: Backend>(&self, backend: &B, backward: bool) -> usize {
         match (&self.op, backward) {
             (Op::Conv(op) | Op::ConvPool(op), true) => backend.gate_bytes(op.output()),
@@ -294,17 +294,17 @@ impl Step {
 }
 
 impl ChainPlan {
-    /// Which buffer a step reads; `None` for the image.
+    /// The input buffer of a step; `None` for the image.
     pub(super) fn input(&self, i: usize) -> Option<usize> {
         i.checked_sub(1).map(|before| self.steps[before].buffer)
     }
 
-    /// Which buffer the gradient of a step's input goes to; `None` for the image's.
+    /// The buffer for the gradient of a step's input; `None` for the image's.
     pub(super) fn input_gradient(&self, i: usize) -> Option<usize> {
         i.checked_sub(1).map(|before| self.steps[before].gradient)
     }
 
-    /// Two steps that are done in bands.
+    /// The two steps of a banded pair.
     pub(super) fn pair(&self, banded: Banded) -> Result<(&Step, &Step)> {
         match &self.steps[banded.step..] {
             [first, second, ..] => Ok((first, second)),
@@ -312,7 +312,7 @@ impl ChainPlan {
         }
     }
 
-    /// The bands, from the top.
+    /// The bands, top to bottom.
     pub(super) fn bands(&self, banded: Banded) -> impl Iterator<Item = Rows> + use<> {
         let (height, rows) = (self.steps[banded.step].output.height, banded.rows.max(1));
         (0..height).step_by(rows).map(move |start| Rows { start, end: height.min(start + rows) })
@@ -320,7 +320,7 @@ impl ChainPlan {
 }
 
 impl Step {
-    /// A part of the convolution that this step is, from a band's rows with one more on each side and all rows.
+    /// A part of this step's convolution, computed from a band's rows extended by one on each side and from all rows.
     pub(super) fn part(&self, band: Rows, part: impl FnOnce(Rows, Rows) -> Part) -> Result<Conv2d> {
         match self.op {
             Op::Conv(conv) | Op::ConvPool(conv) => {
@@ -336,14 +336,14 @@ pub(super) fn mismatch() -> Error {
     Error::new(ErrorKind::Argument, "this chain was planned for another network")
 }
 
-/// How the convolution of a layer is computed, forward and backward.
+/// The algorithm of a layer's convolution, forward and backward.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlannedConvolution {
     /// The layer.
     pub layer: String,
-    /// The backend's name for it, `winograd F(4x4, 3x3)` for instance.
+    /// The backend's name for it, such as `winograd F(4x4, 3x3)`.
     pub algorithm: &'static str,
-    /// Whether the average pool behind it is done by the same operation.
+    /// Whether the following average pool is fused into the same operation.
     pub pool_taken_in: bool,
 }

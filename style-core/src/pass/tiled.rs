@@ -1,4 +1,4 @@
-//! A picture's way through the network and back: whole, or [tile](crate::pass::tiles) by tile.
+//! Passes of a picture through the network and back: whole, or [tile](crate::pass::tiles) by tile.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::pass::chain::{Chain, Tapped};
 use crate::pass::plan::{ChainPlan, InBands};
 use crate::pass::tiles::{Grid, Tile, Window, cut};
 
-/// What passes need, worked out from shapes alone.
+/// The requirements of passes, computed from shapes only.
 pub(crate) struct PassesPlan {
     pub(crate) tiles: Vec<Tile>,
-    /// Of each tile, shared by those of one size; and each once.
+    /// The plan of each tile, shared by tiles of one size; then each distinct plan.
     of_tiles: Vec<Arc<ChainPlan>>,
     plans: Vec<Arc<ChainPlan>>,
     picture: Shape,
@@ -31,7 +31,7 @@ pub(crate) struct PassesPlan {
 #[derive(Clone, Copy)]
 struct Layer {
     channels: usize,
-    /// Pools before it.
+    /// Number of pools before it.
     pools: usize,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct PassesOptions<'a> {
     pub(crate) pooling: Pooling,
     pub(crate) padding: Padding,
     pub(crate) backward: bool,
-    /// Where a tap may be told of bands.
+    /// Where a tap accepts bands.
     pub(crate) in_bands: InBands<'a>,
     pub(crate) grid: Grid,
     pub(crate) cancel: &'a Cancel,
@@ -74,7 +74,7 @@ impl PassesPlan {
         self.picture
     }
 
-    /// Whether the picture is one tile.
+    /// Whether the picture is a single tile.
     pub(crate) fn is_whole(&self) -> bool {
         self.tiles.len() == 1
     }
@@ -85,7 +85,7 @@ impl PassesPlan {
         Shape::new(channels, self.picture.height >> pools, self.picture.width >> pools)
     }
 
-    /// Where each tile's own features lie among those of the whole picture.
+    /// The window of each tile's own features within those of the whole picture.
     pub(crate) fn own(&self, tap: usize) -> impl Iterator<Item = Window> {
         let pools = self.taps[tap].pools;
         self.tiles.iter().map(move |tile| tile.own(pools))
@@ -97,7 +97,7 @@ impl PassesPlan {
         self.own(tap).map(move |own| own.shape(channels))
     }
 
-    /// The most of a tile's own features that a tap is told of at once, where there are several tiles.
+    /// The largest part of a tile's own features passed to a tap at once, if there are several tiles.
     pub(crate) fn room<B: Backend>(&self, backend: &B) -> Option<Shape> {
         let of_tap = |tap: usize| {
             let tiles = self.own_shapes(tap).zip(&self.of_tiles);
@@ -110,37 +110,37 @@ impl PassesPlan {
         rooms.max_by_key(|&s| backend.features_bytes(s))
     }
 
-    /// The largest region, where there are several tiles.
+    /// The largest region, if there are several tiles.
     fn region<B: Backend>(&self, backend: &B) -> Option<Shape> {
         let regions = self.tiles.iter().filter(|_| !self.is_whole()).map(|t| t.region.shape(self.picture.channels));
         regions.max_by_key(|&s| backend.tensor_bytes(s))
     }
 
-    /// Bytes that [`Passes::new`] allocates.
+    /// Memory that [`Passes::new`] allocates, in bytes.
     pub(crate) fn bytes<B: Backend>(&self, backend: &B) -> usize {
         let region = self.region(backend).map_or(0, |s| backend.tensor_bytes(s));
         ChainPlan::bytes(&self.plans, backend).saturating_add(region.saturating_mul(1 + usize::from(self.backward)))
     }
 
-    /// Bytes of workspace that the ops want, and the Gram matrices of tiles.
+    /// Workspace needed by the ops, and by the Gram matrices of tiles, in bytes.
     pub(crate) fn workspace<B: Backend>(&self, backend: &B) -> usize {
         let own = (0..self.taps.len()).filter(|_| !self.is_whole()).flat_map(|tap| self.own_shapes(tap));
         let of_chain = self.plans.iter().map(|p| p.workspace()).max().unwrap_or(0);
         own.map(|s| backend.gram_workspace(s)).fold(of_chain, usize::max)
     }
 
-    /// Operations of the convolutions for all tiles, and for the last one, one way.
+    /// Operations of the convolutions in one direction: for all tiles, and for the last one.
     pub(crate) fn flops(&self) -> [f64; 2] {
         let last = self.of_tiles.last().map_or(0.0, |p| p.flops());
         [self.of_tiles.iter().map(|p| p.flops()).sum(), last]
     }
 
-    /// The plan of the first tile: how convolutions are computed.
+    /// The plan of the first tile, for the algorithms of the convolutions.
     pub(crate) fn chain(&self) -> &ChainPlan {
         &self.plans[0]
     }
 
-    /// What of the rows `rows`, of those that a tap is told of, is the tile's own; `None` if nothing is.
+    /// The part of `rows`, among the rows passed to a tap, that belongs to the tile; `None` if there is none.
     fn seen<'a, B: Backend>(&self, tile: usize, tapped: &Tapped<'a, B>, rows: Rows) -> Option<Seen<'a, B>> {
         let &Tapped { tap, features, held, whole, .. } = tapped;
         let from_held = |r: Rows| Rows { start: r.start - held.start, end: r.end - held.start };
@@ -159,26 +159,26 @@ impl PassesPlan {
     }
 }
 
-/// What a tap of a tile is told of.
+/// The features passed to a tap of a tile.
 pub(crate) struct Seen<'a, B: Backend> {
     pub(crate) tap: usize,
     pub(crate) tile: usize,
     pub(crate) features: &'a B::Tensor,
-    /// Shape of all features that are the tile's own: its bands' together, and of these the first.
+    /// Shape of all features owned by the tile (those of its bands together), and whether this is the first band.
     pub(crate) own: Shape,
     pub(crate) first: bool,
-    /// The rows that count of the features, or of the window of them.
+    /// The rows that count, of the features or of the window.
     pub(crate) rows: Rows,
-    /// Where its own features lie, if others are there too.
+    /// The window of its own features, if the tensor holds others too.
     pub(crate) window: Option<Part>,
 }
 
 /// A tile's own features among others.
 #[derive(Clone, Copy)]
 pub(crate) struct Part {
-    /// In the tensor that a tap is told of.
+    /// Window within the tensor passed to a tap.
     pub(crate) here: Window,
-    /// In the features of the whole picture.
+    /// Window within the features of the whole picture.
     pub(crate) whole: Window,
 }
 
@@ -186,7 +186,7 @@ pub(crate) struct Part {
 pub(crate) struct Passes<B: Backend> {
     pub(crate) plan: PassesPlan,
     chain: Chain<B>,
-    /// The pixels of a region and their gradient, where there are several tiles.
+    /// The pixels of a region and their gradient, if there are several tiles.
     region: Vec<B::Tensor>,
     /// The tile of the last forward pass.
     tile: usize,
@@ -200,7 +200,7 @@ impl<B: Backend> Passes<B> {
         Ok(Self { chain: Chain::new(backend, &plan.plans)?, plan, region, tile: 0 })
     }
 
-    /// Feeds a tile of `image` through the network; `at_tap(seen, workspace)` is called with its own features.
+    /// Runs a tile of `image` through the network; calls `at_tap(seen, workspace)` with its own features.
     pub(crate) fn forward(
         &mut self,
         network: &Network<B>,
@@ -228,9 +228,9 @@ impl<B: Backend> Passes<B> {
         })
     }
 
-    /// The gradient of a loss on the own features of the tile that was fed forward last: that of the picture, or, where it
-    /// has several tiles, added to it. `add_tap(seen, acc, dfeatures, workspace)` does `dfeatures (=|+=) dloss/dfeatures`,
-    /// for all rows of the tensor; with a window, those outside of it get zero under `Store`.
+    /// The gradient of a loss on the own features of the tile of the last forward pass. It is the gradient of the picture
+    /// or, with several tiles, is added to it. `add_tap(seen, acc, dfeatures, workspace)` computes `dfeatures (=|+=)
+    /// dloss/dfeatures` for all rows of the tensor; with a window, rows outside it get zero under `Store`.
     pub(crate) fn backward(
         &mut self,
         network: &Network<B>,
@@ -257,7 +257,7 @@ impl<B: Backend> Passes<B> {
     }
 }
 
-/// Bytes that passes over a picture take beside it.
+/// Memory for passes over a picture, excluding the picture, in bytes.
 pub(crate) fn look_bytes<B: Backend>(backend: &B, plan: &PassesPlan) -> usize {
     let own = plan.room(backend).map_or(0, |s| backend.features_bytes(s));
     [plan.bytes(backend), plan.workspace(backend), own].into_iter().fold(0, usize::saturating_add)

@@ -1,23 +1,23 @@
-//! A picture cut into tiles, so that the objective of the whole is evaluated in the memory of a part.
+//! A picture cut into tiles, so that the whole objective is evaluated in the memory of a part.
 //!
-//! A Gram matrix is a sum over positions, to which every tile adds its share. With the sum known, the gradient of a
-//! feature depends on that feature alone, and the gradient of the pixels on that of the features that see them. So each
-//! feature is owned by one tile, and a tile is evaluated on its *region*, the pixels that its own features see: where a
-//! convolution would see zeros beyond the tile's edge, it sees real neighbours. Features near a region's edge are
-//! wrong all the same, but none of them is owned, or lies within what an owned one is computed from: no owned value
-//! depends on them, and no gradient passes them. At the picture's own edges there is padding, as there is for the whole; what
-//! padding repeats or adds within a region's other edges stays in those features, and what is folded back there is zero. So
-//! loss and gradient are the whole picture's, whatever the tiles.
+//! A Gram matrix is a sum over positions, to which every tile adds its share. With the sum known, the gradient of a feature
+//! depends on that feature alone, and the gradient of a pixel on those of the features that see it. So each feature is
+//! owned by one tile, and a tile is evaluated on its *region*, the receptive field of its own features: where a convolution
+//! would see zeros beyond the tile's edge, it sees real neighbours. Features near a region's edge are still wrong, but they
+//! are not owned and no owned feature is computed from them: no owned value depends on them, and no gradient passes through
+//! them. At the picture's own edges the padding is the same as for the whole picture. At a region's other edges, the values
+//! that padding repeats or adds stay in those wrong features, and the gradient folded back there is zero. So loss and
+//! gradient are those of the whole picture, for any tiling.
 
 use crate::backend::Backend;
 use crate::backend::shape::{Rows, Shape};
 use crate::network::Network;
 use crate::network::taps::Taps;
 
-/// Not cut.
+/// A single tile.
 pub(crate) const WHOLE: Grid = [1, 1];
 
-/// Tiles in a column and in a row of them.
+/// Number of tile rows and columns.
 pub(crate) type Grid = [usize; 2];
 
 /// A rectangle of a map.
@@ -30,9 +30,9 @@ pub(crate) struct Window {
 /// One tile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
-    /// The pixels that it is evaluated on.
+    /// The pixels that the tile is evaluated on.
     pub(crate) region: Window,
-    /// The pixels above its own features; together the tiles' are the picture.
+    /// The pixels of its own features; together, the tiles cover the picture.
     own: Window,
 }
 
@@ -41,12 +41,12 @@ impl Window {
         Shape::new(channels, self.rows.len(), self.columns.len())
     }
 
-    /// Its first row and column.
+    /// The first row and column.
     pub(crate) const fn at(&self) -> [usize; 2] {
         [self.rows.start, self.columns.start]
     }
 
-    /// The part of it that lies in these rows, counted from row `first` on, which is none behind them.
+    /// The part within these rows, counted from row `first`; empty if beyond them.
     pub(crate) fn in_rows(&self, rows: Rows, first: usize) -> Self {
         let inside = |row: usize| row.clamp(rows.start, rows.end) - first;
         Self { rows: Rows { start: inside(self.rows.start), end: inside(self.rows.end) }, ..*self }
@@ -62,12 +62,12 @@ impl Window {
 }
 
 impl Tile {
-    /// Its own features at a layer behind so many pools, among those of the whole picture.
+    /// Its own features at a layer after `pools` pools, within those of the whole picture.
     pub(crate) fn own(&self, pools: usize) -> Window {
         self.own.behind(pools)
     }
 
-    /// The same among the features of its region.
+    /// The same within the features of its region.
     pub(crate) fn own_in_region(&self, pools: usize) -> Window {
         let (own, region) = (self.own.behind(pools), self.region.behind(pools));
         let from = |r: Rows, first: usize| Rows { start: r.start - first, end: r.end - first };
@@ -75,14 +75,14 @@ impl Tile {
     }
 }
 
-/// The largest grid for a picture, of tiles as small as the pools before the last of `taps` (positions in the chain,
+/// The finest grid for a picture, with tiles as small as the pools before the last of `taps` (positions in the chain,
 /// ascending) allow.
 pub(crate) fn finest<B: Backend>(network: &Network<B>, picture: Shape, taps: &Taps) -> Grid {
     let unit = unit(network, taps);
     [picture.height, picture.width].map(|extent| (extent / unit).max(1))
 }
 
-/// Cuts a picture, row by row; features are wanted at `taps`. A grid finer than the finest is taken for that.
+/// Cuts a picture row by row, for features at `taps`. A grid finer than the finest is reduced to it.
 pub(crate) fn cut<B: Backend>(network: &Network<B>, picture: Shape, taps: &Taps, grid: Grid) -> Vec<Tile> {
     let unit = unit(network, taps);
     let axis = |extent: usize, parts: usize| {
@@ -97,12 +97,12 @@ pub(crate) fn cut<B: Backend>(network: &Network<B>, picture: Shape, taps: &Taps,
     rows.iter().flat_map(|r| columns.iter().map(move |c| tile(r, c))).collect()
 }
 
-/// Pixels to a position behind all pools: regions begin and end at multiples, so that no window of a pool is cut.
+/// Pixels per position after all pools: regions start and end at multiples, so that no pool window is cut.
 fn unit<B: Backend>(network: &Network<B>, taps: &Taps) -> usize {
     1 << taps.positions().last().map_or(0, |&last| network.pools_before(last)).min(16)
 }
 
-/// An extent in so many parts of about one size, all of whole units but the last, which has the rest too.
+/// Splits an extent into `parts` parts of similar size, all in whole units except the last, which also takes the remainder.
 fn parts_of(extent: usize, unit: usize, parts: usize) -> Vec<Rows> {
     let units = (extent / unit).max(1);
     let parts = parts.clamp(1, units);
@@ -110,7 +110,7 @@ fn parts_of(extent: usize, unit: usize, parts: usize) -> Vec<Rows> {
     (0..parts).map(|i| Rows { start: cut(i), end: cut(i + 1) }).collect()
 }
 
-/// The pixels of one axis that features above `own` see, in whole units.
+/// The receptive field of the features of `own` along one axis, in whole units.
 fn region<B: Backend>(network: &Network<B>, taps: &Taps, unit: usize, own: Rows, extent: usize) -> Rows {
     let (mut start, mut end) = (own.start as isize, own.end as isize);
     for &position in taps.positions() {

@@ -1,4 +1,4 @@
-//! How a session's passes are cut into tiles, and what memory it takes: from shapes alone.
+//! The tiling of a session's passes and the memory it needs, computed from shapes only.
 
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
@@ -21,7 +21,7 @@ fn sum(bytes: impl IntoIterator<Item = usize>) -> usize {
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// The coarsest tiles with which the session fits into the memory that it may take; those from before, if they suit.
+    /// The coarsest tiling within the memory limit, reusing the previous one if valid.
     pub(crate) fn lay_out(&self, checked: &Checked<B>, before: Option<&Layout>) -> Result<(Plan, Layout)> {
         if let Some(laid_out) = before.and_then(|before| self.as_before(checked, before)) {
             return Ok(laid_out);
@@ -52,8 +52,8 @@ impl<B: Backend> SessionBuilder<B> {
         self.laid_out(checked, shape, grid, None)
     }
 
-    /// What was laid out before, if it is of this session, enough for the processes, as fine as is asked for, and within the
-    /// memory that may be taken.
+    /// The previous tiling, if it belongs to this session, has enough tiles for the processes, is at least as fine as
+    /// requested, and fits the memory limit.
     fn as_before(&self, checked: &Checked<B>, before: &Layout) -> Option<(Plan, Layout)> {
         let most = finest(&self.network, checked.shape, &checked.taps);
         let least = self.tiles.unwrap_or(WHOLE);
@@ -67,13 +67,13 @@ impl<B: Backend> SessionBuilder<B> {
         (fits && layout == *before).then_some((plan, layout))
     }
 
-    /// Bytes that the session may take, the network's filters included.
+    /// The memory limit in bytes, including the network's filters.
     fn limit(&self) -> Option<usize> {
         let free = self.network.backend().free_memory().map(|free| free.saturating_add(self.network.bytes()));
         [self.memory_limit, free].into_iter().flatten().min()
     }
 
-    /// That nothing fits, with the largest picture that would.
+    /// The error if nothing fits, with the largest picture that would.
     fn exceeded(&self, checked: &Checked<B>, needed: &Plan, limit: usize) -> Error {
         let Shape { width, height, .. } = checked.shape;
         let scaled = |factor: f64| {
@@ -109,7 +109,7 @@ impl<B: Backend> SessionBuilder<B> {
         Error::new(kind, message)
     }
 
-    /// The plan for a picture of `shape`, cut so, with the other pictures cut as before, or as is good.
+    /// The plan for a picture of `shape` with this grid; the other pictures use the previous tiling or a suitable new one.
     fn laid_out(
         &self,
         checked: &Checked<B>,
@@ -150,9 +150,9 @@ impl<B: Backend> SessionBuilder<B> {
         let optimizer = vector.saturating_mul(vectors).saturating_add(exchanged);
         let passes_bytes = activations.saturating_add(workspace);
 
-        // A picture that is looked at before the iterations is cut until that fits too, beside what is there already, or
-        // takes no more memory than they do. Where nothing limits it, workspaces do not count, which grow with the threads: the
-        // cut must not, for it decides in which order sums are taken.
+        // A picture that is evaluated before the iterations is tiled until it also fits next to what is already allocated,
+        // or takes no more memory than the iterations. Without a memory limit, workspaces are not counted: they grow with
+        // the number of threads, and the tiling must not, because it determines the order of summation.
         let pictures = shape.len().saturating_mul(size_of::<f32>());
         let always = sum([self.network.bytes(), targets, optimizer, pictures]);
         let room = match limit {
@@ -211,7 +211,7 @@ impl<B: Backend> SessionBuilder<B> {
         Ok((plan, layout))
     }
 
-    /// Of the image.
+    /// The passes over the image.
     pub(crate) fn picture_passes(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<PassesPlan> {
         let Checked { taps, layers, .. } = checked;
         let free = self.regions().iter().all(|(mask, _)| mask.is_none());
@@ -220,12 +220,12 @@ impl<B: Backend> SessionBuilder<B> {
         self.passes(shape, grid, taps, true, &in_bands)
     }
 
-    /// Of a content picture, forward.
+    /// The forward passes over a content picture.
     pub(crate) fn content_passes(&self, taps: &Taps, shape: Shape, grid: Grid) -> Result<PassesPlan> {
         self.passes(shape, grid, taps, false, &|_| false).map_err(|e| e.context("the content picture"))
     }
 
-    /// Of a style picture, forward; not in bands where positions do not count equally.
+    /// The forward passes over a style picture; no bands if positions are not weighted uniformly.
     pub(crate) fn style_passes(
         &self,
         layers: &Layers<B>,
@@ -250,7 +250,7 @@ impl<B: Backend> SessionBuilder<B> {
         PassesPlan::new(&self.network, shape, options)
     }
 
-    /// Shapes of the scratch tensors that the terms want.
+    /// Shapes of the scratch tensors that the terms need.
     pub(crate) fn scratch(&self, checked: &Checked<B>, plan: &PassesPlan) -> Vec<Shape> {
         let guided = self.regions().iter().any(|(mask, _)| mask.is_some());
         let style = checked.layers.style.iter().zip(&checked.style_taps);
@@ -270,7 +270,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 }
 
-/// Whether all statistics at a position are sums, which can be taken in bands.
+/// Whether all statistics at a position are sums, which can be computed in bands.
 fn sums<B: Backend>(layers: &[StyleLayer<B>], position: usize) -> bool {
     layers.iter().filter(|l| l.position == position).all(|l| l.statistic.is_sum())
 }

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a description, found before anything is computed.
+//! Validation of a description, before anything is computed.
 
 use std::sync::Arc;
 
@@ -20,17 +20,17 @@ use crate::pass::plan::ChainPlan;
 
 /// The checked parts of a description.
 pub(crate) struct Checked<B: Backend> {
-    /// The image's.
+    /// Shape of the image.
     pub(crate) shape: Shape,
     pub(crate) layers: Layers<B>,
     /// The taps of a pass over the image.
     pub(crate) taps: Taps,
-    /// Of each content layer and of each style layer, its tap in such a pass.
+    /// The tap of each content layer and of each style layer in such a pass.
     pub(crate) content_taps: Vec<usize>,
     pub(crate) style_taps: Vec<usize>,
 }
 
-/// The layers of a description, found in the network, in the order of the description.
+/// The layers of a description, resolved in the network, in the description's order.
 pub(crate) struct Layers<B: Backend> {
     /// Positions in the chain.
     pub(crate) content: Vec<usize>,
@@ -56,25 +56,25 @@ pub(crate) fn check_weight(what: &str, weight: f64) -> Result<()> {
     Err(bad(format!("the weight of a loss must lie in 0..=1e30, but {what} is {weight:?}")))
 }
 
-/// The share of noise in a start from the content picture that nobody asked for.
+/// The default share of noise for a start from the content picture.
 const NOISE_RATIO: f32 = 0.2;
 
-/// What a style layer is measured by where nobody chose: the Gram matrix at the first convolution, since its means are the
-/// painting's colours, and the covariance behind it, which paints large forms and leaves even areas alone.
+/// The default statistic of a style layer: the Gram matrix at the first convolution, where the means are the painting's
+/// colours, and the covariance at later layers, which forms large structures and leaves even areas alone.
 fn default_statistic<B: Backend>(position: usize) -> Arc<dyn Statistic<B>> {
     if position == 0 { Arc::new(Gram::default()) } else { Arc::new(Covariance) }
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// Where the image starts.
+    /// The start image.
     pub(crate) fn chosen_init(&self) -> &Init {
         let default = if self.content_image().is_some() { &Init::Content } else { &Init::Noise };
         self.init.as_ref().unwrap_or(default)
     }
 
-    /// The share of noise in it. The default start has some: even areas, an overcast sky say, have no features for the style
-    /// to take hold of, and deep layers then draw their grid there. Below a style strength of 1 there is less: where little
-    /// style covers it, the noise would stay.
+    /// The share of noise in the start. The default start includes some: even areas, such as an overcast sky, have no features
+    /// for the style to act on, and deep layers would then draw their grid there. Below a style strength of 1 there is less,
+    /// since noise stays where little style covers it.
     pub(crate) fn chosen_noise_ratio(&self) -> f32 {
         self.noise_ratio.unwrap_or(match (&self.init, self.chosen_init()) {
             (None, Init::Content) if self.balance == Balance::Relative => {
@@ -118,8 +118,8 @@ impl<B: Backend> SessionBuilder<B> {
         layers.iter().map(|l| self.network.position(&l.layer)).collect()
     }
 
-    /// The layers and what each style layer is measured by; everything about them and the weights that can be checked without
-    /// pictures is checked.
+    /// The layers and the statistic of each style layer. Checks everything about them and the weights that can be checked
+    /// without pictures.
     pub(crate) fn layers(&self) -> Result<Layers<B>> {
         self.check_layers()?;
         let content = self.positions(&self.content_layers)?;
@@ -142,7 +142,7 @@ impl<B: Backend> SessionBuilder<B> {
         Ok(Layers { content, style })
     }
 
-    /// Statistics, shares and weights.
+    /// Checks statistics, shares and weights.
     fn check_layers(&self) -> Result<()> {
         for (name, _) in &self.layer_statistics {
             if !self.style_layers.iter().any(|l| l.layer == *name) {
@@ -167,7 +167,7 @@ impl<B: Backend> SessionBuilder<B> {
         Ok(())
     }
 
-    /// Targets that were given: of this network, made with these settings, and with all the layers wanted.
+    /// Checks given targets: same network, same settings, and all required layers.
     fn check_given(&self) -> Result<()> {
         let parts = |of: &dyn Fn(&Targets<B>) -> bool| self.given.iter().filter(|t| of(t)).count();
         let content = parts(&|t| t.content.is_some()) + usize::from(self.content.is_some());

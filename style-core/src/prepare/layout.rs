@@ -1,4 +1,4 @@
-//! How the passes over each picture are cut into tiles.
+//! The tiling of the passes over each picture.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use crate::backend::shape::Shape;
 use crate::error::Result;
 use crate::pass::tiles::Grid;
 
-/// The note of how a scale's passes are cut.
+/// The checkpoint key of a scale's tiling.
 pub(crate) fn tiles(scale: usize) -> String {
     format!("tiles.{scale}")
 }
 
-/// How the passes over each picture are cut; written as the grids in this order.
+/// The grid of each picture; serialised as the grids in this order.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Layout {
     pub(crate) picture: Grid,
@@ -40,7 +40,7 @@ impl FromStr for Layout {
     }
 }
 
-/// A grid a little finer: more tiles along the side on which they are longer; `None` if there is none.
+/// A slightly finer grid, with more tiles along the axis on which they are longer; `None` if there is none.
 pub(super) fn finer(picture: Shape, grid: Grid, most: Grid) -> Option<Grid> {
     let [rows, columns] = grid;
     let more = |n: usize, most: usize| (n + (n / 8).max(1)).min(most);

@@ -1,4 +1,4 @@
-//! From a description to what iterations need: checked, cut into tiles, with targets, in memory.
+//! From a description to everything the iterations need: checks, tiling, targets and memory.
 
 pub(crate) mod budget;
 pub(crate) mod check;

@@ -1,13 +1,13 @@
-//! What a session takes and how it computes, known before it starts.
+//! The memory and algorithms of a session, known before it starts.
 
 use std::fmt;
 
 use crate::pass::plan::PlannedConvolution;
 
-/// Bytes that a session takes on its device, and how its convolutions are computed, from shapes alone; see
+/// The device memory of a session in bytes, and the algorithms of its convolutions, computed from shapes only; see
 /// [`crate::SessionBuilder::plan`].
 ///
-/// `to_string()` makes a table of it.
+/// `to_string()` formats it as a table.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
@@ -15,10 +15,10 @@ pub struct Plan {
     pub filters: usize,
     /// Content features, style Gram matrices, and the image's own Gram matrices.
     pub targets: usize,
-    /// The largest forward pass over the content picture or a style picture, and the style pictures themselves; over before
-    /// the iterations start.
+    /// The largest forward pass over the content picture or a style picture, and the style pictures themselves; released
+    /// before the iterations start.
     pub style_pass: usize,
-    /// Activations at taps, gates, and the scratch tensors that all else passes through.
+    /// Activations at taps, gates, and the scratch tensors for all other values.
     pub activations: usize,
     /// Scratch memory of the ops.
     pub workspace: usize,
@@ -26,16 +26,16 @@ pub struct Plan {
     pub optimizer: usize,
     /// The result on the host.
     pub pictures: usize,
-    /// Into how many rows of how many tiles the picture is cut.
+    /// Number of rows and columns of tiles.
     pub tiles: [usize; 2],
-    /// How many times the operations of an evaluation without tiles one takes: 1 without tiles.
+    /// Cost relative to an untiled evaluation: 1 without tiles.
     pub work: f64,
-    /// The convolutions of an iteration.
+    /// The convolutions of one iteration.
     pub convolutions: Vec<PlannedConvolution>,
 }
 
 impl Plan {
-    /// The most that is held at any moment.
+    /// The peak memory.
     #[must_use]
     pub fn peak(&self) -> usize {
         let always = [self.filters, self.targets, self.optimizer, self.pictures];

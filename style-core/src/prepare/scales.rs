@@ -1,6 +1,6 @@
-//! Painting from coarse to fine: large structures of the style form where the network sees much of the picture at once,
-//! and a larger size starts from them. Not in the paper; Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
-//! Transfer", have two scales.
+//! Coarse-to-fine painting: large structures of the style form at sizes where the network's receptive field covers much of
+//! the picture, and larger sizes start from them. Not in the paper; Gatys et al. 2017, "Controlling Perceptual Factors in
+//! Neural Style Transfer", use two scales.
 
 use crate::backend::Backend;
 use crate::backend::ops::tv::Tv;
@@ -15,17 +15,17 @@ use crate::prepare::check::Checked;
 use crate::prepare::layout::Layout;
 use crate::prepare::plan::Plan;
 
-/// The short side that a style picture keeps at every scale, if it has it: a few positions of the deepest layers.
+/// The minimum short side of a style picture at every scale, if it is that large: a few positions of the deepest layers.
 const SMALLEST_STYLE: usize = 48;
 
-/// A scale, checked and cut into tiles.
+/// A scale, checked and tiled.
 pub(crate) struct ScalePlan<B: Backend> {
     pub(crate) checked: Checked<B>,
     pub(crate) layout: Layout,
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// That each scale is larger than the one before and smaller than the result, and can be painted.
+    /// Checks that each scale is larger than the previous one and smaller than the result, and can be painted.
     pub(crate) fn check_scales(&self, shape: Shape) -> Result<()> {
         let mut last = 0;
         for scale in &self.scales {
@@ -49,8 +49,8 @@ impl<B: Backend> SessionBuilder<B> {
         Ok(())
     }
 
-    /// The description of a scale: the pictures smaller, and weights with the meaning that they have at the result's size.
-    /// For a plan the pictures are `blank`.
+    /// The description of a scale, with smaller pictures and with weights rescaled to have the same effect as at the final
+    /// size. For a plan the pictures are `blank`.
     pub(crate) fn at_scale(&self, scale: &Scale, shape: Shape, blank: bool) -> Result<Self> {
         let factor = scale.size as f64 / shape.height.max(shape.width) as f64;
         let side = |n: usize| ((n as f64 * factor).round() as usize).max(1);
@@ -66,7 +66,7 @@ impl<B: Backend> SessionBuilder<B> {
             let (mask, region) = (style.mask.clone(), style.region.clone());
             Ok(Style { image: resize(&style.image, side(w), side(h))?, share: style.share, mask, region })
         };
-        // A sum over positions counts each of them as it does at the result's size.
+        // Makes each sum over positions count as much as at the final size.
         let more = shape.positions() as f64 / (width * height) as f64;
         let init = match &self.init {
             Some(Init::Image(_)) if blank => Some(Init::Image(Image::blank(width, height)?)),
@@ -90,8 +90,8 @@ impl<B: Backend> SessionBuilder<B> {
         })
     }
 
-    /// The plan of the scale that takes most, and all scales, the result's own last; each is cut as before, where that suits.
-    /// `checked` is of the result's own.
+    /// The plan of the scale that needs the most memory, and all scales, the final size last; each reuses its previous
+    /// tiling if valid. `checked` belongs to the final size.
     pub(crate) fn plan_all(&self, checked: Checked<B>, before: Option<&[Layout]>) -> Result<(Plan, Vec<ScalePlan<B>>)> {
         let shape = checked.shape;
         self.check_scales(shape)?;
@@ -106,7 +106,7 @@ impl<B: Backend> SessionBuilder<B> {
                 Ok((plan, ScalePlan { checked, layout }))
             });
             let (mut plan, smaller) = laid_out.map_err(|e| e.context(format!("the scale of {} pixels", scale.size)))?;
-            // Until the last scale the pictures are kept at their own size.
+            // Until the last scale, the pictures are also kept at their original size.
             let pictures = self.content.iter().chain(self.styles.iter().map(|s| &s.image));
             let bytes = pictures.map(|image| image.pixels().len().saturating_mul(size_of::<f32>()));
             plan.pictures = bytes.fold(plan.pictures, usize::saturating_add);
@@ -120,7 +120,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 }
 
-/// A picture at another size, without values beyond those that it has.
+/// The picture resized, with values clamped to its original range.
 fn within_range(image: &Image, width: usize, height: usize) -> Result<Image> {
     let range = |(low, high): (f32, f32), v: &f32| (low.min(*v), high.max(*v));
     let (low, high) = image.pixels().iter().fold((f32::INFINITY, f32::NEG_INFINITY), range);

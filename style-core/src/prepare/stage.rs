@@ -1,4 +1,4 @@
-//! From a checked description to a session: the targets, and all the memory that iterations need.
+//! From a checked description to a session: the targets and all memory for the iterations.
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ use crate::pass::tiled::{Passes, PassesPlan};
 use crate::prepare::scales::ScalePlan;
 
 impl<B: Backend> SessionBuilder<B> {
-    /// What one scale needs to be painted, whose description this is; `carried` is of the scale before. Steps can be
-    /// cancelled, and also this if it is `cancellable`.
+    /// Everything needed to paint one scale, given its description; `carried` is from the previous scale. Steps can be
+    /// cancelled; so can this call if it is `cancellable`.
     pub(crate) fn stage(
         mut self,
         ScalePlan { checked, layout }: &ScalePlan<B>,
@@ -42,7 +42,7 @@ impl<B: Backend> SessionBuilder<B> {
             self.cancel = Cancel::default();
         }
 
-        // The image and its descent come first, so that each picture can go as soon as it has been looked at.
+        // Creates the image and its descent first, so that each picture can be freed as soon as it has been evaluated.
         let start = Start {
             shape,
             content: self.content_image(),
@@ -142,7 +142,7 @@ impl<B: Backend> SessionBuilder<B> {
         })
     }
 
-    /// The weights of the total loss; those of layers are made relative to what [`Balance`] says.
+    /// The weights of the total loss; adjusts those of the layers as required by [`Balance`].
     fn weights(&self, content: &mut [ContentTerm<B>], style: &mut [StyleTerm<B>]) -> Result<Weights> {
         let backend = self.network.backend();
         let len = |t: &ContentTerm<B>| backend.shape(&t.target).len() as f64;
@@ -168,7 +168,7 @@ impl<B: Backend> SessionBuilder<B> {
         Ok(Weights { content: alpha, style: self.style_weight, tv: self.tv_weight, tv_kind: self.tv })
     }
 
-    /// `1/2 sum t^2` of targets, which a relative loss is divided by; 1 where it is zero but for rounding.
+    /// `1/2 sum t^2` of targets, the divisor of a relative loss; 1 if it is zero up to rounding.
     fn half_squares(&self, targets: &[B::Tensor]) -> Result<f64> {
         let backend = self.network.backend();
         let mut scalars = backend.scalars(targets.len())?;
@@ -184,10 +184,10 @@ impl<B: Backend> SessionBuilder<B> {
     }
 }
 
-/// Weight of the relative content loss, at which a style strength of 1 looks balanced.
+/// Weight of the relative content loss at which a style strength of 1 looks balanced.
 const CONTENT: f64 = 0.037;
 
-/// A scale at work.
+/// The state of one scale.
 pub(crate) struct Stage<B: Backend> {
     pub(crate) objective: Objective<B>,
     pub(crate) descent: Descent<B>,

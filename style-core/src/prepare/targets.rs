@@ -1,4 +1,4 @@
-//! What a session's image is held to, which several sessions may share.
+//! The targets of a session; several sessions may share them.
 
 use std::iter::repeat;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl<B: Backend> SessionBuilder<B> {
         Ok(self.content_layers.iter().zip(&layers.content).filter_map(layer).collect())
     }
 
-    /// What styles give, in their parts of the result; each picture goes when it has been looked at.
+    /// The targets of styles in their parts of the result; each picture is freed once it has been evaluated.
     pub(crate) fn style_regions(
         &self,
         layers: &Layers<B>,
@@ -66,7 +66,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 }
 
-/// Forward passes over a picture that keep nothing but what is taken at the taps.
+/// Forward passes over a picture that keep only the values taken at the taps.
 struct Look<B: Backend> {
     passes: Passes<B>,
     image: B::Tensor,
@@ -84,7 +84,7 @@ impl<B: Backend> Look<B> {
         Ok(Self { passes: Passes::new(backend, plan)?, image, workspace, own })
     }
 
-    /// Feeds a tile forward; `at_tap` is told of its own features, in a tensor by themselves where there are others.
+    /// Runs a tile forward; `at_tap` receives its own features, in a separate tensor if the tensor holds others too.
     fn at(
         &mut self,
         network: &Network<B>,
@@ -121,7 +121,7 @@ pub(crate) fn features<B: Backend>(
     Ok(all.into_iter().map(Arc::new).collect())
 }
 
-/// The values of each layer's statistic on one picture, or on a part of it; `taps[i]` is the tap of layer `i`.
+/// The values of each layer's statistic on one picture or a part of it; `taps[i]` is the tap of layer `i`.
 pub(crate) fn measure<B: Backend>(
     network: &Network<B>,
     image: Image,
@@ -154,7 +154,7 @@ pub(crate) fn measure<B: Backend>(
     Ok(measures.into_iter().map(|m| m.values).collect())
 }
 
-/// The mean of several pictures' values, by weights that sum to 1.
+/// The mean of several pictures' values, with weights that sum to 1.
 pub(crate) fn mean<B: Backend>(
     backend: &B,
     pictures: &[(f64, Vec<Vec<B::Tensor>>)],

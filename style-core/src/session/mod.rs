@@ -1,4 +1,4 @@
-//! One job: a content picture, one or more style pictures, and an image on its way between them.
+//! One job: a content picture, one or more style pictures, and the image under optimisation.
 
 pub(crate) mod observer;
 pub(crate) mod progress;
@@ -37,51 +37,50 @@ impl<B: Backend> View for Session<B> {
     }
 }
 
-/// A style transfer under way. Made by [`Session::builder`].
+/// A style transfer in progress, created by [`Session::builder`].
 ///
-/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so there
-/// is a good image after every step, whatever happens in the next one.
+/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so a good
+/// image is available after every step, whatever happens in the next one.
 pub struct Session<B: Backend> {
     network: Arc<Network<B>>,
-    /// The scale at work; `None` where the next could not be made.
+    /// The current scale; `None` if the next could not be created.
     stage: Option<Stage<B>>,
     /// The last image while there is no stage.
     kept: Option<Image>,
-    /// What the scales to come are made of.
+    /// The inputs of the remaining scales.
     ahead: Option<Ahead<B>>,
-    /// Evaluations done, those of them at this scale, and how many this scale is to have.
+    /// Evaluations in total, evaluations at this scale, and the number planned for this scale.
     iteration: usize,
     at_scale: usize,
     wanted: usize,
-    /// Of the last evaluation.
+    /// Result of the last evaluation.
     progress: Progress,
-    /// At the last accepted point.
+    /// The losses at the last accepted point.
     losses: Losses,
-    /// What it was described as.
+    /// The manifest of its description.
     manifest: Manifest,
-    /// All scales, the result's own last.
+    /// All scales; the final size is the last.
     scales: Vec<ScalePlan<B>>,
 }
 
-/// Scales to come.
+/// The remaining scales.
 struct Ahead<B: Backend> {
     builder: SessionBuilder<B>,
-    /// Which of the builder's scales is next; behind the last of them, the result's own.
+    /// Index of the next scale; one past the builder's scales means the final size.
     next: usize,
 }
 
 impl<B: Backend> Session<B> {
-    /// Starts describing a session on a network, which any number of sessions may share.
+    /// Starts the description of a session on a network. Any number of sessions may share the network.
     pub fn builder(network: impl Into<Arc<Network<B>>>) -> SessionBuilder<B> {
         SessionBuilder::new(network.into())
     }
 
-    /// Everything that the next steps depend on, to go on with after the program has ended:
-    /// [`SessionBuilder::resume`]. It holds the optimiser's vectors, as many as [`Plan::optimizer`](crate::Plan::optimizer)
-    /// has bytes at most.
+    /// Everything that the next steps depend on, to continue in a later run of the program: [`SessionBuilder::resume`]. It
+    /// includes the optimiser's vectors, of at most [`Plan::optimizer`](crate::Plan::optimizer) bytes.
     ///
     /// # Errors
-    /// What the backend gives; `Argument` after an error on the way to another scale.
+    /// Backend errors; `Argument` after an error on the way to another scale.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let Stage { descent, point, average, evaluated, .. } = self.stage.as_ref().ok_or_else(ended)?;
         let backend = self.network.backend();
@@ -107,12 +106,12 @@ impl<B: Backend> Session<B> {
         Ok(to)
     }
 
-    /// Evaluations that are left at this scale.
+    /// Evaluations left at this scale.
     fn left(&self) -> usize {
         self.wanted.saturating_sub(self.at_scale)
     }
 
-    /// Takes on the state of a checkpoint of the scale at work.
+    /// Restores the state of a checkpoint made at the current scale.
     fn restore(&mut self, from: &Checkpoint) -> Result<()> {
         let Stage { descent, point, average, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
         let backend = self.network.backend();
@@ -120,7 +119,7 @@ impl<B: Backend> Session<B> {
         descent.load(backend, from)?;
         average.as_mut().map_or(Ok(()), |average| average.load(backend, from))?;
         *evaluated = from.noted("evaluated")?;
-        // Nothing was done when the scale was entered.
+        // No evaluation has been done when a scale is entered.
         let later = self.progress.iterations - self.wanted;
         (self.iteration, self.at_scale) = (from.noted("iteration")?, from.noted("at_scale")?);
         let iterations = self.iteration.saturating_add(self.left()).saturating_add(later);
@@ -137,7 +136,8 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// Makes the next scale, from the last one's image and what its descent left; `cancellable` while it looks at pictures.
+    /// Creates the next scale from the last image and the carried optimiser state; `cancellable` while it evaluates
+    /// pictures.
     fn enter(&mut self, carried: Option<(Carried, Shape)>, cancellable: bool) -> Result<()> {
         let Some(Ahead { builder, next }) = self.ahead.take() else { return Err(ended()) };
         let (scale, later) = (next, next + 1);
@@ -173,17 +173,18 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// Evaluates loss and gradient once and moves on, to the next scale where this one's iterations are done. What it tells
-    /// lies in the session, also as [`progress`](Session::progress), until the next step; clone it to keep it.
+    /// Evaluates loss and gradient once and updates the image; moves to the next scale when the iterations of this one are
+    /// done. The result stays in the session until the next step, also as [`progress`](Session::progress); clone it to keep
+    /// it.
     ///
-    /// After the first step at a scale, none allocates memory on the CPU but, on a pool of threads, the blocks of rayon's
-    /// queue: one in some 60 steps.
+    /// On the CPU, only the first step at a scale allocates memory. The exception is a thread pool, where rayon's queue
+    /// allocates a block about every 60 steps.
     ///
     /// # Errors
-    /// `NonFinite` if the loss or the gradient of the image that the descent begins at is not finite, or too large for the
-    /// optimiser's numbers (the weights are too large); [`Cancelled`](SessionBuilder::cancel); what the backend gives. The image
-    /// stays as it was, also after an error on the way to another scale; but then there are no more steps and no checkpoint,
-    /// only the same error, `Argument`.
+    /// `NonFinite` if the loss or the gradient at the start of the descent is not finite, or too large for the optimiser's
+    /// numbers (the weights are too large); [`Cancelled`](SessionBuilder::cancel); backend errors. The image is unchanged,
+    /// also after an error on the way to another scale. After the latter, no more steps or checkpoints are possible; both
+    /// return the same error, `Argument`.
     pub fn step(&mut self) -> Result<&Progress> {
         if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
             let stage = self.stage.as_ref().ok_or_else(ended)?;
@@ -191,7 +192,7 @@ impl<B: Backend> Session<B> {
             let image = stage.image(&self.network)?;
             let carried = stage.descent.carried(self.network.backend(), from)?;
             stage.objective.cancelled()?;
-            // Its memory goes before the next scale takes its own: there is no way back.
+            // Frees its memory before the next scale allocates: there is no way back.
             (self.kept, self.stage) = (Some(image), None);
             self.enter(carried.map(|carried| (carried, from)), false)?;
         }
@@ -201,7 +202,7 @@ impl<B: Backend> Session<B> {
         let told = backend.within(|| {
             objective.evaluate(network, &point.x, &mut point.g, &mut progress.losses)?;
             let told = descent.tell(backend, progress.losses.total, point)?;
-            // Not a second time where the descent has begun anew at the same image.
+            // Do not add the same image twice when the descent restarts from it.
             let new = |average: &Average<B>| *evaluated || average.mean().is_none();
             if let Some(average) = average.as_mut().filter(|average| told.accepted && new(average)) {
                 average.add(backend, descent.result())?;
@@ -232,14 +233,14 @@ impl<B: Backend> Session<B> {
         Ok(progress)
     }
 
-    /// What the last step told; `None` before the first.
+    /// The result of the last step; `None` before the first.
     #[must_use]
     pub fn progress(&self) -> Option<&Progress> {
         (self.iteration > 0).then_some(&self.progress)
     }
 
-    /// Steps until all iterations are done, nothing more can be gained, or `callback` breaks. To look at the image on
-    /// the way, give an [`Observer`] to [`run_with`](Session::run_with).
+    /// Steps until all iterations are done, the descent has converged, or `callback` breaks. To inspect the image along the
+    /// way, pass an [`Observer`] to [`run_with`](Session::run_with).
     ///
     /// # Errors
     /// As [`step`](Session::step); the image stays readable.
@@ -252,12 +253,12 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// Steps until all iterations are done, nothing more can be gained, or the observer ends it. For several
-    /// observers: `session.run_with(&mut [&mut a as &mut dyn Observer, &mut b][..])`.
+    /// Steps until all iterations are done, the descent has converged, or the observer ends the run. For several observers:
+    /// `session.run_with(&mut [&mut a as &mut dyn Observer, &mut b][..])`.
     ///
     /// # Errors
-    /// As [`step`](Session::step), and the observer's own; the image stays readable, and
-    /// [`finish`](Observer::finish) is called all the same. Where that fails too, the message tells both.
+    /// As [`step`](Session::step), and the observer's own; the image stays readable, and [`finish`](Observer::finish) is
+    /// called in any case. If that fails too, the message reports both errors.
     pub fn run_with(&mut self, observer: &mut (impl Observer + ?Sized)) -> Result<()> {
         let mut observed = || {
             while !self.is_finished() {
@@ -275,30 +276,30 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// Whether [`run`](Session::run) would do nothing: all iterations are done, or nothing more can be gained. Not so after an
-    /// error on the way to another scale.
+    /// Whether [`run`](Session::run) would do nothing: all iterations are done, or the descent has converged. False after
+    /// an error on the way to another scale.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.stage.is_some() && self.ahead.is_none() && (self.progress.converged || self.left() == 0)
     }
 
-    /// Evaluations done, those before a checkpoint included.
+    /// Evaluations done, including those before a checkpoint.
     #[must_use]
     pub fn iteration(&self) -> usize {
         self.iteration
     }
 
-    /// How many evaluations there are at all scales, if none converges early.
+    /// The number of evaluations at all scales, if none converges early.
     #[must_use]
     pub fn iterations(&self) -> usize {
         self.progress.iterations
     }
 
     /// The last accepted image, or the [mean](SessionBuilder::ema) of several; before the first step, the start image. Its
-    /// size is that of the scale at work.
+    /// size is that of the current scale.
     ///
     /// # Errors
-    /// What the backend gives.
+    /// Backend errors.
     pub fn image(&self) -> Result<Image> {
         match (&self.stage, &self.kept) {
             (Some(stage), _) => stage.image(&self.network),
@@ -307,7 +308,7 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// The same, of a session that is no longer needed: in less memory.
+    /// As [`image`](Session::image), but consumes the session and needs less memory.
     ///
     /// # Errors
     /// As [`image`](Session::image).
@@ -325,11 +326,11 @@ impl<B: Backend> Session<B> {
         (self.iteration > 0).then_some(&self.losses)
     }
 
-    /// Losses at any picture of the size of the scale at work, and the gradient of the total loss with respect to its pixels,
-    /// `[3, H, W]` per 8-bit unit. The session's own image and optimiser stay as they are.
+    /// The losses at any picture of the current scale's size, and the gradient of the total loss with respect to its
+    /// pixels, `[3, H, W]` per 8-bit unit. The session's own image and optimiser are unchanged.
     ///
     /// # Errors
-    /// `Shape` if the picture has another size; what the backend gives.
+    /// `Shape` if the picture has another size; backend errors.
     pub fn evaluate(&mut self, image: &Image) -> Result<(Losses, Vec<f32>)> {
         let Self { network, stage, .. } = self;
         let Stage { objective, point, .. } = stage.as_mut().ok_or_else(ended)?;
@@ -344,18 +345,17 @@ impl<B: Backend> Session<B> {
         Ok((losses, gradient))
     }
 
-    /// Sets the weight of the style from the next step on, at this scale and all later ones: the balance of content and style
-    /// as a slider. Where the session is described by a [strength](SessionBuilder::style_strength), as by default, this is the
-    /// strength; otherwise it is the paper's beta.
-    /// The descent goes on from the image so far, whose [`losses`](Session::losses) stay those of the old weight until the next
-    /// step. L-BFGS evaluates the image once more and forgets the curvature that it has seen, which was the old loss's; so call
-    /// this when the slider rests: each change costs one of the [iterations](SessionBuilder::iterations), in which the image
-    /// stays as it is. Adam keeps its moments. A checkpoint made later is of the description with this weight. Setting the
-    /// current weight changes nothing.
+    /// Sets the style weight from the next step on, at this scale and all later ones, for example from a slider. If the
+    /// session is described by a [strength](SessionBuilder::style_strength), the default, this is the strength; otherwise
+    /// it is the paper's beta.
+    /// The descent continues from the current image, whose [`losses`](Session::losses) stay those of the old weight until
+    /// the next step. L-BFGS evaluates the image once more and discards its curvature history, which belongs to the old
+    /// loss. So call this when the slider rests: each change costs one of the [iterations](SessionBuilder::iterations), in
+    /// which the image does not change. Adam keeps its moments. Later checkpoints describe the session with this weight.
+    /// Setting the current weight again has no effect.
     ///
     /// # Errors
-    /// `Argument` if the weight does not lie in 0..=1e30, or after an error on the way to another scale; what the backend
-    /// gives.
+    /// `Argument` if the weight is outside 0..=1e30, or after an error on the way to another scale; backend errors.
     pub fn set_style_weight(&mut self, weight: f64) -> Result<()> {
         check_weight(STYLE_WEIGHT, weight)?;
         let Stage { objective, descent, point, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;

@@ -1,5 +1,4 @@
-//! Watching a session: one interface for progress bars, logs, snapshots, TensorBoard, and whatever an application plugs
-//! in.
+//! Observing a session: one interface for progress bars, logs, snapshots, TensorBoard and application plug-ins.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +7,7 @@ use crate::error::Result;
 use crate::image::Image;
 use crate::session::progress::Progress;
 
-/// Watches a session: [`Session::run_with`](crate::Session::run_with) calls it after each evaluation.
+/// Observes a session: [`Session::run_with`](crate::Session::run_with) calls it after each evaluation.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -27,38 +26,38 @@ use crate::session::progress::Progress;
 /// }
 /// ```
 pub trait Observer {
-    /// Looks at one evaluation. `Break` ends the run, and so does an error, which the run then returns.
+    /// Called after each evaluation. `Break` ends the run; so does an error, which the run then returns.
     ///
     /// # Errors
-    /// Whatever the observer fails at.
+    /// Any failure of the observer.
     fn observe(&mut self, progress: &Progress, view: &dyn View) -> Result<ControlFlow<()>>;
 
-    /// The run has ended, for whatever reason: the time to write what is held back.
+    /// Called when the run has ended, for whatever reason. Write pending output here.
     ///
     /// # Errors
-    /// Whatever the observer fails at.
+    /// Any failure of the observer.
     fn finish(&mut self, view: &dyn View) -> Result<()> {
         let _ = view;
         Ok(())
     }
 }
 
-/// What an observer may look at besides the [`Progress`]; each is a copy from the device, made when asked for.
+/// Read access for an observer, besides the [`Progress`]; each call copies from the device.
 pub trait View {
     /// The last accepted image, as [`Session::image`](crate::Session::image).
     ///
     /// # Errors
-    /// What the backend gives.
+    /// Backend errors.
     fn image(&self) -> Result<Image>;
 
-    /// What the session can go on from, as [`Session::checkpoint`](crate::Session::checkpoint).
+    /// The current checkpoint, as [`Session::checkpoint`](crate::Session::checkpoint).
     ///
     /// # Errors
-    /// What the backend gives.
+    /// Backend errors.
     fn checkpoint(&self) -> Result<Checkpoint>;
 }
 
-/// All of them, in turn: the run ends after an evaluation at which one breaks, and at the first error.
+/// Calls all observers in turn. The run ends after an evaluation at which one breaks, and at the first error.
 impl Observer for [&mut dyn Observer] {
     fn observe(&mut self, progress: &Progress, view: &dyn View) -> Result<ControlFlow<()>> {
         let mut flow = ControlFlow::Continue(());
@@ -70,7 +69,7 @@ impl Observer for [&mut dyn Observer] {
         Ok(flow)
     }
 
-    /// All finish, even if one fails; the first error is returned.
+    /// Calls `finish` on all, even if one fails; returns the first error.
     fn finish(&mut self, view: &dyn View) -> Result<()> {
         let mut all = Ok(());
         for observer in self {

@@ -2,15 +2,15 @@
 
 use crate::loss::losses::Losses;
 
-/// What one evaluation of loss and gradient told.
+/// The result of one evaluation of loss and gradient.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Which evaluation it was; 0 is the start image, before any update.
+    /// Index of the evaluation; 0 is the start image, before any update.
     pub iteration: usize,
-    /// How many evaluations there are at all scales.
+    /// Number of evaluations at all scales.
     pub iterations: usize,
-    /// Which of the scales it was at, and how many there are: 1 where only the result's own size is painted.
+    /// Index of the scale, and the number of scales: 1 if only the final size is painted.
     pub scale: usize,
     /// See `scale`.
     pub scales: usize,
@@ -20,14 +20,14 @@ pub struct Progress {
     pub height: usize,
     /// Weights of content, style and total variation in the total loss, at this scale.
     pub weights: [f64; 3],
-    /// The losses at the point evaluated.
+    /// The losses at the evaluated point.
     pub losses: Losses,
-    /// Whether that point is now the session's image; a line search also evaluates points that it rejects.
+    /// Whether this point became the session's image; a line search also evaluates points that it rejects.
     pub accepted: bool,
-    /// Euclidean norm of the image gradient there (per 8-bit unit).
+    /// Euclidean norm of the image gradient at this point (per 8-bit unit).
     pub gradient_norm: f64,
-    /// Euclidean length of L-BFGS' last accepted step, in 8-bit units; zero for Adam.
+    /// Euclidean length of the last accepted L-BFGS step, in 8-bit units; zero for Adam.
     pub step_length: f64,
-    /// No further progress is possible at this scale: the gradient vanished, or no step lowers the loss any more.
+    /// No further progress is possible at this scale: the gradient vanished, or no step lowers the loss.
     pub converged: bool,
 }

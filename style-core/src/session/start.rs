@@ -1,4 +1,4 @@
-//! From a description to a session that is ready to step, and the other ends of a description: its plan, its targets.
+//! Turns a description into a session that is ready to step, or into a plan or targets.
 
 use std::sync::Arc;
 
@@ -16,18 +16,18 @@ use crate::session::progress::Progress;
 use crate::session::{Ahead, Session};
 
 impl<B: Backend> SessionBuilder<B> {
-    /// What the session will take, without allocating anything of it. With several [scales](SessionBuilder::scales), the
-    /// most that any of them takes.
+    /// The memory that the session will need, computed without allocating any of it. With several
+    /// [scales](SessionBuilder::scales), the maximum over them.
     ///
     /// # Errors
-    /// As [`build`](SessionBuilder::build), but for those of the device.
+    /// As [`build`](SessionBuilder::build), except device errors.
     pub fn plan(&self) -> Result<Plan> {
         Ok(self.plan_all(self.check()?, None)?.0)
     }
 
-    /// Computes the targets of the pictures given, for sessions with other settings: see
-    /// [`with_targets`](SessionBuilder::with_targets). The pictures are taken whole: a
-    /// [memory limit](SessionBuilder::memory_limit) is one of sessions.
+    /// Computes the targets of the given pictures, for sessions with other settings: see
+    /// [`with_targets`](SessionBuilder::with_targets). The pictures are not tiled: the [memory
+    /// limit](SessionBuilder::memory_limit) applies to sessions only.
     ///
     /// # Errors
     /// As [`build`](SessionBuilder::build).
@@ -52,28 +52,27 @@ impl<B: Backend> SessionBuilder<B> {
         Ok(Arc::new(Targets { network, pooling, padding, content, style, described }))
     }
 
-    /// Checks the description, computes the targets that are not given, and allocates all that the iterations need: of the
-    /// first scale, if there are several.
+    /// Checks the description, computes any missing targets, and allocates everything the iterations need; with several
+    /// scales, for the first.
     ///
     /// # Errors
     /// `Argument` if a picture or layer is missing or unknown, two settings contradict each other, or a number is out of
-    /// its range; `TooSmall` if a picture is too small for a layer; `Shape` if one has another size than the others want;
-    /// `MemoryExceeded`, before any work, if it takes more than it may, or than a device has free, into however many tiles
-    /// it is cut; [`Cancelled`](Self::cancel); what the backend gives.
+    /// range; `TooSmall` if a picture is too small for a layer; `Shape` if a picture has the wrong size; `MemoryExceeded`,
+    /// before any work, if the session exceeds its limit or the device's free memory with any tiling;
+    /// [`Cancelled`](Self::cancel); backend errors.
     pub fn build(self) -> Result<Session<B>> {
         self.cancel.check()?;
         let (_, scales) = self.plan_all(self.check()?, None)?;
         Session::new(self, scales, None)
     }
 
-    /// Goes on where a session of the same description was when the [checkpoint](Session::checkpoint) was made: pictures,
-    /// weights and settings must be those that it had. The number of threads, the memory limit and the iterations at the
-    /// result's size may be others. On the same backend the bits that follow are those of a session that was never interrupted,
-    /// unless its tiles, which the checkpoint tells, are too large or too few for what is described here: then they are chosen
-    /// anew, and last bits may differ.
+    /// Continues a session of the same description from a [checkpoint](Session::checkpoint): pictures, weights and settings
+    /// must match. The number of threads, the memory limit and the iterations at the final size may differ. On the same
+    /// backend the results are bit-identical to an uninterrupted session, unless the tiling recorded in the checkpoint does
+    /// not suit this description (tiles too large or too few). A new tiling is then chosen, and the last bits may differ.
     ///
     /// # Errors
-    /// As [`build`](Self::build); `Checkpoint` if it is damaged or of another session, with what differs.
+    /// As [`build`](Self::build); `Checkpoint` if it is damaged or belongs to another session, naming the difference.
     pub fn resume(self, checkpoint: &Checkpoint) -> Result<Session<B>> {
         self.cancel.check()?;
         let checked = self.check()?;
@@ -86,7 +85,7 @@ impl<B: Backend> SessionBuilder<B> {
 }
 
 impl<B: Backend> Session<B> {
-    /// A scale of a description that has been checked; the one at work when the checkpoint was made, or the first.
+    /// Creates a session from a checked description, at its first scale or at the one recorded in the checkpoint.
     pub(crate) fn new(
         builder: SessionBuilder<B>,
         scales: Vec<ScalePlan<B>>,
@@ -128,7 +127,7 @@ impl<B: Backend> Session<B> {
             if next >= session.scales.len() {
                 return Err(Error::new(ErrorKind::Checkpoint, "the checkpoint is damaged (scale)"));
             }
-            // In place of what the scale would start from.
+            // Replaces the image that the scale would start from.
             session.kept = Some(checkpoint.image()?);
         }
         session.ahead = Some(Ahead { builder, next });

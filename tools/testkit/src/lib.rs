@@ -1,12 +1,13 @@
-//! What the tests of every backend share; never shipped.
+//! Shared test support for all backends; never shipped.
 //!
-//! - [`oracle`]: each op in `f64`, written straight from its equation with the dullest loops possible.
-//! - [`cases`]: the conformance cases, generic over the backend, one file an op.
-//! - [`Reference`]: a backend made of the oracle, for tests of what stands on a backend.
+//! - [`oracle`]: each op in `f64`, written directly from its equation with the simplest possible loops.
+//! - [`cases`]: the conformance cases, generic over the backend, one file per op.
+//! - [`Reference`]: a backend built on the oracle, for testing code that uses a backend.
 //! - [`golden`]: values of the whole network and objective that PyTorch computed.
-//! - [`memory`]: allocations that fail.
-//! - [`Told`]: a statistic that tells when it is called.
-//! - [`run`]: the `main` of a backend's conformance test; [`assert_same_bits`]: one test more, for instances that must agree to the bit.
+//! - [`memory`]: failing allocations.
+//! - [`Told`]: a statistic that reports its calls.
+//! - [`run`]: the `main` of a backend's conformance test; [`assert_same_bits`]: an additional test, for instances that must
+//!   agree bit by bit.
 //!
 //! The whole of a backend's `tests/conformance.rs` (with `harness = false` in its manifest) is one line in `main`:
 //!

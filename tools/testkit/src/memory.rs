@@ -1,4 +1,4 @@
-//! Allocations that fail, for tests of what is an error where there is no memory. Such a test is alone in its process.
+//! Failing allocations, for testing out-of-memory errors. Each such test runs alone in its process.
 #![allow(unsafe_code)] // an allocator is
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 use style_core::{ErrorKind, Result};
 
-/// How many more large allocations succeed before one fails.
+/// Number of large allocations that still succeed before one fails.
 static LEFT: AtomicIsize = AtomicIsize::new(isize::MAX);
 
-/// The system's allocator, but for one large allocation.
+/// The system allocator, except that one large allocation fails.
 pub struct Failing {
     least: usize,
 }
 
 impl Failing {
-    /// Allocations of less than so many bytes never fail.
+    /// Allocations below this size in bytes never fail.
     #[must_use]
     pub const fn from(least: usize) -> Self {
         Self { least }
@@ -27,8 +27,8 @@ impl Failing {
     }
 }
 
-// SAFETY: all is the system allocator's work, or null, which says that there is no memory; counting neither allocates nor
-// panics.
+// SAFETY: every call is delegated to the system allocator or returns null, which reports that there is no memory; counting
+// neither allocates nor panics.
 unsafe impl GlobalAlloc for Failing {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller vouches for the layout.
@@ -51,18 +51,18 @@ unsafe impl GlobalAlloc for Failing {
     }
 }
 
-/// Makes the large allocation after `left` others fail while it works, and says whether it came so far.
+/// Makes the large allocation after `left` others fail during `work`, and returns whether it was reached.
 pub fn with_failure<T>(left: isize, work: impl FnOnce() -> T) -> (T, bool) {
     LEFT.store(left, Relaxed);
     let done = work();
     (done, LEFT.swap(isize::MAX, Relaxed) < 0)
 }
 
-/// Fails at each large allocation in turn until there are no more, and says how many there were. What is prepared for the
-/// work does not fail.
+/// Fails each large allocation in turn until none are left, and returns their number. Allocations while preparing the work
+/// do not fail.
 ///
 /// # Panics
-/// If one that fails is not `OutOfMemory`.
+/// If an error is not `OutOfMemory`.
 pub fn each<T>(what: &str, mut prepare: impl FnMut() -> Box<dyn FnOnce() -> Result<T>>) -> isize {
     for left in 0.. {
         let work = prepare();

@@ -1,4 +1,4 @@
-//! A backend made of the oracle: slow, simple, and right to the last bit that `f32` holds.
+//! A backend built on the oracle: slow, simple, and correct to the last bit of `f32`.
 
 use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};
 use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps, WindowOps, expect_window};
@@ -7,7 +7,7 @@ use style_core::{Acc, Error, ErrorKind, Pooling, Result, Shape, Storage, expect_
 use crate::Array;
 use crate::oracle::{self, conv2d::Weights};
 
-/// The reference backend: computes in `f64` by the [`crate::oracle`], stores `f32`.
+/// The reference backend: computes in `f64` with the [`crate::oracle`], stores `f32`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reference;
 
@@ -35,7 +35,7 @@ impl Tensor {
     }
 }
 
-/// A value for each element of a shape: the gates and switches of [`Reference`].
+/// One value per element of a shape: the gates and switches of [`Reference`].
 #[derive(Clone, Debug)]
 pub struct Marks {
     shape: Shape,
@@ -51,7 +51,7 @@ impl Marks {
     fn reshape(&mut self, shape: Shape) -> Result<()> {
         expect("a shape larger than its memory", shape.len() <= self.capacity)?;
         self.shape = shape;
-        // Marks that no op makes.
+        // Values that no op produces.
         self.marks.clear();
         self.marks.resize(shape.len(), u8::MAX);
         Ok(())
@@ -77,7 +77,7 @@ fn expect(what: &str, holds: bool) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::new(ErrorKind::Shape, format!("{what} does not fit"))) }
 }
 
-/// Checks that a map, if there is one, is one channel of `x`.
+/// Checks that a map, if given, is a single channel of `x`.
 fn expect_map(what: &str, t: Option<&Tensor>, x: &Tensor) -> Result<()> {
     t.map_or(Ok(()), |t| expect_shape(what, Shape { channels: 1, ..x.shape }, t.shape))
 }
@@ -222,7 +222,7 @@ impl Conv2dOps for Reference {
         let Part { computed, x: held, y: to } = op.rows();
         let linear = oracle::conv2d::fwd(op, &x.get().among(held, op.height), &filter.0);
         let relu = oracle::conv2d::relu(&linear);
-        // As the pool apart would read it.
+        // As a separate pool would read it.
         let stored = || oracle::pool2d::fwd(&pool_behind(op), &Array::from_f32(op.output(), &relu.to_f32())).0;
         let halved = |rows: Rows| Rows { start: rows.start / 2, end: rows.end / 2 };
         let mut put = |value: &Array, computed: Rows, to: Rows| {
@@ -300,7 +300,7 @@ impl Conv2dOps for Reference {
     }
 }
 
-/// The average pool that a convolution may take in.
+/// The average pool that a convolution may fuse.
 fn pool_behind(op: &Conv2d) -> Pool2d {
     Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width }
 }
@@ -508,7 +508,7 @@ impl WindowOps for Reference {
         let put = |value: &Array| oracle::window::bwd(value, at, shape);
         match acc {
             Acc::Store => dx.set(acc, &put(&dy.get())),
-            // By hand, since what lies outside is not touched: zero added to -0.0 would be 0.0.
+            // Written out, as values outside must not be touched: adding zero to -0.0 would give 0.0.
             Acc::Add => {
                 let sum = put(&oracle::window::fwd(&dx.get(), at, dy.shape).zip(&dy.get(), |dx, dy| dx + dy));
                 let within = put(&Array::full(dy.shape, 1.0));

@@ -1,4 +1,4 @@
-//! Pseudo-random numbers that are the same everywhere and for ever.
+//! Pseudo-random numbers that are the same on every platform and never change.
 
 /// `SplitMix64` (Steele, Lea, Flood, 2014), seeded by a name.
 #[derive(Clone, Debug)]

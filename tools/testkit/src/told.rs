@@ -3,24 +3,24 @@ use std::fmt;
 use style_core::statistics::{Gram, Scratch, Site, Statistic};
 use style_core::{Acc, Backend, Result, Shape};
 
-/// The Gram matrix, whose calls a test is told of before they are followed. It is silent on its being a sum over positions, so
-/// that nothing is taken in bands.
+/// The Gram matrix, reporting each call to a test before running it. It does not declare itself a sum over positions, so
+/// nothing is computed in bands.
 pub struct Told<F> {
     gram: Gram,
     called: F,
 }
 
-/// Which way.
+/// The direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// The values.
+    /// Computes the values.
     Forward,
-    /// The gradient.
+    /// Computes the gradient.
     Backward,
 }
 
 impl<F: Fn(Call) + Send + Sync> Told<F> {
-    /// Tells `called`.
+    /// Reports calls to `called`.
     pub fn new(called: F) -> Self {
         Self { gram: Gram::default(), called }
     }

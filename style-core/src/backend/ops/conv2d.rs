@@ -9,26 +9,26 @@
 //! The convolution of a picture may repeat the border instead ([`Padding::Replicate`]). With `clamp` to the nearest row or
 //! column of the picture,
 //! `y[o, r, c] = e(b[o] + sum_{i,u,v} w[o, i, u, v] x[i, clamp(r + u - 1), clamp(c + v - 1)])`,
-//! and what the adjoint has on the ring around the picture is folded back onto the border:
+//! and the adjoint's values on the ring around the picture are folded back onto the border:
 //! `dx[i, r, c] (=|+=) sum_{o,u,v} w[o, i, u, v] sum_{p,q} (gate . dy)[o, p, q]`, over all `p` and `q` with
 //! `clamp(p + u - 1) = r` and `clamp(q + v - 1) = c`.
 //!
-//! Either may be done for a [`Part`] of the picture's rows, on tensors that hold only some rows, so that a picture can be
-//! taken band by band.
+//! Both directions may run on a [`Part`] of the picture's rows, on tensors that hold only some rows, so that a picture can
+//! be processed band by band.
 //!
-//! Where an average pool follows, a backend may take it in: `y` is then the pooled output, and `dy` its gradient, spread
-//! by the pool's adjoint as it is read. The full-size map never goes through memory.
+//! A backend may fuse a following average pool: `y` is then the pooled output and `dy` its gradient, which the pool's
+//! adjoint expands as it is read. The full-size map is never written to memory.
 
 use crate::backend::shape::{Acc, Rows, Shape};
 use crate::backend::storage::Storage;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a convolution reads outside the picture.
+/// The padding of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Padding {
-    /// Zeros, as VGG was trained and the paper has it. At the picture they stand for the mean colour.
+    /// Zeros, as in VGG's training and in the paper. On the picture they stand for the mean colour.
     Zero,
-    /// The nearest pixel of the picture. Only for convolutions that read up to [`Conv2d::PICTURE`] channels.
+    /// The nearest pixel of the picture. Only for convolutions with up to [`Conv2d::PICTURE`] input channels.
     Replicate,
 }
 
@@ -39,29 +39,29 @@ pub struct Conv2d {
     pub in_channels: usize,
     /// O: channels of the output.
     pub out_channels: usize,
-    /// H, of input and output alike.
+    /// H, of input and output.
     pub height: usize,
-    /// W, of input and output alike.
+    /// W, of input and output.
     pub width: usize,
-    /// What is read outside the picture.
+    /// The values outside the picture.
     pub padding: Padding,
-    /// Which rows are computed and held, if not all of them.
+    /// The rows computed and held, if not all of them.
     pub part: Option<Part>,
 }
 
-/// A part of a convolution: some rows computed, from tensors that hold some rows. Gates are always of the whole picture.
+/// A part of a convolution: some rows, computed from tensors that hold some rows. Gates always cover the whole picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Part {
-    /// The rows of the output (forward) or of the input (backward) that are computed; others are left as they are.
+    /// The rows of the output (forward) or of the input (backward) to compute; others are left unchanged.
     pub computed: Rows,
     /// The rows of the input that `x` or `dx` holds.
     pub x: Rows,
-    /// The rows of the output that `y` or `dy` holds; of a pooled tensor, the rows before the pool.
+    /// The rows of the output that `y` or `dy` holds; for a pooled tensor, the rows before the pool.
     pub y: Rows,
 }
 
 impl Conv2d {
-    /// The most channels that a picture has, so that a convolution of it may choose its padding.
+    /// The maximum number of channels of a picture; only convolutions of pictures may choose their padding.
     pub const PICTURE: usize = 4;
 
     /// A convolution of whole pictures, padded with zeros.
@@ -76,7 +76,7 @@ impl Conv2d {
         Self { padding, ..self }
     }
 
-    /// That the padding is one that a convolution of so many channels has.
+    /// Checks that a convolution with this number of channels supports the padding.
     ///
     /// # Errors
     /// `Unsupported`.
@@ -93,7 +93,7 @@ impl Conv2d {
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 
-    /// The part that is done: of a whole convolution, everything.
+    /// The part to compute; for a whole convolution, everything.
     #[must_use]
     pub const fn rows(&self) -> Part {
         let all = Rows::all(self.input());
@@ -109,7 +109,7 @@ impl Conv2d {
         Shape::new(self.in_channels, self.rows().x.len(), self.width)
     }
 
-    /// Shape of the tensor `y` or `dy`, behind a 2x2 pool or not.
+    /// Shape of the tensor `y` or `dy`, optionally after a 2x2 pool.
     #[must_use]
     pub const fn y(&self, pooled: bool) -> Shape {
         let rows = self.rows().y.len();
@@ -120,7 +120,7 @@ impl Conv2d {
         }
     }
 
-    /// That the tensors hold the rows that are computed, and those beside them that are read.
+    /// Checks that the tensors hold the rows to compute and the neighbouring rows to read.
     ///
     /// # Errors
     /// `Shape`.
@@ -130,7 +130,7 @@ impl Conv2d {
         let whole = Rows::all(self.input());
         let inside = [computed, x, y].into_iter().all(|rows| rows.start <= rows.end && whole.contains(rows));
         let held = read.contains(computed.widened(1, self.height)) && written.contains(computed);
-        // A window of the pool is in one part.
+        // A pool window must not span two parts.
         let split = |rows: Rows| rows.start % 2 == 1 || (rows.end % 2 == 1 && rows.end != self.height);
         let windows = !pooled || !(split(y) || forward && split(computed));
         if inside && held && windows {
@@ -153,13 +153,13 @@ impl Conv2d {
         Shape::new(self.out_channels, self.height, self.width)
     }
 
-    /// Shape of the output behind a 2x2 pool.
+    /// Shape of the output after a 2x2 pool.
     #[must_use]
     pub const fn pooled(&self) -> Shape {
         Shape::new(self.out_channels, self.height / 2, self.width / 2)
     }
 
-    /// Floating-point operations of one direction, done directly: two for each multiply-add.
+    /// Floating-point operations of one direction of a direct convolution: two per multiply-add.
     #[must_use]
     pub const fn flops(&self) -> usize {
         18usize
@@ -170,48 +170,48 @@ impl Conv2d {
     }
 }
 
-/// What is done to `W x` before it is written.
+/// The operation applied to `W x` before it is written.
 #[derive(Debug)]
 pub enum Epilogue<'a, G> {
     /// `W x + b`.
     Bias,
     /// `max(0, W x + b)`.
     Relu,
-    /// `max(0, W x + b)`, and the gate records where `W x + b > 0`.
+    /// `max(0, W x + b)`; the gate records where `W x + b > 0`.
     ReluGate(&'a mut G),
-    /// The mean of each 2x2 window of `max(0, W x + b)`, [`Conv2d::pooled`]; only where
+    /// The mean of each 2x2 window of `max(0, W x + b)`, [`Conv2d::pooled`]; only if
     /// [`conv2d_pools`](Conv2dOps::conv2d_pools).
     ReluPool,
-    /// The same, and the gate, of the unpooled shape, records where `W x + b > 0`.
+    /// The same; the gate, of the unpooled shape, records where `W x + b > 0`.
     ReluPoolGate(&'a mut G),
 }
 
-/// Convolution both ways.
+/// Convolution in both directions.
 pub trait Conv2dOps: Storage {
-    /// Filters and bias as the device wants them, made once and used in both directions.
+    /// Filters and bias in the device's format, packed once and used in both directions.
     type Filter: Send + Sync;
 
-    /// Prepares filters `[O, I, 3, 3]` and bias `[O]`, both row-major.
+    /// Packs filters `[O, I, 3, 3]` and bias `[O]`, both row-major.
     ///
     /// # Errors
     /// `Shape` if a length does not fit; `OutOfMemory`.
     fn pack(&self, in_channels: usize, out_channels: usize, weight: &[f32], bias: &[f32]) -> Result<Self::Filter>;
-    /// Bytes of a packed filter.
+    /// Size of a packed filter in bytes.
     fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize;
-    /// How both directions of `op` are computed, from its shapes alone; for people to read.
+    /// A human-readable name for the algorithm of both directions of `op`, chosen from its shapes only.
     fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str;
-    /// Whether both directions of `op` can take in the average pool behind it.
+    /// Whether both directions of `op` can fuse a following average pool.
     fn conv2d_pools(&self, op: &Conv2d) -> bool;
-    /// How many rows a [`Part`] of `op` had best compute, an even number; `None` where parts are not done.
+    /// The preferred number of rows of a [`Part`] of `op`, an even number; `None` if parts are not supported.
     fn conv2d_part_rows(&self, op: &Conv2d) -> Option<usize>;
-    /// Bytes of workspace that either direction of `op` wants.
+    /// Workspace that either direction of `op` needs, in bytes.
     fn conv2d_workspace(&self, op: &Conv2d) -> usize;
 
     /// `y = epilogue(W x + b)`.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in,
-    /// parts that are not done, or a padding that [`Conv2d::expect_padding`] refuses.
+    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that cannot be
+    /// fused, unsupported parts, or a padding that [`Conv2d::expect_padding`] rejects.
     fn conv2d_fwd(
         &self,
         op: &Conv2d,
@@ -223,11 +223,11 @@ pub trait Conv2dOps: Storage {
     ) -> Result<()>;
 
     /// `dx (=|+=) W^T (gate . dy)`; without a gate, `dx (=|+=) W^T dy`. A `dy` of the shape [`Conv2d::pooled`] is the
-    /// gradient behind an average pool, `dx (=|+=) W^T (gate . pool^T dy)`.
+    /// gradient after an average pool, `dx (=|+=) W^T (gate . pool^T dy)`.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that is not taken in,
-    /// parts that are not done, or a padding that [`Conv2d::expect_padding`] refuses.
+    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that cannot be
+    /// fused, unsupported parts, or a padding that [`Conv2d::expect_padding`] rejects.
     #[allow(clippy::too_many_arguments)]
     fn conv2d_bwd(
         &self,

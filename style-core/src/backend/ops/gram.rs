@@ -1,7 +1,7 @@
-//! The Gram matrix of feature maps: which features fire together, wherever they do.
+//! The Gram matrix of feature maps: which features occur together, regardless of position.
 //!
 //! Forward, `F: [1, N, H, W]` read as `[N, M]`, `G: [1, 1, N, N]`: `G (=|+=) s F F^T`.
-//! It is a sum over positions, so the `Add` form builds the matrix of a picture tile by tile.
+//! It is a sum over positions, so the `Add` mode accumulates a picture's matrix tile by tile.
 //!
 //! Adjoint: `dF (=|+=) s (dG + dG^T) F`.
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 
 /// The Gram matrix and its gradient.
 pub trait GramOps: Storage {
-    /// `g (=|+=) scale F F^T` over these rows of the tensor, exactly symmetric under `Store`.
+    /// `g (=|+=) scale F F^T` over these rows of the tensor; exactly symmetric under `Store`.
     ///
     /// # Errors
     /// `Shape` if `g` is not `[1, 1, N, N]`, the tensor has no such rows or the workspace is too small.
@@ -40,6 +40,6 @@ pub trait GramOps: Storage {
         workspace: &mut Self::Workspace,
     ) -> Result<()>;
 
-    /// Bytes of workspace that either direction wants for features of `shape`.
+    /// Workspace that either direction needs for features of `shape`, in bytes.
     fn gram_workspace(&self, shape: Shape) -> usize;
 }

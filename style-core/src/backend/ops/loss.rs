@@ -1,4 +1,4 @@
-//! Half the squared distance, the paper's content loss (equation 1) and, on Gram matrices, its style loss.
+//! Half the squared distance: the paper's content loss (equation 1) and, on Gram matrices, its style loss.
 //!
 //! `l(a, b) = 1/2 sum (a - b)^2`; adjoint: `da (=|+=) dl (a - b)`.
 

@@ -1,8 +1,8 @@
-//! One file an op: its equation, its adjoint, its shapes, and the trait that a backend implements.
+//! One file per op: its equation, its adjoint, its shapes, and the trait that a backend implements.
 //!
-//! Notation: `F` features of shape `[1, N, H, W]`, `M = H W` positions, `d.` the gradient of the total loss with
-//! respect to `.`; `(=|+=)` is [`crate::Acc`]. "Adjoint" is meant literally: `<dy, A x> = <A^T dy, x>`, and the
-//! conformance cases check it.
+//! Notation: `F` are features of shape `[1, N, H, W]`, `M = H W` positions, `d.` the gradient of the total loss with
+//! respect to `.`; `(=|+=)` is [`crate::Acc`]. "Adjoint" is meant literally: `<dy, A x> = <A^T dy, x>`, and the conformance
+//! cases check it.
 
 pub(crate) mod conv2d;
 pub(crate) mod gram;

@@ -1,14 +1,14 @@
 //! Mean and standard deviation of each channel over its positions.
 //!
-//! With weights `t[p]` of zero or more that sum to 1 (`1/M` each where none are given):
+//! With non-negative weights `t[p]` that sum to 1 (`1/M` each if not given):
 //!
 //! ```text
 //! mean[k]      = sum_p t[p] x[k, p]
 //! deviation[k] = sqrt(sum_p t[p] (x[k, p] - mean[k])^2)
 //! ```
 //!
-//! Adjoint: `dx[k, p] (=|+=) t[p] (dmean[k] + ddeviation[k] (x[k, p] - mean[k]) / deviation[k])`; the second term is
-//! zero where the deviation is zero or subnormal. The moments of no positions are zero.
+//! Adjoint: `dx[k, p] (=|+=) t[p] (dmean[k] + ddeviation[k] (x[k, p] - mean[k]) / deviation[k])`; the second term is zero
+//! if the deviation is zero or subnormal. The moments of no positions are zero.
 
 use crate::backend::shape::Acc;
 use crate::backend::storage::Storage;
@@ -16,7 +16,7 @@ use crate::error::Result;
 
 /// The moments of features and their gradient. `mean` and `deviation` are `[1, N, 1, 1]`, `t` is `[1, 1, H, W]`.
 pub trait MomentsOps: Storage {
-    /// Mean and, if asked for, standard deviation of each channel, summed in `f64`.
+    /// Mean and, if requested, standard deviation of each channel, summed in `f64`.
     ///
     /// # Errors
     /// `Shape` if an operand does not fit.
@@ -28,7 +28,8 @@ pub trait MomentsOps: Storage {
         deviation: Option<&mut Self::Tensor>,
     ) -> Result<()>;
 
-    /// The gradient; without `deviation`, a pair of the forward value and its gradient, that of the mean alone.
+    /// The gradient. `deviation` is a pair of the forward value and its gradient; without it, the gradient of the mean
+    /// alone.
     ///
     /// # Errors
     /// `Shape` if an operand does not fit.

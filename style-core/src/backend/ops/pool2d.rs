@@ -3,16 +3,16 @@
 //! Average, `x: [1, C, H, W]`, `y: [1, C, H/2, W/2]`: `y[k, r, c] = 1/4 sum_{u,v in {0,1}} x[k, 2r+u, 2c+v]`.
 //! Adjoint: `dx[k, 2r+u, 2c+v] (=|+=) dy[k, r, c] / 4`.
 //!
-//! Max: `y[k, r, c] = max_{u,v} x[k, 2r+u, 2c+v]`; of equal values the first in row-major order is taken, as in
-//! PyTorch. Adjoint: all of `dy[k, r, c]` goes to the element taken.
+//! Max: `y[k, r, c] = max_{u,v} x[k, 2r+u, 2c+v]`; among equal values the first in row-major order is selected, as in
+//! PyTorch. Adjoint: all of `dy[k, r, c]` goes to the selected element.
 //!
-//! What lies in a dropped row or column gets zero under `Store` and is left alone under `Add`.
+//! A dropped row or column is set to zero under `Store` and left unchanged under `Add`.
 
 use crate::backend::shape::{Acc, Shape};
 use crate::backend::storage::Storage;
 use crate::error::Result;
 
-/// Which pooling stands between the blocks. The paper replaces VGG's max pooling by average pooling.
+/// The pooling between the blocks. The paper replaces VGG's max pooling by average pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Pooling {
     /// Mean of each 2x2 window, stride 2 (the paper's choice).
@@ -27,7 +27,7 @@ pub enum Pooling {
 pub struct Pool2d {
     /// Average or max.
     pub pooling: Pooling,
-    /// C, of input and output alike.
+    /// C, of input and output.
     pub channels: usize,
     /// H of the input.
     pub height: usize,
@@ -49,9 +49,9 @@ impl Pool2d {
     }
 }
 
-/// Pooling both ways.
+/// Pooling in both directions.
 pub trait Pool2dOps: Storage {
-    /// `y = pool(x)`; a max pool records in `switches`, if given, what it took.
+    /// `y = pool(x)`; a max pool records the selected elements in `switches`, if given.
     ///
     /// # Errors
     /// `Shape` if an operand does not fit `op`.
@@ -66,7 +66,7 @@ pub trait Pool2dOps: Storage {
     /// `dx (=|+=) pool^T dy`; max pooling needs the switches of the forward pass.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op`; `Argument` if a max pool comes without switches.
+    /// `Shape` if an operand does not fit `op`; `Argument` for a max pool without switches.
     fn pool2d_bwd(
         &self,
         op: &Pool2d,

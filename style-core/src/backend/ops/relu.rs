@@ -1,4 +1,4 @@
-//! What goes back through a ReLU, `y = max(0, x)`, when one asks what a neuron responds to.
+//! Backward rules of a ReLU, `y = max(0, x)`, for visualising what a neuron responds to.
 //!
 //! ```text
 //! Gradient    dx = [x > 0] dy            the adjoint; the only rule that descends on a loss
@@ -9,7 +9,7 @@
 use crate::backend::storage::Storage;
 use crate::error::Result;
 
-/// The rule by which a signal passes back through a ReLU.
+/// The rule for propagating a signal back through a ReLU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum ReluRule {
     /// `[x > 0] dy`: the gradient (Simonyan et al. 2013, "saliency").
@@ -21,11 +21,11 @@ pub enum ReluRule {
     Guided,
 }
 
-/// The part of the rules that the gate of [`crate::ops::Conv2dOps::conv2d_bwd`] is not.
+/// The part of the rules that the gate of [`crate::ops::Conv2dOps::conv2d_bwd`] does not cover.
 pub trait ReluOps: Storage {
     /// `x = max(0, x)`, in place; NaN becomes 0.
     ///
     /// # Errors
-    /// What the device gives.
+    /// Device errors.
     fn rectify(&self, x: &mut Self::Tensor) -> Result<()>;
 }

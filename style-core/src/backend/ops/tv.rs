@@ -1,7 +1,7 @@
-//! Total variation: a penalty on differences of neighbouring pixels. Not in the paper; most peers have one of these.
+//! Total variation: a penalty on differences of neighbouring pixels. Not in the paper; most peers use one of these.
 //!
-//! With `d` a difference of vertical or horizontal neighbours, `x[k, r+1, c] - x[k, r, c]` or
-//! `x[k, r, c+1] - x[k, r, c]`, and all sums over the channels `k` too:
+//! With `d` a difference of vertical or horizontal neighbours, `x[k, r+1, c] - x[k, r, c]` or `x[k, r, c+1] - x[k, r, c]`,
+//! and all sums also running over the channels `k`:
 //!
 //! ```text
 //! Squared    1/2 sum d^2
@@ -10,28 +10,28 @@
 //! Power(b)   sum (v^2 + h^2)^(b/2), v and h the differences of a pixel that has both neighbours
 //! ```
 //!
-//! Adjoint: `dx (=|+=) dtv sum_d dtv/dd (e_to - e_from)`, `e` the unit vectors of the two pixels; that of `Squared` is
-//! the graph Laplacian of the pixel grid, `(L x)[p] = sum over the up to four neighbours q of p of (x[p] - x[q])`.
-//! Where a penalty has a kink (`Absolute`, and `Power` below 2, at zero), its derivative is taken to be zero.
+//! Adjoint: `dx (=|+=) dtv sum_d dtv/dd (e_to - e_from)`, with `e` the unit vectors of the two pixels. For `Squared` it is
+//! the graph Laplacian of the pixel grid, `(L x)[p] = sum over the up to four neighbours q of p of (x[p] - x[q])`. At a
+//! kink of a penalty (`Absolute`, and `Power` below 2, at zero), its derivative is defined as zero.
 
 use crate::backend::shape::Acc;
 use crate::backend::storage::Storage;
 use crate::error::Result;
 
-/// Which total variation.
+/// The form of the total variation.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Tv {
     /// `1/2 sum d^2`: the form whose gradient jcjohnson/neural-style applies.
     #[default]
     Squared,
-    /// `sum |d|`, which keeps edges: neural-style-pt, cysmith/neural-style-tf.
+    /// `sum |d|`, which preserves edges: neural-style-pt, cysmith/neural-style-tf.
     Absolute,
-    /// `mean v^2 + mean h^2`, each over its own number of differences: anishathalye/neural-style. Does not grow with
-    /// the picture.
+    /// `mean v^2 + mean h^2`, each over its own number of differences: anishathalye/neural-style. Does not grow with the
+    /// picture.
     Means,
-    /// `sum (v^2 + h^2)^(b/2)` with `b` in 1..=4 (Mahendran and Vedaldi 2015, over the pixels that have
-    /// both neighbours; Keras' example has b = 2.5).
+    /// `sum (v^2 + h^2)^(b/2)` with `b` in 1..=4 (Mahendran and Vedaldi 2015, over the pixels that have both neighbours;
+    /// Keras' example uses b = 2.5).
     Power(f32),
 }
 
@@ -40,8 +40,8 @@ pub trait TvOps: Storage {
     /// `out[slot] = tv(x)`, summed in `f64`.
     ///
     /// # Errors
-    /// `Shape` if there is no such slot; `Argument` if the backend does not know the kind. (An exponent out of its
-    /// range gives numbers without meaning; [`crate::SessionBuilder`] refuses it.)
+    /// `Shape` if there is no such slot; `Argument` if the backend does not support the kind. (An exponent out of range
+    /// gives meaningless numbers; [`crate::SessionBuilder`] rejects it.)
     fn tv(&self, kind: Tv, x: &Self::Tensor, out: &mut Self::Scalars, slot: usize) -> Result<()>;
 
     /// `dx (=|+=) scale dtv/dx`.

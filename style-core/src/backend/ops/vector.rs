@@ -1,7 +1,7 @@
-//! What the optimisers do with whole tensors as vectors: dot products, linear combinations, Adam's update.
+//! Vector operations of the optimisers on whole tensors: dot products, linear combinations, Adam's update.
 //!
-//! L-BFGS asks for all the dot products of a step at once ([`VectorOps::dots`]), so that a device reads each vector
-//! once and the host reads scalars once.
+//! L-BFGS requests all dot products of a step at once ([`VectorOps::dots`]), so that the device reads each vector once and
+//! the host reads scalars once.
 
 use crate::backend::storage::Storage;
 use crate::error::Result;
@@ -9,19 +9,19 @@ use crate::error::Result;
 /// Constants of one Adam update (Kingma and Ba, 2015, algorithm 1), bias corrections included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
-    /// Learning rate over `1 - beta1^t`.
+    /// Learning rate divided by `1 - beta1^t`.
     pub rate: f32,
-    /// Decay of the first moment.
+    /// Decay rate of the first moment.
     pub beta1: f32,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f32,
     /// `1 - beta2^t`.
     pub correction2: f32,
-    /// Added to the root, against division by zero.
+    /// Added to the square root to avoid division by zero.
     pub epsilon: f32,
 }
 
-/// Vector ops; every operand of a call has the same shape.
+/// Vector ops; all operands of a call have the same shape.
 pub trait VectorOps: Storage {
     /// `dst = src`.
     ///

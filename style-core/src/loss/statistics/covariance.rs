@@ -1,5 +1,5 @@
-//! The covariance of the features: the Gram matrix with the means taken away, so that brightness and tint of a layer
-//! count less and texture more. Not in the paper.
+//! The covariance of the features: the Gram matrix without the means, so that a layer's brightness and tint count less and
+//! texture counts more. Not in the paper.
 //!
 //! ```text
 //! v = F F^T / M - m m^T,  m = mean F      E = 1/(4 N^2) sum (v - t)^2
@@ -51,7 +51,7 @@ impl<B: Backend> Statistic<B> for Covariance {
         let weights = at.guide.map(|guide| &guide.weights);
         at.backend.moments(at.features, weights, mean, None)?;
         gram(at, 1.0, value, Scratch { tensors: maps, workspace })?;
-        // The mean as features of one position: its Gram matrix is m m^T.
+        // Treats the mean as features of one position: its Gram matrix is m m^T.
         at.backend.gram(mean, Rows::all(at.backend.shape(mean)), -1.0, Acc::Add, value, workspace)
     }
 
@@ -73,7 +73,7 @@ impl<B: Backend> Statistic<B> for Covariance {
     }
 }
 
-/// `v + factor m m^T`, of a matrix and a mean.
+/// Computes `v + factor m m^T` in place, for a matrix and a mean.
 fn add_outer_square(values: &mut [Vec<f64>], factor: f64) {
     let [matrix, mean] = values else { return };
     for (row, a) in matrix.chunks_mut(mean.len().max(1)).zip(&*mean) {

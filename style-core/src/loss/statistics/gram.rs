@@ -15,18 +15,18 @@ use crate::loss::statistics::statistic::{Scratch, Site, Statistic, misfit};
 /// The Gram matrix of the features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Gram {
-    /// What it is divided by.
+    /// The normalisation.
     pub norm: GramNorm,
 }
 
-/// What a Gram matrix is divided by, and with it the unit of its loss.
+/// The normalisation of a Gram matrix, which also sets the unit of its loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum GramNorm {
-    /// By the number of positions: `E = 1/(4 N^2) sum (G/M - A/M_s)^2`, the paper's.
+    /// By the number of positions: `E = 1/(4 N^2) sum (G/M - A/M_s)^2`, as in the paper.
     #[default]
     Positions,
-    /// By the number of elements, and the mean of squares instead of the paper's factor:
-    /// `E = 1/N^2 sum (G/(N M) - A/(N M_s))^2`, as jcjohnson/neural-style and many after it.
+    /// By the number of elements, with the mean of squares instead of the paper's factor: `E = 1/N^2 sum (G/(N M) - A/(N
+    /// M_s))^2`, as in jcjohnson/neural-style and many successors.
     Elements,
 }
 

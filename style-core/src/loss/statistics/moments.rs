@@ -1,4 +1,4 @@
-//! Mean and standard deviation of each channel: far fewer numbers than a Gram matrix, no relations between channels
+//! Mean and standard deviation of each channel: far fewer numbers than a Gram matrix, without correlations between channels
 //! (Li et al. 2017, "Demystifying Neural Style Transfer", matching of batch normalisation statistics; AdaIN's style).
 //!
 //! ```text
@@ -29,7 +29,7 @@ impl<B: Backend> Statistic<B> for Moments {
         vec![]
     }
 
-    /// The deviation becomes the mean square, `d^2 + m^2`.
+    /// Replaces the deviation by the mean square, `d^2 + m^2`.
     fn additive(&self, values: &mut [Vec<f64>]) {
         let [mean, deviation] = values else { return };
         deviation.iter_mut().zip(&*mean).for_each(|(d, m)| *d = *d * *d + m * m);

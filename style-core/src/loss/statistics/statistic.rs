@@ -7,23 +7,23 @@ use crate::backend::shape::{Acc, Rows, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::guide::Guide;
 
-/// Where a statistic is taken.
+/// The features that a statistic is computed on.
 ///
-/// A large picture is taken tile by tile. Then `features`, `whole` and `guide` are of one tile, and so are the values that
-/// `forward` computes; they are put together by [`Statistic::additive`]. `backward` is called for each tile, with the values
-/// of the picture and with `dvalues` times the tile's share of all positions.
+/// A large picture is processed tile by tile. Then `features`, `whole` and `guide` belong to one tile, and so do the values
+/// that `forward` computes; they are combined by [`Statistic::additive`]. `backward` is called for each tile, with the
+/// values of the picture and with `dvalues` times the tile's share of all positions.
 pub struct Site<'a, B: Backend> {
-    /// What computes.
+    /// Compute backend.
     pub backend: &'a B,
-    /// The features, `[1, N, H, W]`, or those of some rows where a picture is taken in bands.
+    /// The features, `[1, N, H, W]`, or some of their rows if the picture is processed in bands.
     pub features: &'a B::Tensor,
     /// Shape of the features of the whole picture, or of a tile.
     pub whole: Shape,
-    /// The rows of `features` that count: all of them, but for a band, which is told with its neighbours.
+    /// The rows of `features` that count: all, except for a band, which includes neighbouring rows.
     pub rows: Rows,
-    /// Whether the values are made or added to, as they are from the second band on.
+    /// Whether to store the values or to accumulate, as from the second band on.
     pub acc: Acc,
-    /// Which positions count, where not all do equally.
+    /// The weights of the positions, if they are not uniform.
     pub guide: Option<&'a Guide<B>>,
 }
 
@@ -35,11 +35,11 @@ impl<B: Backend> Site<'_, B> {
     }
 }
 
-/// Tensors that a statistic may use as it likes during one call.
+/// Tensors that a statistic may use freely during one call.
 pub struct Scratch<'a, B: Backend> {
-    /// Of the shapes that [`Statistic::scratch`] asked for; their contents are unspecified.
+    /// Tensors of the shapes requested by [`Statistic::scratch`]; their contents are unspecified.
     pub tensors: &'a mut [B::Tensor],
-    /// Large enough for the ops on these features.
+    /// Workspace large enough for the ops on these features.
     pub workspace: &'a mut B::Workspace,
 }
 
@@ -48,34 +48,34 @@ pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
     /// `c`, for features of this shape.
     fn scale(&self, features: Shape) -> f64;
 
-    /// Shapes of the values that are held to the style's; asked for, as the next, when a session is made and not in its
-    /// steps.
+    /// Shapes of the values that are compared with the style's. This method and the next are called when a session is
+    /// created, not in its steps.
     fn values(&self, features: Shape) -> Vec<Shape>;
 
-    /// Shapes of values beside these, which are no part of the loss: what `backward` or [`additive`](Self::additive) want too.
-    /// They follow the others wherever values are given.
+    /// Shapes of additional values that are not part of the loss but that `backward` or [`additive`](Self::additive) need.
+    /// They follow the compared values in every list of values.
     fn others(&self, features: Shape) -> Vec<Shape> {
         let _ = features;
         vec![]
     }
 
-    /// Shapes of the scratch tensors that either direction wants.
+    /// Shapes of the scratch tensors that either direction needs.
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape>;
 
-    /// Whether the values are sums over positions, and a gradient of the features depends on those of its own position
-    /// alone. Then a large picture may be taken in bands: `forward` is called for each, and heeds [`Site::rows`] and
-    /// [`Site::acc`]; `backward` is called for each, with some rows of the neighbours.
+    /// Whether the values are sums over positions and the gradient of each feature depends on the features of its own
+    /// position only. A large picture may then be processed in bands: `forward` is called for each band and respects
+    /// [`Site::rows`] and [`Site::acc`]; `backward` is called for each band, with some neighbouring rows.
     fn is_sum(&self) -> bool {
         false
     }
 
-    /// Makes of the values of a part of the picture what can be added up over all parts, each times its share of the
-    /// positions (or of the mask's weight). By default they are that already.
+    /// Converts the values of a part of the picture to a form that is additive over all parts, each weighted by its share
+    /// of the positions (or of the mask's weight). By default the values are already additive.
     fn additive(&self, values: &mut [Vec<f64>]) {
         let _ = values;
     }
 
-    /// The inverse, for what was added up: the values of the picture.
+    /// The inverse, applied to the sums: returns the values of the picture.
     fn restored(&self, sums: &mut [Vec<f64>]) {
         let _ = sums;
     }
@@ -83,13 +83,13 @@ pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
     /// Computes the values.
     ///
     /// # Errors
-    /// What the backend gives.
+    /// Backend errors.
     fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()>;
 
     /// `dfeatures (=|+=) (dvalues/dfeatures)^T dvalues`; `values` are those of the forward pass.
     ///
     /// # Errors
-    /// What the backend gives.
+    /// Backend errors.
     fn backward(
         &self,
         at: &Site<'_, B>,
@@ -101,7 +101,7 @@ pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
     ) -> Result<()>;
 }
 
-/// For a statistic that was given other tensors than it asked for.
+/// The error for a statistic that received other tensors than it requested.
 pub(super) fn misfit() -> Error {
     Error::new(ErrorKind::Shape, "a statistic was given other values or scratch tensors than those it asks for")
 }

@@ -1,4 +1,4 @@
-//! The values of a picture from those of its tiles, on the host and in `f64`.
+//! Accumulates a picture's values from its tiles, on the host and in `f64`.
 
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
@@ -6,23 +6,23 @@ use crate::distributed::Reduce;
 use crate::error::Result;
 use crate::loss::statistics::statistic::Statistic;
 
-/// What the values of one statistic add up to.
+/// The sums of one statistic's values.
 pub(crate) struct Sums {
     sums: Vec<Vec<f64>>,
-    /// Of the tile at hand, as they are read and as they are added.
+    /// Values of the current tile, as read and as added.
     read: Vec<f32>,
     part: Vec<Vec<f64>>,
 }
 
 impl Sums {
-    /// Zeros, for values of these shapes.
+    /// Zeros for values of these shapes.
     pub(crate) fn new(shapes: &[Shape]) -> Self {
         let sums: Vec<_> = shapes.iter().map(|s| vec![0.0; s.len()]).collect();
         let most = shapes.iter().map(Shape::len).max().unwrap_or(0);
         Self { part: sums.clone(), sums, read: vec![0.0; most] }
     }
 
-    /// Bytes of [`new`](Self::new).
+    /// Size of [`new`](Self::new) in bytes.
     pub(crate) fn bytes(shapes: &[Shape]) -> usize {
         let most = shapes.iter().map(Shape::len).max().unwrap_or(0);
         shapes.iter().fold(most.saturating_mul(4), |bytes, s| bytes.saturating_add(s.len().saturating_mul(16)))
@@ -32,7 +32,7 @@ impl Sums {
         self.sums.iter_mut().for_each(|s| s.fill(0.0));
     }
 
-    /// Adds a tile's values, of so large a share of the picture.
+    /// Adds a tile's values, weighted by its share of the picture.
     pub(crate) fn add<B: Backend>(
         &mut self,
         backend: &B,

@@ -8,11 +8,11 @@ use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near_scalar, sam
 use crate::oracle::conv2d::{self as oracle, Weights};
 use crate::{Array, Rng};
 
-/// No error exceeds this times the scale of the result, where the scale of one value is the root of the sum of its
-/// squared terms: what sums of random signs come to. Winograd tiles of 6x6 want `4e-5`; direct sums a tenth.
+/// Maximum error relative to the scale of the result, which is the root of the sum of a value's squared terms: the expected
+/// size of a sum with random signs. Winograd tiles of 6x6 need `4e-5`; direct sums a tenth.
 const MAX_TOLERANCE: f64 = 1e-4;
 
-/// The root mean square of all errors does not exceed this times the scale.
+/// Maximum root mean square of all errors, relative to the scale.
 const RMS_TOLERANCE: f64 = 1.5e-5;
 
 /// `(in, out, height, width)`.
@@ -46,7 +46,8 @@ const EXTENTS: [(usize, usize, usize, usize); 27] = [
     (40, 72, 50, 37),
 ];
 
-/// The same of pictures whose border is repeated: one pixel and lines, and about the vectors, strips and tiles of backends.
+/// The same for pictures with a repeated border: one pixel, lines, and sizes near the vectors, strips and tiles of
+/// backends.
 const PICTURES: [(usize, usize, usize, usize); 22] = [
     (1, 1, 1, 1),
     (3, 64, 1, 1),
@@ -72,7 +73,7 @@ const PICTURES: [(usize, usize, usize, usize); 22] = [
     (3, 5, 2, 255),
 ];
 
-/// Every case of this room.
+/// All cases of this op.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
@@ -119,7 +120,7 @@ pub(super) fn pack<B: Backend>(b: &B, w: &Weights) -> style_core::Result<B::Filt
     b.pack(w.in_channels, w.out_channels, &narrow(&w.filters), &narrow(&w.bias))
 }
 
-/// The errors against the scale; see the tolerances.
+/// Compares the errors with the scale; see the tolerances.
 fn within(what: &str, got: &[f32], want: &Array, squares: &Array) -> Check {
     let scale = squares.max().sqrt();
     super::near(what, got, want, &Array::full(want.shape, MAX_TOLERANCE * scale))?;
@@ -189,7 +190,7 @@ fn backward<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Epilogues equal the bias form followed by `max`; a gate equals gating `dy` by hand. No tolerance.
+/// Epilogues equal the bias form followed by `max`; a gate equals gating `dy` explicitly. No tolerance.
 fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     let (x, w, dy) = (Array::random(op.input(), rng), random_weights(op, rng), Array::random(op.output(), rng));
     let previous = Array::random(op.input(), rng);
@@ -212,7 +213,7 @@ fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// An average pool taken in equals the pool apart, in both directions. No tolerance.
+/// A fused average pool equals a separate one, in both directions. No tolerance.
 fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     if op.pooled().is_empty() {
         return Ok(());
@@ -255,17 +256,17 @@ fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Which tensors of a part hold no more rows than they must.
+/// Which tensors of a part hold only the rows they must.
 const CUTS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
 
-/// Bands of a few rows, one after another.
+/// Consecutive bands of a few rows.
 fn bands(op: &Conv2d, rows: usize) -> impl Iterator<Item = Rows> {
     let height = op.height;
     (0..height).step_by(rows).map(move |start| Rows { start, end: height.min(start + rows) })
 }
 
-/// Band by band it is the same, forwards and backwards, with a pool taken in or not, whether tensors hold all rows or few;
-/// and rows that are not computed are left as they are.
+/// Bands give the same result, forward and backward, with or without a fused pool, whether tensors hold all rows or few;
+/// rows that are not computed are unchanged.
 fn parts<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     let (x, w, dy) = (Array::random(op.input(), rng), random_weights(op, rng), Array::random(op.output(), rng));
     let (filter, lab, height) = (pack(b, &w)?, Lab::fresh(b), op.height);
@@ -309,14 +310,14 @@ fn parts<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
         within(&format!("dx {tag}"), &backward.to_f32(), &dx.zip(&previous, |a, b| a + b), &back_squares)?;
         let by_whole = run_bwd(&lab, op, &filter, &dy, Some(&gate), (Acc::Store, &previous))?;
         let by_parts = run_bwd(&lab, op, &filter, &dy, Some(&gate_in_parts), (Acc::Store, &previous))?;
-        // A sum near zero may fall on the other side of it: one such gate lets one `dy` pass.
+        // A sum near zero may change sign: one such gate lets one `dy` pass.
         let (by_whole, by_parts) = [by_whole, by_parts].map(|v| Array::from_f32(op.input(), &v)).into();
         near_scalar("the gate in bands", by_whole.zip(&by_parts, |a, b| a - b).norm(), 0.0, 2e-2 * dx.norm().max(1.0))?;
     }
     pooled_parts(b, op, (&x, &w), rng)
 }
 
-/// The same for a pool taken in: bands of whole windows.
+/// The same for a fused pool: bands of whole windows.
 fn pooled_parts<B: Backend>(b: &B, op: &Conv2d, (x, w): (&Array, &Weights), rng: &mut Rng) -> Check {
     if op.pooled().is_empty() || !b.conv2d_pools(op) {
         return Ok(());
@@ -360,7 +361,7 @@ fn adjoint<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     near_scalar("<W^T dy, x> beside <dy, W x>", dx.dot(&x), dy.dot(&y), bound)
 }
 
-/// The same call gives the same bits, whatever memory its operands lie in and whatever a workspace holds.
+/// Repeated calls give the same bits, regardless of the operands' memory and the workspace's contents.
 fn repeat<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     let (x, w, dy) = (Array::random(op.input(), rng), random_weights(op, rng), Array::random(op.output(), rng));
     let (filter, other) = (pack(b, &w)?, pack(b, &w)?);
@@ -381,14 +382,14 @@ fn repeat<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     same_bits("dx in a used workspace", &fresh.get(&dx_again)?, &dx)
 }
 
-/// Large, sparse and one-signed input, as real activations are.
+/// Large, sparse and non-negative input, like real activations.
 fn activations<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let op = Conv2d::new(64, 32, 20, 23);
     let (x, w) = (Array::activation(op.input(), rng), random_weights(&op, rng));
     forward_against_oracle(b, &op, &x, &w)
 }
 
-/// A gate is open where `W x + b > 0`, so closed where that is zero, of either sign.
+/// A gate is open where `W x + b > 0`, so it is closed at zero of either sign.
 fn closed_at_zero<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let op = Conv2d::new(5, 16, 7, 9);
     let mut w = random_weights(&op, rng);
@@ -409,7 +410,7 @@ fn closed_at_zero<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Of a picture of one colour, whose border is repeated, all positions see the same.
+/// In a picture of one colour with a repeated border, all positions have the same input.
 fn constant<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let op = Conv2d::new(3, 16, 11, 70).with_padding(Padding::Replicate);
     let (lab, filter) = (Lab::fresh(b), pack(b, &random_weights(&op, rng))?);
@@ -419,7 +420,7 @@ fn constant<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     equal("W x + b beside that in the middle", &y, &want)
 }
 
-/// What an op wrote into stale memory is as good an operand as what was uploaded.
+/// Results written into stale memory are as valid as operands as uploaded values.
 fn chain<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let first = Conv2d::new(3, 5, 9, 7);
     let second = Conv2d::new(5, 9, 9, 7);
@@ -485,7 +486,7 @@ fn misfits<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Parts whose tensors lack rows that are read or written, and windows cut in two.
+/// Parts whose tensors lack rows that are read or written, and pool windows that are split.
 fn misfit_parts<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let op = Conv2d::new(5, 8, 8, 9);
     if b.conv2d_part_rows(&op).is_none() {
@@ -514,7 +515,7 @@ fn misfit_parts<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     if b.conv2d_pools(&op) { misfit("half a window", forwards) } else { Ok(()) }
 }
 
-/// Only the convolution of a picture has a choice.
+/// Only the convolution of a picture supports other paddings.
 fn misfit_paddings<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     for (i, o) in [(5, 8), (5, 3), (64, 64)] {
         let op = Conv2d::new(i, o, 8, 9).with_padding(Padding::Replicate);
@@ -541,7 +542,7 @@ fn misfit_packs<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     misfit("channels whose product wraps to the length", packed(1 << 62, 8, 0, 8))
 }
 
-/// Too small a workspace is refused, or (where the backend rounds it up) serves as well as a large one.
+/// A workspace that is too small is rejected, or (if the backend rounds it up) works like a large one.
 fn small_workspace<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let op = Conv2d::new(40, 72, 50, 37);
     let need = b.conv2d_workspace(&op);
@@ -564,7 +565,7 @@ fn small_workspace<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Extents that no memory holds do not fit any operand, and nothing overflows on the way to saying so.
+/// Extents that exceed any memory fit no operand, and the check does not overflow.
 fn absurd<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let small = Conv2d::new(3, 4, 5, 6);
     let filter = pack(b, &random_weights(&small, rng))?;

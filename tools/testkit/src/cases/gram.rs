@@ -8,14 +8,14 @@ use super::{ACCS, Case, Check, Lab, accumulated, misfit, near, near_scalar, same
 use crate::oracle::gram as oracle;
 use crate::{Array, Rng};
 
-/// Every error stays below this times the sum of the magnitudes of the value's terms. A sum of 20 000 positive terms
-/// in one `f32` accumulator does not; blocks of some hundred do.
+/// Every error is below this times the sum of the magnitudes of the value's terms. A sum of 20 000 positive terms in one
+/// `f32` accumulator exceeds it; blocks of a few hundred do not.
 const TOLERANCE: f64 = 2e-6;
 
-/// More positions than one block of any backend, or more channels.
+/// More positions, or more channels, than one block of any backend.
 const LARGE: [(usize, usize, usize); 4] = [(16, 150, 141), (20, 1, 20_011), (72, 40, 41), (272, 3, 5)];
 
-/// Every case of this room.
+/// All cases of this op.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let large = LARGE.map(|(c, h, w)| Shape::new(c, h, w));
@@ -83,7 +83,7 @@ fn forward<B: Backend>(b: &B, features: &Array, rng: &mut Rng) -> Check {
     same_bits("G again", &stored[1], &stored[0])
 }
 
-/// `dG` is not symmetric here, so `dG + dG^T` has to be meant.
+/// `dG` is not symmetric here, so `dG + dG^T` must be computed.
 fn backward<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let (features, dg) = (Array::random(shape, rng), Array::random(Shape::gram(shape.channels), rng));
     let (previous, scale) = (Array::random(shape, rng), -0.37_f32);
@@ -103,8 +103,8 @@ fn backward<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     same_bits("dF again", &stored[1], &stored[0])
 }
 
-/// The derivative of `<dG, s F F^T>` along `V` is `<dF, V>`, and equals the same polarised:
-/// `(<dG, G(F + V)> - <dG, G(F - V)>) / 2`.
+/// The derivative of `<dG, s F F^T>` along `V` is `<dF, V>`, and equals the polarised form: `(<dG, G(F + V)> - <dG, G(F -
+/// V)>) / 2`.
 fn adjoint<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let (features, dg) = (Array::random(shape, rng), Array::random(Shape::gram(shape.channels), rng));
     let v = Array::random(shape, rng);
@@ -172,7 +172,7 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     served_or_misfit("no workspace", b.gram(&f, Rows::all(b.shape(&f)), 1.0, Acc::Store, &mut g, &mut small))
 }
 
-/// No positions: zeros if it is served at all.
+/// No positions: zeros if accepted.
 fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     for shape in [Shape::new(3, 0, 4), Shape::new(3, 4, 0), Shape::new(0, 4, 4), Shape::new(0, 0, 0)] {
         let mut served = None;

@@ -7,13 +7,13 @@ use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near, near_scala
 use crate::oracle::guide as oracle;
 use crate::{Array, Rng};
 
-/// A product of three `f32` is off by less than this times itself.
+/// Maximum relative error of a product of three `f32`.
 const TOLERANCE: f64 = 3e-7;
 
-/// More positions than one piece of any backend.
+/// More positions than one work item of any backend.
 const LARGE: [(usize, usize, usize); 2] = [(20, 50, 67), (3, 200, 211)];
 
-/// Every case of this room.
+/// All cases of this op.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();

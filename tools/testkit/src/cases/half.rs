@@ -1,8 +1,8 @@
-//! What holds for features in half precision: each op against the oracle, and what needs no tolerance.
+//! Cases for features in half precision: each op against the oracle, and checks without tolerance.
 //!
-//! Operands are taken as the device holds them, so that their rounding is no error. What remains is that of filters, of
-//! results, and of operands whose type an op changes: for each term of a sum at most three roundings, whose signs are as
-//! good as random, and one of the result.
+//! Operands are compared as the device stores them, so their rounding is not an error. The remaining errors are the
+//! rounding of filters, of results, and of operands whose type an op changes: at most three roundings per term of a sum,
+//! with practically random signs, and one of the result.
 
 use libtest_mimic::Failed;
 use style_core::ops::{Conv2d, Epilogue, Padding, Pool2d, Rows};
@@ -33,14 +33,14 @@ const EXTENTS: [(usize, usize, usize, usize); 16] = [
     (128, 64, 4, 4),
 ];
 
-/// Pictures whose border is repeated.
+/// Pictures with a repeated border.
 const PICTURES: [(usize, usize, usize, usize); 4] = [(3, 64, 1, 1), (3, 17, 3, 5), (3, 64, 17, 15), (3, 8, 5, 65)];
 
-/// Features of some layer.
+/// Features of various layers.
 const SHAPES: [(usize, usize, usize); 7] =
     [(5, 3, 5), (8, 1, 1), (17, 13, 17), (33, 9, 18), (64, 20, 31), (72, 40, 41), (136, 7, 5)];
 
-/// Every case of this room.
+/// All cases for half precision.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
@@ -72,7 +72,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
     cases
 }
 
-/// Features on the device in memory that was not zero, and what they are there.
+/// Features on the device, in memory that was not zero, and their stored values.
 fn put<B: Backend>(b: &B, values: &Array) -> Result<(B::Tensor, Array), Failed> {
     let mut tensor = blank(b, values.shape)?;
     b.upload(&values.to_f32(), &mut tensor)?;
@@ -91,7 +91,7 @@ fn get<B: Backend>(b: &B, tensor: &B::Tensor) -> Result<Array, Failed> {
     Ok(Array::from_f32(b.shape(tensor), &Lab::fresh(b).get(tensor)?))
 }
 
-/// A gradient on the device, in the type of gradients: a half of `values` twice, so that `Add` is tried too.
+/// A gradient on the device, in the gradient type: half of `values` twice, so that `Add` is tested too.
 fn gradient<B: Backend>(b: &B, values: &Array) -> Result<(B::Tensor, Array), Failed> {
     let (half, mut tensor) = (put(b, &values.map(|v| 0.5 * v))?.0, blank(b, values.shape)?);
     let zero = put(b, &Array::zeros(values.shape))?.0;
@@ -102,7 +102,7 @@ fn gradient<B: Backend>(b: &B, values: &Array) -> Result<(B::Tensor, Array), Fai
     Ok((tensor, held))
 }
 
-/// Errors against the root of the sum of the squared terms: at most three roundings of each and one of the result.
+/// Checks errors against the root of the sum of the squared terms: at most three roundings of each and one of the result.
 fn within(what: &str, got: &Array, want: &Array, squares: &Array, roundoff: f64) -> Check {
     let scale = squares.max().sqrt();
     let limit = (16.0 * roundoff + 1e-5) * scale;
@@ -165,7 +165,7 @@ fn backward<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     let random = Array::random(op.output(), rng);
     let previous = Array::random(op.input(), rng);
     let [_, roundoff] = b.unit_roundoffs();
-    // A gradient as ops leave it, and one that was uploaded, which may be of another type.
+    // A gradient as produced by ops, and an uploaded one, which may have another type.
     for (dy, held) in [gradient(b, &random)?, put(b, &random)?] {
         let value = oracle::conv2d::bwd(op, &held, &w);
         let terms = oracle::conv2d::bwd(op, &squares(&held), &w.map(|v| v * v)).map(|s| s.max(0.01));
@@ -179,7 +179,7 @@ fn backward<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Epilogues equal the bias form followed by `max`; a gate equals gating `dy` by hand. No tolerance.
+/// Epilogues equal the bias form followed by `max`; a gate equals gating `dy` explicitly. No tolerance.
 fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     let (_, filter) = weights(b, op, rng)?;
     let (x, previous) = (put(b, &Array::random(op.input(), rng))?.0, Array::random(op.input(), rng));
@@ -200,7 +200,7 @@ fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// An average pool taken in equals the pool apart, in both directions. No tolerance.
+/// A fused average pool equals a separate one, in both directions. No tolerance.
 fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     if op.pooled().is_empty() || !b.conv2d_pools(op) {
         return Ok(());
@@ -230,7 +230,7 @@ fn gram<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let (f, held) = put(b, &Array::activation(shape, rng))?;
     let (n, lab) = (shape.channels, Lab::fresh(b));
     let mut workspace = b.workspace(b.gram_workspace(shape))?;
-    // Exact products, added up in f32: as in full precision.
+    // Exact products, summed in f32, as in full precision.
     let previous = Array::random(Shape::gram(n), rng);
     let ranges = [Rows::all(shape), Rows { start: shape.height / 3, end: shape.height }];
     for (rows, acc) in ranges.into_iter().flat_map(|rows| ACCS.map(|acc| (rows, acc))) {
@@ -255,7 +255,7 @@ fn gram_bwd<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
         (Array::random(Shape::gram(shape.channels), rng), Array::random(shape, rng).map(|v| 100.0 * v));
     let (lab, [_, roundoff]) = (Lab::fresh(b), b.unit_roundoffs());
     let value = oracle::gram::bwd(&held, &dg, -0.37);
-    // Of (dG + dG^T)^2 F^2, by the same sums.
+    // For (dG + dG^T)^2 F^2, with the same sums.
     let symmetric = |i: usize, j: usize| dg.at(0, i, j) + dg.at(0, j, i);
     let mut squared = Array::zeros(dg.shape);
     for (i, j) in (0..shape.channels).flat_map(|i| (0..shape.channels).map(move |j| (i, j))) {
@@ -340,7 +340,7 @@ fn moments<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     near("dx", &get(b, &dx)?.to_f32(), &want, &bound)
 }
 
-/// Windows of features hold what is there, and gradients are put back in their type.
+/// Windows of features copy the stored values, and gradients are written back in their type.
 fn window<B: Backend>(b: &B, whole: Shape, rng: &mut Rng) -> Check {
     let at = [whole.height / 3, whole.width / 4];
     let within =
@@ -355,7 +355,7 @@ fn window<B: Backend>(b: &B, whole: Shape, rng: &mut Rng) -> Check {
     let [_, roundoff] = b.unit_roundoffs();
     let (random, previous) = (Array::random(within, rng), Array::random(whole, rng));
     let is_within = oracle::window::bwd(&Array::full(within, 1.0), at, whole);
-    // A gradient as ops leave it, and one that was uploaded, which may be of another type.
+    // A gradient as produced by ops, and an uploaded one, which may have another type.
     for ((dy, held), acc) in [gradient(b, &random)?, put(b, &random)?].iter().flat_map(|dy| ACCS.map(|acc| (dy, acc))) {
         let (mut dx, before) =
             if acc == Acc::Add { gradient(b, &previous)? } else { (blank(b, whole)?, Array::zeros(whole)) };
@@ -367,7 +367,8 @@ fn window<B: Backend>(b: &B, whole: Shape, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// What comes down is what went up to within the roundoff, and goes up again to the bit; nothing becomes infinite.
+/// Downloaded values equal the uploaded ones within the roundoff, and survive another upload bit by bit; none becomes
+/// infinite.
 fn round_trip<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let (shape, [roundoff, _]) = (Shape::new(20, 7, 9), b.unit_roundoffs());
     let x = Array::random(shape, rng).map(|v| 300.0 * v);
@@ -378,7 +379,7 @@ fn round_trip<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     if large.data.iter().all(|v| v.is_finite()) { Ok(()) } else { Err("a large feature became infinite".into()) }
 }
 
-/// Gradients as small as those of means over millions of values do not vanish.
+/// Gradients as small as those of means over millions of values do not underflow to zero.
 fn tiny_gradients<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let op = Conv2d::new(16, 24, 9, 11);
     let (w, filter) = weights(b, &op, rng)?;

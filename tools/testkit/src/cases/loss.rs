@@ -7,10 +7,10 @@ use super::{ACCS, Case, Check, Lab, accumulated, misfit, near, near_scalar, same
 use crate::oracle::loss as oracle;
 use crate::{Array, Rng};
 
-/// The value, whose terms are all positive, is off by less than this times itself: sums are `f64`, terms may be `f32`.
+/// Maximum relative error of the value, whose terms are all positive: sums are `f64`, terms may be `f32`.
 const TOLERANCE: f64 = 3e-7;
 
-/// Every case of this room.
+/// All cases of this op.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();

@@ -1,9 +1,9 @@
-//! Conformance cases: what holds for every backend, as plain generic functions, one file an op.
+//! Conformance cases: properties of every backend, as plain generic functions, one file per op.
 //!
-//! Each op is held to the [`crate::oracle`] within a tolerance that its file states once, and to what needs no
-//! tolerance: `Store` never reads its destination (it holds NaN), fused equals composed, the same call gives the same
-//! bits, operands that do not fit are an error and no panic. Every comparison is made twice, with operands in fresh
-//! memory and with operands reshaped within larger memory full of NaN.
+//! Each op is compared with the [`crate::oracle`] within a tolerance that its file states once. Further checks need no
+//! tolerance: `Store` never reads its destination (it holds NaN), fused equals composed, repeated calls give the same bits,
+//! and invalid operands return an error instead of panicking. Every comparison runs twice, with operands in fresh memory
+//! and with operands reshaped within larger memory full of NaN.
 
 pub mod conv2d;
 pub mod gram;
@@ -23,7 +23,7 @@ use style_core::{Acc, Backend, ErrorKind, Shape};
 
 use crate::{Array, Rng};
 
-/// What a case comes to.
+/// The result of a case.
 pub type Check = Result<(), Failed>;
 
 type Body<B> = Box<dyn Fn(&B, &mut Rng) -> Check + Send + Sync>;
@@ -35,7 +35,7 @@ pub struct Case<B> {
 }
 
 impl<B: Backend> Case<B> {
-    /// A case; its name (`conv2d/fwd/5-8x7x9`) also seeds its random input.
+    /// Creates a case; its name (`conv2d/fwd/5-8x7x9`) also seeds its random input.
     pub fn new(name: impl Into<String>, body: impl Fn(&B, &mut Rng) -> Check + Send + Sync + 'static) -> Self {
         Self { name: name.into(), body: Box::new(body) }
     }
@@ -46,16 +46,16 @@ impl<B: Backend> Case<B> {
         &self.name
     }
 
-    /// Tries the case on a backend.
+    /// Runs the case on a backend.
     ///
     /// # Errors
-    /// What does not hold.
+    /// The property that does not hold.
     pub fn run(&self, backend: &B) -> Check {
         (self.body)(backend, &mut Rng::new(&self.name))
     }
 }
 
-/// Every case of a backend that computes in `f32`; one in half precision is held to [`half::cases`].
+/// All cases for a backend that computes in `f32`; for half precision see [`half::cases`].
 #[must_use]
 pub fn all<B: Backend>() -> Vec<Case<B>> {
     let rooms: [fn() -> Vec<Case<B>>; 11] = [
@@ -74,7 +74,7 @@ pub fn all<B: Backend>() -> Vec<Case<B>> {
     rooms.into_iter().flat_map(|cases| cases()).collect()
 }
 
-/// Awkward extents `(channels, height, width)` for the ops that are cheap.
+/// Awkward extents `(channels, height, width)` for cheap ops.
 const SHAPES: [(usize, usize, usize); 16] = [
     (1, 1, 1),
     (3, 1, 17),
@@ -104,23 +104,23 @@ fn tag(shape: Shape) -> String {
     format!("{}x{}x{}", shape.channels, shape.height, shape.width)
 }
 
-/// Both ways of writing a result.
+/// Both accumulation modes.
 const ACCS: [Acc; 2] = [Acc::Store, Acc::Add];
 
-/// The shape of the larger memory that `shape` is put in.
+/// The shape of the larger memory that holds `shape`.
 fn larger(shape: Shape) -> Shape {
     if cfg!(miri) {
-        // Filling more would be most of what an interpreter does.
+        // Filling more would dominate the run time of an interpreter.
         return Shape::new(shape.channels + 1, shape.height + 1, shape.width + 1);
     }
     Shape::new(shape.channels + 17, shape.height + 3, shape.width + 5)
 }
 
-/// A backend and the kind of memory that operands are put in.
+/// A backend and the kind of memory used for operands.
 struct Lab<'a, B> {
     /// The backend.
     b: &'a B,
-    /// Whether a tensor is reshaped within larger memory full of NaN, and gates and switches within larger memory.
+    /// Whether tensors are reshaped within larger memory full of NaN, and gates and switches within larger memory.
     stale: bool,
 }
 
@@ -150,7 +150,7 @@ impl<'a, B: Backend> Lab<'a, B> {
         Ok(tensor)
     }
 
-    /// A tensor that holds `values`.
+    /// A tensor with these values.
     fn put(&self, values: &Array) -> Result<B::Tensor, Failed> {
         let mut tensor = self.blank(values.shape)?;
         self.b.upload(&values.to_f32(), &mut tensor)?;
@@ -174,7 +174,7 @@ impl<'a, B: Backend> Lab<'a, B> {
         Ok(gate)
     }
 
-    /// The same of switches.
+    /// The same for switches.
     fn switches(&self, shape: Shape) -> Result<B::Switches, Failed> {
         let mut switches = self.b.switches(if self.stale { larger(shape) } else { shape })?;
         if self.stale {
@@ -183,7 +183,7 @@ impl<'a, B: Backend> Lab<'a, B> {
         Ok(switches)
     }
 
-    /// What a tensor holds.
+    /// The values of a tensor.
     fn get(&self, tensor: &B::Tensor) -> Result<Vec<f32>, Failed> {
         let mut values = vec![f32::NAN; self.b.shape(tensor).len()];
         self.b.download(tensor, &mut values)?;
@@ -198,7 +198,7 @@ impl<'a, B: Backend> Lab<'a, B> {
     }
 }
 
-/// `value`, or under `Add` `previous + value`; and the bound with the rounding of that sum.
+/// `value`, or `previous + value` under `Add`; and the bound including the rounding of that sum.
 fn accumulated(acc: Acc, previous: &Array, value: &Array, bound: &Array) -> (Array, Array) {
     match acc {
         Acc::Store => (value.clone(), bound.clone()),
@@ -210,7 +210,7 @@ fn accumulated(acc: Acc, previous: &Array, value: &Array, bound: &Array) -> (Arr
     }
 }
 
-/// `|got - want| <= bound` for every element; a NaN never is.
+/// Checks `|got - want| <= bound` for every element; NaN always fails.
 fn near(what: &str, got: &[f32], want: &Array, bound: &Array) -> Check {
     if got.len() != want.data.len() {
         return Err(format!("{what}: {} values instead of {}", got.len(), want.data.len()).into());
@@ -229,7 +229,7 @@ fn near(what: &str, got: &[f32], want: &Array, bound: &Array) -> Check {
     Ok(())
 }
 
-/// `|got - want| <= bound`.
+/// Checks `|got - want| <= bound`.
 fn near_scalar(what: &str, got: f64, want: f64, bound: f64) -> Check {
     let error = (got - want).abs();
     if error.is_nan() || error > bound {
@@ -238,7 +238,7 @@ fn near_scalar(what: &str, got: f64, want: f64, bound: f64) -> Check {
     Ok(())
 }
 
-/// Equal as numbers: `-0.0` is `0.0`, NaN is nothing.
+/// Checks equality as numbers: `-0.0` equals `0.0`, NaN equals nothing.
 fn equal(what: &str, got: &[f32], want: &[f32]) -> Check {
     match got.iter().zip(want).position(|(g, w)| g != w) {
         None if got.len() == want.len() => Ok(()),
@@ -247,7 +247,7 @@ fn equal(what: &str, got: &[f32], want: &[f32]) -> Check {
     }
 }
 
-/// Equal bit by bit.
+/// Checks equality bit by bit.
 fn same_bits(what: &str, got: &[f32], want: &[f32]) -> Check {
     match got.iter().zip(want).position(|(g, w)| g.to_bits() != w.to_bits()) {
         None if got.len() == want.len() => Ok(()),
@@ -256,7 +256,7 @@ fn same_bits(what: &str, got: &[f32], want: &[f32]) -> Check {
     }
 }
 
-/// Holds `result` to be an error of `kind`.
+/// Checks that `result` is an error of `kind`.
 fn refused<T>(what: &str, kind: ErrorKind, result: style_core::Result<T>) -> Check {
     match result {
         Err(e) if e.kind() == kind => Ok(()),
@@ -265,12 +265,12 @@ fn refused<T>(what: &str, kind: ErrorKind, result: style_core::Result<T>) -> Che
     }
 }
 
-/// Holds `result` to be a shape error.
+/// Checks that `result` is a shape error.
 fn misfit<T>(what: &str, result: style_core::Result<T>) -> Check {
     refused(what, ErrorKind::Shape, result)
 }
 
-/// Empty operands may be served or refused by shape, as the backend likes; all else is wrong.
+/// Backends may accept empty operands or reject them with a shape error; anything else fails.
 fn served_or_misfit(what: &str, result: style_core::Result<()>) -> Check {
     if result.is_ok() { Ok(()) } else { misfit(what, result) }
 }

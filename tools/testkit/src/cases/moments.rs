@@ -7,17 +7,16 @@ use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near, near_scala
 use crate::oracle::moments as oracle;
 use crate::{Array, Rng};
 
-/// Every error stays below this times the sum of the magnitudes of the value's terms: sums are `f64`, terms may be
-/// `f32`.
+/// Every error is below this times the sum of the magnitudes of the value's terms: sums are `f64`, terms may be `f32`.
 const TOLERANCE: f64 = 3e-7;
 
-/// The same of the gradient, whose elements take some more operations.
+/// The same for the gradient, whose elements take a few more operations.
 const GRADIENT_TOLERANCE: f64 = 8e-7;
 
-/// More positions than one piece of any backend.
+/// More positions than one work item of any backend.
 const LARGE: [(usize, usize, usize); 3] = [(16, 150, 141), (20, 1, 20_011), (3, 200, 211)];
 
-/// Every case of this room.
+/// All cases of this op.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
@@ -53,7 +52,7 @@ fn map(shape: Shape) -> Shape {
     Shape { channels: 1, ..shape }
 }
 
-/// Weights that sum to 1 as nearly as `f32` allows, some of them zero.
+/// Weights that sum to 1 within the precision of `f32`; some are zero.
 fn weights(shape: Shape, rng: &mut Rng) -> Array {
     let mut t = Array::random(map(shape), rng).map(|v| (v + 0.5).max(0.0));
     t.data[0] = 1.0;
@@ -61,7 +60,7 @@ fn weights(shape: Shape, rng: &mut Rng) -> Array {
     t.map(|v| f64::from((v / sum) as f32))
 }
 
-/// Mean, and the deviation if it is asked for.
+/// Computes the mean, and the deviation if requested.
 fn run_fwd<B: Backend>(
     lab: &Lab<'_, B>,
     x: &Array,
@@ -74,7 +73,7 @@ fn run_fwd<B: Backend>(
     Ok((lab.get(&mean)?, if with_deviation { lab.get(&deviation)? } else { Vec::new() }))
 }
 
-/// What the gradient is made from.
+/// The operands of the gradient.
 struct Operands<'a> {
     x: &'a Array,
     t: Option<&'a Array>,
@@ -99,7 +98,7 @@ fn forward<B: Backend>(b: &B, x: &Array, t: Option<Array>) -> Check {
     let (mean, deviation) = oracle::fwd(x, t);
     let magnitudes = oracle::fwd(&x.map(f64::abs), t).0;
     let mean_bound = magnitudes.map(|v| TOLERANCE * v + 1e-30);
-    // A mean rounded to f32 may stand in the middle: of equal values, it leaves a deviation of that size.
+    // The mean may be rounded to f32: for equal values, this leaves a deviation of that size.
     let deviation_bound = deviation.zip(&magnitudes, |d, m| TOLERANCE * (d + 0.5 * m) + 1e-30);
     let mut runs = Vec::new();
     for lab in Lab::both(b) {
@@ -112,7 +111,7 @@ fn forward<B: Backend>(b: &B, x: &Array, t: Option<Array>) -> Check {
     same_bits("moments again", &runs[1], &runs[0])
 }
 
-/// With any operands: they need not be the moments of `x`. Every third deviation is zero.
+/// Uses arbitrary operands, which need not be the moments of `x`. Every third deviation is zero.
 fn backward<B: Backend>(b: &B, shape: Shape, t: Option<Array>, rng: &mut Rng) -> Check {
     let (x, previous) = (Array::random(shape, rng), Array::random(shape, rng));
     let mut draw = || Array::random(of_channels(shape), rng);
@@ -143,8 +142,8 @@ fn backward<B: Backend>(b: &B, shape: Shape, t: Option<Array>, rng: &mut Rng) ->
     same_bits("dx again", &stored[1], &stored[0])
 }
 
-/// Both moments are homogeneous, of degree 1: `<dx, x> = <dmean, mean> + <ddeviation, deviation>`, and for the mean
-/// alone, which is linear, that is the adjoint identity.
+/// Both moments are homogeneous of degree 1: `<dx, x> = <dmean, mean> + <ddeviation, deviation>`. For the mean alone, which
+/// is linear, this is the adjoint identity.
 fn euler<B: Backend>(b: &B, shape: Shape, t: Option<Array>, rng: &mut Rng) -> Check {
     let (x, lab, t) = (Array::random(shape, rng), Lab::fresh(b), t.as_ref());
     let (dmean, ddeviation) = (Array::random(of_channels(shape), rng), Array::random(of_channels(shape), rng));
@@ -161,7 +160,7 @@ fn euler<B: Backend>(b: &B, shape: Shape, t: Option<Array>, rng: &mut Rng) -> Ch
     Ok(())
 }
 
-/// Channels of one value each: the deviation is zero, exactly, and nothing is divided by it.
+/// Constant channels: the deviation is exactly zero, and nothing is divided by it.
 fn constant<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     // Weights of 1/64 and sums in f64 are exact here.
     for (channels, t) in [3, 19].into_iter().flat_map(|n| [(n, None), (n, Some(1.0 / 64.0))]) {
@@ -185,8 +184,8 @@ fn constant<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// All weight on one position: its value is the mean, the deviation is zero, and the others get no gradient, though
-/// they lie far off.
+/// All weight on one position: its value is the mean, the deviation is zero, and the others get no gradient, although they
+/// are far from the mean.
 fn one_position<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     for shape in [Shape::new(2, 7, 9), Shape::new(18, 7, 9), Shape::new(17, 60, 70)] {
         let (x, mut t) = (Array::random(shape, rng).map(|v| 1e6 * v), Array::zeros(map(shape)));
@@ -199,7 +198,7 @@ fn one_position<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         equal("the mean", &mean, &there)?;
         equal("the deviation", &deviation, &vec![0.0; shape.channels])?;
 
-        // A deviation so small that what lies far off would overflow, if it were divided before it is weighted.
+        // A deviation so small that distant values would overflow if they were divided before being weighted.
         let mean = Array::from_f32(of_channels(shape), &mean);
         let (dmean, small) = (Array::full(mean.shape, 0.5), Array::full(mean.shape, 1e-37));
         let of = Operands { x: &x, t: Some(&t), mean: &mean, dmean: &dmean, deviation: Some((&small, &dmean)) };
@@ -243,7 +242,7 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// No positions: zeros if it is served at all.
+/// No positions: zeros if accepted.
 fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     for shape in [Shape::new(3, 0, 4), Shape::new(20, 4, 0), Shape::new(0, 4, 4), Shape::new(20, 0, usize::MAX)] {
         for weighted in [false, true] {

@@ -9,10 +9,10 @@ use super::{served_or_misfit, shapes, tag};
 use crate::oracle::pool2d as oracle;
 use crate::{Array, Rng};
 
-/// An average of four is off by less than this times the sum of their magnitudes. A maximum is exact.
+/// Maximum error of an average of four, relative to the sum of their magnitudes. A maximum is exact.
 const TOLERANCE: f64 = 2e-7;
 
-/// Every case of this room.
+/// All cases of this op.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
@@ -37,7 +37,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
     cases
 }
 
-/// What a pool gives: `y`, and `dx` under `Store` and `Add`.
+/// The results of a pool: `y`, and `dx` under `Store` and `Add`.
 struct Results {
     y: Vec<f32>,
     dx: [Vec<f32>; 2],
@@ -56,8 +56,8 @@ fn run<B: Backend>(lab: &Lab<'_, B>, op: &Pool2d, x: &Array, dy: &Array, previou
     Ok(Results { y: lab.get(&y)?, dx })
 }
 
-/// Against the oracle: `y`, `dx` under `Store` (zero where dropped) and under `Add` (left alone where dropped); the
-/// same bits again, and without switches.
+/// Compares with the oracle: `y`, `dx` under `Store` (zero where dropped) and under `Add` (unchanged where dropped); then
+/// checks for the same bits when repeated, and without switches.
 fn both_ways<B: Backend>(b: &B, op: &Pool2d, x: &Array, rng: &mut Rng) -> Check {
     let (dy, previous) = (Array::random(op.output(), rng), Array::random(op.input(), rng));
     let (want, taken) = oracle::fwd(op, x);
@@ -93,7 +93,7 @@ fn dropped(op: &Pool2d, i: usize) -> bool {
     i % op.width >= op.width / 2 * 2 || i / op.width % op.height >= op.height / 2 * 2
 }
 
-/// Few distinct values, zeros of both signs and infinities among them: nearly every window has ties.
+/// Few distinct values, including zeros of both signs and infinities: nearly every window has ties.
 fn ties<B: Backend>(b: &B, op: &Pool2d, rng: &mut Rng) -> Check {
     let values: &[f64] = match op.pooling {
         Pooling::Average => &[-1.0, -0.0, 0.0, 1.0],
@@ -116,7 +116,7 @@ fn ties<B: Backend>(b: &B, op: &Pool2d, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// What a ReLU leaves where nothing fires: the first element of each window is taken, and no other.
+/// The output of a ReLU with no activations: the first element of each window is selected, and no other.
 fn all_zero<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let op = Pool2d { pooling: Pooling::Max, channels: 33, height: 9, width: 20 };
     let dy = Array::random(op.output(), rng);
@@ -181,7 +181,7 @@ fn wants_switches<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// One row or column gives nothing; what is served all the same must leave `dx` right.
+/// A single row or column gives no output; if accepted, `dx` must still be correct.
 fn empty<B: Backend>(b: &B, pooling: Pooling, rng: &mut Rng) -> Check {
     for (channels, height, width) in [(3, 1, 5), (3, 5, 1), (3, 1, 1), (3, 0, 4), (3, 4, 0), (0, 4, 4)] {
         let op = Pool2d { pooling, channels, height, width };

@@ -6,7 +6,7 @@ use super::{Case, Check, Lab, equal, served_or_misfit, tag};
 use crate::oracle::relu as oracle;
 use crate::{Array, Rng};
 
-/// Every case of this room.
+/// All cases of this op.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
@@ -18,7 +18,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
     cases
 }
 
-/// Nothing is rounded, so nothing may be off.
+/// Nothing is rounded, so the result is exact.
 fn rectify<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let x = Array::random(shape, rng);
     let want = oracle::rectify(&x).to_f32();

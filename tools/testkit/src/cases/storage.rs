@@ -1,4 +1,4 @@
-//! Memory: round trips, reshapes, and what does not fit.
+//! Memory: round trips, reshapes, and invalid sizes.
 
 use libtest_mimic::Failed;
 use style_core::ops::{Conv2d, Epilogue, Pool2d};
@@ -7,7 +7,7 @@ use style_core::{Acc, Backend, ErrorKind, Pooling, Shape};
 use super::{Case, Check, Lab, SHAPES, conv2d, misfit, near_scalar, refused, same_bits, served_or_misfit, shapes, tag};
 use crate::{Array, Rng};
 
-/// Every case of this room.
+/// All cases of storage.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
@@ -26,7 +26,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
     cases
 }
 
-/// What goes up comes down, bit by bit.
+/// Downloaded values equal the uploaded ones bit by bit.
 fn round_trip<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let mut values = Array::random(shape, rng).to_f32();
     let odd = [-0.0, f32::INFINITY, f32::MIN_POSITIVE / 2.0, f32::MAX];
@@ -56,7 +56,7 @@ fn zeros<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// A tensor takes every shape within its memory, one after another, and back.
+/// A tensor accepts every shape within its memory, one after another, and its original shape again.
 fn reshape<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let (home, lab) = (Shape::new(64, 65, 64), Lab::fresh(b));
     let mut tensor = b.tensor(home)?;
@@ -76,7 +76,7 @@ fn reshape<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// What a convolution gives by way of a gate: `y`, and `dx` from random `dy`.
+/// The results of a convolution that depend on its gate: `y`, and `dx` from random `dy`.
 fn gated<B: Backend>(b: &B, op: &Conv2d, gate: &mut B::Gate, rng: &mut Rng) -> Result<Vec<f32>, Failed> {
     let lab = Lab::fresh(b);
     let (filter, x) = (conv2d::pack(b, &conv2d::random_weights(op, rng))?, lab.put(&Array::random(op.input(), rng))?);
@@ -88,7 +88,7 @@ fn gated<B: Backend>(b: &B, op: &Conv2d, gate: &mut B::Gate, rng: &mut Rng) -> R
     Ok([lab.get(&y)?, lab.get(&dx)?].concat())
 }
 
-/// A gate takes shapes within its memory, one after another, and serves in each as a fresh one does.
+/// A gate accepts shapes within its memory, one after another, and works in each like a fresh one.
 fn reshape_gate<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let home = Shape::new(40, 20, 24);
     let mut gate = b.gate(home)?;
@@ -104,7 +104,7 @@ fn reshape_gate<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     gated(b, &Conv2d::new(8, 40, 20, 24), &mut gate, rng).map(|_| ())
 }
 
-/// Shapes that want more memory than `home` has.
+/// Shapes that need more memory than `home` has.
 fn too_large(home: Shape) -> [Shape; 6] {
     let Shape { channels, height, width } = home;
     [
@@ -117,7 +117,7 @@ fn too_large(home: Shape) -> [Shape; 6] {
     ]
 }
 
-/// What a max pool gives by way of switches: `y`, and `dx` from random `dy`.
+/// The results of a max pool that depend on its switches: `y`, and `dx` from random `dy`.
 fn pooled<B: Backend>(b: &B, op: &Pool2d, switches: &mut B::Switches, rng: &mut Rng) -> Result<Vec<f32>, Failed> {
     let lab = Lab::fresh(b);
     let (x, dy) = (lab.put(&Array::random(op.input(), rng))?, lab.put(&Array::random(op.output(), rng))?);
@@ -127,7 +127,7 @@ fn pooled<B: Backend>(b: &B, op: &Pool2d, switches: &mut B::Switches, rng: &mut 
     Ok([lab.get(&y)?, lab.get(&dx)?].concat())
 }
 
-/// The same of switches.
+/// The same for switches.
 fn reshape_switches<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let home = Shape::new(40, 10, 12);
     let mut switches = b.switches(home)?;
@@ -160,7 +160,7 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Sizes that no machine has are an error and no abort; nothing overflows on the way.
+/// Sizes that no machine has return an error instead of aborting; the check does not overflow.
 fn out_of_memory<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     let shapes = [
         Shape::new(usize::MAX, usize::MAX, usize::MAX),
@@ -182,7 +182,7 @@ fn out_of_memory<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// A plan must not promise less than what is there: a tensor takes its values at least, a gate a bit an element.
+/// A plan must not underestimate: a tensor takes at least the size of its values, a gate a bit per element.
 fn bytes<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     for shape in shapes() {
         let least = [shape.len() * 4, shape.len().div_ceil(8), shape.len().div_ceil(4)];

@@ -1,4 +1,4 @@
-//! Total variation, of every kind.
+//! Total variation of every kind.
 
 use libtest_mimic::Failed;
 use style_core::ops::Tv;
@@ -8,10 +8,10 @@ use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near, near_scala
 use crate::oracle::tv as oracle;
 use crate::{Array, Rng};
 
-/// The value, whose terms are all positive, is off by less than this times itself: sums are `f64`, terms may be `f32`.
+/// Maximum relative error of the value, whose terms are all positive: sums are `f64`, terms may be `f32`.
 const TOLERANCE: f64 = 3e-7;
 
-/// A gradient is off by less than this times the sum of the magnitudes of its terms. Powers of `f32` are the worst.
+/// Maximum error of a gradient, relative to the sum of the magnitudes of its terms. Powers of `f32` are the worst.
 const GRADIENT_TOLERANCE: f64 = 1e-6;
 
 /// Each kind, its name, and its degree: `tv(a x) = |a|^degree tv(x)`.
@@ -26,7 +26,7 @@ const KINDS: [(Tv, &str, f64); 8] = [
     (Tv::Power(4.0), "power-4", 4.0),
 ];
 
-/// Every case of this room.
+/// All cases of this op.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
@@ -53,7 +53,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
     cases
 }
 
-/// From `[-1, 1)` to the range of a pixel.
+/// Maps `[-1, 1)` to the range of a pixel.
 fn pixel(v: f64) -> f64 {
     f64::from((127.5 * v) as f32)
 }
@@ -99,7 +99,7 @@ fn gradient<B: Backend>(lab: &Lab<'_, B>, kind: Tv, x: &Array) -> Result<Array, 
     Ok(Array::from_f32(x.shape, &lab.get(&dx)?))
 }
 
-/// `<dtv/dx, x> = degree tv(x)` (Euler), whatever the kind.
+/// `<dtv/dx, x> = degree tv(x)` (Euler), for every kind.
 fn euler<B: Backend>(b: &B, kind: Tv, degree: f64, shape: Shape, rng: &mut Rng) -> Check {
     let (x, lab, mut out) = (Array::random(shape, rng), Lab::fresh(b), b.scalars(1)?);
     let dx = gradient(&lab, kind, &x)?;
@@ -118,7 +118,7 @@ fn adjoint<B: Backend>(b: &B, kind: Tv, shape: Shape, rng: &mut Rng) -> Check {
     near_scalar("<L x, v> beside <x, L v>", lx.dot(&v), x.dot(&lv), bound)
 }
 
-/// Where nothing varies, value and gradient are zero, at the kinks too.
+/// For a constant image, value and gradient are zero, at the kinks too.
 fn constant<B: Backend>(b: &B, kind: Tv) -> Check {
     for shape in [Shape::new(3, 9, 8), Shape::new(20, 9, 8)] {
         let (x, lab, mut out) = (Array::full(shape, 100.25), Lab::fresh(b), b.scalars(1)?);

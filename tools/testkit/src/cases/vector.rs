@@ -8,20 +8,20 @@ use super::{Case, Check, Lab, misfit, near, near_scalar, same_bits, served_or_mi
 use crate::oracle::vector as oracle;
 use crate::{Array, Rng};
 
-/// A dot product is off by less than this times the sum of the magnitudes of its terms: sums are `f64`, but products
-/// of `f32` may be `f32`.
+/// Maximum error of a dot product, relative to the sum of the magnitudes of its terms: sums are `f64`, but products of
+/// `f32` may be `f32`.
 const DOT_TOLERANCE: f64 = 1e-7;
 
-/// A combination is summed in `f64` and rounded once, to within this times its value,
+/// A combination is summed in `f64` and rounded once. Its maximum error is this times its value,
 const COMBINE_ROUNDING: f64 = 1.2e-7;
 
 /// plus this times the sum of the magnitudes of its terms.
 const COMBINE_TOLERANCE: f64 = 1e-13;
 
-/// Adam's moments and its step, times the magnitudes they are made from.
+/// Maximum error of Adam's moments and step, relative to the magnitudes they are computed from.
 const ADAM_TOLERANCE: f64 = 1e-6;
 
-/// Every case of this room.
+/// All cases of these ops.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
@@ -69,7 +69,7 @@ fn copy<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// An `m` by `n` block of products, written behind `first` and nowhere else; `<x, x>` among them.
+/// An `m` by `n` block of products, including `<x, x>`, written from `first` on and nowhere else.
 fn dots<B: Backend>(b: &B, shape: Shape, (m, n): (usize, usize), rng: &mut Rng) -> Check {
     let (first, xs, mut ys) = (3, draw(m, shape, rng), draw(n, shape, rng));
     ys[0] = xs[0].clone();
@@ -128,14 +128,14 @@ fn combine<B: Backend>(b: &B, shape: Shape, count: usize, rng: &mut Rng) -> Chec
     combine_against_oracle(b, shape, &terms)
 }
 
-/// Terms of `1e8` that cancel leave the small one: the sum is wide.
+/// Terms of `1e8` that cancel leave the small term: the sum is wide.
 fn combine_cancels<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let shape = Shape::new(3, 21, 11);
     let xs = draw(2, shape, rng);
     combine_against_oracle(b, shape, &[(1e8, &xs[0]), (1.0, &xs[1]), (-1e8, &xs[0]), (0.1, &xs[1])])
 }
 
-/// A sum of nothing is zero.
+/// An empty sum is zero.
 fn combine_nothing<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     combine_against_oracle(b, Shape::new(3, 5, 7), &[])
 }
@@ -160,7 +160,8 @@ fn adam<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let x = x.map(|v| f64::from((255.0 * v) as f32));
     (g.data[0], m.data[0], v.data[0]) = (0.0, 0.0, 0.0);
     let (want_m, want_v, want_x) = oracle::adam(&step, &g, &m, &v, &x);
-    // With magnitudes, and from zero: what the first moment is summed from, and minus the largest step it could give.
+    // With magnitudes, starting from zero: the terms that the first moment is summed from, and minus the largest possible
+    // step.
     let zero = Array::zeros(shape);
     let (most_m, _, step_size) = oracle::adam(&step, &g.map(f64::abs), &m.map(f64::abs), &v, &zero);
     let bound_m = most_m.map(|m| ADAM_TOLERANCE * m);

@@ -1,4 +1,4 @@
-//! Windows. They copy, so but for the sum of `Add` there is no tolerance.
+//! Windows. They copy, so there is no tolerance except for the sum of `Add`.
 
 use libtest_mimic::Failed;
 use style_core::{Acc, Backend, Shape};
@@ -7,7 +7,7 @@ use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near, near_scala
 use crate::oracle::window as oracle;
 use crate::{Array, Rng};
 
-/// Wholes, and windows `[row, column, height, width]` in them.
+/// Whole shapes, and windows `[row, column, height, width]` within them.
 #[rustfmt::skip]
 const WINDOWS: [(Shape, &[[usize; 4]]); 10] = [
     (Shape::new(1, 1, 1), &[[0, 0, 1, 1]]),
@@ -19,11 +19,11 @@ const WINDOWS: [(Shape, &[[usize; 4]]); 10] = [
     (Shape::new(17, 13, 17), &[[0, 0, 13, 17], [5, 3, 6, 11], [6, 8, 1, 1]]),
     (Shape::new(17, 13, 17), &[[0, 4, 4, 5], [9, 4, 4, 5], [4, 0, 4, 5], [4, 12, 4, 5]]),
     (Shape::new(33, 12, 11), &[[0, 0, 12, 11], [1, 3, 9, 4], [0, 0, 5, 5], [7, 6, 5, 5]]),
-    // More positions than one item of any backend.
+    // More positions than one work item of any backend.
     (Shape::new(3, 200, 211), &[[37, 11, 150, 190]]),
 ];
 
-/// Every case of this room.
+/// All cases of this op.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
     let mut cases = Vec::new();
@@ -62,7 +62,7 @@ fn backward<B: Backend>(
     lab.get(&dx)
 }
 
-/// Against the oracle: `y`, and `dx` under `Store` and `Add`; the same bits again.
+/// Compares with the oracle: `y`, and `dx` under `Store` and `Add`; then checks for the same bits when repeated.
 fn both_ways<B: Backend>(b: &B, whole: Shape, at: [usize; 2], within: Shape, rng: &mut Rng) -> Check {
     let (x, previous) = (Array::random(whole, rng), Array::random(whole, rng));
     let dy = Array::random(within, rng);
@@ -90,7 +90,7 @@ fn adjoint<B: Backend>(b: &B, whole: Shape, at: [usize; 2], within: Shape, rng: 
     near_scalar("<W^T dy, x> beside <dy, W x>", dx.dot(&x), dy.dot(&y), 1e-12 * dy.norm() * y.norm())
 }
 
-/// What lies outside is zero under `Store`, and under `Add` keeps its bits: of -0.0 and NaN too.
+/// Values outside are zero under `Store`, and keep their bits under `Add`, also for -0.0 and NaN.
 fn outside<B: Backend>(b: &B, whole: Shape, at: [usize; 2], within: Shape, rng: &mut Rng) -> Check {
     let dy = Array::random(within, rng);
     let is_within = oracle::bwd(&Array::full(within, 1.0), at, whole);
@@ -107,7 +107,7 @@ fn outside<B: Backend>(b: &B, whole: Shape, at: [usize; 2], within: Shape, rng: 
     Ok(())
 }
 
-/// Tiles cut out of a picture and put back are the picture.
+/// Tiles cut from a picture and put back reproduce the picture.
 fn tiles<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     for channels in [3, 20] {
         let whole = Shape::new(channels, 23, 31);
@@ -125,7 +125,7 @@ fn tiles<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Where windows overlap their gradients add up.
+/// The gradients of overlapping windows accumulate.
 fn overlap<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let (whole, window) = (Shape::new(18, 9, 11), Shape::new(18, 6, 7));
     let lab = Lab::fresh(b);
@@ -172,7 +172,7 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Places that no picture has are an error, and nothing overflows on the way.
+/// Positions outside any picture are an error, and the check does not overflow.
 fn absurd<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     for channels in [3, 20] {
         let (whole, within) = (Shape::new(channels, 5, 7), Shape::new(channels, 2, 3));
@@ -186,7 +186,7 @@ fn absurd<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// An empty window does nothing, but that `Store` leaves zeros; of nothing too.
+/// An empty window does nothing, except that `Store` writes zeros; also for an empty tensor.
 fn empty<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     for channels in [3, 20] {
         let whole = Shape::new(channels, 5, 7);

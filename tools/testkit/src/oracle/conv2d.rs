@@ -1,5 +1,5 @@
-//! `y[o, r, c] = b[o] + sum_{i,u,v} w[o, i, u, v] x[i, r + u - 1, c + v - 1]`, and its adjoint; `x` is zero outside the
-//! picture, or as at the nearest pixel of it.
+//! `y[o, r, c] = b[o] + sum_{i,u,v} w[o, i, u, v] x[i, r + u - 1, c + v - 1]`, and its adjoint; outside the picture, `x` is
+//! zero or the nearest pixel.
 
 use style_core::ops::{Conv2d, Padding};
 
@@ -25,7 +25,7 @@ impl Weights {
         self.filters[((o * self.in_channels + i) * 3 + u) * 3 + v]
     }
 
-    /// `f` of every filter value and every bias.
+    /// Applies `f` to every filter value and every bias.
     #[must_use]
     pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl Weights {
     }
 }
 
-/// The row or column that is nearest to `at - 1`.
+/// The row or column nearest to `at - 1`.
 fn near(at: usize, extent: usize) -> usize {
     at.max(1).min(extent) - 1
 }
@@ -68,8 +68,8 @@ pub fn fwd(op: &Conv2d, x: &Array, w: &Weights) -> Array {
     y
 }
 
-/// `dx[i, r, c] = sum_{o,u,v} w[o, i, u, v] dy[o, r - u + 1, c - v + 1]`, and where the border is repeated, what each `dy`
-/// owes to the pixels that it saw.
+/// `dx[i, r, c] = sum_{o,u,v} w[o, i, u, v] dy[o, r - u + 1, c - v + 1]`; with a repeated border, each `dy` contributes to
+/// the pixels that it read.
 #[must_use]
 pub fn bwd(op: &Conv2d, dy: &Array, w: &Weights) -> Array {
     assert_eq!(dy.shape, op.output());

@@ -1,4 +1,4 @@
-//! `y[k, p] = s t[p] x[k, p]`, which is its own adjoint.
+//! `y[k, p] = s t[p] x[k, p]`, its own adjoint.
 
 use style_core::Shape;
 

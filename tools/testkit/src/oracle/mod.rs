@@ -1,6 +1,6 @@
-//! Each op in `f64`, written straight from its equation in [`style_core::ops`] with the dullest loops possible.
+//! Each op in `f64`, written directly from its equation in [`style_core::ops`] with the simplest possible loops.
 //!
-//! Nothing here is fast, and nothing here may become clever: it has to be obviously right.
+//! Nothing here is fast, and nothing here may be clever: it must be obviously correct.
 
 pub mod conv2d;
 pub mod gram;

@@ -4,17 +4,17 @@ use style_core::Shape;
 
 use crate::Array;
 
-/// `sum_p t[p] v[p]`, or the mean where there are no weights (of nothing, zero).
+/// `sum_p t[p] v[p]`, or the mean without weights (zero for no values).
 fn weighted_sum(values: &[f64], t: Option<&Array>) -> f64 {
     let mut sum = 0.0;
     for (p, value) in values.iter().enumerate() {
         sum += t.map_or(1.0, |t| t.data[p]) * value;
     }
-    // One division, not M products with 1/M: the mean of equal values is then exactly their value.
+    // A single division instead of M products with 1/M: the mean of equal values is then exactly their value.
     if t.is_none() && !values.is_empty() { sum / values.len() as f64 } else { sum }
 }
 
-/// Mean and deviation of each channel, both `[1, N, 1, 1]`.
+/// Mean and standard deviation of each channel, both `[1, N, 1, 1]`.
 #[must_use]
 pub fn fwd(x: &Array, t: Option<&Array>) -> (Array, Array) {
     let (n, m) = (x.shape.channels, x.shape.positions());
@@ -31,8 +31,8 @@ pub fn fwd(x: &Array, t: Option<&Array>) -> (Array, Array) {
     (mean, deviation)
 }
 
-/// `dx[k, p] = t[p] (dmean[k] + ddeviation[k] (x[k, p] - mean[k]) / deviation[k])`; `deviation` is its value and its
-/// gradient, and where the value is zero, so is that term.
+/// `dx[k, p] = t[p] (dmean[k] + ddeviation[k] (x[k, p] - mean[k]) / deviation[k])`; `deviation` holds the value and its
+/// gradient, and the term is zero if the value is.
 #[must_use]
 pub fn bwd(x: &Array, t: Option<&Array>, mean: &Array, dmean: &Array, deviation: Option<(&Array, &Array)>) -> Array {
     let m = x.shape.positions();

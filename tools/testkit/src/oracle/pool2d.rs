@@ -5,10 +5,10 @@ use style_core::ops::Pool2d;
 
 use crate::Array;
 
-/// The windows' elements `(u, v)` in row-major order, as switches number them.
+/// The elements `(u, v)` of a window in row-major order, as numbered by switches.
 const WINDOW: [(usize, usize); 4] = [(0, 0), (0, 1), (1, 0), (1, 1)];
 
-/// `y = pool(x)`, and for each output which element of its window a max pool took.
+/// `y = pool(x)`, and for each output the element of its window that a max pool selected.
 #[must_use]
 pub fn fwd(op: &Pool2d, x: &Array) -> (Array, Vec<u8>) {
     assert_eq!(x.shape, op.input());

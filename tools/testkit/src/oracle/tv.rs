@@ -4,7 +4,7 @@ use style_core::ops::Tv;
 
 use crate::Array;
 
-/// All pairs `[from, to]` of vertical neighbours, and of horizontal ones, as indices of `data`.
+/// All pairs `[from, to]` of vertical neighbours and of horizontal neighbours, as indices into `data`.
 fn pairs(x: &Array) -> (Vec<[usize; 2]>, Vec<[usize; 2]>) {
     let (mut vertical, mut horizontal) = (Vec::new(), Vec::new());
     for k in 0..x.shape.channels {
@@ -22,7 +22,7 @@ fn pairs(x: &Array) -> (Vec<[usize; 2]>, Vec<[usize; 2]>) {
     (vertical, horizontal)
 }
 
-/// For each pixel with both neighbours: itself, the one below, the one on the right.
+/// For each pixel with both neighbours: itself, the one below, and the one to the right.
 fn corners(x: &Array) -> Vec<[usize; 3]> {
     let mut corners = Vec::new();
     for k in 0..x.shape.channels {
@@ -38,7 +38,7 @@ fn corners(x: &Array) -> Vec<[usize; 3]> {
 /// Total variation.
 ///
 /// # Panics
-/// If the kind has no equation here.
+/// If the oracle does not implement the kind.
 #[must_use]
 pub fn fwd(kind: Tv, x: &Array) -> f64 {
     let (vertical, horizontal) = pairs(x);
@@ -65,7 +65,7 @@ pub fn fwd(kind: Tv, x: &Array) -> f64 {
     }
 }
 
-/// The derivative by each difference: from, to, and the slope.
+/// The derivative with respect to each difference: from, to, and the slope.
 fn slopes(kind: Tv, x: &Array) -> Vec<(usize, usize, f64)> {
     let (vertical, horizontal) = pairs(x);
     let d = |from: usize, to: usize| x.data[to] - x.data[from];
@@ -109,7 +109,7 @@ pub fn bwd(kind: Tv, x: &Array, scale: f64) -> Array {
     dx
 }
 
-/// The sum of the magnitudes of the terms that [`bwd`] adds up.
+/// The sum of the magnitudes of the terms that [`bwd`] sums.
 #[must_use]
 pub fn bwd_magnitudes(kind: Tv, x: &Array, scale: f64) -> Array {
     let mut magnitudes = Array::zeros(x.shape);

@@ -5,7 +5,7 @@ use style_core::ops::AdamStep;
 
 use crate::Array;
 
-/// `<a[i], b[j]>`, `j` fastest.
+/// `<a[i], b[j]>`, with `j` varying fastest.
 #[must_use]
 pub fn dots(a: &[&Array], b: &[&Array]) -> Vec<f64> {
     let mut out = Vec::new();
@@ -17,7 +17,7 @@ pub fn dots(a: &[&Array], b: &[&Array]) -> Vec<f64> {
     out
 }
 
-/// `sum_i c_i x_i`; `shape` is that of the result.
+/// `sum_i c_i x_i`; `shape` is the result's.
 #[must_use]
 pub fn combine(shape: Shape, terms: &[(f64, &Array)]) -> Array {
     let mut y = Array::zeros(shape);
@@ -27,7 +27,7 @@ pub fn combine(shape: Shape, terms: &[(f64, &Array)]) -> Array {
     y
 }
 
-/// One Adam update: `(m, v, x)` afterwards.
+/// One Adam update; returns the new `(m, v, x)`.
 #[must_use]
 pub fn adam(step: &AdamStep, g: &Array, m: &Array, v: &Array, x: &Array) -> (Array, Array, Array) {
     let [rate, b1, b2, c2, eps] = [step.rate, step.beta1, step.beta2, step.correction2, step.epsilon].map(f64::from);

@@ -4,7 +4,7 @@ use style_core::Shape;
 
 use crate::Array;
 
-/// The window of `x` from `at` on, of `shape`.
+/// The window of `x` starting at `at`, with shape `shape`.
 #[must_use]
 pub fn fwd(x: &Array, at: [usize; 2], shape: Shape) -> Array {
     assert_eq!(x.shape.channels, shape.channels);
@@ -19,7 +19,7 @@ pub fn fwd(x: &Array, at: [usize; 2], shape: Shape) -> Array {
     y
 }
 
-/// `dx` of `shape`, given that of the window from `at` on; zero outside.
+/// `dx` of `shape`, given the gradient of the window starting at `at`; zero outside.
 #[must_use]
 pub fn bwd(dy: &Array, at: [usize; 2], shape: Shape) -> Array {
     assert_eq!(dy.shape.channels, shape.channels);
