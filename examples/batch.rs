@@ -1,13 +1,15 @@
-//! Every photograph of a folder in every style of another, as `OUT/PHOTO--STYLE.png`, and one `OUT/summary.json`.
+//! Paints every photograph of a folder in every style of another, as `OUT/PHOTO--STYLE.png`, plus one
+//! `OUT/summary.json`.
 //!
-//! One network serves all jobs. Its backend has no threads of its own, so that each job computes on the thread that it
-//! runs on: `--jobs` bounds the cores in use, and the memory, which each job takes for itself. A job's bits are the same
-//! whatever runs beside it.
+//! All jobs share one network. Its backend has no private threads, so each job computes on the thread that it runs on:
+//! `--jobs` bounds the cores in use, and also the memory, because each job allocates its own. A job's result is bitwise
+//! the same whatever runs beside it.
 //!
-//! A job is done when the summary says so, with these settings, of pictures with the size and time that they have now, and its
-//! result is there; delete that to have it again. Run again after a Ctrl-C, a crash or a mistake, the program leaves out what
-//! is done and goes on with what is not from its last checkpoint. A job that fails does not hold up the others; the exit
-//! code is 1 then, and 130 after Ctrl-C. One program at a time writes into a folder of results.
+//! A job is done when the summary lists it as done, with the current settings and with pictures of their current size
+//! and time, and its result exists; delete the result to repeat the job. After Ctrl-C, a crash or a mistake, run the
+//! program again: it skips finished jobs and resumes the others from their last checkpoints. A job that fails does not
+//! hold up the others; the exit code is then 1, and 130 after Ctrl-C. Only one program at a time may write into a
+//! folder of results.
 //!
 //! ```sh
 //! cargo run --release --example batch photos paintings out/batch [--size N] [--iterations N] [--jobs N]
@@ -43,7 +45,7 @@ struct Args {
     photos: PathBuf,
     /// Folder of paintings.
     styles: PathBuf,
-    /// Folder for the results, which is made.
+    /// Folder for the results, created if missing.
     out: PathBuf,
     /// Long side of all pictures.
     #[arg(long, default_value_t = 512)]
@@ -51,7 +53,7 @@ struct Args {
     /// Evaluations of each job.
     #[arg(long, default_value_t = 300)]
     iterations: usize,
-    /// How many jobs run at once [default: one a core].
+    /// Number of jobs that run at once [default: one per core].
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
 }
@@ -64,7 +66,7 @@ enum State {
     Failed,
 }
 
-/// Losses of the picture.
+/// Losses of the final image.
 #[derive(Clone, Serialize, Deserialize)]
 struct Losses {
     total: f64,
@@ -72,20 +74,20 @@ struct Losses {
     style: f64,
 }
 
-/// A line of the summary.
+/// An entry of the summary.
 #[derive(Clone, Serialize, Deserialize)]
 struct Job {
     photo: PathBuf,
     style: PathBuf,
     output: PathBuf,
-    /// Of the photograph and the style picture: bytes, and milliseconds since 1970 at the last change.
+    /// Of the photograph and the style picture: size in bytes, and time of the last change in milliseconds since 1970.
     #[serde(default)]
     inputs: [Option<(u64, u64)>; 2],
     size: u32,
     iterations: usize,
     state: State,
     losses: Option<Losses>,
-    /// Of the run that last worked at it.
+    /// Duration of the last run that worked on the job.
     seconds: f64,
     error: Option<String>,
 }
@@ -93,7 +95,7 @@ struct Job {
 const CHECKPOINT_EVERY: usize = 25;
 static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// Ends a run after the evaluation at work.
+/// Ends a run after the current evaluation.
 struct Interrupt;
 
 impl Observer for Interrupt {
@@ -102,12 +104,12 @@ impl Observer for Interrupt {
     }
 }
 
-/// Nobody may be there to read it, or no room: that ends no job.
+/// Prints a line. A missing reader or a full disk must not end a job.
 fn tell(line: String) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// The same of what went wrong.
+/// The same for errors.
 fn warn(line: String) {
     let _ = writeln!(io::stderr(), "{line}");
 }
@@ -129,7 +131,7 @@ fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// All jobs, those done as they stand in the summary.
+/// Lists all jobs; finished ones keep their entries from the summary.
 fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
     let before: Vec<Job> = match fs::read(summary) {
         Ok(text) => serde_json::from_slice(&text)
@@ -162,7 +164,7 @@ fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// Does one job, or what is left of it.
+/// Runs one job, or the rest of it.
 fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
     let name = job.output.display();
     let open = |path: &Path| -> Result<Picture> {
@@ -184,7 +186,7 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
             }
             description.build()?
         }
-        // One that is damaged or of other settings is written over.
+        // A checkpoint that is damaged or has other settings is overwritten.
         Err(e) if e.kind() == ErrorKind::Checkpoint => {
             warn(format!("{name}: begun anew: {e}"));
             description.build()?
@@ -195,7 +197,7 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
         let mut checkpoints = Checkpoints::every(CHECKPOINT_EVERY, path)?;
         let ran = session.run_with(&mut [&mut checkpoints as &mut dyn Observer, &mut Interrupt][..]);
         match ran {
-            // The disk may be full: what cannot be kept on the way can still be painted to its end.
+            // The disk may be full: without checkpoints, the picture can still be finished.
             Err(e) if e.kind() == ErrorKind::Io => {
                 warn(format!("{name}: goes on without checkpoints: {e}"));
                 session.run_with(&mut Interrupt)?;
@@ -211,7 +213,7 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
     Ok(())
 }
 
-/// At once or not at all.
+/// Writes the summary atomically.
 fn write(summary: &Path, jobs: &[Job]) -> Result<()> {
     let (part, text) = (summary.with_extension("json.part"), serde_json::to_string_pretty(jobs)? + "\n");
     let write = || {
@@ -250,7 +252,7 @@ fn run(args: &Args) -> Result<ExitCode> {
                 (_, _, Some(e)) => warn(format!("{name}: {e}")),
                 _ => tell(format!("{name}: unfinished")),
             }
-            // Locked while it is written, too.
+            // The lock is also held while the file is written.
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             all.iter_mut().filter(|j| j.output == told.output).for_each(|j| *j = told.clone());
             write(&summary, &all).inspect_err(|_| INTERRUPTED.store(true, Relaxed))?;
@@ -274,8 +276,8 @@ fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn main() -> Result<ExitCode> {
-    // The second one ends the program at once, which loses the evaluations since the last checkpoints. A hangup is not
-    // listened to, which `nohup` keeps from a program.
+    // A second signal ends the program at once, which loses the evaluations since the last checkpoints. SIGHUP is not
+    // handled, so that `nohup` can block it.
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, 130, Arc::clone(&INTERRUPTED))?;
         flag::register(signal, Arc::clone(&INTERRUPTED))?;

@@ -1,10 +1,10 @@
-//! Whose colours the result has: the painting's own, or the photograph's, kept in the ways of Gatys et al. 2016
-//! ("Preserving Color in Neural Artistic Style Transfer"). Below each recoloured painting is what it makes of the
-//! photograph.
+//! Choosing the colours of the result: the painting's, or the photograph's, preserved by the methods of Gatys et al.
+//! 2016 ("Preserving Color in Neural Artistic Style Transfer"). Each recoloured painting is shown above its result.
 //!
-//! The painting's own colours turn the cat blue. Luminance only paints in grey and gives back the photograph's chroma,
-//! so its colours stay where they were. Matching gives the painting the mean and the covariance of the photograph's
-//! colours: they are the photograph's, but go where the strokes do; the three ways differ by a rotation of the colours.
+//! The painting's own colours turn the cat blue. Luminance only paints in grey and then restores the photograph's
+//! chroma, so colours keep their positions. Matching gives the painting the mean and the covariance of the photograph's
+//! colours: the colours are the photograph's but follow the strokes. The three matching methods differ by a rotation of
+//! the colours.
 //!
 //! ```sh
 //! cargo run --release --example colours [PHOTO [PAINTING]]

@@ -1,5 +1,7 @@
-//! What a layer keeps of a photograph (the paper's figure 1, below): from white noise, descend on the content loss of one
-//! layer alone. Lower layers give back nearly every pixel, higher ones the things and where they are.
+//! What a layer retains of a photograph (the paper's figure 1, below): starting from white noise, minimise the content
+//! loss of a single layer. Lower layers reproduce nearly every pixel; higher ones reproduce objects and their
+//! positions.
+//! positions.
 //!
 //! ```sh
 //! cargo run --release --example content_reconstruction [PHOTO]

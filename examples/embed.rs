@@ -1,7 +1,7 @@
-//! What an application with a window does: a thread of its own paints; commands go to it, events come back. Pause and resume
-//! take effect after the evaluation at work, cancel in its midst, also while the pictures are looked at before the first; a
-//! preview is to be had at any moment, the style's weight changes on the fly, and all that goes wrong is a value to show. The
-//! window is a user here who follows a script.
+//! Embedding in an application with a window: a dedicated thread paints, receives commands and sends events back. Pause
+//! and resume take effect after the current evaluation. Cancel takes effect during it, and also during the analysis of
+//! the pictures before the first evaluation. A preview is available at any moment, the style weight can change during
+//! the run, and every error arrives as a value to display. Here, a scripted user stands in for the window.
 //!
 //! ```sh
 //! cargo run --release --example embed [PHOTO [PAINTING]]
@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 use style_transfer::cpu::Cpu;
 use style_transfer::{ErrorKind, Image, Network, Progress, Session, SessionBuilder};
 
-/// From the window.
+/// Messages from the window.
 enum Command {
     Pause,
     Resume,
@@ -27,17 +27,17 @@ enum Command {
     StyleWeight(f64),
 }
 
-/// To the window.
+/// Messages to the window.
 enum Event {
     Progress(Progress),
     Preview(Image),
-    /// A command that could not be followed, or why the job ended early; what has been painted so far is done all the same.
+    /// A command that failed, or the reason why the job ended early; `Done` still follows, with the picture so far.
     Error(String),
-    /// With the picture, if there is any.
+    /// With the picture, if there is one.
     Done(Option<Image>),
 }
 
-/// A job at work, as the window has it.
+/// A running job, as seen by the window.
 struct Job {
     commands: Sender<Command>,
     events: Receiver<Event>,
@@ -53,7 +53,7 @@ impl Job {
         let description = description.iterations(iterations).cancel(Arc::clone(&cancel));
         let thread = thread::spawn(move || {
             let last = work(description, &to_do, &tell);
-            // A window that has been closed hears nothing.
+            // A closed window receives nothing.
             let _ = tell.send(last.map_or_else(failed, Event::Done));
         });
         Self { commands, events, cancel, thread }
@@ -61,7 +61,7 @@ impl Job {
 
     fn cancel(&self) {
         self.cancel.store(true, Ordering::Relaxed);
-        // A job that waits has to hear of it; one that has ended already need not.
+        // A paused job must be woken; one that has ended need not be.
         let _ = self.commands.send(Command::Resume);
     }
 
@@ -69,7 +69,7 @@ impl Job {
         self.commands.send(command).ok().context("the job has ended")
     }
 
-    /// The next event that is `wanted`, and how many evaluations went by.
+    /// Waits for the next event that is `wanted`; also returns the number of evaluations in between.
     fn wait<T>(&self, wanted: impl Fn(&Event) -> Option<T>) -> Result<(T, usize)> {
         let mut evaluations = 0;
         loop {
@@ -84,12 +84,12 @@ impl Job {
     }
 }
 
-/// With what caused it.
+/// Includes the causes of the error.
 fn failed(e: style_transfer::Error) -> Event {
     Event::Error(format!("{:#}", anyhow::Error::new(e)))
 }
 
-/// The thread: commands between evaluations.
+/// The thread: handles commands between evaluations.
 fn work(
     description: SessionBuilder<Cpu>,
     commands: &Receiver<Command>,
@@ -149,7 +149,7 @@ fn main() -> Result<()> {
     let image = job.wait(preview)?.0;
     println!("preview of {} x {} pixels", image.width(), image.height());
 
-    // Commands are taken in turn: the preview comes when the pause has begun.
+    // Commands are handled in order: the preview arrives after the pause has begun.
     job.tell(Command::Pause)?;
     job.tell(Command::Preview)?;
     job.wait(preview)?;

@@ -1,10 +1,10 @@
-//! Where a style acts, and where the photograph is kept: an ellipse around the cat's head with a soft edge, made here
-//! and saved as `out/mask.png`.
+//! Masks for where a style acts and where the photograph is preserved: an ellipse around the cat's head with a soft
+//! edge, generated here and saved as `out/mask.png`.
 //!
-//! Above the photograph, the mask and both paintings. Below one painting within the ellipse and the other around it,
-//! then the same exchanged (Gatys et al. 2017, spatial guidance). Last, twice from the photograph pasted onto a
-//! painting: where the content loss counts everywhere it brings the background back, and where it counts within the
-//! ellipse alone the painting's swirls stay.
+//! Top row: the photograph, the mask and both paintings. Below: one painting inside the ellipse and the other around
+//! it, then the two exchanged (Gatys et al. 2017, spatial guidance). Last, two results that start from the photograph
+//! pasted onto a painting: where the content loss applies everywhere, it restores the background; where it applies only
+//! inside the ellipse, the painting's swirls remain.
 //!
 //! ```sh
 //! cargo run --release --example masks [PHOTO [PAINTING [PAINTING]]]
@@ -55,7 +55,7 @@ fn main() -> Result<()> {
     common::save("masks.png", &sheet.draw()?)
 }
 
-/// White around the head, falling off to black over a fifth of the radius.
+/// White around the head, fading to black over a fifth of the radius.
 fn ellipse(width: usize, height: usize) -> Result<Image> {
     let at = |i: usize| {
         let (x, y) = ((i % width) as f32 / width as f32 - 0.49, (i / width) as f32 / height as f32 - 0.45);
@@ -66,7 +66,7 @@ fn ellipse(width: usize, height: usize) -> Result<Image> {
     Ok(Image::from_planar(width, height, plane.repeat(3))?)
 }
 
-/// The photograph within the mask, the painting around it.
+/// The photograph inside the mask, the painting around it.
 fn cut_out(photo: &Image, mask: &Mask, painting: &Image) -> Result<Image> {
     let pairs = photo.pixels().iter().zip(painting.pixels()).zip(mask.values().iter().cycle());
     let pixels = pairs.map(|((photo, painting), m)| m * photo + (1.0 - m) * painting).collect();

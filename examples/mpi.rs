@@ -1,5 +1,5 @@
-//! One picture painted by several processes, on one machine or many: each evaluates some of the tiles, and MPI adds up what
-//! they find (docs/distributed.md).
+//! One picture painted by several processes, on one machine or many: each evaluates some of the tiles, and MPI sums the
+//! results (docs/distributed.md).
 //!
 //! ```sh
 //! cargo build --release --features mpi --example mpi
@@ -7,8 +7,8 @@
 //! target/release/examples/mpi PHOTO PAINTING single.png --size 1024 --single
 //! ```
 //!
-//! Process 0 writes the picture, and tells each evaluation's losses, a line of JSON each. `--single` paints the same
-//! picture, but for rounding, in one process without MPI.
+//! Process 0 writes the picture and prints the losses of each evaluation, one line of JSON each. `--single` paints the
+//! same picture, up to rounding, in one process without MPI.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,24 +28,24 @@ struct Args {
     content: PathBuf,
     /// The painting
     style: PathBuf,
-    /// Where the result goes
+    /// Path of the result
     output: PathBuf,
     /// Long side of the result and of the painting in pixels
     #[arg(long, value_name = "N", default_value_t = 512)]
     size: u32,
-    /// Evaluations of loss and gradient
+    /// Number of evaluations
     #[arg(long, value_name = "N", default_value_t = 300)]
     iterations: usize,
-    /// Tiles in a column and in a row of them [default: as many as there are processes]
+    /// Rows and columns of tiles [default: as many tiles as processes]
     #[arg(long, num_args = 2, value_names = ["ROWS", "COLUMNS"])]
     tiles: Option<Vec<usize>>,
-    /// Threads of each process
+    /// Threads per process
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
-    /// The most memory of each process in MiB; what wants more is cut into more tiles [default: no limit]
+    /// Memory limit per process in MiB; a larger problem is split into more tiles [default: no limit]
     #[arg(long, value_name = "MIB")]
     memory: Option<usize>,
-    /// Adam instead of L-BFGS: slower, in a fraction of the memory
+    /// Use Adam instead of L-BFGS: slower, in a fraction of the memory
     #[arg(long)]
     adam: bool,
     /// Paint in one process, without MPI
@@ -63,7 +63,7 @@ fn main() -> Result<()> {
     paint(session, &args, world.process() == 0)
 }
 
-/// The session, which must be the same in all processes.
+/// Describes the session, which must be the same in all processes.
 fn describe(args: &Args) -> Result<SessionBuilder<Cpu>> {
     let network = Network::new(Cpu::builder().threads(args.threads).build()?, models::embedded()?.model())?;
     let mut session = Session::builder(network)

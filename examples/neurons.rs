@@ -1,10 +1,10 @@
 //! What neurons respond to: the strongest channels of a layer on a photograph. Each row is one channel: the patch of
-//! the photograph that excites it most (all that the neuron sees), and what comes back to the picture by three rules:
-//! the gradient (Simonyan et al. 2013), the deconvolutional network (Zeiler and Fergus 2014) and guided
-//! back-propagation (Springenberg et al. 2015). Pooling is max, as those papers have it.
+//! the photograph that excites it most (the neuron's whole receptive field), and the signal propagated back to the
+//! picture by three rules: the gradient (Simonyan et al. 2013), the deconvolutional network (Zeiler and Fergus 2014)
+//! and guided back-propagation (Springenberg et al. 2015). Pooling is max, as in those papers.
 //!
-//! A signal has a sign: grey is zero, and each picture is scaled to its own largest magnitude. One sees that the
-//! gradient is the noisiest and that the guided signal draws the very thing that the neuron found.
+//! The signal is signed: grey is zero, and each picture is scaled to its own largest magnitude. The gradient is the
+//! noisiest, and the guided signal outlines the very structure that the neuron detected.
 //!
 //! ```sh
 //! cargo run --release --example neurons [LAYER] [PHOTO]
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     common::save("neurons.png", &sheet.row_labels(rows).draw()?)
 }
 
-/// The signal where the neuron sees something: grey where it is zero, black or white where it is largest.
+/// The signal inside the receptive field: grey where it is zero, black or white where it is largest.
 fn shown(response: &Response, photo: &Image) -> Result<Image> {
     let largest = response.signal.iter().fold(f32::MIN_POSITIVE, |most, v| most.max(v.abs()));
     let pixels = response.signal.iter().map(|v| 127.5 * (1.0 + v / largest)).collect();

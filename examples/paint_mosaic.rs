@@ -1,15 +1,15 @@
-//! Makes a sample style picture, `examples/images/mosaic.jpg`: a window of stained glass, whose panes are the Voronoi
+//! Generates a sample style picture, `examples/images/mosaic.jpg`: a stained-glass window whose panes are the Voronoi
 //! cells of a jittered grid, warm in some parts and cool in others, between rods of dark lead.
 //!
-//! `cargo run --release --example paint_mosaic -- examples/images/mosaic.jpg` makes it anew.
+//! `cargo run --release --example paint_mosaic -- examples/images/mosaic.jpg` regenerates it.
 
 use image::RgbImage;
 
-/// Size of the result, and how many times larger it is drawn, so that edges are smooth.
+/// Size of the result, and the supersampling factor that smooths the edges.
 const RESULT: (u32, u32) = (640, 480);
 const FINER: u32 = 2;
 
-/// Panes have about this width; the lead between them is so wide on either side (pixels of the result).
+/// Approximate width of a pane, and width of the lead on either side of an edge (pixels of the result).
 const PANE: f32 = 34.0;
 const LEAD: f32 = 2.4;
 
@@ -62,7 +62,7 @@ fn glass(x: f32, y: f32) -> Rgb {
         let light = if own.x - x + own.y - y < 0.0 { 0.3 } else { 1.0 };
         return [30.0, 28.0, 32.0].map(|v| v * (0.4 + light * (1.0 - across * across).sqrt()));
     }
-    // Thicker and so darker towards the rods, brighter away from the light, and uneven as blown glass.
+    // Thicker and so darker towards the rods, brighter away from the light, and uneven like blown glass.
     let slope = ((x - own.x) + (y - own.y)) / PANE;
     let bevel = 0.72 + 0.28 * ((depth - LEAD) / 6.0).min(1.0);
     let streaks = noise(0.05 * x + own.tone * 90.0, 0.3 * y) + 0.5 * noise(0.25 * x, 0.9 * y);
@@ -75,7 +75,7 @@ struct Pane {
     x: f32,
     y: f32,
     colour: Rgb,
-    /// 0..1, its own.
+    /// This pane's tone in 0..1.
     tone: f32,
 }
 

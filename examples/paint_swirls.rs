@@ -1,7 +1,7 @@
 //! Paints the sample style picture, `examples/images/swirls.jpg`: strokes that follow a field of vortices, in layers
-//! from broad to fine, each with the furrows of its bristles, lit from one side as thick paint is.
+//! from broad to fine, each stroke with the furrows of its bristles, lit from one side like thick paint.
 //!
-//! `cargo run --release --example paint_swirls -- examples/images/swirls.jpg` makes it anew.
+//! `cargo run --release --example paint_swirls -- examples/images/swirls.jpg` regenerates it.
 
 use std::f32::consts::TAU;
 
@@ -10,13 +10,13 @@ use image::RgbImage;
 /// Size of the result.
 const RESULT: (u32, u32) = (512, 410);
 
-/// Size of the canvas, which is shrunk to the result so that edges are smooth.
+/// Size of the canvas, which is downscaled to the result so that edges are smooth.
 const WIDTH: usize = 1280;
 const HEIGHT: usize = 1025;
 
 type Rgb = [f32; 3];
 
-/// A vortex: centre and radius in units of the picture's height, and which way it turns.
+/// A vortex: centre and radius in units of the picture's height, and direction of rotation.
 struct Vortex {
     x: f32,
     y: f32,
@@ -33,7 +33,7 @@ const VORTICES: [Vortex; 6] = [
     Vortex { x: 0.05, y: 0.66, radius: 0.12, turn: 1.0 },
 ];
 
-/// From a vortex's eye outwards.
+/// Colours of a vortex from its eye outwards.
 const RINGS: [Rgb; 6] = [
     [255.0, 246.0, 200.0],
     [250.0, 208.0, 64.0],
@@ -43,7 +43,7 @@ const RINGS: [Rgb; 6] = [
     [30.0, 64.0, 150.0],
 ];
 
-/// Between the vortices, dark to light.
+/// Colours between the vortices, dark to light.
 const DEEP: [Rgb; 6] = [
     [14.0, 20.0, 58.0],
     [24.0, 44.0, 120.0],
@@ -58,7 +58,7 @@ struct Layer {
     width: f32,
     length: f32,
     spacing: f32,
-    /// How far a stroke's tone may stray.
+    /// Maximum deviation of a stroke's tone.
     stray: f32,
 }
 
@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let at = |n: usize, r: f32| (n as f32 + r - 0.5) * layer.spacing;
             starts.push((at(i % columns, random.next()), at(i / columns, random.next())));
         }
-        // In random order, or each stroke would lie on its left neighbour.
+        // Random order; otherwise each stroke would lie on its left neighbour.
         for i in (1..starts.len()).rev() {
             starts.swap(i, (random.next() * (i + 1) as f32) as usize);
         }
@@ -97,7 +97,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The picture on its way: colour and thickness of the paint.
+/// The picture in progress: colour and thickness of the paint.
 struct Canvas {
     colour: Vec<Rgb>,
     height: Vec<f32>,
@@ -107,7 +107,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    /// One stroke, from (x, y) along the flow.
+    /// Paints one stroke, from (x, y) along the flow.
     fn stroke(&mut self, layer: &Layer, x: f32, y: f32, random: &mut Random) {
         let width = layer.width * (0.7 + 0.6 * random.next());
         let length = layer.length * (0.5 + random.next());
@@ -134,7 +134,7 @@ impl Canvas {
                         continue;
                     }
                     let i = cy as usize * WIDTH + cx as usize;
-                    // Where a stroke touched a pixel first counts: it does not paint over itself.
+                    // Only a stroke's first contact with a pixel counts: it does not paint over itself.
                     if std::mem::replace(&mut self.touched[i], self.strokes) == self.strokes {
                         continue;
                     }
@@ -153,7 +153,7 @@ impl Canvas {
         }
     }
 
-    /// The paint under a light from the upper left.
+    /// Renders the paint under a light from the upper left.
     fn lit(&self) -> RgbImage {
         let h = |x: usize, y: usize| self.height[y.min(HEIGHT - 1) * WIDTH + x.min(WIDTH - 1)];
         RgbImage::from_fn(WIDTH as u32, HEIGHT as u32, |x, y| {
@@ -167,7 +167,7 @@ impl Canvas {
     }
 }
 
-/// Which way the brush goes at a point: a unit vector.
+/// The direction of the brush at a point: a unit vector.
 fn flow(x: f32, y: f32) -> (f32, f32) {
     let (u, v) = (x / HEIGHT as f32, y / HEIGHT as f32);
     let angle = 0.35 + 1.1 * (fractal(2.2 * u + 7.0, 2.2 * v) - 0.5) * TAU / 2.0;
@@ -184,7 +184,7 @@ fn flow(x: f32, y: f32) -> (f32, f32) {
     (dx / length, dy / length)
 }
 
-/// What is painted, before it is painted; `tone` strays from it.
+/// The scene to be painted, deviating by `tone`.
 fn scene(x: f32, y: f32, tone: f32) -> Rgb {
     let (u, v) = (x / HEIGHT as f32, y / HEIGHT as f32);
     let wobble = fractal(5.0 * u, 5.0 * v + 3.0) - 0.5;
@@ -201,7 +201,7 @@ fn scene(x: f32, y: f32, tone: f32) -> Rgb {
     ramp(&DEEP, 1.9 * (depth - 0.26) + tone)
 }
 
-/// A colour of a palette, 0 its first and 1 its last.
+/// A colour of a palette; 0 is its first and 1 its last.
 fn ramp(palette: &[Rgb], t: f32) -> Rgb {
     let p = t.clamp(0.0, 1.0) * (palette.len() - 1) as f32;
     let i = (p as usize).min(palette.len() - 2);
@@ -209,7 +209,7 @@ fn ramp(palette: &[Rgb], t: f32) -> Rgb {
     [0, 1, 2].map(|c| palette[i][c] * (1.0 - f) + palette[i + 1][c] * f)
 }
 
-/// Value noise in 0..1, features of size 1.
+/// Value noise in 0..1 with features of size 1.
 fn noise(x: f32, y: f32) -> f32 {
     let lattice = |i: i32, j: i32| {
         let mut h = (i as u32).wrapping_mul(0x9e37_79b1) ^ (j as u32).wrapping_mul(0x85eb_ca77);

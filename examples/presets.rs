@@ -1,8 +1,8 @@
-//! One photograph and one painting with the settings of all six presets: one sees where they start, from noise, from the
-//! photograph or from both, how strongly they paint, and what total variation does.
+//! One photograph and one painting with the settings of all six presets. They show the effect of the start (noise, the
+//! photograph or both), the strength of the style and the effect of total variation.
 //!
-//! These are not the peers' pictures: they are small, have 300 evaluations (`johnson` and `anishathalye` have 1000, the
-//! others 300 to 500), and come from the VGG-16 inside this library, where most peers have VGG-19.
+//! These are not the peers' own results: they are small, use 300 evaluations (`johnson` and `anishathalye` use 1000,
+//! the others 300 to 500), and come from this library's embedded VGG-16, whereas most peers use VGG-19.
 //!
 //! ```sh
 //! cargo run --release --example presets [PHOTO [PAINTING]]

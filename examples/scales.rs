@@ -1,15 +1,15 @@
-//! From coarse to fine: one photograph painted at its size alone, over several scales in the time of as many evaluations,
-//! and small, as a preview.
+//! From coarse to fine: one photograph painted at full size only, over several scales in the same time, and small, as a
+//! preview.
 //!
 //! ```sh
 //! cargo run --release --example scales [PHOTO [PAINTING [LONG_SIDE [EVALUATIONS]]]]
 //! ```
 //!
-//! Writes `out/scales.png`, and tells the loss of both and how far the deep layers' style is from the painting's, at the
-//! picture's size and at a half and a quarter of it, where the network sees the larger structures. Above 1024 pixels the
-//! picture is not painted at its size alone, which would take as long again.
+//! Writes `out/scales.png`. Prints the loss of both pictures and the distance between their style and the painting's in
+//! the deep layers, at the picture's size and at a half and a quarter of it, where the network sees larger structures.
+//! Above 1024 pixels, the picture is not painted at full size only, which would take as long again.
 //!
-//! A departure from the paper, which has one scale.
+//! Departure from the paper: it uses a single scale.
 
 mod common;
 
@@ -19,9 +19,9 @@ use style_transfer::cpu::Cpu;
 use style_transfer::{Image, Scale, Session, SessionBuilder};
 
 const LONG_SIDE: u32 = 384;
-/// Evaluations at the picture's size, or what takes as long.
+/// Evaluations at the picture's size, or the equivalent time.
 const EVALUATIONS: usize = 200;
-/// At each coarser scale.
+/// Evaluations at each coarser scale.
 const COARSE: usize = 40;
 const DEEP: [&str; 2] = ["conv4_1", "conv5_1"];
 

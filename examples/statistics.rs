@@ -1,6 +1,6 @@
-//! What "style" is taken to be, and what total variation does: one photograph in the style of one painting, with the
-//! Gram matrices of the paper, covariances, and the mean and deviation of each channel; then with Gram matrices and
-//! each of the total variations.
+//! Definitions of "style", and the effect of total variation: one photograph in the style of one painting, with the
+//! Gram matrices of the paper, with covariances, and with the mean and deviation of each channel; then with Gram
+//! matrices and each kind of total variation.
 //!
 //! ```sh
 //! cargo run --release --example statistics [PHOTO [PAINTING]]
@@ -8,8 +8,8 @@
 //!
 //! Writes `out/statistics.png`.
 //!
-//! Losses of different statistics have different units; relative to their targets they compare, so that all have a style
-//! strength of 1. Each total variation's gradient at the photograph is a tenth as long as the style's.
+//! The losses of different statistics have different units. Relative to their targets they are comparable, so all use a
+//! style strength of 1. The gradient of each total variation at the photograph is a tenth as long as the style's.
 //!
 //! Departures from the paper: all but the first picture.
 
@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     common::save("statistics.png", &sheet.draw()?)
 }
 
-/// Length of the gradient that a session gives a picture. (At the photograph, the content has none.)
+/// Length of a session's gradient at a picture. (At the photograph, the content gradient is zero.)
 fn length(builder: SessionBuilder<Cpu>, at: &Image) -> Result<f64> {
     let (_, gradient) = builder.build()?.evaluate(at)?;
     Ok(gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt())

@@ -1,16 +1,16 @@
-//! What the layers keep of a painting (the paper's figure 1, above): from white noise, descend on the style loss of more
-//! and more layers. The first gives colours and grain; each further one makes the pieces larger and more like the
-//! painting's, but never puts them where they were.
+//! What the layers retain of a painting (the paper's figure 1, above): starting from white noise, minimise the style
+//! loss of more and more layers. The first layer reproduces colours and grain. Each further layer makes the structures
+//! larger and more like the painting's, but never restores their positions.
 //!
 //! ```sh
 //! cargo run --release --example style_reconstruction [PAINTING]
 //! ```
 //!
-//! Writes `out/style_reconstruction.png`. The painting goes through the network once: its Gram matrices at all five layers
-//! are computed ahead, and each session takes those of its own layers.
+//! Writes `out/style_reconstruction.png`. The painting passes through the network once: its Gram matrices at all five
+//! layers are computed in advance, and each session uses those of its own layers.
 //!
-//! Departures from the paper: the network is VGG-16, and each layer's loss is relative to its target. The paper's layers
-//! weigh the same on a network that was scaled to a mean activation of 1; this one was not.
+//! Departures from the paper: the network is VGG-16, and each layer's loss is relative to its target. The paper's
+//! layers have equal weights, on a network that was scaled to a mean activation of 1; this one was not.
 
 mod common;
 

@@ -1,8 +1,8 @@
-//! Two styles in one, and the scale of a style. Above: the swirls, the mosaic, and blends of them by shares, each
-//! layer's target being the mean of both paintings' Gram matrices. Below: the mosaic at several sizes beside the
-//! photograph's: a larger painting gives larger panes.
+//! Two styles in one, and the scale of a style. Top row: the swirls, the mosaic, and weighted blends of them; each
+//! layer's target is the weighted mean of both paintings' Gram matrices. Below: the mosaic at several sizes relative to
+//! the photograph: a larger painting gives larger panes.
 //!
-//! The photograph's features are computed once and serve all ten sessions.
+//! The photograph's features are computed once and shared by all ten sessions.
 //!
 //! ```sh
 //! cargo run --release --example styles [PHOTO [PAINTING [PAINTING]]]

@@ -1,17 +1,18 @@
-//! The balance of content and style, the layers, and the size of the style (the paper's figure 3, and more): many small
-//! pictures from one loaded network, one photograph and one painting, which the network sees once at each size.
+//! The balance of content and style, the choice of layers, and the size of the style (the paper's figure 3, and more):
+//! many small pictures from one loaded network, one photograph and one painting, which passes through the network once
+//! per size.
 //!
 //! ```sh
 //! cargo run --release --example sweep [PHOTO [PAINTING]]
 //! ```
 //!
-//! Writes `out/sweep.png` (layers from row to row, style strengths from column to column), `out/sweep_scales.png` (the
-//! painting shown to the network at several sizes: the larger, the broader its strokes in the result), and the losses
-//! of all cells, `out/sweep.csv`.
+//! Writes `out/sweep.png` (layers by row, style strengths by column), `out/sweep_scales.png` (the painting presented to
+//! the network at several sizes: the larger the painting, the broader the strokes in the result), and the losses of all
+//! cells, `out/sweep.csv`.
 //!
 //! Departures from the paper: its columns are ratios of content to style weight, 1e-5 to 1e-2, for a network that was
-//! scaled to a mean activation of 1; these are strengths relative to the targets. It starts from noise, this from the
-//! photograph with some. Three of its five rows, with covariances behind the first layer.
+//! scaled to a mean activation of 1; these are strengths relative to the targets. It starts from noise; this starts
+//! from the photograph with some noise. This shows three of its five rows, with covariances after the first layer.
 
 mod common;
 
@@ -29,10 +30,10 @@ const LONG_SIDE: u32 = 160;
 const STRENGTHS: [f64; 4] = [0.1, 0.5, 2.5, 12.5];
 const DEPTHS: [usize; 3] = [1, 2, 5];
 const SCALES: [f64; 4] = [0.5, 0.75, 1.0, 1.5];
-/// The most for each cell.
+/// Limit per cell.
 const EVALUATIONS: usize = 75;
 
-/// What all cells share, and the table of what became of them.
+/// The data shared by all cells, and the table of their results.
 struct Sweep {
     network: Arc<Network<Cpu>>,
     content: Arc<Targets<Cpu>>,

@@ -1,15 +1,15 @@
 //! A texture of any size from a painting (Gatys, Ecker and Bethge 2015, "Texture Synthesis Using Convolutional Neural
-//! Networks"): no content, from noise, and Gram matrices that know nothing of sizes.
+//! Networks"): no content, a start from noise, and Gram matrices, which are independent of the picture's size.
 //!
 //! ```sh
 //! cargo run --release --example texture [PAINTING [WIDTH HEIGHT]]
 //! ```
 //!
-//! Writes `out/texture.png`, 400 x 256 pixels unless told otherwise: strokes as large as in the painting at 256 pixels,
-//! and patches of its colours, but nothing where it was.
+//! Writes `out/texture.png`, 400 x 256 pixels by default: strokes as large as in the painting at 256 pixels, and
+//! patches of its colours, but nothing in its original position.
 //!
-//! Departures from the paper: average pooling and the style layers of the later one; covariances behind the first layer,
-//! losses relative to their targets, and painting from coarse to fine.
+//! Departures from the paper: average pooling and the style layers of the later paper; covariances after the first
+//! layer, losses relative to their targets, and painting from coarse to fine.
 
 mod common;
 

@@ -1,9 +1,10 @@
-//! One session and all who watch it at once: TensorBoard's event file (`out/watch/`), the picture every 50 evaluations
-//! (beside it), a plot of the losses (twice, as `out/watch.svg` and `out/watch.png`), and an observer written here,
-//! which ends the run when the loss has not fallen by 5 % in 20 evaluations.
+//! One session with all observers at once: TensorBoard's event file (`out/watch/`), the picture every 50 evaluations
+//! (in the same folder), a plot of the losses (twice, as `out/watch.svg` and `out/watch.png`), and an observer defined
+//! here, which ends the run when the loss has not fallen by 5 % in 20 evaluations.
 //!
-//! In the plot the style falls steeply in the first evaluations. The content is what that costs: it starts low, because the
-//! image starts from the photograph with some noise. The dots are points that the line search tried and rejected.
+//! In the plot, the style loss falls steeply in the first evaluations. The content loss is the price: it starts low,
+//! because the image starts from the photograph with some noise. The dots are points that the line search tried and
+//! rejected.
 //!
 //! ```sh
 //! cargo run --release --example watch [PHOTO [PAINTING]]
@@ -18,9 +19,9 @@ use anyhow::Result;
 use style_transfer::{Observer, Progress, Session, View};
 use style_watch::{LossPlot, Snapshots, TensorBoard, TensorBoardOptions};
 
-/// Ends a run that has become slow.
+/// Ends a run whose progress has become slow.
 struct Patience {
-    /// What the loss must fall below to start the wait anew.
+    /// The loss must fall below this to restart the wait.
     goal: f64,
     waited: usize,
 }

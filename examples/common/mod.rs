@@ -1,4 +1,4 @@
-//! What the small examples share: sample pictures, the embedded network, a folder for results.
+//! Code shared by the small examples: sample pictures, the embedded network, a folder for results.
 
 #![allow(dead_code)] // each example uses its part
 
@@ -11,12 +11,12 @@ use style_pictures::Picture;
 use style_transfer::cpu::Cpu;
 use style_transfer::{Image, LayerWeight, Network, Session, models};
 
-/// The CPU backend and the VGG-16 that the library carries.
+/// The CPU backend with the library's embedded VGG-16.
 pub(crate) fn network() -> Result<Arc<Network<Cpu>>> {
     Ok(Arc::new(Network::new(Cpu::new()?, models::embedded()?.model())?))
 }
 
-/// Whether the environment says EXAMPLES_QUICK: small pictures and a few evaluations, to see that an example runs.
+/// Whether EXAMPLES_QUICK is set in the environment: small pictures and few evaluations, to check that an example runs.
 pub(crate) fn quick() -> bool {
     std::env::var_os("EXAMPLES_QUICK").is_some()
 }
@@ -28,7 +28,7 @@ pub(crate) fn picture(n: usize, sample: &str, long_side: u32) -> Result<Image> {
     Ok(Picture::open(path)?.sized(if quick() { 64 } else { long_side })?.image)
 }
 
-/// Steps a session to its end, and tells what it was and where it got.
+/// Runs a session to its end and prints a summary.
 pub(crate) fn run(what: &str, session: &mut Session<Cpu>) -> Result<Image> {
     let start = std::time::Instant::now();
     session.run(|p| if quick() && p.iteration >= 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })?;
@@ -37,7 +37,7 @@ pub(crate) fn run(what: &str, session: &mut Session<Cpu>) -> Result<Image> {
     Ok(session.image()?)
 }
 
-/// Writes a picture into the folder `out`, which is made, and tells where.
+/// Writes a picture to the folder `out`, which is created, and prints its path.
 pub(crate) fn save(name: &str, image: &Image) -> Result<()> {
     let path = out(name)?;
     style_pictures::save(&path, image)?;
@@ -54,7 +54,7 @@ pub(crate) fn out(name: &str) -> Result<PathBuf> {
 /// The paper's style layers.
 pub(crate) const STYLE_LAYERS: [&str; 5] = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
 
-/// Layers of equal weight, together 1.
+/// Layers of equal weight that add up to 1.
 pub(crate) fn equal(layers: &[&str]) -> Vec<LayerWeight> {
     layers.iter().map(|&layer| LayerWeight::new(layer, 1.0 / layers.len() as f64)).collect()
 }

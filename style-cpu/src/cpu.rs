@@ -1,11 +1,12 @@
-//! The backend: an instruction set, threads, and a way to convolve.
+//! The backend: an instruction set, threads and a convolution algorithm.
 
 use style_core::{Error, ErrorKind, Result};
 
 use crate::isa::{Isa, Level};
 use crate::parallel::Threads;
 
-/// The CPU backend: an instruction set, threads, and a way to convolve. Cheap to clone; clones share their threads.
+/// The CPU backend: an instruction set, threads and a convolution algorithm. Cheap to clone; clones share their
+/// threads.
 #[derive(Clone, Debug)]
 pub struct Cpu {
     pub(crate) level: Level,
@@ -13,7 +14,7 @@ pub struct Cpu {
     pub(crate) convolution: Convolution,
 }
 
-/// Describes a [`Cpu`].
+/// Builder for a [`Cpu`].
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct CpuBuilder {
@@ -24,7 +25,7 @@ pub struct CpuBuilder {
 }
 
 impl Cpu {
-    /// The best instruction set there is, on a thread for each core.
+    /// Uses the best available instruction set and one thread per core.
     ///
     /// # Errors
     /// `Unavailable` if the threads cannot be started.
@@ -32,7 +33,7 @@ impl Cpu {
         Self::builder().build()
     }
 
-    /// To choose the instruction set or the threads.
+    /// Returns a builder for choosing the instruction set or the threads.
     pub fn builder() -> CpuBuilder {
         CpuBuilder::default()
     }
@@ -43,7 +44,7 @@ impl Cpu {
         self.level.isa()
     }
 
-    /// How many threads run the ops.
+    /// The number of threads that run the ops.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.threads.count()
@@ -57,20 +58,19 @@ impl CpuBuilder {
         self
     }
 
-    /// Runs on so many threads of the backend's own; with 1, on the calling thread alone. Default: one a core.
+    /// Runs on a private pool of this many threads; with 1, on the calling thread alone. Default: one per core.
     pub fn threads(mut self, count: usize) -> Self {
         self.threads = Some(count);
         self
     }
 
-    /// Runs on the rayon pool that the caller is in (`ThreadPool::install`), or else the global one, and starts no
-    /// threads.
+    /// Starts no threads: runs on the caller's current rayon pool (`ThreadPool::install`), or else on the global one.
     pub fn ambient_threads(mut self) -> Self {
         self.ambient = true;
         self
     }
 
-    /// Computes convolutions in this way; [`Convolution::Direct`] is the strict mode.
+    /// Selects the convolution algorithm; [`Convolution::Direct`] is the strict mode.
     ///
     /// ```
     /// use style_cpu::{Convolution, Cpu};
@@ -83,11 +83,11 @@ impl CpuBuilder {
         self
     }
 
-    /// The backend.
+    /// Builds the backend.
     ///
     /// # Errors
     /// `Unavailable` if the processor lacks the instruction set or the threads cannot be started; `Argument` if the
-    /// number of threads is 0 or above 1024, or both kinds of threads are asked for.
+    /// number of threads is 0 or above 1024, or if both kinds of threads are requested.
     pub fn build(self) -> Result<Cpu> {
         let level = self.isa.unwrap_or_else(Isa::best).check()?;
         let threads = match (self.ambient, self.threads) {
@@ -106,20 +106,21 @@ impl CpuBuilder {
     }
 }
 
-/// How convolutions of more than four channels are computed; with fewer, as on the picture, all are direct.
+/// The algorithm for convolutions of more than four channels. With fewer, as for the image, all convolutions are
+/// direct.
 ///
-/// Winograd's algorithms need a quarter of the multiplications or less and round differently: in `f32` the features of
-/// a VGG agree with direct convolution to about 1e-6.
+/// Winograd's algorithms need a quarter of the multiplications or fewer, and round differently: in `f32`, the features
+/// of a VGG agree with direct convolution to about 1e-6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Convolution {
-    /// Winograd's, the tile chosen for each shape.
+    /// Winograd, with the tile size chosen per shape.
     #[default]
     Planned,
-    /// By the formula, each product formed. Takes about three times as long, and filters twice the memory.
+    /// By definition, forming every product. About three times slower; filters take twice the memory.
     Direct,
-    /// Winograd's F(4x4, 3x3) for all shapes.
+    /// Winograd F(4x4, 3x3) for all shapes.
     Winograd4,
-    /// Winograd's F(6x6, 3x3) for all shapes.
+    /// Winograd F(6x6, 3x3) for all shapes.
     Winograd6,
 }

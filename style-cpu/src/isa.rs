@@ -1,4 +1,4 @@
-//! Instruction sets: which the processor has, and kernels run with one.
+//! Instruction sets: detection and dispatch of kernels.
 
 use style_core::{Error, ErrorKind, Result};
 
@@ -13,7 +13,7 @@ use crate::simd::portable::Portable;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Isa {
-    /// Plain Rust: runs everywhere, and is what the others are checked against.
+    /// Plain Rust: runs everywhere and is the reference for the others.
     Portable,
     /// AVX2 and FMA: Intel since 2013, AMD since 2015.
     Avx2,
@@ -22,16 +22,16 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// All there are, slowest first.
+    /// All instruction sets, slowest first.
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
 
-    /// The fastest that this processor has.
+    /// The fastest instruction set of this processor.
     #[must_use]
     pub fn best() -> Self {
         Self::ALL.into_iter().rev().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
     }
 
-    /// Whether this processor has it.
+    /// Whether this processor supports it.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -61,15 +61,15 @@ impl Isa {
     }
 }
 
-/// An [`Isa`] that this processor was found to have.
+/// An [`Isa`] that this processor is known to support.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Level(Isa);
 
 /// Work that is compiled once for each instruction set.
 pub(crate) trait Kernel {
-    /// What it gives.
+    /// The result.
     type Output;
-    /// Does it; `#[inline(always)]`, so that it takes on the caller's instruction set.
+    /// Runs the kernel. Must be `#[inline(always)]`, so that it takes on the caller's instruction set.
     fn run<S: Gemm>(self, simd: S) -> Self::Output;
 }
 
@@ -84,7 +84,7 @@ impl Level {
         match self.0 {
             Isa::Portable => kernel.run(Portable),
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Isa::check` made this level, so the processor has these instructions.
+            // SAFETY: `Isa::check` created this level, so the processor has these instructions.
             Isa::Avx2 => unsafe { run_avx2(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
@@ -100,7 +100,7 @@ impl Level {
 /// The processor must have AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
-    // SAFETY: the caller vouches for the instructions.
+    // SAFETY: the caller guarantees the instructions.
     kernel.run(unsafe { Avx2::witness() })
 }
 
@@ -109,6 +109,6 @@ unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 /// The processor must have AVX-512 F, AVX2 and FMA.
 #[target_feature(enable = "avx512f,avx2,fma")]
 unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-    // SAFETY: the caller vouches for the instructions.
+    // SAFETY: the caller guarantees the instructions.
     kernel.run(unsafe { Avx512::witness() })
 }

@@ -8,10 +8,10 @@
 //! # Ok::<(), style_core::Error>(())
 //! ```
 //!
-//! Its ops ([`style_core::ops`]) can be used by themselves; [`Tensor`]s are made from and become `ndarray` arrays.
+//! Its ops ([`style_core::ops`]) can be used on their own. [`Tensor`]s convert from and to `ndarray` arrays.
 //!
-//! Every result has the same bits whatever the number of threads: work is cut by shapes, and each sum has one order.
-//! Between instruction sets results agree to rounding only.
+//! Every result is bitwise identical for any number of threads: the work is partitioned by shape alone, and each sum
+//! has a fixed order. Results from different instruction sets agree only up to rounding.
 
 mod cpu;
 mod gemm;

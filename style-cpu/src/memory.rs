@@ -1,5 +1,5 @@
-//! Memory, zeroed. Large pieces are mapped in huge pages where the system has them, which the kernels feel: they walk
-//! over many places at once, and small pages leave too few of them in the translation cache.
+//! Zeroed memory. Large allocations are mapped with huge pages where the system supports them. This speeds up the
+//! kernels, which access many addresses at once: small pages leave too few of them in the TLB.
 
 use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
@@ -8,14 +8,14 @@ use bytemuck::Pod;
 use memmap2::MmapMut;
 use style_core::{Error, ErrorKind, Result};
 
-/// From here on memory is mapped: it takes no page before it is written, while the heap writes zeros to memory that is to
-/// be aligned.
+/// Allocations of at least this size, in bytes, are mapped. A mapping takes no page before it is written, whereas the
+/// heap writes zeros to allocations that need alignment.
 const LARGE: usize = 128 << 10;
-/// A huge page on most processors.
+/// The huge-page size of most processors.
 #[cfg(target_os = "linux")]
 const HUGE: usize = 2 << 20;
 
-/// A slice with memory of its own.
+/// A slice that owns its memory.
 pub(crate) struct Memory<T>(Kind<T>);
 
 enum Kind<T> {
@@ -23,14 +23,14 @@ enum Kind<T> {
     Mapped(MmapMut),
 }
 
-/// `count` zeros, for `what`.
+/// Allocates `count` zeros; `what` names them in an error.
 pub(crate) fn zeroed<T: Pod>(count: usize, what: impl Display) -> Result<Memory<T>> {
     let bytes = count.saturating_mul(size_of::<T>());
     if bytes < LARGE {
         return zeroed_vec(count, what).map(|values| Memory(Kind::Heap(values)));
     }
     let mapped = MmapMut::map_anon(bytes).map_err(|e| refused(bytes, what).with_source(e))?;
-    // A wish: a system without huge pages refuses it, and small ones do as well.
+    // Only a hint: a system without huge pages refuses it, and small pages work too.
     #[cfg(target_os = "linux")]
     if bytes >= HUGE {
         let _ = mapped.advise(memmap2::Advice::HugePage);
@@ -38,7 +38,7 @@ pub(crate) fn zeroed<T: Pod>(count: usize, what: impl Display) -> Result<Memory<
     Ok(Memory(Kind::Mapped(mapped)))
 }
 
-/// The same on the heap, whatever its size.
+/// Like `zeroed`, but always on the heap.
 pub(crate) fn zeroed_vec<T: Pod>(count: usize, what: impl Display) -> Result<Vec<T>> {
     bytemuck::allocation::try_zeroed_vec(count).map_err(|()| refused(count.saturating_mul(size_of::<T>()), what))
 }
@@ -56,7 +56,7 @@ impl<T: Pod> Deref for Memory<T> {
     fn deref(&self) -> &[T] {
         match &self.0 {
             Kind::Heap(values) => values,
-            // The length is a multiple of `T`'s size, and pages are more aligned than any `T` here.
+            // The length is a multiple of `T`'s size, and pages are aligned at least as strictly as any `T` here.
             Kind::Mapped(bytes) => bytemuck::cast_slice(bytes),
         }
     }

@@ -1,14 +1,15 @@
-//! Threads: work is cut into items by shapes alone, so that results do not depend on how many run at once.
+//! Threads. Work is split into items by shape alone, so results do not depend on how many items run at once.
 //!
-//! What is shared is of two kinds. A [`Shared`] is a place that items write without a word to each other: no two of an op
-//! write the same element, by how the work was cut, and rayon's join orders all of it before what follows. [`Slots`] lend
-//! scratch memory by a bit for each piece:
-//! - A piece has one owner at a time: `fetch_or` tells one thread alone that the bit was clear, and the bit is cleared by
-//!   the owner's `drop` only, also when a kernel panics.
-//! - An owner sees what the last one left: its `fetch_or` acquires what that one's `fetch_and` released. Operations on other
-//!   bits between the two read, modify and write the same word, so they carry the release on.
-//! - Nobody waits for ever: whoever has a piece is in a kernel, which takes no second piece and calls nothing of rayon's, so
-//!   it ends and gives the piece back.
+//! Two kinds of data are shared. A [`Shared`] is a destination that items write without synchronisation: the partition
+//! ensures that no two items of an op write the same element, and rayon's join orders all writes before anything that
+//! follows. [`Slots`] lend scratch memory, with one bit per piece:
+//! - A piece has one owner at a time. `fetch_or` reports a clear bit to only one thread, and only the owner's `drop`
+//!   clears the bit, even when a kernel panics.
+//! - An owner sees the previous owner's writes: its `fetch_or` acquires what the previous `fetch_and` released.
+//!   Operations on other bits in between are read-modify-writes of the same word, so they continue the release
+//!   sequence.
+//! - No thread waits for ever. The owner of a piece is in a kernel, which takes no second piece and never calls into
+//!   rayon, so it finishes and returns the piece.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -20,14 +21,14 @@ use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use style_core::{Error, ErrorKind, Result};
 
-/// Which threads the ops run on.
+/// The threads that run the ops.
 #[derive(Clone, Debug)]
 pub(crate) enum Threads {
     /// The calling thread alone.
     One,
-    /// A pool of this backend's own.
+    /// A pool private to this backend.
     Own(Arc<ThreadPool>),
-    /// The rayon pool that the caller is in, or else the global one.
+    /// The caller's current rayon pool, or else the global one.
     Ambient,
 }
 
@@ -50,7 +51,7 @@ impl Threads {
         }
     }
 
-    /// Calls `f(0)` to `f(n - 1)`, in any order and on any of the threads.
+    /// Calls `f(0)` to `f(n - 1)`, in any order and on any thread.
     pub(crate) fn for_each(&self, n: usize, f: impl Fn(usize) + Send + Sync) {
         let all = || (0..n).into_par_iter().with_max_len(1).for_each(&f);
         match self {
@@ -61,7 +62,7 @@ impl Threads {
         }
     }
 
-    /// Calls `f` with each of `items`, in any order and on any of the threads.
+    /// Calls `f` with each of `items`, in any order and on any thread.
     pub(crate) fn for_each_of<I: IndexedParallelIterator>(&self, items: I, f: impl Fn(I::Item) + Send + Sync) {
         match self {
             Self::One => items.with_producer(InTurn(f)),
@@ -70,8 +71,8 @@ impl Threads {
         }
     }
 
-    /// Does all of `work` on one of the threads, from which the others are found at once: an op that comes from outside
-    /// has to queue for them and wake them up.
+    /// Runs all of `work` on one of the threads, which reaches the other threads immediately. An op called from outside
+    /// the pool has to queue for them and wake them up.
     pub(crate) fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match self {
             Self::Own(pool) => pool.install(work),
@@ -80,7 +81,7 @@ impl Threads {
     }
 }
 
-/// Items one after another on the calling thread, which is none of rayon's.
+/// Processes items one after another on the calling thread, without rayon.
 struct InTurn<F>(F);
 
 impl<T, F: Fn(T)> ProducerCallback<T> for InTurn<F> {
@@ -91,28 +92,28 @@ impl<T, F: Fn(T)> ProducerCallback<T> for InTurn<F> {
     }
 }
 
-/// Scratch memory, one piece a thread.
+/// Scratch memory, one piece per thread.
 pub(crate) struct Slots<'a, T> {
     memory: Shared<T>,
     len: usize,
     count: usize,
-    /// A bit for each piece: whether a thread has it.
+    /// One bit per piece: whether a thread owns it.
     taken: [AtomicU64; WORDS],
     borrowed: PhantomData<&'a mut [T]>,
 }
 
-/// Enough for the most threads of a backend's own; of an ambient pool with more, some wait.
+/// Enough for the largest private pool. In a larger ambient pool, some threads wait.
 const WORDS: usize = 1024 / u64::BITS as usize;
 
 impl<'a, T> Slots<'a, T> {
-    /// Cuts `memory` into pieces of `len`.
+    /// Splits `memory` into pieces of `len`.
     pub(crate) fn new(memory: &'a mut [T], len: usize) -> Self {
         let count = (memory.len() / len.max(1)).clamp(1, WORDS * u64::BITS as usize);
         let taken = [const { AtomicU64::new(0) }; WORDS];
         Self { memory: Shared::new(memory), len: len.min(memory.len()), count, taken, borrowed: PhantomData }
     }
 
-    /// A piece that no other thread has.
+    /// Returns a piece that no other thread owns.
     pub(crate) fn take(&self) -> Slot<'_, T> {
         let hint = rayon::current_thread_index().unwrap_or(0);
         loop {
@@ -120,7 +121,7 @@ impl<'a, T> Slots<'a, T> {
                 let i = (hint + i) % self.count;
                 let (word, bit) = (&self.taken[i / 64], 1 << (i % 64));
                 if word.fetch_or(bit, Ordering::Acquire) & bit == 0 {
-                    // SAFETY: `count` pieces of `len` are within the memory.
+                    // SAFETY: `count` pieces of `len` lie within the memory.
                     let memory = unsafe { self.memory.from(i * self.len) };
                     return Slot { memory, len: self.len, word, bit, borrowed: PhantomData };
                 }
@@ -130,8 +131,8 @@ impl<'a, T> Slots<'a, T> {
     }
 }
 
-/// A piece of scratch memory, given back when dropped. No reference to it is kept: the next owner may have one as soon as
-/// the bit is clear.
+/// A piece of scratch memory, returned on drop. It stores no reference: the next owner may hold one as soon as the bit
+/// is clear.
 pub(crate) struct Slot<'a, T> {
     memory: Shared<T>,
     len: usize,
@@ -144,7 +145,7 @@ impl<T> Deref for Slot<'_, T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: the piece is borrowed as long as its `Slots`, and this thread's while the bit is set.
+        // SAFETY: the piece is borrowed for as long as its `Slots`, and belongs to this thread while the bit is set.
         unsafe { self.memory.slice(0, self.len) }
     }
 }
@@ -162,7 +163,7 @@ impl<T> Drop for Slot<'_, T> {
     }
 }
 
-/// A destination that several threads write at once, each its own part.
+/// A destination that several threads write concurrently, each its own part.
 pub(crate) struct Shared<T>(*mut T);
 
 impl<T> Clone for Shared<T> {
@@ -173,7 +174,8 @@ impl<T> Clone for Shared<T> {
 
 impl<T> Copy for Shared<T> {}
 
-// SAFETY: a `Shared` is only a place; whoever writes through it vouches that no two threads touch the same element.
+// SAFETY: a `Shared` is only an address; whoever writes through it guarantees that no two threads touch the same
+// element.
 unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Shared<T> {}
@@ -183,22 +185,22 @@ impl<T> Shared<T> {
         Self(slice.as_mut_ptr())
     }
 
-    /// The destination from an element on.
+    /// The destination starting at an element.
     ///
     /// # Safety
-    /// `index` must lie within the slice, or at its end.
+    /// `index` must lie within the slice or at its end.
     pub(crate) unsafe fn from(self, index: usize) -> Self {
-        // SAFETY: the caller vouches that the index is within the slice.
+        // SAFETY: the caller guarantees that the index is within the slice.
         Self(unsafe { self.0.add(index) })
     }
 
     /// A part of the destination.
     ///
     /// # Safety
-    /// The part must lie within the slice, which must still be borrowed, and nobody else may use it.
+    /// The part must lie within the slice, which must still be borrowed, and nothing else may access it.
     #[allow(clippy::mut_from_ref)]
     pub(crate) unsafe fn slice<'a>(self, start: usize, len: usize) -> &'a mut [T] {
-        // SAFETY: the caller vouches for the part.
+        // SAFETY: the caller guarantees this for the part.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
     }
 
@@ -206,7 +208,7 @@ impl<T> Shared<T> {
     /// `index` must lie within the slice, which must still be borrowed.
     #[inline(always)]
     pub(crate) unsafe fn at(self, index: usize) -> *mut T {
-        // SAFETY: the caller vouches that the index is within the slice.
+        // SAFETY: the caller guarantees that the index is within the slice.
         unsafe { self.0.add(index) }
     }
 }
@@ -222,7 +224,7 @@ mod tests {
     #[test]
     fn a_piece_has_one_owner_at_a_time() {
         let rounds = if cfg!(miri) { 8 } else { 20_000 };
-        // More threads than pieces, and pieces of two words.
+        // More threads than pieces, and pieces that span two words.
         for (pieces, threads) in [(1, 2), (2, 3), (70, 3)] {
             let mut memory = vec![0_u64; 3 * pieces + 2];
             let slots = Slots::new(&mut memory, 3);

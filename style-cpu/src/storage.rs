@@ -1,4 +1,4 @@
-//! Memory of the backend; see [`style_core::Storage`].
+//! The backend's memory; see [`style_core::Storage`].
 
 use style_core::{Error, ErrorKind, Result, Shape, Storage};
 

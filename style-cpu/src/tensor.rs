@@ -1,7 +1,7 @@
-//! Tensors and how they lie in memory.
+//! Tensors and their memory layout.
 //!
-//! Up to [`PLANAR`] channels (a picture, and a Gram matrix, whose shape is `[1, 1, N, N]`) a tensor is planar,
-//! row-major `[C, H, W]`. With more it is blocked, `[C/16, H, W, 16]`: a vector is sixteen channels of one position.
+//! Up to [`PLANAR`] channels (an image, or a Gram matrix, whose shape is `[1, 1, N, N]`), a tensor is planar, row-major
+//! `[C, H, W]`. With more channels it is blocked, `[C/16, H, W, 16]`: a vector holds sixteen channels of one position.
 //! Channels are padded to whole blocks, and the padding is zero wherever a tensor has been written.
 
 use bytemuck::{Pod, Zeroable};
@@ -11,7 +11,7 @@ use style_core::{Error, ErrorKind, Result, Shape, expect_shape};
 use crate::memory::{Memory, zeroed, zeroed_vec};
 use crate::simd::LANES;
 
-/// Most channels of a planar tensor.
+/// The most channels of a planar tensor.
 pub(crate) const PLANAR: usize = 4;
 
 /// One vector in memory.
@@ -25,13 +25,13 @@ pub struct Tensor {
     memory: Memory<Lanes>,
 }
 
-/// One bit an element: where a ReLU let its input pass. Word `i` is for elements `16 i..` in storage order.
+/// One bit per element: where a ReLU let its input pass. Word `i` covers elements `16 i..` in storage order.
 pub struct Gate {
     shape: Shape,
     pub(crate) words: Memory<u16>,
 }
 
-/// Two bits an element of a max pool's output: which of `[0,0], [0,1], [1,0], [1,1]` it took, in two bit planes.
+/// Two bits per output element of a max pool: which of `[0,0], [0,1], [1,0], [1,1]` it took, in two bit planes.
 pub struct Switches {
     shape: Shape,
     pub(crate) column: Memory<u16>,
@@ -41,11 +41,11 @@ pub struct Switches {
 /// A few `f64`.
 pub struct Scalars {
     pub(crate) values: Vec<f64>,
-    /// What parts of a reduction give, [`PARTS`] times as many.
+    /// Results of the parts of a reduction; [`PARTS`] times as many.
     pub(crate) partial: Vec<f64>,
 }
 
-/// The most parts that a reduction to scalars is cut into.
+/// The most parts of a reduction to scalars.
 pub(crate) const PARTS: usize = 64;
 
 /// Scratch memory.
@@ -54,7 +54,7 @@ pub struct Workspace {
 }
 
 impl Tensor {
-    /// A tensor with the values of an array `[C, H, W]`, of any strides.
+    /// Creates a tensor from an array `[C, H, W]` of any strides.
     ///
     /// # Errors
     /// `OutOfMemory`.
@@ -65,7 +65,7 @@ impl Tensor {
         Ok(tensor)
     }
 
-    /// The values as an array `[C, H, W]`.
+    /// Returns the values as an array `[C, H, W]`.
     ///
     /// # Errors
     /// `OutOfMemory`.
@@ -89,12 +89,12 @@ pub(crate) fn is_planar(shape: Shape) -> bool {
     shape.channels <= PLANAR
 }
 
-/// Blocks of sixteen channels.
+/// The number of blocks of sixteen channels.
 pub(crate) fn blocks(channels: usize) -> usize {
     channels.div_ceil(LANES)
 }
 
-/// Values in storage, padding channels included.
+/// The number of stored values, including padding channels.
 pub(crate) fn stored(shape: Shape) -> usize {
     if is_planar(shape) {
         shape.len()
@@ -107,7 +107,7 @@ fn vectors(shape: Shape) -> usize {
     stored(shape).div_ceil(LANES)
 }
 
-/// Checks that `shape` fits in memory for so many vectors.
+/// Checks that `shape` fits in memory for `found` vectors.
 fn expect_room(what: &str, found: usize, shape: Shape) -> Result<()> {
     if vectors(shape) <= found {
         return Ok(());
@@ -139,7 +139,7 @@ impl Tensor {
         is_planar(self.shape)
     }
 
-    /// All values in storage order, the padding channels of blocked tensors included.
+    /// All values in storage order, including the padding channels of blocked tensors.
     pub(crate) fn values(&self) -> &[f32] {
         &bytemuck::cast_slice(&self.memory)[..stored(self.shape)]
     }
@@ -229,12 +229,12 @@ impl Switches {
     }
 }
 
-/// Checks two tensors of the same shape.
+/// Checks that two tensors have the same shape.
 pub(crate) fn expect_same(a: &Tensor, b: &Tensor) -> Result<()> {
     expect_shape("the second operand", a.shape(), b.shape())
 }
 
-/// The first `len` values of a workspace.
+/// Returns the first `len` values of a workspace.
 pub(crate) fn expect_workspace<T>(memory: &mut [T], len: usize) -> Result<&mut [T]> {
     let found = memory.len();
     memory.get_mut(..len).ok_or_else(|| {

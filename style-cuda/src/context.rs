@@ -1,4 +1,4 @@
-//! One device with one stream: whose turn it is, memory, and what its errors mean.
+//! One device with one stream: exclusive access, memory and error conversion.
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,33 +12,35 @@ use style_core::{Error, ErrorKind, Result};
 
 use crate::device::{self, Device};
 
-/// A device's primary context and a stream of its own.
+/// A device's primary context and a dedicated stream.
 pub(crate) struct Context {
     pub(crate) device: Device,
     handle: sys::CUdevice,
     context: sys::CUcontext,
     stream: sys::CUstream,
-    /// Held while work is enqueued, so that the kernels of one op follow each other and share scratch memory.
+    /// Held while work is enqueued, so that the kernels of one op run consecutively and share scratch memory.
     turn: Mutex<()>,
-    /// The thread that records a graph, by [`this_thread`]; 0 for none. It has the turn throughout, and no other thread
-    /// ever finds its own number here: so whoever enters without taking the turn has it.
+    /// The thread that records a graph, identified by [`this_thread`]; 0 for none. That thread holds the turn
+    /// throughout, and no other thread ever finds its own number here, so a thread that enters without taking the turn
+    /// already holds it.
     recorder: AtomicUsize,
 }
 
-// SAFETY: the handles are the driver's, which may be used from any thread with the context current there; `Entered`
+// SAFETY: the handles belong to the driver and may be used from any thread on which the context is current; `Entered`
 // makes it current.
 unsafe impl Send for Context {}
-// SAFETY: as above; the driver locks what it shares.
+// SAFETY: as above; the driver locks its shared state.
 unsafe impl Sync for Context {}
 
-/// The context current on this thread, and this thread's turn on the stream; the caller's own context afterwards.
+/// Makes the context current on this thread and holds its turn on the stream; restores the caller's own context on
+/// drop.
 pub(crate) struct Entered<'a> {
     context: &'a Context,
     previous: sys::CUcontext,
     _turn: Option<MutexGuard<'a, ()>>,
 }
 
-/// A number that no other living thread has.
+/// A number unique among living threads.
 fn this_thread() -> usize {
     thread_local!(static MARK: u8 = const { 0 });
     MARK.with(|mark| ptr::from_ref(mark) as usize)
@@ -50,7 +52,7 @@ impl Context {
         let ordinal = c_int::try_from(device.index).map_err(|_| device::no_device())?;
         let failed = |e| device::failed(&format!("CUDA device {device} cannot be opened"), e);
         let handle = result::device::get(ordinal).map_err(failed)?;
-        // SAFETY: the handle is from `get`; released in `drop`.
+        // SAFETY: the handle is from `get`; the context is released in `drop`.
         let context = unsafe { result::primary_ctx::retain(handle) }.map_err(failed)?;
         let mut opened = Self {
             handle,
@@ -78,7 +80,7 @@ impl Context {
         Ok(Entered { context: self, previous: previous.unwrap_or(ptr::null_mut()), _turn: turn })
     }
 
-    /// Bytes that are free now.
+    /// The number of free bytes at this moment.
     pub(crate) fn free_memory(&self) -> Option<usize> {
         let _entered = self.enter().ok()?;
         result::mem_get_info().ok().map(|(free, _)| free)
@@ -90,7 +92,7 @@ impl Drop for Context {
         if !self.stream.is_null()
             && let Ok(_entered) = self.enter()
         {
-            // SAFETY: nothing uses the stream any more, since all that does holds an `Arc` of this.
+            // SAFETY: nothing uses the stream any more, because every user holds an `Arc` of this.
             let _ = unsafe { result::stream::destroy(self.stream) };
         }
         // SAFETY: retained in `new`.
@@ -100,7 +102,7 @@ impl Drop for Context {
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        // SAFETY: it was current before, so it is the caller's to keep alive; null is no context.
+        // SAFETY: it was current before, so the caller must keep it alive; null means no context.
         let _ = unsafe { result::ctx::set_current(self.previous) };
     }
 }
@@ -110,22 +112,23 @@ impl Entered<'_> {
         self.context.stream
     }
 
-    /// Records what `work` enqueues as a graph, which is not run. `None` where the device does not record.
+    /// Records the work enqueued by `work` as a graph, without running it. `None` if the device cannot record it.
     pub(crate) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Option<Graph>> {
         let relaxed = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
-        // SAFETY: the stream is this context's, and this thread has the turn, so nobody else enqueues on it.
+        // SAFETY: the stream belongs to this context, and this thread has the turn, so no other thread enqueues on it.
         if unsafe { result::stream::begin_capture(self.stream(), relaxed) }.is_err() {
             return Ok(None);
         }
         self.context.recorder.store(this_thread(), Ordering::Release);
-        // A statistic may be a user's and panic: the stream must not go on recording, nor this thread keep the turn.
+        // A user-defined statistic may panic: the stream must not keep recording, and this thread must not keep the
+        // turn.
         let worked = catch_unwind(AssertUnwindSafe(work));
         self.context.recorder.store(0, Ordering::Release);
-        // SAFETY: a capture was begun above.
+        // SAFETY: the capture was begun above.
         let captured = unsafe { result::stream::end_capture(self.stream()) }.map(Template);
         worked.unwrap_or_else(|panic| resume_unwind(panic))?;
         let Ok(graph) = captured else { return Ok(None) };
-        // SAFETY: the graph is valid until `graph` drops, and the executable one does not need it afterwards.
+        // SAFETY: the graph is valid until `graph` drops, and the executable graph does not need it afterwards.
         let executable = unsafe { result::graph::instantiate(graph.0, sys::CUgraphInstantiate_flags(0)) };
         Ok(executable.ok().map(Graph))
     }
@@ -139,51 +142,52 @@ impl Entered<'_> {
     /// `dst[..] = src` on the device, in stream order.
     pub(crate) fn copy(&self, src: &Buffer, dst: &mut Buffer, bytes: usize) -> Result<()> {
         debug_assert!(bytes <= src.bytes && bytes <= dst.bytes);
-        // SAFETY: both have so many bytes, and lie in this context.
+        // SAFETY: both hold at least `bytes` bytes and belong to this context.
         unsafe { result::memcpy_dtod_async(dst.address, src.address, bytes, self.stream()) }
             .map_err(|e| failed("copying on the device", e))
     }
 
-    /// The first bytes of a buffer, once all work enqueued so far is done. Waits in the copy, with the turn.
+    /// Copies the first bytes of a buffer once all previously enqueued work is done. Waits in the copy while holding
+    /// the turn.
     pub(crate) fn download<T: Copy>(&self, src: &Buffer, dst: &mut [T]) -> Result<()> {
         debug_assert!(size_of_val(dst) <= src.bytes);
         if dst.is_empty() {
             return Ok(());
         }
-        // SAFETY: `src` has so many bytes; `dst` is not read before the synchronisation below.
+        // SAFETY: `src` has enough bytes; `dst` is not read before the synchronisation below.
         unsafe { result::memcpy_dtoh_async(dst, src.address, self.stream()) }
             .and_then(|()| unsafe { result::stream::synchronize(self.stream()) })
             .map_err(|e| failed("waiting for results of the device", e))
     }
 
-    /// The first bytes of a buffer, from pageable memory, which the driver reads before it returns.
+    /// Sets the first bytes of a buffer from pageable memory, which the driver reads before it returns.
     pub(crate) fn upload<T: Copy>(&self, src: &[T], dst: &mut Buffer) -> Result<()> {
         debug_assert!(size_of_val(src) <= dst.bytes);
         if src.is_empty() {
             return Ok(());
         }
-        // SAFETY: `dst` has so many bytes; memory that is not page-locked is copied before the call returns.
+        // SAFETY: `dst` has enough bytes; memory that is not page-locked is copied before the call returns.
         unsafe { result::memcpy_htod_async(dst.address, src, self.stream()) }
             .map_err(|e| failed("copying to the device", e))
     }
 }
 
-/// A mark in a stream, with the time at which the device came to it.
+/// A mark in a stream, with the time at which the device reached it.
 pub(crate) struct Event(sys::CUevent);
 
 impl Event {
-    /// Marks where the stream is now.
+    /// Marks the current position of the stream.
     pub(crate) fn record(entered: &Entered<'_>) -> Result<Self> {
         let failed = |e| failed("taking the time", e);
         let event = Self(result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT).map_err(failed)?);
-        // SAFETY: both are of this context and alive.
+        // SAFETY: both belong to this context and are alive.
         unsafe { result::event::record(event.0, entered.stream()) }.map_err(failed)?;
         Ok(event)
     }
 
-    /// The time from this to another, in milliseconds, once the device has come to that.
+    /// The time from this mark to another, in milliseconds; waits until the device reaches the other.
     pub(crate) fn milliseconds_to(&self, end: &Self, _entered: &Entered<'_>) -> Result<f32> {
-        // SAFETY: both were recorded, in the context that is current.
+        // SAFETY: both were recorded in the context that is current.
         unsafe { result::event::synchronize(end.0).and_then(|()| result::event::elapsed(self.0, end.0)) }
             .map_err(|e| failed("taking the time", e))
     }
@@ -191,37 +195,37 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        // SAFETY: made by `create`, used nowhere else.
+        // SAFETY: created by `create`, used nowhere else.
         let _ = unsafe { result::event::destroy(self.0) };
     }
 }
 
-/// A graph as recorded.
+/// A recorded graph.
 struct Template(sys::CUgraph);
 
 impl Drop for Template {
     fn drop(&mut self) {
-        // SAFETY: made by `end_capture`, used nowhere else.
+        // SAFETY: created by `end_capture`, used nowhere else.
         let _ = unsafe { result::graph::destroy(self.0) };
     }
 }
 
-/// Work that the device can do again.
+/// Work that the device can repeat.
 pub(crate) struct Graph(sys::CUgraphExec);
 
-// SAFETY: a handle of the driver's, used only under `Entered`.
+// SAFETY: a driver handle, used only under `Entered`.
 unsafe impl Send for Graph {}
 // SAFETY: as above.
 unsafe impl Sync for Graph {}
 
 impl Drop for Graph {
     fn drop(&mut self) {
-        // SAFETY: made by `instantiate`; the driver keeps it until a launch under way is done.
+        // SAFETY: created by `instantiate`; the driver keeps it until any launch in progress is done.
         let _ = unsafe { result::graph::exec_destroy(self.0) };
     }
 }
 
-/// Memory of a device, returned on drop.
+/// Device memory, freed on drop.
 pub(crate) struct Buffer {
     context: Arc<Context>,
     address: sys::CUdeviceptr,
@@ -229,7 +233,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// So many zeros, rounded up to whole pieces of 32 bytes.
+    /// Allocates `bytes` zeros, rounded up to a multiple of 32 bytes.
     pub(crate) fn new(context: &Arc<Context>, bytes: usize, what: &str) -> Result<Self> {
         let refuse = || {
             let free = context.free_memory().map_or(String::new(), |free| format!(", and {free} are free"));
@@ -251,13 +255,13 @@ impl Buffer {
             Err(e) => return Err(failed("allocating on the device", e)),
         };
         let buffer = Self { context: Arc::clone(context), address, bytes: rounded };
-        // SAFETY: just allocated, of this size.
+        // SAFETY: just allocated with this size.
         unsafe { result::memset_d8_async(address, 0, rounded, entered.stream()) }
             .map_err(|e| failed("clearing memory of the device", e))?;
         Ok(buffer)
     }
 
-    /// With these contents.
+    /// Allocates a buffer with these contents.
     pub(crate) fn with<T: Copy>(context: &Arc<Context>, values: &[T], what: &str) -> Result<Self> {
         let mut buffer = Self::new(context, size_of_val(values), what)?;
         context.enter()?.upload(values, &mut buffer)?;
@@ -289,12 +293,12 @@ impl Drop for Buffer {
     }
 }
 
-/// Bytes that a buffer takes.
+/// The size of a buffer in bytes, after rounding.
 pub(crate) const fn rounded(bytes: usize) -> Option<usize> {
     bytes.checked_next_multiple_of(32)
 }
 
-/// What went wrong while the device was in use.
+/// Converts a driver error that occurred while the device was in use.
 pub(crate) fn failed(what: &str, e: DriverError) -> Error {
     let told = e.error_string().map_or(String::new(), |s| s.to_string_lossy().into_owned());
     let kind = match e.0 {

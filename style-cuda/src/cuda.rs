@@ -1,4 +1,4 @@
-//! The backend: a device, its kernels, a precision and a way to convolve.
+//! The backend: a device, its kernels, a precision and a convolution algorithm.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +11,20 @@ use crate::kernels::set::{Kernels, TensorKernels};
 use crate::kernels::vector::PARTIAL_BYTES;
 use crate::precision::Precision;
 
-/// A CUDA device with a stream of its own; see [`style_core::Storage`].
+/// A CUDA device with a dedicated stream; see [`style_core::Storage`].
 pub struct Cuda {
     pub(crate) context: Arc<Context>,
     pub(crate) kernels: Kernels,
-    /// Under half precision.
+    /// Present in half precision.
     pub(crate) tensor_kernels: Option<TensorKernels>,
     pub(crate) precision: Precision,
     pub(crate) convolution: Convolution,
-    /// What reductions over blocks pass through. Ops use it one at a time, since each has the stream to itself.
+    /// Scratch memory for the partial sums of reductions over blocks. Ops use it one at a time, because each holds the
+    /// stream exclusively.
     pub(crate) partial: Buffer,
 }
 
-/// Settings of a [`Cuda`].
+/// Builder for a [`Cuda`].
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct CudaBuilder {
@@ -34,7 +35,7 @@ pub struct CudaBuilder {
 }
 
 impl Cuda {
-    /// The first device, in `f32`.
+    /// Opens the first device, in `f32`.
     ///
     /// # Errors
     /// As [`CudaBuilder::build`].
@@ -42,28 +43,28 @@ impl Cuda {
         Self::builder().build()
     }
 
-    /// Chooses a device and a precision.
+    /// Returns a builder for choosing a device and a precision.
     pub fn builder() -> CudaBuilder {
         CudaBuilder::default()
     }
 
-    /// The device.
+    /// The device in use.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.context.device
     }
 
-    /// What features are held in.
+    /// The number format of features.
     #[must_use]
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// The time that the device takes for what `work` enqueues, from its first operation to its last, by the device's own
-    /// clock; waits for it.
+    /// Measures the device time of the work that `work` enqueues, from its first operation to its last, on the device's
+    /// own clock. Waits for it to finish.
     ///
     /// # Errors
-    /// What `work` and the device give.
+    /// The errors of `work` and of the device.
     pub fn time(&self, work: impl FnOnce() -> Result<()>) -> Result<Duration> {
         let start = Event::record(&self.context.enter()?)?;
         work()?;
@@ -74,19 +75,19 @@ impl Cuda {
 }
 
 impl CudaBuilder {
-    /// The device of this number in [`devices`].
+    /// Uses the device with this index in [`devices`].
     pub fn device(mut self, index: usize) -> Self {
         (self.index, self.name) = (index, None);
         self
     }
 
-    /// The first device whose name contains this, in any case: `h100`, say.
+    /// Uses the first device whose name contains this string, ignoring case: `h100`, for example.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// What features are held in. Default: `f32`.
+    /// Sets the number format of features. Default: `f32`.
     ///
     /// ```no_run
     /// use style_cuda::{Cuda, Precision};
@@ -99,7 +100,7 @@ impl CudaBuilder {
         self
     }
 
-    /// Computes convolutions of features in `f32` in this way; half precision has one of its own.
+    /// Selects the algorithm for convolutions of features in `f32`; half precision has its own.
     ///
     /// ```no_run
     /// use style_cuda::{Convolution, Cuda};
@@ -115,9 +116,9 @@ impl CudaBuilder {
     /// Opens the device and compiles the kernels for it.
     ///
     /// # Errors
-    /// `Unavailable` if there is no driver or device, no such device, if the driver is older than CUDA 11 or the device's
-    /// compute capability is too low; `Unsupported`, with its compiler's words, if the driver refuses a kernel;
-    /// `OutOfMemory`.
+    /// `Unavailable` if there is no driver or device, or no such device, or if the driver is older than CUDA 11 or the
+    /// device's compute capability is too low; `Unsupported`, with its compiler's message, if the driver rejects a
+    /// kernel; `OutOfMemory`.
     pub fn build(self) -> Result<Cuda> {
         let all = devices()?;
         let device = match &self.name {
@@ -155,13 +156,13 @@ impl std::fmt::Debug for Cuda {
     }
 }
 
-/// How convolutions of features in `f32` are computed.
+/// The algorithm for convolutions of features in `f32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Convolution {
-    /// By Winograd's F(2x2, 3x3): 4 multiplications an output instead of 9.
+    /// Winograd F(2x2, 3x3): 4 multiplications per output instead of 9.
     #[default]
     Planned,
-    /// Directly: without Winograd's rounding, the strict mode.
+    /// Direct: without Winograd's rounding, the strict mode.
     Direct,
 }

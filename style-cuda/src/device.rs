@@ -1,4 +1,4 @@
-//! Which devices there are.
+//! Device enumeration.
 
 use std::ffi::c_int;
 use std::fmt;
@@ -11,13 +11,13 @@ use style_core::{Error, ErrorKind, Result};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Device {
-    /// Its place in the driver's list, from 0. `CUDA_VISIBLE_DEVICES` hides and reorders devices.
+    /// The index in the driver's list, from 0. `CUDA_VISIBLE_DEVICES` hides and reorders devices.
     pub index: usize,
-    /// The name of the model.
+    /// The model name.
     pub name: String,
     /// The compute capability: major and minor version.
     pub compute_capability: (u32, u32),
-    /// All of its memory in bytes, whether free or not.
+    /// Total memory in bytes, whether free or not.
     pub total_memory: u64,
 }
 
@@ -29,11 +29,11 @@ impl fmt::Display for Device {
     }
 }
 
-/// The devices that the driver shows, at least one, in its order.
+/// Lists the devices that the driver reports, at least one, in the driver's order.
 ///
 /// # Errors
-/// `Unavailable` if the driver's library is missing or not the driver's, if the driver does not start, or if it shows
-/// no device; `OutOfMemory` if the driver ran out of memory. What the driver said is the error's source.
+/// `Unavailable` if the driver's library is missing or is not the driver's, if the driver does not start, or if it
+/// reports no device; `OutOfMemory` if the driver ran out of memory. The driver's error is the error's source.
 pub fn devices() -> Result<Vec<Device>> {
     check_library()?;
     result::init().map_err(|e| failed("NVIDIA's driver does not start", e))?;
@@ -44,7 +44,7 @@ pub fn devices() -> Result<Vec<Device>> {
     (0..count).map(device).collect()
 }
 
-/// Every function of the driver that this crate calls.
+/// Every driver function that this crate calls.
 const FUNCTIONS: [&str; 38] = [
     "cuInit",
     "cuDriverGetVersion",
@@ -86,20 +86,21 @@ const FUNCTIONS: [&str; 38] = [
     "cuGetErrorString",
 ];
 
-/// Whether the driver's library can be called: cudarc panics where it or a function in it is missing.
+/// Checks that the driver's library can be called: cudarc panics if the library or one of its functions is missing.
 fn check_library() -> Result<()> {
     let name = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
     let advice = "install NVIDIA's driver, or use the CPU backend";
-    // SAFETY: loading a library runs its initialisers; that of NVIDIA's driver asks nothing of its caller. Only a
+    // SAFETY: loading a library runs its initialisers; those of NVIDIA's driver require nothing of the caller. Only a
     // library in the system's search path and under the driver's name is loaded.
     if !unsafe { sys::is_culib_present() } {
         let message = format!("NVIDIA's driver library ({name}) is not on this machine; {advice}");
         return Err(Error::new(ErrorKind::Unavailable, message));
     }
-    // SAFETY: as above; and it does not panic, for the library was found just now.
+    // SAFETY: as above; it does not panic, because the library was found just now.
     let library = unsafe { sys::culib() };
     for function in FUNCTIONS {
-        // SAFETY: the symbol is only looked up, never called or read as this type, which is a pointer as all are.
+        // SAFETY: the symbol is only looked up, never called or read as this type, which is a pointer, as every symbol
+        // is.
         if let Err(e) = unsafe { library.get::<unsafe extern "C" fn()>(function.as_bytes()) } {
             let message = format!("the library found as NVIDIA's driver ({name}) has no function {function}; {advice}");
             return Err(Error::new(ErrorKind::Unavailable, message).with_source(e));
@@ -108,7 +109,7 @@ fn check_library() -> Result<()> {
     Ok(())
 }
 
-/// That the driver knows the version of PTX that the kernels are in, 7.0: CUDA 11.0 and later.
+/// Checks that the driver supports the PTX version of the kernels, 7.0: CUDA 11.0 and later.
 pub(crate) fn check_driver() -> Result<()> {
     let mut version = 0;
     // SAFETY: the function writes one number.
@@ -151,7 +152,7 @@ pub(crate) fn no_device() -> Error {
     Error::new(ErrorKind::Unavailable, message)
 }
 
-/// Why a device cannot be used.
+/// Converts a driver error into the reason why a device cannot be used.
 pub(crate) fn failed(what: &str, e: DriverError) -> Error {
     let error = match e.0 {
         CUresult::CUDA_ERROR_NO_DEVICE => no_device(),

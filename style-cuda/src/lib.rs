@@ -1,4 +1,4 @@
-//! The CUDA backend: the whole algorithm on an NVIDIA device, by kernels of this crate's own.
+//! The CUDA backend: the whole algorithm on an NVIDIA device, with this crate's own kernels.
 //!
 //! ```
 //! use style_cuda::Cuda;
@@ -9,18 +9,18 @@
 //! }
 //! ```
 //!
-//! Building needs no CUDA toolkit, and running needs only NVIDIA's driver, of CUDA 11 or later. Its library is loaded on
-//! the first call; where it is missing, that call gives an error. The kernels are CUDA C++ in `kernels/`, committed as PTX
-//! beside it, which the driver compiles for its device when a [`Cuda`] is made.
+//! Building needs no CUDA toolkit, and running needs only NVIDIA's driver for CUDA 11 or later. The driver's library is
+//! loaded on the first call; if it is missing, that call returns an error. The kernels are CUDA C++ in `kernels/`,
+//! committed with their PTX, which the driver compiles for its device when a [`Cuda`] is created.
 //!
-//! The image, the targets, the optimiser's vectors and the losses stay on the device; a few scalars come back in each
-//! iteration, and nothing else waits for the device. From the third evaluation on, the device does all ops of an
-//! evaluation from a graph that it recorded of the second.
+//! The image, the targets, the optimiser's vectors and the losses stay on the device. Each iteration copies a few
+//! scalars back, and nothing else waits for the device. From the third evaluation on, the device runs all ops of an
+//! evaluation from a graph that it recorded during the second.
 //!
 //! # Precision
 //!
-//! [`Precision::F32`] needs compute capability 7.5; the half precisions 8.0, for their tensor cores. The image, its
-//! gradient, optimisers, Gram matrices and losses are `f32` in all of them, sums of losses `f64`.
+//! [`Precision::F32`] needs compute capability 7.5; the half precisions need 8.0, for its tensor cores. In every
+//! precision, the image, its gradient, optimisers, Gram matrices and losses are `f32`, and sums of losses are `f64`.
 //!
 //! | | features, filters forward | gradients, filters backward | unit roundoffs |
 //! |---|---|---|---|

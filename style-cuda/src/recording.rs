@@ -1,4 +1,4 @@
-//! Work that is done again and again, as a graph of the device's.
+//! Repeated work, replayed as a CUDA graph.
 
 use std::sync::Arc;
 
@@ -7,23 +7,24 @@ use style_core::Result;
 use crate::context::{Context, Graph};
 use crate::tensor::Tensor;
 
-/// Graphs of one piece of work, one for each pair of tensors that it read and wrote.
+/// Graphs of one piece of work, one per pair of tensors that it read and wrote.
 ///
-/// A pair is worked on directly the first time, recorded the second, and done from its graph from then on.
+/// For each pair, the work runs directly the first time, is recorded the second time, and is replayed from its graph
+/// after that.
 #[derive(Default)]
 pub struct Recording {
     graphs: Vec<([u64; 2], State)>,
 }
 
 enum State {
-    /// Worked on once.
+    /// Run once.
     Seen,
     Recorded(Graph),
-    /// The device does not record it.
+    /// The device cannot record it.
     Direct,
 }
 
-/// L-BFGS goes to and fro between two pairs; more are somebody's passing ones.
+/// L-BFGS alternates between two pairs; extra slots serve one-off callers.
 const PAIRS: usize = 4;
 
 impl Recording {
@@ -34,7 +35,7 @@ impl Recording {
         to: &mut Tensor,
         mut work: impl FnMut(&Tensor, &mut Tensor) -> Result<()>,
     ) -> Result<()> {
-        // Of one shape always, so that the same places are the same work.
+        // The tensors always have the same shape, so equal addresses mean equal work.
         let pair = [from.address(), to.address()];
         let Some((_, state)) = self.graphs.iter_mut().find(|(of, _)| *of == pair) else {
             work(from, to)?;

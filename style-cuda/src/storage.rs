@@ -1,4 +1,4 @@
-//! Memory on the device; see [`style_core::Storage`].
+//! Device memory; see [`style_core::Storage`].
 
 use half::f16;
 use style_core::{Result, Shape, Storage};

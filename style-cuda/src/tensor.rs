@@ -1,5 +1,5 @@
-//! How tensors lie in a device's memory: position-major, `[H W][stride]`. The stride is the number of channels up to four,
-//! and else that rounded up to eight; the channels beyond hold zeros.
+//! The layout of tensors in device memory: position-major, `[H W][stride]`. Up to four channels, the stride is the
+//! number of channels; above that, it is rounded up to a multiple of eight. The padding channels hold zeros.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use style_core::{Error, ErrorKind, Result, Shape};
 use crate::context::{Buffer, Context};
 use crate::precision::Precision;
 
-/// How values are held; as in kernels/device.cuh.
+/// The storage type of values; matches kernels/device.cuh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum DType {
@@ -27,20 +27,20 @@ impl DType {
     }
 }
 
-/// Up to so many channels are a picture, or a map: dense, and always `f32`.
+/// Up to this many channels, a tensor is a picture or a map: dense and always `f32`.
 pub(crate) const FEW: usize = 4;
 
-/// Values of a position, with those of padding.
+/// Values per position, including padding.
 pub(crate) const fn stride(channels: usize) -> usize {
     if channels <= FEW { channels } else { channels.saturating_add(7) / 8 * 8 }
 }
 
-/// Values of a tensor, with those of padding.
+/// Values of a tensor, including padding.
 pub(crate) const fn values(shape: Shape) -> usize {
     stride(shape.channels).saturating_mul(shape.positions())
 }
 
-/// Checks that a buffer holds the `bytes` of a new shape.
+/// Checks that a buffer can hold the `bytes` of a new shape.
 fn expect_room(what: &str, buffer: &Buffer, bytes: usize, shape: Shape) -> Result<()> {
     if bytes <= buffer.bytes() {
         return Ok(());
@@ -63,7 +63,7 @@ impl Tensor {
         Ok(Self { buffer, shape, dtype })
     }
 
-    /// Bytes of a tensor that is held in `dtype` where it is of more than four channels.
+    /// The size in bytes of a tensor; with more than four channels, its values are stored as `dtype`.
     pub(crate) fn bytes(shape: Shape, dtype: DType) -> usize {
         let bytes = if shape.channels <= FEW { 4 } else { dtype.bytes() };
         values(shape).saturating_mul(bytes).checked_next_multiple_of(32).unwrap_or(usize::MAX)
@@ -79,22 +79,22 @@ impl Tensor {
         Ok(())
     }
 
-    /// Values of a position.
+    /// Values per position.
     pub(crate) fn stride(&self) -> usize {
         stride(self.shape.channels)
     }
 
-    /// Whether there are no more than four channels.
+    /// Whether there are at most four channels.
     pub(crate) fn is_few(&self) -> bool {
         self.shape.channels <= FEW
     }
 
-    /// Values, with those of padding.
+    /// Values, including padding.
     pub(crate) fn values(&self) -> usize {
         values(self.shape)
     }
 
-    /// Eights of values.
+    /// The number of groups of eight values.
     pub(crate) fn pieces(&self) -> usize {
         self.values().div_ceil(8)
     }
@@ -103,12 +103,12 @@ impl Tensor {
         self.buffer.address()
     }
 
-    /// Whether it is held in 16 bits.
+    /// Whether values are stored in 16 bits.
     pub(crate) fn is_half(&self) -> bool {
         self.dtype != DType::F32
     }
 
-    /// The values as they lie in memory, of row-major `[C, H, W]`.
+    /// Converts row-major `[C, H, W]` values to the memory layout.
     pub(crate) fn encode<T: Default + Copy>(&self, src: &[f32], value: impl Fn(f32) -> T) -> Vec<T> {
         let (stride, positions) = (self.stride(), self.shape.positions());
         let mut all = vec![T::default(); self.values()];
@@ -118,7 +118,7 @@ impl Tensor {
         all
     }
 
-    /// The reverse of [`encode`](Self::encode).
+    /// The inverse of [`encode`](Self::encode).
     pub(crate) fn decode<T: Copy>(&self, all: &[T], dst: &mut [f32], value: impl Fn(T) -> f32) {
         let (stride, positions) = (self.stride(), self.shape.positions());
         for (k, plane) in dst.chunks_exact_mut(positions.max(1)).enumerate() {
@@ -127,7 +127,7 @@ impl Tensor {
     }
 }
 
-/// As kernels do: beyond the largest number of `f16`, that number.
+/// Saturates like the kernels: values beyond the largest `f16` become that number.
 pub(crate) fn to_f16(v: f32) -> u16 {
     f16::from_f32(if v.is_nan() { v } else { v.clamp(-65504.0, 65504.0) }).to_bits()
 }
@@ -143,7 +143,7 @@ pub(crate) fn from_half(dtype: DType, bits: u16) -> f32 {
     }
 }
 
-/// Where a ReLU let its input pass: a bit an element, a byte for eight channels of a position.
+/// Where a ReLU let its input pass: one bit per element, one byte per eight channels of a position.
 pub struct Gate {
     pub(crate) buffer: Buffer,
     pub(crate) shape: Shape,
@@ -161,14 +161,14 @@ impl Gate {
     }
 }
 
-/// Which element of each 2x2 window a max pool took: two bits an element of its output.
+/// Which element of each 2x2 window a max pool took: two bits per output element.
 pub struct Switches {
     pub(crate) buffer: Buffer,
     pub(crate) shape: Shape,
 }
 
 impl Switches {
-    /// Eights of channels take 16 bits; up to four channels, a byte each.
+    /// Every eight channels take 16 bits; with up to four channels, each takes a byte.
     pub(crate) const fn bytes(shape: Shape) -> usize {
         let position = if shape.channels <= FEW { shape.channels } else { stride(shape.channels) / 4 };
         position.saturating_mul(shape.positions())
@@ -188,7 +188,7 @@ pub struct Scalars {
 }
 
 impl Scalars {
-    /// Where `count` scalars from `first` on lie.
+    /// The address of `count` scalars from `first` on.
     pub(crate) fn slots(&self, first: usize, count: usize) -> Result<u64> {
         if first.checked_add(count).is_none_or(|end| end > self.count) {
             let message = format!("{count} scalars from {first} on do not fit in {}", self.count);
@@ -204,7 +204,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Where it lies, if it has so many bytes.
+    /// Returns its address if it has at least `bytes` bytes.
     pub(crate) fn at_least(&self, bytes: usize) -> Result<u64> {
         if bytes > self.buffer.bytes() {
             let message = format!("the workspace must have {bytes} bytes, but has {}", self.buffer.bytes());
@@ -215,7 +215,7 @@ impl Workspace {
 }
 
 impl Precision {
-    /// How features are held.
+    /// The storage type of features.
     pub(crate) const fn activation(self) -> DType {
         match self {
             Self::F32 => DType::F32,
@@ -224,7 +224,7 @@ impl Precision {
         }
     }
 
-    /// How their gradients are: with the range of `f32`, so that nothing underflows.
+    /// The storage type of their gradients: it has the range of `f32`, so that nothing underflows.
     pub(crate) const fn gradient(self) -> DType {
         match self {
             Self::F32 => DType::F32,

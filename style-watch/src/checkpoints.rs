@@ -1,4 +1,4 @@
-//! What the session can go on from, every so many evaluations.
+//! The session's state at regular intervals of evaluations.
 
 use std::io::BufWriter;
 use std::ops::ControlFlow;
@@ -8,13 +8,13 @@ use style_core::{Checkpoint, Error, ErrorKind, Observer, Progress, Result, View}
 
 use crate::file::{cannot_write, expect_folder, io_error, write_atomically};
 
-/// Writes a checkpoint after every so many evaluations and when the run ends, each over the one before, which stays whole until
-/// the new one is: a program that is killed at any moment leaves one that loads. The new one is written as `FILE.part` beside
-/// it. While it is made it takes as much memory as the optimiser, [`Plan::optimizer`](style_core::Plan::optimizer), beyond
-/// the plan; and on the disk there is room for two.
+/// Writes a checkpoint at regular intervals of evaluations and when the run ends. Each replaces the previous one, which
+/// stays intact until the new one is complete: a program killed at any moment leaves a checkpoint that loads. The new
+/// one is written as `FILE.part` next to it. While a checkpoint is created, it takes as much memory as the optimiser,
+/// [`Plan::optimizer`](style_core::Plan::optimizer), in addition to the plan; the disk needs space for two.
 ///
-/// A checkpoint that cannot be written ends the run, as any observer's error does, with [`ErrorKind::Io`]; the session is
-/// as good as before, so that the caller may run it on without checkpoints.
+/// A checkpoint that cannot be written ends the run, like any observer's error, with [`ErrorKind::Io`]. The session is
+/// unaffected, so the caller may continue it without checkpoints.
 ///
 /// ```
 /// use style_core::{Backend, Result, Session, SessionBuilder};
@@ -36,10 +36,10 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Checkpoints after so many evaluations each, in a file whose folder is there.
+    /// Writes a checkpoint after every `every` evaluations, to a file in an existing folder.
     ///
     /// # Errors
-    /// `Argument` if `every` is zero; `Io` if there is no such folder.
+    /// `Argument` if `every` is zero; `Io` if the folder does not exist.
     pub fn every(every: usize, path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         if every == 0 {
@@ -50,10 +50,10 @@ impl Checkpoints {
         Ok(Self { every, path })
     }
 
-    /// The checkpoint in a file; `None` if there is no such file.
+    /// Loads the checkpoint from a file; `None` if the file does not exist.
     ///
     /// # Errors
-    /// `Io` if it cannot be read; `Checkpoint` if it is damaged, or something else.
+    /// `Io` if it cannot be read; `Checkpoint` if it is damaged, or not a checkpoint.
     pub fn load(path: impl AsRef<Path>) -> Result<Option<Checkpoint>> {
         let path = path.as_ref();
         // A device may have no end.
@@ -68,7 +68,7 @@ impl Checkpoints {
         }
     }
 
-    /// Writes a checkpoint to a file, over what was there, which stays whole until the new one is.
+    /// Writes a checkpoint to a file, replacing any existing file, which stays intact until the new one is complete.
     ///
     /// # Errors
     /// `Io` if it cannot be written; `OutOfMemory`.

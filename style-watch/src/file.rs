@@ -1,4 +1,4 @@
-//! Files that appear under their names only when they are complete, and PNG.
+//! Files that appear under their names only when complete, and PNG.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,12 +10,12 @@ pub(crate) fn io_error(message: impl Into<String>, e: io::Error) -> Error {
     Error::new(ErrorKind::Io, message).with_source(e)
 }
 
-/// The folder that a file lies in.
+/// The folder that contains a file.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Refuses a path in a folder that is not there or cannot be written, before hours of work would end with that.
+/// Rejects a path whose folder does not exist or is not writable, before hours of work end with that error.
 pub(crate) fn expect_folder(path: &Path) -> Result<()> {
     let folder = folder(path);
     if !folder.is_dir() {
@@ -29,7 +29,7 @@ pub(crate) fn expect_folder(path: &Path) -> Result<()> {
     tempfile::tempfile_in(folder).map(drop).map_err(refused)
 }
 
-/// The path's extension in lower case, empty if there is none.
+/// The path's extension in lower case; empty if there is none.
 pub(crate) fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
@@ -38,8 +38,8 @@ pub(crate) fn cannot_write(path: &Path) -> String {
     format!("cannot write {}; is its folder still there, the disk full?", path.display())
 }
 
-/// Writes a file beside its place, as `FILE.part`, and moves it there, over what was there. A program that is killed
-/// meanwhile leaves that part, which the next one writes over.
+/// Writes a file next to its destination, as `FILE.part`, and moves it there, replacing any existing file. A program
+/// killed meanwhile leaves the partial file, which the next write overwrites.
 pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let failed = |e| io_error(cannot_write(path), e);
     let mut part = path.to_owned().into_os_string();
@@ -52,21 +52,21 @@ pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> Res
         fs::rename(&part, path).map_err(failed)
     };
     written().inspect_err(|_| {
-        // Room for other things.
+        // Frees the disk space.
         let _ = fs::remove_file(&part);
     })
 }
 
-/// The same of bytes.
+/// The same for bytes.
 pub(crate) fn write_bytes_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |e| io_error(cannot_write(path), e);
     write_atomically(path, |file| file.write_all(bytes).map_err(failed))
 }
 
-/// A PNG file of interleaved RGB bytes, `[H, W, 3]`.
+/// Encodes interleaved RGB bytes, `[H, W, 3]`, as a PNG file.
 ///
 /// # Errors
-/// `Unsupported` if a side is longer than the 2^31 - 1 pixels that PNG has room for.
+/// `Unsupported` if a side is longer than PNG's limit of 2^31 - 1 pixels.
 pub(crate) fn encode_png(width: usize, height: usize, rgb: &[u8]) -> Result<Vec<u8>> {
     let refused = || {
         Error::new(ErrorKind::Unsupported, format!("a {width}x{height} picture does not fit PNG; use a smaller one"))

@@ -1,13 +1,13 @@
-//! Watching a style transfer: observers of a [`style_core::Session`] that write what they see to files.
+//! Observers of a [`style_core::Session`] that record a style transfer in files.
 //!
-//! - [`TensorBoard`]: an event file that TensorBoard shows while the session runs: every loss, the descent, images,
+//! - [`TensorBoard`]: an event file that TensorBoard displays while the session runs: every loss, the descent, images,
 //!   histograms.
-//! - [`Snapshots`]: the image every so many evaluations, to numbered PNG files or to a function of your own.
-//! - [`Checkpoints`]: what the session can go on from, now and then and at the end.
-//! - [`LossPlot`]: the course of the losses as a picture, SVG or PNG.
+//! - [`Snapshots`]: the image at regular intervals of evaluations, to numbered PNG files or to your own function.
+//! - [`Checkpoints`]: the state from which a session can resume, at regular intervals and at the end.
+//! - [`LossPlot`]: a plot of the losses, SVG or PNG.
 //!
-//! Each is a [`style_core::Observer`] for [`Session::run_with`](style_core::Session::run_with); several watch one
-//! session as a slice:
+//! Each is a [`style_core::Observer`] for [`Session::run_with`](style_core::Session::run_with). A slice of observers
+//! watches one session:
 //!
 //! ```
 //! use style_core::{Backend, Observer, Result, Session};
@@ -21,15 +21,15 @@
 //! }
 //! ```
 //!
-//! An observer that fails ends the run with its error, and the session's image stays readable.
+//! An observer that fails ends the run with its error; the session's image stays readable.
 //!
-//! | room | what is in it |
+//! | module | contents |
 //! |---|---|
-//! | `tensorboard` | what is written when; its `proto` and `record` are the two layers of the file's format |
-//! | `checkpoints` | what a session goes on from |
-//! | `snapshots` | the image, now and then |
-//! | `plot` | the losses' course; `chart` lays it out on a `canvas`, which is SVG or pixels |
-//! | `file` | files that appear only when they are complete; PNG |
+//! | `tensorboard` | what is written and when; its `proto` and `record` are the two layers of the file format |
+//! | `checkpoints` | the state from which a session resumes |
+//! | `snapshots` | the image, at regular intervals |
+//! | `plot` | the plot of the losses; `chart` lays it out on a `canvas`, which is SVG or pixels |
+//! | `file` | files that appear only when complete; PNG |
 
 #![forbid(unsafe_code)]
 

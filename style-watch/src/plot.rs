@@ -1,4 +1,4 @@
-//! The course of the losses as a picture.
+//! A plot of the losses over time.
 
 mod canvas;
 mod chart;
@@ -12,19 +12,19 @@ use crate::file::{expect_folder, extension, write_bytes_atomically};
 use canvas::{Colour, Raster, Svg};
 use chart::{Chart, Curve, HEIGHT, WIDTH};
 
-/// The terms of equation 7 with their colours, which colour-blind readers can tell apart (Okabe and Ito's palette).
+/// The terms of equation 7 with their colours, distinguishable to colour-blind readers (Okabe and Ito's palette).
 const TERMS: [(&str, Colour); 3] = [("content", [0, 114, 178]), ("style", [213, 94, 0]), ("tv", [0, 158, 115])];
 const TOTAL: Colour = [34, 34, 34];
 
 /// Draws the losses over the evaluations on a logarithmic axis, 960 by 560 pixels: the total, and content, style and
-/// total variation each times its weight, so that the curves add up to the total.
+/// total variation each multiplied by its weight, so that the curves add up to the total.
 ///
-/// Lines go through the accepted points; the totals of points that a line search rejected are dots, where they are
-/// within the axis. Zero has no place on a logarithmic axis, nor have values that are not finite: they are gaps. The
-/// axis ends six powers of ten below the lowest total.
+/// Lines connect the accepted points. The totals of points that a line search rejected are dots, if they are within the
+/// axis. Zero cannot be shown on a logarithmic axis, nor can values that are not finite: they are gaps. The axis ends
+/// six powers of ten below the lowest total.
 ///
-/// The file is written when a run ends, and again with all evaluations if the session runs on. It shows what this plot has
-/// observed: of a session that was resumed from a checkpoint, what came after that.
+/// The file is written when a run ends, and again with all evaluations if the session continues. It shows what this
+/// plot has observed: for a session resumed from a checkpoint, only the evaluations after it.
 ///
 /// ```
 /// # let folder = std::env::temp_dir();
@@ -45,7 +45,7 @@ enum Format {
     Png,
 }
 
-/// One evaluation; `terms` before their weights, which differ from scale to scale.
+/// One evaluation; `terms` are unweighted, because the weights differ between scales.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     evaluation: usize,
@@ -56,11 +56,11 @@ struct Point {
 }
 
 impl LossPlot {
-    /// A plot at `path`, which ends in `.svg` or `.png`.
+    /// Creates a plot at `path`, which ends in `.svg` or `.png`.
     ///
     /// # Errors
-    /// `Argument` for another ending; `Io` if the folder is not there. A file that cannot be written is an error of the
-    /// run's end, `Io`.
+    /// `Argument` for another extension; `Io` if the folder does not exist. If the file cannot be written, the end of
+    /// the run returns `Io`.
     pub fn new(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let format = match extension(&path).as_str() {
@@ -75,7 +75,7 @@ impl LossPlot {
         Ok(Self { path, format, title: "Losses".into(), points: vec![] })
     }
 
-    /// The line above the plot. In a PNG, what is not in ISO 8859-1 shows as "?". Default: "Losses".
+    /// Sets the title above the plot. In a PNG, characters outside ISO 8859-1 appear as "?". Default: "Losses".
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
@@ -136,7 +136,7 @@ impl Observer for LossPlot {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Writes the file; without any evaluation there is nothing to draw, and none is written.
+    /// Writes the file; without any evaluation, there is nothing to draw and no file is written.
     fn finish(&mut self, _: &dyn View) -> Result<()> {
         if self.points.is_empty() {
             return Ok(());
@@ -145,7 +145,7 @@ impl Observer for LossPlot {
     }
 }
 
-/// Three significant digits, with a power of ten only where that is shorter to read.
+/// Formats a value with three significant digits, using a power of ten only where that is shorter to read.
 fn short(value: f64) -> String {
     let rounded = format!("{value:.2e}").parse().unwrap_or(value);
     if rounded == 0.0 || (1e-3..1e4).contains(&rounded) { rounded.to_string() } else { format!("{rounded:e}") }
@@ -163,7 +163,7 @@ mod tests {
         }
     }
 
-    /// A title is the caller's, and may hold anything.
+    /// The caller chooses the title, which may contain anything.
     #[test]
     fn any_title_is_well_formed() {
         let title: String = (0..0x3000).filter_map(char::from_u32).chain("\u{fffe}\u{ffff}\u{1f431}".chars()).collect();

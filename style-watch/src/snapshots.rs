@@ -1,4 +1,4 @@
-//! The image, every so many evaluations.
+//! The image at regular intervals of evaluations.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -10,9 +10,9 @@ use crate::file::{encode_png, expect_folder, extension, write_bytes_atomically};
 
 type Write<'a> = Box<dyn FnMut(usize, &Image) -> Result<()> + Send + 'a>;
 
-/// Hands on the session's image after every so many evaluations: to a function, or to numbered PNG files.
+/// Passes the session's image on at regular intervals of evaluations: to a function, or to numbered PNG files.
 ///
-/// The image is the last accepted one. The last of a run is not given besides: that is
+/// The image is the last accepted one. The final image of a run is not passed on separately; it is
 /// [`Session::image`](style_core::Session::image).
 pub struct Snapshots<'a> {
     every: usize,
@@ -20,7 +20,7 @@ pub struct Snapshots<'a> {
 }
 
 impl<'a> Snapshots<'a> {
-    /// Calls `write` with the number of evaluations done (`every`, `2 * every`, ...) and the image.
+    /// Calls `write` with the number of completed evaluations (`every`, `2 * every`, ...) and the image.
     ///
     /// ```
     /// let mut film = vec![];
@@ -33,7 +33,7 @@ impl<'a> Snapshots<'a> {
     /// ```
     ///
     /// # Errors
-    /// `Argument` if `every` is zero. What `write` gives ends the run.
+    /// `Argument` if `every` is zero. An error from `write` ends the run.
     pub fn every(every: usize, write: impl FnMut(usize, &Image) -> Result<()> + Send + 'a) -> Result<Self> {
         if every == 0 {
             let message = "snapshots every 0 evaluations; give 1 or more, or leave the snapshots out";
@@ -42,8 +42,8 @@ impl<'a> Snapshots<'a> {
         Ok(Self { every, write: Box::new(write) })
     }
 
-    /// Writes `NAME_0050.png` and so on for the path `NAME.png`; the number is that of evaluations done, with more
-    /// digits where it needs them. A file of that name is replaced, and appears only when it is complete.
+    /// Writes `NAME_0050.png` and so on for the path `NAME.png`. The number is that of completed evaluations, with more
+    /// digits where needed. An existing file of that name is replaced; a file appears only when it is complete.
     ///
     /// ```
     /// # let folder = std::env::temp_dir();
@@ -52,7 +52,7 @@ impl<'a> Snapshots<'a> {
     /// ```
     ///
     /// # Errors
-    /// `Argument` if `every` is zero or the path does not end in `.png`; `Io` if its folder is not there. A file that
+    /// `Argument` if `every` is zero or the path does not end in `.png`; `Io` if its folder does not exist. A file that
     /// cannot be written ends the run with `Io`.
     pub fn png(every: usize, path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();

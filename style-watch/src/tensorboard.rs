@@ -1,4 +1,4 @@
-//! An event file that TensorBoard reads while it is being written.
+//! An event file that TensorBoard can read while it is being written.
 
 mod proto;
 mod record;
@@ -17,7 +17,7 @@ use crate::file::{encode_png, io_error};
 use proto::{Histogram, Summary, summary_event, version_event};
 use record::record;
 
-/// How often a [`TensorBoard`] is given what takes room.
+/// How often a [`TensorBoard`] records images and histograms, which take space.
 ///
 /// ```
 /// let options = style_watch::TensorBoardOptions { images_every: 10, ..Default::default() };
@@ -25,9 +25,10 @@ use record::record;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorBoardOptions {
-    /// The image at every evaluation whose number is a multiple of this, and at the end; 0 is never. Default: 25.
+    /// Writes the image at every evaluation whose number is a multiple of this, and at the end; 0 means never. Default:
+    /// 25.
     pub images_every: usize,
-    /// Histograms of the image's values, likewise. Default: 25.
+    /// Likewise for histograms of the image's values. Default: 25.
     pub histograms_every: usize,
 }
 
@@ -37,11 +38,11 @@ impl Default for TensorBoardOptions {
     }
 }
 
-/// Writes an event file for [TensorBoard](https://www.tensorflow.org/tensorboard); neither it nor TensorFlow is needed
-/// to write one. `tensorboard --logdir FOLDER` shows it, also while the session runs: every evaluation is in the file
-/// when [`observe`](Observer::observe) returns.
+/// Writes an event file for [TensorBoard](https://www.tensorflow.org/tensorboard). Writing requires neither TensorBoard
+/// nor TensorFlow. `tensorboard --logdir FOLDER` displays the file, even while the session runs: every evaluation is in
+/// the file when [`observe`](Observer::observe) returns.
 ///
-/// A step is the number of an evaluation, 0 the start image. What is under which tag:
+/// A step is the number of an evaluation; 0 is the start image. The tags:
 ///
 /// | tag | value |
 /// |---|---|
@@ -52,32 +53,32 @@ impl Default for TensorBoardOptions {
 /// | `image` | the last accepted image, a PNG |
 /// | `pixels/red`, `pixels/green`, `pixels/blue` | histograms of its values, before clamping |
 ///
-/// Scalars are `f32`, as TensorBoard has them. Values that are not finite (a rejected step may overflow) are written as
-/// they are, and an `f64` beyond the range of `f32` becomes infinite: TensorBoard marks such points, where a gap would
-/// hide them.
+/// Scalars are `f32`, as in TensorBoard. Values that are not finite (a rejected step may overflow) are written
+/// unchanged, and an `f64` beyond the range of `f32` becomes infinite: TensorBoard marks such points, whereas a gap
+/// would hide them.
 ///
-/// TensorBoard takes a folder for one run. Give each session its own, `runs/1`, `runs/2`, and TensorBoard `runs`;
-/// several sizes of one picture are several sessions.
+/// TensorBoard treats a folder as one run. Give each session its own folder, `runs/1`, `runs/2`, and point TensorBoard
+/// at `runs`; several sizes of one picture are several sessions.
 #[derive(Debug)]
 pub struct TensorBoard {
     file: File,
     path: PathBuf,
-    /// Bytes of whole records in the file.
+    /// The size in bytes of the complete records in the file.
     length: u64,
     options: TensorBoardOptions,
-    /// Whether the tags have been described; TensorBoard reads a tag's first description only.
+    /// Whether the tags have been described; TensorBoard reads only a tag's first description.
     described: bool,
-    /// The last evaluation seen, and the last at which there was an image and a histogram.
+    /// The last evaluation observed, and the last ones with an image and with a histogram.
     last: Option<usize>,
     image_at: Option<usize>,
     histogram_at: Option<usize>,
 }
 
 impl TensorBoard {
-    /// Begins an event file of a new name in `folder`, which is made if it is not there.
+    /// Creates an event file with a new name in `folder`, which is created if it does not exist.
     ///
     /// # Errors
-    /// `Io` if the folder cannot be made or written. A later write that fails ends the run with `Io`.
+    /// `Io` if the folder cannot be created or written. A later write that fails ends the run with `Io`.
     pub fn create(folder: impl AsRef<Path>, options: TensorBoardOptions) -> Result<Self> {
         let folder = folder.as_ref();
         let failed = |what: &str, e| {
@@ -98,7 +99,7 @@ impl TensorBoard {
         &self.path
     }
 
-    /// Writes one record. Whoever reads the file meanwhile sees all of it, or knows by its length that it does not.
+    /// Writes one record. A concurrent reader sees all of it, or can tell from its length that it is incomplete.
     fn write(&mut self, event: &[u8]) -> Result<()> {
         let record = record(event);
         if let Err(e) = self.file.write_all(&record) {
@@ -109,7 +110,7 @@ impl TensorBoard {
         Ok(())
     }
 
-    /// Adds the image and its histograms, those that are asked for.
+    /// Adds the image and its histograms, as requested.
     fn add_image(
         &mut self,
         summary: &mut Summary,
@@ -149,7 +150,7 @@ impl Observer for TensorBoard {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Writes the last image and its histograms, unless they are there already.
+    /// Writes the last image and its histograms, unless they have already been written.
     fn finish(&mut self, view: &dyn View) -> Result<()> {
         let Some(step) = self.last else { return Ok(()) };
         let due = [
@@ -189,8 +190,8 @@ fn add_scalars(summary: &mut Summary, progress: &Progress, describe: bool) {
     add("descent/accepted", f64::from(u8::from(progress.accepted)), about);
 }
 
-/// `events.out.tfevents.SECONDS.HOST.PID.N`, as TensorBoard names its files and orders them. The host is always
-/// "style": `N` counts up until the name is new, so two writers never share a file, on whatever machines.
+/// Creates `events.out.tfevents.SECONDS.HOST.PID.N`, as TensorBoard names and orders its files. The host is always
+/// "style": `N` counts up until the name is new, so two writers never share a file, on any machines.
 fn create_new(folder: &Path) -> std::io::Result<(File, PathBuf)> {
     let (seconds, process) = (now() as u64, std::process::id());
     let mut n = 0u64;
@@ -213,7 +214,7 @@ mod tests {
     use super::*;
     use style_core::ErrorKind;
 
-    /// Takes no byte, as a full disk.
+    /// A writer that accepts no bytes, like a full disk.
     #[test]
     fn a_full_disk_is_an_error() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,16 +1,16 @@
-//! The micro-kernel: one small matrix product in registers, which convolution, Gram matrix and Gram gradient all
-//! come down to.
+//! The micro-kernel: one small matrix product in registers. Convolution, the Gram matrix and its gradient all reduce to
+//! it.
 //!
-//! `C[r, j] (=|+=) sum_k A[r, k] B[k, j]` for a few rows `r` and one or two panels of sixteen columns `j`, each sum
-//! taken in order of `k` from what it begins with, so a result does not depend on how the work is cut up.
+//! `C[r, j] (=|+=) sum_k A[r, k] B[k, j]` for a few rows `r` and one or two panels of sixteen columns `j`. Each sum is
+//! accumulated in order of `k` from its initial value, so a result does not depend on the partition of the work.
 //!
-//! - `A[r, k] = a[a_stride (k / PART) + ROW r + STEP (k % PART)]`. `PART = 16, ROW = 16, STEP = 1` reads rows that are
-//!   positions of a blocked tensor, `k` its channels; `PART = 16, ROW = 1, STEP = 16` rows that are channels of one
-//!   block, `k` positions; `PART = 3, ROW = 1, STEP = 1` rows that are pixels of a line, `k` their neighbours.
+//! - `A[r, k] = a[a_stride (k / PART) + ROW r + STEP (k % PART)]`. With `PART = 16, ROW = 16, STEP = 1`, rows are
+//!   positions of a blocked tensor and `k` its channels; with `PART = 16, ROW = 1, STEP = 16`, rows are channels of one
+//!   block and `k` positions; with `PART = 3, ROW = 1, STEP = 1`, rows are pixels of a line and `k` their neighbours.
 //! - `B[k, j] = b[panel_stride (j / 16) + 16 k + j % 16]`: a panel is `k` vectors.
 //! - `C[r, j] = c[c_stride (j / 16) + 16 r + j % 16]`: positions of a blocked tensor.
 //!
-//! [`products`] makes the functions of one instruction set; they are compiled once each and called from every op.
+//! [`products`] generates the functions of one instruction set; they are compiled once each and called from every op.
 
 mod tiles;
 
@@ -18,7 +18,7 @@ use style_core::Acc;
 
 use crate::simd::{LANES, Simd};
 
-/// How many terms ahead a panel is asked for: it streams from the second level of cache or beyond.
+/// How many terms ahead a panel is prefetched: it streams from the second-level cache or beyond.
 const AHEAD: usize = 12;
 
 /// The operands of a product.
@@ -28,45 +28,45 @@ pub(crate) struct Product {
     pub(crate) a_stride: usize,
     pub(crate) b: *const f32,
     pub(crate) panel_stride: usize,
-    /// Terms of each sum.
+    /// The number of terms of each sum.
     pub(crate) k: usize,
-    /// Whether the sums begin with zero or with what `C` holds.
+    /// Whether the sums start from zero or from the contents of `C`.
     pub(crate) acc: Acc,
     pub(crate) c: *mut f32,
     pub(crate) c_stride: usize,
 }
 
-/// The micro-kernel of an instruction set: register tiles of its own sizes.
+/// The micro-kernel of an instruction set, with its own register tile sizes.
 pub(crate) trait Gemm: Simd {
     /// Rows of the micro-kernel's register tile.
     const ROWS: usize;
     /// Vectors in a row of the micro-kernel's register tile, 1 or 2.
     const PANELS: usize;
-    /// Rows of the Gram matrix' register tile; divides [`LANES`].
+    /// Rows of the Gram matrix's register tile; divides [`LANES`].
     const GRAM_ROWS: usize;
 
-    /// The micro-kernel, rows being positions: see the [module](self).
+    /// The micro-kernel with positions as rows; see the [module](self).
     ///
     /// # Safety
     /// As for [`tile`], with `rows <= ROWS` and `panels <= PANELS`.
     unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize);
-    /// The micro-kernel, rows being pixels of a line.
+    /// The micro-kernel with pixels of a line as rows.
     ///
     /// # Safety
     /// As for [`multiply_positions`](Gemm::multiply_positions).
     unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize);
-    /// The micro-kernel, rows being channels of one block, [`GRAM_ROWS`](Gemm::GRAM_ROWS) of them.
+    /// The micro-kernel with [`GRAM_ROWS`](Gemm::GRAM_ROWS) channels of one block as rows.
     ///
     /// # Safety
     /// As for [`tile`], with `panels <= PANELS`.
     unsafe fn multiply_channels(self, product: Product, panels: usize);
 }
 
-/// One tile of the product, `R` rows by `P` panels, in registers.
+/// Computes one register tile of the product, `R` rows by `P` panels.
 ///
 /// # Safety
-/// Every `A[r, k]` and `B[k, j]` as defined above must be readable and every `C[r, j]` writable, and readable for
-/// `Acc::Add`, for `r < R`, `k < product.k`, `j < 16 P`.
+/// For `r < R`, `k < product.k` and `j < 16 P`, every `A[r, k]` and `B[k, j]` as defined above must be readable and
+/// every `C[r, j]` writable; for `Acc::Add`, `C[r, j]` must also be readable.
 #[inline(always)]
 pub(crate) unsafe fn tile<
     S: Simd,
@@ -81,8 +81,7 @@ pub(crate) unsafe fn tile<
 ) {
     let Product { mut a, a_stride, mut b, panel_stride, k, acc, c, c_stride } = product;
     let mut sums = [[simd.splat(0.0); P]; R];
-    // SAFETY: the caller vouches for the operands; pointers one block beyond their last one are made without being
-    // read.
+    // SAFETY: the caller guarantees the operands; pointers one block past their last one are computed but never read.
     unsafe {
         if acc == Acc::Add {
             for (r, sums) in sums.iter_mut().enumerate() {
@@ -92,7 +91,7 @@ pub(crate) unsafe fn tile<
             }
         }
         for _ in 0..k / PART {
-            // Four terms a turn: as few branches as the smallest sums need, and small code.
+            // Four terms per iteration: as few branches as the smallest sums need, and small code.
             for l in (0..PART / 4 * 4).step_by(4) {
                 let (a, b) = (a.add(l * STEP), b.add(l * LANES));
                 step::<S, R, P, ROW>(simd, a, b, panel_stride, &mut sums);
@@ -117,11 +116,11 @@ pub(crate) unsafe fn tile<
     }
 }
 
-/// One term of every sum: `A[r, k] B[k, j]`. A function, not a closure, since only a function can be told to be
-/// inlined, and what is not inlined loses the caller's instruction set.
+/// Adds one term to every sum: `A[r, k] B[k, j]`. A function rather than a closure, because only a function can be
+/// marked as always inlined, and code that is not inlined loses the caller's instruction set.
 ///
 /// # Safety
-/// `a` and `b` must be where `A[0, k]` and `B[k, 0]` are.
+/// `a` and `b` must be the addresses of `A[0, k]` and `B[k, 0]`.
 #[inline(always)]
 unsafe fn step<S: Simd, const R: usize, const P: usize, const ROW: usize>(
     simd: S,
@@ -130,7 +129,7 @@ unsafe fn step<S: Simd, const R: usize, const P: usize, const ROW: usize>(
     panel_stride: usize,
     sums: &mut [[S::V; P]; R],
 ) {
-    // SAFETY: the caller vouches for both; an address to be prefetched may be any.
+    // SAFETY: the caller guarantees both; any address may be prefetched.
     unsafe {
         let mut columns = [simd.splat(0.0); P];
         for (p, column) in columns.iter_mut().enumerate() {
@@ -146,8 +145,9 @@ unsafe fn step<S: Simd, const R: usize, const P: usize, const ROW: usize>(
     }
 }
 
-/// The product functions of one instruction set: `positions` for rows that are positions, `pixels` for rows that are
-/// pixels of a line, `channels` for rows that are channels; each picks the tile for `rows` and `panels` among those listed.
+/// Generates the product functions of one instruction set: `positions` for rows that are positions, `pixels` for rows
+/// that are pixels of a line, `channels` for rows that are channels. Each selects the tile for `rows` and `panels` from
+/// those listed.
 macro_rules! products {
     ($simd:expr, $(#[$features:meta])* positions: $(($r:literal, $p:literal))*; channels: $(($cr:literal, $cp:literal))*) => {
         /// # Safety
@@ -155,7 +155,7 @@ macro_rules! products {
         $(#[$features])*
         pub(super) unsafe fn positions(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
-                // SAFETY: the caller vouches for the operands.
+                // SAFETY: the caller guarantees the operands.
                 $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, 16, 16, 1>($simd, product) },)*
                 _ => debug_assert!(false, "no tile of {rows} x {panels}"),
             }
@@ -166,7 +166,7 @@ macro_rules! products {
         $(#[$features])*
         pub(super) unsafe fn pixels(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
-                // SAFETY: the caller vouches for the operands.
+                // SAFETY: the caller guarantees the operands.
                 $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, 3, 1, 1>($simd, product) },)*
                 _ => debug_assert!(false, "no tile of {rows} x {panels}"),
             }
@@ -177,7 +177,7 @@ macro_rules! products {
         $(#[$features])*
         pub(super) unsafe fn channels(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
-                // SAFETY: the caller vouches for the operands.
+                // SAFETY: the caller guarantees the operands.
                 $(($cr, $cp) => unsafe { crate::gemm::tile::<_, $cr, $cp, 16, 1, 16>($simd, product) },)*
                 _ => debug_assert!(false, "no tile of {rows} x {panels}"),
             }
@@ -186,7 +186,7 @@ macro_rules! products {
 }
 pub(crate) use products;
 
-/// Cuts `n` rows into groups of at most `most`, all but equally large: the group sizes come one by one.
+/// Splits `n` rows into nearly equal groups of at most `most`; yields the row range of each group.
 pub(crate) fn groups(n: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     let count = n.div_ceil(most).max(1);
     (0..count).map(move |i| i * n / count..(i + 1) * n / count).filter(|r| !r.is_empty())

@@ -14,7 +14,7 @@ impl Gemm for Portable {
 
     #[inline(always)]
     unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize) {
-        // SAFETY: the caller vouches for the operands.
+        // SAFETY: the caller guarantees the operands.
         unsafe { portable::positions(product, rows, panels) }
     }
     #[inline(always)]
@@ -41,7 +41,7 @@ mod portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-// SAFETY of every block below: `self` is a witness that the processor has these instructions; the caller vouches for the
+// SAFETY of every block below: `self` is a witness that the processor has these instructions; the caller guarantees the
 // operands.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Gemm for Avx2 {
@@ -77,7 +77,7 @@ mod avx2 {
 }
 
 #[cfg(target_arch = "x86_64")]
-// SAFETY of every block below: `self` is a witness that the processor has these instructions; the caller vouches for the
+// SAFETY of every block below: `self` is a witness that the processor has these instructions; the caller guarantees the
 // operands.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Gemm for Avx512 {

@@ -1,7 +1,7 @@
 //! The Gram matrix and its gradient; see [`style_core::ops::GramOps`].
 //!
-//! The sum over positions is cut into ranges of [`RANGE`], and within a range into pieces of [`PIECE`], which are summed
-//! in `f32` in registers and added up in `f64`. Only blocks on and above the diagonal are computed.
+//! The sum over positions is split into ranges of [`RANGE`], and each range into pieces of [`PIECE`]. A piece is summed
+//! in `f32` in registers, and pieces are accumulated in `f64`. Only blocks on and above the diagonal are computed.
 
 use std::ops::Range;
 
@@ -15,18 +15,18 @@ use crate::parallel::Shared;
 use crate::simd::LANES;
 use crate::tensor::{Tensor, Workspace, blocks, expect_same, expect_workspace};
 
-/// Positions that one item sums up.
+/// Positions summed by one item.
 const RANGE: usize = 1 << 14;
-/// Blocks of rows of one item: each piece of a column is read once for all of them.
+/// Row blocks of one item: each piece of a column is read once for all of them.
 const GROUP: usize = 4;
-/// Positions summed in `f32` at a stretch.
+/// Positions summed in `f32` at a time.
 const PIECE: usize = 256;
-/// Positions of one item of the gradient.
+/// Positions per item of the gradient.
 const STRIP: usize = 252;
-/// Blocks of channels that the gradient sums at a stretch: their panels stay in the first level of cache.
+/// Channel blocks that the gradient sums at a time: their panels stay in the first-level cache.
 const DEPTH: usize = 16;
 
-/// Sums of a group of blocks of rows over one range of positions: `sums[16 group, 16 blocks]`.
+/// The sums of a group of row blocks over one range of positions: `sums[16 group, 16 blocks]`.
 struct Sums<'a> {
     features: &'a [f32],
     positions: usize,
@@ -60,8 +60,8 @@ impl Kernel for Sums<'_> {
                             c: tile.as_mut_ptr().cast(),
                             c_stride: LANES * LANES,
                         };
-                        // SAFETY: `start + k` is within the positions of each of the blocks that are read; `tile` has
-                        // room for two panels of sixteen rows.
+                        // SAFETY: `start + k` is within the positions of each block read; `tile` has room for two
+                        // panels of sixteen rows.
                         unsafe { simd.multiply_channels(product, panels) };
                         let first = (block - group.start) * LANES + row;
                         for (p, rows) in tile.iter().enumerate().take(panels) {
@@ -77,7 +77,7 @@ impl Kernel for Sums<'_> {
     }
 }
 
-/// `dF (=|+=) S F` at a strip of positions; `matrix` is S in panels, `[blocks, 16 blocks, 16]`.
+/// `dF (=|+=) S F` for a strip of positions; `matrix` is S in panels, `[blocks, 16 blocks, 16]`.
 struct Gradient<'a> {
     matrix: &'a [f32],
     features: &'a [f32],
@@ -99,7 +99,7 @@ impl Kernel for Gradient<'_> {
             for depth in (0..blocks).step_by(DEPTH) {
                 for rows in groups(strip.len(), S::ROWS) {
                     let start = strip.start + rows.start;
-                    // SAFETY: the rows are positions of the tensors; what is written belongs to this strip alone.
+                    // SAFETY: the rows are positions of the tensors; only this strip writes its part of the output.
                     unsafe {
                         let product = Product {
                             a: features[(depth * positions + start) * LANES..].as_ptr(),
@@ -158,7 +158,7 @@ impl GramOps for Cpu {
             let group = group..nb.min(group + GROUP);
             let start = taken.start + range * RANGE;
             let first = (range * side + group.start * LANES) * side;
-            // SAFETY: each range has the sums of a whole matrix, of which each group has its own rows.
+            // SAFETY: each range has the sums of a whole matrix, in which each group has its own rows.
             let sums = unsafe { to.slice(first, group.len() * LANES * side) };
             let range = start..taken.end.min(start + RANGE);
             self.level.run(Sums { features: f, positions: m, blocks: nb, group, range, sums });
@@ -166,10 +166,10 @@ impl GramOps for Cpu {
         let (sums, g) = (&*sums, Shared::new(g.values_mut()));
         self.threads.for_each(nb, |block| {
             for (i, j) in (block * LANES..n.min((block + 1) * LANES)).flat_map(|i| (0..n).map(move |j| (i, j))) {
-                // Below the diagonal the element is taken from its mirror image.
+                // Below the diagonal, the element is copied from its mirror image.
                 let (row, column) = if i / LANES <= j / LANES { (i, j) } else { (j, i) };
                 let sum = (0..ranges).map(|range| sums[(range * side + row) * side + column]).sum();
-                // SAFETY: the matrix has `n` rows, and this item these.
+                // SAFETY: the matrix has `n` rows, and these belong to this item.
                 put(unsafe { &mut *g.at(i * n + j) }, acc, scale, sum);
             }
         });
@@ -204,7 +204,7 @@ impl GramOps for Cpu {
         let matrix = &mut expect_workspace(matrix, k * k)?[..k * k];
         let to = Shared::new(matrix);
         self.threads.for_each(nb, |block| {
-            // SAFETY: each block of columns has a panel of its own.
+            // SAFETY: each block of columns has its own panel.
             let panel = unsafe { to.slice(block * k * LANES, k * LANES) };
             for (row, values) in panel.chunks_exact_mut(LANES).enumerate() {
                 for (lane, value) in values.iter_mut().enumerate() {

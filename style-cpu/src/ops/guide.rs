@@ -9,7 +9,7 @@ use crate::gemm::Gemm;
 use crate::isa::Kernel;
 use crate::tensor::{Tensor, expect_same};
 
-/// `y (=|+=) scale t x` at some positions of a block of channels.
+/// `y (=|+=) scale t x` for some positions of a channel block.
 struct Guide<'a> {
     x: &'a [f32],
     t: &'a [f32],
@@ -34,7 +34,7 @@ impl Kernel for Guide<'_> {
     }
 }
 
-/// The same of one channel of a planar tensor.
+/// The same for one channel of a planar tensor.
 fn guide_planar(x: &[f32], t: &[f32], scale: f32, acc: Acc, y: &mut [f32]) {
     for (y, (x, t)) in y.iter_mut().zip(x.iter().zip(t)) {
         let value = scale * t * x;

@@ -1,4 +1,4 @@
-//! One file an op, under the names of `style_core::ops`.
+//! One file per op, named as in `style_core::ops`.
 
 pub(crate) mod conv2d;
 mod gram;
@@ -21,10 +21,10 @@ use crate::parallel::Threads;
 use crate::simd::LANES;
 use crate::tensor::{PARTS, Scalars, Tensor};
 
-/// Values that one item of an elementwise op takes, and a reduction at a stretch.
+/// Values per item of an elementwise op, and per step of a reduction.
 const CHUNK: usize = 1 << 14;
 
-/// `sum term(a, b)` over the pairs of two slices of one length, in sixteen sums and then one.
+/// `sum term(a, b)` over the pairs of two slices of equal length, in sixteen partial sums that are added at the end.
 #[inline(always)]
 fn sum_pairs(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f64) -> f64 {
     let mut sums = [0.0f64; LANES];
@@ -40,21 +40,21 @@ fn sum_pairs(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f64) -> f64 {
     sums.iter().sum()
 }
 
-/// Values that a part of a reduction takes of `len`, by whole chunks.
+/// Values per part of a reduction over `len` values, in whole chunks.
 fn part_len(len: usize) -> usize {
     len.div_ceil(PARTS).next_multiple_of(CHUNK).max(CHUNK)
 }
 
-/// Some positions of one plane, or of one block of channels: what an item takes where a map meets features.
+/// Some positions of one plane, or of one channel block: the unit of work where a map meets features.
 struct Piece<'a> {
     plane: usize,
     positions: Range<usize>,
-    /// Where its values lie in storage.
+    /// The range of its values in storage.
     at: Range<usize>,
     values: &'a mut [f32],
 }
 
-/// Calls `f` with all of a tensor, [`CHUNK`] values a piece or what is left of a plane.
+/// Calls `f` for every piece of a tensor; a piece has [`CHUNK`] values, or the rest of a plane.
 fn for_each_piece(threads: &Threads, x: &mut Tensor, f: impl Fn(Piece<'_>) + Send + Sync) {
     let lanes = if x.is_planar() { 1 } else { LANES };
     let plane_len = (x.shape().positions() * lanes).max(1);
@@ -67,14 +67,15 @@ fn for_each_piece(threads: &Threads, x: &mut Tensor, f: impl Fn(Piece<'_>) + Sen
     });
 }
 
-/// Checks that a map is one channel of `x`.
+/// Checks that a map has the shape of one channel of `x`.
 fn expect_map(t: &Tensor, x: &Tensor) -> Result<()> {
     expect_shape("a map over features", Shape { channels: 1, ..x.shape() }, t.shape())
 }
 
 impl Scalars {
-    /// Sets `count` scalars from `first` on to sums over `len` values: `add(range, sums)` adds the share of a range of
-    /// the values, on any of the threads. The ranges depend on `len` alone, and the shares are added up in their order.
+    /// Sets `count` scalars from `first` on to sums over `len` values. `add(range, sums)` adds the contribution of a
+    /// range of the values, on any of the threads. The ranges depend on `len` alone, and the contributions are added in
+    /// range order.
     fn sum(
         &mut self,
         threads: &Threads,
@@ -103,7 +104,7 @@ impl Scalars {
         Ok(())
     }
 
-    /// `count` scalars from `first` on.
+    /// Returns `count` scalars from `first` on.
     fn slots(&mut self, first: usize, count: usize) -> Result<&mut [f64]> {
         let len = self.values.len();
         first

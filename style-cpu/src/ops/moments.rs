@@ -1,8 +1,8 @@
 //! Mean and standard deviation; see [`style_core::ops::MomentsOps`].
 //!
-//! The features are read from memory once: each piece is summed up, and then, while it is in the cache, its squared
-//! distances from its own mean; the pieces are put together as Chan, Golub and LeVeque do (1983, "Algorithms for
-//! Computing the Sample Variance", equation 2.1), which cancels nothing.
+//! The features are read from memory once. Each piece is summed and then, while still in the cache, its squared
+//! distances from its own mean are summed. Pieces are combined as in Chan, Golub and LeVeque (1983, "Algorithms for
+//! Computing the Sample Variance", equation 2.1), which avoids cancellation.
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator};
 use rayon::slice::ParallelSliceMut;
@@ -16,14 +16,14 @@ use crate::isa::Kernel;
 use crate::simd::LANES;
 use crate::tensor::{Tensor, expect_same};
 
-/// Most parts that a plane is cut into.
+/// The most parts of a plane.
 const PARTS: usize = 16;
 
-/// Sums over some positions of `L` values each, with the weights `t`, or 1 each.
+/// Sums over some positions of `L` values each, with weights `t`, or with weight 1.
 struct Piecewise<'a, const L: usize> {
     x: &'a [f32],
     t: Option<&'a [f32]>,
-    /// Whether squares are asked for.
+    /// Whether squares are requested.
     spread: bool,
 }
 
@@ -114,27 +114,27 @@ impl<const L: usize> Kernel for Piecewise<'_, L> {
     }
 }
 
-/// The gradient of one channel, or of a block of them, by lanes; `L` as in [`Piecewise`].
+/// Gradient coefficients of one channel, or of a channel block by lane; `L` as in [`Piecewise`].
 #[derive(Clone, Copy)]
 struct Slopes<const L: usize> {
     mean: [f32; L],
     dmean: [f32; L],
-    /// The deviation's inverse, zero where the deviation is, and its gradient.
+    /// The inverse deviation, zero where the deviation is zero, and its gradient.
     deviation: Option<([f32; L], [f32; L])>,
 }
 
 impl<const L: usize> Slopes<L> {
-    /// Those of plane `plane`.
+    /// The coefficients of plane `plane`.
     fn of(plane: usize, mean: &[f32], dmean: &[f32], deviation: Option<(&[f32], &[f32])>) -> Self {
         let lanes = |values: &[f32]| std::array::from_fn(|l| values[plane * L + l]);
-        // The inverse of a subnormal number overflows: it counts as zero.
+        // The inverse of a subnormal number overflows, so such a deviation counts as zero.
         let inverse = |v: f32| if v < f32::MIN_POSITIVE { 0.0 } else { 1.0 / v };
         let deviation = deviation.map(|(value, gradient)| (lanes(value).map(inverse), lanes(gradient)));
         Self { mean: lanes(mean), dmean: lanes(dmean), deviation }
     }
 }
 
-/// The gradient of a block of channels at some positions; `t` is the map of weights, or else `uniform` holds.
+/// The gradient of a channel block at some positions; `t` is the map of weights, or else `uniform` applies.
 struct Gradient<'a> {
     x: &'a [f32],
     t: Option<&'a [f32]>,
@@ -169,7 +169,7 @@ impl Kernel for Gradient<'_> {
     }
 }
 
-/// The same of one channel of a planar tensor.
+/// The same for one channel of a planar tensor.
 fn planar_gradient(x: &[f32], t: Option<&[f32]>, uniform: f32, slopes: Slopes<1>, acc: Acc, dx: &mut [f32]) {
     let Slopes { mean: [mean], dmean: [dmean], deviation } = slopes;
     for (p, (dx, x)) in dx.iter_mut().zip(x).enumerate() {
@@ -225,7 +225,7 @@ impl Cpu {
     }
 }
 
-/// Checks the weights, and what has one value a channel.
+/// Checks the shapes of the weights and of the operands with one value per channel.
 fn expect_operands(x: &Tensor, t: Option<&Tensor>, of_channels: &[&Tensor]) -> Result<()> {
     t.map_or(Ok(()), |t| expect_map(t, x))?;
     let wanted = Shape::new(x.shape().channels, 1, 1);
@@ -238,7 +238,7 @@ impl MomentsOps for Cpu {
         if let Some(deviation) = &deviation {
             expect_operands(x, t, &[deviation])?;
         }
-        // One value a channel, padding included: `[N, 1, 1]` lies as its channels do in a vector of `x`.
+        // One value per channel, including padding: `[N, 1, 1]` has the layout of the channels in a vector of `x`.
         let (t, mean, deviation) = (t.map(Tensor::values), mean.values_mut(), deviation.map(Tensor::values_mut));
         if x.is_planar() {
             self.moments_lanes::<1>(x, t, mean, deviation);

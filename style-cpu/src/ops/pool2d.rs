@@ -20,7 +20,7 @@ struct Extents {
 }
 
 impl Extents {
-    /// Of an input that is not empty, so that nothing overflows.
+    /// Requires a nonempty input, so that nothing overflows.
     fn of(op: &Pool2d) -> Self {
         let lanes = if is_planar(op.input()) { 1 } else { LANES };
         Self {
@@ -32,7 +32,7 @@ impl Extents {
         }
     }
 
-    /// The four values of each window of output row `i`, given the input: `[0,0], [0,1], [1,0], [1,1]`.
+    /// The four values of each window of output row `i`, read from the input: `[0,0], [0,1], [1,0], [1,1]`.
     fn windows<'a>(&self, x: &'a [f32], i: usize) -> impl Iterator<Item = [f32; 4]> + 'a {
         let (lanes, n) = (self.lanes, self.input_row);
         let first = (i / self.output_height * self.input_height + i % self.output_height * 2) * n;
@@ -44,7 +44,7 @@ impl Extents {
     }
 }
 
-/// Which value of a window is the maximum, the first of equals.
+/// The index of a window's maximum, the first of equal values.
 fn argmax(window: [f32; 4]) -> usize {
     (1..4).fold(0, |best, i| if window[i] > window[best] { i } else { best })
 }
@@ -91,7 +91,7 @@ impl Pool2dOps for Cpu {
                         }
                     });
                 } else {
-                    // Up to four channels: words may span rows, and there is little to do.
+                    // Up to four channels: words may span rows, and there is little work.
                     let mut windows = (0..count).flat_map(|i| extents.windows(x, i));
                     for ((y, row), column) in y.chunks_mut(LANES).zip(&mut **row).zip(&mut **column) {
                         (*row, *column) = record(y, &mut windows);
@@ -159,7 +159,7 @@ impl Pool2dOps for Cpu {
         };
         let planes = dx.values_mut().par_chunks_exact_mut(plane).enumerate();
         self.threads.for_each_of(planes, |(p, dx)| {
-            // Two input rows an item; of an odd height, the last has one.
+            // Two input rows per item; if the height is odd, the last item has one.
             let pairs = dx.par_chunks_mut((2 * e.input_row).max(1)).enumerate();
             self.threads.for_each_of(pairs, |(r, dx)| pair(p, r, dx));
         });

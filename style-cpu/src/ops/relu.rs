@@ -19,7 +19,7 @@ impl Kernel for Rectify<'_> {
     #[inline(always)]
     fn run<S: Gemm>(self, _: S) {
         for x in self.0 {
-            // No comparison with NaN holds, so it becomes 0.
+            // Every comparison with NaN is false, so NaN becomes 0.
             *x = if *x > 0.0 { *x } else { 0.0 };
         }
     }

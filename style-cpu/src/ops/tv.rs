@@ -11,10 +11,10 @@ use crate::cpu::Cpu;
 use crate::simd::LANES;
 use crate::tensor::{Scalars, Tensor, expect_same};
 
-/// What a difference costs.
+/// The penalty of a difference.
 #[derive(Clone, Copy)]
 enum Penalty {
-    /// `1/2 w d^2`, `w` by direction: vertical, horizontal.
+    /// `1/2 w d^2`, with `w` per direction: vertical, horizontal.
     Squares([f64; 2]),
     /// `|d|`.
     Absolute,
@@ -24,7 +24,7 @@ enum Penalty {
 
 impl Penalty {
     fn of(kind: Tv, shape: Shape) -> Result<Self> {
-        // 2/n, whose half makes a sum of n squares their mean; no differences, no mean.
+        // 2/n, half of which turns a sum of n squares into their mean; without differences, the mean is zero.
         let mean = |n: usize| if n == 0 { 0.0 } else { 2.0 / n as f64 };
         Ok(match kind {
             Tv::Squared => Self::Squares([1.0, 1.0]),
@@ -42,7 +42,7 @@ impl Penalty {
     }
 }
 
-/// The slope of `Power`, `b (v^2 + h^2)^(b/2 - 1) (v, h)`; zero at its kink.
+/// The derivative of `Power`, `b (v^2 + h^2)^(b/2 - 1) (v, h)`; zero at its kink.
 fn power_slope(b: f64, v: f64, h: f64) -> (f64, f64) {
     let squares = v * v + h * h;
     let factor = if squares == 0.0 { 0.0 } else { b * squares.powf(0.5 * b - 1.0) };
@@ -63,9 +63,9 @@ fn difference(a: f32, b: f32) -> f64 {
 struct Rows {
     /// Values in a row.
     len: usize,
-    /// From a value to its neighbour on the right.
+    /// The distance from a value to its right neighbour.
     lanes: usize,
-    /// Rows in a plane (or block of channels).
+    /// Rows in a plane (or channel block).
     height: usize,
 }
 
@@ -75,7 +75,7 @@ impl Rows {
         Self { len: x.shape().width.saturating_mul(lanes).max(1), lanes, height: x.shape().height }
     }
 
-    /// Row `i` of all, and the rows above and below it in its plane.
+    /// Row `i` over all planes, with the rows above and below it in its plane.
     fn neighbours<'a>(&self, x: &'a [f32], i: usize) -> (Option<&'a [f32]>, &'a [f32], Option<&'a [f32]>) {
         let row = |i: usize| &x[i * self.len..][..self.len];
         let r = i % self.height;
@@ -83,10 +83,10 @@ impl Rows {
     }
 }
 
-/// Values of a row whose gradient is taken at a time; no fewer than [`LANES`].
+/// Values of a row whose gradient is computed at a time; at least [`LANES`].
 const PIECE: usize = 256;
 
-/// The gradient of `sum phi(d)` at some values of row `i`: each with its up to four neighbours, weighted by direction.
+/// The gradient of `sum phi(d)` for some values of row `i`: up to four neighbours per value, weighted by direction.
 fn separate(
     rows: &Rows,
     x: &[f32],
@@ -110,8 +110,8 @@ fn separate(
     gradient
 }
 
-/// The gradient of `Power` at some values of row `i`: a value is the corner of one pair of differences, and the end of
-/// up to two others.
+/// The gradient of `Power` for some values of row `i`. A value is the corner of one pair of differences and an end
+/// point of up to two others.
 fn powers(rows: &Rows, x: &[f32], i: usize, at: Range<usize>, b: f64) -> [f32; PIECE] {
     let (above, here, below) = rows.neighbours(x, i);
     let mut gradient = [0.0; PIECE];

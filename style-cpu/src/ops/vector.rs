@@ -1,4 +1,4 @@
-//! Dot products, combinations and Adam's update; see [`style_core::ops::VectorOps`].
+//! Dot products, linear combinations and Adam's update; see [`style_core::ops::VectorOps`].
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
@@ -26,7 +26,7 @@ impl Kernel for Dot<'_> {
 /// Values summed in `f64` at a time, so that the sums stay in the first-level cache.
 const PIECE: usize = 2048;
 
-/// `y = sum_i c_i x_i`, from `first` on.
+/// `y = sum_i c_i x_i`, from element `first` on.
 struct Combine<'a>(&'a [(f64, &'a Tensor)], usize, &'a mut [f32]);
 
 impl Kernel for Combine<'_> {
@@ -46,7 +46,7 @@ impl Kernel for Combine<'_> {
     }
 }
 
-/// Adam on one chunk of `g`, `m`, `v`, `x`.
+/// The Adam update of one chunk of `g`, `m`, `v`, `x`.
 struct Adam<'a>(AdamStep, &'a [f32], &'a mut [f32], &'a mut [f32], &'a mut [f32]);
 
 impl Kernel for Adam<'_> {
@@ -76,7 +76,7 @@ impl VectorOps for Cpu {
         out.slots(first, a.len() * b_len)?;
         let Some(one) = a.first() else { return Ok(()) };
         a.iter().chain(b).try_for_each(|x| expect_same(one, x))?;
-        // All products of one chunk together: each vector is read from memory once.
+        // All products of one chunk together, so that each vector is read from memory once.
         out.sum(&self.threads, first, a.len() * b_len, one.values().len(), |at, dots| {
             for (column, b) in b.iter().enumerate() {
                 for (row, a) in a.iter().enumerate() {

@@ -9,7 +9,7 @@ use crate::cpu::Cpu;
 use crate::simd::LANES;
 use crate::tensor::{Tensor, is_planar};
 
-/// Extents in storage: rows and what precedes a window in them are counted in values.
+/// Extents in storage: rows and the offset of a window within them, counted in values.
 struct Extents {
     whole_height: usize,
     whole_row: usize,
@@ -20,7 +20,7 @@ struct Extents {
 }
 
 impl Extents {
-    /// Of a window that lies within a whole that is not empty, so that nothing overflows.
+    /// Requires a window inside a nonempty whole, so that nothing overflows.
     fn new(whole: Shape, [top, left]: [usize; 2], window: Shape) -> Self {
         let lanes = if is_planar(whole) { 1 } else { LANES };
         Self {
@@ -74,7 +74,7 @@ impl WindowOps for Cpu {
                 Acc::Add => within.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy),
             }
         };
-        // Under `Add` the rows of the window alone.
+        // With `Add`, only the rows of the window.
         let (start, end) = if acc == Acc::Store { (0, whole_height) } else { (top, top + height) };
         let planes = dx.values_mut().par_chunks_exact_mut(whole_height * whole_row).enumerate();
         self.threads.for_each_of(planes, |(plane, dx)| {

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::Simd;
 
-/// Witness of AVX2 and FMA; only functions compiled with them make one.
+/// Witness for AVX2 and FMA; only functions compiled with them create one.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
 
@@ -19,8 +19,8 @@ impl Avx2 {
 
 type V = (__m256, __m256);
 
-// SAFETY of every block below: `self` is a witness that the processor has AVX2 and FMA; loads and stores touch the
-// sixteen values that the caller vouches for, unaligned.
+// SAFETY of every block below: `self` is a witness that the processor has AVX2 and FMA; loads and stores are unaligned
+// and touch only the sixteen values that the caller guarantees.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Simd for Avx2 {
     type V = V;

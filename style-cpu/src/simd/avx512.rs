@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::Simd;
 
-/// Witness of AVX-512 F; only functions compiled with it make one.
+/// Witness for AVX-512 F; only functions compiled with it create one.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
 
@@ -17,8 +17,8 @@ impl Avx512 {
     }
 }
 
-// SAFETY of every block below: `self` is a witness that the processor has AVX-512 F; loads and stores touch the
-// sixteen values that the caller vouches for, unaligned.
+// SAFETY of every block below: `self` is a witness that the processor has AVX-512 F; loads and stores are unaligned and
+// touch only the sixteen values that the caller guarantees.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Simd for Avx512 {
     type V = __m512;

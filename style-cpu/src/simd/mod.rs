@@ -1,10 +1,11 @@
-//! Sixteen `f32` at once, on whatever the processor has. Kernels are written once over [`Simd`] and compiled for each
-//! instruction set; [`Level::run`](crate::isa::Level::run) picks at run time.
+//! Sixteen `f32` at once, on any processor. Kernels are written once over [`Simd`] and compiled for each instruction
+//! set; [`Level::run`](crate::isa::Level::run) selects one at run time.
 //!
-//! Kernels must call vector operations from functions marked `#[inline(always)]`, never from closures: what is not
-//! inlined loses its caller's instruction set, and then each operation is a call. CI looks for such calls.
+//! Kernels must call vector operations from functions marked `#[inline(always)]`, never from closures. Code that is not
+//! inlined loses its caller's instruction set, and then every operation becomes a function call. CI checks for such
+//! calls.
 //!
-//! An implementation's value is a witness: it is only made where its instructions are known to be there.
+//! A value of an implementing type is a witness: it is created only where its instructions are known to be available.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -12,27 +13,27 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod portable;
 
-/// Lanes of a vector, and channels of a block of the tensor layout.
+/// Lanes of a vector, and channels of a block in the tensor layout.
 pub(crate) const LANES: usize = 16;
 
 /// Sixteen lanes of `f32`.
 pub(crate) trait Simd: Copy {
-    /// The vector.
+    /// The vector type.
     type V: Copy;
 
-    /// All lanes `x`.
+    /// Sets all lanes to `x`.
     fn splat(self, x: f32) -> Self::V;
-    /// Lanes from memory.
+    /// Loads the lanes from memory.
     ///
     /// # Safety
-    /// Sixteen values must be readable at `p`; no alignment is asked.
+    /// Sixteen values must be readable at `p`; no alignment is required.
     unsafe fn load(self, p: *const f32) -> Self::V;
-    /// Lanes to memory.
+    /// Stores the lanes to memory.
     ///
     /// # Safety
-    /// Sixteen values must be writable at `p`; no alignment is asked.
+    /// Sixteen values must be writable at `p`; no alignment is required.
     unsafe fn store(self, v: Self::V, p: *mut f32);
-    /// Asks for the line at `p`, of any address.
+    /// Prefetches the line at `p`; any address is allowed.
     #[inline(always)]
     fn prefetch(self, _p: *const f32) {}
     /// `a + b`.
@@ -41,21 +42,21 @@ pub(crate) trait Simd: Copy {
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a b`.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a b + c`, rounded once where the instruction set can.
+    /// `a b + c`, rounded once where the instruction set supports it.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// Bit `i` says whether lane `i` is above zero.
+    /// Bit `i` is set if lane `i` is above zero.
     fn positive(self, v: Self::V) -> u16;
-    /// Lanes whose bit is set, zero in the others.
+    /// Keeps the lanes whose bit is set and zeroes the others.
     fn gate(self, mask: u16, v: Self::V) -> Self::V;
 
-    /// Lanes of an array.
+    /// Loads the lanes from an array.
     #[inline(always)]
     fn get(self, lanes: &[f32; LANES]) -> Self::V {
         // SAFETY: the array has sixteen values.
         unsafe { self.load(lanes.as_ptr()) }
     }
 
-    /// Lanes to an array.
+    /// Stores the lanes to an array.
     #[inline(always)]
     fn put(self, v: Self::V, lanes: &mut [f32; LANES]) {
         // SAFETY: the array has sixteen values.

@@ -1,4 +1,4 @@
-//! Plain Rust, for processors without a path of their own, and as the yardstick of those that have one.
+//! Plain Rust, for processors without a dedicated implementation and as the reference for the others.
 
 use super::{LANES, Simd};
 
@@ -19,12 +19,12 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> Self::V {
-        // SAFETY: the caller vouches for sixteen readable values; an array of `f32` is as aligned as one `f32`.
+        // SAFETY: the caller guarantees sixteen readable values; an array of `f32` has the alignment of one `f32`.
         unsafe { p.cast::<Self::V>().read() }
     }
     #[inline(always)]
     unsafe fn store(self, v: Self::V, p: *mut f32) {
-        // SAFETY: the caller vouches for sixteen writable values.
+        // SAFETY: the caller guarantees sixteen writable values.
         unsafe { p.cast::<Self::V>().write(v) }
     }
     #[inline(always)]

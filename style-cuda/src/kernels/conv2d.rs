@@ -1,4 +1,4 @@
-//! Arguments of the kernels of convolution.
+//! Arguments of the convolution kernels.
 
 use super::Args;
 
@@ -23,7 +23,7 @@ pub(crate) struct Conv2dArgs {
 
 const _: () = assert!(size_of::<Conv2dArgs>() == 80);
 
-// SAFETY: as the struct Conv2d of conv2d.cuh.
+// SAFETY: matches the struct Conv2d in conv2d.cuh.
 unsafe impl Args for Conv2dArgs {}
 
 #[derive(Clone, Copy)]
@@ -51,5 +51,5 @@ pub(crate) struct PictureArgs {
 
 const _: () = assert!(size_of::<PictureArgs>() == 96);
 
-// SAFETY: as the struct Picture of conv2d_picture.cu.
+// SAFETY: matches the struct Picture in conv2d_picture.cu.
 unsafe impl Args for PictureArgs {}

@@ -1,4 +1,4 @@
-//! Arguments of the kernels of Gram matrices.
+//! Arguments of the Gram matrix kernels.
 
 use super::Args;
 
@@ -17,7 +17,7 @@ pub(crate) struct FinishArgs {
 
 const _: () = assert!(size_of::<FinishArgs>() == 40);
 
-// SAFETY: as the struct Finish of gram.cu.
+// SAFETY: matches the struct Finish in gram.cu.
 unsafe impl Args for FinishArgs {}
 
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ const _: () = assert!(size_of::<GramArgs>() == 48 && size_of::<SymmetricArgs>() 
 
 const _: () = assert!(size_of::<GramBwdArgs>() == 56);
 
-// SAFETY: as the structs Gram, Symmetric and GramBwd of gram.cu.
+// SAFETY: match the structs Gram, Symmetric and GramBwd in gram.cu.
 unsafe impl Args for GramArgs {}
 
 // SAFETY: as above.
@@ -96,7 +96,7 @@ pub(crate) struct FiltersArgs {
 
 const _: () = assert!(size_of::<GramTensorArgs>() == 40 && size_of::<FiltersArgs>() == 32);
 
-// SAFETY: as the structs GramTensor and Filters of gram_tensor.cu.
+// SAFETY: match the structs GramTensor and Filters in gram_tensor.cu.
 unsafe impl Args for GramTensorArgs {}
 
 // SAFETY: as above.

@@ -1,4 +1,4 @@
-//! Arguments of the kernels of `guide`.
+//! Arguments of the `guide` kernels.
 
 use super::Args;
 
@@ -19,5 +19,5 @@ pub(crate) struct GuideArgs {
 
 const _: () = assert!(size_of::<GuideArgs>() == 56);
 
-// SAFETY: as the struct Guide of guide.cu.
+// SAFETY: matches the struct Guide in guide.cu.
 unsafe impl Args for GuideArgs {}

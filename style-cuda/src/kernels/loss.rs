@@ -1,4 +1,4 @@
-//! Arguments of the kernels of `loss`.
+//! Arguments of the `loss` kernels.
 
 use super::Args;
 
@@ -30,7 +30,7 @@ pub(crate) struct DistanceBwdArgs {
 
 const _: () = assert!(size_of::<DistanceArgs>() == 40 && size_of::<DistanceBwdArgs>() == 56);
 
-// SAFETY: as the structs Distance and DistanceBwd of loss.cu.
+// SAFETY: match the structs Distance and DistanceBwd in loss.cu.
 unsafe impl Args for DistanceArgs {}
 
 // SAFETY: as above.

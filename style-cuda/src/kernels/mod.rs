@@ -1,4 +1,4 @@
-//! The kernels: PTX loaded once, a typed launcher each.
+//! The kernels: PTX loaded once, with a typed launcher per kernel.
 
 pub(crate) mod conv2d;
 pub(crate) mod gram;
@@ -23,13 +23,13 @@ use style_core::{Error, ErrorKind, Result};
 
 use crate::context::{Context, Entered, failed};
 
-/// What a kernel takes: one value of plain data.
+/// The argument of a kernel: one value of plain data.
 ///
 /// # Safety
-/// The type is `repr(C)`, without padding, and of the layout of the struct that the kernel's source names.
+/// The type must be `repr(C)`, without padding, and have the layout of the struct that the kernel's source names.
 pub(crate) unsafe trait Args: Copy {}
 
-/// A function of a module.
+/// A function in a module.
 pub(crate) struct Kernel<A> {
     function: sys::CUfunction,
     name: &'static str,
@@ -37,22 +37,22 @@ pub(crate) struct Kernel<A> {
     args: PhantomData<fn(&A)>,
 }
 
-// SAFETY: a handle of the driver's, used only under `Entered`.
+// SAFETY: a driver handle, used only under `Entered`.
 unsafe impl<A> Send for Kernel<A> {}
 // SAFETY: as above.
 unsafe impl<A> Sync for Kernel<A> {}
 
 impl<A: Args> Kernel<A> {
-    /// Threads of a block.
+    /// Threads per block.
     pub(crate) fn threads(&self) -> usize {
         self.threads as usize
     }
 
-    /// Enqueues the kernel on a grid of `[x, y, z]` blocks; none if an extent is zero.
+    /// Enqueues the kernel on a grid of `[x, y, z]` blocks; does nothing if an extent is zero.
     ///
     /// # Safety
-    /// The pointers in `args` are null where the kernel allows it, or of buffers of this context with room for what the
-    /// kernel reads and writes; what it writes, nothing else in `args` overlaps.
+    /// The pointers in `args` must be null where the kernel allows it, or point to buffers of this context with room
+    /// for the data that the kernel reads and writes; nothing else in `args` may overlap the data that it writes.
     pub(crate) unsafe fn launch(&self, entered: &Entered<'_>, grid: [usize; 3], mut args: A) -> Result<()> {
         if grid.contains(&0) {
             return Ok(());
@@ -65,47 +65,47 @@ impl<A: Args> Kernel<A> {
         let [x, y, z] = grid.map(|blocks| blocks as c_uint);
         let mut params = [ptr::from_mut(&mut args).cast::<c_void>()];
         // SAFETY: the kernel takes one parameter of this layout, and the driver copies it before the call returns; the
-        // rest is the caller's promise.
+        // caller guarantees the rest.
         unsafe {
             result::launch_kernel(self.function, (x, y, z), (self.threads, 1, 1), 0, entered.stream(), &mut params)
         }
         .map_err(|e| failed(&format!("launching {}", self.name), e))
     }
 
-    /// One thread for each of `count` items.
+    /// Launches one thread per item, for `count` items.
     ///
     /// # Safety
     /// As [`launch`](Self::launch).
     pub(crate) unsafe fn launch_for(&self, entered: &Entered<'_>, count: usize, args: A) -> Result<()> {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.launch(entered, [count.div_ceil(self.threads()), 1, 1], args) }
     }
 }
 
-/// A module of the driver's.
+/// A driver module.
 struct Module {
     context: Arc<Context>,
     module: sys::CUmodule,
     file: &'static str,
 }
 
-// SAFETY: a handle of the driver's, used only under `Entered`.
+// SAFETY: a driver handle, used only under `Entered`.
 unsafe impl Send for Module {}
 // SAFETY: as above.
 unsafe impl Sync for Module {}
 
 impl Module {
-    /// Has the driver compile PTX for its device; what its compiler says against it goes into the error.
+    /// Has the driver compile PTX for its device; the compiler's messages go into the error.
     fn load(context: &Arc<Context>, file: &'static str, ptx: &str) -> Result<Self> {
         let _entered = context.enter()?;
         let source = CString::new(ptx).map_err(|e| broken(file, "holds a zero byte").with_source(e))?;
         let mut log = [0u8; 8192];
         let mut options =
             [CUjit_option_enum::CU_JIT_ERROR_LOG_BUFFER, CUjit_option_enum::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
-        // A number stands in the place of a pointer, as the driver has it.
+        // The driver expects this number in place of a pointer.
         let mut values = [log.as_mut_ptr().cast::<c_void>(), ptr::without_provenance_mut(log.len())];
         let mut module = ptr::null_mut();
-        // SAFETY: two options with their values; the PTX ends with a zero; the log is as long as it says.
+        // SAFETY: two options with their values; the PTX ends with a zero; the log has the stated length.
         let loaded = unsafe {
             sys::cuModuleLoadDataEx(
                 &mut module,
@@ -144,7 +144,7 @@ impl Module {
 impl Drop for Module {
     fn drop(&mut self) {
         if let Ok(entered) = self.context.enter() {
-            // SAFETY: nothing of the module runs after this, and its functions are dropped with it.
+            // SAFETY: nothing in the module runs after this, and its functions are dropped with it.
             let _ = unsafe {
                 result::stream::synchronize(entered.stream()).and_then(|()| result::module::unload(self.module))
             };

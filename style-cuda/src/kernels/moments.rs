@@ -1,4 +1,4 @@
-//! Arguments of the kernels of `moments`.
+//! Arguments of the `moments` kernels.
 
 use super::Args;
 
@@ -50,7 +50,7 @@ pub(crate) struct MomentsBwdArgs {
 
 const _: () = assert!(size_of::<SumArgs>() == 56 && size_of::<FinishArgs>() == 48 && size_of::<MomentsBwdArgs>() == 88);
 
-// SAFETY: as the structs Sum, Finish and MomentsBwd of moments.cu.
+// SAFETY: match the structs Sum, Finish and MomentsBwd in moments.cu.
 unsafe impl Args for SumArgs {}
 
 // SAFETY: as above.

@@ -1,4 +1,4 @@
-//! Arguments of the kernels of `pool2d`.
+//! Arguments of the `pool2d` kernels.
 
 use super::Args;
 
@@ -20,5 +20,5 @@ pub(crate) struct PoolArgs {
 
 const _: () = assert!(size_of::<PoolArgs>() == 56);
 
-// SAFETY: as the struct Pool of pool2d.cu.
+// SAFETY: matches the struct Pool in pool2d.cu.
 unsafe impl Args for PoolArgs {}

@@ -1,4 +1,4 @@
-//! Arguments of the kernels of `relu`.
+//! Arguments of the `relu` kernels.
 
 use super::Args;
 
@@ -13,5 +13,5 @@ pub(crate) struct RectifyArgs {
 
 const _: () = assert!(size_of::<RectifyArgs>() == 24);
 
-// SAFETY: as the struct Rectify of relu.cu.
+// SAFETY: matches the struct Rectify in relu.cu.
 unsafe impl Args for RectifyArgs {}

@@ -1,4 +1,4 @@
-//! All kernels, by the modules that they are in.
+//! All kernels, by module.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use style_core::Result;
 use super::{Kernel, Module, conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector, window};
 use crate::context::Context;
 
-/// Modules, their kernels, what these take and with how many threads a block they run.
+/// Modules and their kernels, with each kernel's argument type and number of threads per block.
 macro_rules! kernels {
     ($(#[$doc:meta])* $set:ident { $($file:literal { $($kernel:ident($args:ty, $threads:literal)),* $(,)? })* }) => {
         $(#[$doc])*
@@ -28,7 +28,7 @@ macro_rules! kernels {
                 Ok(Self { $($($kernel,)*)* _modules: modules })
             }
 
-            /// Each kernel with the bytes that it is given and the PTX that it is in.
+            /// Each kernel with the size of its argument in bytes and its PTX.
             #[cfg(test)]
             fn sizes() -> Vec<(&'static str, usize, u32, &'static str)> {
                 vec![$($((
@@ -43,7 +43,7 @@ macro_rules! kernels {
 }
 
 kernels! {
-    /// The kernels that every device runs.
+    /// The kernels that run on every device.
     Kernels {
         "conv2d" { conv2d(conv2d::Conv2dArgs, 128) }
         "conv2d_winograd" { conv2d_winograd(conv2d::Conv2dArgs, 256) }
@@ -93,7 +93,7 @@ kernels! {
 }
 
 kernels! {
-    /// The kernels for tensor cores, of compute capability 8.0.
+    /// The tensor core kernels, which need compute capability 8.0.
     TensorKernels {
         "conv2d_tensor" {
             conv2d_f16(conv2d::Conv2dArgs, 128),

@@ -1,4 +1,4 @@
-//! Arguments of the kernels of `tv`.
+//! Arguments of the `tv` kernels.
 
 use super::Args;
 
@@ -20,5 +20,5 @@ pub(crate) struct TvArgs {
 
 const _: () = assert!(size_of::<TvArgs>() == 64);
 
-// SAFETY: as the struct Tv of tv.cu.
+// SAFETY: matches the struct Tv in tv.cu.
 unsafe impl Args for TvArgs {}

@@ -1,8 +1,8 @@
-//! Arguments of the kernels of vectors, and how many partial sums they pass through.
+//! Arguments of the vector kernels, and the number of their partial sums.
 
 use super::Args;
 
-/// Vectors on the left and right of a call of `dots`, and terms of one of `combine`: as in vector.cu.
+/// The most left and right vectors per call of `dots`, and terms per call of `combine`; match vector.cu.
 pub(crate) const LEFT: usize = 4;
 
 pub(crate) const RIGHT: usize = 240;
@@ -59,7 +59,7 @@ const _: () = assert!(size_of::<DotsArgs>() == 1976 && size_of::<ReduceArgs>() =
 
 const _: () = assert!(size_of::<CombineArgs>() == 3864 && size_of::<AdamArgs>() == 64);
 
-// SAFETY: as the structs Dots, Reduce, Combine and Adam of vector.cu.
+// SAFETY: match the structs Dots, Reduce, Combine and Adam in vector.cu.
 unsafe impl Args for DotsArgs {}
 
 // SAFETY: as above.
@@ -71,10 +71,10 @@ unsafe impl Args for CombineArgs {}
 // SAFETY: as above.
 unsafe impl Args for AdamArgs {}
 
-/// Blocks that a reduction is spread over, at most.
+/// The most blocks of a reduction.
 pub(crate) const PARTS: usize = 256;
 
-/// Room for the partial sums of the largest reduction.
+/// The size in bytes of the partial sums of the largest reduction.
 pub(crate) const PARTIAL_BYTES: usize = 8 * PARTS * LEFT * RIGHT;
 
 pub(crate) const TERMS: usize = 240;

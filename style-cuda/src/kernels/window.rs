@@ -1,4 +1,4 @@
-//! Arguments of the kernels of `window`.
+//! Arguments of the `window` kernels.
 
 use super::Args;
 
@@ -18,5 +18,5 @@ pub(crate) struct WindowArgs {
 
 const _: () = assert!(size_of::<WindowArgs>() == 56);
 
-// SAFETY: as the struct Window of window.cu.
+// SAFETY: matches the struct Window in window.cu.
 unsafe impl Args for WindowArgs {}

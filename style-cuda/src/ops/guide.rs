@@ -28,7 +28,8 @@ impl GuideOps for Cuda {
             scale,
             padding: 0,
         };
-        // SAFETY: `t` has a value a position of the one shape that `x` and `y` have; a thread touches its own piece.
+        // SAFETY: `t` has one value per position of the common shape of `x` and `y`; each thread accesses only its own
+        // piece.
         unsafe {
             if x.is_few() {
                 self.kernels.guide_few.launch_for(&entered, x.values(), args)

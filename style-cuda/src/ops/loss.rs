@@ -43,7 +43,7 @@ impl LossOps for Cuda {
             scale,
             padding: 0,
         };
-        // SAFETY: all tensors have one shape, and a thread touches its own piece of each.
+        // SAFETY: all tensors have one shape, and each thread accesses only its own piece of each.
         unsafe { self.kernels.half_squared_distance_bwd.launch_for(&entered, a.pieces(), args) }
     }
 }

@@ -1,4 +1,4 @@
-//! One file an op, under the names of `style_core::ops`.
+//! One file per op, named as in `style_core::ops`.
 
 pub(crate) mod conv2d;
 pub(crate) mod gram;
@@ -20,7 +20,7 @@ use crate::precision::Precision;
 use crate::tensor::{DType, Tensor};
 
 impl Cuda {
-    /// This thread's turn, for work on these buffers.
+    /// Takes this thread's turn, for work on these buffers.
     pub(crate) fn enter(&self, buffers: &[&Buffer]) -> Result<Entered<'_>> {
         if buffers.iter().all(|buffer| buffer.belongs_to(&self.context)) {
             return self.context.enter();
@@ -31,7 +31,8 @@ impl Cuda {
     }
 }
 
-/// Blocks of 256 threads, a piece each, that a reduction over so many pieces is spread over; by shape alone.
+/// The number of blocks for a reduction over `pieces`, with 256 threads each and one piece per thread; depends on shape
+/// alone.
 fn parts(pieces: usize) -> usize {
     pieces.div_ceil(256).clamp(1, PARTS)
 }
@@ -44,19 +45,19 @@ pub(crate) fn expect_length(found: usize, tensor: &Tensor) -> Result<()> {
     Err(Error::new(ErrorKind::Shape, message))
 }
 
-/// Checks that a map is one channel of `x`.
+/// Checks that a map has the shape of one channel of `x`.
 fn expect_map(t: &Tensor, x: &Tensor) -> Result<()> {
     expect_shape("a map over features", Shape { channels: 1, ..x.shape() }, t.shape())
 }
 
-/// An extent as kernels take it.
+/// Converts an extent to the type that kernels take.
 fn extent(value: usize) -> Result<u32> {
     u32::try_from(value).map_err(|_| {
         Error::new(ErrorKind::Shape, format!("an extent of {value} is more than the 2^32 - 1 of a CUDA kernel"))
     })
 }
 
-/// `Acc` as kernels take it.
+/// The kernels' code for `Acc`.
 const fn acc_code(acc: Acc) -> u32 {
     match acc {
         Acc::Store => 0,
@@ -65,7 +66,7 @@ const fn acc_code(acc: Acc) -> u32 {
 }
 
 impl Tensor {
-    /// How a result is to be held: a tensor in half precision takes the type that is `stored`, and keeps its own under
+    /// Selects the storage type of a result: a half-precision tensor takes the type `stored`, or keeps its own under
     /// `Add`.
     fn written_as(&mut self, acc: Acc, stored: DType) -> u32 {
         if acc == Acc::Store && self.is_half() && stored != DType::F32 {

@@ -9,14 +9,14 @@ use crate::cuda::Cuda;
 use crate::kernels::moments::{FinishArgs, MomentsBwdArgs, SumArgs};
 use crate::tensor::Tensor;
 
-/// Blocks that the positions are spread over, at most.
+/// The most blocks that the positions are distributed over.
 const GROUPS: usize = 64;
 
 impl Cuda {
-    /// Each channel's `sum t x`, or `sqrt(sum t (x - mean)^2)` where the means are known; `exact` in `f64`.
+    /// Per channel, `sum t x`, or `sqrt(sum t (x - mean)^2)` where the means are known; `exact` holds it in `f64`.
     fn moment(&self, entered: &Entered<'_>, x: &Tensor, t: Option<&Tensor>, mean: u64, out: &mut Tensor) -> Result<()> {
         let (positions, channels) = (x.shape().positions(), extent(x.shape().channels)?);
-        // The channels' means and deviations in `f64`, then partial sums; GROUPS + 2 times 8 bytes a channel.
+        // The channels' means and deviations in `f64`, followed by partial sums; GROUPS + 2 times 8 bytes per channel.
         let exact = self.partial.address() + if mean == 0 { 0 } else { 8 * u64::from(channels) };
         let partial = self.partial.address() + 16 * u64::from(channels);
         let groups = positions.div_ceil(8).clamp(1, GROUPS);
@@ -42,8 +42,8 @@ impl Cuda {
             root: u32::from(mean != 0),
             padding: 0,
         };
-        // SAFETY: `t` has a value a position of `x`; `out` and the means have one a channel; the partial sums fit, by
-        // `MOST_CHANNELS`.
+        // SAFETY: `t` has one value per position of `x`; `out` and the means have one per channel; the partial sums
+        // fit, by `MOST_CHANNELS`.
         unsafe {
             self.kernels.moments_sum.launch(entered, [groups, x.shape().channels.div_ceil(32), 1], args)?;
             self.kernels.moments_finish.launch_for(entered, x.shape().channels, finish)
@@ -51,7 +51,7 @@ impl Cuda {
     }
 }
 
-/// Channels whose partial sums fit in their room.
+/// The most channels whose partial sums fit in their buffer.
 const MOST_CHANNELS: usize = crate::kernels::vector::PARTIAL_BYTES / (8 * (GROUPS + 2));
 
 fn expect_channels(x: &Tensor, of_channels: &[Option<&Tensor>]) -> Result<()> {
@@ -112,8 +112,8 @@ impl MomentsOps for Cuda {
             acc: acc_code(acc),
             channels: extent(x.shape().channels)?,
         };
-        // SAFETY: `dx` has the shape of `x`, `t` a value a position, the others one a channel; a thread touches its own
-        // piece.
+        // SAFETY: `dx` has the shape of `x`, `t` has one value per position and the others have one per channel; each
+        // thread accesses only its own piece.
         unsafe {
             if x.is_few() {
                 self.kernels.moments_bwd_few.launch_for(&entered, x.values(), args)

@@ -48,7 +48,7 @@ impl Pool2dOps for Cuda {
             to_type: y.written_as(Acc::Store, x.dtype),
             ..PoolArgs::new(op)?
         };
-        // SAFETY: all operands have the shapes of `op`; a thread writes its own piece of the output.
+        // SAFETY: all operands have the shapes of `op`; each thread writes only its own piece of the output.
         unsafe {
             if y.is_few() {
                 self.kernels.pool2d_fwd_few.launch_for(&entered, y.values(), args)

@@ -11,7 +11,7 @@ impl ReluOps for Cuda {
     fn rectify(&self, x: &mut Tensor) -> Result<()> {
         let entered = self.enter(&[&x.buffer])?;
         let args = RectifyArgs { x: x.address(), pieces: x.pieces() as u64, dtype: x.dtype as u32, padding: 0 };
-        // SAFETY: a thread touches its own piece.
+        // SAFETY: each thread accesses only its own piece.
         unsafe { self.kernels.rectify.launch_for(&entered, x.pieces(), args) }
     }
 }

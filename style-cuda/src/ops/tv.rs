@@ -49,7 +49,7 @@ impl TvOps for Cuda {
         let args = TvArgs::new(kind, x, self.partial.address(), 1.0, Acc::Store)?;
         let entered = self.enter(&[&x.buffer, &out.buffer])?;
         let blocks = x.values().div_ceil(256).clamp(1, PARTS);
-        // SAFETY: the extents are those of `x`; there is room for PARTS partial sums.
+        // SAFETY: the extents match `x`; there is room for PARTS partial sums.
         unsafe { self.kernels.tv.launch(&entered, [blocks, 1, 1], args)? };
         self.reduce(&entered, slot, 1, blocks, 1.0)
     }
@@ -62,7 +62,7 @@ impl TvOps for Cuda {
         }
         let args = TvArgs::new(kind, x, dx.address(), scale, acc)?;
         let entered = self.enter(&[&x.buffer, &dx.buffer])?;
-        // SAFETY: the extents are those of both; a thread writes its own value.
+        // SAFETY: the extents match both; each thread writes only its own value.
         unsafe { self.kernels.tv_bwd.launch_for(&entered, x.values(), args) }
     }
 }

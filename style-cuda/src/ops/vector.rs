@@ -1,6 +1,6 @@
 //! See [`style_core::ops::VectorOps`] and kernels/vector.cu.
 //!
-//! A call takes up to 240 vectors at a time; sums over more than that are `f64` within each 240.
+//! A call processes up to 240 vectors at a time; longer sums are `f64` only within each group of 240.
 
 use style_core::ops::{AdamStep, VectorOps};
 use style_core::{Error, ErrorKind, Result, expect_shape};
@@ -12,14 +12,14 @@ use crate::kernels::vector::{AdamArgs, CombineArgs, DotsArgs, LEFT, RIGHT, Reduc
 use crate::tensor::{Scalars, Tensor};
 
 impl Cuda {
-    /// `out[i] = scale sum_k partial[i][k]`, for `outs` sums of `count` partial ones each.
+    /// `out[i] = scale sum_k partial[i][k]`, for `outs` sums of `count` partial sums each.
     pub(super) fn reduce(&self, entered: &Entered<'_>, out: u64, outs: usize, count: usize, scale: f64) -> Result<()> {
         let args = ReduceArgs { partial: self.partial.address(), out, scale, count: super::extent(count)?, padding: 0 };
         // SAFETY: the caller's reduction wrote `outs` times `count` sums, and `out` has room for `outs`.
         unsafe { self.kernels.reduce.launch(entered, [outs, 1, 1], args) }
     }
 
-    /// Operands of vector ops are plain tensors of one shape.
+    /// Checks that the operands of a vector op are plain tensors of one shape.
     fn expect_vectors<'a>(&self, first: &Tensor, others: impl IntoIterator<Item = &'a Tensor>) -> Result<Entered<'_>> {
         let mut buffers = vec![&first.buffer];
         let mut half = first.is_half();
@@ -69,8 +69,8 @@ impl VectorOps for Cuda {
                 };
                 addresses(lefts, &mut args.left);
                 addresses(rights, &mut args.right);
-                // SAFETY: all vectors have the shape of the first, and the partial sums have room for LEFT by RIGHT by
-                // PARTS.
+                // SAFETY: all vectors have the shape of the first, and there is room for LEFT by RIGHT by PARTS partial
+                // sums.
                 unsafe { self.kernels.dots.launch(&entered, [blocks, rights.len(), 1], args)? };
                 for (l, _) in lefts.iter().enumerate() {
                     let at = first + (i * LEFT + l) * b.len() + j * RIGHT;
@@ -81,7 +81,7 @@ impl VectorOps for Cuda {
                         count: blocks as u32,
                         padding: 0,
                     };
-                    // SAFETY: the sums just made, a row of them for each vector on the left.
+                    // SAFETY: the sums were just computed, one row for each left vector.
                     unsafe { self.kernels.reduce.launch(&entered, [rights.len(), 1, 1], args)? };
                 }
             }
@@ -91,7 +91,7 @@ impl VectorOps for Cuda {
 
     fn combine(&self, terms: &[(f64, &Tensor)], y: &mut Tensor) -> Result<()> {
         let entered = self.expect_vectors(y, terms.iter().map(|(_, x)| *x))?;
-        // Later groups take what is there as a term of their own; the first, even of none, does not.
+        // Later groups add the current contents as another term; the first group, even if empty, does not.
         let mut rest = terms;
         let mut begun = false;
         while !begun || !rest.is_empty() {
@@ -110,7 +110,8 @@ impl VectorOps for Cuda {
             if begun {
                 (args.x[group.len()], args.c[group.len()]) = (y.address(), 1.0);
             }
-            // SAFETY: all tensors have one shape; a thread reads its piece of `y`, if that is a term, before it writes it.
+            // SAFETY: all tensors have one shape; each thread reads its piece of `y`, if that is a term, before writing
+            // it.
             unsafe { self.kernels.combine.launch_for(&entered, y.pieces(), args)? };
             (rest, begun) = (later, true);
         }
@@ -133,7 +134,7 @@ impl VectorOps for Cuda {
             epsilon,
             padding: 0,
         };
-        // SAFETY: all tensors have one shape, and a thread touches its own piece of each.
+        // SAFETY: all tensors have one shape, and each thread accesses only its own piece of each.
         unsafe { self.kernels.adam.launch_for(&entered, g.pieces(), args) }
     }
 }

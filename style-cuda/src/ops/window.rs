@@ -9,7 +9,7 @@ use crate::kernels::window::WindowArgs;
 use crate::tensor::Tensor;
 
 impl WindowArgs {
-    /// Without the operands.
+    /// Arguments without the operands' addresses.
     fn new(whole: &Tensor, at: [usize; 2], window: &Tensor) -> Result<Self> {
         let sides = |t: &Tensor| Ok([extent(t.shape().height)?, extent(t.shape().width)?]);
         Ok(Self {
@@ -40,7 +40,7 @@ impl WindowOps for Cuda {
             to_type: y.written_as(Acc::Store, x.dtype),
             ..WindowArgs::new(x, at, y)?
         };
-        // SAFETY: the window lies within `x`; a thread writes its own piece of `y`.
+        // SAFETY: the window lies within `x`; each thread writes only its own piece of `y`.
         unsafe {
             if y.is_few() {
                 self.kernels.window_fwd_few.launch_for(&entered, y.values(), args)
@@ -66,7 +66,7 @@ impl WindowOps for Cuda {
         };
         let walked = if acc == Acc::Add { dy } else { &*dx };
         let (values, pieces) = (walked.values(), walked.pieces());
-        // SAFETY: the window lies within `dx`; a thread touches its own piece of the window, or of `dx`.
+        // SAFETY: the window lies within `dx`; each thread accesses only its own piece of the window, or of `dx`.
         unsafe {
             if dx.is_few() {
                 self.kernels.window_bwd_few.launch_for(&entered, values, args)

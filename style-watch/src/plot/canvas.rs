@@ -1,4 +1,4 @@
-//! What a chart is drawn on: SVG text, or pixels.
+//! The output of a chart: SVG text or pixels.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -18,7 +18,7 @@ use crate::file::encode_png;
 /// Red, green, blue.
 pub(crate) type Colour = [u8; 3];
 
-/// Where a text's point is.
+/// The position of a text's anchor point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Anchor {
     Left,
@@ -26,17 +26,17 @@ pub(crate) enum Anchor {
     Right,
 }
 
-/// Lines, dots and text, in pixels from the upper left corner, on white.
+/// Lines, dots and text on white, in pixels from the upper left corner.
 pub(crate) trait Canvas {
     /// A line through the points.
     fn line(&mut self, points: &[(f32, f32)], colour: Colour, width: f32);
     /// A filled circle.
     fn dot(&mut self, centre: (f32, f32), radius: f32, colour: Colour);
-    /// A line of text, `at` on its baseline. A title is larger.
+    /// A line of text with its baseline at `at`. A title is larger.
     fn text(&mut self, at: (f32, f32), anchor: Anchor, colour: Colour, title: bool, text: &str);
 }
 
-/// SVG, with the viewer's own sans-serif font.
+/// SVG, with the viewer's sans-serif font.
 #[derive(Debug)]
 pub(crate) struct Svg(String);
 
@@ -63,7 +63,7 @@ fn hex([r, g, b]: Colour) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// XML has no place for control characters, not even escaped.
+/// Escapes text for XML, in which control characters are not allowed even when escaped.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
@@ -107,7 +107,7 @@ impl Canvas for Svg {
     }
 }
 
-/// Pixels: lines with smooth edges by `tiny-skia`, text in a bitmap font that needs none of the system's.
+/// Pixels: antialiased lines by `tiny-skia`, and text in a bitmap font that needs no system font.
 pub(crate) struct Raster(Pixmap);
 
 impl Raster {
@@ -118,7 +118,7 @@ impl Raster {
         Ok(Self(pixmap))
     }
 
-    /// A PNG file.
+    /// Encodes a PNG file.
     pub(crate) fn finish(self) -> Result<Vec<u8>> {
         let rgb: Vec<u8> = self.0.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
         encode_png(self.0.width() as usize, self.0.height() as usize, &rgb)

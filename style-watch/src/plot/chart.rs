@@ -1,4 +1,4 @@
-//! Curves over evaluations on a logarithmic axis: where everything goes on the canvas.
+//! Curves over evaluations on a logarithmic axis: the layout on the canvas.
 
 use super::canvas::{Anchor, Canvas, Colour};
 
@@ -18,10 +18,10 @@ const MINOR: Colour = [238, 238, 238];
 const REJECTED: Colour = [204, 121, 167];
 const DOT: f32 = 3.0;
 
-/// What is left out below: so many powers of ten under the lowest total, a term no longer matters.
+/// The depth of the axis: this many powers of ten below the lowest total, a term no longer matters.
 const DEPTH: f64 = 6.0;
 
-/// A line with its name; points are `(evaluation, value)`, and those that are not positive and finite are gaps.
+/// A named line; points are `(evaluation, value)`, and values that are not positive and finite are gaps.
 #[derive(Clone, Debug)]
 pub(crate) struct Curve {
     pub(crate) name: String,
@@ -30,19 +30,19 @@ pub(crate) struct Curve {
     pub(crate) points: Vec<(usize, f64)>,
 }
 
-/// What is drawn.
+/// The contents of a chart.
 #[derive(Clone, Debug)]
 pub(crate) struct Chart {
     pub(crate) title: String,
-    /// The first is the total: it is drawn beneath the others, and its lowest point decides how deep the axis goes.
+    /// The first is the total: it is drawn beneath the others, and its lowest point determines the depth of the axis.
     pub(crate) curves: Vec<Curve>,
-    /// Losses of rejected points, drawn as dots where they are within the axis.
+    /// Losses of rejected points, drawn as dots if they are within the axis.
     pub(crate) rejected: Vec<(usize, f64)>,
     /// The last evaluation.
     pub(crate) last: usize,
 }
 
-/// The decimal logarithm of what can be drawn.
+/// The decimal logarithm of a value that can be drawn.
 fn log(value: f64) -> Option<f64> {
     (value > 0.0 && value.is_finite()).then(|| value.log10())
 }
@@ -111,13 +111,13 @@ impl Chart {
     }
 }
 
-/// The names of what is drawn, right of the frame.
+/// The names of the curves and dots, to the right of the frame.
 struct Legend {
     y: f32,
 }
 
 impl Legend {
-    /// Writes the next name, and tells the height at which its sample goes.
+    /// Writes the next name and returns the height of its sample.
     fn entry(&mut self, canvas: &mut dyn Canvas, name: &str) -> f32 {
         let y = self.y;
         canvas.text((LEGEND + 34.0, y + 5.0), Anchor::Left, INK, false, name);
@@ -126,7 +126,7 @@ impl Legend {
     }
 }
 
-/// A logarithmic axis, its ends in decimal logarithms.
+/// A logarithmic axis; its ends are decimal logarithms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Axis {
     low: f64,
@@ -141,7 +141,7 @@ struct Tick {
 }
 
 impl Axis {
-    /// From one to the next 1, 2 or 5 times a power of ten around values of these logarithms.
+    /// An axis around values with these logarithms, whose ends are 1, 2 or 5 times a power of ten.
     fn of(logs: &[f64]) -> Self {
         let low = logs.iter().copied().fold(f64::INFINITY, f64::min);
         let high = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -151,7 +151,7 @@ impl Axis {
         Self::new(below, above)
     }
 
-    /// At least a power of ten from end to end.
+    /// An axis that spans at least one power of ten.
     fn new(low: f64, high: f64) -> Self {
         Self { low, high: if high - low < 1.0 { low + 1.0 } else { high } }
     }
@@ -160,7 +160,7 @@ impl Axis {
         BOTTOM - (BOTTOM - TOP) * ((log - self.low) / (self.high - self.low)) as f32
     }
 
-    /// At powers of ten, and between them while there is room.
+    /// Ticks at powers of ten, and between them if there is room.
     fn ticks(&self) -> Vec<Tick> {
         let span = self.high - self.low;
         let every = (span / 10.0).ceil().max(1.0) as i32;
@@ -181,7 +181,7 @@ impl Axis {
     }
 }
 
-/// The distance of ticks from 0 to `last`, about eight of them: 1, 2 or 5 times a power of ten.
+/// The distance between ticks from 0 to `last`, about eight of them: 1, 2 or 5 times a power of ten.
 fn round_step(last: usize) -> usize {
     let mut power = 1usize;
     loop {
@@ -199,7 +199,7 @@ fn round_step(last: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// Lines and dots in colours of curves, and texts.
+    /// Lines and dots in the colours of curves, and texts.
     #[derive(Default)]
     struct Seen {
         lines: Vec<(Colour, Vec<(f32, f32)>)>,
@@ -239,7 +239,7 @@ mod tests {
     }
 
     impl Seen {
-        /// The height that belongs to a label of the left axis; a text stands 5 below its middle.
+        /// The height of a label on the left axis; a text's baseline is 5 below its middle.
         fn height_of(&self, label: &str) -> f32 {
             self.texts.iter().find(|t| t.0 == label && t.1.0 < LEFT).unwrap_or_else(|| panic!("no {label}")).1.1 - 5.0
         }

@@ -1,10 +1,10 @@
-//! The messages of an event file, in protocol buffers' wire format.
+//! The messages of an event file, in the Protocol Buffers wire format.
 //!
-//! Field numbers are those of TensorBoard's `compat/proto/event.proto` and `summary.proto`. The writer is our own: five
-//! messages are written and none is read, which is shorter than their declarations for a protobuf library would be, and
-//! saves its dependencies.
+//! Field numbers are those of TensorBoard's `compat/proto/event.proto` and `summary.proto`. The writer is hand-written:
+//! five messages are written and none is read, which takes less code than declaring them for a protobuf library, and
+//! avoids its dependencies.
 
-/// A message's fields, in the order they were added.
+/// A message's fields, in the order in which they were added.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Message(Vec<u8>);
 
@@ -14,7 +14,7 @@ const FIXED64: u64 = 1;
 const LENGTH: u64 = 2;
 const FIXED32: u64 = 5;
 
-/// Without it, TensorBoard's fast loader forgets a description.
+/// Without it, TensorBoard's fast loader drops a description.
 const DATA_CLASS_SCALAR: u64 = 1;
 
 impl Message {
@@ -61,7 +61,7 @@ impl Message {
     }
 }
 
-/// The first event of a file: its version.
+/// The first event of a file, with its version.
 pub(crate) fn version_event(wall_time: f64) -> Vec<u8> {
     Message::default().double(1, wall_time).bytes(3, b"brain.Event:2").0
 }
@@ -71,15 +71,15 @@ pub(crate) fn summary_event(wall_time: f64, step: usize, summary: &Summary) -> V
     Message::default().double(1, wall_time).unsigned(2, step as u64).bytes(5, &summary.message.0).0
 }
 
-/// A `Summary`: values under tags.
+/// A `Summary`: tagged values.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     message: Message,
 }
 
 impl Summary {
-    /// Adds a `simple_value`. The description goes into `metadata`, which TensorBoard wants to name its plugin; without
-    /// it, the plugin follows from the kind of value.
+    /// Adds a `simple_value`. The description goes into `metadata`, in which TensorBoard requires the plugin's name;
+    /// without metadata, it derives the plugin from the kind of value.
     pub(crate) fn scalar(&mut self, tag: &str, value: f32, description: Option<&str>) {
         let metadata = description.map(|text| {
             let plugin = Message::default().bytes(1, b"scalars");
@@ -88,7 +88,7 @@ impl Summary {
         self.add(tag, metadata, |m| m.float(2, value));
     }
 
-    /// Adds an `image` of three channels.
+    /// Adds an `image` with three channels.
     pub(crate) fn image(&mut self, tag: &str, height: usize, width: usize, png: &[u8]) {
         let rgb = 3;
         let image =
@@ -112,7 +112,7 @@ impl Summary {
     }
 }
 
-/// `HistogramProto`: bucket `i` counts the values from `limits[i - 1]` up to, not including, `limits[i]`.
+/// `HistogramProto`: bucket `i` counts the values in the half-open interval from `limits[i - 1]` to `limits[i]`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Histogram {
     pub(crate) min: f64,
@@ -125,8 +125,9 @@ pub(crate) struct Histogram {
 }
 
 impl Histogram {
-    /// Of pixels in 8-bit units. The edges are the same for all pictures, so that they can be compared over time: 0, 4,
-    /// 8, ... 256. Empty buckets at both ends are left out, as TensorBoard takes `min` and `max` for the outer edges.
+    /// A histogram of pixels in 8-bit units. The edges are the same for all images, so that they can be compared over
+    /// time: 0, 4, 8, ... 256. Empty buckets at both ends are omitted, because TensorBoard takes `min` and `max` as the
+    /// outer edges.
     pub(crate) fn of_pixels(pixels: &[f32]) -> Self {
         let mut limits: Vec<f64> = (0..=64).map(|i| 4.0 * f64::from(i)).collect();
         limits.push(f64::MAX);

@@ -1,9 +1,9 @@
 //! TFRecord framing: `length u64 | masked crc of length u32 | data | masked crc of data u32`, little-endian.
 //!
-//! The crc is CRC-32C (Castagnoli, RFC 3720), masked because a crc of data that holds crcs is weak:
-//! `((crc >> 15) | (crc << 17)) + 0xa282ead8` (TensorFlow, `core/lib/io/record_writer.h` and `core/lib/hash/crc32c.h`).
+//! The CRC is CRC-32C (Castagnoli, RFC 3720), masked because a CRC of data that contains CRCs is weak: `((crc >> 15) |
+//! (crc << 17)) + 0xa282ead8` (TensorFlow, `core/lib/io/record_writer.h` and `core/lib/hash/crc32c.h`).
 
-/// One record.
+/// Frames one record.
 pub(crate) fn record(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     let crc = |bytes: &[u8]| masked(crc32c::crc32c(bytes)).to_le_bytes();
@@ -33,7 +33,8 @@ mod tests {
         }
     }
 
-    /// The masked value of TensorBoard's `masked_crc32c` for the check string of CRC catalogues, "123456789".
+    /// The masked value that TensorBoard's `masked_crc32c` computes for the check string of CRC catalogues,
+    /// "123456789".
     #[test]
     fn the_mask_is_tensorboards() {
         assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);

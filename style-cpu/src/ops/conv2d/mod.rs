@@ -1,8 +1,9 @@
 //! Convolution; see [`style_core::ops::Conv2dOps`].
 //!
-//! Between blocked tensors it is done by [`winograd`], unless the backend is told otherwise; where a side is planar (up
-//! to four channels, as the picture itself) by [`direct`]. Backward-data is the same computation with the filters turned by 180 degrees, input and
-//! output channels swapped, the ReLU's gate applied as the input is read, and another [`Finish`].
+//! Convolutions between blocked tensors use [`winograd`], unless the backend is configured otherwise. Where a side is
+//! planar (up to four channels, as for the image itself), they use [`direct`]. Backward-data is the same computation
+//! with the filters rotated by 180 degrees, input and output channels swapped, the ReLU's gate applied as the input is
+//! read, and a different [`Finish`].
 
 mod direct;
 mod winograd;
@@ -16,7 +17,7 @@ use crate::parallel::Shared;
 use crate::simd::{LANES, Simd};
 use crate::tensor::{Gate, Lanes, Tensor, Workspace, blocks, is_planar};
 
-/// What a part reads, at most: small beside what whole pictures take, large enough for all threads.
+/// The most bytes that a part reads: small compared with whole images, large enough for all threads.
 const PART_BYTES: usize = 8 << 20;
 
 /// Filters and bias, packed for both directions.
@@ -31,44 +32,44 @@ pub struct Filter {
 enum Kind {
     /// Panels of the direct product, forward and backward.
     Direct { forward: Memory<Lanes>, backward: Memory<Lanes> },
-    /// `[O/16, I, 9, 16]`, to be transformed.
+    /// `[O/16, I, 9, 16]`, not yet transformed.
     Winograd(Memory<Lanes>),
 }
 
-/// Which way a convolution runs.
+/// The direction of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
     Forward,
     Backward,
 }
 
-/// What is read: a tensor, or what the adjoint of an average pool makes of it, and the gate that passes through.
+/// The input: a tensor, or the adjoint of an average pool applied to it, and the gate that it passes through.
 #[derive(Clone, Copy)]
 struct Source<'a> {
-    /// Of the whole picture, as it is read: where it is pooled, twice as large as the tensor, and one more if odd.
+    /// The shape of the whole image as read: where it is pooled, twice the tensor's size, plus one if odd.
     shape: Shape,
     /// The rows that `values` holds.
     held: Rows,
     values: &'a [f32],
     gate: Option<&'a [u16]>,
     pooled: bool,
-    /// What is read outside the picture, of a planar source.
+    /// For a planar source, what is read outside the image.
     padding: Padding,
 }
 
-/// What is done with a result before and as it is written.
+/// What is applied to a result before and as it is written.
 #[derive(Clone, Copy)]
 struct Finish<'a> {
-    /// Of the whole output before any pool.
+    /// The shape of the whole output, before any pool.
     shape: Shape,
-    /// The rows that are computed, and those that `y` holds.
+    /// The computed rows, and the rows that `y` holds.
     computed: Rows,
     held: Rows,
     y: Shared<f32>,
     kind: FinishKind<'a>,
     /// Whether the mean of each 2x2 window is written.
     pooled: bool,
-    /// Whether what falls beside the picture is added to its border, of a planar output.
+    /// For a planar output, whether contributions outside the image are added to its border.
     folded: bool,
 }
 
@@ -80,7 +81,7 @@ enum FinishKind<'a> {
 }
 
 impl Finish<'_> {
-    /// Whether anything beside the picture is added at this position.
+    /// Whether contributions outside the image are added at this position.
     #[inline(always)]
     fn folds_at(&self, row: usize, column: usize) -> bool {
         let Shape { height, width, .. } = self.shape;
@@ -90,11 +91,11 @@ impl Finish<'_> {
     /// Writes sixteen channels of one position.
     ///
     /// # Safety
-    /// `y` must be blocked and hold this block and position, which no other thread touches.
+    /// `y` must be blocked and hold this block and position, and no other thread may access it.
     #[inline(always)]
     unsafe fn write<S: Simd>(self, simd: S, block: usize, row: usize, column: usize, v: S::V) {
         let line = block * self.held.len() + row - self.held.start;
-        // SAFETY: the caller vouches for the place in `y`.
+        // SAFETY: the caller guarantees the address in `y`.
         unsafe {
             let at = self.y.at((line * self.shape.width + column) * LANES);
             let v = self.finished(simd, block, row, column, v);
@@ -103,13 +104,13 @@ impl Finish<'_> {
         }
     }
 
-    /// Bias and ReLU on sixteen channels of one position, whose gate it writes.
+    /// Applies bias and ReLU to sixteen channels of one position and writes their gate.
     ///
     /// # Safety
-    /// The block and position must be within the shape, and no other thread must touch their gate.
+    /// The block and position must be within the shape, and no other thread may access their gate.
     #[inline(always)]
     unsafe fn finished<S: Simd>(self, simd: S, block: usize, row: usize, column: usize, v: S::V) -> S::V {
-        // SAFETY: the bias is padded to whole blocks; a gate has a word for each vector before the pool.
+        // SAFETY: the bias is padded to whole blocks; a gate has one word for each vector before the pool.
         unsafe {
             match self.kind {
                 FinishKind::Acc(_) => v,
@@ -126,29 +127,29 @@ impl Finish<'_> {
         }
     }
 
-    /// Writes the mean of a window of four finished values, sixteen channels of each; `row` and `column` are of one of
-    /// them.
+    /// Writes the mean of a window of four finished values, with sixteen channels each; `row` and `column` refer to any
+    /// one of them.
     ///
     /// # Safety
-    /// `y` must be blocked and hold this block and window, which no other thread touches.
+    /// `y` must be blocked and hold this block and window, and no other thread may access it.
     #[inline(always)]
     unsafe fn write_mean<S: Simd>(self, simd: S, block: usize, row: usize, column: usize, window: [S::V; 4]) {
         let line = block * (self.held.len() / 2) + row / 2 - self.held.start / 2;
         let [a, b, c, d] = window;
         let mean = simd.mul(simd.splat(0.25), simd.add(simd.add(a, b), simd.add(c, d)));
-        // SAFETY: the caller vouches for the place in `y`.
+        // SAFETY: the caller guarantees the address in `y`.
         unsafe { simd.store(mean, self.y.at((line * (self.shape.width / 2) + column / 2) * LANES)) };
     }
 }
 
 impl Source<'_> {
-    /// Which vector of a blocked tensor, not pooled, one position is.
+    /// The vector index of a position in a blocked tensor that is not pooled.
     #[inline(always)]
     fn vector(&self, block: usize, row: usize, column: usize) -> usize {
         (block * self.held.len() + row - self.held.start) * self.shape.width + column
     }
 
-    /// Which word of the gate of a blocked tensor one position has.
+    /// The gate word index of a position in a blocked tensor.
     #[inline(always)]
     fn word(&self, block: usize, row: usize, column: usize) -> usize {
         (block * self.shape.height + row) * self.shape.width + column
@@ -174,7 +175,7 @@ impl Cpu {
         self.convolution == Convolution::Direct || planar(in_channels) || planar(out_channels)
     }
 
-    /// That a pool can be taken in, here and by these filters, which another backend may have packed.
+    /// Checks that pooling can be fused, by this backend and with these filters, which another backend may have packed.
     fn expect_pools(&self, op: &Conv2d, filter: &Filter) -> Result<()> {
         if self.conv2d_pools(op) && matches!(filter.kind, Kind::Winograd(_)) {
             return Ok(());
@@ -186,7 +187,7 @@ impl Cpu {
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 
-    /// That the padding and the part of `op`, if it is one, can be done.
+    /// Checks that the padding of `op`, and its part if it has one, are supported.
     fn expect_part(&self, op: &Conv2d, forward: bool, pooled: bool) -> Result<()> {
         op.expect_padding()?;
         op.expect_part(forward, pooled)?;
@@ -271,11 +272,11 @@ impl Conv2dOps for Cpu {
     }
 
     fn conv2d_part_rows(&self, op: &Conv2d) -> Option<usize> {
-        // A planar gate has words that span rows.
+        // The words of a planar gate span rows.
         if is_planar(op.output()) {
             return None;
         }
-        // Whole tiles of either size, so that a picture in such parts has the bits of the whole, forward.
+        // Whole tiles of either size, so that computing an image in such parts gives bitwise the same forward result.
         let row = Tensor::bytes(Shape { height: 1, ..op.input() }).max(1);
         Some((PART_BYTES / row / 12 * 12).max(12))
     }
@@ -330,7 +331,7 @@ impl Conv2dOps for Cpu {
         let finish = Finish { shape, computed: rows.computed, held: rows.y, y: y_values, kind, pooled, folded: false };
         self.convolve(op, Direction::Forward, source, filter, finish, workspace)?;
         if let Some(gate) = planar_gate {
-            // Words of a planar tensor span rows, so they are made afterwards: the gate is open where y > 0.
+            // The words of a planar gate span rows, so they are built afterwards: the gate is open where y > 0.
             for (word, values) in gate.words.iter_mut().zip(y.values().chunks(LANES)) {
                 *word = values.iter().enumerate().fold(0, |word, (i, &v)| word | u16::from(v > 0.0) << i);
             }

@@ -7,13 +7,13 @@ use crate::context::Entered;
 use crate::cuda::Cuda;
 use crate::tensor::Tensor;
 
-/// What a block computes, and takes at a time; as in conv2d.cu.
+/// The extents that a block computes, and processes at a time; match conv2d.cu.
 const ROWS: usize = 8;
 const COLUMNS: usize = 16;
 const OUTS: usize = 64;
 const CHUNK: usize = 8;
 
-/// Values of packed filters.
+/// The number of packed filter values.
 pub(super) const fn len(read: usize, written: usize) -> usize {
     let (tiles, chunks) = (written.div_ceil(OUTS), read.div_ceil(CHUNK));
     tiles.saturating_mul(chunks).saturating_mul(9 * CHUNK * OUTS)
@@ -36,8 +36,8 @@ impl Cuda {
     pub(super) fn convolve_direct(&self, entered: &Entered<'_>, pass: &Pass<'_>, y: &Tensor) -> Result<()> {
         let tiles = pass.height.div_ceil(ROWS).saturating_mul(pass.width.div_ceil(COLUMNS));
         let grid = [tiles, y.shape().channels.div_ceil(OUTS), 1];
-        // SAFETY: the operands were checked to have the shapes of the convolution, and filters and bias are padded to what
-        // a block reads; a thread writes its own values.
+        // SAFETY: the operands were checked to have the shapes of the convolution, and filters and bias are padded to
+        // the extents that a block reads; each thread writes only its own values.
         unsafe { self.kernels.conv2d.launch(entered, grid, Conv2dArgs::of(pass, y)?) }
     }
 }

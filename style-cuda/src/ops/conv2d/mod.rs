@@ -1,8 +1,8 @@
 //! See [`style_core::ops::Conv2dOps`], and kernels/conv2d_winograd.cu, conv2d.cu, conv2d_tensor.cu
 //! and conv2d_picture.cu.
 //!
-//! Backward-data is the forward computation with filters turned by 180 degrees and transposed, so filters are packed
-//! twice, once for each direction.
+//! Backward-data is the forward computation with the filters rotated by 180 degrees and transposed, so filters are
+//! packed twice, once per direction.
 
 pub(crate) mod direct;
 pub(crate) mod picture;
@@ -18,12 +18,12 @@ use crate::kernels::conv2d::Conv2dArgs;
 use crate::ops::{acc_code, extent};
 use crate::tensor::{self as layout, DType, FEW, Gate, Tensor, Workspace};
 
-/// How one direction is computed, by its numbers of channels.
+/// The algorithm for one direction, selected by its numbers of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// Reads a picture: up to four channels.
+    /// Reads a picture of up to four channels.
     FromPicture,
-    /// Writes one.
+    /// Writes a picture.
     ToPicture,
     /// Features to features in `f32`.
     Winograd,
@@ -54,11 +54,11 @@ pub struct Filter {
     out_channels: usize,
     forward: Buffer,
     backward: Buffer,
-    /// As many as a position of the output has values, padding included.
+    /// One value per stored value of an output position, including padding.
     bias: Buffer,
 }
 
-/// Filters of one direction: `w(o, i, u, v)`, from `read` channels to `written`.
+/// Filters of one direction: `w(o, i, u, v)`, from `read` to `written` channels.
 struct Weights<'a> {
     read: usize,
     written: usize,
@@ -67,7 +67,7 @@ struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    /// Zero beyond the channels.
+    /// Returns zero outside the channels.
     fn at(&self, o: usize, i: usize, tap: usize) -> f32 {
         if o >= self.written || i >= self.read {
             return 0.0;
@@ -77,7 +77,7 @@ impl Weights<'_> {
     }
 }
 
-/// What is done to `W x` before it is written, as kernels take it, and where the gate goes.
+/// The operation applied to `W x` before it is written, as a kernel code, and the gate's address.
 #[derive(Clone, Copy)]
 struct Ending {
     code: u32,
@@ -85,7 +85,7 @@ struct Ending {
     pooled: bool,
 }
 
-/// One direction of a convolution, all its operands checked.
+/// One direction of a convolution, with all operands checked.
 struct Pass<'a> {
     height: usize,
     width: usize,
@@ -95,16 +95,16 @@ struct Pass<'a> {
     bias: Option<&'a Buffer>,
     ending: Ending,
     acc: Acc,
-    /// `x` is the gradient behind an average pool.
+    /// `x` is the gradient of an average pool's output.
     pooled_in: bool,
-    /// Outside the picture is what is nearest to it.
+    /// Values outside the picture are those of the nearest pixel.
     replicate: bool,
-    /// What falls beside the picture is added to its border.
+    /// Contributions outside the picture are added to its border.
     folded: bool,
 }
 
 impl Conv2dArgs {
-    /// `y (=|+=) W x`, with an output of `shape`.
+    /// Arguments for `y (=|+=) W x` with an output of `shape`.
     pub(crate) fn new(x: &Tensor, y: &Tensor, filters: u64, shape: Shape, acc: Acc) -> Result<Self> {
         Ok(Self {
             x: x.address(),
@@ -137,7 +137,7 @@ impl Conv2dArgs {
 }
 
 impl Pass<'_> {
-    /// Of the output, before a pool.
+    /// The output shape before a pool.
     fn shape(&self, y: &Tensor) -> Shape {
         Shape::new(y.shape().channels, self.height, self.width)
     }

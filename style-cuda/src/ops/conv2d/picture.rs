@@ -1,4 +1,4 @@
-//! From a picture and to a picture: kernels/conv2d_picture.cu.
+//! From a picture, and to a picture: kernels/conv2d_picture.cu.
 
 use style_core::Result;
 
@@ -9,17 +9,17 @@ use crate::kernels::conv2d::PictureArgs;
 use crate::ops::{acc_code, extent};
 use crate::tensor::{FEW, Tensor};
 
-/// From a picture, a block computes so many columns of a row, and outs; to a picture, rows and columns, with so many
-/// channels at a time. As in conv2d_picture.cu.
+/// From a picture, a block computes COLUMNS of a row and OUTS output channels; to a picture, ROWS and WIDE columns,
+/// CHUNK channels at a time. These match conv2d_picture.cu.
 const COLUMNS: usize = 64;
 const OUTS: usize = 64;
 const ROWS: usize = 16;
 const WIDE: usize = 32;
 const CHUNK: usize = 8;
-/// Positions of the border that a block folds the ring onto.
+/// Border positions onto which one block folds the ring.
 const WARPS: usize = 4;
 
-/// Positions of a picture's border.
+/// The number of positions on a picture's border.
 fn border(height: usize, width: usize) -> usize {
     width * height.min(2) + height.saturating_sub(2) * width.min(2)
 }
@@ -76,8 +76,9 @@ impl Cuda {
             replicate: u32::from(pass.replicate),
             padding: 0,
         };
-        // SAFETY: the operands were checked to have the shapes of the convolution, and filters are padded to what a block
-        // reads; a thread writes its own values, and of the ring a warp those of its position, in order after the rest.
+        // SAFETY: the operands were checked to have the shapes of the convolution, and filters are padded to the
+        // extents that a block reads; each thread writes only its own values, and for the ring, each warp writes only
+        // the values of its position, in order after the rest.
         unsafe {
             if way == Way::FromPicture {
                 let grid = [pass.width.div_ceil(COLUMNS), pass.height, y.shape().channels.div_ceil(OUTS)];

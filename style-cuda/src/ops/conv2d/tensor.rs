@@ -7,17 +7,17 @@ use crate::context::Entered;
 use crate::cuda::Cuda;
 use crate::tensor::{self, DType, Tensor};
 
-/// What a block computes, and takes at a time; as in convolve.cuh.
+/// The extents that a block computes, and processes at a time; match convolve.cuh.
 const ROWS: usize = 8;
 pub(crate) const OUTS: usize = 64;
 pub(crate) const CHUNK: usize = 32;
-/// Channels of a piece, which is 16 bytes.
+/// Channels in a piece of 16 bytes.
 const PIECE: usize = 8;
 
-/// With fewer blocks than this of the large kind, most of a device of some hundred multiprocessors would be idle.
+/// With fewer large blocks than this, most of a device with about a hundred multiprocessors would be idle.
 const FEW_BLOCKS: usize = 100;
 
-/// The tiles that blocks compute: positions by outs.
+/// The output tile of a block: positions by output channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     /// 8 x 16 by 128.
@@ -29,7 +29,7 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    /// For an output of `shape`, with the grid of blocks.
+    /// Selects the variant for an output of `shape`, with its grid of blocks.
     pub(crate) fn new(shape: Shape) -> (Self, [usize; 3]) {
         let blocks = |columns: usize| shape.height.div_ceil(ROWS).saturating_mul(shape.width.div_ceil(columns));
         let tiles = shape.channels.div_ceil(OUTS);
@@ -43,14 +43,14 @@ impl Variant {
     }
 }
 
-/// Values of packed filters.
+/// The number of packed filter values.
 pub(super) const fn len(read: usize, written: usize) -> usize {
     let (tiles, chunks) = (written.div_ceil(OUTS), read.div_ceil(CHUNK));
     tiles.saturating_mul(chunks).saturating_mul(9 * CHUNK * OUTS)
 }
 
-/// `[outs / 64][chunks of 32 channels][9 taps][64 outs][32 channels]`; of out `o`, piece `j` is in the place
-/// `j ^ (o / 2 % 4)`.
+/// `[outs / 64][chunks of 32 channels][9 taps][64 outs][32 channels]`; for output channel `o`, piece `j` is stored at
+/// index `j ^ (o / 2 % 4)`.
 pub(super) fn pack(w: &Weights<'_>, dtype: DType) -> Vec<u16> {
     let value = if dtype == DType::F16 { tensor::to_f16 } else { tensor::to_bf16 };
     let mut packed = Vec::with_capacity(len(w.read, w.written));
@@ -86,8 +86,8 @@ impl Cuda {
             (_, Variant::Narrow) => &kernels.conv2d_bf16_narrow,
             (_, Variant::Small) => &kernels.conv2d_bf16_small,
         };
-        // SAFETY: the operands were checked to have the shapes of the convolution, and filters and bias are padded to what
-        // a block reads; a thread writes its own pieces.
+        // SAFETY: the operands were checked to have the shapes of the convolution, and filters and bias are padded to
+        // the extents that a block reads; each thread writes only its own pieces.
         unsafe { kernel.launch(entered, grid, Conv2dArgs::of(pass, y)?) }
     }
 }

@@ -1,4 +1,4 @@
-//! Features to features in `f32` by Winograd's F(2x2, 3x3): kernels/conv2d_winograd.cu.
+//! Features to features in `f32` by Winograd F(2x2, 3x3): kernels/conv2d_winograd.cu.
 
 use style_core::Result;
 
@@ -7,14 +7,14 @@ use crate::context::Entered;
 use crate::cuda::Cuda;
 use crate::tensor::Tensor;
 
-/// What a block computes, and takes at a time; as in conv2d_winograd.cu.
+/// The extents that a block computes, and processes at a time; match conv2d_winograd.cu.
 const ROWS: usize = 8;
 const COLUMNS: usize = 16;
 const OUTS: usize = 64;
 const CHUNK: usize = 4;
 const POINTS: usize = 16;
 
-/// Values of packed filters.
+/// The number of packed filter values.
 pub(super) const fn len(read: usize, written: usize) -> usize {
     // The stride of features is a multiple of two chunks.
     let (tiles, chunks) = (written.div_ceil(OUTS), read.div_ceil(2 * CHUNK).saturating_mul(2));
@@ -53,8 +53,8 @@ impl Cuda {
     pub(super) fn convolve_winograd(&self, entered: &Entered<'_>, pass: &Pass<'_>, y: &Tensor) -> Result<()> {
         let tiles = pass.height.div_ceil(ROWS).saturating_mul(pass.width.div_ceil(COLUMNS));
         let grid = [tiles, y.shape().channels.div_ceil(OUTS), 1];
-        // SAFETY: the operands were checked to have the shapes of the convolution, and filters and bias are padded to what
-        // a block reads; a thread writes its own values.
+        // SAFETY: the operands were checked to have the shapes of the convolution, and filters and bias are padded to
+        // the extents that a block reads; each thread writes only its own values.
         unsafe { self.kernels.conv2d_winograd.launch(entered, grid, Conv2dArgs::of(pass, y)?) }
     }
 }
@@ -63,7 +63,7 @@ impl Cuda {
 mod tests {
     use super::transformed;
 
-    /// `Y = A^T [(G g G^T) . (B^T d B)] A` is the convolution, for every unit of filter and input.
+    /// `Y = A^T [(G g G^T) . (B^T d B)] A` equals the convolution for every unit filter and unit input.
     #[test]
     fn two_by_two_outputs_of_sixteen_products() {
         let rows = |[a, b, c, d]: [f32; 4]| [a - c, b + c, c - b, b - d];

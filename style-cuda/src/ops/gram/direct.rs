@@ -10,24 +10,24 @@ use crate::kernels::gram::{GramArgs, GramBwdArgs, SymmetricArgs};
 use crate::ops::{acc_code, extent};
 use crate::tensor::{Tensor, Workspace};
 
-/// Rows and columns of a tile, and positions taken at a time; as in gram.cu.
+/// Rows and columns of a tile, and positions processed at a time; match gram.cu.
 pub(super) const TILE: usize = 64;
 const BATCH: usize = 32;
 
-/// The positions of a part, and how many parts there are: a multiple of a batch, of 512 or more.
+/// The positions per part, a multiple of the batch and at least 512, and the number of parts.
 pub(super) fn parts(positions: usize) -> (usize, usize) {
     const MOST: usize = 128;
     let part = positions.div_ceil(MOST).max(512).next_multiple_of(BATCH);
     (part, positions.div_ceil(part).max(1))
 }
 
-/// Tiles on and above the diagonal.
+/// The number of tiles on and above the diagonal.
 pub(super) fn tiles(channels: usize) -> usize {
     let side = channels.div_ceil(TILE);
     side.saturating_mul(side + 1) / 2
 }
 
-/// Bytes that either direction wants.
+/// The workspace of either direction in bytes.
 pub(crate) fn workspace(shape: Shape) -> usize {
     if shape.positions() >= isize::MAX as usize || shape.channels >= 1 << 24 {
         return usize::MAX;
@@ -59,8 +59,8 @@ pub(super) fn finish(
         scale,
         padding: 0,
     };
-    // SAFETY: the caller's kernel wrote a tile for each part of each of `tiles`; `g` is channels by channels, and each pair of
-    // its values is one thread's.
+    // SAFETY: the caller's kernel wrote one tile per part for each of `tiles`; `g` is channels by channels, and each
+    // pair of its values belongs to one thread.
     unsafe { cuda.kernels.gram_finish.launch(entered, [tiles, TILE * TILE / 256, 1], args) }
 }
 
@@ -91,7 +91,7 @@ impl Cuda {
             dtype: features.dtype as u32,
             padding: 0,
         };
-        // SAFETY: the rows are of `features`, as the caller checked; the workspace has room for all partial tiles.
+        // SAFETY: the rows belong to `features`, as the caller checked; the workspace has room for all partial tiles.
         unsafe { self.kernels.gram.launch(&entered, [tiles, parts, 1], args)? };
         finish(self, &entered, partial, parts, scale, acc, g)
     }
@@ -129,8 +129,8 @@ impl Cuda {
             to_type: dfeatures.gradient(acc, self.precision),
             acc: acc_code(acc),
         };
-        // SAFETY: the workspace has room for the symmetric matrix; `dfeatures` has the shape of `features`, and each value
-        // of it is one thread's.
+        // SAFETY: the workspace has room for the symmetric matrix; `dfeatures` has the shape of `features`, and each of
+        // its values belongs to one thread.
         unsafe {
             self.kernels.gram_symmetric.launch_for(&entered, rows * columns, symmetric)?;
             self.kernels.gram_bwd.launch(&entered, [positions.div_ceil(TILE), channels.div_ceil(TILE), 1], args)

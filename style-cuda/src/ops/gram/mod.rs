@@ -1,7 +1,7 @@
 //! See [`style_core::ops::GramOps`], and kernels/gram.cu and gram_tensor.cu.
 //!
-//! The positions are cut into parts, by shape alone; each tile on and above the diagonal is summed up over each part,
-//! then over the parts in one order.
+//! The positions are split into parts by shape alone. Each tile on and above the diagonal is summed over each part,
+//! then over the parts in a fixed order.
 
 pub(crate) mod direct;
 pub(crate) mod tensor;

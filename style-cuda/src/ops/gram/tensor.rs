@@ -1,5 +1,5 @@
-//! Gram matrices of features in half precision, on tensor cores: kernels/gram_tensor.cu. The gradient is a 1x1 convolution
-//! of the features by the symmetric matrix.
+//! Gram matrices of features in half precision, on tensor cores: kernels/gram_tensor.cu. The gradient is a 1x1
+//! convolution of the features with the symmetric matrix.
 
 use style_core::ops::Rows;
 use style_core::{Acc, Result};
@@ -39,7 +39,7 @@ impl Cuda {
             padding: 0,
         };
         let kernel = if features.dtype == DType::F16 { &kernels.gram_f16 } else { &kernels.gram_bf16 };
-        // SAFETY: the rows are of `features`, as the caller checked; the workspace has room for all partial tiles.
+        // SAFETY: the rows belong to `features`, as the caller checked; the workspace has room for all partial tiles.
         unsafe { kernel.launch(&entered, [tiles, parts, 1], args)? };
         finish(self, &entered, partial, parts, scale, acc, g)
     }
@@ -75,8 +75,8 @@ impl Cuda {
             Variant::Narrow => &kernels.gram_bwd_bf16_narrow,
             Variant::Small => &kernels.gram_bwd_bf16_small,
         };
-        // SAFETY: the workspace has room for the filters; `dfeatures` has the shape of `features`, and a thread writes its
-        // own pieces.
+        // SAFETY: the workspace has room for the filters; `dfeatures` has the shape of `features`, and each thread
+        // writes only its own pieces.
         unsafe {
             kernels.gram_filters.launch_for(&entered, tiles * chunks * OUTS * CHUNK / 8, symmetric)?;
             kernel.launch(&entered, grid, args)

@@ -9,10 +9,10 @@ use crate::isa::Kernel;
 use crate::simd::{LANES, Simd};
 use crate::tensor::{Lanes, blocks};
 
-/// Columns of an item.
+/// Columns per item.
 pub(super) const STRIP: usize = 56;
 
-/// Vectors of an item's scratch memory.
+/// Vectors of scratch memory per item.
 pub(super) fn scratch(read: usize) -> usize {
     blocks(read).saturating_mul(9 * STRIP)
 }
@@ -44,8 +44,8 @@ impl Kernel for Gathered<'_> {
                     c: tile.as_mut_ptr().cast(),
                     c_stride: LANES * LANES,
                 };
-                // SAFETY: what was gathered holds `n` rows of each sixteen terms, `panels` `k` terms of each block,
-                // `tile` two panels of sixteen rows; the strip's positions are this item's alone.
+                // SAFETY: the gathered values hold `n` rows for each sixteen terms, `panels` holds `k` terms for each
+                // block, and `tile` two panels of sixteen rows; the strip's positions belong to this item alone.
                 unsafe {
                     simd.multiply_positions(product, rows.len(), count);
                     for (p, tile) in tile.iter().enumerate().take(count) {

@@ -1,10 +1,10 @@
-//! Direct convolution, in one of three ways by the channels read and written.
+//! Direct convolution, by one of three methods depending on the channels read and written.
 //!
-//! - [`planar`]: from a picture's few channels; a product reads its shifted copies where they are.
-//! - [`spread`]: to a picture's few channels; the nine taps' products of each position are computed at once, then added
-//!   up over the neighbours.
-//! - [`gathered`]: between blocked tensors, each position gathered with its neighbours first. No layer of a VGG goes
-//!   this way unless it is asked for: see [`super::Convolution::Direct`].
+//! - [`planar`]: from the few channels of an image; a product reads shifted copies in place.
+//! - [`spread`]: to the few channels of an image; the products of all nine taps are computed at once for each position,
+//!   then added up over the neighbours.
+//! - [`gathered`]: between blocked tensors; each position is first gathered with its neighbours. No VGG layer uses this
+//!   method unless it is requested: see [`super::Convolution::Direct`].
 
 mod gathered;
 mod planar;
@@ -35,7 +35,7 @@ impl Way {
         }
     }
 
-    /// Terms of a sum, and columns, of the matrix of filters.
+    /// The number of terms per sum, and of columns, in the filter matrix.
     fn matrix(self, read: usize, written: usize) -> (usize, usize) {
         let padded = blocks(read).saturating_mul(LANES);
         match self {
@@ -45,7 +45,7 @@ impl Way {
         }
     }
 
-    /// Vectors of scratch memory of an item.
+    /// Vectors of scratch memory per item.
     fn scratch(self, read: usize, written: usize) -> usize {
         match self {
             Self::Planar => planar::SCRATCH,
@@ -55,7 +55,7 @@ impl Way {
     }
 }
 
-/// Channels read and written.
+/// The channels read and written.
 fn channels(in_channels: usize, out_channels: usize, direction: Direction) -> (usize, usize) {
     match direction {
         Direction::Forward => (in_channels, out_channels),
@@ -69,7 +69,7 @@ pub(super) fn panel_vectors(in_channels: usize, out_channels: usize, direction: 
     blocks(columns).saturating_mul(terms)
 }
 
-/// Panels `[columns/16, terms, 16]` of filters `[O, I, 3, 3]`.
+/// Packs filters `[O, I, 3, 3]` into panels `[columns/16, terms, 16]`.
 pub(super) fn pack(
     in_channels: usize,
     out_channels: usize,
@@ -96,7 +96,7 @@ pub(super) fn pack(
     Ok(panels)
 }
 
-/// Vectors of workspace.
+/// Workspace size in vectors.
 pub(super) fn workspace(in_channels: usize, out_channels: usize, direction: Direction, threads: usize) -> usize {
     let (read, written) = channels(in_channels, out_channels, direction);
     Way::of(read, written).scratch(read, written).saturating_mul(threads)
@@ -146,21 +146,21 @@ struct Item<'a> {
     scratch: &'a mut [Lanes],
 }
 
-/// What an item writes.
+/// The output area of an item.
 struct Area {
     rows: std::ops::Range<usize>,
     columns: std::ops::Range<usize>,
 }
 
-/// Sixteen channels of a blocked source at row `r` and column `c`, counted from one before the picture, through the gate;
-/// zero outside.
+/// Sixteen gated channels of a blocked source at row `r` and column `c`, both counted from one before the image; zero
+/// outside.
 #[inline(always)]
 fn load<S: Simd>(simd: S, source: Source<'_>, block: usize, r: usize, c: usize) -> S::V {
     if r == 0 || c == 0 || r > source.shape.height || c > source.shape.width {
         return simd.splat(0.0);
     }
     let vector = source.vector(block, r - 1, c - 1);
-    // SAFETY: sixteen values are read from a slice of as many.
+    // SAFETY: sixteen values are read from a slice of that length.
     let v = unsafe { simd.load(source.values[vector * LANES..][..LANES].as_ptr()) };
     match source.gate {
         None => v,
@@ -168,9 +168,9 @@ fn load<S: Simd>(simd: S, source: Source<'_>, block: usize, r: usize, c: usize) 
     }
 }
 
-/// What else is added at a position of the border where the ring around the picture is folded back: pairs of a neighbour
-/// and a tap, both counted as in a 3x3 window, whose product falls on the ring. Tap `t` of neighbour `n` falls on position
-/// `n - t` from here; within the picture, only those with `n = t` fall here.
+/// The additional terms of a border position where the ring around the image is folded back: pairs of a neighbour and a
+/// tap, both numbered as in a 3x3 window, whose product falls on the ring. Tap `t` of neighbour `n` falls on position
+/// `n - t` relative to this one; inside the image, only pairs with `n = t` fall on this position.
 fn folds(shape: Shape, row: usize, column: usize) -> impl Iterator<Item = (usize, usize)> {
     const PAIRS: [(usize, usize); 5] = [(0, 0), (1, 1), (2, 2), (1, 2), (1, 0)];
     let here = |i: usize, at: usize, extent: usize| i < 3 || if i == 3 { at == 0 } else { at + 1 == extent };
@@ -183,12 +183,12 @@ fn folds(shape: Shape, row: usize, column: usize) -> impl Iterator<Item = (usize
 /// Writes up to four channels of one position of a planar tensor.
 ///
 /// # Safety
-/// The tensor must have that position, which no other thread touches.
+/// The tensor must have that position, and no other thread may access it.
 #[inline(always)]
 unsafe fn write_planar(finish: Finish<'_>, channels: usize, row: usize, column: usize, values: &[f32]) {
     for (c, &v) in values.iter().enumerate().take(channels) {
         let line = c * finish.held.len() + row - finish.held.start;
-        // SAFETY: the caller vouches for the position.
+        // SAFETY: the caller guarantees the position.
         let y = unsafe { &mut *finish.y.at(line * finish.shape.width + column) };
         *y = match finish.kind {
             FinishKind::Acc(Acc::Store) => v,

@@ -1,5 +1,5 @@
-//! From a planar tensor: `A[r, k]` of the product is the pixel `r + v - 1` of line `(c, u)`, `k = 9 c + 3 u + v`, so it
-//! reads a padded copy of the strip's lines, `[C, 3, columns + 2]`, as it is.
+//! From a planar tensor: `A[r, k]` of the product is pixel `r + v - 1` of line `(c, u)`, with `k = 9 c + 3 u + v`, so
+//! the product reads a padded copy of the strip's lines, `[C, 3, columns + 2]`, in place.
 
 use style_core::ops::Padding;
 use style_core::{Acc, Shape};
@@ -10,9 +10,9 @@ use crate::isa::Kernel;
 use crate::simd::LANES;
 use crate::tensor::{PLANAR, blocks};
 
-/// Columns of an item: the lines, 3 of each channel, are as long as whole vectors.
+/// Columns per item: the lines, 3 per channel, are whole vectors long.
 pub(super) const STRIP: usize = 16 * LANES - 2;
-/// Vectors of its scratch memory.
+/// Vectors of scratch memory per item.
 pub(super) const SCRATCH: usize = PLANAR * 3 * 16;
 
 pub(super) struct Planar<'a>(pub(super) Item<'a>);
@@ -44,11 +44,11 @@ impl Kernel for Planar<'_> {
                     c_stride: LANES * LANES,
                 };
                 // SAFETY: there are three lines for each channel, each two longer than the strip; `panels` holds `k`
-                // terms for each block, `tile` two panels of sixteen rows; the positions are this item's alone.
+                // terms for each block and `tile` two panels of sixteen rows; the positions belong to this item alone.
                 unsafe {
                     simd.multiply_pixels(product, rows.len(), count);
                     if finish.folded {
-                        // Between pictures alone, so to one block.
+                        // Only between images, so there is one block.
                         for (r, values) in tile[0].iter_mut().enumerate().take(rows.len()) {
                             let (i, column) = (rows.start + r, columns.start + rows.start + r);
                             fold(source.shape, row, column, panels, &lines[i..], length, values);
@@ -70,7 +70,8 @@ impl Kernel for Planar<'_> {
     }
 }
 
-/// Adds to a position of a planar tensor what falls beside the picture; its neighbours begin at `lines`.
+/// Adds the contributions that fall outside the image to a position of a planar tensor; its neighbours begin at
+/// `lines`.
 #[cold]
 #[inline(never)]
 fn fold(
@@ -91,7 +92,8 @@ fn fold(
     }
 }
 
-/// The lines above, at and below `row`, from one before `column` on; outside the picture zero, or the nearest pixel.
+/// Copies the lines above, at and below `row`, from one before `column` on; outside the image, zero or the nearest
+/// pixel.
 #[inline(always)]
 fn copy(source: Source<'_>, row: usize, column: usize, length: usize, lines: &mut [f32]) {
     let Source { shape, held, values, gate, padding, .. } = source;
@@ -106,7 +108,7 @@ fn copy(source: Source<'_>, row: usize, column: usize, length: usize, lines: &mu
             continue;
         }
         let start = (c * held.len() + r - 1 - held.start) * width;
-        // Pixels `column - 1 ..` of the row, as far as there are any.
+        // Pixels `column - 1 ..` of the row, as far as they exist.
         let skipped = usize::from(column == 0);
         let first = start + column + skipped - 1;
         let count = (length - skipped).min(start + width - first);

@@ -1,6 +1,6 @@
-//! To a planar tensor: with `j = (tap, w)`, `S[p, j] = sum_r B[r, j] x[r, p]` in one product of `9 W` columns, then
-//! `y[w, p] = sum_tap S[p + tap, (tap, w)]`, with more of `S` at the border where the ring around the picture is folded
-//! back. A product with `W` columns would leave most lanes empty.
+//! To a planar tensor: with `j = (tap, w)`, one product of `9 W` columns computes `S[p, j] = sum_r B[r, j] x[r, p]`;
+//! then `y[w, p] = sum_tap S[p + tap, (tap, w)]`, with additional terms of `S` at the border, where the ring around the
+//! image is folded back. A product with only `W` columns would leave most lanes empty.
 
 use style_core::Acc;
 
@@ -10,12 +10,12 @@ use crate::isa::Kernel;
 use crate::simd::{LANES, Simd};
 use crate::tensor::{Lanes, PLANAR, blocks};
 
-/// Rows and columns of an item; it reads one more on each side.
+/// Rows and columns per item; an item reads one more on each side.
 pub(super) const BAND: usize = 8;
 pub(super) const STRIP: usize = 54;
 const POSITIONS: usize = (BAND + 2) * (STRIP + 2);
 
-/// Vectors of an item's scratch memory: what it reads, and the product.
+/// Vectors of scratch memory per item: the values it reads, and the product.
 pub(super) fn scratch(read: usize, written: usize) -> usize {
     blocks(read).saturating_add(blocks(9 * written)).saturating_mul(POSITIONS)
 }
@@ -47,12 +47,12 @@ impl Kernel for Spread<'_> {
                     c: s[(block * n + rows.start) * LANES..].as_mut_ptr(),
                     c_stride: n * LANES,
                 };
-                // SAFETY: `x` holds `n` positions of `read` blocks, `panels` `k` terms of each of the `spread` blocks,
-                // of which `s` holds `n` positions.
+                // SAFETY: `x` holds `n` positions of `read` blocks, `panels` holds `k` terms for each of the `spread`
+                // blocks, and `s` holds `n` positions of each of them.
                 unsafe { simd.multiply_positions(product, rows.len(), count) };
             }
         }
-        // Where a column of the product is, from the position's first.
+        // Offsets of the product's columns, relative to the position's first column.
         let mut offsets = [0; 9 * PLANAR];
         for (j, offset) in offsets.iter_mut().enumerate().take(9 * out_channels) {
             let tap = j / out_channels;
@@ -84,7 +84,7 @@ impl Kernel for Spread<'_> {
     }
 }
 
-/// The source around an area, gated, to `[blocks, rows + 2, columns + 2, 16]`; zero outside the picture.
+/// Copies the source around an area, gated, to `[blocks, rows + 2, columns + 2, 16]`; zero outside the image.
 #[inline(always)]
 fn copy<S: Simd>(simd: S, source: Source<'_>, area: &Area, to: &mut [Lanes]) {
     let across = area.columns.len() + 2;

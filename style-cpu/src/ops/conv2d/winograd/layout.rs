@@ -1,4 +1,4 @@
-//! How one convolution is cut into blocks of tiles.
+//! How one convolution is split into blocks of tiles.
 
 use style_core::Shape;
 
@@ -6,44 +6,45 @@ use crate::cpu::Convolution;
 use crate::simd::LANES;
 use crate::tensor::blocks;
 
-/// How one convolution is cut up; from shapes alone.
+/// How one convolution is split; depends on shapes alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub(super) width: usize,
-    /// Blocks of channels read and written.
+    /// Channel blocks read and written.
     pub(super) read: usize,
     pub(super) written: usize,
     /// Outputs of a tile along one side: 4 or 6.
     pub(super) out: usize,
     pub(super) tiles_across: usize,
     pub(super) tiles: usize,
-    /// Tiles of an item.
+    /// Tiles per item.
     pub(super) block: usize,
-    /// Room for so many tiles; odd, lest blocks of channels fall on the same lines of the cache.
+    /// Capacity in tiles; odd, so that channel blocks do not map to the same cache lines.
     pub(super) stride: usize,
-    /// Whether all stages are done by one item.
+    /// Whether one item runs all stages.
     pub(super) fused: bool,
 }
 
-/// Most tiles of an item that does all stages: what is between them stays in the second level of cache.
+/// The most tiles of an item that runs all stages: its intermediate results stay in the second-level cache.
 const FUSED: usize = 42;
 
 const FUSED_SIX: usize = 28;
 
-/// Most blocks of channels, read and written, of such an item.
+/// The most channel blocks, read and written, of such an item.
 const FUSED_CHANNELS: usize = 16;
 
-/// Most tiles of a block whose stages are shared.
+/// The most tiles of a block whose stages are shared.
 const SHARED: usize = 126;
 
 impl Layout {
-    /// To compute `rows` of a picture.
+    /// The layout for computing `rows` of an image.
     pub(crate) fn new(convolution: Convolution, source: Shape, out_channels: usize, rows: usize) -> Self {
         let Shape { channels, height, width } = source;
         let (read, written) = (blocks(channels), blocks(out_channels));
         let six = match convolution {
             Convolution::Winograd6 => true,
-            // More channels make the transforms, whose tiles are larger, leave the cache; small maps waste tiles.
+            // With more channels, the larger tiles of the transforms no longer fit in the cache; small maps waste
+            // tiles.
             Convolution::Planned => read.max(written) <= 4 && width.min(height) >= 48,
             _ => false,
         };
@@ -52,7 +53,7 @@ impl Layout {
         let tiles = rows.div_ceil(out).saturating_mul(tiles_across);
         let fused = read.saturating_add(written) <= FUSED_CHANNELS;
         let most = match (fused, six) {
-            // Few tiles: items enough for several threads.
+            // With few tiles: enough items for several threads.
             (true, true) => FUSED_SIX.min(tiles.div_ceil(8)),
             (true, false) => FUSED.min(tiles.div_ceil(8)),
             (false, _) => SHARED,
@@ -69,17 +70,17 @@ impl Layout {
         (self.out + 2) * (self.out + 2)
     }
 
-    /// Vectors of a pass' transformed filters, `[points, written, 16 read, 16]`.
+    /// The size of a pass's transformed filters in vectors, `[points, written, 16 read, 16]`.
     pub(super) fn filters(&self) -> usize {
         self.read.saturating_mul(self.points() * LANES).saturating_mul(self.written)
     }
 
-    /// Vectors of a block's transformed tiles, in and out.
+    /// The size of a block's transformed tiles, input and output, in vectors.
     pub(super) fn scratch(&self) -> usize {
         self.read.saturating_add(self.written).saturating_mul(self.points() * self.stride)
     }
 
-    /// Vectors of workspace.
+    /// Workspace size in vectors.
     pub(crate) fn workspace(&self, threads: usize) -> usize {
         self.filters().saturating_add(self.scratch().saturating_mul(if self.fused { threads } else { 1 }))
     }

@@ -1,12 +1,12 @@
-//! Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015):
-//! `Y = A^T [(G g G^T) . (B^T d B)] A`. Tiles of 4x4 outputs take 36 multiplications where the direct form takes 144,
-//! tiles of 6x6 take 64 instead of 324.
+//! Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015): `Y = A^T
+//! [(G g G^T) . (B^T d B)] A`. Tiles of 4x4 outputs need 36 multiplications where the direct form needs 144; tiles of
+//! 6x6 need 64 instead of 324.
 //!
-//! For each of the points the sum over channels is a matrix product over tiles. Work is cut into blocks of tiles. With
-//! few channels an item does all stages for its block, in scratch memory that stays in its processor's cache. With many,
-//! the stages of a block are shared by all threads, each with its own points, so that the filters of a point are read
-//! once for a large block. The filters are transformed anew in each pass: that is a few percent of the work, and
-//! keeping them for both directions would take eight times their size.
+//! For each point, the sum over channels is a matrix product over tiles. The work is split into blocks of tiles. With
+//! few channels, an item runs all stages for its block, in scratch memory that stays in its processor's cache. With
+//! many channels, all threads share the stages of a block, each thread with its own points, so that the filters of a
+//! point are read once for a large block. The filters are transformed again in each pass: this is a few percent of the
+//! work, and keeping the transforms for both directions would take eight times the filters' size.
 
 pub(crate) mod layout;
 mod stages;
@@ -32,7 +32,7 @@ pub(super) fn packed_vectors(in_channels: usize, out_channels: usize) -> usize {
     blocks(out_channels).saturating_mul(in_channels).saturating_mul(9)
 }
 
-/// `[O/16, I, 9, 16]` of filters `[O, I, 3, 3]`.
+/// Packs filters `[O, I, 3, 3]` as `[O/16, I, 9, 16]`.
 pub(super) fn pack(threads: &Threads, in_channels: usize, weight: &[f32]) -> Result<Memory<Lanes>> {
     let row = 9 * in_channels;
     let out_channels = weight.len() / row;
@@ -99,7 +99,7 @@ impl Pass<'_> {
         let cut = layout.read * layout.points() * layout.stride * LANES;
         let item = |scratch: Shared<f32>, block: usize, stage: Stage| {
             let tiles = block * layout.block..layout.tiles.min((block + 1) * layout.block);
-            // SAFETY: what the outputs take lies behind the inputs in the scratch memory.
+            // SAFETY: the outputs lie behind the inputs in the scratch memory.
             let outputs = unsafe { scratch.from(cut) };
             cpu.level.run(Item {
                 tile: PhantomData,
@@ -123,7 +123,7 @@ impl Pass<'_> {
             return Ok(());
         }
         let scratch = Shared::new(bytemuck::cast_slice_mut(scratch));
-        // Sixteen blocks of channels: products large enough for the time it takes to hand them out.
+        // Sixteen channel blocks: products large enough to justify the cost of scheduling them.
         let groups = layout.written.div_ceil(16);
         for block in 0..count {
             cpu.threads.for_each(layout.read, |i| item(scratch, block, Stage::Inputs(i)));

@@ -1,4 +1,4 @@
-//! The stages of a pass, for any part of the work: filters, tiles in, products, tiles out.
+//! The stages of a pass, for any part of the work: filter transform, input transform, products, output transform.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -14,12 +14,12 @@ use crate::tensor::Lanes;
 use style_core::Acc;
 use style_core::ops::Rows;
 
-/// Blocks of channels that a product sums at a stretch: its panels stay in the first level of cache.
+/// Channel blocks that a product sums at a time: their panels stay in the first-level cache.
 const PIECE: usize = 16;
 
-/// `[f(0), f(1), ...]`; `zero` is any value of that type. [`std::array::from_fn`] would hide `f` in a closure, which
-/// the compiler may leave a function of its own: there it is without its caller's instruction set, and each vector
-/// operation a call.
+/// `[f(0), f(1), ...]`; `zero` is any value of that type. [`std::array::from_fn`] would wrap `f` in a closure, which
+/// the compiler may leave as a separate function. That function lacks its caller's instruction set, so each vector
+/// operation becomes a call.
 macro_rules! array {
     ($zero:expr, $i:ident => $f:expr) => {{
         let mut array = [$zero; _];
@@ -30,7 +30,7 @@ macro_rules! array {
     }};
 }
 
-/// Transforms the filters of one block of channels written, to `[IN IN, written, 16 read, 16]`.
+/// Transforms the filters of one written channel block to `[IN IN, written, 16 read, 16]`.
 pub(super) struct Filters<'a, T> {
     pub(super) tile: PhantomData<T>,
     pub(super) raw: &'a [Lanes],
@@ -60,7 +60,7 @@ impl<T> Filters<'_, T> {
                             *lanes = raw[(block * read + r) * 9 + tap].0;
                         }
                     }
-                    // raw is [read/16, written, 9, 16]: turned by 180 degrees and transposed.
+                    // raw is [read/16, written, 9, 16]: rotated by 180 degrees and transposed.
                     Direction::Backward => {
                         for l in 0..LANES.min(written - block * LANES) {
                             let from = &raw[(r / LANES * written + block * LANES + l) * 9..][..9];
@@ -71,7 +71,7 @@ impl<T> Filters<'_, T> {
                     }
                 }
             }
-            // SAFETY: loads are of arrays of sixteen; the stores are this block's own part of the destination.
+            // SAFETY: loads are from arrays of sixteen; stores go to this block's own part of the destination.
             unsafe {
                 let zero = simd.splat(0.0);
                 let g: [[S::V; 3]; 3] = array!([zero; 3], u => array!(zero, v => simd.load(taps[3 * u + v].as_ptr())));
@@ -103,16 +103,16 @@ pub(super) struct Item<'a, T> {
     pub(super) finish: Finish<'a>,
 }
 
-/// What an item does.
+/// The stages that an item runs.
 #[derive(Clone, Copy)]
 pub(super) enum Stage {
-    /// Everything.
+    /// All stages.
     All,
-    /// The tiles of one block of channels, transformed.
+    /// The input transform of one channel block.
     Inputs(usize),
-    /// The products of one point, from one block of channels written to another.
+    /// The products of one point, for a range of written channel blocks.
     Products(usize, usize, usize),
-    /// The tiles of one block of channels, transformed back and finished.
+    /// The output transform of one channel block, with the finish.
     Outputs(usize),
 }
 
@@ -136,7 +136,7 @@ impl<T> Item<'_, T> {
             (true, true) => self.transform::<S, IN, OUT, true, true>(simd, read),
         }
         self.multiply(simd, points, group);
-        // Each kind as a constant of its own, so that no write asks which it is.
+        // Each kind is passed as a constant, so that no write has to test it.
         let finish = self.finish;
         match (finish.kind, finish.pooled) {
             (FinishKind::Relu(bias, Some(gate)), false) => {
@@ -170,7 +170,7 @@ impl<T> Item<'_, T> {
         let zero = simd.splat(0.0);
         for block in blocks {
             for (t, tile) in self.tiles.clone().enumerate() {
-                // Counted from one before the picture.
+                // Counted from one before the image.
                 let row = first + tile / layout.tiles_across * OUT;
                 let column = tile % layout.tiles_across * OUT;
                 let inside = row > rows.start && column > 0 && row + IN < rows.end + 2 && column + IN < width + 2;
@@ -192,7 +192,8 @@ impl<T> Item<'_, T> {
                     let points: [S::V; IN] = T::input(simd, array!(zero, j => columns[j][i]));
                     for j in 0..IN {
                         let at = (((i * IN + j) * layout.read + block) * layout.stride + t) * LANES;
-                        // SAFETY: `inputs` holds points x read x stride vectors, and this block is this item's alone.
+                        // SAFETY: `inputs` holds points x read x stride vectors, and this block belongs to this item
+                        // alone.
                         unsafe { simd.store(points[j], self.inputs.at(at)) };
                     }
                 }
@@ -200,8 +201,8 @@ impl<T> Item<'_, T> {
         }
     }
 
-    /// The rows and columns that can be read: a pool drops the last of an odd number. A tile may begin or end outside of
-    /// them, where only outputs that are not computed look.
+    /// The rows and columns that can be read: a pool drops the last of an odd number. A tile may extend beyond them,
+    /// but only outputs that are not computed depend on that part.
     #[inline(always)]
     fn extent<const POOLED: bool>(&self) -> (Rows, usize) {
         let Source { held, shape, .. } = self.source;
@@ -212,7 +213,7 @@ impl<T> Item<'_, T> {
         }
     }
 
-    /// The source at row `r` and column `c`, counted from one before the picture: zero outside of it.
+    /// The source at row `r` and column `c`, both counted from one before the image; zero outside.
     #[inline(always)]
     fn read_or_zero<S: Simd, const GATED: bool, const POOLED: bool>(
         &self,
@@ -230,7 +231,7 @@ impl<T> Item<'_, T> {
     }
 
     /// # Safety
-    /// The tensor must hold the position, and a pool not have dropped it.
+    /// The tensor must hold the position, and a pool must not have dropped it.
     #[inline(always)]
     unsafe fn read<S: Simd, const GATED: bool, const POOLED: bool>(
         &self,
@@ -240,7 +241,7 @@ impl<T> Item<'_, T> {
         c: usize,
     ) -> S::V {
         let Source { shape, held, values, gate, .. } = self.source;
-        // SAFETY: the caller vouches for the position.
+        // SAFETY: the caller guarantees the position.
         unsafe {
             let v = if POOLED {
                 let line = block * (held.len() / 2) + r / 2 - held.start / 2;
@@ -256,7 +257,7 @@ impl<T> Item<'_, T> {
         }
     }
 
-    /// At each of the points the product over channels.
+    /// Computes the product over channels at each of the points.
     #[inline(always)]
     fn multiply<S: Gemm>(&self, simd: S, points: Range<usize>, group: Range<usize>) {
         let Layout { read, written, stride, .. } = self.layout;
@@ -268,8 +269,8 @@ impl<T> Item<'_, T> {
                     let acc = if piece == 0 { Acc::Store } else { Acc::Add };
                     for rows in groups(self.tiles.len(), S::ROWS) {
                         // SAFETY: `inputs` and `outputs` hold `read` and `written` blocks of `stride` tiles for each
-                        // point, `filters` `k` vectors for each point and block; this part of the outputs is this
-                        // item's alone.
+                        // point, and `filters` holds `k` vectors for each point and block; this part of the outputs
+                        // belongs to this item alone.
                         unsafe {
                             let product = Product {
                                 a: self.inputs.at(((point * read + piece) * stride + rows.start) * LANES),
@@ -289,7 +290,7 @@ impl<T> Item<'_, T> {
         }
     }
 
-    /// `A^T m A` of each tile, cut to the picture and finished.
+    /// `A^T m A` of each tile, clipped to the image and finished.
     #[inline(always)]
     #[allow(clippy::needless_range_loop)] // `columns` is read across
     fn transform_back<S: Simd, const IN: usize, const OUT: usize>(
@@ -318,8 +319,8 @@ impl<T> Item<'_, T> {
                     if i >= rows {
                         break;
                     }
-                    // SAFETY: the positions are inside the picture and in this item's tiles, which no other item has
-                    // for this block of channels. Windows of a pool lie within a tile.
+                    // SAFETY: the positions are inside the image and in this item's tiles, which no other item has for
+                    // this channel block. The windows of a pool lie within a tile.
                     unsafe {
                         for j in 0..OUT {
                             if j >= across {
@@ -343,7 +344,7 @@ impl<T> Item<'_, T> {
     }
 }
 
-/// The kernels of one tile size.
+/// Implements the kernels of one tile size.
 macro_rules! kernels {
     ($tile:ty, $in:literal, $out:literal) => {
         impl Kernel for Filters<'_, $tile> {

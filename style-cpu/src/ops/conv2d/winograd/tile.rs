@@ -1,11 +1,11 @@
-//! The transforms of one dimension, for tiles of two sizes.
+//! The one-dimensional transforms, for two tile sizes.
 //!
-//! `Y = A^T [(G g) . (B^T d)]` for `OUT` outputs of a filter of 3 over `IN = OUT + 2` inputs, by interpolation at
-//! `IN - 1` points and at infinity (Lavin and Gray 2015; the matrices are those of Toom and Cook for the points below).
+//! `Y = A^T [(G g) . (B^T d)]` for `OUT` outputs of a filter of 3 over `IN = OUT + 2` inputs, by interpolation at `IN -
+//! 1` points and at infinity (Lavin and Gray 2015; the matrices are the Toom-Cook matrices for the points below).
 
 use crate::simd::Simd;
 
-/// A tile's transforms.
+/// The transforms of a tile.
 pub(super) trait Tile<const IN: usize, const OUT: usize> {
     /// `B^T d`.
     fn input<S: Simd>(s: S, d: [S::V; IN]) -> [S::V; IN];
@@ -15,7 +15,7 @@ pub(super) trait Tile<const IN: usize, const OUT: usize> {
     fn output<S: Simd>(s: S, m: [S::V; IN]) -> [S::V; OUT];
 }
 
-/// 4 outputs; the points 0, 1, -1, 2, -2.
+/// 4 outputs, with the points 0, 1, -1, 2, -2.
 pub(super) struct Four;
 
 impl Tile<6, 4> for Four {
@@ -61,7 +61,7 @@ impl Tile<6, 4> for Four {
     }
 }
 
-/// 6 outputs; the points 0, 1, -1, 2, -2, 1/2, -1/2.
+/// 6 outputs, with the points 0, 1, -1, 2, -2, 1/2, -1/2.
 pub(super) struct Six;
 
 impl Tile<8, 6> for Six {
