@@ -13,32 +13,32 @@ use style_transfer::ops::Tv;
 
 /// Repaint a photograph in the style of a painting.
 ///
-/// The method is that of Gatys, Ecker and Bethge (2015): optimise the pixels of the result until a pre-trained VGG network
-/// sees the content of the photograph and the style of the painting in it.
+/// The method is that of Gatys, Ecker and Bethge (2015): it optimises the pixels of the result until a pre-trained VGG
+/// network sees the content of the photograph and the style of the painting in it.
 #[derive(Debug, Parser)]
 #[command(name = "stylize", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Args {
-    /// The photograph: PNG, JPEG, WebP, TIFF, GIF or BMP, with or without alpha; "-" reads the standard input
-    /// [default: a sample]
+    /// Photograph: PNG, JPEG, WebP, TIFF, GIF or BMP, with or without alpha; "-" reads standard input [default: the sample
+    /// photograph in examples/images]
     pub(crate) content: Option<PathBuf>,
 
-    /// One or more paintings to take the style from. Several are blended, or each applies within its --style-mask
-    /// [default: a sample]
+    /// Paintings to take the style from. Several are blended, or each applies within its --style-mask [default: the sample
+    /// painting]
     #[arg(value_name = "STYLE")]
     pub(crate) styles: Vec<PathBuf>,
 
-    /// Strength of the style: 0.5 keeps more of the photograph, 2 less. It means the same for every size and painting
+    /// Style strength: 0.5 keeps more of the photograph, 2 less; the same value has the same effect at any size and for any painting
     /// [default: 1]
     #[arg(short, long, value_name = "F", allow_negative_numbers = true, conflicts_with_all = ["content_weight", "content_mean_weight", "style_weight"])]
     pub(crate) style_strength: Option<f64>,
 
-    /// File for the result: .png, .jpg, .jpeg, .webp, .tif or .tiff. Its folder must exist; "-" writes a PNG file to the
-    /// standard output [default: out/stylized.png, whose folder is created]
+    /// Output file: .png, .jpg, .jpeg, .webp, .tif or .tiff. Its folder must exist; "-" writes a PNG file to standard
+    /// output [default: out/stylized.png, whose folder is created]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Start from the settings of gatys (the paper), stanford, johnson, anishathalye, gatys-pytorch or pystiche; other
-    /// options override them [default: none; the defaults below were chosen by eye]
+    /// Use the settings of the paper (gatys) or of a well-known implementation (stanford, johnson, anishathalye, gatys-pytorch,
+    /// pystiche). Other options override them
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = preset())]
     pub(crate) preset: Option<Preset>,
 
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "8|16", default_value_t = 8, value_parser = depth, help_heading = "Pictures")]
     pub(crate) depth: u8,
 
-    /// Long side of the result in pixels; smaller photographs are enlarged. "native" keeps the size of the photograph
+    /// Long side of the result in pixels; smaller photographs are enlarged. "native" keeps the photograph's size
     /// [default: 512, or the preset's]
     #[arg(long, value_name = "N|native", help_heading = "Pictures")]
     pub(crate) size: Option<Size>,
@@ -55,29 +55,31 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N|native", help_heading = "Pictures")]
     pub(crate) style_size: Option<Size>,
 
-    /// Factor on the size of the style pictures, one for all or one for each: larger gives larger strokes [default: 1]
+    /// Scale factor of the style pictures, one for all or one for each: larger gives larger strokes [default: 1]
     #[arg(long, value_name = "F,...", value_delimiter = ',', allow_negative_numbers = true, help_heading = "Pictures")]
     pub(crate) style_scale: Vec<f64>,
 
-    /// Share of each style picture in a blend; with a mask, the factor of its loss [default: 1 each]
+    /// Weight of each painting relative to the others, such as 1,3; for a painting with a mask, the factor of its loss
+    /// [default: 1 each]
     #[arg(long, value_name = "F,...", value_delimiter = ',', allow_negative_numbers = true, help_heading = "Pictures")]
     pub(crate) style_share: Vec<f64>,
 
-    /// Where in the result each style applies: one picture per style, white where it applies, grey for soft edges, or
-    /// "none" for everywhere
+    /// Where in the RESULT each painting applies: one picture per painting, of the photograph's proportions, white where it
+    /// applies, black elsewhere, grey for soft edges; or "none" for everywhere
     #[arg(long, value_name = "FILE,...", value_delimiter = ',', help_heading = "Pictures")]
     pub(crate) style_mask: Vec<MaskFile>,
 
-    /// Which part of each style picture to take the style from: one picture per style, or "none" for all of it
+    /// Which part of each PAINTING to take the style from: one picture per painting, of its proportions, white and black as above;
+    /// or "none" for all of it
     #[arg(long, value_name = "FILE,...", value_delimiter = ',', help_heading = "Pictures")]
     pub(crate) style_region: Vec<MaskFile>,
 
-    /// Where in the result to keep the content of the photograph: a picture, white where to keep it
+    /// Where to keep the photograph's content: a picture, white where to keep it; elsewhere the style is free
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     pub(crate) content_mask: Option<PathBuf>,
 
-    /// Colours of the result: those of the painting, or those of the photograph, by painting only its luminance
-    /// (luminance) or by matching the colours of the style pictures to it first (cholesky, pca, symmetric)
+    /// Colours of the result. painting: the painting's. luminance: the photograph's; only brightness is painted. cholesky, pca,
+    /// symmetric: the photograph's; the painting's colours are matched to it first
     #[arg(
         long,
         alias = "colors",
@@ -88,49 +90,50 @@ pub(crate) struct Args {
     )]
     pub(crate) colours: Colours,
 
-    /// Start image: the photograph, white noise, the first style picture, or a picture of your own, which is stretched to
+    /// Start image: the photograph, white noise, the first style picture, or a custom picture, which is stretched to
     /// the size of the result [default: the photograph with 20 % noise, or the preset's]
     #[arg(long, value_name = "content|noise|style|FILE", help_heading = "Pictures")]
     pub(crate) init: Option<Start>,
 
-    /// Share of white noise in the start image, 0 to 1 [default: 0.2, or the preset's; with --init 0, with --init noise 1,
-    /// where a smaller share mixes in the photograph]
+    /// Share of white noise in the start image, 0 to 1 [default: 0.2, less below a style strength of 1, or the preset's; 0 with
+    /// another --init; 1 with --init noise, where less mixes in the photograph]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Pictures")]
     pub(crate) noise_ratio: Option<f32>,
 
-    /// Seed of the noise; the same seed gives the same picture
+    /// Noise seed; the same seed gives the same picture
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Pictures")]
     pub(crate) seed: u64,
 
-    /// Number of evaluations of loss and gradient [default: 80, or the preset's]. With --scales auto, the time that this
-    /// number takes at the size of the result, spread over all scales
-    #[arg(long, value_name = "N", help_heading = "Descent")]
+    /// Number of loss and gradient evaluations [default: 80, or the preset's]. With --scales auto this is a time budget: small
+    /// scales are cheaper, so more evaluations run in total
+    #[arg(long, value_name = "N", help_heading = "Optimisation")]
     pub(crate) iterations: Option<usize>,
 
-    /// Smaller sizes to paint first, each of which starts from the one before: auto (from 128 pixels on, doubling the
-    /// area), none, or a list of SIZE=ITERATIONS, after which come --iterations at the size of the result [default: auto;
-    /// with a preset none]
-    #[arg(long, value_name = "auto|none|LIST", value_parser = scales, help_heading = "Descent")]
+    /// Smaller sizes to paint first, each starting from the previous one: auto (starts at 128 pixels, each with twice
+    /// the area of the last), none, or a list such as 128=100,256=60 (size=iterations), followed by --iterations at the result's
+    /// size [default: auto; with a preset none]
+    #[arg(long, value_name = "auto|none|LIST", value_parser = scales, help_heading = "Optimisation")]
     pub(crate) scales: Option<Scales>,
 
-    /// Save an exponential moving average of the iterates with decay F, for example 0.99. Useful with Adam [default: off]
-    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Descent")]
+    /// Save an exponential moving average of the images, with decay F from 0 to below 1, for example 0.99; useful with Adam
+    /// [default: off]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Optimisation")]
     pub(crate) ema: Option<f64>,
 
-    /// Memory limit of the job: 2GiB, 800MB or a number of bytes. A picture that needs more is painted in tiles, which
-    /// takes longer and gives the same picture up to rounding. The limit does not cover decoding the pictures, nor writing a
-    /// --checkpoint, which takes as much again as --plan shows for the optimiser
-    #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Descent")]
+    /// Memory limit: 2GiB, 800MB or a number of bytes. A picture that needs more is painted in tiles, which is slower
+    /// and gives the same picture up to rounding. The limit excludes decoding pictures and writing a --checkpoint,
+    /// which needs about the "optimizer" line of --plan
+    #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Optimisation")]
     pub(crate) memory: Option<usize>,
 
-    /// Optimiser. L-BFGS gives better results in the same time; Adam needs less memory; lbfgs-fixed has no line search, like
-    /// many other implementations [default: lbfgs, or the preset's]
-    #[arg(long, value_enum, value_name = "NAME", help_heading = "Descent")]
+    /// Optimiser. L-BFGS gives better results in the same time; Adam needs less memory; lbfgs-fixed takes fixed steps, as
+    /// PyTorch's L-BFGS does [default: lbfgs, or the preset's]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Optimisation")]
     pub(crate) optimizer: Option<OptimizerName>,
 
-    /// Step size. For adam, its learning rate in 8-bit units [default: 5]; for lbfgs, the mean change of a pixel in the very
-    /// first step, in 8-bit units [default: 5]; for lbfgs-fixed, a factor on every step [default: 1]
-    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Descent")]
+    /// Step size. For adam, its learning rate in 8-bit units [default: 5]; for lbfgs, the mean change of a pixel in the
+    /// very first step, in 8-bit units [default: 5]; for lbfgs-fixed, a factor on every step [default: 1]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Optimisation")]
     pub(crate) learning_rate: Option<f64>,
 
     /// Absolute weight of the content loss, the paper's alpha: factor of 1/2 sum (F - P)^2. Replaces --style-strength
@@ -138,8 +141,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) content_weight: Option<f64>,
 
-    /// Absolute weight of the content loss as a factor of mean (F - P)^2. Replaces --style-strength [default: with
-    /// --style-weight 0.5, otherwise not used, or the preset's]
+    /// Absolute weight of the content loss as a factor of mean (F - P)^2. Replaces --style-strength [default: 0.5 if
+    /// --style-weight is given, otherwise not used, or the preset's]
     #[arg(
         long,
         value_name = "F",
@@ -150,8 +153,7 @@ pub(crate) struct Args {
     pub(crate) content_mean_weight: Option<f64>,
 
     /// Absolute weight of the style loss, the paper's beta: factor of sum w E, for Gram matrices E = 1/(4 N^2) sum (G/M -
-    /// A/M')^2. Replaces --style-strength [default: with --content-weight or --content-mean-weight 1, otherwise not used, or
-    /// the preset's]
+    /// A/M')^2. Replaces --style-strength [default: 1 if a content weight is given, otherwise not used, or the preset's]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) style_weight: Option<f64>,
 
@@ -164,28 +166,28 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_parser = tv, help_heading = "Loss")]
     pub(crate) tv: Option<Tv>,
 
-    /// Layers of the content loss, each "name" (weight 1) or "name=weight"; "none" for a texture without content. Names of
-    /// other programs are known too: relu4_2, block4_conv2 or r42 for conv4_2 [default: conv4_2]
+    /// Layers of the content loss, each "name" (weight 1) or "name=weight"; "none" for a texture without content. Other
+    /// programs' names also work: relu4_2, block4_conv2 or r42 for conv4_2 [default: conv4_2]
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
     pub(crate) content_layers: Option<Vec<LayerArg>>,
 
-    /// Layers of the style loss, each "name" (weight 1/n, where n is the length of the list) or "name=weight", and with
-    /// ":statistic" a --statistic of its own; "none" for a reconstruction without style
-    /// [default: conv1_1=0.37,conv2_1=0.37,conv3_1=0.18,conv4_1=0.07,conv5_1=0.01, or the preset's]
+    /// Layers of the style loss, each "name" (weight 1/n for a list of n layers) or "name=weight", optionally with its
+    /// own --statistic as ":statistic"; "none" for a reconstruction without style [default:
+    /// conv1_1=0.37,conv2_1=0.37,conv3_1=0.18,conv4_1=0.07,conv5_1=0.01, or the preset's]
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
     pub(crate) style_layers: Option<Vec<LayerArg>>,
 
-    /// Statistic that represents style, at all layers: the Gram matrix, the Gram matrix per element, the covariance, or mean
-    /// and deviation (moments) [default: gram at conv1_1, covariance at the others, or the preset's]
+    /// Style statistic for all layers: the Gram matrix, the Gram matrix per element, the covariance, or mean and
+    /// deviation (moments) [default: gram at conv1_1, covariance at the others, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Loss")]
     pub(crate) statistic: Option<StatisticName>,
 
-    /// Pooling of the network: average, as in the paper, or maximum, as in training [default: avg, or the preset's]
+    /// Network pooling: average, as in the paper, or maximum, as in training [default: avg, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) pooling: Option<PoolingName>,
 
-    /// What the first convolution reads outside the picture: replicate repeats the border pixels; zero, as in the paper,
-    /// stands for the mean colour and leaves a frame along the border [default: replicate; with a preset zero]
+    /// Padding of the picture: replicate repeats its border pixels; zero, as in the paper, stands for the mean colour and
+    /// leaves a frame along the border [default: replicate; with a preset zero]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) padding: Option<PaddingName>,
 
@@ -194,12 +196,12 @@ pub(crate) struct Args {
     pub(crate) network: Option<Vgg>,
 
     /// Weights from PyTorch (.pth), Keras (.h5), ONNX (.onnx), Caffe (.caffemodel), MatConvNet (.mat), NumPy (.npz or a
-    /// folder of .npy) or safetensors [default: the original VGG-16, inside this program]
+    /// folder of .npy) or safetensors [default: the embedded original VGG-16]
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub(crate) weights: Option<PathBuf>,
 
-    /// Input space of --weights: BGR, 0 to 255, minus the mean (caffe), or RGB, 0 to 1, normalised (torchvision) [default:
-    /// recognised by the file, its values or its names]
+    /// Input space of --weights: BGR, 0 to 255, minus the mean (caffe), or RGB, 0 to 1, normalised (torchvision)
+    /// [default: recognised from the file, its values or its names]
     #[arg(long, value_enum, value_name = "NAME", requires = "weights", help_heading = "Network")]
     pub(crate) input_space: Option<InputSpaceName>,
 
@@ -207,23 +209,23 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "NAME", default_value = "cpu", help_heading = "Network")]
     pub(crate) backend: BackendName,
 
-    /// Threads of the CPU backend; the result does not depend on their number [default: one per core]
+    /// Threads of the CPU backend; their number does not affect the result [default: one per core]
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Device of the CUDA backend: its number, or a part of its name
+    /// Device of --backend cuda: its number, or part of its name
     #[arg(long, value_name = "DEVICE", default_value = "0", help_heading = "Network")]
     pub(crate) device: String,
 
-    /// Number format of features in the CUDA backend
+    /// Number format of features with --backend cuda
     #[arg(long, value_enum, value_name = "TYPE", default_value = "f32", help_heading = "Network")]
     pub(crate) precision: PrecisionName,
 
-    /// Use direct convolution throughout, without the rounding of Winograd's: takes about three times as long
+    /// Avoid the Winograd algorithm: slightly more exact, about three times slower
     #[arg(long, help_heading = "Network")]
     pub(crate) direct: bool,
 
-    /// Print the memory that the job needs and the algorithm of each layer, and exit
+    /// Print the job's memory needs and the algorithm of each layer, and exit
     #[arg(long, help_heading = "Output")]
     pub(crate) plan: bool,
 
@@ -231,9 +233,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(crate) snapshot_every: Option<NonZeroUsize>,
 
-    /// Save the state of the job in this file. If the file exists, the job resumes from it; the rest of the command line
-    /// must then be the same, except for --memory, --threads, the options of this section and, unless --scales is auto,
-    /// --iterations
+    /// Save the job's state to this file, and resume from it if it exists; delete it to start again. To resume, use the same options
+    /// as before; --memory, --threads, the options of this section and, unless --scales is auto, --iterations may change
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) checkpoint: Option<PathBuf>,
 
@@ -241,7 +242,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "20", requires = "checkpoint", help_heading = "Output")]
     pub(crate) every: NonZeroUsize,
 
-    /// Log the losses of each iteration as a line of JSON; iteration 0 is the start image
+    /// Log the losses of each iteration as one JSON line; iteration 0 is the start image
     #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
     pub(crate) log: Option<PathBuf>,
 
@@ -249,7 +250,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     pub(crate) tensorboard: Option<PathBuf>,
 
-    /// Plot the losses to this file at the end; a resumed job plots from where it resumed
+    /// Plot the losses to this file at the end; a resumed job plots from its resumption on
     #[arg(long, value_name = "FILE.svg|png", help_heading = "Output")]
     pub(crate) plot: Option<PathBuf>,
 
@@ -267,7 +268,7 @@ at once and saves nothing. With --checkpoint the same command resumes the job, -
 their names only when they are complete.
 
 Pictures are converted from their colour profiles to sRGB, and the result is tagged as sRGB. The transparency of the \
-photograph is carried over to it; transparent pixels of a painting do not count as style. Masks are used as they are stored.";
+photograph is carried over to it; transparent pixels of a painting do not count as style. Masks are not colour-managed; their transparent parts count as black.";
 
 fn depth(s: &str) -> Result<u8, String> {
     match s {
@@ -320,7 +321,7 @@ fn scales(s: &str) -> Result<Scales, String> {
     }
 }
 
-/// A number of bytes, with or without a unit.
+/// A number of bytes, with an optional unit.
 fn bytes(s: &str) -> Result<usize, String> {
     let end = s.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(s.len());
     let (number, unit) = s.split_at(end);
@@ -468,7 +469,7 @@ pub(crate) enum BackendName {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum PrecisionName {
     F32,
-    /// Half precision on tensor cores; features beyond 65504 are cut
+    /// Half precision on tensor cores; features beyond 65504 are clamped
     F16,
     /// Half precision with the range of f32
     Bf16,

@@ -1,4 +1,4 @@
-//! Ctrl-C, and SIGTERM, by which a program is asked to end.
+//! Ctrl-C and SIGTERM handling.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,15 +7,15 @@ use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Whether the user asked for an end. A second request ends the program at once.
+/// Whether the user requested a stop. A second request ends the program at once.
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Starts to listen. Not to a hangup, which `nohup` keeps from a program.
+    /// Starts to listen. Hangups are excluded, so that `nohup` still works.
     pub(crate) fn new() -> Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the first request only raises the flag.
+            // The order matters: the first request only raises the flag.
             flag::register_conditional_shutdown(signal, i32::from(crate::INTERRUPTED), Arc::clone(&asked))
                 .and_then(|_| flag::register(signal, Arc::clone(&asked)))
                 .context("cannot listen for Ctrl-C")?;
@@ -23,7 +23,7 @@ impl Interrupt {
         Ok(Self(asked))
     }
 
-    /// Whether the user asked.
+    /// Whether a stop was requested.
     pub(crate) fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

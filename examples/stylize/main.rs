@@ -27,7 +27,7 @@ use interrupt::Interrupt;
 use paint::Outcome;
 use report::Report;
 
-/// What a shell calls "ended by Ctrl-C".
+/// The shell's exit code for "ended by Ctrl-C".
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {

@@ -13,14 +13,14 @@ use style_transfer::{Error, ErrorKind, Image, LayerLoss, Progress, Result};
 
 use crate::paint::is_standard;
 
-/// Where results go if nothing is said.
+/// The default output.
 const DEFAULT_FOLDER: &str = "out";
 const DEFAULT_NAME: &str = "stylized.png";
 
-/// Where the result goes.
+/// The destination of the result.
 pub(crate) struct Output {
     path: PathBuf,
-    /// Files that the job reads, and so must not write.
+    /// Input files of the job, which must not be overwritten.
     inputs: Vec<PathBuf>,
     format: Format,
     extras: Extras,
@@ -29,7 +29,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Checks everything about the path that can be known before the work, so that none is done in vain.
+    /// Checks the path as far as possible before the work starts, so that no work is lost.
     pub(crate) fn new(path: Option<&Path>, deep: bool, inputs: &[PathBuf]) -> Result<Self> {
         let default = Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME);
         let (path, is_default) = (path.unwrap_or(&default), path.is_none());
@@ -72,18 +72,18 @@ impl Output {
         &self.path
     }
 
-    /// Its name for people.
+    /// Its name in messages.
     pub(crate) fn name(&self) -> String {
         if self.is_standard() { "the standard output".into() } else { self.path.display().to_string() }
     }
 
-    /// What the photograph gives to the result. Says whether all of it can be kept.
+    /// Sets the photograph's extras for the result. Reports whether all of them can be kept.
     pub(crate) fn carry(&mut self, extras: Extras) -> bool {
         self.extras = extras;
         self.format.carries_alpha() || !self.extras.has_alpha()
     }
 
-    /// Whether the result goes to the standard output, as a PNG file.
+    /// Whether the result goes to standard output, as a PNG file.
     pub(crate) fn is_standard(&self) -> bool {
         is_standard(&self.path)
     }
@@ -100,25 +100,25 @@ impl Output {
         self.write(picture, &self.path)
     }
 
-    /// Writes the picture after so many iterations beside the result, and tells where.
+    /// Writes the picture after this many iterations beside the result, and returns its path.
     pub(crate) fn save_snapshot(&self, image: Image, iterations: usize) -> Result<PathBuf> {
         let path = self.path.with_file_name(format!("{}_{iterations:04}.{}", self.stem(), self.extension()));
         self.write(&self.finished(image), &path)?;
         Ok(path)
     }
 
-    /// Where the picture stands until the result is there.
+    /// The path of the preview until the result exists.
     pub(crate) fn preview(&self) -> Option<PathBuf> {
         let name = format!("{}_preview.{}", self.stem(), self.extension());
         (!self.is_standard()).then(|| self.path.with_file_name(name))
     }
 
-    /// Writes the picture so far to `path`, as the result is written.
+    /// Writes the picture so far to `path`, in the form of the result.
     pub(crate) fn save_preview(&self, image: Image, path: &Path) -> Result<()> {
         self.write(&self.finished(image), path)
     }
 
-    /// Writes the result into the system's folder for temporary files, for when its own place fails it.
+    /// Writes the result to the system's temporary folder, as a fallback for its own path.
     pub(crate) fn rescue(&self, picture: &Picture) -> Result<PathBuf> {
         let folder = env::temp_dir();
         let bytes = picture.encode(self.format)?;
@@ -139,7 +139,7 @@ impl Output {
         picture.save_as(path, self.format)
     }
 
-    /// With what the photograph gives to the result.
+    /// Adds the photograph's extras.
     pub(crate) fn finished(&self, image: Image) -> Picture {
         Picture { image, extras: self.extras.clone() }
     }
@@ -159,7 +159,7 @@ impl Output {
     }
 }
 
-/// Refuses to write to one of the files that are read.
+/// Refuses to overwrite an input file.
 fn spare(inputs: &[PathBuf], path: &Path) -> Result<()> {
     let same = |input: &PathBuf| matches!((input.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if inputs.iter().any(same) {
@@ -169,7 +169,7 @@ fn spare(inputs: &[PathBuf], path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// That each output is a file of its own and none that is read, nor is what `style-watch` writes on the way to it.
+/// Checks that the outputs, including temporary files of `style-watch`, are distinct and overwrite no input.
 pub(crate) fn expect_apart(inputs: &[PathBuf], outputs: &[&Path]) -> Result<()> {
     let place = |path: &Path| {
         let folder = folder(path);
@@ -188,7 +188,7 @@ pub(crate) fn expect_apart(inputs: &[PathBuf], outputs: &[&Path]) -> Result<()> 
     Ok(())
 }
 
-/// The folder that a file lies in.
+/// The parent folder of a file.
 fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -200,17 +200,17 @@ fn failed(what: &str, path: &Path, e: io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("{what} {}", path.display())).with_source(e)
 }
 
-/// `--log`: a line of JSON an evaluation.
+/// `--log`: one JSON line per evaluation.
 pub(crate) struct Log {
     path: PathBuf,
     file: File,
 }
 
-/// One line. Values that are not finite (of a step that was rejected) are `null`.
+/// One line. Values that are not finite (of a rejected step) are `null`.
 #[derive(Serialize)]
 struct Line<'a> {
     iteration: usize,
-    /// Of the picture at the scale at work.
+    /// Of the picture at the current scale.
     width: usize,
     seconds: f64,
     content: f64,
@@ -225,7 +225,7 @@ fn as_map<S: Serializer>(layers: &&[LayerLoss], serializer: S) -> Result<S::Ok, 
     serializer.collect_map(layers.iter().map(|l| (&l.layer, l.loss)))
 }
 
-/// Whether a line of a log is whole and of one of the first `done` iterations.
+/// Whether a log line is complete and belongs to one of the first `done` iterations.
 fn before(line: &[u8], done: usize) -> bool {
     let line: Option<serde_json::Value> = serde_json::from_slice(line).ok();
     let iteration = line.and_then(|line| usize::try_from(line.get("iteration")?.as_u64()?).ok());
@@ -233,7 +233,7 @@ fn before(line: &[u8], done: usize) -> bool {
 }
 
 impl Log {
-    /// Goes on with the log of a job of which so many iterations are done, or begins anew.
+    /// Continues the log of a job with this many completed iterations, or starts a new one.
     pub(crate) fn create(path: &Path, inputs: &[PathBuf], done: usize) -> Result<Self> {
         spare(inputs, path)?;
         let open = || {
@@ -243,7 +243,7 @@ impl Log {
             let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
             let mut text = vec![];
             file.read_to_end(&mut text)?;
-            // After the last checkpoint more may have been done, which is done again.
+            // Evaluations after the last checkpoint may be logged; they are repeated.
             let lines = text.split_inclusive(|b| *b == b'\n').take_while(|line| before(line, done));
             let kept: usize = lines.map(<[u8]>::len).sum();
             file.set_len(kept as u64)?;
@@ -254,7 +254,7 @@ impl Log {
         Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Writes one evaluation at once, so that a log can be followed and lacks nothing if the job is stopped.
+    /// Writes each evaluation at once, so that the log can be followed and is complete if the job is stopped.
     pub(crate) fn write(&mut self, progress: &Progress, since_start: Duration) -> Result<()> {
         let losses = &progress.losses;
         let line = Line {

@@ -1,4 +1,4 @@
-//! The work: pictures and weights in, a painting out.
+//! The painting job: reads pictures and weights, writes a painting.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -22,22 +22,22 @@ const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/images");
 const SAMPLE_CONTENT: &str = "tubingen.jpg";
 const SAMPLE_STYLE: &str = "starry_night.jpg";
 
-/// The most bytes that are read of the standard input, a little more than a picture may have.
+/// The most bytes read from standard input, slightly above the limit of a picture.
 const MOST_BYTES: u64 = (1 << 31) + 1;
 
-/// How a job without an error ended.
+/// The outcome of a job without an error.
 pub(crate) enum Outcome {
     Finished,
     Interrupted,
 }
 
-/// Does one job from the command line to the file.
+/// Runs one job from the command line to the output file.
 pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interrupt: &Interrupt) -> Result<Outcome> {
     let sample = |name: &str| Path::new(SAMPLES).join(name);
     let content_path = args.content.clone().unwrap_or_else(|| sample(SAMPLE_CONTENT));
     let style_paths = if args.styles.is_empty() { vec![sample(SAMPLE_STYLE)] } else { args.styles.clone() };
 
-    // All that can be wrong is found before the work starts.
+    // All possible errors are detected before the work starts.
     let start_path = if let Some(Start::File(path)) = &args.init { Some(path) } else { None };
     let masks = args.style_mask.iter().chain(&args.style_region).filter_map(|m| m.0.as_ref());
     let others = start_path.into_iter().chain(&args.weights).chain(masks).chain(&args.content_mask);
@@ -142,7 +142,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         }
     };
     drop(kept);
-    // Of what was done before the checkpoint, the log has all.
+    // The log is complete up to the checkpoint.
     let log = args.log.as_deref().map(|path| Log::create(path, &inputs, session.iteration())).transpose()?;
     let [alpha, beta, gamma] = session.weights();
     if args.tv.is_some() && gamma == 0.0 {
@@ -163,18 +163,18 @@ fn argument(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Argument, message)
 }
 
-/// Whether a path stands for the standard input or output.
+/// Whether a path denotes standard input or output.
 pub(crate) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// A path for people.
+/// A path for messages.
 fn shown(path: &Path) -> String {
     if is_standard(path) { "standard input".into() } else { path.display().to_string() }
 }
 
-/// Names the picture that is too small, and the size that would do. Of each, the content first, the path and the size that
-/// it has in its file.
+/// Names the picture that is too small, and the size that would be enough. `pictures` gives the path and the size in the
+/// file of each, the content first.
 fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&PathBuf, [usize; 2])]) -> Error {
     let size = settings::size(args);
     for (i, (path, [width, height])) in pictures.iter().enumerate() {
@@ -195,7 +195,7 @@ fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&PathBuf, [usize;
     e
 }
 
-/// A picture, and told what of it cannot be used.
+/// Reads a picture, and prints notes on the parts that cannot be used.
 fn open(path: &Path, report: &Report) -> style_transfer::Result<Picture> {
     let picture = if is_standard(path) {
         if io::stdin().is_terminal() {
@@ -216,7 +216,7 @@ fn open(path: &Path, report: &Report) -> style_transfer::Result<Picture> {
     Ok(picture)
 }
 
-/// A style, after the size of its picture in the file and the one that it is used in.
+/// A style, after its picture's size in the file and its size in use.
 type SizedStyle = ([usize; 2], [usize; 2], Style);
 
 /// The style pictures.
@@ -267,7 +267,7 @@ fn style_scale(args: &Args, i: usize) -> f64 {
     args.style_scale.get(i).or(args.style_scale.first()).copied().unwrap_or(1.0)
 }
 
-/// A style picture in the colours that it is to give.
+/// A style picture with its colours adjusted as requested.
 fn recoloured(colours: Colours, style: &Picture, photograph: &Picture) -> style_transfer::Result<Image> {
     let matched = |matching| style.match_colours(photograph, matching);
     match colours {
@@ -279,7 +279,7 @@ fn recoloured(colours: Colours, style: &Picture, photograph: &Picture) -> style_
     }
 }
 
-/// A mask for a picture, of whatever size, but of its proportions.
+/// A mask for a picture, of any size but with the same proportions.
 fn mask(path: &Path, of: &Image, report: &Report) -> style_transfer::Result<Mask> {
     let (mask, notes) = pictures::mask(path)?;
     for note in notes {
@@ -343,7 +343,7 @@ fn weights(args: &Args) -> Result<Loaded> {
     }
 }
 
-/// What to do about VGG-19 weights that were not given, of which some may lie in the usual caches.
+/// Advice on missing VGG-19 weights, some of which may be in the usual caches.
 fn no_vgg19(cached: &[PathBuf]) -> String {
     let Some(first) = cached.first() else {
         return "VGG-19 is not inside this program: get torchvision's vgg19-dcbb9e9d.pth or Keras' \
@@ -355,34 +355,34 @@ fn no_vgg19(cached: &[PathBuf]) -> String {
     format!("VGG-19 is not inside this program, but on this machine: give --weights {}{others}", first.display())
 }
 
-/// Observers, each until it fails.
+/// Observers, each active until it fails.
 struct Watchers {
     checkpoints: Option<Checkpoints>,
     board: Option<TensorBoard>,
     plot: Option<LossPlot>,
 }
 
-/// A session at work, and where what it makes goes.
+/// A running session and its outputs.
 struct Job<'a, B: Backend> {
     session: Session<B>,
     /// Width and height of the result.
     size: (usize, usize),
     output: Output,
-    /// Whose colours the result gets, if not those that it was painted in.
+    /// The picture whose colours the result gets, unless it keeps those it was painted in.
     photograph: Option<Image>,
     log: Option<Log>,
     watchers: Watchers,
     report: &'a Report,
     snapshot_every: Option<usize>,
-    /// The last scale of which there was to be a preview.
+    /// The last scale at which a preview was attempted.
     previewed: usize,
-    /// The preview that this run wrote.
+    /// The preview written by this run.
     preview: Option<PathBuf>,
 }
 
 impl<B: Backend> Job<'_, B> {
-    /// Steps until all is done or the user had enough, then saves. Nothing on the way costs the user the picture: a
-    /// log or a snapshot that cannot be written is told at once, and makes the program fail when all else is done.
+    /// Steps until the end or until the user stops, then saves. No failure on the way loses the picture: a log or
+    /// snapshot that cannot be written is reported at once, and makes the program fail after all else is done.
     fn run(mut self, iterations: usize, interrupt: &Interrupt) -> Result<Outcome> {
         let start = Instant::now();
         let resumed = self.session.iteration() > 0;
@@ -395,7 +395,7 @@ impl<B: Backend> Job<'_, B> {
                 Ok(progress) => {
                     first.get_or_insert(progress.losses.total);
                     if progress.accepted {
-                        // The picture is now the one just evaluated; else that was only a try.
+                        // The picture is now the one just evaluated; otherwise that was only a trial.
                         best = progress.losses.total;
                     }
                     let progress = progress.clone();
@@ -417,7 +417,7 @@ impl<B: Backend> Job<'_, B> {
         let (report, preview) = (self.report, self.preview.take());
         self.save()?;
         if let Some(preview) = preview {
-            let _ = std::fs::remove_file(preview); // one that stays does no harm
+            let _ = std::fs::remove_file(preview); // a leftover preview is harmless
         }
         let how = match () {
             () if interrupt.asked() => ", ended early as asked",
@@ -442,7 +442,7 @@ impl<B: Backend> Job<'_, B> {
         }
     }
 
-    /// Tells, logs and snaps one evaluation; what went wrong with it, if anything.
+    /// Reports, logs and saves one evaluation; returns its errors.
     fn record(&mut self, progress: &Progress, loss: f64, since_start: Duration) -> Option<anyhow::Error> {
         self.report.progress(progress, loss);
         let mut failed = None;
@@ -466,8 +466,8 @@ impl<B: Backend> Job<'_, B> {
         failed
     }
 
-    /// Saves the picture so far, at the result's size, after each coarse scale. Nobody asked for it, so a failure is printed
-    /// and ends nothing, and a file that is there already stays as it is.
+    /// Saves the picture so far, at the result's size, after each coarse scale. It was not requested, so a failure is
+    /// printed and stops nothing, and an existing file is kept.
     fn preview(&mut self, progress: &Progress, since_start: Duration) {
         if progress.scale <= self.previewed {
             return;
@@ -492,7 +492,7 @@ impl<B: Backend> Job<'_, B> {
         self.preview = Some(path);
     }
 
-    /// Shows one evaluation to the observers; one that fails is told and left out from then on.
+    /// Shows one evaluation to the observers; a failed observer is reported and then skipped.
     fn watch(&mut self, progress: &Progress) -> Option<anyhow::Error> {
         let Watchers { checkpoints, board, plot } = &mut self.watchers;
         let kept_failed = checkpoints.as_mut().and_then(|kept| kept.observe(progress, &self.session).err());
@@ -504,7 +504,7 @@ impl<B: Backend> Job<'_, B> {
         if plot_failed.is_some() {
             self.watchers.plot = None;
         }
-        // Another checkpoint may come through: the disk may have room again.
+        // The next checkpoint may succeed: the disk may have space again.
         self.unwatched([kept_failed, board_failed, plot_failed])
     }
 
@@ -525,7 +525,7 @@ impl<B: Backend> Job<'_, B> {
         last
     }
 
-    /// Saves the best picture so far, elsewhere if its own place fails.
+    /// Saves the best picture so far, elsewhere if its own path fails.
     fn save(self) -> Result<()> {
         let image = finished(self.session.into_image()?, self.size, self.photograph.as_ref())?;
         let picture = self.output.finished(image);
@@ -538,8 +538,8 @@ impl<B: Backend> Job<'_, B> {
     }
 }
 
-/// The picture as it is to be saved: at its size, if the session has not come so far, and in the photograph's colours, if
-/// these are to be kept.
+/// The picture to save: scaled to the result's size if the session has not reached it, and in the photograph's colours
+/// if they are kept.
 fn finished(image: Image, size: (usize, usize), photograph: Option<&Image>) -> style_transfer::Result<Image> {
     let image = if (image.width(), image.height()) == size { image } else { image.resized(size.0, size.1)? };
     match photograph {

@@ -1,4 +1,4 @@
-//! What the user is told, all of it on the standard error stream.
+//! User messages, all on standard error.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use style_transfer::Progress;
 
-/// How often a line is written where there is no terminal for a bar.
+/// The interval between progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 pub(crate) struct Report {
@@ -22,19 +22,19 @@ impl Report {
         Self { quiet, bar: RefCell::new(None), last_line: Cell::new(None) }
     }
 
-    /// A line, unless all is to be quiet.
+    /// A line, unless output is quiet.
     pub(crate) fn say(&self, line: impl AsRef<str>) {
         if !self.quiet {
             self.print(line.as_ref());
         }
     }
 
-    /// A line about something that went wrong but does not stop the work.
+    /// A warning that does not stop the work.
     pub(crate) fn warn(&self, e: &dyn Error) {
         self.print(&format!("warning: {}", chain(e)));
     }
 
-    /// The last line of a program that failed.
+    /// The last line of a failed program.
     pub(crate) fn error(&self, e: &anyhow::Error) {
         self.end_bar();
         self.print(&format!("error: {}", chain(e.as_ref())));
@@ -55,14 +55,13 @@ impl Report {
         let bar = ProgressBar::with_draw_target(Some(iterations as u64), ProgressDrawTarget::stderr());
         let template = "{bar:30} {pos}/{len}  {msg}  {elapsed}, {eta} left";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        // Shown, and the clock of the estimate running, before the first evaluation ends.
+        // Shows the bar and starts the clock for the estimate before the first evaluation ends.
         bar.tick();
         self.last_line.set(Some(Instant::now()));
         *self.bar.borrow_mut() = Some(bar);
     }
 
-    /// Moves the bar, or writes a line now and then where there is no terminal; `loss` is that of the
-    /// picture as it is.
+    /// Moves the bar, or writes a line now and then without a terminal; `loss` is that of the current picture.
     pub(crate) fn progress(&self, progress: &Progress, loss: f64) {
         let borrowed = self.bar.borrow();
         let Some(bar) = &*borrowed else { return };
@@ -83,12 +82,12 @@ impl Report {
     }
 }
 
-/// Nobody may be there to read it, or no room: that ends no job.
+/// Ignores write errors: a missing reader or a full disk ends no job.
 fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// An error and its causes, those left out that the message before them already tells.
+/// An error and its causes, without those that the preceding message already includes.
 fn chain(e: &dyn Error) -> String {
     let mut message = e.to_string();
     let mut source = e.source();

@@ -1,4 +1,4 @@
-//! What the command line says about the painting, told to the library: a preset, then whatever was given.
+//! Translates the command line into library settings: a preset, then the given options.
 
 use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_transfer::{
@@ -7,10 +7,10 @@ use style_transfer::{
 
 use crate::args::{Args, LayerArg, OptimizerName, PaddingName, PoolingName, Scales, Size, StatisticName};
 
-/// Long side of the result where nothing says otherwise.
+/// Default long side of the result.
 const LONG_SIDE: u32 = 512;
 
-/// Evaluations, or what takes as long, where nothing says otherwise.
+/// Default number of evaluations, or their equivalent in time.
 const ITERATIONS: usize = 80;
 
 /// The size of the result.
@@ -22,7 +22,7 @@ pub(crate) fn size(args: &Args) -> Size {
     args.size.or(args.preset.map(of_preset)).unwrap_or(Size::LongSide(LONG_SIDE))
 }
 
-/// How the picture descends.
+/// The optimiser.
 pub(crate) fn optimizer(args: &Args) -> Optimizer {
     let fixed = LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() };
     let mut optimizer = match args.optimizer {
@@ -42,12 +42,12 @@ pub(crate) fn optimizer(args: &Args) -> Optimizer {
     optimizer
 }
 
-/// How many evaluations.
+/// The number of evaluations.
 pub(crate) fn iterations(args: &Args) -> usize {
     args.iterations.or(args.preset.map(Preset::iterations)).unwrap_or(ITERATIONS)
 }
 
-/// Sizes to paint at first, and the iterations at the result's own, which is so wide and high.
+/// Sizes to paint first, and the iterations at the result's own size, given by width and height.
 pub(crate) fn scales(args: &Args, (width, height): (usize, usize)) -> (Vec<Scale>, usize) {
     let iterations = iterations(args);
     let default = if args.preset.is_none() { Scales::Auto } else { Scales::List(vec![]) };
@@ -60,7 +60,7 @@ pub(crate) fn scales(args: &Args, (width, height): (usize, usize)) -> (Vec<Scale
     }
 }
 
-/// Everything but the pictures. Without a preset these are the library's defaults.
+/// All settings except the pictures. Without a preset these are the library's defaults.
 pub(crate) fn describe<B: Backend>(
     mut builder: SessionBuilder<B>,
     args: &Args,
@@ -139,7 +139,7 @@ fn statistic<B: Backend>(builder: SessionBuilder<B>, layer: Option<&str>, name: 
     }
 }
 
-/// The layers of a list, of which "none" is the empty one; `even(n)` is the weight of a layer without its own.
+/// The layers in a list, where "none" is the empty list; `even(n)` is the weight of a layer without its own.
 fn weighted(layers: &[LayerArg], even: impl Fn(usize) -> f64) -> Vec<LayerWeight> {
     if let [LayerArg { name, weight: None, statistic: None }] = layers
         && name == "none"

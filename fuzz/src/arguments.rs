@@ -1,4 +1,4 @@
-//! The command line of `stylize`, one argument a line: an error that clap tells, or a description that the core checks.
+//! The command line of `stylize`, one argument per line: a clap error, or a description that the core checks.
 
 use clap::Parser;
 use style_core::Session;
@@ -6,7 +6,7 @@ use style_core::Session;
 use crate::args::{Args, Size};
 use crate::{Outcome, settings, tiny, told};
 
-/// A description that takes no more than this is painted, for a few steps.
+/// A description within this memory is painted, for a few steps.
 const MEMORY: usize = 1 << 20;
 const MOST_ARGUMENTS: usize = 24;
 
@@ -42,7 +42,7 @@ pub(crate) fn run(data: &[u8]) -> Outcome {
     Outcome::Taken
 }
 
-/// Builds what is small.
+/// Builds small sessions.
 trait Build {
     fn plan_and_build(self) -> Option<style_core::Result<Session<testkit::Reference>>>;
 }

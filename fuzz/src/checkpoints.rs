@@ -1,8 +1,8 @@
-//! Checkpoints: bytes as they come, the same with their hash put right, and checkpoints of real sessions, altered and hashed
-//! anew. What is taken is gone on from.
+//! Checkpoints: raw bytes, the same with a repaired hash, and checkpoints of real sessions, altered and rehashed.
+//! Sessions continue from accepted ones.
 //!
-//! Bytes that begin as safetensors are a file. Of others the first picks a checkpoint, and the rest are edits: an operation,
-//! a note or tensor by its number, and what it becomes.
+//! Bytes that begin as safetensors are a file. In others the first byte picks a checkpoint, and the rest are edits: an
+//! operation, the number of a note or tensor, and its new value.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ use twox_hash::xxhash3_128::Hasher;
 
 use crate::{Outcome, tiny, told};
 
-/// Texts that numbers and flags may become.
+/// Texts to substitute for numbers and flags.
 const TEXTS: [&str; 12] = [
     "0",
     "1",
@@ -32,7 +32,7 @@ const TEXTS: [&str; 12] = [
     "",
     "x",
 ];
-/// And numbers.
+/// Numbers to substitute.
 const NUMBERS: [f64; 16] = [
     0.0,
     -0.0,
@@ -74,7 +74,7 @@ fn describe(kind: usize) -> SessionBuilder<Reference> {
 
 const KINDS: usize = 4;
 
-/// What a checkpoint's file holds, but for its hash.
+/// The content of a checkpoint file, without its hash.
 #[derive(Clone)]
 struct File {
     notes: BTreeMap<String, String>,
@@ -91,7 +91,7 @@ impl File {
         Some(Self { notes, tensors })
     }
 
-    /// As `Checkpoint` takes it, of the values as they are read.
+    /// In the form that `Checkpoint` accepts, from the values as read.
     fn hash(&self) -> String {
         let mut hasher = Hasher::new();
         for (name, value) in self.notes.iter().filter(|(name, _)| *name != "format") {
@@ -118,7 +118,7 @@ fn size(kind: Dtype) -> usize {
     (kind.bitsize() / 8).max(1)
 }
 
-/// Checkpoints of every kind, after several numbers of steps.
+/// Checkpoints of every kind, after various numbers of steps.
 fn bases() -> &'static [(usize, File)] {
     static BASES: OnceLock<Vec<(usize, File)>> = OnceLock::new();
     BASES.get_or_init(|| {
@@ -135,7 +135,7 @@ fn bases() -> &'static [(usize, File)] {
     })
 }
 
-/// Takes bytes off the front; zeros where there are none.
+/// Takes bytes from the front; zeros once they run out.
 struct Input<'a>(&'a [u8]);
 
 impl Input<'_> {
@@ -162,7 +162,7 @@ impl Input<'_> {
 fn edit(file: &mut File, input: &mut Input) {
     let operation = input.byte();
     let at = input.byte();
-    // The manifest tells what the session is; edits of it are all refused alike.
+    // The manifest identifies the session; all edits of it are refused alike.
     let state = |name: &&String| !name.starts_with("manifest.") && *name != "format";
     let notes: Vec<String> = file.notes.keys().filter(state).cloned().collect();
     let names: Vec<String> = file.tensors.keys().cloned().collect();
@@ -229,7 +229,7 @@ fn refused(error: &style_core::Error) -> Outcome {
     Outcome::Refused
 }
 
-/// Reads a checkpoint, and goes on from it by a description, or by all.
+/// Reads a checkpoint, and continues from it with one description, or with all.
 fn take(bytes: &[u8], kind: Option<usize>) -> Outcome {
     let checkpoint = match Checkpoint::from_bytes(bytes) {
         Ok(checkpoint) => checkpoint,

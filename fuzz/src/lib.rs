@@ -1,17 +1,17 @@
-//! What the fuzz targets try, as functions: cargo-fuzz feeds them what it finds, `tests/seeds.rs` the committed seeds.
+//! The bodies of the fuzz targets: cargo-fuzz feeds them its inputs, `tests/seeds.rs` the committed seeds.
 //!
-//! | room | readers |
+//! | module | inputs |
 //! |---|---|
 //! | `weights` | every weight format, through `style_models::from_bytes` |
 //! | `pictures` | picture files, profiles and masks, through `style_pictures::{Picture::open, mask}` |
-//! | `checkpoints` | `Checkpoint::from_bytes`, and sessions that resume from what was altered and hashed again |
+//! | `checkpoints` | `Checkpoint::from_bytes`, and sessions that resume from altered and rehashed checkpoints |
 //! | `arguments` | the command line of `examples/stylize` |
 //! | `values` | images and masks from values, and sessions under such masks |
-//! | `repair` | checksums put right, which would stop a fuzzer at the door |
+//! | `repair` | repair of checksums, which would otherwise stop a fuzzer early |
 //! | `tiny` | a network and pictures for sessions that take a millisecond |
 
 #[path = "../../examples/stylize/args.rs"]
-#[allow(dead_code)] // what the program does with them
+#[allow(dead_code)] // the program's use of them
 mod args;
 mod arguments;
 mod checkpoints;
@@ -25,7 +25,7 @@ mod weights;
 
 use style_models::Format;
 
-/// The targets' names, each that of a folder of seeds.
+/// The targets' names, each also a folder of seeds.
 pub const TARGETS: [&str; 18] = [
     "arguments",
     "bmp",
@@ -47,14 +47,14 @@ pub const TARGETS: [&str; 18] = [
     "webp",
 ];
 
-/// What a target made of some bytes.
+/// A target's result on an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Not of the target's kind: not worth keeping.
+    /// Not the target's kind: not worth keeping.
     Foreign,
-    /// An error, as it should be.
+    /// An error, as expected.
     Refused,
-    /// Read.
+    /// Accepted.
     Taken,
 }
 
@@ -68,7 +68,7 @@ impl From<Outcome> for libfuzzer_sys::Corpus {
 /// Runs a target on some bytes.
 ///
 /// # Panics
-/// If what it tries does not hold, or there is no target of this name.
+/// If a check fails, or there is no target of this name.
 pub fn target(name: &str, data: &[u8]) -> Outcome {
     match name {
         "arguments" => arguments::run(data),
@@ -88,7 +88,7 @@ pub fn target(name: &str, data: &[u8]) -> Outcome {
     }
 }
 
-/// That an error says something.
+/// Checks that an error has a message.
 fn told(error: &style_core::Error) {
     assert!(error.to_string().len() > 10, "{error:?}");
 }

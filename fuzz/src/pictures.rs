@@ -8,11 +8,11 @@ use tempfile::TempDir;
 
 use crate::{Outcome, told};
 
-/// Beyond so many pixels a picture of one colour may well be as small as its file: the formats' own limits hold there, and
+/// Above this many pixels a single-colour picture can be as small as its file: the formats' own limits apply there, and
 /// not the fuzzer's.
 const MOST_PIXELS: u64 = 1 << 21;
 
-/// A folder in memory, where there is such a thing.
+/// A folder in memory, if available.
 pub(crate) fn folder() -> TempDir {
     TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a temporary folder")
 }
@@ -23,7 +23,7 @@ fn number(bytes: Option<&[u8]>, big_endian: bool) -> u64 {
     if big_endian { bytes.fold(0, add) } else { bytes.rev().fold(0, add) }
 }
 
-/// Pixels that a file of a format says it has; not of TIFF, whose header may be anywhere.
+/// The declared pixel count of a file; not for TIFF, whose header may be anywhere.
 fn claimed(data: &[u8]) -> u64 {
     let be = |at: usize| number(data.get(at..at + 4), true);
     let le = |at: usize, n: usize| number(data.get(at..at + n), false);
@@ -31,7 +31,7 @@ fn claimed(data: &[u8]) -> u64 {
         return le(6, 2) * le(8, 2);
     }
     if data.starts_with(b"BM") {
-        // Rows from the top have a height below 0.
+        // Top-down rows have a negative height.
         let (width, height) = (le(18, 4), le(22, 4));
         return if le(14, 4) == 12 {
             le(18, 2) * le(20, 2)
@@ -60,7 +60,7 @@ pub(crate) fn run(kind: &str, data: &[u8]) -> Outcome {
     if !of_kind || claimed(data) > MOST_PIXELS { Outcome::Foreign } else { open(data, true) }
 }
 
-/// Opens a file of these bytes.
+/// Opens a file with these bytes.
 fn open(data: &[u8], again: bool) -> Outcome {
     let folder = folder();
     let path = folder.path().join("picture");
@@ -70,7 +70,7 @@ fn open(data: &[u8], again: bool) -> Outcome {
             assert_eq!(mask.values().len(), mask.width() * mask.height());
             assert!(mask.values().iter().all(|v| (0.0..=1.0).contains(v)));
         }
-        // Black everywhere is an argument's fault.
+        // A mask that is black everywhere is an argument error.
         Err(e) => refused(&e, &[ErrorKind::Image, ErrorKind::Argument]),
     }
     let picture = match Picture::open(&path) {
@@ -85,7 +85,7 @@ fn open(data: &[u8], again: bool) -> Outcome {
     assert_eq!(picture.image.pixels().len(), 3 * width * height);
     assert!(picture.image.pixels().iter().all(|v| (0.0..=255.0).contains(v)));
     assert!(picture.notes().iter().all(|note| !note.is_empty()));
-    // Of one file in sixteen: it takes much longer than the rest.
+    // For one file in sixteen: it takes much longer than the rest.
     let draw = data.iter().fold(0u8, |sum, byte| sum.rotate_left(1) ^ byte);
     if again && width * height <= 4096 && draw < 16 {
         let formats = [(Format::Png16, 0.01), (Format::Tiff, 0.51), (Format::WebP, 0.51)];
@@ -93,7 +93,7 @@ fn open(data: &[u8], again: bool) -> Outcome {
             fs::write(&path, picture.encode(*format).expect("encodes")).expect("writes");
             let back = Picture::open(&path).expect("opens");
             assert_eq!((back.image.width(), back.image.height()), (width, height));
-            // Where it is transparent, colours are what the visible ones are in the mean, which rounding may move.
+            // Transparent pixels get the mean of the visible colours, which rounding may change.
             if !picture.extras.has_alpha() {
                 let pairs = picture.image.pixels().iter().zip(back.image.pixels());
                 let distance = pairs.fold(0.0, |far: f32, (a, b)| far.max((a - b).abs()));
@@ -111,7 +111,7 @@ fn refused(error: &style_core::Error, kinds: &[ErrorKind]) {
     told(error);
 }
 
-/// A profile, in a TIFF of 16 bits: of greys where the first byte is odd, of RGB else.
+/// A profile, in a 16-bit TIFF: of greys if the first byte is odd, otherwise of RGB.
 pub(crate) fn profile(data: &[u8]) -> Outcome {
     let Some((first, profile)) = data.split_first() else { return Outcome::Foreign };
     let channels = if first % 2 == 1 { 1u32 } else { 3 };

@@ -1,11 +1,11 @@
-//! Checksums put right: of an altered file they tell no more than that it was altered, and hide all that is behind them.
+//! Repairs checksums: in an altered file they only show that it was altered, and hide the code behind them.
 
 use std::io::Read;
 
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
-/// The most that is unpacked to sum it up.
+/// The most data unpacked for a checksum.
 const MOST: u64 = 1 << 20;
 
 fn le16(bytes: &[u8], at: usize) -> Option<usize> {
@@ -31,16 +31,16 @@ fn crc(bytes: &[u8]) -> u32 {
 fn inflated(packed: &[u8]) -> (Vec<u8>, usize) {
     let mut stream = DeflateDecoder::new(packed);
     let mut bytes = vec![];
-    // As far as it goes.
+    // As far as it unpacks.
     let _ = (&mut stream).take(MOST).read_to_end(&mut bytes);
     (bytes, usize::try_from(stream.total_in()).unwrap_or(usize::MAX))
 }
 
-/// The checksums of a zip archive's entries, as its central directory has them.
+/// The checksums of a zip archive's entries, as listed in its central directory.
 pub(crate) fn zip(bytes: &mut [u8]) {
     let Some(end) = bytes.windows(4).rposition(|w| w == b"PK\x05\x06") else { return };
     let Some(mut at) = le32(bytes, end + 16) else { return };
-    // Of few entries: headers may overlap.
+    // Few entries only: headers may overlap.
     for _ in 0..64 {
         if bytes.get(at..at.saturating_add(4)) != Some(b"PK\x01\x02") {
             break;
@@ -64,7 +64,7 @@ pub(crate) fn zip(bytes: &mut [u8]) {
     }
 }
 
-/// The checksums of gzip's members, be they blocks or not; not what they say of their lengths.
+/// The checksums of gzip members, whether blocks or not; not their declared lengths.
 pub(crate) fn gzip(bytes: &mut [u8]) {
     let mut at = 0;
     for _ in 0..64 {

@@ -3,7 +3,7 @@
 use style_core::{ConvLayer, Image, InputSpace, Layer, Model, Network};
 use testkit::{Reference, Rng};
 
-/// VGG's names, with so many channels each.
+/// VGG's names, with this many channels each.
 pub(crate) fn network(names: &[&str], channels: usize) -> Network<Reference> {
     let mut rng = Rng::new("fuzz");
     let mut layers = vec![];

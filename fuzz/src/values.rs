@@ -1,6 +1,7 @@
-//! Images and masks from values, and sessions on them: each constructor takes what it says, and no session panics.
+//! Images and masks from values, and sessions on them: each constructor accepts what it documents, and no session
+//! panics.
 //!
-//! Two bytes are a size, one says what the rest is, and the rest are values: bytes, or `f32`.
+//! Two bytes are a size, one gives the kind of the rest, and the rest are values: bytes, or `f32`.
 
 use style_core::{ErrorKind, Image, LayerWeight, Mask, Session, Style};
 

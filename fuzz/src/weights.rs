@@ -1,11 +1,11 @@
-//! Weight files: a model of VGG's shapes and finite values, or an error that names the file.
+//! Weight files: a model with VGG's shapes and finite values, or an error that names the file.
 
 use style_core::{ErrorKind, Layer};
 use style_models::{Format, LoadOptions, from_bytes, load, save};
 
 use crate::{Outcome, repair, told};
 
-/// How a file of a format begins.
+/// The first bytes of a format.
 fn is_of(format: Format, data: &[u8]) -> bool {
     match format {
         Format::Torch | Format::Numpy => data.starts_with(b"PK\x03\x04"),

@@ -1,15 +1,15 @@
-//! Where other programs keep the weight files that they have fetched.
+//! Cache folders where other programs keep downloaded weight files.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::vgg::Vgg;
 
-/// The weight files of a network in the folders where torch hub and Keras keep theirs, torch hub's first.
+/// The weight files of a network in the cache folders of torch hub and Keras, torch hub's first.
 ///
-/// These are `$TORCH_HOME/hub/checkpoints`, else `$XDG_CACHE_HOME/torch/hub/checkpoints`, else
-/// `~/.cache/torch/hub/checkpoints`; and `$KERAS_HOME/models`, else `~/.keras/models`. Only files under the names that
-/// these programs give are listed, and none is opened: whether a file is whole, [`crate::load`] tells.
+/// The folders are `$TORCH_HOME/hub/checkpoints`, else `$XDG_CACHE_HOME/torch/hub/checkpoints`, else
+/// `~/.cache/torch/hub/checkpoints`; and `$KERAS_HOME/models`, else `~/.keras/models`. Only files with the names that
+/// these programs use are listed. None is opened; [`crate::load`] reports whether a file is complete.
 ///
 /// ```
 /// for path in style_models::cached(style_models::Vgg::Vgg19) {
@@ -22,7 +22,7 @@ pub fn cached(vgg: Vgg) -> Vec<PathBuf> {
     present(vgg, torch.as_deref(), keras.as_deref())
 }
 
-/// torch hub's folder and Keras', as far as the environment tells.
+/// The folders of torch hub and Keras that the environment defines.
 fn folders(variable: impl Fn(&str) -> Option<OsString>, home: Option<&Path>) -> [Option<PathBuf>; 2] {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = home.filter(|home| !home.as_os_str().is_empty());
@@ -32,9 +32,9 @@ fn folders(variable: impl Fn(&str) -> Option<OsString>, home: Option<&Path>) -> 
     [torch.map(|t| t.join("hub").join("checkpoints")), keras.map(|k| k.join("models"))]
 }
 
-/// The files of these folders that exist.
+/// The files that exist in these folders.
 fn present(vgg: Vgg, torch: Option<&Path>, keras: Option<&Path>) -> Vec<PathBuf> {
-    // torchvision's own training, then Caffe's weights in its names; without the classifier, then with it
+    // torchvision's own training, then Caffe's weights under torchvision's names; without the classifier, then with it
     let (torch_names, keras_names) = match vgg {
         Vgg::Vgg16 => (
             ["vgg16-397923af.pth", "vgg16-00b39a1b.pth"],
@@ -81,7 +81,7 @@ mod tests {
     fn only_files_that_exist_and_only_of_the_network() {
         let folder = tempfile::tempdir().unwrap();
         let (torch, keras) = (folder.path().join("torch"), folder.path().join("keras"));
-        std::fs::create_dir_all(torch.join("vgg19-d01eb7cb.pth")).unwrap(); // a folder is no weight file
+        std::fs::create_dir_all(torch.join("vgg19-d01eb7cb.pth")).unwrap(); // a folder is not a weight file
         std::fs::create_dir_all(&keras).unwrap();
         let files = [
             torch.join("vgg19-dcbb9e9d.pth"),

@@ -1,4 +1,4 @@
-//! The weights inside the library.
+//! The embedded weights.
 
 use style_core::Result;
 
@@ -7,16 +7,16 @@ use crate::source::Source;
 use crate::vgg::Vgg;
 
 static FILE: &[u8] = include_bytes!("../weights/vgg16-q8.safetensors.gz");
-/// Of the file; also in `weights/README.md`.
+/// SHA-256 of the file; also in `weights/README.md`.
 const SHA256: &str = "8cb3f5005197c1a92ac4769237175e1507356e381536137da1f7fed237b8ca95";
 
-/// The embedded network: a VGG-16 from `conv1_1` to `conv5_1`, which takes [`style_core::InputSpace::CAFFE`].
+/// The embedded network: a VGG-16 from `conv1_1` to `conv5_1`, for input in [`style_core::InputSpace::CAFFE`].
 ///
-/// These are the convolutions of Simonyan and Zisserman's VGG-16 (ImageNet; CC BY 4.0) as published, stored in 8 bits a
-/// value from `conv3_2` on. `weights/README.md` of this crate has their origin and the error of the rounding. The paper's
+/// These are the convolutions of Simonyan and Zisserman's VGG-16 (ImageNet; CC BY 4.0) as published, stored with 8 bits
+/// per value from `conv3_2` on. This crate's `weights/README.md` gives their origin and the rounding error. The paper's
 /// network is VGG-19, which [`crate::load`] reads from a file.
 ///
-/// Each call unpacks the file anew, which takes the cores some 70 ms together; keep the result.
+/// Each call unpacks the file again, which takes all cores together some 70 ms; keep the result.
 ///
 /// ```
 /// let weights = style_models::embedded()?;
@@ -25,7 +25,7 @@ const SHA256: &str = "8cb3f5005197c1a92ac4769237175e1507356e381536137da1f7fed237
 /// ```
 ///
 /// # Errors
-/// None is expected; `Weights` would mean that the program's own file is damaged.
+/// None expected; `Weights` would mean that the embedded file is damaged.
 pub fn embedded() -> Result<Loaded> {
     let source = Source::embedded("vgg16-q8 (embedded)", FILE, SHA256);
     from_source(&source, &LoadOptions::default().network(Vgg::Vgg16), 1)
@@ -55,8 +55,8 @@ mod tests {
             model.layers().iter().filter_map(|l| if let Layer::Conv(c) = l { Some(c) } else { None }).collect();
         assert_eq!(convs.iter().map(|c| c.weight.len()).sum::<usize>(), 9_991_872);
         assert_eq!(convs[10].weight.len(), 512 * 512 * 9);
-        // values that the Python package onnx reads in the .onnx: conv1_1 [0, 0, 0, 0] and [5, 2, 0, 1], conv5_1 [4, 3, 1, 2],
-        // which is rounded to a step of 0.1904 / 127, and two biases
+        // values that the Python package onnx reads from the .onnx: conv1_1 [0, 0, 0, 0] and [5, 2, 0, 1], conv5_1 [4,
+        // 3, 1, 2], which is rounded to a step of 0.1904 / 127, and two biases
         assert!((convs[0].weight[0] - 0.429_470_57).abs() < 2e-4);
         assert!((convs[0].weight[(5 * 3 + 2) * 9 + 1] + 0.086_050_88).abs() < 3e-5);
         assert!((convs[10].weight[(4 * 512 + 3) * 9 + 5] - 0.010_096_467).abs() < 8e-4);

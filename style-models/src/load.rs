@@ -14,7 +14,7 @@ use crate::space::{self, InputSpaceSource};
 use crate::tensors::{Tensors, show, zeros};
 use crate::vgg::{Spec, Vgg, pool_name};
 
-/// What a caller knows about a weight file, or wants of it. The default knows nothing.
+/// The caller's knowledge and requirements about a weight file. The default makes no assumptions.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {
@@ -23,15 +23,15 @@ pub struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// The network that the file must hold. Without it either is taken; a file that ends before `conv3_4`, where
-    /// the two are alike, counts as VGG-16.
+    /// The network that the file must hold. By default either is accepted; a file that ends before `conv3_4`, where the
+    /// two are identical, counts as VGG-16.
     #[must_use]
     pub fn network(mut self, vgg: Vgg) -> Self {
         self.vgg = Some(vgg);
         self
     }
 
-    /// The input space of the weights, for files whose family does not tell it.
+    /// The input space of the weights, for files whose family does not determine it.
     #[must_use]
     pub fn input_space(mut self, input: InputSpace) -> Self {
         self.input = Some(input);
@@ -39,7 +39,7 @@ impl LoadOptions {
     }
 }
 
-/// A weight file, read.
+/// A loaded weight file.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     model: Model,
@@ -50,19 +50,19 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The network with its weights: the chain up to the last convolution that the file holds.
+    /// The network with its weights: the chain up to the last convolution in the file.
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// The same, without the rest.
+    /// The model alone, by value.
     #[must_use]
     pub fn into_model(self) -> Model {
         self.model
     }
 
-    /// Which of the two networks it is.
+    /// The network that the file holds.
     #[must_use]
     pub fn vgg(&self) -> Vgg {
         self.vgg
@@ -74,52 +74,53 @@ impl Loaded {
         self.format
     }
 
-    /// How the model's input space is known. Where it is [`InputSpaceSource::Assumed`], find out, and give it by
-    /// [`LoadOptions::input_space`]: weights in another space than theirs load and paint, but not as they should.
+    /// How the model's input space is known. If it is [`InputSpaceSource::Assumed`], find it out and set it with
+    /// [`LoadOptions::input_space`]: weights in the wrong space load and paint, but give poor results.
     #[must_use]
     pub fn input_space_source(&self) -> InputSpaceSource {
         self.input_source
     }
 
-    /// The model's input space in a word or two: `caffe`, say, or `torchvision`.
+    /// The model's input space in a word or two, for example `caffe` or `torchvision`.
     #[must_use]
     pub fn input_space_name(&self) -> String {
         space::describe(self.model.input())
     }
 
-    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits; for a folder, of its `.npy` files one after another
-    /// in the order of their names.
+    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits; for a folder, of its `.npy` files concatenated in
+    /// the order of their names.
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 }
 
-/// Reads a weight file, or a folder of NumPy's arrays. A file's format is recognised by what it holds, not by its name:
-/// safetensors, PyTorch's `.pth`, Keras' `.h5`, ONNX's `.onnx`, MatConvNet's `.mat`, Caffe's `.caffemodel` and NumPy's `.npz`.
+/// Reads a weight file, or a folder of NumPy arrays. The format is recognised by content, not by name: safetensors,
+/// PyTorch's `.pth`, Keras' `.h5`, ONNX's `.onnx`, MatConvNet's `.mat`, Caffe's `.caffemodel` and NumPy's `.npz`.
 ///
-/// The filters become `[O, I, 3, 3]` f32 whatever the file stores; those of Keras' files that have this shape are Theano's,
-/// which convolves with them, and are turned by 180 degrees. The chain ends with the last convolution that is present, and
-/// must have no gap before it; other tensors, such as the classifier's, are neither read nor needed.
+/// Filters become `[O, I, 3, 3]` f32 in every case. Filters of this shape in Keras files are Theano's, which applies
+/// them as a convolution; they are rotated by 180 degrees. The chain ends with the last convolution present and must
+/// have no gap before it. Other tensors, such as the classifier's, are neither read nor needed.
 ///
-/// Layers are known by their names, but in an ONNX model by its graph: they are the convolutions that follow one another from
-/// the graph's input, up to the fifth pool or the first node that VGG's chain has not. A convolution of another kind on
-/// the way is an error. Values that an ONNX model keeps in other files (external data) are not read.
+/// Layers are identified by name, except in an ONNX model, where the graph identifies them: they are the consecutive
+/// convolutions from the graph's input to the fifth pool or the first node that VGG's chain does not have. A
+/// convolution of another kind on the way is an error. Values that an ONNX model keeps in other files (external data)
+/// are not read.
 ///
-/// The input space is the first of these that holds; [`Loaded::input_space_source`] tells which one it was:
+/// The input space is the first of these that applies; [`Loaded::input_space_source`] reports which:
 ///
 /// 1. the one in `options`;
-/// 2. what a safetensors file written by [`crate::save`] says, or the average image of a MatConvNet file, which is RGB,
-///    0..=255;
-/// 3. [`InputSpace::CAFFE`] for two well-known PyTorch files that hold Caffe's weights (`vgg16-00b39a1b.pth` and
-///    `vgg19-d01eb7cb.pth`, known by their checksums);
-/// 4. [`InputSpace::CAFFE`], with its channels in the order BGR or RGB, where the filters of `conv1_1` are those of VGG-16
-///    as its authors published it, or were trained further from them, whatever the names say. The values of other
-///    published sets (torchvision's, Caffe's VGG-19) are not known here;
-/// 5. what names tell: [`InputSpace::TORCHVISION`] for layers named `features.0`; `CAFFE` for Keras' names and in Caffe's
-///    files; `CAFFE` with its channels in the order RGB for arrays named `conv1_1_W` with filters `[3, 3, I, O]`, as in
+/// 2. the statement in a safetensors file written by [`crate::save`], or the average image of a MatConvNet file, which
+///    is RGB, 0..=255;
+/// 3. [`InputSpace::CAFFE`] for two known PyTorch files that hold Caffe's weights (`vgg16-00b39a1b.pth` and
+///    `vgg19-d01eb7cb.pth`, identified by their checksums);
+/// 4. [`InputSpace::CAFFE`], with channels in the order BGR or RGB, if the filters of `conv1_1` are those of VGG-16 as
+///    its authors published it, or were fine-tuned from them, whatever the names are. The values of other published sets
+///    (torchvision's, Caffe's VGG-19) are not known here;
+/// 5. the names: [`InputSpace::TORCHVISION`] for layers named `features.0`; `CAFFE` for Keras' names and in Caffe's
+///    files; `CAFFE` with channels in the order RGB for arrays named `conv1_1_W` with filters `[3, 3, I, O]`, as in
 ///    Frossard's `vgg16_weights.npz`;
-/// 6. else it is assumed: `TORCHVISION` in an ONNX model that PyTorch wrote, `CAFFE` in all others.
+/// 6. otherwise an assumption: `TORCHVISION` in an ONNX model written by PyTorch, `CAFFE` in all others.
 ///
 /// ```no_run
 /// use style_models::{LoadOptions, Vgg, load};
@@ -131,8 +132,8 @@ impl Loaded {
 ///
 /// # Errors
 /// `Io` if the file cannot be read, `Unsupported` if this build lacks its format or it is an `.npy` of Python objects,
-/// and `Weights` if it is damaged, of an unknown format, or does not hold the convolutions of VGG-16 or VGG-19: the
-/// message names the file, the tensor, what was expected and what to do.
+/// and `Weights` if it is damaged, has an unknown format, or does not hold the convolutions of VGG-16 or VGG-19: the
+/// message names the file, the tensor, the expectation and the remedy.
 pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Loaded> {
     from_source(&source(path.as_ref())?, options, 1)
 }
@@ -142,15 +143,15 @@ pub(crate) fn source(path: &Path) -> Result<Source> {
     if path.is_dir() { Source::folder(path, "npy") } else { Source::open(path) }
 }
 
-/// Reads a weight file that is in memory; `name` is what messages call it. Otherwise as [`load`].
+/// Reads a weight file from memory; messages call it `name`. Otherwise like [`load`].
 ///
 /// # Errors
-/// As [`load`].
+/// As for [`load`].
 pub fn from_bytes(name: &str, bytes: Vec<u8>, options: &LoadOptions) -> Result<Loaded> {
     from_source(&Source::memory(name, bytes), options, 1)
 }
 
-/// The work of [`load`]; widths are divided by `divisor`.
+/// Implements [`load`], with widths divided by `divisor`.
 pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize) -> Result<Loaded> {
     let (format, mut tensors) = formats::open(source)?;
     let naming = recognise(&*tensors, source)?;
@@ -189,7 +190,7 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
     Ok(Loaded { model, vgg, format, sha256, input_source })
 }
 
-/// A convolution, and the tensors that hold it.
+/// A convolution, and its tensors in the file.
 struct Planned {
     name: String,
     block: usize,
@@ -200,7 +201,7 @@ struct Planned {
     bias: String,
 }
 
-/// Which network the file holds, and which tensors make its convolutions; every shape is checked here.
+/// Identifies the network and the tensors of its convolutions; checks every shape.
 fn plan(
     tensors: &dyn Tensors,
     naming: &Naming,

@@ -1,27 +1,27 @@
-//! How the frameworks name VGG's tensors, and which convolution each name means.
+//! The frameworks' names for VGG's tensors, and the convolution that each name denotes.
 
 use std::collections::BTreeMap;
 
 use crate::vgg::{Convolution, Vgg};
 
-/// Whose names they are. It decides the input space where nothing else says it.
+/// The naming family. It decides the input space when nothing else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Family {
-    /// `conv1_1.weight`, as the paper and Caffe.
+    /// `conv1_1.weight`, as in the paper and Caffe.
     Caffe,
     /// `conv1_1_W`, with one letter for weight or bias.
     Letters,
-    /// `features.0.weight`, the position in torchvision's `nn.Sequential`.
+    /// `features.0.weight`: the position in torchvision's `nn.Sequential`.
     Torchvision,
-    /// `block1_conv1/...` or Keras 3's numbered layers.
+    /// `block1_conv1/...`, or Keras 3's numbered layers.
     Keras,
-    /// A graph that PyTorch wrote, whose names tell nothing.
+    /// A graph written by PyTorch, with uninformative names.
     TorchGraph,
     /// Any other graph.
     Graph,
 }
 
-/// The order of a filter's dimensions.
+/// The dimension order of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// `[O, I, 3, 3]`: Caffe and PyTorch.
@@ -30,14 +30,14 @@ pub(crate) enum Layout {
     Hwio,
 }
 
-/// The place of a convolution, as far as its name tells it.
+/// The position of a convolution, as far as its name gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
-    /// Block and place in it, both from 1.
+    /// Block and index within the block, both from 1.
     Named(usize, usize),
-    /// Position in torchvision's `features`, which counts ReLUs and pools too.
+    /// Position in torchvision's `features`, which also counts ReLUs and pools.
     Position(usize),
-    /// How many convolutions come before it.
+    /// The number of convolutions before it.
     Ordinal(usize),
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Names {
     pub(crate) bias: Option<String>,
 }
 
-/// The convolutions that a file's names tell of.
+/// The convolutions found by a file's tensor names.
 #[derive(Debug)]
 pub(crate) struct Naming {
     pub(crate) family: Family,
@@ -58,7 +58,7 @@ pub(crate) struct Naming {
 }
 
 impl Naming {
-    /// Those that a graph tells; `first` is what it calls the node of its first convolution.
+    /// The convolutions of a graph; `first` is the graph's name for the node of its first convolution.
     pub(crate) fn of_graph(convs: BTreeMap<Key, Names>, first: &str, producer: &str) -> Self {
         let key = Key::Named(1, 1);
         let weight = convs.get(&key).and_then(|c| c.weight.as_deref()).unwrap_or_default();
@@ -101,7 +101,7 @@ pub(crate) enum Role {
     Bias,
 }
 
-/// What `name`, of a tensor with `rank` dimensions, means: family, what stands before, place, and role.
+/// Parses the `name` of a tensor with `rank` dimensions into family, prefix, position and role.
 pub(crate) fn parse(name: &str, rank: usize) -> Option<(Family, &str, Key, Role)> {
     let role = match rank {
         4 => Role::Weight,
@@ -111,7 +111,7 @@ pub(crate) fn parse(name: &str, rank: usize) -> Option<(Family, &str, Key, Role)
     if name.contains('/') { parse_keras(name, role) } else { parse_plain(name, role) }
 }
 
-/// A layer, a dot or an underscore, and what the tensor is to it.
+/// A layer name, a dot or underscore, and the tensor's role.
 fn parse_plain(name: &str, role: Role) -> Option<(Family, &str, Key, Role)> {
     let (path, last) = name.rsplit_once('.').or_else(|| name.rsplit_once('_'))?;
     let meant = match last {
@@ -131,8 +131,8 @@ fn parse_plain(name: &str, role: Role) -> Option<(Family, &str, Key, Role)> {
         return Some((Family::Keras, before, Key::Named(block, index), role));
     }
     let position = Key::Position(number(layer)?);
-    // `features` alone may have been saved: `0.weight`
-    let features = before.strip_suffix(".module").unwrap_or(before); // of `DataParallel` around them
+    // `features` may have been saved alone: `0.weight`
+    let features = before.strip_suffix(".module").unwrap_or(before); // wrapped in `DataParallel`
     let prefix = if path == layer { "" } else { features.strip_suffix("features")? };
     (prefix.is_empty() || prefix.ends_with('.')).then_some((Family::Torchvision, prefix, position, role))
 }
@@ -168,13 +168,13 @@ fn parse_keras(name: &str, role: Role) -> Option<(Family, &str, Key, Role)> {
     None
 }
 
-/// `block` and `index` of `{lead}{block}{between}{index}`.
+/// `block` and `index` from `{lead}{block}{between}{index}`.
 fn block_and_index(text: &str, lead: &str, between: &str) -> Option<(usize, usize)> {
     let (block, index) = text.strip_prefix(lead)?.split_once(between)?;
     Some((number(block)?, number(index)?))
 }
 
-/// A small number, written as digits only.
+/// A small number, written in digits only.
 fn number(text: &str) -> Option<usize> {
     (text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }

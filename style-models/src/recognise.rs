@@ -1,4 +1,4 @@
-//! Recognising VGG by the names of a file's tensors.
+//! Recognises VGG by a file's tensor names.
 
 use std::collections::BTreeMap;
 
@@ -54,8 +54,8 @@ pub(crate) fn recognise(tensors: &dyn Tensors, source: &Source) -> Result<Naming
     }
 }
 
-/// The layout of a file whose first filters have this shape. Three inputs and 64 outputs tell the two apart; of any
-/// other shape, what the family usually has.
+/// The layout of a file whose first filters have this shape. Three inputs and 64 outputs identify the layout; other
+/// shapes get the family's usual one.
 fn layout(family: Family, first: &[usize]) -> Layout {
     match (first, family) {
         ([_, 3, 3, 3], _) if first[0] != 3 => Layout::Oihw,

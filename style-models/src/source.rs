@@ -1,5 +1,5 @@
-//! Where the bytes of a weight file come from. Every range is checked against the length before memory is taken
-//! for it, so a number in a damaged header cannot ask for more than the file holds.
+//! The byte source of a weight file. Every range is checked against the length before memory is allocated, so a damaged
+//! header cannot request more than the file holds.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 use style_core::{Error, ErrorKind, Result};
 
-/// A file on disk or in memory, or the files of a folder, shared by the readers that need it. Cloning is cheap.
+/// A file on disk or in memory, or the files of a folder, shared by its readers. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Source(Arc<Inner>);
 
@@ -18,7 +18,7 @@ struct Inner {
     name: String,
     len: u64,
     data: Data,
-    /// The SHA-256 of all bytes, where it is known beforehand.
+    /// The SHA-256 of all bytes, if known in advance.
     sha256: Option<&'static str>,
 }
 
@@ -29,11 +29,11 @@ enum Data {
     Folder(Vec<Part>),
 }
 
-/// A file of a folder.
+/// A file in a folder.
 pub(crate) struct Part {
     /// Its name without the extension.
     pub(crate) stem: String,
-    /// Where it starts in the whole.
+    /// Its offset in the whole.
     pub(crate) start: u64,
     file: Source,
 }
@@ -51,7 +51,7 @@ impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let opening = |e| io_error(&name, "cannot be opened", e);
-        // asked first, since opening a pipe would wait for its writer
+        // checked first: opening a pipe would wait for its writer
         let meta = std::fs::metadata(path).map_err(opening)?;
         if !meta.is_file() {
             return Err(Error::new(ErrorKind::Io, format!("{name} is not a file: a weight file is wanted")));
@@ -60,7 +60,7 @@ impl Source {
         Ok(Self(Arc::new(Inner { name, len: meta.len(), data: Data::File(Mutex::new(file)), sha256: None })))
     }
 
-    /// The files of a folder that have this extension, in the order of their names.
+    /// The files of a folder with this extension, sorted by name.
     pub(crate) fn folder(path: &Path, extension: &str) -> Result<Self> {
         let name = path.display().to_string();
         let reading = |e| io_error(&name, "cannot be read", e);
@@ -98,14 +98,14 @@ impl Source {
         Self(Arc::new(Inner { name: name.into(), len: bytes.len() as u64, data: Data::Memory(bytes), sha256: None }))
     }
 
-    /// Bytes of the program itself, whose checksum need not be taken.
+    /// Bytes embedded in the program, which need no checksum.
     #[cfg(feature = "embedded")]
     pub(crate) fn embedded(name: &str, bytes: &'static [u8], sha256: &'static str) -> Self {
         let (len, data) = (bytes.len() as u64, Data::Memory(bytes.into()));
         Self(Arc::new(Inner { name: name.into(), len, data, sha256: Some(sha256) }))
     }
 
-    /// What messages call it.
+    /// The name used in messages.
     pub(crate) fn name(&self) -> &str {
         &self.0.name
     }
@@ -114,12 +114,12 @@ impl Source {
         self.0.len
     }
 
-    /// A `Weights` error that starts with the file's name.
+    /// A `Weights` error that begins with the file's name.
     pub(crate) fn bad(&self, message: impl std::fmt::Display) -> Error {
         Error::new(ErrorKind::Weights, format!("{}: {message}", self.name()))
     }
 
-    /// `len` bytes from `offset`; an error if the file ends before that.
+    /// `len` bytes from `offset`; an error if the file ends earlier.
     pub(crate) fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
         if offset.checked_add(len).is_none_or(|end| end > self.len()) {
             return Err(self.bad(format!(
@@ -138,7 +138,7 @@ impl Source {
         Ok(out)
     }
 
-    /// The same without a copy, if the whole is in memory.
+    /// The same without a copy, if the source is in memory.
     pub(crate) fn bytes(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>> {
         if let Data::Memory(bytes) = &self.0.data
             && let (Ok(start), Ok(len)) = (usize::try_from(offset), usize::try_from(len))
@@ -149,7 +149,7 @@ impl Source {
         self.read(offset, len).map(Cow::Owned)
     }
 
-    /// The first bytes, at most `len`.
+    /// At most the first `len` bytes.
     pub(crate) fn head(&self, len: u64) -> Result<Vec<u8>> {
         self.read(0, len.min(self.len()))
     }
@@ -205,7 +205,7 @@ impl Source {
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// A reader over the whole, for crates that want `Read + Seek`.
+    /// A reader over all bytes, for crates that need `Read + Seek`.
     pub(crate) fn reader(&self) -> Reader {
         Reader { source: self.clone(), at: 0 }
     }

@@ -14,15 +14,15 @@ use crate::tensors::CAFFE_RGB;
 pub enum InputSpaceSource {
     /// The caller gave it ([`crate::LoadOptions::input_space`]).
     Given,
-    /// The file says it.
+    /// The file states it.
     File,
-    /// The file is a well-known one, by its SHA-256.
+    /// The file is a known one, identified by its SHA-256.
     Checksum,
-    /// The values of `conv1_1` are those of a published set, or come from them.
+    /// The values of `conv1_1` are those of a published set, or derive from them.
     Values,
-    /// The names of the layers, or the format, are those of a family of weights.
+    /// The layer names, or the format, belong to a family of weights.
     Names,
-    /// Nothing tells it.
+    /// Unknown.
     Assumed,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for InputSpaceSource {
     }
 }
 
-/// The input space of a file that does not say it; `first` are the filters of `conv1_1`, `[O, I, 3, 3]`.
+/// The input space of a file that does not state it; `first` are the filters of `conv1_1`, `[O, I, 3, 3]`.
 pub(crate) fn find(naming: &Naming, format: Format, sha256: &str, first: &[f32]) -> (InputSpace, InputSpaceSource) {
     use InputSpaceSource::{Assumed, Checksum, Names, Values};
     // Caffe's weights in torchvision's names. PyTorch's hub puts the first eight digits of a file's SHA-256 into its name
@@ -58,18 +58,18 @@ pub(crate) fn find(naming: &Naming, format: Format, sha256: &str, first: &[f32])
     }
 }
 
-/// The mean cosine from which filters count as related. That of filters of two trainings has a deviation of some 0.05 about
-/// zero; that of filters which were trained further from these (at a tiny learning rate) was 0.99.
+/// The mean cosine above which filters count as related. Between filters of two independent trainings it deviates by
+/// some 0.05 from zero; for filters fine-tuned from these (at a tiny learning rate) it was 0.99.
 const RELATED: f64 = 0.8;
-/// How many times larger or smaller all filters may be: less than any other range of pixels makes them.
+/// The largest common scale factor of all filters, up or down: smaller than any other pixel range would cause.
 const SCALE: f64 = 4.0;
 
-/// The space of VGG-16 as its authors published it (Caffe's file, Keras'), if these filters are theirs: as they are, rounded,
-/// or trained further. With the channels of the input turned around they take RGB.
+/// The space of VGG-16 as its authors published it (Caffe's file, Keras'), if these filters are theirs: unchanged,
+/// rounded, or fine-tuned. With the input channels reversed they take RGB.
 ///
-/// Filters are compared by direction, one by one, so it is the numbers themselves that tell. Their statistics do not: the
-/// biases of this layer are 0.56 of its filters' norms (root mean squares), although its inputs deviate by some 60, and
-/// that could as well be a network for inputs that deviate by 1.
+/// Filters are compared individually, by direction, so the values themselves decide. Their statistics would not: this
+/// layer's biases are 0.56 of its filters' norms (root mean squares), although its inputs deviate by some 60, and that
+/// would equally fit a network for inputs that deviate by 1.
 fn by_values(first: &[f32]) -> Option<InputSpace> {
     if first.len() != 64 * 27 {
         return None;
@@ -117,12 +117,12 @@ pub(crate) const VGG16: [[i8; 27]; 16] = [
     [16, 14, 13, 10, 3, 9, 12, 10, 13, -16, -19, -19, -24, -33, -25, -20, -24, -20, 16, 15, 13, 10, 4, 8, 10, 9, 11],
 ];
 
-/// A space in a word or two, for people.
+/// Describes a space in a word or two.
 pub(crate) fn describe(space: &InputSpace) -> String {
     if *space == CAFFE_RGB { "caffe in the order RGB".into() } else { show(space) }
 }
 
-/// A space as the metadata of safetensors have it.
+/// A space as written in safetensors metadata.
 pub(crate) fn show(space: &InputSpace) -> String {
     if *space == InputSpace::CAFFE {
         return "caffe".into();
@@ -138,7 +138,7 @@ pub(crate) fn show(space: &InputSpace) -> String {
     format!("{order};{};{};{}", space.range, three(space.mean), three(space.std))
 }
 
-/// The other way.
+/// Parses that form.
 pub(crate) fn parse(text: &str) -> Option<InputSpace> {
     match text {
         "caffe" => return Some(InputSpace::CAFFE),

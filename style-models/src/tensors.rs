@@ -1,11 +1,10 @@
-//! What every format room offers: tensors by name, their shapes at once, their values when asked for.
+//! The interface of every format: tensors by name, with shapes available at once and values on demand.
 
 use style_core::{ChannelOrder, Error, ErrorKind, InputSpace, Result};
 
 use crate::naming::{Layout, Naming};
 
-/// Caffe's weights for pictures in the order RGB, as TensorFlow's and MATLAB's users have them: 0..=255, minus the
-/// mean.
+/// Caffe's weights for RGB pictures, as used with TensorFlow and MATLAB: 0..=255, minus the mean.
 pub(crate) const CAFFE_RGB: InputSpace =
     InputSpace { order: ChannelOrder::Rgb, range: 255.0, mean: [123.68, 116.779, 103.939], std: [1.0; 3] };
 
@@ -14,28 +13,28 @@ pub(crate) trait Tensors {
     /// Every tensor's name and shape, sorted by name.
     fn list(&self) -> Vec<(&str, &[usize])>;
 
-    /// The values of one of them, row-major, as f32.
+    /// The values of one tensor, row-major, as f32.
     ///
-    /// Callers check the shape first: no more than its product is read or allocated.
+    /// Callers check the shape first: at most its product is read or allocated.
     fn read(&mut self, name: &str) -> Result<Vec<f32>>;
 
-    /// The convolutions, if the format tells them otherwise than by names.
+    /// The convolutions, if the format identifies them by other means than names.
     fn naming(&self) -> Option<Naming> {
         None
     }
 
-    /// Whether filters of this layout are applied as a convolution, which turns them, and not as cross-correlation.
+    /// Whether filters of this layout are applied as a convolution, which flips them, rather than as cross-correlation.
     fn turned(&self, _layout: Layout) -> bool {
         false
     }
 
-    /// The input space that the file itself names, if its format has a place for that.
+    /// The input space that the file names, if its format can.
     fn input_space(&self) -> Option<Result<InputSpace>> {
         None
     }
 }
 
-/// How a file stores one number.
+/// The storage format of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Number {
     F16,
@@ -45,7 +44,7 @@ pub(crate) enum Number {
 }
 
 impl Number {
-    /// Bytes a value.
+    /// Bytes per value.
     pub(crate) fn size(self) -> usize {
         match self {
             Self::F16 | Self::Bf16 => 2,
@@ -54,27 +53,27 @@ impl Number {
         }
     }
 
-    /// Little-endian bytes as f32 values; bytes beyond the last whole value are ignored.
+    /// Little-endian bytes as f32 values; trailing bytes after the last whole value are ignored.
     pub(crate) fn decode(self, bytes: &[u8]) -> Result<Vec<f32>> {
         let mut values = reserved(bytes.len() / self.size())?;
         match self {
             Self::F16 => values.extend(chunks(bytes).map(|b| half::f16::from_le_bytes(b).to_f32())),
             Self::Bf16 => values.extend(chunks(bytes).map(|b| half::bf16::from_le_bytes(b).to_f32())),
             Self::F32 => values.extend(chunks(bytes).map(f32::from_le_bytes)),
-            #[allow(clippy::cast_possible_truncation)] // what reading f64 weights as f32 means
+            #[allow(clippy::cast_possible_truncation)] // inherent in reading f64 weights as f32
             Self::F64 => values.extend(chunks(bytes).map(|b| f64::from_le_bytes(b) as f32)),
         }
         Ok(values)
     }
 
-    /// The same of big-endian bytes.
+    /// The same for big-endian bytes.
     pub(crate) fn decode_big_endian(self, mut bytes: Vec<u8>) -> Result<Vec<f32>> {
         bytes.chunks_exact_mut(self.size()).for_each(<[u8]>::reverse);
         self.decode(&bytes)
     }
 }
 
-/// An empty vector with room for so many values, or an error.
+/// An empty vector with this capacity, or an error.
 pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>> {
     let mut values = Vec::new();
     values.try_reserve_exact(count).map_err(|e| {
@@ -84,21 +83,21 @@ pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>> {
     Ok(values)
 }
 
-/// So many zeros, or an error.
+/// A vector of this many zeros, or an error.
 pub(crate) fn zeros<T: Copy + Default>(count: usize) -> Result<Vec<T>> {
     let mut values = reserved(count)?;
     values.resize(count, T::default());
     Ok(values)
 }
 
-/// The values of a view in row-major order; `values` covers its first to its last.
+/// The values of a view in row-major order; `values` spans its first to its last.
 pub(crate) fn gather(values: &[f32], size: &[usize], stride: &[usize]) -> Result<Vec<f32>> {
     let len = size.iter().product();
     let mut gathered = reserved(len)?;
     let (mut index, mut at) = (vec![0; size.len()], 0);
     while gathered.len() < len {
         gathered.push(values[at]);
-        // The last dimension first, as on a milometer.
+        // The last dimension advances first, as in an odometer.
         for d in (0..size.len()).rev() {
             index[d] += 1;
             at += stride[d];
@@ -112,7 +111,7 @@ pub(crate) fn gather(values: &[f32], size: &[usize], stride: &[usize]) -> Result
     Ok(gathered)
 }
 
-/// Values that lie with the first dimension fastest, as MATLAB's and Fortran's do, in row-major order.
+/// Values stored with the first dimension fastest, as in MATLAB and Fortran, in row-major order.
 pub(crate) fn from_column_major(values: &[f32], size: &[usize]) -> Result<Vec<f32>> {
     let stride: Vec<usize> = (0..size.len()).map(|i| size[..i].iter().product()).collect();
     gather(values, size, &stride)
@@ -122,7 +121,7 @@ fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
     bytes.as_chunks::<N>().0.iter().copied()
 }
 
-/// A shape as people write it: `64x3x3x3`.
+/// Formats a shape for messages: `64x3x3x3`.
 pub(crate) fn show(shape: &[usize]) -> String {
     if shape.is_empty() {
         return "a scalar".into();
@@ -130,7 +129,7 @@ pub(crate) fn show(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
-/// The number of values of a shape, if it can be counted.
+/// The number of values of a shape, unless it overflows.
 pub(crate) fn count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1, |n: usize, &d| n.checked_mul(d))
 }

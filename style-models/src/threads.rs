@@ -1,14 +1,14 @@
-//! Threads for the moment that a file takes to unpack. They share what is left of the items, behind a mutex that is held
-//! while one is taken and never while one is done; the scope joins them, and passes on a panic.
+//! Short-lived threads for unpacking a file. They take items from a shared iterator behind a mutex, which is held while
+//! an item is taken and never while one is processed; the scope joins them and propagates a panic.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, available_parallelism, scope};
 
-/// The most threads that help the calling one.
+/// The most threads besides the calling one.
 const MAX_HELPERS: usize = 7;
 
-/// Calls `f` with each of `items`, in any order, on as many threads as there are cores; where none can be had, the
-/// calling one does all.
+/// Calls `f` with each of `items`, in any order, on as many threads as there are cores. If none can be started, the
+/// calling thread processes all items.
 pub(crate) fn for_each<T: Send>(items: Vec<T>, f: impl Fn(T) + Sync) {
     let cores = available_parallelism().map_or(1, usize::from);
     let helpers = (cores.min(items.len()).saturating_sub(1)).min(MAX_HELPERS);

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use style_core::{Error, ErrorKind};
 
-/// Output channels of the convolutions of each block.
+/// Output channels of the convolutions in each block.
 const WIDTHS: [usize; 5] = [64, 128, 256, 512, 512];
 
 /// Which of the two networks.
@@ -17,15 +17,15 @@ pub enum Vgg {
     Vgg19,
 }
 
-/// One 3x3 convolution of a [`Vgg`]: its place and shape, without weights.
+/// One 3x3 convolution of a [`Vgg`]: its position and shape, without weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Convolution {
-    /// `conv3_2`, say: block 3, its second convolution.
+    /// For example `conv3_2`: block 3, second convolution.
     pub name: String,
-    /// Block, from 1 to 5. A pool stands between a block and the next.
+    /// Block, from 1 to 5. A pool separates each block from the next.
     pub block: usize,
-    /// Place in the block, from 1.
+    /// Index within the block, from 1.
     pub index: usize,
     /// Input channels.
     pub in_channels: usize,
@@ -37,7 +37,7 @@ impl Vgg {
     /// Both networks.
     pub const ALL: [Self; 2] = [Self::Vgg16, Self::Vgg19];
 
-    /// How many convolutions each block has.
+    /// The number of convolutions in each block.
     #[must_use]
     pub fn blocks(self) -> [usize; 5] {
         match self {
@@ -46,7 +46,7 @@ impl Vgg {
         }
     }
 
-    /// The convolutions, input first.
+    /// The convolutions, from the input on.
     ///
     /// ```
     /// let convs = style_models::Vgg::Vgg19.convolutions();
@@ -58,7 +58,7 @@ impl Vgg {
         Spec::of(self).convolutions()
     }
 
-    /// Every layer of the chain, input first: `conv1_1`, `conv1_2`, `pool1`, `conv2_1`, and so on.
+    /// Every layer of the chain, from the input on: `conv1_1`, `conv1_2`, `pool1`, `conv2_1`, and so on.
     #[must_use]
     pub fn layer_names(self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
@@ -72,7 +72,7 @@ impl Vgg {
     }
 }
 
-/// The pool that stands before `block`.
+/// The pool before `block`.
 pub(crate) fn pool_name(block: usize) -> String {
     format!("pool{}", block - 1)
 }
@@ -89,7 +89,7 @@ impl fmt::Display for Vgg {
 impl FromStr for Vgg {
     type Err = Error;
 
-    /// `vgg16` or `vgg19`, in any case, with or without the hyphen.
+    /// `vgg16` or `vgg19`, case-insensitive, with or without the hyphen.
     fn from_str(s: &str) -> Result<Self, Error> {
         match s.to_ascii_lowercase().replace('-', "").as_str() {
             "vgg16" => Ok(Self::Vgg16),
@@ -99,8 +99,8 @@ impl FromStr for Vgg {
     }
 }
 
-/// The shapes that a weight file is held against: a network, and a divisor of its widths so that tests can use
-/// files of a few kilobytes.
+/// The shapes that a weight file is checked against: a network, and a divisor of its widths so that tests can use files
+/// of a few kilobytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec {
     pub(crate) vgg: Vgg,

@@ -1,4 +1,4 @@
-//! BMP: whether all of the file is there, and then by `image`'s decoder.
+//! BMP: checks that the file is complete, then uses `image`'s decoder.
 
 use std::io::Cursor;
 
@@ -7,7 +7,7 @@ use style_core::Result;
 
 use crate::limits::{Decoded, bad, check_size, could_hold, cut, decode_by, refused, unusable};
 
-/// The most pixels that a byte of run lengths stands for: 255 by two.
+/// The most pixels that a run-length byte encodes: 255 for two.
 const PACKED: u64 = 128;
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
@@ -19,7 +19,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let (width, height, bits, packing) = if header == 12 {
         (number(18, 2), number(20, 2), number(24, 2), 0)
     } else {
-        // Rows from the top have a height below 0.
+        // Top-down rows have a negative height.
         (number(18, 4), number(22, 4).cast_signed().unsigned_abs(), number(28, 2), number(30, 4))
     };
     match packing {
@@ -33,7 +33,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let whole = if matches!(packing, 1 | 2) {
         could_hold(bytes, PACKED, u64::from(width) * u64::from(height))
     } else {
-        // The last row's filling may be missing.
+        // The padding of the last row may be missing.
         let last = (u64::from(width) * u64::from(bits)).div_ceil(8);
         start + row * u64::from(height.saturating_sub(1)) + last <= length
     };
@@ -41,7 +41,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
         return Err(cut("BMP"));
     }
     let mut decoded = decode_by(BmpDecoder::new(Cursor::new(bytes)).map_err(refused)?, false)?;
-    // The fifth header may tell of a profile, which lies in the file or in another; the decoder does not look.
+    // The V5 header may refer to a profile, in this file or in another; the decoder ignores it.
     match (header >= 124).then(|| number(70, 4).to_be_bytes()) {
         Some(kind) if kind == *b"MBED" => {
             let start = 14 + number(126, 4) as usize;

@@ -1,9 +1,9 @@
-//! The photograph's colours kept: "Preserving Color in Neural Artistic Style Transfer" (Gatys, Bethge, Hertzmann and
-//! Shechtman 2016, [arXiv 1606.05897](https://arxiv.org/abs/1606.05897)).
+//! Colour preservation: "Preserving Color in Neural Artistic Style Transfer" (Gatys, Bethge, Hertzmann and Shechtman
+//! 2016, [arXiv 1606.05897](https://arxiv.org/abs/1606.05897)).
 //!
-//! A style loss copies a painting's colours with its strokes. There are two ways out.
+//! A style loss copies a painting's colours along with its strokes. There are two remedies.
 //!
-//! **Colour matching**, before the painting ([`match_colours`]): every pixel `x` of the style picture becomes
+//! **Colour matching**, before painting ([`match_colours`]): every pixel `x` of the style picture becomes
 //!
 //! ```text
 //! x' = A x + b,   b = mu_C - A mu_S,   A S_S A^T = S_C
@@ -11,14 +11,14 @@
 //!
 //! so that the style picture takes on the mean `mu_C` and the covariance `S_C` of the photograph's colours.
 //!
-//! **Luminance transfer**, around the painting: strokes are light and dark before they are colours, so grey pictures
-//! are enough for the network. With `Y = 0.299 R + 0.587 G + 0.114 B`,
+//! **Luminance transfer**, before and after painting: strokes are variations of lightness rather than colour, so grey
+//! pictures are enough for the network. With `Y = 0.299 R + 0.587 G + 0.114 B`,
 //!
 //! 1. [`luminance`] of the photograph is the content, and [`match_luminance`] of the style picture is the style:
 //!    `L_S' = sigma_C / sigma_S (L_S - mu_S) + mu_C`;
 //! 2. [`keep_colours`] gives the result the photograph's chroma.
 //!
-//! Colours are as encoded in the files, in 8-bit units. A result beyond 0..=255 is clamped: no picture has such a
+//! Colours are as encoded in the files, in 8-bit units. A result outside 0..=255 is clamped: no picture has such a
 //! colour, and the authors' own code does the same.
 
 use style_core::{Error, ErrorKind, Image, Result};
@@ -29,36 +29,35 @@ use crate::picture::Picture;
 /// Weights of R, G and B in the luminance Y of YIQ.
 const LUMINANCE: [f64; 3] = [0.299, 0.587, 0.114];
 
-/// A deviation below one 8-bit step is grain rather than colour: it is never stretched as if it were less.
+/// A deviation below one 8-bit step is grain rather than colour, and is treated as one step when it is scaled.
 const LEAST_DEVIATION: f64 = 1.0;
 
-/// The least share of the largest variance that another counts as: what `f64` can tell from rounding.
+/// The lower limit of a variance, relative to the largest: the resolution of `f64` above rounding error.
 const LEAST_SHARE: f64 = 1e-10;
 
 /// Which of the matrices `A` with `A S_S A^T = S_C` matches colours; they differ by a rotation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Matching {
-    /// `A = L_C L_S^-1` with the Cholesky factors `S = L L^T`. One of the paper's two. Depends on the order of the
-    /// channels: red changes with red alone, blue with all three.
+    /// `A = L_C L_S^-1` with the Cholesky factors `S = L L^T`. One of the paper's two. Depends on the channel order:
+    /// red depends on red alone, blue on all three.
     Cholesky,
-    /// `A = S_C^(1/2) S_S^(-1/2)` with symmetric roots, by the principal axes. The other of the paper's, there called
-    /// that of "Image Analogies".
+    /// `A = S_C^(1/2) S_S^(-1/2)` with symmetric roots, by the principal axes. The paper's other one, which it
+    /// attributes to "Image Analogies".
     #[default]
     Pca,
-    /// `A = S_S^(-1/2) (S_S^(1/2) S_C S_S^(1/2))^(1/2) S_S^(-1/2)`, the one symmetric positive matrix, which moves
-    /// colours least in the mean square: the linear map of Monge and Kantorovich (Pitié and Kokaram 2007). Not in the
-    /// paper.
+    /// `A = S_S^(-1/2) (S_S^(1/2) S_C S_S^(1/2))^(1/2) S_S^(-1/2)`, the only symmetric positive matrix, which moves
+    /// colours least in the mean square: the linear Monge-Kantorovich map (Pitié and Kokaram 2007). Not in the paper.
     Symmetric,
 }
 
 /// The style picture with the mean and covariance of the photograph's colours.
 ///
-/// Clamping moves both a little where colours leave 0..=255.
+/// Clamping changes both slightly if colours leave 0..=255.
 ///
-/// A direction of colour in which the style picture deviates by less than one 8-bit step (a grey picture has two of
-/// them, a flat one three) counts as one with a deviation of one step. So grey stays a single line of colours, a flat
-/// picture becomes the photograph's mean, and grain is not blown up to colours. This rule is ours.
+/// A colour direction in which the style picture deviates by less than one 8-bit step (a grey picture has two, a flat
+/// one three) is treated as deviating by one step. So grey stays a single line of colours, a flat picture becomes the
+/// photograph's mean, and grain is not amplified into colours. This rule is not in the paper.
 ///
 /// ```
 /// use style_pictures::{Image, Matching, match_colours};
@@ -72,7 +71,7 @@ pub enum Matching {
 /// ```
 ///
 /// # Errors
-/// None: the values of an [`Image`] are finite, and their squares are not too large for `f64`.
+/// None: the values of an [`Image`] are finite, and their squares fit `f64`.
 pub fn match_colours(style: &Image, photograph: &Image, matching: Matching) -> Result<Image> {
     matched((style, None), (photograph, None), matching)
 }
@@ -108,24 +107,24 @@ impl Picture {
         Ok((&self.image, self.extras.alpha_of(&self.image)?))
     }
 
-    /// This painting's image by [`match_colours`], where each pixel of both pictures counts by its opacity.
+    /// This painting's image by [`match_colours`], with each pixel of both pictures weighted by its opacity.
     ///
     /// # Errors
-    /// `Shape` if image and transparency of a picture are of different sizes.
+    /// `Shape` if a picture's image and transparency differ in size.
     pub fn match_colours(&self, photograph: &Self, matching: Matching) -> Result<Image> {
         matched(self.seen()?, photograph.seen()?, matching)
     }
 
-    /// This painting's image by [`match_luminance`], where each pixel of both pictures counts by its opacity.
+    /// This painting's image by [`match_luminance`], with each pixel of both pictures weighted by its opacity.
     ///
     /// # Errors
-    /// `Shape` if image and transparency of a picture are of different sizes.
+    /// `Shape` if a picture's image and transparency differ in size.
     pub fn match_luminance(&self, photograph: &Self) -> Result<Image> {
         luminance_matched(self.seen()?, photograph.seen()?)
     }
 }
 
-/// The luminance `Y = 0.299 R + 0.587 G + 0.114 B` of a picture, as a grey picture: the same in all three channels.
+/// The luminance `Y = 0.299 R + 0.587 G + 0.114 B` of a picture, as a grey picture with three equal channels.
 ///
 /// ```
 /// use style_pictures::{Image, luminance};
@@ -144,8 +143,8 @@ pub fn luminance(image: &Image) -> Result<Image> {
 /// The style picture's luminance, with the mean and standard deviation of the photograph's luminance:
 /// `L_S' = sigma_C / sigma_S (L_S - mu_S) + mu_C`, a grey picture.
 ///
-/// Style pictures with a deviation below one 8-bit step count as having one of a step: a flat one becomes the
-/// photograph's mean.
+/// A style picture's deviation below one 8-bit step is treated as one step: a flat picture becomes the photograph's
+/// mean.
 ///
 /// ```
 /// use style_pictures::{Image, match_luminance};
@@ -157,7 +156,7 @@ pub fn luminance(image: &Image) -> Result<Image> {
 /// ```
 ///
 /// # Errors
-/// None: the values of an [`Image`] are finite, and their squares are not too large for `f64`.
+/// None: the values of an [`Image`] are finite, and their squares fit `f64`.
 pub fn match_luminance(style: &Image, photograph: &Image) -> Result<Image> {
     luminance_matched((style, None), (photograph, None))
 }
@@ -168,7 +167,7 @@ fn luminance_matched(style: Seen<'_>, photograph: Seen<'_>) -> Result<Image> {
     map_pixels(style.0, |x| [scale * (y(x) - from) + to; 3])
 }
 
-/// The result's luminance with the photograph's colour: `Y` of the result, `I` and `Q` of the photograph.
+/// The result's luminance with the photograph's chroma: `Y` of the result, `I` and `Q` of the photograph.
 ///
 /// In YIQ
 ///
@@ -178,8 +177,8 @@ fn luminance_matched(style: Seen<'_>, photograph: Seen<'_>) -> Result<Image> {
 /// Q   0.2115 -0.5227  0.3112   B          B   1  -1.106   1.703    Q
 /// ```
 ///
-/// I and Q vanish for grey, so the first column of the inverse is ones, and all of this comes down to adding the
-/// difference of luminance to each of the photograph's channels, whatever the other numbers are.
+/// I and Q vanish for grey, so the first column of the inverse is all ones. The operation therefore reduces to adding
+/// the luminance difference to each of the photograph's channels, whatever the other coefficients are.
 ///
 /// ```
 /// use style_pictures::{Image, keep_colours};
@@ -191,7 +190,7 @@ fn luminance_matched(style: Seen<'_>, photograph: Seen<'_>) -> Result<Image> {
 /// ```
 ///
 /// # Errors
-/// `Shape` if the pictures are of different sizes.
+/// `Shape` if the pictures differ in size.
 pub fn keep_colours(result: &Image, photograph: &Image) -> Result<Image> {
     let size = |image: &Image| (image.width(), image.height());
     if size(result) != size(photograph) {
@@ -218,7 +217,7 @@ struct Colours {
 }
 
 impl Colours {
-    /// Each pixel counts by its opacity.
+    /// Each pixel is weighted by its opacity.
     fn of((image, alpha): Seen<'_>) -> Self {
         let n = image.width() * image.height();
         let weight = |i: usize| alpha.map_or(1.0, |alpha| f64::from(alpha[i]));
@@ -235,7 +234,7 @@ impl Colours {
     }
 }
 
-/// Mean and standard deviation of the luminance, a linear form of the colours.
+/// Mean and standard deviation of the luminance, a linear function of the colours.
 fn luminance_statistics(seen: Seen<'_>) -> (f64, f64) {
     let colours = Colours::of(seen);
     let variance: f64 = (0..3).map(|i| LUMINANCE[i] * y(colours.covariance[i])).sum();

@@ -1,4 +1,4 @@
-//! Files as they are: which format, whether whole and of a size that can be, turned upright, with their colour profile.
+//! Decoding: format detection, completeness and size checks, orientation, colour profile.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -16,14 +16,14 @@ use crate::limits::{
 };
 use crate::{bmp, formats, gif, jpeg, tiff};
 
-/// Reads a file of any of the formats.
+/// Reads a file in any supported format.
 pub(crate) fn decode(path: &Path) -> Result<Decoded> {
     let bytes =
         read(path).map_err(|e| Error::new(ErrorKind::Io, format!("cannot read {}", path.display())).with_source(e))?;
     decode_bytes(&bytes).map_err(|e| e.context(path.display()))
 }
 
-/// The whole file, or a little more than may be of it.
+/// Reads the whole file, up to slightly more than its limit.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![];
     File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
@@ -43,7 +43,7 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
     let file = Cursor::new(bytes);
     match image::guess_format(bytes) {
         Ok(ImageFormat::Png) => {
-            // Before the decoder looks, which does not tell a size that it refuses.
+            // Checked before the decoder, which does not report a size that it refuses.
             if let (Some(width), Some(height)) = (be32(bytes, 16), be32(bytes, 20)) {
                 check_size(width, height)?;
                 let values = match bytes.get(25) {
@@ -93,17 +93,17 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// What a PNG file says of its colours before its pixels.
+/// Colour information of a PNG file before its pixels.
 #[derive(Default)]
 struct PngColours {
     profile: bool,
     srgb: bool,
-    /// Chunks that say it in another way, and say something else than sRGB.
+    /// Other chunks that describe colours, and differ from sRGB.
     others: Vec<&'static str>,
 }
 
 impl PngColours {
-    /// Where nothing better is there, the others would count.
+    /// The note on the other chunks, if no better one applies.
     fn unheeded(&self) -> Option<String> {
         let heeded = self.profile || self.srgb || self.others.is_empty();
         let others = self.others.join(" and ");
@@ -120,20 +120,20 @@ fn png_colours(bytes: &[u8]) -> PngColours {
             b"IDAT" => break,
             b"iCCP" => said.profile = true,
             b"sRGB" => said.srgb = true,
-            // 1/2.2 to a hundredth.
+            // 1/2.2 in hundredths.
             b"gAMA" if number(0).abs_diff(45455) > 455 => said.others.push("gAMA"),
             b"cHRM" if (0..8).any(|i| number(i).abs_diff(SRGB_PRIMARIES[i]) > 100) => said.others.push("cHRM"),
             b"cICP" if number(0) != u32::from_be_bytes([1, 13, 0, 1]) => said.others.push("cICP"),
             _ => {}
         }
-        // A length and a kind before the chunk's own, a checksum behind.
+        // A length and a type precede the chunk's data, a checksum follows.
         at = at.saturating_add(12).saturating_add(len as usize);
     }
     said
 }
 
-/// A WebP file to its end as it says, if all its chunks are there: sizes in it are not to be believed before. The decoder would
-/// also look at what follows.
+/// A WebP file up to its declared end, if all its chunks are complete: sizes in it cannot be trusted earlier. The
+/// decoder would also read anything that follows.
 fn webp_whole(bytes: &[u8]) -> Option<&[u8]> {
     let length = |at: usize| {
         let four = bytes.get(at..at + 4)?.try_into().ok()?;
@@ -148,7 +148,7 @@ fn webp_whole(bytes: &[u8]) -> Option<&[u8]> {
     Some(&bytes[..end])
 }
 
-/// Whether no frame is larger than the picture that the file says it is of: the decoder takes memory for each by its own size.
+/// Whether no frame is larger than the declared picture: the decoder allocates memory for each by its own size.
 fn webp_frames_fit(bytes: &[u8]) -> bool {
     let number = |at: usize, n: usize| {
         let digits = bytes.get(at..at + n).unwrap_or_default();
@@ -169,14 +169,14 @@ fn webp_frames_fit(bytes: &[u8]) -> bool {
         if w > width || h > height || data + size > bytes.len() {
             return false;
         }
-        // A frame of several has its picture inside.
+        // An animation frame contains its image.
         at = if kind == b"ANMF" { data + 16 } else { data + size + size % 2 };
     }
     true
 }
 
-/// Planes of a picture: red, green and blue one after another, in 8-bit units and by a conversion if there is one; and
-/// of opacity, 0 to 1, if it has it.
+/// Planes of a picture: red, green and blue in turn, in 8-bit units, converted if there is a conversion; and opacity, 0
+/// to 1, if present.
 pub(crate) fn planes(pixels: &DynamicImage, convert: Option<&ToSrgb>) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
     let (width, height) = (pixels.width() as usize, pixels.height() as usize);
     let (channels, n) = (usize::from(pixels.color().channel_count()), width * height);
@@ -202,7 +202,7 @@ pub(crate) fn planes(pixels: &DynamicImage, convert: Option<&ToSrgb>) -> Result<
     let (mut values, mut from, mut to) = (vec![], vec![], vec![0.0; 3 * width]);
     for y in 0..height {
         row(y, &mut values)?;
-        // Grey pixels are three of a kind, but for a profile of greys.
+        // Grey pixels have three equal values, except with a grey profile.
         let pixels = values.chunks_exact(channels);
         if let Some(alpha) = &mut alpha {
             alpha.extend(pixels.clone().map(|p| f32::from(p[colours]) / 65535.0));

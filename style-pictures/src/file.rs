@@ -1,4 +1,4 @@
-//! Finished pictures: into the bytes of a file format, and into a file.
+//! Saving pictures: encoding, and writing to a file.
 
 use std::error::Error as StdError;
 use std::fs;
@@ -14,30 +14,30 @@ use style_core::{Error, ErrorKind, Image, Result};
 use crate::picture::{Extras, Picture};
 use crate::{icc, tiff};
 
-/// JPEG's quality, of 100: beyond, files grow and nobody sees why.
+/// JPEG quality, of 100: higher values enlarge files without visible benefit.
 const QUALITY: u8 = 95;
 
-/// A file format that pictures are written in.
+/// A file format for writing pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
-    /// Lossless, 8 bits a channel.
+    /// Lossless, 8 bits per channel.
     Png,
-    /// Lossless, 16 bits a channel.
+    /// Lossless, 16 bits per channel.
     Png16,
-    /// Lossy, at quality 95 of 100; 8 bits, and knows no transparency.
+    /// Lossy, at quality 95 of 100; 8 bits, no transparency.
     Jpeg,
-    /// Lossless here, 8 bits. At most 16,384 pixels a side, of which most other programs read 16,383.
+    /// Lossless here, 8 bits. At most 16,384 pixels per side, of which most other programs read 16,383.
     WebP,
-    /// Lossless, 8 bits a channel, packed by Deflate. Files of less than 4 GiB.
+    /// Lossless, 8 bits per channel, compressed by Deflate. Files below 4 GiB.
     Tiff,
-    /// Lossless, 16 bits a channel.
+    /// Lossless, 16 bits per channel.
     Tiff16,
 }
 
 impl Format {
-    /// The format of 8 bits that a file's name ends in: `.png`, `.jpg`, `.jpeg`, `.webp`, `.tif` or `.tiff`, in letters of
-    /// either case.
+    /// The 8-bit format for a file name's extension: `.png`, `.jpg`, `.jpeg`, `.webp`, `.tif` or `.tiff`,
+    /// case-insensitive.
     ///
     /// ```
     /// use style_pictures::Format;
@@ -48,7 +48,7 @@ impl Format {
     /// ```
     ///
     /// # Errors
-    /// `Argument` if the name ends otherwise.
+    /// `Argument` for any other extension.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         match path.extension().and_then(ImageFormat::from_extension) {
@@ -66,7 +66,7 @@ impl Format {
         }
     }
 
-    /// The format with 16 bits a channel, so that of a result's values nothing is lost that can be seen.
+    /// The format with 16 bits per channel, which loses nothing visible of a result's values.
     ///
     /// ```
     /// use style_pictures::Format;
@@ -77,7 +77,7 @@ impl Format {
     /// ```
     ///
     /// # Errors
-    /// `Argument` if it has 8 bits only: JPEG and WebP.
+    /// `Argument` if it only has 8 bits: JPEG and WebP.
     pub fn deep(self) -> Result<Self> {
         match self {
             Self::Png | Self::Png16 => Ok(Self::Png16),
@@ -89,47 +89,47 @@ impl Format {
         }
     }
 
-    /// Whether pictures of this format can be transparent.
+    /// Whether this format supports transparency.
     #[must_use]
     pub fn carries_alpha(self) -> bool {
         self != Self::Jpeg
     }
 }
 
-/// Writes an image into a file, in the [`Format`] of its name. The folder must exist.
+/// Writes an image to a file, in the [`Format`] of its name. The folder must exist.
 ///
-/// The file appears under its name when it is complete; if that fails, what was there before stays.
+/// The file appears under its name when complete; on failure, an existing file stays.
 ///
 /// # Errors
-/// As of [`Picture::save`].
+/// As for [`Picture::save`].
 pub fn save(path: impl AsRef<Path>, image: &Image) -> Result<()> {
     let path = path.as_ref();
     write(path, &encode(image, &Extras::default(), Format::from_path(path)?)?)
 }
 
 impl Picture {
-    /// The picture in the bytes of a file, rounded and clamped to what the format holds, with transparency if the format
-    /// has it, and tagged as sRGB.
+    /// Encodes the picture, rounded and clamped to the format's range, with transparency if the format supports it, and
+    /// tagged as sRGB.
     ///
     /// # Errors
-    /// `Shape` if image and transparency are of different sizes; `Image` if the format cannot hold the picture.
+    /// `Shape` if image and transparency differ in size; `Image` if the format cannot hold the picture.
     pub fn encode(&self, format: Format) -> Result<Vec<u8>> {
         encode(&self.image, &self.extras, format)
     }
 
-    /// Writes the picture into a file, in the [`Format`] of its name, which has 8 bits a channel. The folder must exist.
+    /// Writes the picture to a file, in the [`Format`] of its name, with 8 bits per channel. The folder must exist.
     ///
-    /// The file appears under its name when it is complete; if that fails, what was there before stays.
+    /// The file appears under its name when complete; on failure, an existing file stays.
     ///
     /// # Errors
-    /// `Argument` if the name ends in no format that is known; `Io` if the file cannot be written; those of
+    /// `Argument` if the extension is not a known format; `Io` if the file cannot be written; those of
     /// [`encode`](Self::encode).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         self.save_as(path, Format::from_path(path)?)
     }
 
-    /// The same in a format that is given, whatever the name.
+    /// The same in a given format, whatever the name.
     ///
     /// ```
     /// use style_pictures::{Format, Image, Picture};
@@ -182,7 +182,7 @@ fn encoded(image: &Image, alpha: Option<&[f32]>, format: Format) -> Result<Vec<u
     Ok(file)
 }
 
-/// The values of each pixel side by side, from 8-bit units.
+/// Interleaved values of each pixel, from 8-bit units.
 fn interleaved<T>(image: &Image, alpha: Option<&[f32]>, value: impl Fn(f32) -> T) -> Vec<T> {
     let n = image.width() * image.height();
     let channels = if alpha.is_some() { 4 } else { 3 };
@@ -205,14 +205,14 @@ fn put(
     encoder.write_image(values, width, height, colour)
 }
 
-/// Writes beside the file and then renames, so that it is never there in part.
+/// Writes to a temporary file and renames it, so that the file is never there in part.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".picture-");
     #[cfg(unix)]
     {
-        // Those of any other new file.
+        // The permissions of any other new file.
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }

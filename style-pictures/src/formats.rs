@@ -1,6 +1,6 @@
-//! Formats that are known by their first bytes, and cannot be read: what to do instead.
+//! Formats recognised by their first bytes that cannot be read, and the alternative to suggest.
 
-/// A name, and a way out.
+/// A name, and the suggested alternative.
 type Known = (&'static str, &'static str);
 
 const EXPORT: &str = "open it in a program for pictures and export it as PNG or JPEG";
@@ -57,7 +57,7 @@ const BEGINNINGS: [(&[u8], Known); 42] = [
     (b"\x7fELF", ("a program", NO_PICTURE)),
 ];
 
-/// What follows `ftyp`.
+/// The bytes after `ftyp`.
 #[rustfmt::skip]
 const BRANDS: [(&[u8], Known); 12] = [
     (b"avif", ("AVIF", EXPORT)),
@@ -74,12 +74,12 @@ const BRANDS: [(&[u8], Known); 12] = [
     (b"qt  ", ("video (QuickTime)", VIDEO)),
 ];
 
-/// What a file that cannot be read says to be.
+/// The format that an unreadable file claims.
 pub(crate) fn known(bytes: &[u8]) -> Option<Known> {
     if bytes.get(4..8) == Some(b"ftyp") {
         let size = bytes.get(..4).and_then(|n| n.try_into().ok()).map_or(0, u32::from_be_bytes) as usize;
         let brands = bytes.get(8..size.clamp(12, 256)).or(bytes.get(8..12)).unwrap_or_default();
-        // The first is the file's own, which may say less than those that it is like.
+        // The first is the file's own brand, which may be less specific than its compatible brands.
         let own = brands.chunks_exact(4).take(1).chain(brands.chunks_exact(4).skip(2));
         let named = own.filter_map(|brand| BRANDS.iter().find(|(b, _)| *b == brand)).map(|(_, known)| *known);
         return Some(named.min_by_key(|(name, _)| *name == "HEIF").unwrap_or(("video (MP4)", VIDEO)));

@@ -1,4 +1,4 @@
-//! GIF files: the first frame, placed on its screen.
+//! GIF files: the first frame, placed on its logical screen.
 
 use std::io::Cursor;
 
@@ -7,7 +7,7 @@ use style_core::Result;
 
 use crate::limits::{Decoded, bad, check_size, could_hold, cut, decode_by, first_frame, refused};
 
-/// The first frame of a GIF file, where it lies on the screen that the file tells.
+/// The first frame of a GIF file, at its position on the logical screen.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let side = |at: usize| bytes.get(at..at + 2).map_or(0, |n| u32::from(u16::from_le_bytes([n[0], n[1]])));
     let (width, height) = (side(6), side(8));
@@ -26,19 +26,19 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     Ok(decoded)
 }
 
-/// The most pixels that a byte of GIF's LZW stands for: codes of 12 bits.
+/// The most pixels per byte of GIF's LZW, which has 12-bit codes.
 const PACKED_BY_LZW: u64 = 4096;
 
 struct GifFrames {
-    /// Sides of the first.
+    /// Size of the first frame.
     first: Option<[u32; 2]>,
     count: usize,
 }
 
-/// The frames of a GIF file, up to its end or what is no frame; `None` if the first is not whole.
+/// Parses the frames of a GIF file up to its end or to anything else; `None` if the first is incomplete.
 fn gif_frames(bytes: &[u8]) -> Option<GifFrames> {
     let table = |flags: u8| if flags & 0x80 > 0 { 6usize << (flags & 7) } else { 0 };
-    // Blocks, each behind its length, up to one of none.
+    // Length-prefixed blocks, up to an empty one.
     let blocks = |mut at: usize| loop {
         let length = usize::from(*bytes.get(at)?);
         at += 1 + length;
@@ -60,13 +60,13 @@ fn gif_frames(bytes: &[u8]) -> Option<GifFrames> {
                 }
                 None => None,
             },
-            // What ends the file, or does not belong there.
+            // The trailer, or an unexpected byte.
             Some(_) => return Some(found),
             None => None,
         };
         match next {
             Some(next) => (at, is_whole) = (next, is_whole || found.count > 0),
-            // What comes after the first frame may be missing.
+            // Anything after the first frame may be missing.
             None => return is_whole.then_some(found),
         }
     }

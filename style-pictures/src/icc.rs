@@ -1,4 +1,4 @@
-//! Colour profiles: from a file's own colours to sRGB, which is what networks were trained on and what results are in.
+//! Colour profiles: conversion from a file's colours to sRGB, the space of the networks' training data and of results.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use moxcms::{
     TransformOptions, Xyzd,
 };
 
-/// A profile that moves no colour by more than this, in 8-bit units, is sRGB: it is not converted from.
+/// A profile that moves no colour by more than this, in 8-bit units, is treated as sRGB and not converted.
 const SAME: f32 = 0.5;
 
-/// Probes on each side of the cube of colours, for that.
+/// Probes along each side of the colour cube for that check.
 const PROBES: usize = 9;
 
-/// From the values of a file, 16 bits each, to sRGB in 8-bit units.
+/// Conversion from a file's values, 16 bits each, to sRGB in 8-bit units.
 pub(crate) struct ToSrgb {
     by: By,
 }
 
 enum By {
-    /// What each grey becomes.
+    /// The output for each grey.
     Greys(Vec<f32>),
-    /// Light by a curve for each channel, and the light's colours by a matrix. Not by moxcms: its tables of 16 bits merge
-    /// a third of the greys that 16 bits tell apart.
+    /// Linearises by one curve per channel, then applies a matrix. Does not use moxcms: its 16-bit tables merge a third
+    /// of the greys that 16 bits distinguish.
     Light {
         curves: [Vec<f32>; 3],
         matrix: [[f32; 3]; 3],
@@ -31,8 +31,8 @@ enum By {
 }
 
 impl ToSrgb {
-    /// The conversion from a profile, for pixels of one value or of three; `None` if it is of sRGB itself, and a reason
-    /// if it cannot be used.
+    /// The conversion from a profile for pixels of one value or three; `None` if the profile is sRGB, and a reason if
+    /// it is unusable.
     pub(crate) fn new(icc: &[u8], grey: bool) -> Result<Option<Self>, String> {
         let profile = ColorProfile::new_from_slice(icc).map_err(|e| e.to_string())?;
         let by = match profile.color_space {
@@ -53,12 +53,12 @@ impl ToSrgb {
         Ok((!convert.is_identity()?).then_some(convert))
     }
 
-    /// Whether pixels are taken as one value each.
+    /// Whether pixels have one value each.
     pub(crate) fn takes_grey(&self) -> bool {
         matches!(self.by, By::Greys(_))
     }
 
-    /// Converts pixels, of one value or of three, to three each.
+    /// Converts pixels of one value or three to three values each.
     pub(crate) fn convert(&self, from: &[u16], to: &mut [f32]) -> Result<(), String> {
         match &self.by {
             By::Greys(greys) => {
@@ -102,13 +102,13 @@ fn has_tables(profile: &ColorProfile) -> bool {
         || profile.lut_a_to_b_saturation.is_some()
 }
 
-/// By the intent that the profile asks for; where it has no table for that, by another.
+/// By the profile's rendering intent, or another one if the profile has no table for it.
 fn tables(profile: &ColorProfile) -> Result<Arc<Transform16BitExecutor>, CmsError> {
     let srgb = srgb_profile();
     let by = |rendering_intent| {
         let options = TransformOptions {
             rendering_intent,
-            // In floating point: fixed point has 13 bits.
+            // Floating point: fixed point has 13 bits.
             prefer_fixed_point: false,
             ..Default::default()
         };
@@ -118,7 +118,7 @@ fn tables(profile: &ColorProfile) -> Result<Arc<Transform16BitExecutor>, CmsErro
         .or_else(|e| by(RenderingIntent::Perceptual).or_else(|_| by(RenderingIntent::RelativeColorimetric)).or(Err(e)))
 }
 
-/// The light of every value of 16 bits.
+/// The linear value of every 16-bit value.
 fn curve(trc: &Option<ToneReprCurve>) -> Result<Vec<f32>, String> {
     let trc = trc.as_ref().ok_or("it has no curve")?;
     let evaluator = trc.make_linear_evaluator().map_err(|e| e.to_string())?;
@@ -130,14 +130,14 @@ fn curve(trc: &Option<ToneReprCurve>) -> Result<Vec<f32>, String> {
     }
 }
 
-/// From the profile's light to that of sRGB.
+/// From the profile's linear space to linear sRGB.
 fn matrix(profile: &ColorProfile) -> Result<[[f32; 3]; 3], String> {
     let matrix = profile.transform_matrix(&srgb_profile()).v.map(|row| row.map(|v| v as f32));
     let finite = matrix.iter().flatten().all(|v| v.is_finite());
     if finite { Ok(matrix) } else { Err("its colours have values that are no numbers".into()) }
 }
 
-/// The value of sRGB for some light, in 8-bit units.
+/// The sRGB value of a linear value, in 8-bit units.
 fn encoded(light: f32) -> f32 {
     let light = light.clamp(0.0, 1.0);
     255.0 * if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 }
@@ -145,21 +145,21 @@ fn encoded(light: f32) -> f32 {
 
 fn srgb_profile() -> ColorProfile {
     let mut profile = ColorProfile::new_srgb();
-    // As other programs have them, adapted to the white of profiles; moxcms' own differ in the fourth digit, which is half
-    // a step of 8 bits in dark colours at the edge.
+    // The values other programs use, adapted to the profile white; moxcms' own differ in the fourth digit, which is
+    // half an 8-bit step in dark colours at the gamut boundary.
     profile.red_colorant = Xyzd { x: 0.436_04, y: 0.222_48, z: 0.013_92 };
     profile.green_colorant = Xyzd { x: 0.385_11, y: 0.716_91, z: 0.097_07 };
     profile.blue_colorant = Xyzd { x: 0.143_05, y: 0.060_61, z: 0.713_91 };
     profile
 }
 
-/// Numbers of 16 bits behind the point.
+/// Fixed point with 16 fractional bits.
 fn fixed(values: &[f64]) -> Vec<u8> {
     values.iter().flat_map(|v| ((v * 65536.0).round() as i32).to_be_bytes()).collect()
 }
 
-/// The profile that results are tagged with, the same bytes each time: of version 4, by ICC.1:2010. Not by moxcms, which
-/// writes a white that the header may not have, and tags where they may not begin.
+/// The profile that results are tagged with, the same bytes each time: version 4, by ICC.1:2010. Does not use moxcms,
+/// which writes a white point that the header may not have, and tags at invalid offsets.
 pub(crate) fn srgb() -> Vec<u8> {
     const D50: [f64; 3] = [0.964_202_88, 1.0, 0.824_905_4];
     let typed = |kind: &[u8; 4], data: &[u8]| [&kind[..], &[0; 4], data].concat();
@@ -169,13 +169,13 @@ pub(crate) fn srgb() -> Vec<u8> {
         typed(b"mluc", &[head, words].concat())
     };
     let colour = |xyz: [i32; 3]| typed(b"XYZ ", &xyz.map(i32::to_be_bytes).concat());
-    // A power beyond a line: 2.4, and what is added and multiplied, and where the line ends.
+    // A power function above a linear segment: 2.4, its offset and factors, and the end of the segment.
     let function = fixed(&[2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.040_45]);
     let curve = typed(b"para", &[&[0, 3, 0, 0], &function[..]].concat());
-    // By Bradford's method, from the white of sRGB.
+    // By Bradford's method, from the sRGB white point.
     let adapted =
         fixed(&[1.047_882, 0.022_919, -0.050_201, 0.029_587, 0.990_479, -0.017_059, -0.009_232, 0.015_076, 0.751_678]);
-    // The three add up to the white.
+    // The three sum to the white point.
     let tags: [(&[u8; 4], Vec<u8>); 10] = [
         (b"desc", text("sRGB")),
         (b"cprt", text("No copyright, use freely")),
@@ -192,7 +192,7 @@ pub(crate) fn srgb() -> Vec<u8> {
     let (mut table, mut data) = ((tags.len() as u32).to_be_bytes().to_vec(), vec![]);
     let mut before: Option<(usize, &[u8])> = None;
     for (name, tag) in &tags {
-        // Curves are the same, and lie there once; tags begin with whole words.
+        // The curves are identical and stored once; tags are word-aligned.
         let at = match before {
             Some((at, last)) if last == tag => at,
             _ => {
@@ -209,7 +209,7 @@ pub(crate) fn srgb() -> Vec<u8> {
     let mut header = [&size[..], &[0; 4], &[4, 0x30, 0, 0], b"mntrRGB XYZ "].concat();
     header.extend([2015u16, 8, 26, 0, 0, 0].map(u16::to_be_bytes).concat());
     header.extend(b"acsp");
-    // From 40: platform, flags, maker, model, attributes and a perceptual intent, none of which say anything.
+    // From 40: platform, flags, maker, model, attributes and a perceptual intent, all unspecified.
     header.resize(68, 0);
     header.extend(fixed(&D50));
     header.resize(128, 0);

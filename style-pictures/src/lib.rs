@@ -1,9 +1,9 @@
-//! Pictures, and all about them that the network does not see.
+//! Picture files and everything about them that the network does not see.
 //!
 //! - [`Picture`]: a PNG, JPEG, WebP, TIFF, GIF or BMP file opened as an [`Image`] in sRGB, with its transparency; resized;
 //!   encoded and saved as PNG, JPEG, WebP or TIFF, in 8 or 16 bits a channel.
-//! - [`save`]: an [`Image`] into a file, at once or not at all.
-//! - [`match_colours`], [`match_luminance`], [`keep_colours`]: the photograph's colours kept.
+//! - [`save`]: writes an [`Image`] to a file, completely or not at all.
+//! - [`match_colours`], [`match_luminance`], [`keep_colours`]: keep the photograph's colours.
 //! - [`mask`]: a picture as a mask.
 //! - [`Sheet`]: pictures side by side, with labels.
 //!
@@ -21,8 +21,8 @@
 //! # }
 //! ```
 //!
-//! Pixels are 8-bit units, 0 is black and 255 white, of sRGB as it is encoded: colours of other profiles are converted
-//! when a file is opened, files that are written are tagged as sRGB, and nothing is linearised, not even to resize it.
+//! Pixels are sRGB-encoded, in 8-bit units: 0 is black and 255 white. Colours of other profiles are converted when a
+//! file is opened, written files are tagged as sRGB, and nothing is linearised, not even for resizing.
 
 #![forbid(unsafe_code)]
 

@@ -1,29 +1,29 @@
-//! Limits that hold for every format, and the errors and notes that all decoders share.
+//! Limits that hold for every format, and the errors and notes shared by all decoders.
 
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 use style_core::{Error, ErrorKind, Result};
 
-/// The longest side that a picture may have, in pixels.
+/// The longest side of a picture, in pixels.
 pub const LARGEST_SIDE: u32 = 32_768;
 
-/// The most pixels that a picture may have: 268 million, or 16384 x 16384.
+/// The most pixels of a picture: 268 million, or 16384 x 16384.
 pub const LARGEST_AREA: u64 = 1 << 28;
 
-/// Memory that a file may take, and its pixels once decoded: those of 16-bit RGBA.
+/// Memory limit for a file, and for its decoded pixels: those of 16-bit RGBA.
 pub(crate) const MOST_BYTES: u64 = 8 * LARGEST_AREA;
 
-/// Memory for what a file says beside its pixels.
+/// Memory limit for a file's metadata.
 pub(crate) const MOST_METADATA: u64 = 64 << 20;
 
-/// The most that Deflate makes of a byte.
+/// Deflate's largest expansion per byte.
 pub(crate) const DEFLATE: u64 = 1032;
 
-/// A file's pixels, and what is to be known about their colours.
+/// A file's pixels, and the notes on their colours.
 pub(crate) struct Decoded {
-    /// Of 8 or 16 bits, grey or RGB, with or without alpha; upright.
+    /// 8 or 16 bits, grey or RGB, with or without alpha; upright.
     pub(crate) pixels: DynamicImage,
     pub(crate) icc: Option<Vec<u8>>,
-    /// What could not be kept or used, for people.
+    /// Information that could not be kept or used, as messages.
     pub(crate) notes: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn first_frame() -> String {
     "the picture is animated; the first frame is taken".into()
 }
 
-/// Decodes with one of `image`'s decoders; whether the file has a profile, be it damaged.
+/// Decodes with one of `image`'s decoders; reports whether the file has a profile, even a damaged one.
 pub(crate) fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Result<Decoded> {
     let (width, height) = decoder.dimensions();
     check_size(width, height)?;
@@ -48,7 +48,7 @@ pub(crate) fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Re
     Ok(Decoded { pixels, icc, notes: lost.into_iter().collect() })
 }
 
-/// What is said of a file that is too short for its picture.
+/// The error for a file that is too short for its picture.
 pub(crate) fn cut(what: &str) -> Error {
     bad(format!("the {what} file ends before the picture does: it is damaged or was not copied in full"))
 }
@@ -61,13 +61,13 @@ pub(crate) fn limits(bytes: u64) -> Limits {
     limits
 }
 
-/// Whether a file may hold so many bytes of pixels, if no byte of it stands for more than `ratio`: decoders take memory for
-/// all of them before they read any.
+/// Whether a file can hold this many bytes of pixels, if no byte expands to more than `ratio`: decoders allocate memory
+/// for all pixels before they read any.
 pub(crate) fn could_hold(file: &[u8], ratio: u64, pixels: u64) -> bool {
     pixels <= (file.len() as u64).saturating_mul(ratio)
 }
 
-/// Refuses what would take too much memory, before any is taken.
+/// Refuses a picture that would take too much memory, before any is allocated.
 pub(crate) fn check_size(width: u32, height: u32) -> Result<()> {
     if width.max(height) > LARGEST_SIDE || u64::from(width) * u64::from(height) > LARGEST_AREA {
         return Err(bad(format!(
@@ -89,19 +89,19 @@ pub(crate) fn refused(e: ImageError) -> Error {
     bad(what).with_source(e)
 }
 
-/// What is told of a profile that is there for nothing.
+/// The note for an unusable profile.
 pub(crate) fn unusable(why: &str) -> String {
     format!("the colour profile cannot be used ({why}); colours are taken as sRGB")
 }
 
-/// So many times a value, or an error where there is no memory for them.
+/// This many copies of a value, or an error if there is no memory for them.
 pub(crate) fn room<T: Clone>(n: usize, value: T) -> Result<Vec<T>> {
     let mut values = reserved(n)?;
     values.resize(n, value);
     Ok(values)
 }
 
-/// Room for so many values, or an error.
+/// An empty vector with this capacity, or an error.
 pub(crate) fn reserved<T>(n: usize) -> Result<Vec<T>> {
     let mut values = vec![];
     values.try_reserve_exact(n).map_err(|e| {

@@ -1,4 +1,4 @@
-//! Masks from pictures: which part of a picture something holds for.
+//! Masks from pictures.
 
 use std::path::Path;
 
@@ -7,22 +7,23 @@ use style_core::{Image, Mask, Result};
 use crate::colour::y;
 use crate::decode::{decode, planes};
 
-/// The brightest value, of 255, of a mask that is black to the eye.
+/// The brightest value, of 255, of a mask that looks black.
 const BLACK: f32 = 16.0;
 
-/// How far apart, of 255, the channels of a grey are at most: JPEG moves them so far.
+/// The largest difference, of 255, between the channels of a grey pixel: JPEG may shift them this far.
 const GREY: f32 = 32.0;
 
-/// The share of pixels that may have a colour in a mask that is meant to be grey.
+/// The largest share of coloured pixels in a mask that is meant to be grey.
 const COLOURED: f64 = 0.005;
 
-/// The mask that a picture stands for, of the picture's size, and notes on what it was taken for, a sentence each; for most
-/// masks there are none.
+/// The mask given by a picture, of the picture's size, and notes on its interpretation, one sentence each; most masks
+/// have none.
 ///
-/// White is 1, black 0, and grey between, as encoded; a coloured picture counts by its luminance,
-/// `0.299 R + 0.587 G + 0.114 B`, with a note. What is transparent counts by its opacity, so that nothing is 0. A picture
-/// of the values 0 and 1 alone, as programs write that label pixels, is taken as black and white, with a note. Files are read
-/// as by [`Picture::open`](crate::Picture::open), 8 or 16 bits a channel, but of any size and whatever their colour profile.
+/// White is 1, black 0, with grey between, as encoded. A coloured picture is converted to its luminance,
+/// `0.299 R + 0.587 G + 0.114 B`, with a note. Values are multiplied by opacity, so fully transparent pixels are 0. A
+/// picture of only the values 0 and 1, as label maps have, is read as black and white, with a note. Files are read as
+/// by [`Picture::open`](crate::Picture::open), with 8 or 16 bits per channel, but at any size and whatever their colour
+/// profile.
 ///
 /// ```
 /// use style_pictures::{Image, mask, save};
@@ -39,7 +40,7 @@ const COLOURED: f64 = 0.005;
 /// ```
 ///
 /// # Errors
-/// `Io` if the file cannot be read; `Image` if it is damaged, too large or no picture; `Argument` if it is black
+/// `Io` if the file cannot be read; `Image` if it is damaged, too large or not a picture; `Argument` if it is black
 /// everywhere.
 pub fn mask(path: impl AsRef<Path>) -> Result<(Mask, Vec<String>)> {
     let path = path.as_ref();
@@ -78,7 +79,7 @@ pub fn mask(path: impl AsRef<Path>) -> Result<(Mask, Vec<String>)> {
     Ok((mask.map_err(|e| e.context(path.display()))?, notes))
 }
 
-/// The same of an opaque picture in memory; values beyond 0..=255 count as the nearest of them.
+/// The same for an opaque picture in memory; values outside 0..=255 are clamped.
 ///
 /// ```
 /// use style_pictures::{Image, mask_of};
@@ -96,7 +97,7 @@ pub fn mask_of(image: &Image) -> Result<Mask> {
     Mask::new(image.width(), image.height(), (0..n).map(|i| weight([p[i], p[n + i], p[2 * n + i]], 1.0)).collect())
 }
 
-/// In `f64`, or white would be a little more than 1.
+/// In `f64`, since white would otherwise slightly exceed 1.
 fn weight(rgb: [f32; 3], alpha: f32) -> f32 {
     ((y(rgb.map(f64::from)) / 255.0).clamp(0.0, 1.0) * f64::from(alpha)) as f32
 }

@@ -4,7 +4,7 @@ pub(crate) type Matrix = [[f64; 3]; 3];
 
 const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
-/// A pivot so small beside the trace is rounding.
+/// A pivot this small relative to the trace is rounding error.
 const PIVOT: f64 = 1e-12;
 
 fn from_fn(value: impl Fn(usize, usize) -> f64) -> Matrix {
@@ -16,11 +16,11 @@ pub(crate) fn product(a: &Matrix, b: &Matrix) -> Matrix {
     from_fn(|i, j| (0..3).map(|k| a[i][k] * b[k][j]).sum())
 }
 
-/// Eigenvalues, and eigenvectors as columns, of a symmetric matrix, by Jacobi's rotations: each makes one element off
-/// the diagonal zero, and all of them shrink quadratically (Golub and Van Loan, Matrix Computations, 8.5).
+/// Eigenvalues, and eigenvectors as columns, of a symmetric matrix, by Jacobi rotations: each zeroes one off-diagonal
+/// element, and all of them shrink quadratically (Golub and Van Loan, Matrix Computations, 8.5).
 pub(crate) fn eigen(mut a: Matrix) -> ([f64; 3], Matrix) {
     let mut vectors = IDENTITY;
-    // Six sweeps reach the last bit; the rest costs nothing.
+    // Six sweeps converge to the last bit; further ones cost nothing.
     for (p, q) in [(0, 1), (0, 2), (1, 2)].repeat(10) {
         if a[p][q] == 0.0 {
             continue;
@@ -46,7 +46,7 @@ pub(crate) fn map_eigenvalues(a: &Matrix, f: impl Fn(f64) -> f64) -> Matrix {
     from_fn(|i, j| (0..3).map(|k| u[i][k] * values[k] * u[j][k]).sum())
 }
 
-/// The lower triangular `L` with `L L^T = A`, of a positive semi-definite matrix.
+/// The lower triangular `L` with `L L^T = A`, for a positive semi-definite matrix.
 pub(crate) fn cholesky(a: &Matrix) -> Matrix {
     let least = PIVOT * (a[0][0] + a[1][1] + a[2][2]);
     let mut l = [[0.0; 3]; 3];
@@ -63,7 +63,7 @@ pub(crate) fn cholesky(a: &Matrix) -> Matrix {
     l
 }
 
-/// `L^-1` of a lower triangular matrix without zeros on its diagonal.
+/// `L^-1` of a lower triangular matrix with a nonzero diagonal.
 pub(crate) fn inverse_lower(l: &Matrix) -> Matrix {
     let mut inverse = [[0.0; 3]; 3];
     for j in 0..3 {
@@ -79,7 +79,7 @@ pub(crate) fn inverse_lower(l: &Matrix) -> Matrix {
 mod tests {
     use super::*;
 
-    /// A matrix, and numpy's eigenvalues, Cholesky factor and square root of it.
+    /// A matrix, and its eigenvalues, Cholesky factor and square root from numpy.
     #[derive(serde::Deserialize)]
     struct Case {
         matrix: Matrix,
@@ -112,7 +112,7 @@ mod tests {
             for (ours, numpy) in values.iter().zip(case.eigenvalues) {
                 assert!((ours - numpy).abs() <= 4e-15 * scale, "{a:?}: {ours} is not {numpy}");
             }
-            // A root turns rounding of `scale` into its root where an eigenvalue is zero.
+            // At a zero eigenvalue, the square root turns a rounding error of `scale` into its root.
             let root = map_eigenvalues(&a, |v| v.max(0.0).sqrt());
             assert_near(&root, &case.root, if case.cholesky.is_some() { 1e-12 } else { 1e-7 } * scale.sqrt());
             let l = cholesky(&a);

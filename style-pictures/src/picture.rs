@@ -1,4 +1,4 @@
-//! Pictures from files, and their sizes.
+//! Pictures from files, and resizing.
 
 use std::path::Path;
 
@@ -8,24 +8,24 @@ use crate::decode::{decode, decode_bytes, planes};
 use crate::icc::ToSrgb;
 use crate::limits::{Decoded, LARGEST_AREA, LARGEST_SIDE, bad, unusable};
 
-/// The shortest side of a file to be painted or learned from: one position of the network's deepest layers.
+/// The shortest side of a content or style picture: one position of the network's deepest layers.
 const SMALLEST: usize = 16;
 
-/// Visible enough for its colour to mean something.
+/// Opacity above which a pixel's colour is meaningful.
 const VISIBLE: f32 = 1.0 / 255.0;
 
-/// A picture with what the network does not see.
+/// A picture with the extras that the network does not see.
 ///
-/// A result takes on what the photograph had: `Picture { image: session.image()?, extras: photograph.extras }`.
+/// A result takes over the photograph's extras: `Picture { image: session.image()?, extras: photograph.extras }`.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// The colours.
     pub image: Image,
-    /// The rest.
+    /// Transparency and notes.
     pub extras: Extras,
 }
 
-/// What is carried from a photograph to the result unseen by the network: transparency, and what was told of the file.
+/// Data carried from a photograph to the result unseen by the network: transparency, and notes about the file.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
     /// Opacity of each pixel, 0 to 1; `None` if all are opaque.
@@ -34,7 +34,7 @@ pub struct Extras {
 }
 
 impl Extras {
-    /// Whether some of the picture is transparent.
+    /// Whether any part of the picture is transparent.
     #[must_use]
     pub fn has_alpha(&self) -> bool {
         self.alpha.is_some()
@@ -73,29 +73,29 @@ impl From<Image> for Picture {
 }
 
 impl Picture {
-    /// Reads a PNG, JPEG, WebP, TIFF, GIF or BMP file, upright as its EXIF orientation says. The content tells the format, and
-    /// not the name.
+    /// Reads a PNG, JPEG, WebP, TIFF, GIF or BMP file, upright according to its EXIF orientation. The content
+    /// determines the format, not the name.
     ///
-    /// Channels have 8 or 16 bits, fewer where there is a palette or only grey, and in TIFF also 32, or floating point with 1
-    /// for white. JPEG is baseline or progressive, of 8 bits; its pixels are those of libjpeg. Of several frames or pictures the first
-    /// is taken, which [`notes`](Self::notes) tells. CMYK becomes RGB by rule of thumb, which they tell as well, and that a
-    /// JPEG lacks its end mark. Whatever else there is, such as HEIC, a camera's raw file or a TIFF packed by Zstandard, is
-    /// refused by its name, with a way out.
+    /// Channels have 8 or 16 bits, or fewer with a palette or only grey; TIFF also has 32 bits, or floating point with
+    /// 1 for white. JPEG is baseline or progressive with 8 bits; its pixels are identical to libjpeg's. Of several
+    /// frames or pictures, the first is read. CMYK is converted to RGB by a rule of thumb. [`notes`](Self::notes)
+    /// reports both, and a JPEG without its end mark. Any other kind, such as HEIC, a camera's raw file or a TIFF
+    /// compressed by Zstandard, is refused by name, with an alternative.
     ///
-    /// Colours are converted from the file's ICC profile, of RGB or of greys, to sRGB, by the rendering intent that the
-    /// profile asks for and without black point compensation; what sRGB cannot hold is clamped to it. A profile that is
-    /// sRGB, but for half a step of 8 bits, changes nothing, and a file without one is taken as sRGB; so is one whose
-    /// profile cannot be used, or which says in another way that its colours are not sRGB (gAMA, cHRM or cICP in PNG), which
-    /// [`notes`](Self::notes) tells.
+    /// Colours are converted to sRGB from the file's ICC profile, of RGB or of greys, by the profile's rendering intent
+    /// and without black point compensation; colours outside sRGB are clamped to it. A profile within half an 8-bit
+    /// step of sRGB changes nothing. A file without a profile is taken as sRGB; so is one whose profile is unusable, or
+    /// which states by other means that its colours are not sRGB (gAMA, cHRM or cICP in PNG), which
+    /// [`notes`](Self::notes) reports.
     ///
-    /// Colours are not multiplied by alpha, nor taken so (TIFF that has them so is divided by it); where nothing is
-    /// visible they are the mean of the visible ones, so that the network sees no edge that a viewer does not.
+    /// Colours are not premultiplied by alpha (those of a premultiplied TIFF are divided by it). Invisible pixels get
+    /// the mean colour of the visible ones, so that the network sees no edge that a viewer does not.
     ///
     /// # Errors
     /// `Io` if the file cannot be read; `Image` if it is empty, damaged, cut short, too large (a side above
-    /// [`LARGEST_SIDE`] or more than [`LARGEST_AREA`] pixels, which is known before memory is taken for them) or of a
-    /// kind that cannot be read, which it names; `OutOfMemory` if there is none for it; `Shape` if a side has fewer than 16 pixels, which
-    /// the network cannot see.
+    /// [`LARGEST_SIDE`] or more than [`LARGEST_AREA`] pixels, which is checked before memory is allocated for them) or
+    /// of an unreadable kind, which it names; `OutOfMemory` if there is not enough memory; `Shape` if a side has fewer
+    /// than 16 pixels, which the network cannot see.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let decoded = decode(path)?;
@@ -103,10 +103,10 @@ impl Picture {
         picture.map_err(|e| e.context(path.display()))
     }
 
-    /// The same of the bytes of a file, from a clipboard or a network, say.
+    /// The same for the bytes of a file, for example from a clipboard or a network.
     ///
     /// # Errors
-    /// As of [`open`](Self::open), but for `Io`.
+    /// As for [`open`](Self::open), except `Io`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         decode_bytes(bytes).and_then(Self::from_decoded)?.large_enough()
     }
@@ -141,14 +141,15 @@ impl Picture {
         Ok(Self { image: Image::from_planar(width, height, colours)?, extras: Extras { alpha, notes } })
     }
 
-    /// What of the file could not be used or kept, a sentence each, for a program to tell: a colour profile that is damaged or
-    /// of other colours than the pixels, CMYK, further frames or pictures, a missing end. Empty for most.
+    /// The parts of the file that could not be used or kept, one sentence each, for display: a colour profile that is
+    /// damaged or of other colours than the pixels, CMYK, further frames or pictures, a missing end. Empty for most
+    /// files.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.extras.notes
     }
 
-    /// The picture with a long side of so many pixels, and the same proportions.
+    /// The picture resized to this long side, with the same proportions.
     ///
     /// ```
     /// use style_pictures::{Image, Picture};
@@ -162,12 +163,12 @@ impl Picture {
     /// ```
     ///
     /// # Errors
-    /// As of [`stretched`](Self::stretched).
+    /// As for [`stretched`](Self::stretched).
     pub fn sized(&self, long_side: u32) -> Result<Self> {
         self.scaled(f64::from(long_side) / self.long_side() as f64)
     }
 
-    /// The picture with sides of so many times the length, rounded, at least 1 pixel.
+    /// The picture with both sides scaled by this factor, rounded, at least 1 pixel.
     ///
     /// # Errors
     /// `Argument` if the factor is not above 0; those of [`stretched`](Self::stretched).
@@ -186,13 +187,14 @@ impl Picture {
         self.stretched(side(w) as usize, side(h) as usize)
     }
 
-    /// The picture at exactly this size, by Lanczos' filter of three lobes; the very same values if it has it.
+    /// The picture resized to exactly this size by a three-lobed Lanczos filter; unchanged values if it already has
+    /// this size.
     ///
-    /// Values are filtered as they are encoded, not in linear light: the network sees encoded values, so a region keeps the
-    /// mean that its features are made from; so did the pictures that networks were trained on, and what the implementations
-    /// before this one paint from; and the filter's overshoot is as visible in the dark as in the light. The price is that
-    /// fine patterns of black and white become a little darker than they look from afar. Where there is transparency, colours
-    /// count by it, and it is resized apart.
+    /// Filtering uses encoded values, not linear light. The network sees encoded values, so a region keeps the mean
+    /// from which its features are computed; the networks' training pictures and earlier implementations did the same;
+    /// and the filter's overshoot is equally visible in dark and light areas. The cost is that fine black and white
+    /// patterns become slightly darker than they look from a distance. Transparency weights the colours, and is resized
+    /// separately.
     ///
     /// ```
     /// # use style_pictures::{Image, Picture};
@@ -203,8 +205,8 @@ impl Picture {
     /// ```
     ///
     /// # Errors
-    /// `Argument` if a side would have no pixel or more than [`LARGEST_SIDE`], or all of it more than [`LARGEST_AREA`];
-    /// `Shape` if image and transparency are of different sizes.
+    /// `Argument` if a side would have no pixel or more than [`LARGEST_SIDE`], or the whole more than [`LARGEST_AREA`];
+    /// `Shape` if image and transparency differ in size.
     pub fn stretched(&self, width: usize, height: usize) -> Result<Self> {
         let (w, h) = (self.image.width(), self.image.height());
         if (w, h) == (width, height) {
@@ -230,7 +232,7 @@ impl Picture {
             let image = Image::from_planar(width, height, clamped(planes.concat(), 255.0))?;
             return Ok(Self { image, extras: self.extras.clone() });
         };
-        // Colours count as much as they are visible.
+        // Colours are weighted by their opacity.
         let new_alpha = resampled(alpha)?;
         let mut planes = vec![];
         for plane in colours {
@@ -245,10 +247,11 @@ impl Picture {
         Ok(Self { image, extras })
     }
 
-    /// Where the picture is opaque: the region of a painting that a style is taken from. `None` if all of it is.
+    /// The opaque part of the picture: the region of a painting that a style is taken from. `None` if all of it is
+    /// opaque.
     ///
     /// # Errors
-    /// `Shape` if image and transparency are of different sizes.
+    /// `Shape` if image and transparency differ in size.
     pub fn opaque_part(&self) -> Result<Option<Mask>> {
         let (width, height) = (self.image.width(), self.image.height());
         let alpha = self.extras.alpha_of(&self.image)?;

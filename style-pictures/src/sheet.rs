@@ -1,4 +1,4 @@
-//! Pictures side by side, with labels.
+//! Contact sheets: labelled pictures side by side.
 
 use style_core::{Error, ErrorKind, Image, Result};
 
@@ -6,16 +6,16 @@ use crate::limits::LARGEST_SIDE;
 use crate::picture::Picture;
 use crate::text::Font;
 
-/// White around everything, in pixels, unless told otherwise.
+/// Default margin in pixels.
 const MARGIN: usize = 16;
 
-/// Cells are so many lines of text high: text grows with the pictures.
+/// Cell height in lines of text: text grows with the pictures.
 const LINES: usize = 12;
 
-/// Labels beside the rows may be as wide as a cell, or as this if cells are narrower.
+/// The most width of row labels: a cell's, or this if cells are narrower.
 const ROW_LABEL: usize = 160;
 
-/// Where a line stands in the room it has.
+/// Alignment of a line in its space.
 #[derive(Clone, Copy)]
 enum Align {
     Middle,
@@ -24,10 +24,9 @@ enum Align {
 
 /// A contact sheet: rows of pictures on white, with labels below each, above the columns, beside the rows, and a title.
 ///
-/// Cells are of one size, and pictures are fitted into theirs: on their labels, or centred without one. Text is black,
-/// and has 16 to 32 pixels a line, depending on the size of the cells; where it does not fit it is set smaller, and at
-/// last cut with an ellipsis.
-/// It can have the letters of Latin-1; each other is drawn as a question mark.
+/// All cells have one size, and pictures are fitted into them: on their labels, or centred without one. Text is black
+/// and has 16 to 32 pixels per line, depending on the cell size; if it does not fit, it is set smaller, and finally cut
+/// with an ellipsis. It supports the letters of Latin-1; any other is drawn as a question mark.
 ///
 /// ```
 /// use style_pictures::{Image, Sheet};
@@ -58,7 +57,7 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// An empty sheet of so many columns; rows come with the cells.
+    /// An empty sheet with this many columns; rows follow from the cells.
     pub fn new(columns: usize) -> Self {
         Self {
             columns,
@@ -102,7 +101,7 @@ impl Sheet {
         self
     }
 
-    /// Width and height of all cells in pixels; else those of the widest and of the highest picture.
+    /// Width and height of all cells in pixels; by default those of the widest and the highest picture.
     ///
     /// ```
     /// # use style_pictures::{Image, Sheet};
@@ -116,7 +115,7 @@ impl Sheet {
         self
     }
 
-    /// White around everything, in pixels, and half of it between the cells. 16 unless told otherwise.
+    /// White margin around everything, in pixels, and half of it between the cells. The default is 16.
     ///
     /// ```
     /// # use style_pictures::{Image, Sheet};
@@ -130,12 +129,12 @@ impl Sheet {
         self
     }
 
-    /// The sheet as a picture.
+    /// Draws the sheet.
     ///
     /// # Errors
     /// `Argument` if there is no cell or no column, if cells have no pixel, if there are column or row labels but not
-    /// one for each, or if a side would have no pixel or more than [`LARGEST_SIDE`]; `OutOfMemory` if so large a picture
-    /// cannot be had.
+    /// one for each, or if a side would have no pixel or more than [`LARGEST_SIDE`]; `OutOfMemory` if there is not
+    /// enough memory for the picture.
     pub fn draw(&self) -> Result<Image> {
         self.check()?;
         let rows = self.cells.len().div_ceil(self.columns);
@@ -143,7 +142,7 @@ impl Sheet {
         let (cell_w, cell_h) = self.cell_size.unwrap_or((largest(Image::width), largest(Image::height)));
         let (margin, gap) = (self.margin, self.margin / 2);
         let height = cell_h / LINES;
-        // One font for all of a kind.
+        // One font for all labels of a kind.
         let row_label_w = cell_w.max(ROW_LABEL);
         let row_font = Font::fitting(self.row_labels.iter().map(String::as_str), false, height, row_label_w);
         let column_font = Font::fitting(self.column_labels.iter().map(String::as_str), false, height, cell_w);
@@ -151,7 +150,7 @@ impl Sheet {
 
         let row_h = if self.row_labels.is_empty() { cell_h } else { cell_h.max(row_font.height()) };
 
-        // Every length saturates, and is checked in the sum.
+        // Every length saturates; the sum is checked.
         let row_label_w = self.row_labels.iter().map(|label| row_font.width(label)).max().unwrap_or(0).min(row_label_w);
         let left = margin.saturating_add(if row_label_w > 0 { row_label_w + gap } else { 0 });
         let pitch_x = cell_w.saturating_add(gap);
@@ -217,7 +216,7 @@ impl Sheet {
     }
 }
 
-/// The picture as large as a cell allows.
+/// The picture, as large as a cell allows.
 fn fitted(image: &Image, cell_w: usize, cell_h: usize) -> Result<Image> {
     let (w, h) = (image.width(), image.height());
     let factor = (cell_w as f64 / w as f64).min(cell_h as f64 / h as f64);
@@ -225,7 +224,7 @@ fn fitted(image: &Image, cell_w: usize, cell_h: usize) -> Result<Image> {
     Ok(Picture::from(image.clone()).stretched(side(w, cell_w), side(h, cell_h))?.image)
 }
 
-/// What is drawn on: planar, white at first.
+/// The canvas: planar, initially white.
 struct Canvas {
     width: usize,
     height: usize,
@@ -259,7 +258,7 @@ impl Canvas {
         }
     }
 
-    /// Text at this place, in room of this width.
+    /// Draws text at this position, in a space of this width.
     fn line(&mut self, font: Font, text: &str, (left, top): (usize, usize), width: usize, align: Align) {
         let text = font.cut(text, width);
         let free = width.saturating_sub(font.width(&text));

@@ -1,4 +1,4 @@
-//! Lines of text on a white picture, in the fixed-width letters of Noto Sans Mono.
+//! Text lines on a white picture, in the fixed-width font Noto Sans Mono.
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
@@ -8,7 +8,7 @@ const HEIGHTS: [RasterHeight; 4] =
 
 const ELLIPSIS: &str = "...";
 
-/// A way to set lines.
+/// A font size and style for lines.
 #[derive(Clone, Copy)]
 pub(crate) struct Font {
     weight: FontWeight,
@@ -16,7 +16,7 @@ pub(crate) struct Font {
 }
 
 impl Font {
-    /// The largest font of at most this height in which all lines have this width; the smallest if none is.
+    /// The largest font of at most this height in which all lines fit this width; the smallest if none does.
     pub(crate) fn fitting<'a>(
         lines: impl IntoIterator<Item = &'a str>,
         bold: bool,
@@ -39,7 +39,7 @@ impl Font {
         line.chars().count().saturating_mul(get_raster_width(self.weight, self.height))
     }
 
-    /// The line, or so much of it that it has this width with an ellipsis behind.
+    /// The line, or as much of it as fits this width with an ellipsis.
     pub(crate) fn cut(self, line: &str, width: usize) -> String {
         if self.width(line) <= width {
             return line.into();
@@ -49,11 +49,11 @@ impl Font {
         kept.collect::<String>().trim_end().chars().chain(ELLIPSIS.chars().take(letters)).collect()
     }
 
-    /// How dark the line's pixels are, 0 to 1: x, y and darkness of all that are not blank.
+    /// The x, y and darkness (0 to 1) of all pixels of the line that are not blank.
     pub(crate) fn raster(self, line: &str) -> impl Iterator<Item = (usize, usize, f32)> {
         let advance = get_raster_width(self.weight, self.height);
         let letters = line.chars().enumerate().flat_map(move |(i, letter)| {
-            // What the font has not, control characters among it.
+            // Characters that the font lacks, including control characters.
             let raster =
                 get_raster(letter, self.weight, self.height).or_else(|| get_raster('?', self.weight, self.height));
             raster.map(|raster| (i, raster))

@@ -1,4 +1,4 @@
-//! Entries of a zip archive.
+//! Zip archive entries.
 
 use std::io::{self, BufReader, Read};
 
@@ -20,17 +20,17 @@ impl Archive {
         Ok(Self { source: source.clone(), zip })
     }
 
-    /// The names of its entries.
+    /// The entry names.
     pub(crate) fn names(&self) -> Vec<String> {
         self.zip.file_names().filter_map(|n| Some(n.ok()?.into_owned())).collect()
     }
 
-    /// The bytes that the archive says the entry unpacks to.
+    /// The entry's unpacked size as declared by the archive.
     pub(crate) fn size(&mut self, name: &str) -> Result<u64> {
         Ok(self.zip.by_name(name).map_err(|e| damaged(&self.source, e))?.size())
     }
 
-    /// The first bytes of an entry, at most `len`.
+    /// At most the first `len` bytes of an entry.
     pub(crate) fn head(&mut self, name: &str, len: u64) -> Result<Vec<u8>> {
         let entry = self.zip.by_name(name).map_err(|e| damaged(&self.source, e))?;
         let mut bytes = Vec::new();
@@ -38,7 +38,7 @@ impl Archive {
         Ok(bytes)
     }
 
-    /// `len` bytes of an entry, from its byte `from` on. Reading to the entry's end also checks its CRC.
+    /// `len` bytes of an entry from byte `from` on. Reading to the entry's end also checks its CRC.
     pub(crate) fn read(&mut self, name: &str, from: u64, len: u64) -> Result<Vec<u8>> {
         let mut entry = self.zip.by_name(name).map_err(|e| damaged(&self.source, e))?;
         let mut bytes = Vec::new();

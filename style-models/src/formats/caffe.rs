@@ -1,7 +1,6 @@
-//! Caffe's `.caffemodel`: a `NetParameter` in Protocol Buffers' wire format (`src/caffe/proto/caffe.proto`).
+//! Caffe's `.caffemodel`: a `NetParameter` in the Protocol Buffers wire format (`src/caffe/proto/caffe.proto`).
 //!
-//! Only the fields on the way to a layer's blobs are looked at; all else is passed over, and so are the blobs until one is
-//! asked for.
+//! Only the fields that lead to a layer's blobs are parsed; all others are skipped. Blobs are read on demand.
 //!
 //! | message | fields |
 //! |---|---|
@@ -11,7 +10,7 @@
 //! | `BlobProto` | `num`, `channels`, `height`, `width` = 1 to 4; `data` = 5, `shape` = 7, `double_data` = 8 |
 //! | `BlobShape` | `dim` = 1 |
 //!
-//! Filters are [O, I, H, W], applied as cross-correlation, to BGR.
+//! Filters are [O, I, H, W], applied as cross-correlation to BGR input.
 
 use std::collections::BTreeMap;
 
@@ -32,10 +31,10 @@ pub(crate) struct Caffe {
     tensors: BTreeMap<String, Values>,
 }
 
-/// Whether the first bytes are those of a network: its name and a field that can follow, or its first layer.
+/// Whether the first bytes belong to a network: its name and a field that can follow, or its first layer.
 pub(crate) fn is_caffe(head: &[u8]) -> bool {
     let follows = |rest: &[u8]| match rest {
-        // layers, input or layer; or a name that goes beyond what is looked at
+        // layers, input or layer; or a name that extends past the inspected bytes
         [0x12 | 0x1a, ..] | [0xa2, 0x06, ..] | [] => true,
         _ => false,
     };
@@ -45,7 +44,7 @@ pub(crate) fn is_caffe(head: &[u8]) -> bool {
             name.iter().all(|b| (b' '..=b'~').contains(b)) && !name.is_empty() && follows(after)
         }
         [0x12, rest @ ..] | [0xa2, 0x06, rest @ ..] => {
-            // a length, then bottom, top or name of a layer
+            // a length, then the bottom, top or name of a layer
             let len = rest.iter().position(|b| b & 0x80 == 0).unwrap_or(rest.len());
             matches!(rest.get(len + 1), Some(0x0a | 0x12 | 0x1a | 0x22))
         }
@@ -114,7 +113,7 @@ fn layer(
     }
     for (mut blob, role) in blobs.into_iter().zip(["weight", "bias"]) {
         if role == "bias" {
-            // 1 x 1 x 1 x O before blobs had shapes
+            // 1 x 1 x 1 x O, before blobs had shapes
             let ones = blob.shape.iter().take_while(|&&d| d == 1).count();
             blob.shape.drain(..ones.min(blob.shape.len().saturating_sub(1)));
         }
@@ -150,7 +149,7 @@ fn blob(walk: &mut Walk, end: u64) -> Result<Values> {
     Ok(blob)
 }
 
-/// The sizes of a `BlobShape`, packed or one by one.
+/// The dimensions of a `BlobShape`, packed or unpacked.
 fn shape(walk: &mut Walk, end: u64) -> Result<Vec<usize>> {
     let mut sizes = Vec::new();
     while walk.at < end {

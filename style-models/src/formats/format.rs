@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-/// The format that a file turned out to have.
+/// The detected format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
-    /// safetensors, as it is or compressed with gzip.
+    /// safetensors, plain or compressed with gzip.
     Safetensors,
     /// A PyTorch `.pth` of version 1.6 or later: a zip archive.
     Torch,
     /// A PyTorch `.pth` from before version 1.6.
     TorchLegacy,
-    /// Keras' HDF5, of any version.
+    /// Keras' HDF5, any version.
     Keras,
     /// MatConvNet's network in a MATLAB file.
     MatConvNet,
@@ -20,7 +20,7 @@ pub enum Format {
     Caffe,
     /// An ONNX model.
     Onnx,
-    /// NumPy's arrays: an `.npz` archive, or a folder of `.npy` files.
+    /// NumPy arrays: an `.npz` archive, or a folder of `.npy` files.
     Numpy,
 }
 

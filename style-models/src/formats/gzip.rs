@@ -1,8 +1,8 @@
-//! gzip around another format.
+//! gzip compression of another format.
 //!
-//! One stream is unpacked by one thread. A file in blocks (BGZF: section 4.1 of the SAM format's specification, as
-//! `bgzip` writes it) is many small gzip files one after another, each with its length in its header: all threads
-//! unpack those, and any other program reads the file as gzip.
+//! A single stream is unpacked by one thread. A blocked file (BGZF: section 4.1 of the SAM format specification, as
+//! `bgzip` writes it) is a sequence of small gzip files, each with its length in its header. All threads unpack these,
+//! and any other program reads the file as gzip.
 
 use std::borrow::Cow;
 use std::io::{self, BufReader, Read};
@@ -15,16 +15,16 @@ use crate::source::Source;
 use crate::tensors::zeros;
 use crate::threads;
 
-/// More than twice what VGG-19's convolutions take as f32 (80 MB).
+/// More than twice the size of VGG-19's convolutions as f32 (80 MB).
 const MAX_UNPACKED: u64 = 192 << 20;
-/// The most that a block holds.
+/// The largest content of a block.
 const MAX_BLOCK: usize = 1 << 16;
-/// Deflate makes no more of a byte.
+/// Deflate's largest expansion per byte.
 const MAX_RATIO: usize = 1032;
-/// A block's header: gzip's with one extra field, `BC`, whose two bytes are the block's length less one.
+/// A block's header: gzip's with one extra field, `BC`, whose two bytes hold the block's length minus one.
 const HEADER: usize = 18;
 
-/// What a gzip file holds.
+/// The content of a gzip file.
 pub(crate) fn unpack(source: &Source) -> Result<Source> {
     let damaged = |e: io::Error| match e.kind() {
         io::ErrorKind::OutOfMemory => Error::new(ErrorKind::OutOfMemory, "no memory for weights").with_source(e),
@@ -49,7 +49,7 @@ pub(crate) fn unpack(source: &Source) -> Result<Source> {
     Ok(Source::memory(source.name(), bytes))
 }
 
-/// The blocks and what each says that it unpacks to, if the whole is in blocks that hold no more than they may and can.
+/// The blocks and their declared unpacked sizes, if the whole file consists of blocks within the limits.
 fn blocks(mut packed: &[u8]) -> Option<Vec<(&[u8], usize)>> {
     let (mut blocks, mut total) = (vec![], 0);
     while !packed.is_empty() {
@@ -69,7 +69,7 @@ fn blocks(mut packed: &[u8]) -> Option<Vec<(&[u8], usize)>> {
     (!blocks.is_empty()).then_some(blocks)
 }
 
-/// `bytes` has room for all of them.
+/// `bytes` has room for all blocks.
 fn unpack_blocks(blocks: &[(&[u8], usize)], mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut rest = &mut bytes[..];
     let parts = blocks.iter().map(|&(block, len)| {
@@ -89,7 +89,7 @@ fn unpack_blocks(blocks: &[(&[u8], usize)], mut bytes: Vec<u8>) -> io::Result<Ve
 fn unpack_block(block: &[u8], part: &mut [u8]) -> io::Result<()> {
     let mut stream = GzDecoder::new(block);
     stream.read_exact(part)?;
-    // Reading on to the end makes the decoder compare checksums.
+    // Reading to the end makes the decoder compare checksums.
     match stream.read(&mut [0])? {
         0 => Ok(()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a block holds more than it says")),
@@ -100,7 +100,7 @@ fn unpack_block(block: &[u8], part: &mut [u8]) -> io::Result<()> {
 mod tests {
     use super::{MAX_BLOCK, MAX_RATIO, blocks};
 
-    /// Memory is taken for what blocks say before any is unpacked.
+    /// The declared size of all blocks is allocated before any block is unpacked.
     #[test]
     fn blocks_that_lie() {
         let block = |unpacked: usize| {

@@ -1,10 +1,10 @@
 //! Keras' weight files: HDF5, any version that h5py writes.
 //!
-//! Of the readers in pure Rust, `hdf5-reader` is used and `hdf5-pure` (0.47) is not. Both were given small files cut
-//! short and with one to three bytes changed at random: `hdf5-reader` (0.12) gave an error or a value every one of two
-//! million times and stayed below its budget of 16 MiB, while `hdf5-pure` soon asked for 4 GiB on the word of a damaged
-//! header. `hdf5-reader` also takes ranges of a source of ours, so a file is never wholly in memory, and it leaves the
-//! file by no link unless it is given a resolver, which it is not.
+//! Of the readers in pure Rust, this uses `hdf5-reader` and not `hdf5-pure` (0.47). Both were tested with small files
+//! that were truncated or had one to three bytes changed at random. `hdf5-reader` (0.12) returned an error or a value
+//! in every one of two million runs and stayed below its budget of 16 MiB, while `hdf5-pure` soon requested 4 GiB
+//! because of a damaged header. `hdf5-reader` also reads ranges of a custom source, so a file is never wholly in
+//! memory, and it follows no link out of the file unless it is given a resolver, which it is not.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::naming::Layout;
 use crate::source::Source;
 use crate::tensors::{Number, Tensors, count};
 
-/// Far above any Keras file; a file that has more is damaged or hostile.
+/// Far above any Keras file; a file with more is damaged or hostile.
 const MAX_GROUPS: usize = 4096;
 const MAX_DATASETS: usize = 1 << 14;
 const MAX_DEPTH: usize = 12;
-/// Names longer than this are not of a network's layers.
+/// Longer names do not belong to a network's layers.
 const MAX_NAME: usize = 128;
 /// The largest filter of VGG takes 9.4 MB as f32.
 const MAX_READ: usize = 64 << 20;
@@ -31,7 +31,7 @@ pub(crate) struct Keras {
     source: Source,
     file: Hdf5File,
     shapes: BTreeMap<String, Vec<usize>>,
-    /// Whether the file names a backend that does not turn filters.
+    /// Whether the file names a backend that does not flip filters.
     correlates: bool,
 }
 
@@ -49,7 +49,7 @@ impl Keras {
         let root = file.root_group().map_err(|e| damaged(source, "/", e))?;
         walk.group(&root, "", 0)?;
         let shapes = walk.shapes;
-        // Keras notes its backend beside the layers: at the root, or where a whole model keeps its weights.
+        // Keras records its backend beside the layers: at the root, or where a whole model keeps its weights.
         let beside = root.group("model_weights").ok();
         let backend =
             beside.iter().chain([&root]).find_map(|group| group.attribute("backend").ok()?.read_string().ok());
@@ -63,7 +63,7 @@ impl Tensors for Keras {
         self.shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect()
     }
 
-    /// Theano's filters are [O, I, H, W], and it convolves with them.
+    /// Theano's filters are [O, I, H, W], and it applies them as a convolution.
     fn turned(&self, layout: Layout) -> bool {
         layout == Layout::Oihw && !self.correlates
     }
@@ -96,7 +96,7 @@ fn damaged(source: &Source, name: &str, error: hdf5_reader::error::Error) -> sty
     source.bad(format!("the HDF5 file is damaged or unusual{at} ({error}); fetch it again")).with_source(error)
 }
 
-/// The search for datasets. A group is entered once, so hard links in a circle do no harm.
+/// The search for datasets. A group is entered once, so cyclic hard links are harmless.
 struct Walk<'a> {
     source: &'a Source,
     seen: HashSet<u64>,
@@ -128,13 +128,14 @@ impl Walk<'_> {
     }
 }
 
-/// The path of `name` in the group `path`; some of the reader's names start with a slash, Keras' have none at the ends.
+/// The path of `name` in the group `path`. Some of the reader's names start with a slash; Keras' have none at either
+/// end.
 fn join(path: &str, name: &str) -> String {
     let name = name.trim_matches('/');
     if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
 }
 
-/// A [`Source`] for the reader.
+/// Adapts a [`Source`] to the reader.
 struct Ranges(Source);
 
 impl Storage for Ranges {

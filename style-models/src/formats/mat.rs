@@ -1,12 +1,12 @@
 //! MATLAB's MAT files of version 5 (MATLAB's `-v6` and `-v7`, `scipy.io.savemat`): a tree of tagged elements.
 //!
-//! An element is a tag (type and number of bytes), then that many bytes, padded to eight; a variable is a matrix
-//! element, or a zlib stream of one. Of a matrix the tree has the class, the shape, and where the values lie: values
-//! are read only when they are asked for. A compressed variable is unpacked on the way past and never held. Layouts are
-//! those of MathWorks' "MAT-File Format".
+//! An element is a tag (type and number of bytes), followed by that many bytes, padded to eight. A variable is a matrix
+//! element, or a zlib stream that holds one. The tree keeps a matrix's class, shape and the location of its values;
+//! values are read only when needed. A compressed variable is unpacked as a stream and never held. Layouts follow
+//! MathWorks' "MAT-File Format".
 //!
-//! Of the crates, `matfile` (0.5) and `mat5` (0.1) know neither cells nor structs, of which a network is made, and
-//! `matrw` (0.1) unpacks whole variables, 490 MB of classifier with them, and panics where a zlib stream is damaged.
+//! Of the crates, `matfile` (0.5) and `mat5` (0.1) do not support cells or structs, of which a network is made. `matrw`
+//! (0.1) unpacks whole variables, including 490 MB of classifier, and panics on a damaged zlib stream.
 
 use std::io::{self, BufReader, Read};
 
@@ -16,9 +16,9 @@ use style_core::Result;
 use crate::source::{Reader, Source};
 use crate::tensors::{Number, count, from_column_major, reserved, show};
 
-/// Text, version, and the letters that tell the byte order.
+/// Text, version, and the letters that give the byte order.
 const HEADER: u64 = 128;
-/// Nearly twice what VGG-19 takes with its classifier.
+/// Nearly twice the size of VGG-19 with its classifier.
 const MAX_VARIABLE: u64 = 1 << 30;
 /// A network of 43 layers has about 600.
 const MAX_NODES: usize = 1 << 16;
@@ -26,13 +26,13 @@ const MAX_DEPTH: usize = 8;
 /// MatConvNet's file has three.
 const MAX_VARIABLES: usize = 1024;
 const MAX_RANK: u64 = 8;
-/// MATLAB's own limit for a name is 63.
+/// MATLAB's own limit for names is 63.
 const MAX_NAME: u64 = 64;
 const MAX_FIELDS: u64 = 256;
-/// Longer texts are of no use here.
+/// Longer texts are not needed.
 const MAX_TEXT: u64 = 256;
 
-/// Types of elements.
+/// Element types.
 const MI_INT8: u32 = 1;
 const MI_INT32: u32 = 5;
 const MI_UINT32: u32 = 6;
@@ -42,17 +42,17 @@ const MI_COMPRESSED: u32 = 15;
 /// A matrix of any class.
 #[derive(Debug)]
 pub(crate) enum Value {
-    /// A cell array, or a struct array of other than one element.
+    /// A cell array, or a struct array whose element count is not one.
     List(Vec<Value>),
     Struct(Vec<(String, Value)>),
     Text(String),
     Array(Array),
-    /// What no network needs.
+    /// A class that no network needs.
     Other,
 }
 
 impl Value {
-    /// The field of a struct.
+    /// A field of the struct.
     pub(crate) fn field(&self, name: &str) -> Option<&Value> {
         let Self::Struct(fields) = self else { return None };
         fields.iter().find_map(|(field, value)| (field == name).then_some(value))
@@ -80,16 +80,16 @@ pub(crate) struct Array {
     place: Place,
 }
 
-/// Where an array's values are.
+/// The location of an array's values.
 #[derive(Clone, Debug)]
 enum Place {
-    /// Up to four bytes, in their tag.
+    /// Up to four bytes, inside their tag.
     Tag([u8; 4]),
     /// From this byte of the variable on.
     At(u64),
 }
 
-/// How values are written: MATLAB writes those that are whole numbers as integers, whatever their class.
+/// The encoding of values: MATLAB writes whole numbers as integers, whatever their class.
 #[derive(Clone, Copy, Debug)]
 enum Stored {
     I8,
@@ -125,7 +125,7 @@ impl Stored {
         }
     }
 
-    #[allow(clippy::cast_precision_loss)] // what reading integers as f32 means
+    #[allow(clippy::cast_precision_loss)] // inherent in reading integers as f32
     fn decode(self, bytes: &[u8]) -> Result<Vec<f32>> {
         let pairs = bytes.as_chunks::<2>().0.iter();
         let fours = bytes.as_chunks::<4>().0.iter();
@@ -158,12 +158,12 @@ struct Variable {
 pub(crate) struct Mat {
     source: Source,
     variables: Vec<(String, Value)>,
-    /// The stream that was read last: the next array is most often further on in it.
+    /// The last stream read: the next array usually follows in it.
     open: Option<(Variable, Stream)>,
 }
 
 impl Mat {
-    /// Opens a file and reads the trees of those variables whose names are in `wanted`.
+    /// Opens a file and reads the trees of the variables named in `wanted`.
     pub(crate) fn open(source: &Source, wanted: &[&str]) -> Result<Self> {
         if source.read(HEADER - 2, 2)? != b"IM" {
             return Err(source.bad(
@@ -232,13 +232,13 @@ impl Mat {
     }
 }
 
-/// The bytes of a variable, one after another.
+/// The bytes of a variable as a stream.
 struct Stream {
     source: Source,
     input: Input,
-    /// Bytes that were passed.
+    /// Bytes consumed.
     at: u64,
-    /// How many there can be.
+    /// The largest possible number of bytes.
     end: u64,
 }
 
@@ -267,7 +267,7 @@ impl Stream {
         if fits { Ok(()) } else { Err(self.fault("an element reaches beyond its end")) }
     }
 
-    /// The next `len` bytes; memory grows with what is there, not with `len`.
+    /// The next `len` bytes; memory grows with the bytes present, not with `len`.
     fn bytes(&mut self, len: u64) -> Result<Vec<u8>> {
         self.check(len)?;
         let mut out = Vec::new();
@@ -295,7 +295,7 @@ impl Stream {
         if n == len { Ok(()) } else { Err(self.fault("it ends early")) }
     }
 
-    /// Whether no byte follows; a zlib stream's checksum is compared here.
+    /// Whether no byte follows; this compares the checksum of a zlib stream.
     fn is_over(&mut self) -> Result<bool> {
         match &mut self.input {
             Input::Plain(_) => Ok(self.at == self.end),
@@ -304,22 +304,22 @@ impl Stream {
     }
 }
 
-/// The head of an element.
+/// The header of an element.
 struct Tag {
     kind: u32,
     len: u64,
-    /// An element of up to four bytes has them in its head.
+    /// An element of up to four bytes stores them in its header.
     inside: Option<[u8; 4]>,
 }
 
-/// The way through a variable's tree.
+/// A parser for a variable's tree.
 struct Walk {
     variable: Variable,
     stream: Stream,
     nodes: usize,
 }
 
-/// What a matrix begins with.
+/// The leading elements of a matrix.
 struct Head {
     class: u8,
     shape: Vec<usize>,
@@ -331,7 +331,7 @@ impl Walk {
         Self { variable, stream: Stream::new(source, variable), nodes: 0 }
     }
 
-    /// The variable's name and tree, if it is one of those that are wanted; then it is read to its end.
+    /// The variable's name and tree, if it is wanted; then it is read to its end.
     fn variable(&mut self, wanted: &[&str]) -> Result<Option<(String, Value)>> {
         let tag = self.tag()?;
         if tag.kind != MI_MATRIX || tag.inside.is_some() {
@@ -365,7 +365,7 @@ impl Walk {
         Ok(Tag { kind: first & 0xffff, len, inside: Some(inside) })
     }
 
-    /// The bytes of an element that must have this type, and no more than `most` of them.
+    /// The bytes of an element that must have this type and at most `most` bytes.
     fn element(&mut self, kind: u32, most: u64) -> Result<Vec<u8>> {
         let tag = self.tag()?;
         if tag.kind != kind || tag.len > most {
@@ -386,7 +386,7 @@ impl Walk {
 
     fn head(&mut self) -> Result<Head> {
         let class = self.element(MI_UINT32, 8)?.first().copied().unwrap_or(0);
-        // function handles and objects of newer classes go on in other ways
+        // function handles and objects of newer classes have other layouts
         if !(1..=15).contains(&class) {
             return Ok(Head { class, shape: Vec::new(), name: String::new() });
         }
@@ -399,7 +399,7 @@ impl Walk {
         Ok(Head { class, shape, name })
     }
 
-    /// What follows the head of a matrix that ends at `end`; the stream is there afterwards.
+    /// The rest of a matrix that ends at `end`; leaves the stream there.
     fn value(&mut self, head: &Head, end: u64, depth: usize) -> Result<Value> {
         self.nodes += 1;
         if depth > MAX_DEPTH || self.nodes > MAX_NODES {
@@ -439,7 +439,7 @@ impl Walk {
         self.value(&head, end, depth + 1)
     }
 
-    /// One struct, or a list of several: the names of the fields, then the fields of each.
+    /// One struct, or an array of several: the field names, then the fields of each.
     fn structs(&mut self, count: usize, depth: usize) -> Result<Value> {
         let width = self.element(MI_INT32, 4)?;
         let width = width.try_into().map_or(0, i32::from_le_bytes);
@@ -474,7 +474,7 @@ impl Walk {
         Ok(match tag.kind {
             // bytes, UTF-8
             1 | 2 | 16 => String::from_utf8(bytes).ok(),
-            // two bytes a letter
+            // two bytes per letter
             4 | 17 => {
                 let letters: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|&b| u16::from_le_bytes(b)).collect();
                 String::from_utf16(&letters).ok()
@@ -496,7 +496,7 @@ impl Walk {
     }
 }
 
-/// What fills `len` up to a multiple of eight.
+/// The padding of `len` to a multiple of eight.
 fn padding(len: u64) -> u64 {
     len.next_multiple_of(8) - len
 }
@@ -505,7 +505,7 @@ fn padding(len: u64) -> u64 {
 mod tests {
     use super::Stored;
 
-    /// The numbers of types are those of MathWorks' "MAT-File Format", table 1.
+    /// Type numbers from MathWorks' "MAT-File Format", table 1.
     #[test]
     fn every_type_of_number() {
         let cases: [(u32, &[u8], &[f32]); 8] = [

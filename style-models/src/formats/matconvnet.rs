@@ -1,17 +1,17 @@
-//! MatConvNet's `imagenet-vgg-verydeep-16.mat` and `-19.mat`: a network as MATLAB holds it.
+//! MatConvNet's `imagenet-vgg-verydeep-16.mat` and `-19.mat`: a network as a MATLAB structure.
 //!
 //! `layers` is a row of cells, each a struct with `name`, `type` and, for a convolution, `weights = {filters, biases}`;
-//! in older files the two are fields of their own, `filters` and `biases`.
+//! older files have two separate fields, `filters` and `biases`.
 //!
-//! **Filters are [H, W, I, O].** MatConvNet's importer (`utils/import-caffe.py`) turns Caffe's `[O, I, H, W]` around
-//! into `[W, H, I, O]` and then exchanges the first two dimensions, since its option `--transpose` is on unless it is
-//! switched off, which `utils/import-ref-models.sh` does not do. That agrees with MatConvNet's own pictures, `[H, W,
-//! C]`. The documentation of `vl_nnconv` once gave `FW x FH`, and some ports to TensorFlow (anishathalye/neural-style)
-//! exchange H and W because of it: they turn every filter over its diagonal. A user who tried both found that it harms
-//! (issue 180 of that project). Here nothing is exchanged.
+//! **Filters are [H, W, I, O].** MatConvNet's importer (`utils/import-caffe.py`) reverses Caffe's `[O, I, H, W]` to
+//! `[W, H, I, O]` and then swaps the first two dimensions, since its option `--transpose` is on by default and
+//! `utils/import-ref-models.sh` does not switch it off. That agrees with MatConvNet's own image layout, `[H, W, C]`.
+//! The documentation of `vl_nnconv` once gave `FW x FH`, and some ports to TensorFlow (anishathalye/neural-style)
+//! therefore swap H and W, which transposes every filter. A user who tried both found that it harms the result (issue
+//! 180 of that project). This reader swaps nothing.
 //!
-//! **The first convolution takes RGB**: the same importer turns its input channels around. The mean colour is the mean
-//! over all positions of `averageImage`, in `meta.normalization`, or `normalization` in older files.
+//! **The first convolution takes RGB**: the same importer reverses its input channels. The mean colour is the mean over
+//! all positions of `averageImage`, in `meta.normalization`, or `normalization` in older files.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use super::mat::{Array, Mat, Value};
 use crate::source::Source;
 use crate::tensors::{CAFFE_RGB, Tensors, count, show};
 
-/// An average image is as large as the network's input, 224 x 224.
+/// An average image has the size of the network's input, 224 x 224.
 const MAX_AVERAGE: usize = 1 << 18;
 
 /// An opened network.
@@ -33,7 +33,7 @@ pub(crate) struct MatConvNet {
 }
 
 struct Tensor {
-    /// As MATLAB means it: trailing ones, which it drops, are there again, and a bias has one dimension.
+    /// The shape as MATLAB means it: with the trailing ones that it drops restored, and one dimension for a bias.
     shape: Vec<usize>,
     array: Array,
 }
@@ -71,12 +71,12 @@ impl MatConvNet {
     }
 }
 
-/// The mean over the positions of the average image, if there is one.
+/// The mean over the positions of the average image, if present.
 fn mean(mat: &mut Mat, source: &Source) -> Result<Option<[f32; 3]>> {
     let meta = mat.variable("meta").or_else(|| mat.variable("net")?.field("meta"));
     let normalization = meta.and_then(|m| m.field("normalization")).or_else(|| mat.variable("normalization"));
     let image = normalization.and_then(|n| n.field("averageImage")).and_then(Value::array);
-    // the importer writes two zeros where there is none
+    // the importer writes two zeros if there is none
     let Some(image) = image.filter(|i| i.shape.last() == Some(&3) || i.shape == [3, 1]).cloned() else {
         return Ok(None);
     };
@@ -93,7 +93,7 @@ fn mean(mat: &mut Mat, source: &Source) -> Result<Option<[f32; 3]>> {
             *sum += f64::from(*value);
         }
     }
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // few positions; f32 is what is wanted
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // few positions; f32 is intended
     let mean = sums.map(|sum| (sum * 3.0 / values.len() as f64) as f32);
     if mean.iter().all(|m| (0.0..=255.0).contains(m)) { Ok(Some(mean)) } else { Err(bad("is no colour")) }
 }

@@ -1,4 +1,4 @@
-//! One room a file format. A room finds the tensors of a file and reads them; it knows nothing of VGG.
+//! One module per file format. Each finds and reads the tensors of a file, without knowledge of VGG.
 
 mod archive;
 pub(crate) mod caffe;
@@ -59,7 +59,7 @@ pub(crate) fn open(source: &Source) -> Result<(Format, Box<dyn Tensors>)> {
     if head.starts_with(torch::LEGACY) {
         return Ok((Format::TorchLegacy, Box::new(torch::Torch::open_legacy(source)?)));
     }
-    // before safetensors: that one's length is never what a model can begin with
+    // before safetensors, whose length is never a valid start of a model
     if onnx::is_onnx(&head) {
         return Ok((Format::Onnx, Box::new(onnx::Onnx::open(source)?)));
     }
@@ -85,7 +85,7 @@ fn open_keras(source: &Source) -> Result<Box<dyn Tensors>> {
     ))
 }
 
-/// The error for a file that is none of ours, with a word on what it seems to be.
+/// The error for an unsupported file, with its likely format.
 fn unknown(source: &Source, head: &[u8]) -> style_core::Error {
     let text = String::from_utf8_lossy(head).trim_start().to_ascii_lowercase();
     let guess = if head.is_empty() {

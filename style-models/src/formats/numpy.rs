@@ -1,8 +1,8 @@
-//! NumPy's arrays: an `.npz` archive, or a folder of `.npy` files. Entry or file names are the tensors' names.
+//! NumPy arrays: an `.npz` archive, or a folder of `.npy` files. Entry or file names are the tensor names.
 //!
 //! An `.npy` is a magic number, a version, the length of a header, the header (a Python dict of `descr`,
-//! `fortran_order` and `shape`), and the values (NumPy's NEP 1). `npyz` and `ndarray-npy` read it too, but bring a
-//! parser of Python literals with a grammar, or an array library with its own zip; the dict has three fixed entries.
+//! `fortran_order` and `shape`), and the values (NumPy's NEP 1). `npyz` and `ndarray-npy` read it too, but add a
+//! grammar-based parser of Python literals, or an array library with its own zip; the dict has three fixed entries.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ use crate::tensors::{Number, Tensors, count, from_column_major, show};
 
 /// The first bytes of an array.
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
-/// The dict of an array takes 118 bytes; one with fields may take more, but then it holds no weights.
+/// The dict of an array takes 118 bytes; one with fields may take more, but holds no weights.
 const MAX_HEADER: u64 = 4096;
 /// VGG-19 has 38 arrays.
 const MAX_ARRAYS: usize = 4096;
-/// Names longer than this are not of a network's layers.
+/// Longer names do not belong to a network's layers.
 const MAX_NAME: usize = 256;
 
 /// The arrays of an archive or a folder.
@@ -35,20 +35,20 @@ enum Store {
 
 struct Array {
     header: Header,
-    /// The entry's name; none in a folder.
+    /// The entry's name; `None` in a folder.
     entry: String,
-    /// Where the values start: in the entry, or in the folder as a whole.
+    /// Offset of the values: in the entry, or in the whole folder.
     start: u64,
 }
 
-/// What stands before an array's values.
+/// The header before an array's values.
 #[derive(Clone, Debug)]
 struct Header {
     number: Number,
     big_endian: bool,
     column_major: bool,
     shape: Vec<usize>,
-    /// How many bytes it takes itself.
+    /// Its own size in bytes.
     len: u64,
 }
 
@@ -60,7 +60,7 @@ impl Header {
 }
 
 impl Numpy {
-    /// Opens an archive, if any of its entries is an array.
+    /// Opens an archive if any of its entries is an array.
     pub(crate) fn open_zip(source: &Source, mut archive: Archive) -> Result<Self> {
         let mut arrays = BTreeMap::new();
         for entry in archive.names() {
@@ -119,7 +119,7 @@ impl Tensors for Numpy {
     }
 }
 
-/// What to say of a lone `.npy` file.
+/// The message for a single `.npy` file.
 pub(crate) fn alone(source: &Source) -> Error {
     let head = source.head(MAX_HEADER).unwrap_or_default();
     if head.windows(4).any(|w| w == b"'|O'") {
@@ -131,7 +131,7 @@ pub(crate) fn alone(source: &Source) -> Error {
     source.bad("the file is one NumPy array: give all of a network's in one .npz archive, or their folder")
 }
 
-/// The header of the array `name`, which has `size` bytes with it; none if it holds no floating-point numbers.
+/// The header of the array `name`, which has `size` bytes including it; `None` unless it holds floating-point numbers.
 fn read_header(source: &Source, name: &str, head: &[u8], size: u64) -> Result<Option<Header>> {
     let damaged = |why: &str| source.bad(format!("{name} is damaged: {why}; fetch it again, or save it again"));
     let rest = head.strip_prefix(MAGIC).ok_or_else(|| damaged("it does not begin as a NumPy array"))?;

@@ -1,8 +1,10 @@
-//! ONNX: a `ModelProto` in Protocol Buffers' wire format (`onnx/onnx.proto`), whose graph tells which tensor is which layer.
+//! ONNX: a `ModelProto` in the Protocol Buffers wire format (`onnx/onnx.proto`), whose graph identifies each layer's
+//! tensors.
 //!
-//! Names tell little: exporters write `features.0.weight`, `onnx::Conv_57`, `functional_1/block1_conv1_1/...`. So the
-//! chain is followed from the graph's input, and a convolution's place is that between the pools: what
-//! [`crate::naming`] finds in other formats' names. Values stay in the file until they are asked for.
+//! Names carry little information: exporters write `features.0.weight`, `onnx::Conv_57`,
+//! `functional_1/block1_conv1_1/...`. So the chain is followed from the graph's input, and a convolution's position
+//! follows from the pools. The result has the same form as what [`crate::naming`] finds for other formats. Values stay
+//! in the file until they are needed.
 //!
 //! | message | fields |
 //! |---|---|
@@ -12,8 +14,8 @@
 //! | `AttributeProto` | `name` = 1, `i` = 3, `s` = 4, `t` = 5, `ints` = 8 |
 //! | `TensorProto` | `dims` = 1, `data_type` = 2, `float_data` = 4, `name` = 8, `raw_data` = 9, `double_data` = 10, `external_data` = 13, `data_location` = 14 |
 //!
-//! Filters are [O, I, H, W], applied as cross-correlation. Nothing but the chain is looked at: the graphs within
-//! attributes (of loops and branches) are passed over, so there is no recursion.
+//! Filters are [O, I, H, W], applied as cross-correlation. Only the chain is inspected: graphs inside attributes (of
+//! loops and branches) are skipped, so there is no recursion.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,15 +30,15 @@ use crate::tensors::{Number, Tensors, show};
 /// A VGG with its classifier has about sixty nodes and forty tensors.
 const MAX_NODES: usize = 4096;
 const MAX_TENSORS: usize = 4096;
-/// Inputs from which a chain is looked for.
+/// The most inputs from which a chain is searched.
 const MAX_INPUTS: usize = 16;
-/// Inputs or outputs of a node.
+/// The most inputs or outputs of a node.
 const MAX_ENDS: usize = 64;
 const MAX_INTS: usize = 8;
-/// Identity nodes between a tensor and its convolution.
+/// The most Identity nodes between a tensor and its convolution.
 const MAX_HOPS: usize = 16;
 const MAX_NAME: u64 = 1024;
-/// Behind the fifth pool there is a classifier, if anything.
+/// Only a classifier follows the fifth pool, if anything.
 const POOLS: usize = 5;
 
 /// An opened model.
@@ -47,21 +49,21 @@ pub(crate) struct Onnx {
     producer: String,
 }
 
-/// What was found behind an input.
+/// The chain found from an input.
 #[derive(Default)]
 struct Chain {
-    /// Its convolutions by block and place.
+    /// Its convolutions by block and index.
     convs: BTreeMap<Key, Names>,
-    /// The first one's node.
+    /// The node of the first convolution.
     first: String,
 }
 
 #[derive(Default)]
 struct Tensor {
-    /// The shape, and the values of the typed fields.
+    /// The shape, and the values in typed fields.
     values: Values,
     kind: u64,
-    /// Where `raw_data` lies: offset and length.
+    /// The location of `raw_data`: offset and length.
     raw: Option<(u64, u64)>,
     external: bool,
 }
@@ -81,7 +83,7 @@ struct Node {
     same: bool,
 }
 
-/// What a node is to the chain.
+/// A node's role in the chain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Op {
     Conv,
@@ -104,7 +106,7 @@ impl Node {
         }
     }
 
-    /// `Conv /features/0/Conv`, as messages call it.
+    /// For example `Conv /features/0/Conv`, for messages.
     fn show(&self) -> String {
         format!(
             "{} {}",
@@ -114,8 +116,8 @@ impl Node {
     }
 }
 
-/// Whether the first bytes are those of a model: `ir_version`, then fields that can follow, up to the graph. Caffe's
-/// networks and TensorFlow's saved models, which are Protocol Buffers too, do not get through.
+/// Whether the first bytes belong to a model: `ir_version`, then fields that can follow, up to the graph. This rejects
+/// Caffe's networks and TensorFlow's saved models, which also use Protocol Buffers.
 pub(crate) fn is_onnx(head: &[u8]) -> bool {
     let [0x08, 1..=99, rest @ ..] = head else { return false };
     let mut rest = rest;
@@ -136,7 +138,7 @@ pub(crate) fn is_onnx(head: &[u8]) -> bool {
             0x28 => after,
             // opset_import: its domain, its version
             0x42 => return matches!(after, [0x0a | 0x10, ..] | []),
-            // the graph: a node, its name, a tensor, or what else it can begin with
+            // the graph: a node, its name, a tensor, or another field that can come first
             0x3a => return matches!(after, [0x0a | 0x12 | 0x2a | 0x52 | 0x5a | 0x62 | 0x6a, ..] | []),
             _ => return false,
         };
@@ -278,7 +280,7 @@ impl Graph {
         Ok(())
     }
 
-    /// The convolutions of the chain that begins at the graph's input.
+    /// The convolutions of the chain from the graph's input.
     fn chain(&self, source: &Source) -> Result<Chain> {
         let mut consumers: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
         let mut makers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -306,13 +308,13 @@ impl Graph {
     }
 }
 
-/// The way through the graph.
+/// State of the walk through the graph.
 struct Follow<'a> {
     graph: &'a Graph,
     source: &'a Source,
-    /// Of each value, the nodes that read it.
+    /// For each value, the nodes that read it.
     consumers: BTreeMap<&'a str, BTreeSet<usize>>,
-    /// Of each value, the node that makes it.
+    /// For each value, the node that produces it.
     makers: BTreeMap<&'a str, usize>,
 }
 
@@ -320,10 +322,10 @@ impl<'a> Follow<'a> {
     fn chain(&self, input: &'a str) -> Result<Chain> {
         let mut chain = Chain::default();
         let (mut value, mut block, mut index) = (input, 1, 0);
-        // The last convolution, if no ReLU has come yet; and a pool that is none of VGG's.
+        // The last convolution, if no ReLU has followed yet; and a pool that VGG does not have.
         let (mut bare, mut odd): (Option<&Node>, Option<&Node>) = (None, None);
         let mut stop = None;
-        // Each value once, so a circle ends.
+        // Each value once, so a cycle terminates.
         let mut seen = BTreeSet::new();
         while seen.insert(value) {
             let (next, other) = self.next(value)?;
@@ -363,7 +365,7 @@ impl<'a> Follow<'a> {
             value = output;
         }
         let found = chain.convs.len();
-        // Else the chain ends here: a file may hold the first layers alone.
+        // Otherwise the chain ends here: a file may hold only the first layers.
         if let Some(node) = stop.filter(|_| found == 0 || self.count() > found) {
             let place = if found == 0 { format!("input {input}") } else { format!("convolution {found}") };
             return Err(self.source.bad(format!(
@@ -382,7 +384,7 @@ impl<'a> Follow<'a> {
         Ok(chain)
     }
 
-    /// The node of the chain that reads a value, and if there is none, another that does.
+    /// The chain's node that reads a value; if there is none, another node that reads it.
     fn next(&self, value: &str) -> Result<(Option<&'a Node>, Option<&'a Node>)> {
         let none = BTreeSet::new();
         let readers = self.consumers.get(value).unwrap_or(&none).iter().filter_map(|&at| self.graph.nodes.get(at));
@@ -390,7 +392,7 @@ impl<'a> Follow<'a> {
             readers.partition(|node| node.op() != Op::Other && node.inputs.first().is_some_and(|i| i == value));
         let mut links = links;
         if links.len() > 1 {
-            // Values that go out, and side branches
+            // Outputs and side branches
             links.retain(|node| match node.op() {
                 Op::Conv => self.weight(node).is_some_and(|t| t.values.shape.ends_with(&[3, 3])),
                 op => op != Op::Through,
@@ -404,7 +406,7 @@ impl<'a> Follow<'a> {
         Ok((links.first().copied(), others.first().copied()))
     }
 
-    /// The name of the tensor that a value is, maybe through Identity nodes.
+    /// The name of the tensor behind a value, possibly through Identity nodes.
     fn stored(&self, value: &'a str) -> Option<&'a str> {
         let mut value = value;
         for _ in 0..=MAX_HOPS {
@@ -424,13 +426,13 @@ impl<'a> Follow<'a> {
         self.graph.tensors.get(self.stored(node.inputs.get(1)?)?)
     }
 
-    /// How many convolutions like VGG's the whole graph has.
+    /// The number of VGG-like convolutions in the whole graph.
     fn count(&self) -> usize {
         let convs = self.graph.nodes.iter().filter(|node| node.op() == Op::Conv);
         convs.filter(|node| self.weight(node).is_some_and(|t| t.values.shape.ends_with(&[3, 3]))).count()
     }
 
-    /// The tensors of a convolution, which must be of VGG's kind.
+    /// The tensors of a convolution, which must have VGG's form.
     fn convolution(&self, node: &'a Node) -> Result<Names> {
         let stored =
             |at: usize| node.inputs.get(at).filter(|name| !name.is_empty()).map(|name| (name, self.stored(name)));
@@ -483,12 +485,12 @@ impl<'a> Follow<'a> {
     }
 }
 
-/// Sizes as people write them.
+/// Formats sizes for messages.
 fn of(sizes: &[u64]) -> String {
     sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
-/// A node that ends at `end`, and the tensor that it is if it is a constant.
+/// A node that ends at `end`, and its tensor if it is a constant.
 fn node(walk: &mut Walk, end: u64) -> Result<(Node, Option<Tensor>)> {
     let mut node = Node::default();
     let mut constant = None;
@@ -520,7 +522,7 @@ fn node(walk: &mut Walk, end: u64) -> Result<(Node, Option<Tensor>)> {
     Ok((node, constant))
 }
 
-/// Reads an attribute into its node; the tensor in it, if it is a constant's.
+/// Reads an attribute into its node; returns the tensor of a constant.
 fn attribute(walk: &mut Walk, end: u64, node: &mut Node) -> Result<Option<Tensor>> {
     let (mut name, mut text, mut value) = (String::new(), String::new(), None);
     let (mut int, mut ints) = (0, Vec::new());
@@ -529,13 +531,13 @@ fn attribute(walk: &mut Walk, end: u64, node: &mut Node) -> Result<Option<Tensor
         match (field.number, &field.body) {
             (1, &Body::Len(to)) => name = walk.text(to, MAX_NAME, "an attribute's name")?,
             (3, &Body::Varint(i)) => int = i,
-            // any bytes, of which some short ones matter
+            // arbitrary bytes, of which only short values matter
             (4, &Body::Len(to)) if to - walk.at <= 16 => {
                 text = String::from_utf8_lossy(&walk.source.read(walk.at, to - walk.at)?).into_owned();
                 walk.jump(to)?;
             }
             (5, &Body::Len(to)) => value = Some(tensor(walk, to)?.1),
-            // of more than can be of use, one too many
+            // of a long list, at most one more than the limit
             (8, &Body::Varint(i)) => ints.extend((ints.len() <= MAX_INTS).then_some(i)),
             (8, &Body::Len(to)) => {
                 while walk.at < to && ints.len() <= MAX_INTS {

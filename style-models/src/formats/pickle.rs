@@ -1,9 +1,9 @@
 //! Python's pickle, as far as `torch.save` of a state dict uses it.
 //!
-//! A pickle is a program for a small stack machine that can call any Python function by name. This reader has no such
-//! power to give: a global is one of the few in [`Global`] or an error, and calling one only makes a [`Node`]. All
-//! nodes live in one arena and refer to each other by index, so neither deep nor circular structures can exhaust the
-//! stack, and memory grows no faster than the bytes that are read.
+//! A pickle is a program for a small stack machine that can call any Python function by name. This reader allows none
+//! of that: a global is one of the few in [`Global`] or an error, and calling one only makes a [`Node`]. All nodes live
+//! in one arena and refer to each other by index, so neither deep nor circular structures can exhaust the stack, and
+//! memory grows no faster than the bytes read.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
@@ -13,29 +13,29 @@ use style_core::Result;
 use crate::source::{Reader, Source};
 use crate::tensors::Number;
 
-/// A state dict of VGG-19 takes about 2000 steps. Each may leave a node, some hundred bytes, and in a zip archive a thousand
-/// steps may take one byte.
+/// A state dict of VGG-19 takes about 2000 steps. Each step may leave a node of some hundred bytes, and in a zip
+/// archive a thousand steps may take one byte.
 const MAX_STEPS: usize = 1 << 17;
-/// The longest text or byte string that is kept.
+/// The longest text or byte string kept.
 const MAX_TEXT: u64 = 1 << 16;
 /// State dicts nest once or twice.
 const MAX_DEPTH: usize = 8;
-/// Entries of all dicts together; a large network has a few thousand.
+/// The most entries of all dicts together; a large network has a few thousand.
 const MAX_ENTRIES: usize = 1 << 14;
 const MAX_RANK: usize = 8;
-/// Names are copied for each use, so they are bounded more tightly than other text.
+/// Names are copied for each use, so their limit is tighter than that of other text.
 const MAX_NAME: usize = 256;
 
-/// A place in the arena.
+/// An index into the arena.
 type Id = usize;
 
-/// What a pickle may name.
+/// The globals that a pickle may name.
 #[derive(Clone, Copy, Debug)]
 enum Global {
     OrderedDict,
     /// `_rebuild_tensor_v2`, and `_rebuild_tensor` of PyTorch before 0.4: storage, offset, size, stride, ...
     RebuildTensor,
-    /// The tensor of an `nn.Parameter` is its first argument.
+    /// The first argument of an `nn.Parameter` is its tensor.
     RebuildParameter,
     Size,
     /// `FloatStorage` and so on.
@@ -44,7 +44,7 @@ enum Global {
 
 #[derive(Clone, Debug)]
 enum Node {
-    /// `None`, and whatever no tensor depends on.
+    /// `None`, and anything that no tensor depends on.
     Other,
     Bool(bool),
     Int(i64),
@@ -57,12 +57,12 @@ enum Node {
     Tensor(Tensor),
 }
 
-/// What a storage is made of.
+/// A storage's element type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Element {
-    /// Bytes a value.
+    /// Bytes per value.
     pub(crate) size: u64,
-    /// How they stand for a number; none for integers, which weights never are.
+    /// The number format; `None` for integers, which weights never are.
     pub(crate) number: Option<Number>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Storage {
     pub(crate) element: Element,
     /// Values before it in the storage `key`, of which it is a part.
     pub(crate) start: usize,
-    /// How many values it has.
+    /// Its number of values.
     pub(crate) len: usize,
 }
 
@@ -82,20 +82,20 @@ pub(crate) struct Storage {
 #[derive(Clone, Debug)]
 pub(crate) struct Tensor {
     pub(crate) storage: Storage,
-    /// In values, as are the strides.
+    /// In values, like the strides.
     pub(crate) offset: usize,
     pub(crate) size: Vec<usize>,
     pub(crate) stride: Vec<usize>,
 }
 
-/// What a pickle holds.
+/// A decoded pickle.
 pub(crate) struct Pickle {
     nodes: Vec<Node>,
     root: Id,
 }
 
 impl Pickle {
-    /// Every tensor of nested dicts, under the keys joined by dots.
+    /// Every tensor of nested dicts, under its keys joined by dots.
     pub(crate) fn into_tensors(self, source: &Source) -> Result<Vec<(String, Tensor)>> {
         if !matches!(self.nodes[self.root], Node::Dict(_)) {
             return Err(
@@ -126,18 +126,18 @@ impl Pickle {
         Ok(tensors)
     }
 
-    /// Every storage that is named, be it a state dict's or not.
+    /// Every storage named, whether or not it belongs to a state dict.
     pub(crate) fn storages(&self) -> impl Iterator<Item = &Storage> {
         self.nodes.iter().filter_map(|node| if let Node::Storage(storage) = node { Some(storage) } else { None })
     }
 
-    /// The texts of a list.
+    /// The strings of a list.
     pub(crate) fn texts(&self) -> Option<Vec<&str>> {
         let Node::Sequence(items) = &self.nodes[self.root] else { return None };
         items.iter().map(|&i| if let Node::Text(t) = &self.nodes[i] { Some(t.as_str()) } else { None }).collect()
     }
 
-    /// The bool that a dict has under `name`.
+    /// The bool under `name` in a dict.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         let Node::Dict(entries) = &self.nodes[self.root] else { return None };
         entries.iter().find_map(|&(key, value)| match (&self.nodes[key], &self.nodes[value]) {
@@ -147,7 +147,7 @@ impl Pickle {
     }
 }
 
-/// Reads one pickle after another from a source.
+/// Reads consecutive pickles from a source.
 pub(crate) struct Pickles {
     source: Source,
     input: BufReader<Reader>,
@@ -158,7 +158,7 @@ impl Pickles {
         Self { source: source.clone(), input: BufReader::new(source.reader().at(offset)) }
     }
 
-    /// Where the next byte comes from.
+    /// The source of the next byte.
     pub(crate) fn position(&self) -> u64 {
         self.input.get_ref().position() - self.input.buffer().len() as u64
     }
@@ -232,7 +232,7 @@ impl Pickles {
         self.line()?.parse().map_err(|_| Fault::Odd("a place in the memo that is no number"))
     }
 
-    /// Runs one instruction; gives the result when it was the last.
+    /// Runs one instruction; returns the result after the last.
     fn step(&mut self, m: &mut Machine) -> std::result::Result<Option<Id>, Fault> {
         let code = self.byte()?;
         match code {
@@ -388,7 +388,7 @@ impl Pickles {
                 let result = m.call(function, arguments)?;
                 m.push(result);
             }
-            // the state of an object: an OrderedDict has only `_metadata`, which tells nothing of tensors
+            // the state of an object: an OrderedDict has only `_metadata`, which does not concern tensors
             b'b' => {
                 m.pop()?;
                 m.dict()?;
@@ -404,7 +404,7 @@ impl Pickles {
     }
 }
 
-/// Why a pickle cannot be read.
+/// The reason that a pickle cannot be read.
 enum Fault {
     Short,
     Global(String),
@@ -453,11 +453,11 @@ fn global(module: &str, name: &str) -> std::result::Result<Global, Fault> {
 
 struct Machine {
     stack: Vec<Id>,
-    /// How high the stack was at each mark that is open.
+    /// The stack height at each open mark.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
     nodes: Vec<Node>,
-    /// Entries that calls have copied so far: the one way in which a pickle could ask for more than its length.
+    /// Entries copied by calls so far: the only way for a pickle to request more than its length.
     copied: usize,
 }
 
@@ -467,7 +467,7 @@ impl Machine {
         self.nodes.push(node);
     }
 
-    /// What is above the last mark.
+    /// The items above the last mark.
     fn above(&self) -> usize {
         self.stack.len() - self.marks.last().copied().unwrap_or(0).min(self.stack.len())
     }
@@ -532,12 +532,12 @@ impl Machine {
         if self.copied > MAX_ENTRIES { Err(Fault::Odd("more entries than any state dict has")) } else { Ok(items) }
     }
 
-    /// What a call of one of the known globals makes.
+    /// The result of calling one of the known globals.
     fn call(&mut self, function: Id, arguments: Id) -> std::result::Result<Node, Fault> {
         let Node::Global(function) = self.nodes[function] else { return Err(Fault::Odd("a call of no global")) };
         match (function, self.items(arguments)?) {
             (Global::OrderedDict, []) => Ok(Node::Dict(Vec::new())),
-            // Python 2 hands over its pairs
+            // Python 2 passes its pairs
             (Global::OrderedDict, &[list]) => {
                 let pairs = self.copy_of(list)?;
                 let pair = |id| match *self.items(id)? {
@@ -565,7 +565,7 @@ impl Machine {
         }
     }
 
-    /// The storage of `("storage", class, key, device, len)`, and in legacy files a part of it: `(key, start, len)`.
+    /// The storage of `("storage", class, key, device, len)`; in legacy files also a part of it: `(key, start, len)`.
     fn storage(&self, id: Id) -> std::result::Result<Storage, Fault> {
         const ODD: Fault = Fault::Odd("no reference to a storage");
         let (kind, class, key, len, part) = match *self.items(id)? {

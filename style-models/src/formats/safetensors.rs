@@ -1,6 +1,6 @@
-//! safetensors: a length, a JSON header, and the values. Both ways, and the only format that is written.
+//! safetensors: a length, a JSON header, and the values. Read and written; the only output format.
 //!
-//! Beside the usual types, an I8 tensor `NAME` with an F32 tensor `NAME_scale` of its first dimension stands for
+//! Besides the usual types, an I8 tensor `NAME` with an F32 tensor `NAME_scale` of its first dimension represents
 //! `q[o, ...] * scale[o]`: the form of the embedded weights. The metadata entry `input_space` is `caffe`,
 //! `torchvision`, or `ORDER;RANGE;MEAN,MEAN,MEAN;STD,STD,STD` (`bgr;255;103.939,116.779,123.68;1,1,1`).
 
@@ -25,7 +25,7 @@ const INPUT_SPACE: &str = "input_space";
 /// An opened safetensors file.
 pub(crate) struct Safetensors {
     source: Source,
-    /// Where the values start.
+    /// Offset of the values.
     start: u64,
     tensors: BTreeMap<String, TensorInfo>,
     input_space: Option<String>,
@@ -64,7 +64,7 @@ impl Safetensors {
         self.source.bytes(self.start + from as u64, to.saturating_sub(from) as u64)
     }
 
-    /// `q * scale`, one scale for each entry of the first dimension.
+    /// `q * scale`, with one scale per entry of the first dimension.
     fn dequantise(&self, name: &str, info: &TensorInfo) -> Result<Vec<f32>> {
         let scale_name = format!("{name}_scale");
         let scale_info = self.info(&scale_name)?;
@@ -115,11 +115,10 @@ impl Tensors for Safetensors {
     }
 }
 
-/// Writes a model's weights as a safetensors file: `conv1_1.weight` (`[O, I, 3, 3]`), `conv1_1.bias` and so on, f32,
-/// with the input space in its metadata. [`crate::load`] gives back the same model, bit for bit, but for its name.
+/// Writes a model's weights as a safetensors file: `conv1_1.weight` (`[O, I, 3, 3]`), `conv1_1.bias` and so on, as f32,
+/// with the input space in the metadata. [`crate::load`] returns the same model, bit for bit, except for its name.
 ///
-/// The file appears under its name only when it is complete; one that was there before is replaced then, and kept
-/// if anything fails.
+/// The file appears under its name only when complete. An existing file is replaced then, and kept if anything fails.
 ///
 /// # Errors
 /// `Unsupported` if the model is not a VGG from `conv1_1` on, `Io` if the file cannot be written.
@@ -185,7 +184,7 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".weights-").suffix(".part");
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // minus the umask, as for any new file
     let write = || -> std::io::Result<()> {
         let mut file = builder.tempfile_in(folder)?;
         std::io::Write::write_all(&mut file, bytes)?;

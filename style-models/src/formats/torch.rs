@@ -1,7 +1,7 @@
-//! PyTorch's `.pth`: a state dict that `torch.save` wrote, in the zip layout (since 1.6) or the legacy one.
+//! PyTorch's `.pth`: a state dict written by `torch.save`, in the zip layout (since 1.6) or the legacy one.
 //!
-//! Both hold a pickle, which [`super::pickle`] reads without running anything, and the storages that its tensors
-//! are views of. Only what a tensor covers is read, so a classifier of 470 MB beside the convolutions costs nothing.
+//! Both hold a pickle, which [`super::pickle`] reads without executing anything, and the storages that its tensors
+//! view. Only the range of a tensor is read, so a classifier of 470 MB beside the convolutions costs nothing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,9 +14,9 @@ use crate::tensors::{Tensors, count, gather};
 
 /// The pickle of the number 0x1950a86a20f9469cfc6c, with which legacy files begin.
 pub(crate) const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-/// Far above the pickle of any state dict.
+/// Far above the pickle size of any state dict.
 const MAX_PICKLE: u64 = 8 << 20;
-/// The most values that a tensor may be spread over; VGG's largest filter has 2.4 million.
+/// The largest span of a tensor, in values; VGG's largest filter has 2.4 million.
 const MAX_SPAN: usize = 16 << 20;
 
 /// An opened state dict.
@@ -29,7 +29,7 @@ pub(crate) struct Torch {
 enum Storages {
     /// Entries `{root}/data/{key}` of an archive.
     Zip { archive: Archive, root: String },
-    /// Where the values of each key start, and how many there are.
+    /// For each key, the offset and number of its values.
     Legacy(HashMap<String, (u64, u64)>),
 }
 
@@ -59,8 +59,8 @@ impl Torch {
         Ok(Self { source: source.clone(), tensors, storages: Storages::Zip { archive, root } })
     }
 
-    /// Opens the legacy layout: the pickles of a version, of facts about the machine, of the state dict and of the
-    /// storages' keys, then for each key the number of values (8 bytes) and the values.
+    /// Opens the legacy layout: the pickles of a version, of machine information, of the state dict and of the storage
+    /// keys, then for each key the number of values (8 bytes) and the values.
     pub(crate) fn open_legacy(source: &Source) -> Result<Self> {
         let mut pickles = Pickles::new(source, LEGACY.len() as u64);
         pickles.next()?;
@@ -75,7 +75,7 @@ impl Torch {
         let mut at = pickles.position();
         let mut places = HashMap::new();
         for key in keys {
-            // where the next one starts is not known then
+            // the start of the next one is then unknown
             let Some(&size) = sizes.get(key) else { break };
             let len = source.read(at, 8)?.try_into().map(u64::from_le_bytes).unwrap_or(u64::MAX);
             let end = len.checked_mul(size).and_then(|n| n.checked_add(at + 8)).unwrap_or(u64::MAX);
@@ -91,7 +91,7 @@ impl Torch {
         Ok(Self { source: source.clone(), tensors, storages: Storages::Legacy(places) })
     }
 
-    /// `len` bytes of the storage `key`, from its byte `from` on.
+    /// `len` bytes of the storage `key` from byte `from` on.
     fn bytes(&mut self, key: &str, from: u64, len: u64) -> Result<Vec<u8>> {
         match &mut self.storages {
             Storages::Zip { archive, root } => archive.read(&format!("{root}data/{key}"), from, len),
@@ -125,7 +125,7 @@ impl Tensors for Torch {
         let span = reach.and_then(|r| r.checked_add(1)).filter(|&s| s <= MAX_SPAN);
         let whole = match &self.storages {
             Storages::Legacy(places) => places.get(&storage.key).map_or(0, |&(_, len)| len),
-            Storages::Zip { .. } => u64::MAX, // the archive's entry will tell
+            Storages::Zip { .. } => u64::MAX, // the archive's entry gives it
         };
         let outside =
             || self.source.bad(format!("{name} reaches beyond its storage: the file is damaged; fetch it again"));
@@ -141,7 +141,7 @@ impl Tensors for Torch {
     }
 }
 
-/// Whether the values lie one after another, the last dimension fastest.
+/// Whether the values are contiguous, the last dimension fastest.
 fn is_row_major(size: &[usize], stride: &[usize]) -> bool {
     let mut expected = 1;
     size.iter().zip(stride).rev().all(|(&d, &s)| {

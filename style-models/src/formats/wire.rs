@@ -1,8 +1,8 @@
-//! Protocol Buffers' wire format, which Caffe and ONNX write, read field by field.
+//! The Protocol Buffers wire format, which Caffe and ONNX use, read field by field.
 //!
-//! A reader generated from a `.proto` (`prost`, `quick-protobuf`) holds a whole message in memory; VGG-19's file is 575 MB,
-//! of which the convolutions take 80. Here a field is met, and passed over unless its room wants it: values stay in the
-//! file until they are asked for, and no length is believed that goes beyond what holds the field.
+//! A reader generated from a `.proto` (`prost`, `quick-protobuf`) holds a whole message in memory; VGG-19's file is 575
+//! MB, of which the convolutions take 80. This reader skips a field unless its format module needs it: values stay in
+//! the file until they are needed, and no length may exceed its enclosing field.
 
 use std::io::{BufReader, Read};
 
@@ -12,7 +12,7 @@ use crate::source::{Reader, Source};
 use crate::tensors::{Number, count, reserved, show};
 
 const MAX_RANK: usize = 8;
-/// A tensor's values are one piece, or as many as its writer cut them into.
+/// A tensor's values are one piece, or as many as its writer split them into.
 const MAX_PIECES: usize = 1024;
 
 /// Wire types.
@@ -21,7 +21,7 @@ const I64: u8 = 1;
 const LEN: u8 = 2;
 const I32: u8 = 5;
 
-/// A field's number and what it holds.
+/// A field's number and content.
 pub(super) struct Field {
     pub(super) number: u64,
     pub(super) body: Body,
@@ -29,18 +29,18 @@ pub(super) struct Field {
 
 pub(super) enum Body {
     Varint(u64),
-    /// Four or eight bytes, which are next.
+    /// Four or eight bytes, which follow.
     Fixed(Number),
-    /// Bytes up to this place, which are next.
+    /// Bytes up to this position, which follow.
     Len(u64),
 }
 
-/// The way through the file.
+/// A cursor in the file.
 pub(super) struct Walk<'a> {
     pub(super) source: &'a Source,
-    /// The place in the file.
+    /// The position in the file.
     pub(super) at: u64,
-    /// What messages call the file.
+    /// The file's name in messages.
     file: &'static str,
     input: BufReader<Reader>,
 }
@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// A text up to `to`, of no more than `most` bytes; `what` it is.
+    /// A text up to `to`, of at most `most` bytes; `what` names it.
     pub(super) fn text(&mut self, to: u64, most: u64, what: &str) -> Result<String> {
         if to - self.at > most {
             return Err(self.fault(&format!("{what} that is far too long")));
@@ -115,7 +115,7 @@ impl<'a> Walk<'a> {
         Ok(text)
     }
 
-    /// Sizes of a tensor, packed or one of them, after those in `sizes`.
+    /// Appends dimensions of a tensor, packed or a single one, to `sizes`.
     pub(super) fn sizes(&mut self, body: &Body, sizes: &mut Vec<usize>) -> Result<()> {
         let mut add = |walk: &Self, size| {
             if sizes.len() >= MAX_RANK {
@@ -138,7 +138,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Where the values of a tensor lie.
+/// The location of a tensor's values.
 #[derive(Default)]
 pub(super) struct Values {
     pub(super) shape: Vec<usize>,
@@ -150,13 +150,13 @@ pub(super) struct Values {
 struct Piece {
     offset: u64,
     count: u64,
-    /// From one value to the next: more than its size where each has a tag of its own.
+    /// Distance between values: more than their size if each has its own tag.
     step: u64,
     number: Number,
 }
 
 impl Values {
-    /// Notes the values of a field that is next, and goes to its end: packed, or one of them, tagged by one byte.
+    /// Records the values of the next field and moves to its end: packed, or a single one with a one-byte tag.
     pub(super) fn add(&mut self, walk: &mut Walk, body: &Body, number: Number) -> Result<()> {
         match *body {
             Body::Len(to) => self.add_bytes(walk, to, number)?,
@@ -178,7 +178,7 @@ impl Values {
         Ok(())
     }
 
-    /// The same of bytes up to `to`.
+    /// The same for bytes up to `to`.
     fn add_bytes(&mut self, walk: &mut Walk, to: u64, number: Number) -> Result<()> {
         let (width, len) = (number.size() as u64, to - walk.at);
         if len % width != 0 {
@@ -197,7 +197,7 @@ impl Values {
         Self { shape, pieces: piece.into_iter().collect() }
     }
 
-    /// The values of the tensor that is called `name`; what its shape comes to is held to what there is.
+    /// The values of the tensor `name`, whose shape must match the values present.
     pub(super) fn read(&self, source: &Source, name: &str) -> Result<Vec<f32>> {
         let held: u64 = self.pieces.iter().map(|piece| piece.count).sum();
         if count(&self.shape).map(|n| n as u64) != Some(held) {

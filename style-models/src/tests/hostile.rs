@@ -34,7 +34,7 @@ const FILES: &[&str] = &[
     "saved_model.h5",
 ];
 
-/// Reads it; if it is taken for a network, all of its values are finite.
+/// Reads the file; if it passes as a network, all values must be finite.
 #[track_caller]
 fn survives(bytes: Vec<u8>, what: &str) -> bool {
     let result = catch_unwind(move || tiny_bytes(bytes)).unwrap_or_else(|_| panic!("{what} panics"));
@@ -63,9 +63,9 @@ fn cut_short_anywhere() {
         let mut places = 0;
         for len in (0..whole.len()).step_by(step) {
             let taken = survives(whole[..len].to_vec(), &format!("{name} cut to {len}"));
-            // HDF5 may end with space that it does not use; a network between two of Caffe's layers is one that ends
-            // there, and MATLAB's variables are as independent; gzip in blocks ends with an empty one, and ONNX with the
-            // versions of its operators
+            // HDF5 may end with unused space; a Caffe network cut between two layers is a valid network that ends
+            // there; MATLAB's variables are equally independent; gzip in blocks ends with an empty block, and ONNX with
+            // its operator set versions
             let may_end = [".h5", ".mat", ".caffemodel", ".gz", ".onnx"].iter().any(|end| name.ends_with(end));
             assert!(!taken || may_end, "{name} cut to {len} was taken");
             places += usize::from(taken);
@@ -98,7 +98,7 @@ fn bytes_changed_anywhere() {
     }
 }
 
-/// Numbers in a header that promise more than the file holds.
+/// Header numbers that claim more than the file holds.
 #[test]
 fn headers_that_lie() {
     let mut long = u64::MAX.to_le_bytes().to_vec();
@@ -111,13 +111,13 @@ fn headers_that_lie() {
     assert!(!survives(wide, "a shape of 2^62"));
     let nested = [b"\0\x10\0\0\0\0\0\0{\"a\":".to_vec(), b"[".repeat(4096 - 5)].concat();
     assert!(!survives(nested, "4000 brackets"));
-    // a pickle of tuples in tuples, then one that reads a memo for ever more
+    // a pickle of nested tuples, then one that reads a memo endlessly
     let magic = crate::formats::torch::LEGACY;
     let deep = [magic, b"\x80\x02K\x01.\x80\x02}.\x80\x02)", &b"\x85".repeat(300_000)[..], b"."].concat();
     assert!(!survives(deep, "300000 tuples"));
     let circle = [magic, b"\x80\x02K\x01.\x80\x02}.\x80\x02}q\x01U\x01ah\x01s.\x80\x02]."].concat();
     assert!(!survives(circle, "a dict in itself"));
-    // a long list, of which each call would make a copy; and a long name that each use would copy
+    // a long list that each call would copy; and a long name that each use would copy
     let list = [b"]q\x01(".as_slice(), &b"K\x00".repeat(10_000), b"eq\x01"].concat();
     let call = b"ctorch\nSize\nh\x01\x85R".repeat(10_000);
     let copies = [magic, b"\x80\x02K\x01.\x80\x02}.\x80\x02", &list, &call, b"."].concat();
@@ -130,7 +130,7 @@ fn headers_that_lie() {
     assert!(!survives(text, "a text of 4 GB"));
 }
 
-/// Each way in which a pickle can name or make an object; none makes anything but tensors and what holds them.
+/// Every way in which a pickle can name or make an object; none makes anything but tensors and their containers.
 #[test]
 fn a_pickle_makes_nothing_but_tensors() {
     let after = |state: &[u8]| {
@@ -171,17 +171,17 @@ fn a_pickle_makes_nothing_but_tensors() {
     }
 }
 
-/// A pickled tensor of so many sizes.
+/// A pickled tensor with this many dimensions.
 fn tensor_of(rank: usize) -> Vec<u8> {
     let sizes = [b"(".as_slice(), &b"K\x01".repeat(rank), b"t"].concat();
     let storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01tQ";
     [b"ctorch._utils\n_rebuild_tensor\n(", &storage[..], b"K\x00", &sizes, &sizes, b"tR"].concat()
 }
 
-/// A field of a message.
+/// A message field.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let len = u16::try_from(bytes.len()).unwrap();
-    [&[number << 3 | 2, (len & 0x7f) as u8 | 0x80, (len >> 7) as u8], bytes].concat() // a length of two bytes
+    [&[number << 3 | 2, (len & 0x7f) as u8 | 0x80, (len >> 7) as u8], bytes].concat() // a two-byte length
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn graphs_that_lie() {
     let length = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     let model = |parts: &[Vec<u8>]| {
         let len = u32::try_from(parts.concat().len()).unwrap();
-        let len = [len as u8 | 0x80, (len >> 7) as u8 | 0x80, (len >> 14) as u8 & 0x7f]; // a length of three bytes
+        let len = [len as u8 | 0x80, (len >> 7) as u8 | 0x80, (len >> 14) as u8 & 0x7f]; // a three-byte length
         [b"\x08\x08\x3a".as_slice(), &len, &parts.concat()].concat()
     };
     let node = |op: &str, ins: &[&str], out: &str, more: &[u8]| {
@@ -257,12 +257,12 @@ fn graphs_that_lie() {
         let error = tiny_bytes(bytes).unwrap_err().to_string();
         assert!(error.contains(word), "{what}: {error}");
     }
-    // a graph within an attribute within a node, as deep as the length of a field lets it be: passed over
+    // a graph within an attribute within a node, as deep as a field's length allows: skipped
     let deep = (0..2000).fold(Vec::new(), |inner, _| field(1, &field(5, &field(6, &inner))));
     assert!(!survives(model(&[deep, input]), "2000 graphs"));
 }
 
-/// What would take hours if each value were looked at anew from each place.
+/// Graphs that would take hours if each value were visited again from each position.
 #[test]
 fn graphs_that_go_round() {
     let name = |n: usize| n.to_string();
@@ -271,11 +271,11 @@ fn graphs_that_go_round() {
         field(1, &[&ins[..], &field(2, out.as_bytes()), &field(4, op.as_bytes())].concat())
     };
     let inputs: Vec<u8> = (0..64).flat_map(|n| field(11, &field(1, name(n).as_bytes()))).collect();
-    // a circle through all inputs, whose values every other node reads
+    // a cycle through all inputs, whose values every other node reads
     let mut nodes: Vec<u8> = (0..64).flat_map(|n| ends(&[name(n)], &name((n + 1) % 64), "Identity")).collect();
     let all: Vec<String> = (0..60).map(name).collect();
     nodes.extend((0..4000).flat_map(|n| ends(&all, &format!("o{n}"), "Sum")));
-    // and convolutions whose filters stand behind a long row of nodes
+    // and convolutions whose filters come after a long chain of nodes
     let mut row: Vec<u8> =
         (0..2000).flat_map(|n| ends(&[format!("r{n}")], &format!("r{}", n + 1), "Identity")).collect();
     row.extend((0..2000).flat_map(|n| ends(&["c".into(), "r2000".into()], &format!("c{n}"), "Conv")));
@@ -291,7 +291,7 @@ fn graphs_that_go_round() {
     }
 }
 
-/// Other files in Protocol Buffers' wire format, and safetensors, are not taken for ONNX, nor the other way round.
+/// Other files in the Protocol Buffers wire format, and safetensors, are not mistaken for ONNX, nor the reverse.
 #[test]
 fn what_begins_like_a_graph() {
     use crate::formats::onnx::is_onnx;
@@ -304,7 +304,7 @@ fn what_begins_like_a_graph() {
     }
     // TensorFlow's saved model
     assert!(!is_onnx(b"\x08\x01\x12\xc9\x0a\x0a\x11\x12\x05serve*\x061.15.0"));
-    // lengths of safetensors' headers, which are below 2^24
+    // lengths of safetensors headers, which are below 2^24
     for length in 0..=u16::MAX {
         let [second, third] = length.to_le_bytes();
         assert!(!is_onnx(&[8, second, third, 0, 0, 0, 0, 0, b'{', b'"', b'a', b'"']), "{length}");
@@ -312,7 +312,7 @@ fn what_begins_like_a_graph() {
     assert!(!is_onnx(b"") && !is_onnx(b"\x08") && !is_onnx(b"\x08\x07"));
 }
 
-/// A pickle is bounded by its steps, since a zip archive may hold a long one in few bytes.
+/// A pickle has a step limit, since a zip archive may hold a long one in few bytes.
 #[test]
 fn a_long_pickle_in_a_short_archive() {
     let pickle = [b"\x80\x02}".as_slice(), &b"N0".repeat(200_000), b"."].concat();
@@ -326,12 +326,12 @@ fn a_long_pickle_in_a_short_archive() {
     assert!(error.contains("longer than that of any state dict"), "{error}");
 }
 
-/// A matrix element of MATLAB's, named `layers`.
+/// A MATLAB matrix element named `layers`.
 fn matrix(class: u8, dims: &[u32], body: &[u8]) -> Vec<u8> {
     named("layers", class, dims, body)
 }
 
-/// A matrix element of MATLAB's.
+/// A MATLAB matrix element.
 fn named(name: &str, class: u8, dims: &[u32], body: &[u8]) -> Vec<u8> {
     let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
     let length = u32::try_from(name.len()).unwrap();
@@ -399,7 +399,7 @@ fn networks_of_caffe_and_arrays_that_lie() {
     let length = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     let layers = |layer: &[u8]| {
         let len = u16::try_from(layer.len()).unwrap();
-        let len = [(len & 0x7f) as u8 | 0x80, (len >> 7) as u8]; // a number of two bytes
+        let len = [(len & 0x7f) as u8 | 0x80, (len >> 7) as u8]; // a two-byte number
         [b"\x0a\x01n\x12", &len[..], layer].concat()
     };
     let blob = |blob: &[u8]| {

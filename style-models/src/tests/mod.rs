@@ -1,4 +1,4 @@
-//! Tests on the files in `tests/fixtures`: tiny VGGs, their widths divided by 64.
+//! Tests on the files in `tests/fixtures`: tiny VGGs with widths divided by 64.
 
 mod hostile;
 mod refused;
@@ -30,8 +30,8 @@ fn tiny_bytes(bytes: Vec<u8>) -> Result<Loaded> {
     from_source(&Source::memory("file", bytes), &LoadOptions::default(), DIVISOR)
 }
 
-/// Value number `n` of those that the fixtures' script makes.
-#[allow(clippy::cast_precision_loss)] // of numbers below 256
+/// Value number `n` of those that the fixture script generates.
+#[allow(clippy::cast_precision_loss)] // numbers below 256
 fn value(n: usize) -> f32 {
     ((n % 255) as f32 - 127.0) / 256.0
 }
@@ -121,7 +121,7 @@ fn every_layout_gives_the_same_values() {
         if fixture(name).is_dir() {
             continue;
         }
-        // from memory, and under another name, all is the same
+        // from memory and under another name, the result is the same
         let again = tiny_bytes(bytes(name)).unwrap();
         assert_eq!(again.model().layers(), loaded.model().layers(), "{name}");
         assert_eq!(again.sha256(), loaded.sha256(), "{name}");
@@ -133,7 +133,7 @@ fn what_the_caller_says_goes_first() {
     let odd = InputSpace { range: 2.0, ..InputSpace::TORCHVISION };
     let loaded = tiny("ours_i8.safetensors", &LoadOptions::default().input_space(odd)).unwrap();
     assert_eq!(*loaded.model().input(), odd);
-    // up to conv3_3 the two networks are alike
+    // up to conv3_3 the two networks are identical
     let loaded = tiny("odd.pth", &LoadOptions::default().network(Vgg::Vgg19)).unwrap();
     assert_eq!(loaded.vgg(), Vgg::Vgg19);
 }
@@ -163,7 +163,7 @@ fn how_the_input_space_is_known() {
     assert_eq!((loaded.input_space_source(), loaded.input_space_name().as_str()), (Given, "torchvision"));
 }
 
-/// A safetensors file of some layers, their names made from torchvision's positions.
+/// A safetensors file of some layers, named by torchvision's positions.
 fn renamed(layers: &[Layer], name: impl Fn(usize) -> String) -> Vec<u8> {
     let le = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     let (mut position, mut tensors) = (0, Vec::new());
@@ -199,7 +199,7 @@ fn torchvision_names_within_others() {
     assert!(tiny_bytes(renamed(&expected(Vgg::Vgg16, 4), |position| format!("classifier.{position}"))).is_err());
 }
 
-/// `conv1_1` of VGG-16 as published, as far as this crate knows it; each filter times `factor`.
+/// `conv1_1` of VGG-16 as published, as far as this crate stores it; each filter times `factor`.
 fn published(factor: f32) -> Vec<Layer> {
     let rows = crate::space::VGG16.iter().flatten().map(|&v| f32::from(v) / 100.0 * factor);
     let weight: Vec<f32> = rows.chain((0..48 * 27).map(value)).collect();
@@ -229,7 +229,7 @@ fn values_go_before_names() {
     };
     let torchvision = (InputSpace::TORCHVISION, Names);
     assert_eq!(space(&published(1.0)), (InputSpace::CAFFE, Values));
-    // as a normalised network has them, but not for pixels of another range
+    // as in a normalised network, but not for pixels of another range
     assert_eq!(space(&published(0.4)), (InputSpace::CAFFE, Values));
     assert_eq!(space(&published(255.0)), torchvision);
     assert_eq!(space(&published(1.0 / 58.0)), torchvision);
@@ -250,14 +250,14 @@ fn values_go_before_names() {
         }
     });
     assert_eq!(space(&rgb), (crate::tensors::CAFFE_RGB, Values));
-    // what the file says goes before its values
+    // the file's own statement takes precedence over its values
     let model = Model::new("any", InputSpace::TORCHVISION, published(1.0)).unwrap();
     let bytes = crate::formats::safetensors::to_bytes(&model).unwrap();
     let loaded = crate::from_bytes("file", bytes, &LoadOptions::default()).unwrap();
     assert_eq!((*loaded.model().input(), loaded.input_space_source()), (InputSpace::TORCHVISION, File));
 }
 
-/// Weights that were trained further from those of VGG-16 are known as such.
+/// Weights fine-tuned from those of VGG-16 are recognised.
 #[cfg(feature = "embedded")]
 #[test]
 fn the_embedded_weights_are_known_by_their_values() {
@@ -314,7 +314,7 @@ fn gzip_around_safetensors_is_read() {
     let loaded = tiny_bytes(gzip.finish().unwrap()).unwrap();
     assert_eq!(loaded.model().layers(), expected(Vgg::Vgg19, 16));
 
-    // In blocks, and in members that do not tell their lengths.
+    // In blocks, and in members without their lengths.
     let blocked = bytes("ours_vgg19.safetensors.gz");
     assert_eq!(tiny_bytes(blocked.clone()).unwrap().model().layers(), expected(Vgg::Vgg19, 16));
     let (first, rest) = blocked.split_at(usize::from(u16::from_le_bytes([blocked[16], blocked[17]])) + 1);
@@ -328,7 +328,7 @@ fn gzip_around_safetensors_is_read() {
 fn damaged_blocks_of_gzip_are_errors() {
     let blocked = bytes("ours_vgg19.safetensors.gz");
     let end = usize::from(u16::from_le_bytes([blocked[16], blocked[17]])) + 1;
-    // Of the first block: a checksum, a length that is short by one, one that is long by one, and one beyond a block's.
+    // In the first block: a checksum, a length too short by one, one too long by one, and one beyond the block limit.
     for (at, change) in [(end - 8, 1), (end - 4, 0xff), (end - 4, 1), (end - 2, 1)] {
         let mut damaged = blocked.clone();
         damaged[at] = damaged[at].wrapping_add(change);

@@ -1,4 +1,4 @@
-//! Files that are whole but not what is wanted: one clear error each.
+//! Complete files that are not the expected weights: one clear error each.
 
 use style_core::{ErrorKind, InputSpace, Layer, Model};
 
@@ -32,7 +32,7 @@ fn missing_and_misshapen_tensors() {
     refused("bad_no_bias.safetensors", &any, &["conv1_2.weight", "no bias"]);
     refused("bad_alexnet.safetensors", &any, &["features.0.weight is 1x3x11x11", "conv1_1", "wants 1x3x3x3"]);
     refused("bad_nan.safetensors", &any, &["conv1_2", "NaN"]);
-    // widths are checked too: this is a tiny network, and the whole one is wanted
+    // widths are checked too: this network is tiny, and the full one is expected
     let error = from_bytes("small", bytes("torchvision_vgg16.pth"), &any).unwrap_err().to_string();
     assert!(error.contains("features.0.weight is 1x3x3x3") && error.contains("wants 64x3x3x3"), "{error}");
 }
@@ -77,7 +77,7 @@ fn graphs_that_are_no_chain_of_vggs() {
     refused("bad_computed.onnx", &any, &["its filters t11 are computed", "onnxsim"]);
     refused("bad_external.onnx", &any, &["onnx::Conv_0", "external data", "onnx.save(onnx.load("]);
     refused("bad_half.onnx", &any, &["int32_data", "raw_data"]);
-    // the whole network is wanted, and this is a tiny one
+    // the full network is expected, and this one is tiny
     let error = from_bytes("small", bytes("onnx_keras.onnx"), &any).unwrap_err().to_string();
     assert!(error.contains("block1_conv1_1/convolution/ReadVariableOp:0 is 1x3x3x3"), "{error}");
 }
@@ -85,7 +85,7 @@ fn graphs_that_are_no_chain_of_vggs() {
 #[test]
 fn pickles_that_ask_for_more_than_tensors() {
     let any = LoadOptions::default();
-    let system = "posix.system"; // where os.system is defined on the machine that wrote the files
+    let system = "posix.system"; // the module of os.system on the machine that wrote the files
     refused("bad_evil.pth", &any, &[system, "nothing of it was run", "state_dict()"]);
     refused("bad_evil_legacy.pth", &any, &[system, "nothing of it was run"]);
     refused("bad_module.pth", &any, &["torch.nn.modules.container.Sequential", "state_dict()"]);
@@ -146,11 +146,11 @@ fn a_metadata_entry_that_is_not_understood() {
     assert!(error.contains("martian-rgb") && error.contains("caffe"), "{error}");
 }
 
-/// The zip layout has a checksum of every tensor: one changed bit of a weight is seen.
+/// The zip layout has a checksum for every tensor, so one changed bit of a weight is detected.
 #[test]
 fn a_changed_weight_in_a_zip_archive() {
     let mut changed = bytes("torchvision_vgg16.pth");
-    let bias = value(37).to_le_bytes(); // of conv1_2, its only one
+    let bias = value(37).to_le_bytes(); // of conv1_2, where it occurs once
     let at = changed.windows(4).position(|w| w == bias).unwrap();
     changed[at] ^= 1;
     let error = tiny_bytes(changed).unwrap_err().to_string();

@@ -1,7 +1,7 @@
-//! JPEG, baseline and progressive, of 8 bits: the pixels that libjpeg gives, to the bit.
+//! JPEG, baseline and progressive, 8 bits: pixels bit-identical to libjpeg's.
 //!
-//! Decoders that are at hand get whole kinds of files wrong without a word: scans of one component, and components of other
-//! than the usual sizes. They also fill what is missing with grey.
+//! Available decoders silently get whole kinds of files wrong: scans of one component, and components of unusual sizes.
+//! They also fill missing data with grey.
 
 mod pixels;
 mod scan;
@@ -19,7 +19,7 @@ fn unsupported(kind: &str) -> Error {
     bad(format!("a JPEG file {kind} is not supported; save the picture as PNG, or as a usual JPEG (baseline, 8 bits)"))
 }
 
-/// What is said of inks wherever they become colours.
+/// The note for every conversion of inks to colours.
 pub(crate) const CMYK: &str = "the picture is in CMYK; its colours became RGB by rule of thumb, not by their profile";
 
 /// A file.
@@ -40,7 +40,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
         3 => rgb(pixels.values),
         _ => {
             let mut values = pixels.values;
-            // In place: three values for four.
+            // In place: four values become three.
             for i in 0..values.len() / 4 {
                 let inks = [0, 1, 2, 3].map(|c| values[4 * i + c]);
                 values[3 * i..3 * i + 3].copy_from_slice(&inks_to_rgb(inks));
@@ -59,7 +59,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     Ok(Decoded { pixels: image, icc, notes })
 }
 
-/// A piece of a TIFF file, with tables that lie elsewhere, of so many pixels at most: others would take time again and again.
+/// A piece of a TIFF file, with separate tables, of at most this many pixels: larger pieces would take time repeatedly.
 pub(crate) fn piece(tables: Option<&[u8]>, bytes: &[u8], colours: Colours, most: [usize; 2]) -> Result<Pixels> {
     let mut stream = Stream { most: Some(most), ..Stream::default() };
     if let Some(tables) = tables {
@@ -69,7 +69,7 @@ pub(crate) fn piece(tables: Option<&[u8]>, bytes: &[u8], colours: Colours, most:
     stream.pixels(Some(colours))
 }
 
-/// Values of each pixel side by side: of one, three or four channels; four are of the light that inks leave.
+/// Interleaved values of one, three or four channels per pixel; four channels give the light that the inks leave.
 pub(crate) struct Pixels {
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -83,17 +83,17 @@ struct Component {
     h: usize,
     v: usize,
     quantiser: usize,
-    /// As it was when the component's first scan began.
+    /// The table when the component's first scan began.
     table: Option<Box<[u16; 64]>>,
-    /// Samples that belong to the picture.
+    /// Samples inside the picture.
     width: usize,
     height: usize,
-    /// Blocks that are stored in a row: whole groups.
+    /// Blocks stored per row: whole MCUs.
     across: usize,
     samples: Vec<u8>,
-    /// Where they come in several scans.
+    /// The coefficients, if they arrive in several scans.
     coefficients: Vec<[i16; 64]>,
-    /// Bits that are still to come of each coefficient; all of them at first.
+    /// Bits still missing from each coefficient; initially all.
     missing: [u8; 64],
 }
 
@@ -119,16 +119,16 @@ struct Stream {
     is_jfif: bool,
     adobe: Option<u8>,
     orientation: Option<Orientation>,
-    /// Pieces, with their numbers and how many there are.
+    /// Pieces, with their numbers and total count.
     profile: Vec<(u8, u8, Vec<u8>)>,
-    /// Whether the end is marked.
+    /// Whether the end mark is present.
     ended: bool,
-    /// The largest sides, where that is known.
+    /// The largest sides, if known.
     most: Option<[usize; 2]>,
 }
 
 impl Stream {
-    /// Reads all up to the end of the picture, which must be whole.
+    /// Reads to the end of the picture, which must be complete.
     fn read(&mut self, bytes: &[u8]) -> Result<()> {
         let mut at = 2;
         loop {
@@ -152,7 +152,7 @@ impl Stream {
         }
     }
 
-    /// Reads what has no picture.
+    /// Reads tables without a picture.
     fn tables(&mut self, bytes: &[u8]) -> Result<()> {
         let mut at = 2;
         while let Some((marker, data, end)) = segment(bytes, at)? {
@@ -234,7 +234,7 @@ impl Stream {
         if self.most.is_some_and(|[w, h]| width > w || height > h) {
             return Err(damaged());
         }
-        // Each block of 64 pixels takes a bit at least.
+        // Each block of 64 pixels takes at least one bit.
         if file * 8 * 64 < width * height {
             return Err(cut_short());
         }
@@ -269,7 +269,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads a scan; where it ends.
+    /// Reads a scan; returns its end.
     fn scan(&mut self, head: &[u8], bytes: &[u8], at: usize) -> Result<usize> {
         let frame = self.frame.as_mut().ok_or_else(damaged)?;
         let [count, parts @ ..] = head else { return Err(damaged()) };
@@ -288,7 +288,7 @@ impl Stream {
         }
         let mut which: Vec<(usize, Option<&Huffman>, Option<&Huffman>)> = vec![];
         for part in parts.chunks_exact(2) {
-            // Names may be the same: then the next is meant.
+            // Names may repeat: then the next component is meant.
             let taken = |c: usize| which.iter().any(|(other, ..)| *other == c);
             let mut those = frame.components.iter().enumerate().filter(|(_, c)| c.id == part[0]).map(|(c, _)| c);
             let c = those.find(|c| !taken(*c)).ok_or_else(damaged)?;
@@ -311,7 +311,7 @@ impl Stream {
         }
 
         let (mut bits, mut state) = (Bits::new(bytes, at), State::default());
-        // Where there is one component, its blocks lie in rows and are no more than it needs.
+        // With a single component, its blocks lie in rows without padding.
         let alone = which.len() == 1;
         let (across, down) = if alone {
             let c = &frame.components[which[0].0];
@@ -351,7 +351,7 @@ impl Stream {
         Ok(bits.end())
     }
 
-    /// The profile, if all its pieces are there.
+    /// The profile, if all its pieces are present.
     fn take_profile(&mut self) -> Option<Vec<u8>> {
         let mut pieces = std::mem::take(&mut self.profile);
         pieces.sort_by_key(|piece| piece.0);
@@ -361,7 +361,7 @@ impl Stream {
         (whole && !pieces.is_empty()).then(|| pieces.into_iter().flat_map(|piece| piece.2).collect())
     }
 
-    /// How its values are to be taken, as libjpeg decides it.
+    /// The interpretation of the values, decided as in libjpeg.
     fn colours(&self, frame: &Frame) -> Colours {
         let ids: Vec<u8> = frame.components.iter().map(|c| c.id).collect();
         match (ids.as_slice(), self.adobe) {
@@ -403,7 +403,7 @@ impl Stream {
 }
 
 impl Component {
-    /// A block's samples into its place.
+    /// Writes a block's samples to their position.
     fn put(&mut self, x: usize, y: usize, block: &[i16; 64]) {
         let Some(table) = &self.table else { return };
         let stride = 8 * self.across;
@@ -420,9 +420,9 @@ impl Frame {
     }
 }
 
-/// The next marker, what belongs to it, and where that ends.
+/// The next marker, its payload, and the end of that.
 fn segment(bytes: &[u8], mut at: usize) -> Result<Option<(u8, &[u8], usize)>> {
-    // Fill bytes, and others that do not belong there, may stand before.
+    // Fill bytes, and stray bytes, may come first.
     let marker = loop {
         match bytes.get(at..at + 2) {
             None => return Ok(None),

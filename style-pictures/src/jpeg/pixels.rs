@@ -1,15 +1,15 @@
-//! From coefficients to pixels, each step with the very integers of libjpeg: its accurate inverse DCT, its smooth upsampling and
-//! its conversion of colours.
+//! From coefficients to pixels, each step in the same integer arithmetic as libjpeg: its accurate inverse DCT, its
+//! smooth upsampling and its colour conversion.
 
 use std::num::Wrapping;
 
-/// A constant of 13 bits behind the point.
+/// A constant with 13 fractional bits.
 const fn fix(value: i32) -> Wrapping<i32> {
     Wrapping(value)
 }
 
-/// One pass over eight values, after Loeffler, Ligtenberg and Moschytz: sums of 13 bits behind the point. It wraps where
-/// coefficients are none that a picture gives.
+/// One pass over eight values, after Loeffler, Ligtenberg and Moschytz: sums with 13 fractional bits. It wraps for
+/// coefficients that no real picture produces.
 fn pass(v: [Wrapping<i32>; 8]) -> [Wrapping<i32>; 8] {
     let common = (v[2] + v[6]) * fix(4433);
     let even = [(v[0] + v[4]) << 13, (v[0] - v[4]) << 13, common - v[6] * fix(15137), common + v[2] * fix(6270)];
@@ -34,7 +34,7 @@ fn pass(v: [Wrapping<i32>; 8]) -> [Wrapping<i32>; 8] {
     out
 }
 
-/// A block's samples, from its coefficients row by row and what they are multiplied by.
+/// A block's samples, from its row-major coefficients and their quantisation factors.
 pub(super) fn idct(coefficients: &[i16; 64], quantiser: &[u16; 64]) -> [u8; 64] {
     let rounded = |v: Wrapping<i32>, bits: usize| (v + (Wrapping(1) << (bits - 1))) >> bits;
     let mut work = [Wrapping(0); 64];
@@ -65,15 +65,15 @@ pub(super) fn idct(coefficients: &[i16; 64], quantiser: &[u16; 64]) -> [u8; 64] 
     out
 }
 
-/// Samples of a component, of which there may be fewer than pixels.
+/// Samples of a component, possibly subsampled.
 pub(super) struct Plane {
     pub(super) samples: Vec<u8>,
-    /// From one row to the next: blocks are whole.
+    /// Row stride: blocks are whole.
     pub(super) stride: usize,
-    /// Those that belong to the picture.
+    /// Samples inside the picture.
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Pixels for each sample.
+    /// Pixels per sample.
     pub(super) across: usize,
     pub(super) down: usize,
 }
@@ -83,11 +83,11 @@ impl Plane {
         &self.samples[y.min(self.height - 1) * self.stride..][..self.width]
     }
 
-    /// The values of a row of the picture, into a buffer that has room for all samples of the row.
+    /// The values of a picture row, in a buffer with room for all samples of the row.
     pub(super) fn upsampled(&self, y: usize, sums: &mut Vec<i32>, out: &mut [u8]) {
         let (near, is_upper) = (y / self.down, y.is_multiple_of(self.down));
         let row = self.row(near);
-        // Half as many samples as pixels are weighted 3 to 1, at least where there are three.
+        // 2:1 subsampling is interpolated with weights 3 to 1; across, only if there are at least three samples.
         let smooth = self.width > 2;
         let far = || self.row(if is_upper { near.saturating_sub(1) } else { near + 1 });
         match (self.across, self.down) {
@@ -113,29 +113,29 @@ impl Plane {
     }
 }
 
-/// Twice as many values, each 3 parts of the nearest and one of the next, rounded by two biases in turn.
+/// Doubles the values, each 3 parts of the nearest and one of the next, rounded by two alternating biases.
 fn widened(values: &[i32], bias: [i32; 2], bits: u32, out: &mut [u8]) {
     let last = values.len() - 1;
     for (x, out) in out.chunks_exact_mut(2).take(values.len()).enumerate() {
         let (before, after) = (values[x.saturating_sub(1)], values[(x + 1).min(last)]);
-        // At the ends the next is the same.
+        // At the ends the neighbour is the sample itself.
         out[0] = ((3 * values[x] + before + bias[0]) >> bits) as u8;
         out[1] = ((3 * values[x] + after + bias[1]) >> bits) as u8;
     }
 }
 
-/// How the values of components become colours.
+/// The conversion of component values to colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colours {
-    /// As they are: grey, red, green and blue, or inks.
+    /// None: grey, red, green and blue, or inks.
     Plain,
-    /// Lightness and two of colour.
+    /// Luma and two chroma channels.
     Ycc,
-    /// The same of three inks, and black as it is.
+    /// The same for three inks, with black unchanged.
     Ycck,
 }
 
-/// Red, green and blue of lightness and colour.
+/// Red, green and blue from luma and chroma.
 pub(crate) fn ycc_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     const HALF: i32 = 1 << 15;
     let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
@@ -145,13 +145,13 @@ pub(crate) fn ycc_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     [red, green, blue].map(|v| v.clamp(0, 255) as u8)
 }
 
-/// Red, green and blue of inks, by the rule of thumb: the light that each ink leaves, times what black leaves. Values are of
-/// light, 255 for no ink.
+/// Red, green and blue from inks, by a rule of thumb: the light that each ink leaves, times the light that black
+/// leaves. Values are light, 255 for no ink.
 pub(crate) fn inks_to_rgb(light: [u8; 4]) -> [u8; 3] {
     [0, 1, 2].map(|c| ((u32::from(light[c]) * u32::from(light[3]) + 127) / 255) as u8)
 }
 
-/// The pixels of planes, values of each side by side: one of grey, three of colours or of whatever they are, four of inks.
+/// The pixels of planes, interleaved: one value for grey, three for colours or unknown channels, four for inks.
 pub(super) fn interleaved(planes: &[Plane], width: usize, colours: Colours, out: &mut [u8]) {
     let mut rows: Vec<Vec<u8>> = planes.iter().map(|p| vec![0; (p.width * p.across).max(width)]).collect();
     let mut sums = vec![];

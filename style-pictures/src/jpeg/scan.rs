@@ -1,5 +1,5 @@
-//! Entropy-coded data: bits, Huffman's codes, and blocks of coefficients from them. Nothing is made up: data that ends before
-//! its blocks do is an error.
+//! Entropy-coded data: bits, Huffman codes, and blocks of coefficients. Nothing is invented: data that ends before its
+//! blocks do is an error.
 
 use style_core::{Error, Result};
 
@@ -13,28 +13,28 @@ pub(super) fn damaged() -> Error {
     bad("the JPEG file is damaged")
 }
 
-/// The places of coefficients, in the order in which they are coded.
+/// Coefficient positions, in coding order.
 #[rustfmt::skip]
 pub(super) const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
     35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// Bits that are looked up at once.
+/// Bits per table lookup.
 const LOOKED_UP: u32 = 9;
 
-/// Codes of up to 16 bits, and the symbols that they stand for.
+/// Codes of up to 16 bits, and their symbols.
 #[derive(Clone)]
 pub(super) struct Huffman {
-    /// A length and a symbol for each beginning; length 0 where the code is longer.
+    /// A length and a symbol for each prefix; length 0 if the code is longer.
     short: Vec<(u8, u8)>,
-    /// For each length, one beyond the last code in 16 bits, and what added to a code gives the place of its symbol.
+    /// For each length, the upper limit of its codes in 16 bits, and the offset from a code to its symbol's index.
     ends: [(u32, i32); 17],
     symbols: Vec<u8>,
 }
 
 impl Huffman {
-    /// From how many codes of each length there are.
+    /// Builds the table from the number of codes of each length.
     pub(super) fn new(counts: &[u8], symbols: &[u8]) -> Result<Self> {
         let mut table = Self { short: vec![(0, 0); 1 << LOOKED_UP], ends: [(0, 0); 17], symbols: symbols.to_vec() };
         let (mut code, mut place) = (0u32, 0);
@@ -60,11 +60,11 @@ impl Huffman {
     }
 }
 
-/// Bits of a piece of entropy-coded data, up to the next marker.
+/// The bits of entropy-coded data, up to the next marker.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The next ones, from the top.
+    /// The next bits, left-aligned.
     held: u64,
     count: u32,
 }
@@ -98,7 +98,7 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// So many bits, 16 at most.
+    /// This many bits, at most 16.
     fn get(&mut self, n: u32) -> Result<i32> {
         if n == 0 {
             return Ok(0);
@@ -122,20 +122,20 @@ impl<'a> Bits<'a> {
         }
         let next = (self.held >> 48) as u32;
         let length = (1..17).find(|n| next < table.ends[*n].0);
-        // Where bits are missing, that is what is wrong.
+        // If bits are missing, report that instead.
         let length = length.ok_or_else(|| if self.count < 16 { cut_short() } else { damaged() })?;
         let place = (next >> (16 - length)) as i32 + table.ends[length].1;
         self.take(length as u32)?;
         usize::try_from(place).ok().and_then(|place| table.symbols.get(place)).copied().ok_or_else(damaged)
     }
 
-    /// A number of so many bits, of which half are below 0.
+    /// A number of this many bits, half of whose values are negative.
     fn number(&mut self, size: u32) -> Result<i32> {
         let value = self.get(size)?;
         Ok(if size > 0 && value < 1 << (size - 1) { value - (1 << size) + 1 } else { value })
     }
 
-    /// Passes over the marker between two intervals.
+    /// Skips the marker between two restart intervals.
     pub(super) fn restart(&mut self, n: usize) -> Result<()> {
         self.skip_rest();
         match self.bytes.get(self.at..self.at + 2) {
@@ -146,13 +146,13 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Where the next marker is or, if there is none, the end.
+    /// The position of the next marker or, if there is none, the end.
     fn skip_rest(&mut self) {
-        // What is held has no marker in it.
+        // The buffered bits contain no marker.
         (self.held, self.count) = (0, 0);
         while let Some(pair) = self.bytes.get(self.at..self.at + 2) {
             match pair {
-                // Bytes that fill up, and one that is escaped.
+                // Fill bytes, and an escaped byte.
                 [0xff, 0xff] => self.at += 1,
                 [0xff, 0] => self.at += 2,
                 [0xff, _] => return,
@@ -162,33 +162,33 @@ impl<'a> Bits<'a> {
         self.at = self.bytes.len();
     }
 
-    /// The same, when a scan is over.
+    /// The same at the end of a scan.
     pub(super) fn end(mut self) -> usize {
         self.skip_rest();
         self.at
     }
 }
 
-/// What a scan holds of each block.
+/// The part of each block in a scan.
 #[derive(Clone, Copy)]
 pub(super) struct Band {
     pub(super) start: usize,
     pub(super) end: usize,
-    /// Whether it adds a bit to what is there.
+    /// Whether it refines existing bits.
     pub(super) refines: bool,
-    /// Bits that are still to come.
+    /// Bits still missing.
     pub(super) low: u32,
 }
 
-/// What one block leaves to the next.
+/// State carried from one block to the next.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) dc: [i32; 4],
-    /// Further blocks with nothing new.
+    /// Remaining blocks without new data.
     pub(super) run: u32,
 }
 
-/// A whole block.
+/// A complete block.
 pub(super) fn sequential(
     bits: &mut Bits<'_>,
     [dc, ac]: [&Huffman; 2],
@@ -220,7 +220,7 @@ pub(super) fn sequential(
     Ok(())
 }
 
-/// The first coefficient of a block, or a bit of it.
+/// The first coefficient of a block, or one bit of it.
 pub(super) fn progressive_dc(
     bits: &mut Bits<'_>,
     dc: Option<&Huffman>,
@@ -241,7 +241,7 @@ pub(super) fn progressive_dc(
     Ok(())
 }
 
-/// Others than the first, or bits of them.
+/// The other coefficients, or one bit of each.
 pub(super) fn progressive_ac(
     bits: &mut Bits<'_>,
     ac: &Huffman,
@@ -267,7 +267,7 @@ pub(super) fn progressive_ac(
                 break;
             }
             if band.refines {
-                // Zeros are counted among those that were zero before.
+                // Zeros are counted among the coefficients that were zero before.
                 while k <= band.end {
                     let v = &mut block[usize::from(ZIGZAG[k])];
                     if *v != 0 {
@@ -305,7 +305,7 @@ pub(super) fn progressive_ac(
     Ok(())
 }
 
-/// A bit more of a value.
+/// Refines a value by one bit.
 fn refine(bits: &mut Bits<'_>, low: u32, v: &mut i16) -> Result<()> {
     let bit = 1i16 << low;
     if bits.get(1)? == 1 && *v & bit == 0 {

@@ -1,10 +1,10 @@
-//! The first directory of a TIFF file as it lies there: what the decoder is not to be asked before it is known.
+//! The raw first directory of a TIFF file: checks that must precede the decoder.
 
 use style_core::{Error, Result};
 
 use crate::limits::bad;
 
-/// Kinds of numbers in entries.
+/// Number types in entries.
 const SHORT: u64 = 3;
 
 pub(super) mod tag {
@@ -24,13 +24,13 @@ pub(super) struct Directory<'a> {
     bytes: &'a [u8],
     is_big_endian: bool,
     is_big: bool,
-    /// Where entries begin, and how many there are.
+    /// The offset and number of the entries.
     start: u64,
     count: u64,
 }
 
 impl<'a> Directory<'a> {
-    /// `None` where the file has none: the decoder says so.
+    /// `None` if the file has no directory, which the decoder reports.
     pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
         let mut this = Self { bytes, is_big_endian: bytes.starts_with(b"MM"), is_big: false, start: 0, count: 0 };
         this.is_big = this.number(2, 2)? == 43;
@@ -47,7 +47,7 @@ impl<'a> Directory<'a> {
         Some(if self.is_big_endian { digits.fold(0, add) } else { digits.rev().fold(0, add) })
     }
 
-    /// Where entries lie, as far as there are any.
+    /// The offsets of the entries present.
     fn entries(&self) -> impl Iterator<Item = u64> + '_ {
         let size = if self.is_big { 20 } else { 12 };
         (0..self.count).map_while(move |i| self.start.checked_add(size * i).filter(|at| self.number(*at, 4).is_some()))
@@ -57,14 +57,14 @@ impl<'a> Directory<'a> {
         if self.is_big { 8 } else { 4 }
     }
 
-    /// Whether no entry has more values than the file has bytes: the decoder takes 32 bytes of memory for each before it looks
-    /// for them.
+    /// Whether no entry has more values than the file has bytes: the decoder allocates 32 bytes for each before it
+    /// reads them.
     pub(super) fn counts_fit(&self) -> bool {
         let counts = self.entries().map_while(|at| self.number(at + 4, self.width()));
         counts.into_iter().all(|count| count <= self.bytes.len() as u64)
     }
 
-    /// Where the values of a tag lie, and their kind.
+    /// The offset and type of a tag's values.
     fn place(&self, tag: u64) -> Option<(u64, u64)> {
         let at = self.entries().find(|at| self.number(*at, 2) == Some(tag))?;
         let (kind, count) = (self.number(at + 2, 2)?, self.number(at + 4, self.width())?);
@@ -79,7 +79,7 @@ impl<'a> Directory<'a> {
         self.number(at, if kind == SHORT { 2 } else { [1, 1, 1, 2, 4].get(kind as usize).copied().unwrap_or(4) })
     }
 
-    /// Where the first value of a tag of 16 bits lies.
+    /// The offset of the first value of a 16-bit tag.
     pub(super) fn short(&self, tag: u64) -> Option<usize> {
         self.place(tag).filter(|(_, kind)| *kind == SHORT).and_then(|(at, _)| usize::try_from(at).ok())
     }
@@ -90,7 +90,7 @@ impl<'a> Directory<'a> {
         &text[..text.len().min(16)]
     }
 
-    /// Refuses by its name what cannot be read.
+    /// Refuses unreadable kinds by name.
     pub(super) fn check(&self) -> Result<()> {
         if let Some(name) = self.raw() {
             return Err(bad(format!(
@@ -164,7 +164,7 @@ impl<'a> Directory<'a> {
         Ok(())
     }
 
-    /// The kind of raw file that this is: a TIFF of which the first picture is a preview, or mosaic.
+    /// The kind of raw file: a TIFF whose first picture is a preview, or mosaic data.
     fn raw(&self) -> Option<&'static str> {
         if self.value(tag::DNG).is_some() {
             return Some("DNG");
@@ -175,7 +175,7 @@ impl<'a> Directory<'a> {
         let is_mosaic = matches!(self.value(tag::PHOTOMETRIC), Some(32803 | 34892));
         let is_preview = self.value(tag::SUBFILE).is_some_and(|kind| kind & 1 == 1);
         if !is_mosaic && !is_preview {
-            // Sony's has a preview without saying so.
+            // Sony's has a preview that is not marked as one.
             let old_jpeg = self.value(tag::COMPRESSION) == Some(6) && self.value(330).is_some();
             return (old_jpeg && self.text(tag::MAKE).starts_with(b"SONY")).then_some("ARW");
         }

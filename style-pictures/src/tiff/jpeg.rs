@@ -1,4 +1,4 @@
-//! JPEG within TIFF: each strip or tile is a file of its own, whose tables lie elsewhere.
+//! JPEG within TIFF: each strip or tile is a separate file, with its tables elsewhere.
 
 use std::io::{Read, Seek};
 
@@ -9,7 +9,7 @@ use tiff::tags::Tag;
 use crate::jpeg::{Colours, piece};
 use crate::limits::{bad, cut, room};
 
-/// All of a picture, so many channels a pixel.
+/// The whole picture, with this many channels per pixel.
 pub(super) fn read<R: Read + Seek>(
     decoder: &mut Decoder<R>,
     bytes: &[u8],

@@ -1,5 +1,5 @@
-//! TIFF both ways, by the crate that `image` reads it with: that way alpha that colours are multiplied by is told from
-//! alpha that they are not, grey with alpha is read, and files say what their fourth channel is.
+//! TIFF reading and writing, with the crate that `image` uses. Direct use distinguishes premultiplied alpha from
+//! straight alpha, reads grey with alpha, and keeps the declared meaning of the fourth channel.
 
 mod directory;
 mod jpeg;
@@ -20,17 +20,17 @@ use crate::limits::{Decoded, MOST_BYTES, MOST_METADATA, bad, check_size, could_h
 use directory::{Directory, tag};
 pub(crate) use write::{encode8, encode16};
 
-/// More than any way of packing makes of a byte: LZW makes the most, its longest text of 3837 from a code of 12 bits.
+/// Above the expansion of any compression: LZW has the highest, a text of 3837 bytes from a 12-bit code.
 const PACKED: u64 = 4096;
 
-/// TIFF and BigTIFF, of either byte order.
+/// TIFF and BigTIFF, in either byte order.
 pub(crate) fn is_tiff(bytes: &[u8]) -> bool {
     [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(*magic))
 }
 
-/// What is done with values once they are read.
+/// The layout of values, which determines their conversion.
 struct Kind {
-    /// Values a pixel, with alpha.
+    /// Values per pixel, including alpha.
     channels: usize,
     inks: bool,
     alpha: bool,
@@ -60,7 +60,7 @@ impl Kind {
     }
 }
 
-/// The first picture of a file.
+/// The first picture in a file.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let directory = Directory::new(bytes);
     if directory.as_ref().is_some_and(|directory| !directory.counts_fit()) {
@@ -71,7 +71,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let mut file = Cow::Borrowed(bytes);
     if let Some(directory) = &directory {
         directory.check()?;
-        // The decoder knows no palettes, and turns white and black round for some files only: greys to it.
+        // The decoder does not support palettes, and inverts black and white for some files only: present both as grey.
         if photometric == 0 || photometric == 3 {
             let at = directory.short(tag::PHOTOMETRIC).ok_or_else(|| bad("the TIFF file is damaged"))?;
             let mut copy = reserved(bytes.len())?;
@@ -100,7 +100,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let premultiplied = extra.first().is_some_and(|kind| *kind == ExtraSamples::AssociatedAlpha.to_u16());
     let kind = Kind::new(decoder.colortype().map_err(refused)?, extra.len())?;
     let pixels = u64::from(width) * u64::from(height);
-    // What has fewer bits than a byte takes a byte here.
+    // Values of fewer than 8 bits take a byte here.
     if !could_hold(bytes, PACKED, pixels * kind.channels as u64 * u64::from(kind.bits.max(8)) / 8) {
         return Err(cut("TIFF"));
     }
@@ -131,7 +131,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let n = pixels as usize;
     let mut values = match values {
         DecodingResult::U8(packed) if kind.bits < 8 => {
-            // A palette's numbers are not scaled.
+            // Palette indices are not scaled.
             let scale = if map.is_some() { 1 } else { 255 / ((1 << kind.bits) - 1) };
             Values::Narrow(unpacked(&packed, width as usize, n, kind.bits, scale)?)
         }
@@ -151,7 +151,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
         _ => return Err(bad("the TIFF picture has values that cannot be read; save it with 8 or 16 bits a channel")),
     };
     if photometric == 0 {
-        // Of each pixel the first value, which is the grey.
+        // The first value of each pixel, the grey.
         match &mut values {
             Values::Narrow(values) => values.iter_mut().step_by(kind.channels).for_each(|v| *v = 255 - *v),
             Values::Wide(values) => values.iter_mut().step_by(kind.channels).for_each(|v| *v = 65535 - *v),
@@ -167,7 +167,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
         colours.extend(numbers.iter().flat_map(colour));
         (values, channels) = (Values::Narrow(colours), 3);
     }
-    // Divided they have more than 8 bits.
+    // After division they have more than 8 bits.
     if premultiplied && kind.alpha {
         values = Values::Wide(divided(values.wide(), channels));
     }
@@ -207,7 +207,7 @@ impl Values {
     }
 }
 
-/// The colours of a palette. Some programs write 8 bits of them where there should be 16.
+/// The palette colours. Some programs write them as 8 bits where 16 are required.
 fn palette(decoder: &mut Decoder<Cursor<&[u8]>>, bits: u8) -> Result<Vec<[u8; 3]>> {
     let map = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).map_err(refused)?.unwrap_or_default();
     let n = 1 << bits;
@@ -222,7 +222,7 @@ fn palette(decoder: &mut Decoder<Cursor<&[u8]>>, bits: u8) -> Result<Vec<[u8; 3]
     Ok((0..n).map(|i| [0, 1, 2].map(|c| (map[c * n + i] >> shift) as u8)).collect())
 }
 
-/// Values of fewer bits than a byte has: rows begin with whole bytes.
+/// Unpacks values of fewer bits than a byte; rows are byte-aligned.
 fn unpacked(packed: &[u8], width: usize, pixels: usize, bits: u8, scale: u8) -> Result<Vec<u8>> {
     let row = (width * usize::from(bits)).div_ceil(8);
     let mut values: Vec<u8> = room(pixels, 0)?;
@@ -238,7 +238,7 @@ fn unpacked(packed: &[u8], width: usize, pixels: usize, bits: u8, scale: u8) -> 
     Ok(values)
 }
 
-/// Numbers of 0 to 1, encoded as others are. A few may lie beyond, as sharpening leaves them.
+/// Numbers from 0 to 1, encoded like other values. A few may lie outside, as sharpening can cause.
 fn from_floats<T: Copy>(values: Vec<T>, number: impl Fn(T) -> f32, notes: &mut Vec<String>) -> Result<Values> {
     let (mut least, mut most, mut beyond) = (0f32, 1f32, 0);
     let mut wide = reserved(values.len())?;
@@ -263,7 +263,7 @@ fn from_floats<T: Copy>(values: Vec<T>, number: impl Fn(T) -> f32, notes: &mut V
     Ok(Values::Wide(wide))
 }
 
-/// So many channels a pixel, from values that lie so or in planes, of which there may be more.
+/// This many channels per pixel, from values that are interleaved or in planes, possibly with extra channels.
 fn interleaved<T: Copy>(values: Vec<T>, pixels: usize, channels: usize, planes: usize) -> Result<Vec<T>> {
     let wrong = || bad("the TIFF file is damaged: it has not as many values as its size says");
     if planes > 0 {
@@ -280,7 +280,7 @@ fn interleaved<T: Copy>(values: Vec<T>, pixels: usize, channels: usize, planes: 
     }
 }
 
-/// Colours as they were before they were multiplied by alpha.
+/// Undoes premultiplication by alpha.
 fn divided(mut values: Vec<u16>, channels: usize) -> Vec<u16> {
     for pixel in values.chunks_exact_mut(channels) {
         let Some((alpha, colours)) = pixel.split_last_mut() else { continue };
@@ -312,7 +312,7 @@ fn wide(values: Vec<u16>, width: u32, height: u32, channels: usize) -> Option<Dy
 
 fn refused(e: TiffError) -> Error {
     let what = match &e {
-        // The name of the kind is in the source, and for people here.
+        // The source has the name of the kind; this is for display.
         TiffError::UnsupportedError(kind) => {
             format!("the TIFF picture is of a kind that is not supported ({kind}); save it as PNG, say")
         }

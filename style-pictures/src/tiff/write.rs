@@ -1,4 +1,4 @@
-//! TIFF as it is written: packed by Deflate, with a profile.
+//! Writing TIFF: compressed by Deflate, with a profile.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -9,17 +9,17 @@ use tiff::encoder::compression::DeflateLevel;
 use tiff::encoder::{Compression, TiffEncoder, TiffValue};
 use tiff::tags::{ExtraSamples, Predictor, Tag, Type};
 
-/// A file of RGB or, with a fourth value a pixel, of RGBA whose colours are not multiplied by alpha.
+/// A file of RGB or, with a fourth value per pixel, of RGBA with straight alpha.
 pub(crate) fn encode8(values: &[u8], size: [u32; 2], alpha: bool, icc: &[u8]) -> TiffResult<Vec<u8>> {
     if alpha { encode::<RGBA8>(values, size, alpha, icc) } else { encode::<RGB8>(values, size, alpha, icc) }
 }
 
-/// The same of 16 bits a channel.
+/// The same with 16 bits per channel.
 pub(crate) fn encode16(values: &[u16], size: [u32; 2], alpha: bool, icc: &[u8]) -> TiffResult<Vec<u8>> {
     if alpha { encode::<RGBA16>(values, size, alpha, icc) } else { encode::<RGB16>(values, size, alpha, icc) }
 }
 
-/// Bytes of the type that a profile must have.
+/// Bytes of the type required for a profile.
 struct Opaque<'a>(&'a [u8]);
 
 impl TiffValue for Opaque<'_> {

@@ -1,4 +1,4 @@
-//! `embed-weights`: the embedded weights, and the account of their error beside them.
+//! `embed-weights`: the embedded weights, and the report of their error beside them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,9 +18,9 @@ use crate::quantise::quantise;
 use crate::{Failure, USAGE};
 
 const FILE: &str = "vgg16-q8.safetensors.gz";
-/// The SHA-256 of a file that has the authors' convolutions.
+/// The SHA-256 of a file with the authors' convolutions.
 const KNOWN: &str = "3be917fb4375d2d57d65f43eb28ab669387c00306bbe407c5aaf78fb5de3ab49";
-/// What the account says of that file.
+/// The report's text on that file.
 const ORIGINALS: About = About {
     what: "\
 They are the convolutions of VGG-16 as Simonyan and Zisserman trained them on ImageNet and published them, most of them
@@ -31,22 +31,23 @@ file of its weights with `style_models::load`.",
   convolutions have the authors' values (see below); its classifier, which others trained, is not used",
     evidence: concat!(include_str!("embed/originals.md"), "\n"),
 };
-/// What it says of any other.
+/// The report's text on any other.
 const OTHERS: About = About {
     what: "They are the convolutions of a VGG-16, most of them rounded to 8 bits per value.",
     place: "",
     values: "",
     evidence: "",
 };
-/// The last convolution that is embedded: the deepest one that the paper uses.
+/// The last convolution embedded: the deepest one that the paper uses.
 const LAST: &str = "conv5_1";
-/// Kept in 16 bits: they are small, and every error there passes through all the rest.
+/// Kept in 16 bits: they are small, and their errors pass through all later layers.
 const IN_F16: &str = "conv1_1,conv1_2,conv2_1,conv2_2,conv3_1";
-/// Bytes packed in a block: as `bgzip`, so that a block stays below 64 KB even if nothing can be gained.
+/// Input bytes per block: as in `bgzip`, so that a block stays below 64 KB even if nothing is compressed.
 const BLOCK: usize = 0xff00;
-/// Long side of the picture that the error is measured on.
+/// Long side of the picture for the error measurement.
 const SIDE: u32 = 192;
-/// The file has to stay below this, so that the package, which is 150 KB more, stays below 9.9 MB; crates.io takes 10.
+/// The file must stay below this size, so that the package, which is 150 KB larger, stays below 9.9 MB; crates.io
+/// accepts 10.
 const LIMIT: usize = 9_700_000;
 
 struct Options {
@@ -107,7 +108,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let path = options.out.join(FILE);
     fs::write(&path, &packed)?;
 
-    // read back as users will read it
+    // read back as users will
     let embedded = style_models::load(&path, &LoadOptions::default().network(Vgg::Vgg16))?;
     let picture = image::open(&options.image).map_err(|e| format!("{}: {e}", options.image.display()))?;
     let picture = picture.resize(SIDE, SIDE, image::imageops::FilterType::Lanczos3).to_rgb8();
@@ -129,7 +130,7 @@ fn cut(model: &Model) -> Result<Model, Failure> {
     Ok(Model::new(model.name(), *model.input(), model.layers()[..=last].to_vec())?)
 }
 
-/// Which layers are stored more finely than in 8 bits.
+/// Layers stored more finely than in 8 bits.
 struct Types<'a> {
     f16: Vec<&'a str>,
     bf16: Vec<&'a str>,
@@ -155,7 +156,7 @@ impl Types<'_> {
     }
 }
 
-/// A tensor as safetensors stores it.
+/// A tensor in safetensors form.
 struct Stored {
     dtype: Dtype,
     shape: Vec<usize>,
@@ -180,7 +181,7 @@ impl View for Stored {
     }
 }
 
-/// The file's bytes. Nothing in them depends on when or where they are made.
+/// The file's bytes, independent of the time and place of the build.
 fn pack(model: &Model, types: &Types) -> Result<Vec<u8>, Failure> {
     let mut tensors = Vec::new();
     let f32_bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
@@ -207,18 +208,18 @@ fn pack(model: &Model, types: &Types) -> Result<Vec<u8>, Failure> {
         let bias = Stored { dtype: Dtype::F32, shape: vec![*out_channels], bytes: f32_bytes(bias) };
         tensors.push((format!("{name}.bias"), bias));
     }
-    // one entry only: the order of several would change from run to run
+    // a single entry: the order of several would vary from run to run
     let metadata = HashMap::from([("input_space".to_owned(), "caffe".to_owned())]);
     let plain = safetensors::serialize(tensors, Some(metadata))?;
     blocked_gzip(&plain)
 }
 
-/// gzip in blocks (BGZF: section 4.1 of the SAM format's specification), so that threads share the unpacking.
+/// gzip in blocks (BGZF: section 4.1 of the SAM format specification), so that threads share the unpacking.
 fn blocked_gzip(plain: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut packed = Vec::new();
     // The empty block marks the end.
     for part in plain.chunks(BLOCK).chain([&[][..]]) {
-        // The extra field is the block's length less one, known when it is packed.
+        // The extra field is the block's length minus one, known after compression.
         let extra = *b"BC\x02\x00\x00\x00";
         let mut gzip = GzBuilder::new().mtime(0).extra(extra).write(Vec::new(), Compression::best());
         gzip.write_all(part)?;
@@ -230,10 +231,10 @@ fn blocked_gzip(plain: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(packed)
 }
 
-/// What depends on the file that the weights were read from.
+/// The text that depends on the source file of the weights.
 struct About {
     what: &'static str,
-    /// Behind its name, and behind its checksum.
+    /// The texts after its name, and after its checksum.
     place: &'static str,
     values: &'static str,
     /// A section.

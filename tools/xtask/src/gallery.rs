@@ -1,5 +1,5 @@
-//! Runs every command that docs/gallery.md shows, and makes its pictures again: `pictures/NAME.jpg` there is
-//! `out/NAME.png` of a command, smaller.
+//! Runs every command in docs/gallery.md and regenerates its pictures: `pictures/NAME.jpg` there is a command's
+//! `out/NAME.png`, reduced.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::Failure;
 const LONG_SIDE: u32 = 1100;
 const QUALITY: u8 = 86;
 
-/// `cargo xtask gallery [NAME]`: everything, or what makes the picture NAME alone.
+/// `cargo xtask gallery [NAME]`: everything, or only the section that makes the picture NAME.
 pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let only = args.next();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -44,7 +44,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
     Ok(())
 }
 
-/// Runs a line that begins with `cargo`.
+/// Runs a command line that begins with `cargo`.
 pub(crate) fn cargo(root: &Path, line: &str) -> Result<(), Failure> {
     let words = line.split_whitespace().skip(1);
     let status = Command::new(env!("CARGO")).args(words).current_dir(root).status()?;

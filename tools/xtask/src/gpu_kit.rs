@@ -1,5 +1,5 @@
-//! `cargo xtask gpu-kit`: prebuilt programs, weights and one script, for a machine with an NVIDIA device, its driver, no
-//! Rust and no network.
+//! `cargo xtask gpu-kit`: prebuilt programs, weights and one script, for a machine with an NVIDIA device and driver,
+//! but without Rust or a network.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 
 use crate::Failure;
 
-/// The kit is carried by hand.
+/// Size limit: the kit is carried by hand.
 const MOST_BYTES: u64 = 60_000_000;
 
-/// Arguments of cargo, and what of the programs that it makes goes in: its name of cargo's, and in the kit.
+/// Cargo's arguments, and the built programs to include: their names in cargo, and in the kit.
 type Build = (&'static [&'static str], &'static [(&'static str, &'static str)]);
 
 const BUILDS: [Build; 3] = [
@@ -22,7 +22,7 @@ const BUILDS: [Build; 3] = [
     (&["build", "--release", "--features", "cuda", "--example", "stylize"], &[("stylize", "stylize")]),
 ];
 
-/// What else goes in.
+/// Other files to include.
 const FILES: [&str; 3] = ["tools/gpu-kit/run.sh", "benches/peers/pytorch_iteration.py", "NOTICE"];
 
 pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
@@ -74,7 +74,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
     Ok(())
 }
 
-/// Names and places of the programs that a build makes.
+/// Names and paths of the programs from a build.
 fn executables(root: &Path, arguments: &[&str]) -> Result<Vec<(String, PathBuf)>, Failure> {
     println!("cargo {}", arguments.join(" "));
     let output = Command::new("cargo")

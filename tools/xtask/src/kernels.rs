@@ -1,5 +1,5 @@
-//! `kernels`: what the committed PTX of style-cuda comes to, without a GPU. Its registers, spills and occupancy come
-//! from NVIDIA's assembler; what an iteration moves and computes, from running part of it on ptx-runner.
+//! `kernels`: the cost of style-cuda's committed PTX, without a GPU. Registers, spills and occupancy come from NVIDIA's
+//! assembler; the memory traffic and arithmetic of an iteration, from a partial run on ptx-runner.
 
 mod assemble;
 mod price;
@@ -21,10 +21,10 @@ struct Options {
     /// Side of the square picture
     #[arg(long, default_value_t = 512)]
     size: usize,
-    /// Blocks of each launch that are run, and counted for all of it
+    /// Blocks to run of each launch, which represent all of it
     #[arg(long, default_value_t = 8)]
     sample: u64,
-    /// Assemble the kernels, and leave out the prices
+    /// Assemble the kernels without prices
     #[arg(long)]
     no_prices: bool,
     /// NVIDIA's ptxas [default: that of the PyPI package nvidia-cuda-nvcc-cu12, fetched into the target folder]
@@ -54,7 +54,7 @@ fn precision(name: &str) -> Result<Precision, String> {
     }
 }
 
-/// Where the kernels are.
+/// The folder of the kernels.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../style-cuda/kernels")
 }

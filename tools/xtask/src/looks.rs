@@ -1,5 +1,5 @@
-//! `looks`: the default painted on a fixed list of pairs, figures that a change of the look moves, and the sheet
-//! docs/looks.jpg.
+//! `looks`: paints a fixed list of pairs with the default settings, prints metrics that change with the look, and draws
+//! the sheet docs/looks.jpg.
 
 mod figures;
 mod sheet;
@@ -35,11 +35,11 @@ const PAIRS: [(&str, &str); 12] = [
     ("china", "swirls"),
 ];
 const SIZE: u32 = 512;
-/// Figures of smaller pictures would mean little.
+/// Metrics of smaller pictures would mean little.
 const SMALLEST: usize = 64;
 
-/// Paints the default on a list of pairs, prints figures of the results and draws them side by side. The results are
-/// out/looks/PHOTO_PAINTING_SIZE.png.
+/// Paints a list of pairs with the default settings, prints metrics of the results and draws them side by side. The
+/// results are out/looks/PHOTO_PAINTING_SIZE.png.
 #[derive(Parser)]
 struct Options {
     /// Folders of further pictures, PHOTO.jpg or .png; examples/images comes first
@@ -50,16 +50,15 @@ struct Options {
     #[arg(long, value_name = "N", num_args = 1.., value_delimiter = ',', default_values_t = [SIZE])]
     size: Vec<u32>,
 
-    /// These pairs instead of the list
+    /// Pairs to use instead of the list
     #[arg(long, value_name = "PHOTO:PAINTING,...", value_delimiter = ',', value_parser = pair)]
     pairs: Vec<(String, String)>,
 
-    /// Measures this picture and paints nothing; may be given again
+    /// Measure this picture and paint nothing; repeatable
     #[arg(long, num_args = 3, value_names = ["RESULT", "PHOTO", "PAINTING"])]
     measure: Vec<PathBuf>,
 
-    /// Where the sheet goes [default: docs/looks.jpg, or out/looks/sheet.jpg if --size, --pairs or options of stylize are
-    /// given]
+    /// File for the sheet [default: docs/looks.jpg, or out/looks/sheet.jpg with --size, --pairs or options of stylize]
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
 
@@ -67,13 +66,13 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
 
-    /// Options of stylize, to look at something other than the default
+    /// Options of stylize, to examine other settings than the default
     #[arg(last = true, value_name = "OPTION")]
     stylize: Vec<String>,
 }
 
 impl Options {
-    /// Whether what is painted is what docs/looks.jpg shows.
+    /// Whether the painted set is that of docs/looks.jpg.
     fn is_default(&self) -> bool {
         self.size == [SIZE] && self.pairs.is_empty() && self.stylize.is_empty()
     }
@@ -142,13 +141,13 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     sheet::draw(&cells, &options.sheet.unwrap_or_else(|| root.join(default)))
 }
 
-/// The first picture of this name.
+/// The first picture with this name.
 fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
     let files = folders.iter().flat_map(|folder| ["jpg", "png"].map(|end| folder.join(format!("{name}.{end}"))));
     files.into_iter().find(|file| file.is_file())
 }
 
-/// Of all threads together, where the system tells.
+/// CPU time of all threads together, if the system reports it.
 struct Seconds {
     wall: f64,
     cpu: Option<f64>,
@@ -164,17 +163,17 @@ fn timed(command: &mut Command) -> Result<Seconds, Failure> {
     Ok(Seconds { wall: start.elapsed().as_secs_f64(), cpu })
 }
 
-/// CPU seconds of all processes that this one has waited for: on Linux, the 16th and the 17th field of its line in /proc,
-/// in hundredths.
+/// CPU seconds of all child processes that were waited for: on Linux, the 16th and 17th fields of this process's line
+/// in /proc, in hundredths.
 fn cpu_of_children() -> Option<f64> {
     let line = fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the program's name in parentheses, and may have spaces.
+    // The second field is the program's name in parentheses, and may contain spaces.
     let fields: Vec<_> = line.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |n: usize| fields.get(n - 3)?.parse::<f64>().ok();
     Some((ticks(16)? + ticks(17)?) / 100.0)
 }
 
-/// What is printed of a result.
+/// A result's row in the printed table.
 struct Row {
     name: String,
     size: (usize, usize),
@@ -191,7 +190,7 @@ impl Row {
 | pair | size | seconds | CPU seconds | lattice 2 | 4 | 8 | grid | frame | edges kept | style 1 | 1/2 | 1/4 |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
-    /// Measures a result, given with its photograph and its painting.
+    /// Measures a result against its photograph and painting.
     fn measure(
         eye: &Eye,
         name: String,

@@ -14,7 +14,7 @@ mod quantise;
 
 use std::process::ExitCode;
 
-/// What a task says when it fails.
+/// The error type of tasks.
 type Failure = Box<dyn std::error::Error>;
 
 const USAGE: &str = "\

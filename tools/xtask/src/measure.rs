@@ -1,4 +1,4 @@
-//! How far a model's features and Grams are from another's: a plain forward pass in f64, made to be read.
+//! The distance between the features and Grams of two models: a plain forward pass in f64, written for readability.
 
 use image::RgbImage;
 use style_core::{ChannelOrder, ConvLayer, InputSpace, Layer, Model};

@@ -1,5 +1,5 @@
-//! `peers`, `peers-ops`, `peers-lbfgs`, `ours`, `ours-ops` and `sizes`: this library beside others, on this machine.
-//! BENCHMARKS.md tells how to use them; the programs of the other side are in benches/peers.
+//! `peers`, `peers-ops`, `peers-lbfgs`, `ours`, `ours-ops` and `sizes`: comparisons of this library with others, on
+//! this machine. BENCHMARKS.md explains their use; the peers' programs are in benches/peers.
 
 mod iteration;
 mod lbfgs;
@@ -26,13 +26,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
-// what is measured is the same as in the benches
+// the measured work is the same as in the benches
 #[path = "../../../benches/common/operands.rs"]
 mod operands;
 #[path = "../../../benches/common/random.rs"]
 pub(crate) mod random;
 
-/// What a program says of its iterations: medians over them, but for the peak.
+/// A program's report on its iterations: medians over them, except for the peak.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Measured {
     program: String,
@@ -41,21 +41,21 @@ struct Measured {
     optimizer: String,
     wall_seconds: f64,
     wall_seconds_min: f64,
-    /// Of all threads together.
+    /// CPU time of all threads together.
     cpu_seconds: f64,
-    /// The most memory that the process ever held.
+    /// The peak memory of the process.
     peak_bytes: Option<u64>,
-    /// What our plan said beforehand; peers have none.
+    /// Our plan's forecast; `None` for peers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     planned_bytes: Option<u64>,
-    /// Our rows of our tiles, and how many times the work of one they are.
+    /// Our rows of tiles, tiles per row, and their work relative to a single tile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tiles: Option<[usize; 2]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     work: Option<f64>,
 }
 
-/// What a program says of an op at one shape: medians over its calls.
+/// A program's report on an op at one shape: medians over its calls.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Timed {
     program: String,
@@ -66,21 +66,21 @@ struct Timed {
     shape: String,
     threads: usize,
     wall_seconds: f64,
-    /// Of all threads together.
+    /// CPU time of all threads together.
     cpu_seconds: f64,
 }
 
-/// The options of a task, or an end with a message, as clap does it.
+/// Parses the options of a task, or exits with a message, like clap.
 pub(crate) fn parse<T: Parser>(task: &str, args: impl Iterator<Item = String>) -> T {
     T::parse_from([format!("cargo xtask {task}")].into_iter().chain(args))
 }
 
-/// A file of this repository.
+/// A file in this repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// Cargo's target folder, wherever that is: this program lies in a profile's folder there.
+/// Cargo's target folder, wherever it is: this program lies in one of its profile folders.
 pub(crate) fn target_folder() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2);
@@ -94,7 +94,7 @@ fn scratch_folder() -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-/// Wall and CPU seconds of each call, after one that is not counted.
+/// Wall and CPU seconds of each call, after an uncounted warm-up.
 fn time(repeat: usize, mut call: impl FnMut() -> style_core::Result<()>) -> style_core::Result<[Vec<f64>; 2]> {
     call()?;
     let (mut wall, mut cpu) = (vec![], vec![]);
@@ -116,7 +116,7 @@ fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// Other work on the machine spoils the figures: Linux tells how much there is.
+/// Other load on the machine distorts the figures: Linux reports it.
 fn tell_load() {
     if let Ok(load) = std::fs::read_to_string("/proc/loadavg") {
         eprintln!("load of this machine (1, 5, 15 minutes): {}", load.split(' ').take(3).collect::<Vec<_>>().join(" "));

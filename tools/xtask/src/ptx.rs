@@ -1,4 +1,4 @@
-//! Compiles the kernels of style-cuda to the PTX that is committed beside them; users never compile any.
+//! Compiles style-cuda's kernels to the PTX committed beside them; users never compile any.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,7 +10,8 @@ use crate::Failure;
 const COMPILER: &str = "clang-14";
 const MAJOR: &str = "14";
 
-/// `cargo xtask ptx [--check]`: writes `style-cuda/kernels/*.ptx`, or says which of them are not what their sources make.
+/// `cargo xtask ptx [--check]`: writes `style-cuda/kernels/*.ptx`, or reports which of them differ from their sources'
+/// output.
 pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let check = match args.next().as_deref() {
         None => false,
@@ -42,7 +43,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
     Err(format!("style-cuda/kernels: {names}: not what the source beside it makes; run `cargo xtask ptx`").into())
 }
 
-/// Other versions of clang make other PTX of the same source.
+/// Other versions of clang produce other PTX from the same source.
 fn compiler_version() -> Result<(), Failure> {
     let install = format!("the committed PTX is made by clang {MAJOR}: apt-get install {COMPILER}");
     let output =
@@ -54,7 +55,7 @@ fn compiler_version() -> Result<(), Failure> {
     }
 }
 
-/// The files of a folder that end so, by name.
+/// The files in a folder with this suffix, sorted by name.
 fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Failure> {
     let mut files: Vec<_> =
         fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
@@ -63,7 +64,7 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// What the compiler makes of a source. It is told no path but the file's own name, so that none can appear in the PTX.
+/// Compiles a source. The compiler gets no path but the file's own name, so that none can appear in the PTX.
 fn compile(source: &Path) -> Result<String, Failure> {
     let name = source.file_name().ok_or("a source without a name")?;
     let tensor_cores = source.file_stem().and_then(OsStr::to_str).is_some_and(|stem| stem.ends_with("_tensor"));
@@ -81,7 +82,7 @@ fn compile(source: &Path) -> Result<String, Failure> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file completely or not at all.
 fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());

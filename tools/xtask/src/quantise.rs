@@ -1,10 +1,10 @@
-//! Eight bits a value, one scale a channel.
+//! Eight bits per value, one scale per channel.
 
 /// The largest magnitude of a quantised value: symmetric, so -128 is not used.
 const TOP: f64 = 127.0;
 
-/// The scale and the bytes for which the sum of `(w - scale * q)^2` is least, as far as a search finds it: clipping
-/// the largest values can pay, because it makes the steps of all others finer.
+/// The scale and bytes that minimise the sum of `(w - scale * q)^2`, as far as a search finds them: clipping the
+/// largest values can pay off, because it makes the steps of all others finer.
 pub(crate) fn quantise(channel: &[f32]) -> (f32, Vec<i8>) {
     let largest = channel.iter().fold(0.0_f64, |m, &w| m.max(f64::from(w).abs()));
     if largest == 0.0 {
@@ -13,7 +13,7 @@ pub(crate) fn quantise(channel: &[f32]) -> (f32, Vec<i8>) {
     let mut best = (f64::INFINITY, 0.0);
     for clip in 0..=80 {
         let mut scale = largest / TOP * (1.0 - 0.005 * f64::from(clip));
-        // alternate: the values for a scale, then the best scale for those values
+        // alternate: the values for a scale, then the best scale for these values
         for _ in 0..2 {
             let (mut wq, mut qq, mut error) = (0.0, 0.0, 0.0);
             let stored = f64::from(to_f32(scale));
@@ -38,7 +38,7 @@ fn round(w: f64, scale: f64) -> i8 {
     (w / scale).round().clamp(-TOP, TOP) as i8
 }
 
-#[allow(clippy::cast_possible_truncation)] // rounding to f32 is what is meant
+#[allow(clippy::cast_possible_truncation)] // rounding to f32 is intended
 fn to_f32(x: f64) -> f32 {
     x as f32
 }

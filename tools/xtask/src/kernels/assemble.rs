@@ -1,4 +1,4 @@
-//! The kernels as NVIDIA's assembler sees them.
+//! Assembles the kernels with NVIDIA's assembler.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,25 +6,25 @@ use std::process::Command;
 
 use crate::Failure;
 
-/// The package that has ptxas.
+/// The package with ptxas.
 const PACKAGE: &str = "nvidia-cuda-nvcc-cu12==12.9.86";
 
-/// What a multiprocessor has: "Technical Specifications per Compute Capability" of NVIDIA's CUDA C++ Programming Guide.
+/// Multiprocessor resources: "Technical Specifications per Compute Capability" in NVIDIA's CUDA C++ Programming Guide.
 /// A row is the capability, then threads, blocks and KiB of shared memory; each has 65536 registers.
 const MULTIPROCESSORS: [(u32, u32, u32, u32); 5] =
     [(75, 1024, 16, 64), (80, 2048, 32, 164), (86, 1536, 16, 100), (89, 1536, 24, 100), (90, 2048, 32, 228)];
 
-/// A kernel, assembled for a capability.
+/// A kernel, assembled for one capability.
 #[derive(Debug, PartialEq)]
 struct Assembled {
     name: String,
     registers: u32,
-    /// Bytes of registers that were put into memory, stored and loaded, and of arrays that do not fit registers.
+    /// Bytes of spilled registers, stored and loaded, and of arrays that do not fit registers.
     spills: u32,
     shared: u32,
 }
 
-/// ptxas from PyPI, in the target folder: a checker alone, nothing of it is committed or shipped.
+/// ptxas from PyPI, in the target folder: only a checker; nothing of it is committed or shipped.
 pub(super) fn fetch_ptxas() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2).ok_or("this program is not in a target folder")?;
@@ -40,7 +40,7 @@ pub(super) fn fetch_ptxas() -> Result<PathBuf, Failure> {
     Ok(ptxas)
 }
 
-/// Prints a table of all kernels for all capabilities. Fails if one does not assemble, or spills.
+/// Prints a table of all kernels for all capabilities. Fails if a kernel does not assemble, or spills.
 pub(super) fn run(ptxas: &Path, folder: &Path) -> Result<(), Failure> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     files.retain(|file| file.extension().is_some_and(|e| e == "ptx"));
@@ -82,13 +82,13 @@ pub(super) fn run(ptxas: &Path, folder: &Path) -> Result<(), Failure> {
     Err(format!("local memory is used: {}", spilled.join("; ")).into())
 }
 
-/// The capability that PTX is written for.
+/// The target capability of the PTX.
 fn target(ptx: &str) -> Result<u32, Failure> {
     let target = ptx.split_once(".target sm_").and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next());
     Ok(target.ok_or("the PTX has no .target")?.parse()?)
 }
 
-/// Its kernels, in order, with the threads of a block, which each must say.
+/// Its kernels, in order, with the threads per block, which each must declare.
 fn entries(ptx: &str) -> Result<Vec<(String, u32)>, Failure> {
     let entry = |text: &str| {
         let (head, _) = text.split_once('{')?;
@@ -112,7 +112,7 @@ fn assemble(ptxas: &Path, file: &Path, capability: u32) -> Result<Vec<Assembled>
     parse(&text).ok_or_else(|| format!("ptxas writes what this program does not understand:\n{text}").into())
 }
 
-/// What `ptxas -v` writes: for each kernel a line of its name, one of its stack and spills, one of what it uses.
+/// Parses `ptxas -v`: for each kernel one line with its name, one with its stack and spills, one with its resources.
 fn parse(text: &str) -> Option<Vec<Assembled>> {
     let number = |line: &str, unit: &str| -> Option<u32> {
         line.split_once(unit)?.0.split_whitespace().next_back()?.parse().ok()
@@ -134,9 +134,9 @@ fn parse(text: &str) -> Option<Vec<Assembled>> {
     Some(kernels)
 }
 
-/// Threads that can be in a multiprocessor at once, of those that it has room for. Registers are given to a warp in
-/// units of 256, shared memory to a block in units of 128 bytes (256 on sm_75), and from sm_80 on a block takes 1 KiB more:
-/// NVIDIA's occupancy calculator.
+/// Resident threads per multiprocessor, and the maximum. Registers are allocated per warp in units of 256, shared
+/// memory per block in units of 128 bytes (256 on sm_75), and from sm_80 on a block takes 1 KiB more: NVIDIA's
+/// occupancy calculator.
 fn occupancy(kernel: &Assembled, threads: u32, (capability, most, blocks, shared): (u32, u32, u32, u32)) -> f64 {
     let warps = threads.div_ceil(32);
     let by_registers = 65536 / (kernel.registers * 32).next_multiple_of(256) / warps;
@@ -182,17 +182,17 @@ ptxas info    : Used 16 registers, used 0 barriers, 384 bytes cmem[0]
         assert!(entries(&ptx.replace(".maxntid 16, 8, 1", "")).is_err(), "a kernel without bounds");
     }
 
-    /// Values of NVIDIA's occupancy calculator.
+    /// Values from NVIDIA's occupancy calculator.
     #[test]
     fn occupancy_as_nvidia_counts_it() {
         let kernel = |registers, shared| Assembled { name: String::new(), registers, spills: 0, shared };
         let on = |capability| *MULTIPROCESSORS.iter().find(|m| m.0 == capability).unwrap();
-        // by threads; by registers; by shared memory; by blocks
+        // limited by threads; by registers; by shared memory; by blocks
         assert_eq!(occupancy(&kernel(32, 0), 256, on(80)), 1.0);
         assert_eq!(occupancy(&kernel(128, 0), 128, on(80)), 0.25);
         assert_eq!(occupancy(&kernel(32, 48 << 10), 256, on(75)), 0.25);
         assert_eq!(occupancy(&kernel(16, 0), 32, on(86)), 16.0 / 48.0);
-        // 48 KiB and the reserved one: three blocks do not become four in 164 KiB, nor five in 228
+        // 48 KiB and the reserved one: three blocks fit, but not four in 164 KiB, nor five in 228
         assert_eq!(occupancy(&kernel(32, 48 << 10), 256, on(80)), 0.375);
         assert_eq!(occupancy(&kernel(32, 48 << 10), 256, on(90)), 0.5);
     }

@@ -1,5 +1,5 @@
-//! What an iteration of VGG-19 moves and computes, counted on ptx-runner, and the time that an H100 could do it in at
-//! best: on paper, **not measured**.
+//! The memory traffic and arithmetic of a VGG-19 iteration, counted on ptx-runner, and the best possible time on an
+//! H100: on paper, **not measured**.
 
 use ptx_runner::{Counters, Device, Launched};
 use style_core::ops::{AdamStep, VectorOps};
@@ -10,36 +10,36 @@ use style_models::Convolution;
 use crate::Failure;
 use crate::peers::random;
 
-/// A card, by what it can do in a second. The H100 SXM: its data sheet for memory, tensor cores and f32.
+/// A card's throughput per second. The H100 SXM: from its data sheet for memory, tensor cores and f32.
 mod h100 {
     /// Bytes from memory (HBM3).
     pub(super) const MEMORY: f64 = 3.35e12;
-    /// Bytes from the L2 cache, as others measured it ("Nvidia's H100: Funny L2, and Tons of Bandwidth", Chips and
+    /// Bytes from the L2 cache, as measured by others ("Nvidia's H100: Funny L2, and Tons of Bandwidth", Chips and
     /// Cheese, 2023).
     pub(super) const L2: f64 = 5.5e12;
-    /// Dense f16 or bf16 by tensor cores, 989 TFLOP/s, of which `mma.sync` reaches about 0.6; the rest wants `wgmma`
+    /// Dense f16 or bf16 on tensor cores, 989 TFLOP/s, of which `mma.sync` reaches about 0.6; the rest requires `wgmma`
     /// ("Benchmarking and Dissecting the Nvidia Hopper GPU Architecture via Microbenchmarking", Luo et al., 2024).
     pub(super) const TENSOR: f64 = 0.6 * 989e12;
-    /// f32, `fma` being two.
+    /// f32, with `fma` counted as two.
     pub(super) const F32: f64 = 67e12;
     pub(super) const MULTIPROCESSORS: f64 = 132.0;
-    /// That at which 132 multiprocessors of 128 lanes make 67 TFLOP/s.
+    /// The clock at which 132 multiprocessors of 128 lanes reach 67 TFLOP/s.
     pub(super) const CLOCK: f64 = F32 / (MULTIPROCESSORS * 128.0 * 2.0);
 }
 
-/// Launches of a kernel for a layer, added up.
+/// Accumulated launches of a kernel for a layer.
 struct Row {
     layer: String,
     kernel: String,
     launches: u64,
     counters: Counters,
-    /// Bytes that must come from memory or go there, if each is moved once.
+    /// Compulsory memory traffic in bytes, with each byte moved once.
     floor: f64,
     seconds: f64,
     bound: &'static str,
 }
 
-/// Where a kernel stands in the chain of an evaluation.
+/// A kernel's position in the chain of an evaluation.
 struct Place<'a> {
     convolution: Option<&'a Convolution>,
     backward: bool,
@@ -84,8 +84,8 @@ pub(super) fn run(precision: Precision, size: usize, sample: u64) -> Result<(), 
     Ok(())
 }
 
-/// The launches of the second evaluation of a session, in order, and those of an Adam step. Of sampled blocks the numbers
-/// mean nothing, so an optimiser would refuse to step.
+/// The launches of a session's second evaluation, in order, and those of an Adam step. Sampled blocks give meaningless
+/// values, so an optimiser would refuse to step.
 fn launches(precision: Precision, size: usize, sample: u64) -> Result<Vec<Launched>, Failure> {
     let device = Device { major: 9, minor: 0, memory: 80 << 30, sample, ..Device::default() };
     let _device = ptx_runner::configure(device)?;
@@ -106,7 +106,7 @@ fn launches(precision: Precision, size: usize, sample: u64) -> Result<Vec<Launch
     Ok(ptx_runner::launches()?)
 }
 
-/// Finds each launch's place by the convolutions, which come once forward and once backward, and adds up.
+/// Locates each launch by the convolutions, which occur once forward and once backward, and accumulates.
 fn rows(launches: &[Launched], size: usize, precision: Precision) -> Result<Vec<Row>, Failure> {
     let convolutions = random::convolutions();
     let mut rows: Vec<Row> = Vec::new();
@@ -118,7 +118,7 @@ fn rows(launches: &[Launched], size: usize, precision: Precision) -> Result<Vec<
         backward |= seen > count || launch.name.ends_with("_bwd");
         let index = match seen {
             n if n <= count => n.checked_sub(1),
-            // What follows a convolution's gradient is of the layer before it.
+            // Kernels after a convolution's gradient belong to the preceding layer.
             n => (2 * count + usize::from(convolves)).checked_sub(n + 1),
         };
         let convolution = index.and_then(|index| convolutions.get(index));
@@ -157,8 +157,8 @@ fn rows(launches: &[Launched], size: usize, precision: Precision) -> Result<Vec<
     Ok(rows)
 }
 
-/// Bytes moved if each is moved once. What blocks read in common a sample cannot tell, so for kernels that do so it is
-/// worked out from the shapes; what they write, they write alone.
+/// Bytes moved if each is moved once. A sample cannot show which reads blocks share, so for kernels that share reads
+/// they are computed from the shapes; writes are never shared.
 fn floor(kernel: &str, counters: &Counters, place: &Place<'_>, precision: Precision) -> f64 {
     let bytes = if precision == Precision::F32 { 4 } else { 2 };
     let positions = place.side * place.side;
@@ -189,7 +189,7 @@ fn floor(kernel: &str, counters: &Counters, place: &Place<'_>, precision: Precis
     loaded as f64 + stored
 }
 
-/// The least time of a launch, and what bounds it. What multiprocessors do takes longer where the blocks do not divide
+/// The minimum time of a launch, and its bound. Work on multiprocessors takes longer if the blocks do not divide evenly
 /// among them: the last round leaves some idle.
 fn paper(counters: &Counters, grid: [u32; 3], floor: f64) -> (f64, &'static str) {
     let blocks = grid.iter().map(|n| f64::from(*n)).product::<f64>();
@@ -202,14 +202,14 @@ fn paper(counters: &Counters, grid: [u32; 3], floor: f64) -> (f64, &'static str)
         (uneven * counters.mma_flops as f64 / h100::TENSOR, "tensor cores"),
         (uneven * counters.flops as f64 / h100::F32, "f32"),
         (uneven * cycles(counters.shared_cycles), "shared memory"),
-        // Four schedulers of a multiprocessor issue an instruction of a warp each in a cycle.
+        // Each of a multiprocessor's four schedulers issues one warp instruction per cycle.
         (uneven * cycles(counters.warp_instructions) / 4.0, "instructions"),
     ]
     .into_iter()
     .fold((0.0, "nothing"), |most, next| if next.0 > most.0 { next } else { most })
 }
 
-/// Where the time goes.
+/// Breakdown of the time.
 fn print_kernels(rows: &[Row]) {
     let total: f64 = rows.iter().map(|row| row.seconds).sum();
     let mut kernels: Vec<(&str, u64, f64)> = Vec::new();
@@ -258,7 +258,7 @@ mod tests {
         random::convolutions().into_iter().find(|c| c.name == name).unwrap()
     }
 
-    /// conv1_2 at 512 x 512: 64 channels both ways, and a pool behind it.
+    /// conv1_2 at 512 x 512: 64 channels in and out, followed by a pool.
     #[test]
     fn the_least_that_a_convolution_moves() {
         let conv1_2 = convolution("conv1_2");
@@ -270,7 +270,7 @@ mod tests {
         };
         // features in, filters, a quarter of the features out
         assert_eq!(of(pooled, false, Precision::F16), map * 2 + 9 * 64 * 64 * 2 + map / 2);
-        // a quarter of the gradient in, a bit an element of gates, filters, the gradient out
+        // a quarter of the gradient in, one gate bit per element, filters, the gradient out
         let whole = Counters { unique_sectors_stored: map * 4 / 32, ..Counters::default() };
         assert_eq!(of(whole, true, Precision::F32), map + map / 8 + 9 * 64 * 64 * 4 + map * 4);
     }
@@ -282,12 +282,12 @@ mod tests {
         let (seconds, bound) = one(Counters { mma_flops: 5_934_000_000, ..Counters::default() }, 1.0);
         assert!((seconds - 1e-5).abs() < 1e-12, "{seconds}");
         assert_eq!(bound, "tensor cores");
-        // a block more than there are multiprocessors takes a second round
+        // one block more than there are multiprocessors takes a second round
         let uneven = paper(&Counters { flops: 67_000_000, ..Counters::default() }, [133, 1, 1], 0.0);
         assert!((uneven.0 - 1e-6 * 264.0 / 133.0).abs() < 1e-12, "{uneven:?}");
     }
 
-    /// Blocks of one launch are so alike that a few tell of all.
+    /// Blocks of one launch are so similar that a few represent all.
     #[test]
     fn a_sample_counts_what_the_whole_does() {
         let [whole, sample] = [0, 4].map(|sample| launches(Precision::F32, 32, sample).unwrap());

@@ -1,11 +1,11 @@
-//! Figures of a painted picture that need no network, in `f64` from 8-bit pixels.
+//! Metrics of a painted picture that need no network, in `f64` from 8-bit pixels.
 
 use std::f64::consts::TAU;
 
 /// The periods of [`lattice`], in pixels: the strides of the first pools.
 pub(super) const PERIODS: [usize; 3] = [2, 4, 8];
 
-/// One value a pixel, row-major.
+/// One value per pixel, row-major.
 pub(super) struct Plane {
     width: usize,
     height: usize,
@@ -13,7 +13,7 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// Of interleaved RGB bytes.
+    /// From interleaved RGB bytes.
     pub(super) fn luminance(width: usize, height: usize, rgb: &[u8]) -> Self {
         let value = |p: &[u8]| 0.299 * f64::from(p[0]) + 0.587 * f64::from(p[1]) + 0.114 * f64::from(p[2]);
         Self { width, height, values: rgb.chunks_exact(3).map(value).collect() }
@@ -24,23 +24,24 @@ impl Plane {
         Self { width: self.height, height: self.width, values: values.collect() }
     }
 
-    /// A pixel, or the nearest one of the picture.
+    /// A pixel, or the nearest one inside the picture.
     fn at(&self, x: isize, y: isize) -> f64 {
         let within = |i: isize, n: usize| usize::try_from(i).unwrap_or(0).min(n - 1);
         self.values[within(y, self.height) * self.width + within(x, self.width)]
     }
 }
 
-/// How much more energy there is at a period of so many pixels, along rows or along columns, than at the frequencies
-/// beside it; the larger of the two. 1 is no lattice.
+/// The ratio of the energy at this period in pixels, along rows or columns, to the energy at neighbouring frequencies;
+/// the larger of the two directions. 1 means no lattice.
 pub(super) fn lattice(luminance: &Plane, period: usize) -> f64 {
     along_rows(luminance, period).max(along_rows(&luminance.transposed(), period))
 }
 
-/// Periodograms under a Hann window, their mean over all rows: the three bins at the period over six on either side. Of
-/// the sides the geometric mean, since the detail of pictures falls with the frequency, by a power or faster.
+/// Periodograms under a Hann window, averaged over all rows: the three bins at the period, over six on either side. The
+/// two sides are combined by geometric mean, since the detail of pictures falls with frequency, by a power law or
+/// faster.
 fn along_rows(plane: &Plane, period: usize) -> f64 {
-    // so that each period has a bin of its own
+    // so that each period has its own bin
     let n = plane.width - plane.width % 8;
     let bin = n / period;
     let window: Vec<f64> = (0..n).map(|i| 0.5 - 0.5 * (TAU * i as f64 / n as f64).cos()).collect();
@@ -63,9 +64,9 @@ fn along_rows(plane: &Plane, period: usize) -> f64 {
         };
         rows.iter().map(of_row).sum::<f64>() / rows.len() as f64
     };
-    // What rounding to 8 bits has at every frequency, so that a picture without any detail has no lattice.
+    // The noise floor of rounding to 8 bits, so that a picture without detail has no lattice.
     let floor = window.iter().map(|w| w * w).sum::<f64>() / 12.0;
-    // The mean is not a frequency, and beyond half of the bins they come again.
+    // The mean is not a frequency, and beyond half of the bins they repeat.
     let mean = |from: usize, to: usize| {
         let (from, to) = (from.max(1), to.min(n / 2));
         (from..=to).map(energy).sum::<f64>() / (to + 1 - from) as f64 + floor
@@ -77,27 +78,27 @@ fn along_rows(plane: &Plane, period: usize) -> f64 {
 
 /// Side of the squares of [`grid`], in pixels.
 const SQUARE: usize = 128;
-/// Frequencies count as along an axis up to this angle from it.
+/// Frequencies up to this angle from an axis count as axial.
 const ALONG: f64 = 5.0;
-/// As oblique they count from this angle from both axes.
+/// Frequencies from this angle to both axes count as oblique.
 const OBLIQUE: f64 = 20.0;
 
-/// How much more energy there is along rows and along columns than obliquely, at all periods of two to four pixels; the
-/// smaller of the two, since a photograph of houses has many verticals, or horizontals. Paintings have about 1.
+/// The ratio of axial to oblique energy at all periods of two to four pixels, for rows and for columns; the smaller of
+/// the two, since a photograph of houses has many verticals, or horizontals. Paintings have about 1.
 ///
-/// It tells a lattice whose periods are not exact, which [`lattice`] does not see: under max pools they are often 3 to 3.5
-/// pixels. Periodograms of overlapping squares under a Hann window, added up.
+/// It detects a lattice with inexact periods, which [`lattice`] misses: with max pools they are often 3 to 3.5 pixels.
+/// Sums periodograms of overlapping squares under a Hann window.
 pub(super) fn grid(luminance: &Plane) -> f64 {
     let n = SQUARE.min(luminance.width).min(luminance.height) / 2 * 2;
     let window: Vec<f64> = (0..n).map(|i| 0.5 - 0.5 * (TAU * i as f64 / n as f64).cos()).collect();
     let wave: Vec<(f64, f64)> = (0..n).map(|i| (TAU * i as f64 / n as f64).sin_cos()).collect();
-    // Energy and count of bins: along rows, along columns, oblique.
+    // Energy and bin count: along rows, along columns, oblique.
     let mut sums = [(0.0, 0.0); 3];
     for top in (0..=luminance.height - n).step_by(n / 2) {
         for left in (0..=luminance.width - n).step_by(n / 2) {
             let square = |x: usize, y: usize| luminance.values[(top + y) * luminance.width + left + x];
             let mean = (0..n * n).map(|i| square(i % n, i / n)).sum::<f64>() / (n * n) as f64;
-            // Rows first. Half of the frequencies along them are enough: the others are the same again.
+            // Rows first. Half of their frequencies are enough: the others are redundant.
             let rows: Vec<Vec<(f64, f64)>> = (0..=n / 2)
                 .map(|k| {
                     let of_row = |y: usize| {
@@ -135,25 +136,25 @@ pub(super) fn grid(luminance: &Plane) -> f64 {
             }
         }
     }
-    // As for `lattice`.
+    // As in `lattice`.
     let floor = window.iter().map(|w| w * w).sum::<f64>().powi(2) / 12.0;
     let [rows, columns, oblique] = sums.map(|(energy, bins)| energy / bins + floor);
     rows.min(columns) / oblique
 }
 
-/// From a ring of pixels to the one that it is compared with.
+/// The distance between compared rings of pixels.
 const STEP: usize = 4;
-/// Rings further in than this are not looked at.
+/// The innermost ring considered.
 const DEEPEST: usize = 48;
-/// Each side of a ring is cut into so many pieces.
+/// The number of pieces per side of a ring.
 const PIECES: usize = 4;
 
-/// How much more the outermost ring of pixels differs from the one four pixels further in, or that one from the next, than
-/// such rings do inside of the picture. 1 is no frame.
+/// The ratio of the difference between the outermost ring of pixels and the one four pixels further in, or between that
+/// one and the next, to the same difference inside the picture. 1 means no frame.
 ///
-/// A ring is seen as 16 pieces, with the mean and the deviation of each colour: a dark or a coloured frame moves the
-/// means, a grey one takes the deviations away. Pieces are the same stretch of the side for all rings. A difference of
-/// one level is too small to be seen, and is added to both sides of the ratio.
+/// A ring is divided into 16 pieces, each with the mean and deviation of each colour: a dark or coloured frame shifts
+/// the means, a grey one removes the deviations. Pieces cover the same stretch of the side in all rings. A difference
+/// of one level is invisible, and is added to both sides of the ratio.
 pub(super) fn frame(width: usize, height: usize, rgb: &[u8]) -> f64 {
     let deepest = DEEPEST.min(width.min(height) / 4);
     let rings: Vec<Vec<[f64; 6]>> = (0..=deepest / STEP).map(|i| ring(width, height, rgb, i * STEP, deepest)).collect();
@@ -169,7 +170,7 @@ pub(super) fn frame(width: usize, height: usize, rgb: &[u8]) -> f64 {
     (outer + 1.0) / (inner.iter().sum::<f64>() / inner.len() as f64 + 1.0)
 }
 
-/// Mean and standard deviation of red, green and blue in the pieces of a ring, corners left out.
+/// Mean and standard deviation of red, green and blue in the pieces of a ring, without corners.
 fn ring(width: usize, height: usize, rgb: &[u8], depth: usize, corner: usize) -> Vec<[f64; 6]> {
     let piece = |n: usize, i: usize, of: &dyn Fn(usize) -> (usize, usize)| {
         let cut = |i: usize| corner + (n - 2 * corner) * i / PIECES;
@@ -198,8 +199,8 @@ fn ring(width: usize, height: usize, rgb: &[u8], depth: usize, corner: usize) ->
 /// The deviation of the blur before [`edges_kept`], for a long side of 512 pixels.
 const BLUR: f64 = 1.5;
 
-/// Whether edges are where the photograph has them: Pearson's correlation of the gradients' magnitudes (Sobel's) in
-/// slightly blurred pictures of one size. 1 is all, 0 none; a picture without edges keeps none.
+/// Whether edges coincide with the photograph's: Pearson correlation of gradient magnitudes (Sobel) in slightly blurred
+/// pictures of one size. 1 means all edges, 0 none; a picture without edges keeps none.
 pub(super) fn edges_kept(photo: &Plane, result: &Plane) -> f64 {
     let sigma = BLUR * photo.width.max(photo.height) as f64 / 512.0;
     let [a, b] = [photo, result].map(|plane| gradients(&blurred(plane, sigma)));
@@ -209,11 +210,11 @@ pub(super) fn edges_kept(photo: &Plane, result: &Plane) -> f64 {
     for (a, b) in a.iter().map(|v| v - mean_a).zip(b.iter().map(|v| v - mean_b)) {
         (ab, aa, bb) = (ab + a * b, aa + a * a, bb + b * b);
     }
-    // Only rounding is left of planes without edges.
+    // Planes without edges contain only rounding.
     if aa.min(bb) < 1e-9 { 0.0 } else { ab / (aa * bb).sqrt() }
 }
 
-/// By a Gaussian, rows and then columns.
+/// Gaussian blur, rows and then columns.
 fn blurred(plane: &Plane, sigma: f64) -> Plane {
     let reach = (3.0 * sigma).ceil() as isize;
     let weight = |d: isize| (-0.5 * (d as f64 / sigma).powi(2)).exp();
@@ -258,9 +259,9 @@ mod tests {
         Plane::luminance(WIDTH, HEIGHT, &grey(value))
     }
 
-    /// Blobs a few pixels wide, about a middle grey.
+    /// Blobs a few pixels wide, around a middle grey.
     fn blobs(name: &str) -> Plane {
-        // cut out of more, whose edges are blurred from fewer values
+        // cropped from a larger area, whose edges are blurred from fewer values
         let (margin, width) = (8, WIDTH + 16);
         let mut rng = Rng::new(name);
         let noise = (0..width * (HEIGHT + 16)).map(|_| 500.0 * rng.unit()).collect();
@@ -280,7 +281,7 @@ mod tests {
         for value in lattices(&blobs("no lattice")) {
             assert!((0.6..1.6).contains(&value), "{value}");
         }
-        // a slope is no lattice, though its ends do not meet
+        // a slope is not a lattice, although its ends differ
         let values = (0..WIDTH * HEIGHT).map(|i| 0.31 * (i % WIDTH + i / WIDTH) as f64).collect();
         for value in lattices(&Plane { width: WIDTH, height: HEIGHT, values }) {
             assert!((0.9..1.1).contains(&value), "{value}");
@@ -292,7 +293,8 @@ mod tests {
         let blobs = blobs("a lattice");
         for (i, period) in PERIODS.into_iter().enumerate() {
             for columns_only in [false, true] {
-                // fields of half a period, brighter and darker: the more, the more detail there is at the period
+                // fields of half a period, alternately brighter and darker, by more where there is more detail at
+                // the period
                 let field = |x: usize, y: usize| x / (period / 2) + if columns_only { 0 } else { y / (period / 2) };
                 let marked = plane(|x, y| {
                     let sign = if field(x, y).is_multiple_of(2) { 2.0 } else { -2.0 };
@@ -301,7 +303,7 @@ mod tests {
                 for along in [marked.transposed(), marked] {
                     let lattices = lattices(&along);
                     assert!(lattices[i] > 3.0, "{period}: {lattices:?}");
-                    // a square wave has odd multiples of its frequency, of which none is among the periods
+                    // a square wave has odd multiples of its frequency, none of which is among the periods
                     for (j, value) in lattices.iter().enumerate().filter(|(j, _)| *j != i) {
                         assert!(*value < 1.6, "{period}, at {}: {lattices:?}", PERIODS[j]);
                     }
@@ -316,7 +318,7 @@ mod tests {
         let grid_of = |mark: &dyn Fn(f64, f64) -> f64| {
             grid(&plane(|x, y| paint.values[y * WIDTH + x] + 3.0 * mark(x as f64, y as f64)))
         };
-        // a wave whose period goes from 3 to 3.6 pixels within the picture, and which is in step with itself nowhere
+        // a chirp from 3 to 3.6 pixels within the picture, in phase with itself nowhere
         let wave = |t: f64| (TAU * t / (3.0 + 0.3 * t / WIDTH as f64)).sin();
         assert!((grid(&plane(|_, _| 90.0)) - 1.0).abs() < 1e-9);
         let [none, both, rows, columns, oblique] = [
@@ -328,7 +330,7 @@ mod tests {
         ];
         assert!((0.7..1.4).contains(&none), "{none}");
         assert!(both > 10.0, "{both}");
-        // lines of one direction are no grid
+        // lines in one direction are not a grid
         assert!(rows < 1.4 && columns < 1.4 && oblique < 1.4, "{rows} {columns} {oblique}");
     }
 
@@ -363,7 +365,7 @@ mod tests {
     fn edges_of_the_photograph_are_all_kept() {
         let photo = blobs("photograph");
         assert!((edges_kept(&photo, &photo) - 1.0).abs() < 1e-12);
-        // in other colours too
+        // also in other colours
         let negative = Plane { values: photo.values.iter().map(|v| 255.0 - 0.5 * v).collect(), ..photo };
         assert!((edges_kept(&photo, &negative) - 1.0).abs() < 1e-12);
     }

@@ -9,21 +9,21 @@ use style_pictures::{Picture, Sheet};
 
 use crate::Failure;
 
-/// Pixels of a cell.
+/// Cell size in pixels.
 const CELL: (usize, usize) = (360, 280);
 const QUALITY: u8 = 86;
-/// Bytes that the sheet may have: it is committed.
+/// Size limit of the sheet in bytes: it is committed.
 const LIMIT: usize = 1_500_000;
 
 /// A row of the sheet.
 pub(super) struct Line<'a> {
-    /// Of the photograph and of the painting.
+    /// Labels of the photograph and the painting.
     pub(super) names: [&'a str; 2],
     /// Photograph, painting and result.
     pub(super) files: [PathBuf; 3],
 }
 
-/// Draws the rows into a JPEG file, in a lower quality if it would be too large otherwise.
+/// Draws the rows into a JPEG file, at a lower quality if it would be too large otherwise.
 pub(super) fn draw(lines: &[Line<'_>], to: &Path) -> Result<(), Failure> {
     let mut sheet = Sheet::new(3).cell_size(CELL.0, CELL.1);
     for Line { names: [photo, painting], files } in lines {

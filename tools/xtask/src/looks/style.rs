@@ -1,4 +1,4 @@
-//! How far a picture's style is from a painting's, as a network sees it.
+//! The distance between a picture's style and a painting's, as a network sees it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use crate::Failure;
 use crate::peers::repository;
 
 const LAYERS: [&str; 5] = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
-/// Both pictures are seen at their size, and at a half and a quarter of it, where strokes and forms are as large to the
-/// network as details are before.
+/// Both pictures are measured at full, half and quarter size, where strokes and forms appear to the network as large as
+/// details did before.
 pub(super) const PARTS: [usize; 3] = [1, 2, 4];
-/// The network sees no smaller side.
+/// The smallest side measured.
 const SMALLEST: usize = 16;
 
-/// What sees the style.
+/// The network that measures style.
 pub(super) struct Eye(Network<Cpu>);
 
 impl Eye {
@@ -28,7 +28,7 @@ impl Eye {
         Ok(Self(Network::new(Cpu::new()?, loaded.model())?))
     }
 
-    /// The relative distances of the Gram matrices at each of [`PARTS`], their mean over the layers.
+    /// The relative distances of the Gram matrices at each of [`PARTS`], averaged over the layers.
     pub(super) fn distances(&self, result: &Image, painting: &Image) -> Result<[f64; PARTS.len()], Failure> {
         let mut distances = [0.0; PARTS.len()];
         for (distance, part) in distances.iter_mut().zip(PARTS) {
@@ -45,7 +45,7 @@ impl Eye {
     }
 }
 
-/// The file that the feature `embedded` includes, which this package does without.
+/// The file behind the feature `embedded`, which this package does not enable.
 fn embedded() -> Result<PathBuf, Failure> {
     let folder = repository("style-models/weights");
     let files = fs::read_dir(&folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
@@ -71,7 +71,7 @@ fn gram(features: &Features) -> Vec<f64> {
     gram
 }
 
-/// In eight sums, which a processor adds at once.
+/// In eight partial sums, which a processor adds at once.
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     let mut sums = [0.0; 8];
     let (a, b) = (a.chunks(8), b.chunks(8));
@@ -117,7 +117,7 @@ mod tests {
     fn the_distance_is_relative() {
         let painting = gram(&features("painting", |v| v));
         assert_eq!(relative(&painting, &painting), 0.0);
-        // features twice as large have Gram matrices four times as large
+        // doubled features have fourfold Gram matrices
         let doubled = gram(&features("painting", |v| 2.0 * v));
         assert!((relative(&doubled, &painting) - 9.0).abs() < 1e-9);
         assert!((relative(&gram(&features("painting", |_| 0.0)), &painting) - 1.0).abs() < 1e-12);

@@ -1,5 +1,5 @@
-//! `peers`: the time and memory of an iteration. Every figure is of a process of its own, and the programs take turns,
-//! so that what else the machine does falls on all of them.
+//! `peers`: the time and memory of an iteration. Every figure comes from a separate process, and the programs
+//! alternate, so that other load on the machine affects all of them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,7 +10,7 @@ use super::ours::{OptimizerName, isa};
 use super::{Measured, median, parse, process, tell_load};
 use crate::Failure;
 
-/// Measures iterations of PyTorch and of this library in turn, and prints a Markdown table.
+/// Measures iterations of PyTorch and of this library alternately, and prints a Markdown table.
 #[derive(Parser)]
 struct Options {
     /// Sides of the square pictures
@@ -18,21 +18,21 @@ struct Options {
     sizes: Vec<usize>,
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// How often each program has its turn
+    /// Rounds per program
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Iterations measured each time, after one that is not
+    /// Iterations measured per round, after one warm-up
     #[arg(long, default_value_t = 5)]
     repeat: usize,
-    /// What is asked of PyTorch
+    /// PyTorch variants
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Variant::ChannelsLast, Variant::Contiguous, Variant::Nnpack])]
     variants: Vec<Variant>,
-    /// Instruction set of ours: portable, avx2 or avx512 [default: the best that the processor has]
+    /// Our instruction set: portable, avx2 or avx512 [default: the best that the processor has]
     #[arg(long, value_parser = |name: &str| isa(name).map(|_| name.to_owned()))]
     isa: Option<String>,
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
-    /// A Python with PyTorch [default: a virtual environment in the target folder, made when needed]
+    /// A Python with PyTorch [default: a virtual environment in the target folder, created when needed]
     #[arg(long)]
     python: Option<PathBuf>,
 }
@@ -89,7 +89,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The options that both sides have.
+/// The options common to both sides.
 fn common<'a>(command: &'a mut Command, options: &Options, size: usize) -> &'a mut Command {
     for (option, value) in [("--size", size), ("--threads", options.threads), ("--repeat", options.repeat)] {
         command.arg(option).arg(value.to_string());
@@ -103,7 +103,7 @@ fn turn(command: &mut Command) -> Result<Measured, Failure> {
     Ok(measured)
 }
 
-/// Medians over the turns of each program; the last is the one that the ratios refer to.
+/// Medians over each program's rounds; the last is the reference of the ratios.
 fn table_rows(turns: &[Vec<Measured>]) -> Vec<String> {
     let of = |turns: &[Measured], value: fn(&Measured) -> f64| median(turns.iter().map(value));
     let wall = |turns: &[Measured]| of(turns, |m| m.wall_seconds);

@@ -1,5 +1,5 @@
-//! `peers-lbfgs`: how far each L-BFGS gets with so many evaluations of the same objective, on the same pictures and
-//! weights.
+//! `peers-lbfgs`: the progress of each L-BFGS after a number of evaluations of the same objective, on the same pictures
+//! and weights.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,7 +15,7 @@ use style_models::LoadOptions;
 use super::{parse, process, random, repository, scratch_folder};
 use crate::Failure;
 
-/// Evaluations after which the best loss so far is told.
+/// Evaluations after which the best loss so far is reported.
 const AFTER: [usize; 6] = [50, 100, 150, 200, 300, 400];
 
 /// Runs L-BFGS of PyTorch (without line search, and with strong Wolfe) and of this library from the same start, and
@@ -28,20 +28,20 @@ struct Options {
     /// The style picture [default: a sample of this repository]
     #[arg(long)]
     style: Option<PathBuf>,
-    /// A weight file of any kind that style-models reads [default: the embedded weights]
+    /// A weight file in any format that style-models reads [default: the embedded weights]
     #[arg(long)]
     weights: Option<PathBuf>,
-    /// Long side that both pictures are brought to
+    /// Long side to which both pictures are resized
     #[arg(long, default_value_t = 256)]
     size: u32,
     #[arg(long, default_value_t = 400)]
     evaluations: usize,
-    /// Pairs that PyTorch remembers; ours has its default
+    /// Pairs in PyTorch's history; ours has its default
     #[arg(long, default_value_t = 50)]
     history: usize,
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// A Python with PyTorch [default: a virtual environment in the target folder, made when needed]
+    /// A Python with PyTorch [default: a virtual environment in the target folder, created when needed]
     #[arg(long)]
     python: Option<PathBuf>,
 }
@@ -60,7 +60,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let options: Options = parse("peers-lbfgs", args);
     let python = process::python(options.python.clone())?;
 
-    // what both sides read: pictures of the final size, and weights as f32
+    // inputs of both sides: pictures at the final size, and weights as f32
     let sample = |name: &str| repository("examples/images").join(name);
     let content = options.content.clone().unwrap_or_else(|| sample("cat.jpg"));
     let style = options.style.clone().unwrap_or_else(|| sample("swirls.jpg"));
@@ -112,7 +112,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many evaluations a descent took to a loss, and its share of the wall time.
+/// The number of evaluations that a descent took to reach a loss, and its share of the wall time.
 fn reaches(descent: &Descent, target: f64) -> (usize, f64) {
     let Descent { losses, wall_seconds, .. } = descent;
     let count = losses.iter().position(|loss| *loss <= target).map_or(losses.len(), |i| i + 1);
@@ -125,7 +125,7 @@ fn tell(descent: Descent) -> Descent {
     descent
 }
 
-/// The start image's loss tells whether all had the same objective.
+/// The start image's loss shows whether all had the same objective.
 fn same_start(descents: &[Descent]) -> Result<(), Failure> {
     let starts: Vec<f64> = descents.iter().map(|d| d.losses.first().copied().unwrap_or(f64::NAN)).collect();
     if starts.iter().all(|start| (start - starts[0]).abs() <= 1e-3 * start.abs()) {
@@ -139,7 +139,7 @@ fn best(losses: &[f64], count: usize) -> f64 {
     losses.iter().take(count).copied().fold(f64::INFINITY, f64::min)
 }
 
-/// A picture with the long side wanted, also written to `to`.
+/// A picture resized to this long side, also written to `to`.
 fn resize(from: &Path, long_side: u32, to: &Path) -> Result<Image, Failure> {
     let picture = image::open(from).map_err(|e| format!("{}: {e}", from.display()))?;
     let picture = picture.resize(long_side, long_side, FilterType::Lanczos3).to_rgb8();
@@ -150,7 +150,7 @@ fn resize(from: &Path, long_side: u32, to: &Path) -> Result<Image, Failure> {
 fn ours(options: &Options, model: &Model, content: Image, style: Image) -> Result<Descent, Failure> {
     let network = Network::new(Cpu::builder().threads(options.threads).build()?, model)?;
     let builder = Session::builder(network).content(content).style(style);
-    // the peer's: the paper's losses, half the mean of the content's, from the photograph
+    // the peer's objective: the paper's losses, with half the mean for the content, from the photograph
     let builder = builder.preset(Preset::Gatys).init(Init::Content).content_mean_weight(0.5).style_weight(1.0);
     let builder = builder.optimizer(random::lbfgs());
     let mut session = builder.iterations(options.evaluations).build()?;

@@ -1,5 +1,5 @@
-//! `peers-ops`: the time of each convolution of VGG-19, forward and backward-data. In each round every program has one
-//! process for all shapes, and the programs take turns.
+//! `peers-ops`: the time of each convolution of VGG-19, forward and backward-data. In each round every program runs all
+//! shapes in one process, and the programs alternate.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,24 +12,24 @@ use super::ours::isa;
 use super::{Timed, median, parse, process, tell_load};
 use crate::Failure;
 
-/// Measures convolutions of this library and of others in turn, and prints a Markdown table.
+/// Measures convolutions of this library and of others alternately, and prints a Markdown table.
 #[derive(Parser)]
 struct Options {
-    /// Side of the square picture whose convolutions are measured, but for the first, of three channels
+    /// Side of the square picture whose convolutions are measured, except the first, with three channels
     #[arg(long, default_value_t = 512, value_parser = RangedU64ValueParser::<usize>::new().range(16..))]
     size: usize,
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// How often each program has its turn
+    /// Rounds per program
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Calls measured each time, after one that is not
+    /// Calls measured per round, after one warm-up
     #[arg(long, default_value_t = 5)]
     repeat: usize,
-    /// Instruction set of ours: portable, avx2 or avx512 [default: the best that the processor has]
+    /// Our instruction set: portable, avx2 or avx512 [default: the best that the processor has]
     #[arg(long, value_parser = |name: &str| isa(name).map(|_| name.to_owned()))]
     isa: Option<String>,
-    /// A Python with PyTorch [default: a virtual environment in the target folder, made when needed]
+    /// A Python with PyTorch [default: a virtual environment in the target folder, created when needed]
     #[arg(long)]
     python: Option<PathBuf>,
     /// The program of benches/peers/rust [default: one in the target folder, built when needed, in ten minutes]
@@ -61,7 +61,7 @@ impl Program {
         }
     }
 
-    /// What runs it, but for the shapes.
+    /// The command, without the shapes.
     fn command(self, options: &Options, python: &Path, rust_peers: &Path) -> Result<Command, Failure> {
         let mut command = match self {
             Self::Ours => {
@@ -92,7 +92,7 @@ impl Program {
 
 pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let options: Options = parse("peers-ops", args);
-    // nothing is fetched or built that no program asked for needs
+    // fetch and build only what the requested programs need
     let asked = |of: [Program; 2]| options.programs.iter().any(|program| of.contains(program));
     let (mut python, mut rust_peers) = (PathBuf::new(), PathBuf::new());
     if asked([Program::ChannelsLast, Program::Nnpack]) {
@@ -101,7 +101,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     if asked([Program::Candle, Program::Burn]) {
         rust_peers = process::rust_peers(options.rust_peers.clone())?;
     }
-    // a convolution of three channels is another kind of work: next to none, and bound by memory
+    // a convolution of three channels differs in kind: little work, bound by memory
     let shapes = conv_shapes(options.size).into_iter().filter(|op| op.in_channels >= 64);
     let shapes: Vec<String> = shapes.map(|op| conv_name(&op)).collect();
 
@@ -128,7 +128,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
 }
 
 /// Wall milliseconds of each program, medians over the rounds; then ours divided by each other program's, if ours is
-/// among them.
+/// included.
 fn table(names: &[&str], turns: &[Vec<Timed>]) -> Vec<String> {
     let ours = names.iter().position(|name| *name == Program::Ours.name());
     let peers: Vec<usize> = (0..names.len()).filter(|i| ours.is_some_and(|ours| ours != *i)).collect();

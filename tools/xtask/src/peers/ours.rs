@@ -1,5 +1,5 @@
-//! `ours`: our iteration, in a process of its own so that the peak of its memory is its own. The same job as
-//! benches/peers/pytorch_iteration.py and the same line of JSON.
+//! `ours`: our iteration, in a separate process so that its peak memory is its own. It runs the same job as
+//! benches/peers/pytorch_iteration.py and prints the same JSON line.
 
 use clap::{Parser, ValueEnum};
 use style_core::Network;
@@ -8,7 +8,7 @@ use style_cpu::{Cpu, Isa};
 use super::{Measured, median, parse, random, time};
 use crate::Failure;
 
-/// Measures iterations of this library and prints a line of JSON.
+/// Measures iterations of this library and prints a JSON line.
 #[derive(Parser)]
 struct Options {
     /// Side of the square picture
@@ -16,7 +16,7 @@ struct Options {
     size: usize,
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Iterations measured, after one that is not
+    /// Iterations measured, after one warm-up
     #[arg(long, default_value_t = 5)]
     repeat: usize,
     /// portable, avx2 or avx512 [default: the best that the processor has]
@@ -24,10 +24,10 @@ struct Options {
     isa: Option<Isa>,
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
-    /// Memory that it may take, in MiB: it is cut into tiles if it must
+    /// Memory limit in MiB; the job is cut into tiles if necessary
     #[arg(long)]
     memory: Option<usize>,
-    /// Tiles at least, so many rows and so many in each
+    /// Minimum number of tiles: rows, and tiles per row
     #[arg(long, num_args = 2)]
     tiles: Option<Vec<usize>>,
 }
@@ -51,7 +51,7 @@ fn isa_name(isa: Isa) -> String {
     format!("{isa:?}").to_lowercase()
 }
 
-/// The instruction set of a name.
+/// The instruction set with this name.
 pub(super) fn isa(name: &str) -> Result<Isa, String> {
     Isa::ALL.into_iter().find(|isa| isa_name(*isa) == name).ok_or_else(|| {
         let known = Isa::ALL.map(isa_name).join(", ");
@@ -59,7 +59,7 @@ pub(super) fn isa(name: &str) -> Result<Isa, String> {
     })
 }
 
-/// The backend that is measured.
+/// The backend under measurement.
 pub(super) fn backend(threads: usize, isa: Option<Isa>) -> Result<Cpu, Failure> {
     let mut cpu = Cpu::builder().threads(threads);
     if let Some(isa) = isa {
@@ -68,7 +68,7 @@ pub(super) fn backend(threads: usize, isa: Option<Isa>) -> Result<Cpu, Failure> 
     Ok(cpu.build()?)
 }
 
-/// What we are called in results.
+/// Our name in results.
 pub(super) fn program(cpu: &Cpu) -> String {
     format!("style-transfer {} {}", env!("CARGO_PKG_VERSION"), isa_name(cpu.isa()))
 }
@@ -115,7 +115,7 @@ fn measure(options: &Options) -> Result<Measured, Failure> {
     })
 }
 
-/// The most memory that this process ever had; only Linux tells.
+/// The peak memory of this process; available on Linux only.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

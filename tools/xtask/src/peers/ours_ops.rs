@@ -1,5 +1,6 @@
-//! `ours-ops`: our convolutions, in a process of its own. The same job as benches/peers/pytorch_ops.py and the same
-//! lines of JSON, but that forward ends with ReLU and its gate, and backward goes through the gate: as in an iteration.
+//! `ours-ops`: our convolutions, in a separate process. It does the same job as benches/peers/pytorch_ops.py and prints
+//! the same JSON lines, except that forward ends with ReLU and its gate, and backward goes through the gate, as in an
+//! iteration.
 
 use clap::Parser;
 use style_core::ops::Conv2d;
@@ -10,15 +11,15 @@ use super::ours::{backend, isa, program};
 use super::{Timed, median, parse, time};
 use crate::Failure;
 
-/// Measures convolutions of this library and prints a line of JSON for each shape and direction.
+/// Measures convolutions of this library and prints a JSON line for each shape and direction.
 #[derive(Parser)]
 struct Options {
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Calls measured, after one that is not
+    /// Calls measured, after one warm-up
     #[arg(long, default_value_t = 5)]
     repeat: usize,
-    /// INxOUTxHEIGHTxWIDTH, several with commas
+    /// INxOUTxHEIGHTxWIDTH, comma-separated
     #[arg(long, value_parser = shape, value_delimiter = ',', default_value = "64x64x512x512")]
     shapes: Vec<Conv2d>,
     /// portable, avx2 or avx512 [default: the best that the processor has]

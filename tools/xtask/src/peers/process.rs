@@ -1,4 +1,4 @@
-//! Other processes: the peers' Python, and the programs whose figures are their own.
+//! Other processes: the peers' Python, and programs measured in isolation.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use super::{repository, scratch_folder};
 use crate::Failure;
 
-/// A Python that has what benches/peers/requirements.txt lists: the one given, or a virtual environment in the target
-/// folder, made now if it is not there.
+/// A Python with the packages of benches/peers/requirements.txt: the one given, or a virtual environment in the target
+/// folder, created if missing.
 pub(super) fn python(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     if let Some(python) = given {
         return Ok(python);
@@ -26,7 +26,7 @@ pub(super) fn python(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     Ok(python)
 }
 
-/// A script of benches/peers. Variables that choose other OpenBLAS kernels than the machine's own are taken away.
+/// A script in benches/peers. Removes variables that select OpenBLAS kernels for another machine.
 pub(super) fn script(python: &Path, name: &str) -> Command {
     let mut command = Command::new(python);
     command.arg(repository("benches/peers").join(name));
@@ -34,7 +34,7 @@ pub(super) fn script(python: &Path, name: &str) -> Command {
     command
 }
 
-/// The program of benches/peers/rust: the one given, or one in the target folder, built now if it is not there.
+/// The program of benches/peers/rust: the one given, or one in the target folder, built if missing.
 pub(super) fn rust_peers(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     if let Some(program) = given {
         return Ok(program);
@@ -46,13 +46,13 @@ pub(super) fn rust_peers(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     Ok(target.join("release").join(format!("rust-peers{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// Runs a program and reads the last line that it prints as JSON.
+/// Runs a program and parses its last output line as JSON.
 pub(super) fn result<T: DeserializeOwned>(command: &mut Command) -> Result<T, Failure> {
     let text = output(command)?;
     json(command, text.lines().last().unwrap_or_default())
 }
 
-/// Runs a program and reads every line that it prints as JSON.
+/// Runs a program and parses every output line as JSON.
 pub(super) fn results<T: DeserializeOwned>(command: &mut Command) -> Result<Vec<T>, Failure> {
     let text = output(command)?;
     text.lines().map(|line| json(command, line)).collect()

@@ -1,4 +1,4 @@
-//! `sizes`: what a pixel costs in pictures of many sizes, what tiles cost, and how well the memory is foreseen. No peers.
+//! `sizes`: the cost per pixel at many sizes, the cost of tiles, and the accuracy of the memory plan. No peers.
 
 use std::process::Command;
 
@@ -7,27 +7,27 @@ use clap::Parser;
 use super::{Measured, median, parse, process, tell_load};
 use crate::Failure;
 
-/// Measures our iterations in pictures of many sizes and in tiles, and prints Markdown tables.
+/// Measures our iterations at many sizes and in tiles, and prints Markdown tables.
 #[derive(Parser)]
 struct Options {
     /// Sides of the square pictures
     #[arg(long, value_delimiter = ',', default_values_t = [256, 512, 1024, 2048, 4096])]
     sizes: Vec<usize>,
-    /// Memory that each may take, in MiB
+    /// Memory limit of each in MiB
     #[arg(long, default_value_t = 2384)]
     memory: usize,
     /// Side of the picture that is cut into tiles
     #[arg(long, default_value_t = 1024)]
     tiled: usize,
-    /// How many tiles each way
+    /// Tiles per direction
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3, 4])]
     tiles: Vec<usize>,
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// How often each has its turn
+    /// Rounds for each
     #[arg(long, default_value_t = 2)]
     rounds: usize,
-    /// Iterations measured each time, after one that is not
+    /// Iterations measured per round, after one warm-up
     #[arg(long, default_value_t = 1)]
     repeat: usize,
 }
@@ -63,7 +63,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The turns of each of some programs.
+/// The rounds of several programs.
 fn turns(options: &Options, programs: Vec<Vec<(&str, usize)>>) -> Result<Vec<Vec<Measured>>, Failure> {
     let mut turns = vec![vec![]; programs.len()];
     for _ in 0..options.rounds {
