@@ -149,8 +149,8 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         return Err(argument("--tv chooses a total variation whose weight is 0; give --tv-weight too").into());
     }
     let plot = args.plot.as_deref().map(LossPlot::new).transpose()?;
-    let at = session.image()?;
-    let at = at.width().max(at.height());
+    let (width, height) = session.size();
+    let at = width.max(height);
     report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv at {at} px"));
     let iterations = session.iterations();
     let watchers = Watchers { checkpoints, board, plot };

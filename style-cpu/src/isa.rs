@@ -95,18 +95,18 @@ impl Level {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 /// # Safety
 /// The processor must have AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller guarantees the instructions.
     kernel.run(unsafe { Avx2::witness() })
 }
 
-#[cfg(target_arch = "x86_64")]
 /// # Safety
 /// The processor must have AVX-512 F, AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
 unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller guarantees the instructions.

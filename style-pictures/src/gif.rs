@@ -12,7 +12,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let side = |at: usize| bytes.get(at..at + 2).map_or(0, |n| u32::from(u16::from_le_bytes([n[0], n[1]])));
     let (width, height) = (side(6), side(8));
     check_size(width, height)?;
-    let Some(frames) = gif_frames(bytes) else { return Err(cut("GIF")) };
+    let Some(frames) = frames(bytes) else { return Err(cut("GIF")) };
     let Some([w, h]) = frames.first else { return Err(bad("the GIF file has no picture")) };
     if w > width || h > height || !could_hold(bytes, PACKED_BY_LZW, u64::from(w) * u64::from(h)) {
         return Err(bad("the GIF file is damaged: its first frame is larger than the picture, or than what holds it"));
@@ -29,14 +29,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
 /// The most pixels per byte of GIF's LZW, which has 12-bit codes.
 const PACKED_BY_LZW: u64 = 4096;
 
-struct GifFrames {
+struct Frames {
     /// Size of the first frame.
     first: Option<[u32; 2]>,
     count: usize,
 }
 
 /// Parses the frames of a GIF file up to its end or to anything else; `None` if the first is incomplete.
-fn gif_frames(bytes: &[u8]) -> Option<GifFrames> {
+fn frames(bytes: &[u8]) -> Option<Frames> {
     let table = |flags: u8| if flags & 0x80 > 0 { 6usize << (flags & 7) } else { 0 };
     // Length-prefixed blocks, up to an empty one.
     let blocks = |mut at: usize| loop {
@@ -46,7 +46,7 @@ fn gif_frames(bytes: &[u8]) -> Option<GifFrames> {
             return Some(at);
         }
     };
-    let (mut found, mut is_whole) = (GifFrames { first: None, count: 0 }, false);
+    let (mut found, mut is_whole) = (Frames { first: None, count: 0 }, false);
     let mut at = 13 + table(*bytes.get(10)?);
     loop {
         let next = match bytes.get(at) {

@@ -295,6 +295,12 @@ impl<B: Backend> Session<B> {
         self.progress.iterations
     }
 
+    /// Width and height of the image at the current scale.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        (self.progress.width, self.progress.height)
+    }
+
     /// The last accepted image, or the [mean](SessionBuilder::ema) of several; before the first step, the start image. Its
     /// size is that of the current scale.
     ///

@@ -40,9 +40,9 @@ mod portable {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 // SAFETY of every block below: `self` is a witness that the processor has these instructions; the caller guarantees the
 // operands.
+#[cfg(target_arch = "x86_64")]
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Gemm for Avx2 {
     const ROWS: usize = 6;
@@ -76,9 +76,9 @@ mod avx2 {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 // SAFETY of every block below: `self` is a witness that the processor has these instructions; the caller guarantees the
 // operands.
+#[cfg(target_arch = "x86_64")]
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Gemm for Avx512 {
     const ROWS: usize = 14;
