@@ -43,8 +43,7 @@ pub use image::mask::Mask;
 pub use image::resample::resample;
 pub use inspect::features::Features;
 pub use inspect::probe::{Neuron, Probe, Response};
-pub use loss::guide::Guide;
-pub use loss::losses::{LayerLoss, LayerWeight, Losses};
+pub use loss::losses::{LayerLoss, LayerWeight, Losses, TermLoss};
 pub use loss::statistics;
 pub use network::Network;
 pub use network::model::{ChannelOrder, ConvLayer, InputSpace, Layer, Model};
@@ -56,3 +55,11 @@ pub use prepare::plan::Plan;
 pub use session::Session;
 pub use session::observer::{Observer, View};
 pub use session::progress::Progress;
+
+/// Losses of your own: the interface of a [loss](losses::Loss) and its [term](losses::Term) in the objective.
+pub mod losses {
+    pub use crate::loss::custom::{HostLoss, Inputs, Loss};
+    pub use crate::loss::guide::Guide;
+    pub use crate::loss::losses::{CONTENT, STYLE, TV};
+    pub use crate::loss::term::{Additivity, Buffers, Site, Term};
+}

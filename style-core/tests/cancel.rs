@@ -92,7 +92,7 @@ fn a_raised_flag_lets_nothing_begin() {
     assert!(raised().plan().is_ok());
     is_cancelled(&raised().build().unwrap_err());
     is_cancelled(&raised().targets().unwrap_err());
-    is_cancelled(&raised().pooling(Pooling::Max).style_layers(vec![]).build().unwrap_err());
+    is_cancelled(&raised().pooling(Pooling::Max).without_style().build().unwrap_err());
 }
 
 /// There is a checkpoint at any time, and the way to another scale is gone to its end.

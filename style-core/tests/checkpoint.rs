@@ -79,7 +79,7 @@ fn every_kind_of_session_survives() {
     let masked = || Style::new(picture("other", 20, 20)).mask(mask()).region(mask());
     survives("masks", || large().style(masked()).content_mask(mask()).statistic_at("conv2_1", Moments));
     // The start image is where it ends.
-    survives("converged", || builder().style_layers(vec![]).iterations(5));
+    survives("converged", || builder().without_style().iterations(5));
 }
 
 /// Whatever memory there is when it goes on, at this scale and those to come; unless they no longer suit.

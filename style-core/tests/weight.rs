@@ -34,7 +34,7 @@ fn the_loss_is_the_new_one_and_the_image_stays() {
         let image = session.image().unwrap();
         session.set_style_weight(50.0).unwrap();
         assert_eq!(session.image().unwrap(), image);
-        assert_eq!(session.weights()[1], 50.0);
+        assert_eq!(session.weight("style"), 50.0);
         let (wanted, _) = builder().style_weight(50.0).build().unwrap().evaluate(&image).unwrap();
         close(session.evaluate(&image).unwrap().0.total, wanted.total);
         let first = session.step().unwrap().clone();

@@ -56,8 +56,13 @@ fn a_picture_in_bands_has_the_losses_and_the_gradient_of_the_whole() {
         let (want, gradient, whole) = evaluate(cpu(2), Told::new(|_| ()));
         let (losses, got, bands) = evaluate(cpu(2), Gram::default());
         assert_eq!(bands < whole, way != Convolution::Direct, "{way:?}: {bands} bytes beside {whole}");
-        assert_eq!(losses.content, want.content, "{way:?}: forward has other bits");
-        assert!((losses.style / want.style - 1.0).abs() < 1e-6, "{way:?}: {} beside {}", losses.style, want.style);
+        assert_eq!(losses.content(), want.content(), "{way:?}: forward has other bits");
+        assert!(
+            (losses.style() / want.style() - 1.0).abs() < 1e-6,
+            "{way:?}: {} beside {}",
+            losses.style(),
+            want.style()
+        );
         let error = norm(got.iter().zip(&gradient).map(|(a, b)| f64::from(a - b)));
         let error = error / norm(gradient.iter().map(|&g| f64::from(g)));
         assert!(error < 2e-6, "{way:?}: the gradient is off by {error:.1e}");

@@ -15,6 +15,7 @@ use crate::describe::targets::Targets;
 use crate::distributed::{Alone, Reduce};
 use crate::image::Image;
 use crate::image::mask::Mask;
+use crate::loss::custom::{AtLayer, HostLoss, Loss};
 use crate::loss::losses::LayerWeight;
 use crate::loss::statistics::statistic::Statistic;
 use crate::network::Network;
@@ -44,17 +45,16 @@ use crate::pass::cancel::Cancel;
 ///
 /// ```
 /// use style_core::ops::Tv;
-/// use style_core::{AdamOptions, Backend, Image, Init, LayerWeight, Network, Noise, Optimizer, Pooling, Session, Style};
+/// use style_core::{AdamOptions, Backend, Image, Init, Network, Noise, Optimizer, Pooling, Session, Style};
 /// # use style_core::{Result, SessionBuilder};
 ///
 /// # fn describe<B: Backend>(network: std::sync::Arc<Network<B>>, photo: Image, swirls: Image, mosaic: Image) -> Result<()> {
-/// let layers = |names: [&str; 2]| names.map(|name| LayerWeight::new(name, 0.5)).to_vec();
 /// let repaint = Session::builder(network.clone())
 ///     .content(photo)
 ///     .style(swirls.clone())
 ///     .style(Style::new(mosaic).share(0.5))
-///     .content_layers(layers(["conv3_2", "conv4_2"]))
-///     .style_layers(layers(["conv1_1", "conv3_1"]))
+///     .content_layers(["conv3_2", "conv4_2"])
+///     .style_layers([("conv1_1", 0.5), ("conv3_1", 0.5)])
 ///     .content_mean_weight(1.0)
 ///     .style_weight(100.0)
 ///     .tv(Tv::Absolute)
@@ -67,7 +67,7 @@ use crate::pass::cancel::Cancel;
 ///     .iterations(500);
 /// let bytes = repaint.plan()?.peak();
 ///
-/// let texture = Session::builder(network).style(swirls).content_layers(vec![]).init(Init::Noise).size(640, 480);
+/// let texture = Session::builder(network).style(swirls).without_content().init(Init::Noise).size(640, 480);
 /// # Ok(())
 /// # }
 /// ```
@@ -83,6 +83,7 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) style_layers: Vec<LayerWeight>,
     pub(crate) statistic: Option<Arc<dyn Statistic<B>>>,
     pub(crate) layer_statistics: Vec<(String, Arc<dyn Statistic<B>>)>,
+    pub(crate) losses: Vec<(f64, Arc<dyn Loss<B>>)>,
     pub(crate) balance: Balance,
     pub(crate) style_weight: f64,
     pub(crate) tv: Tv,
@@ -128,6 +129,7 @@ impl<B: Backend> SessionBuilder<B> {
             style_layers: style.map(|(layer, weight)| LayerWeight::new(layer, weight)).into(),
             statistic: None,
             layer_statistics: vec![],
+            losses: vec![],
             balance: Balance::Relative,
             style_weight: 1.0,
             tv: Tv::default(),
@@ -205,15 +207,34 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// The layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1. Names from other programs
     /// are accepted too: `relu4_2`, `block4_conv2` and `r42` are conv4_2.
-    pub fn content_layers(mut self, layers: Vec<LayerWeight>) -> Self {
+    ///
+    /// ```
+    /// # use style_core::{Backend, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
+    /// let builder = builder.content_layers(["conv4_2"]).style_layers([("conv1_1", 0.2), ("conv2_1", 0.8)]);
+    /// # }
+    /// ```
+    pub fn content_layers(mut self, layers: impl IntoIterator<Item = impl Into<LayerWeight>>) -> Self {
         self.content_layers = self.own_names(layers);
+        self
+    }
+
+    /// No content loss: the session synthesises a texture.
+    pub fn without_content(mut self) -> Self {
+        self.content_layers.clear();
+        self
+    }
+
+    /// No style loss: the session reconstructs a picture from its features.
+    pub fn without_style(mut self) -> Self {
+        self.style_layers.clear();
         self
     }
 
     /// The layers of the style loss and their weights `w_l`. Default: conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1
     /// 0.07, conv5_1 0.01. These suit relative losses: deep layers weigh little because their pooling grid shows in even
     /// areas.
-    pub fn style_layers(mut self, layers: Vec<LayerWeight>) -> Self {
+    pub fn style_layers(mut self, layers: impl IntoIterator<Item = impl Into<LayerWeight>>) -> Self {
         self.style_layers = self.own_names(layers);
         self
     }
@@ -240,8 +261,24 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    fn own_names(&self, layers: Vec<LayerWeight>) -> Vec<LayerWeight> {
-        layers.into_iter().map(|l| LayerWeight { layer: self.network.own_name(l.layer), ..l }).collect()
+    /// Adds a loss of your own to the objective, with this weight; see [`crate::losses`]. Its weight has the same value at
+    /// every [scale](Self::scales). Masks do not apply to it.
+    pub fn loss(mut self, weight: f64, loss: impl Loss<B> + 'static) -> Self {
+        self.losses.push((weight, Arc::new(loss)));
+        self
+    }
+
+    /// Adds a loss of one layer's features that is computed on the host, with this weight; see
+    /// [`HostLoss`](crate::losses::HostLoss). The picture cannot be tiled.
+    pub fn loss_at(mut self, layer: impl Into<String>, weight: f64, loss: impl HostLoss + 'static) -> Self {
+        let layer = self.network.own_name(layer.into());
+        self.losses.push((weight, Arc::new(AtLayer { layer, loss: Arc::new(loss) })));
+        self
+    }
+
+    fn own_names(&self, layers: impl IntoIterator<Item = impl Into<LayerWeight>>) -> Vec<LayerWeight> {
+        let own = |LayerWeight { layer, weight }| LayerWeight { layer: self.network.own_name(layer), weight };
+        layers.into_iter().map(|layer| own(layer.into())).collect()
     }
 
     /// The strength of the style. Default: 1; 0 means no style, and doubling it makes a visible difference. The scale is
@@ -457,6 +494,7 @@ impl<B: Backend> SessionBuilder<B> {
             style_layers: self.style_layers.clone(),
             statistic: self.statistic.clone(),
             layer_statistics: self.layer_statistics.clone(),
+            losses: self.losses.clone(),
             balance: self.balance,
             style_weight: self.style_weight,
             tv: self.tv,

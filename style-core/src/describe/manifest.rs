@@ -1,5 +1,7 @@
 //! The manifest: everything that must match for a checkpoint to be accepted.
 
+use std::sync::Arc;
+
 use crate::backend::Backend;
 use crate::checkpoint::{Manifest, STYLE_WEIGHT};
 use crate::describe::builder::SessionBuilder;
@@ -8,6 +10,7 @@ use crate::describe::style::Style;
 use crate::image::Image;
 use crate::image::mask::Mask;
 use crate::loss::losses::LayerWeight;
+use crate::loss::statistics::statistic::Statistic;
 use crate::network::fingerprint::hash;
 
 /// The description of a picture in a manifest.
@@ -36,7 +39,11 @@ impl<B: Backend> SessionBuilder<B> {
             ("size", format!("{:?}", self.size)),
             ("content layers", format!("{:?}", self.content_layers)),
             ("style layers", format!("{:?}", self.style_layers)),
-            ("statistics", format!("{:?} {:?}", self.statistic, self.layer_statistics)),
+            ("statistics", self.statistics()),
+            (
+                "losses",
+                self.losses.iter().map(|(w, l)| format!("{w:?} {}", l.identity())).collect::<Vec<_>>().join("; "),
+            ),
             ("content weight", format!("{:?}", self.balance)),
             (STYLE_WEIGHT, format!("{:?}", self.style_weight)),
             ("total variation", format!("{:?} {:?}", self.tv, self.tv_weight)),
@@ -61,13 +68,18 @@ impl<B: Backend> SessionBuilder<B> {
     pub(crate) fn targets_described(&self) -> String {
         let names = |layers: &[LayerWeight]| layers.iter().map(|l| l.layer.clone()).collect::<Vec<_>>();
         format!(
-            "{:?} at {:?}; {} at {:?}, {:?} {:?}",
+            "{:?} at {:?}; {} at {:?}, {}",
             self.content.as_ref().map(picture),
             names(&self.content_layers),
             self.styles_described(),
             names(&self.style_layers),
-            self.statistic,
-            self.layer_statistics,
+            self.statistics(),
         )
+    }
+
+    fn statistics(&self) -> String {
+        let one = self.statistic.as_ref().map(|s| s.identity());
+        let at = |(layer, s): &(String, Arc<dyn Statistic<B>>)| format!("{} at {layer}", s.identity());
+        one.into_iter().chain(self.layer_statistics.iter().map(at)).collect::<Vec<_>>().join("; ")
     }
 }

@@ -28,7 +28,6 @@ use crate::backend::ops::tv::Tv;
 use crate::describe::builder::SessionBuilder;
 use crate::describe::init::{Init, Noise};
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::losses::LayerWeight;
 use crate::loss::statistics::gram::{Gram, GramNorm};
 use crate::optim::Optimizer;
 use crate::optim::adam::AdamOptions;
@@ -153,10 +152,9 @@ impl<B: Backend> SessionBuilder<B> {
     /// ```
     pub fn preset(self, preset: Preset) -> Self {
         let style = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
-        let style = style.into_iter().zip(preset.style_layer_weights()).map(|(l, w)| LayerWeight::new(l, w)).collect();
         let mut base = self
-            .content_layers(vec![LayerWeight::new("conv4_2", 1.0)])
-            .style_layers(style)
+            .content_layers(["conv4_2"])
+            .style_layers(style.into_iter().zip(preset.style_layer_weights()))
             .statistic(Gram::default())
             .pooling(Pooling::Max)
             .padding(Padding::Zero)

@@ -11,10 +11,12 @@ use crate::describe::targets::{StyleLayer, StyleTargets, Targets};
 use crate::error::{Error, ErrorKind, Result, bad};
 use crate::image::Image;
 use crate::image::mask::Mask;
-use crate::loss::losses::LayerWeight;
+use crate::loss::custom::Loss;
+use crate::loss::losses::{CONTENT, LayerWeight, STYLE, TV};
 use crate::loss::statistics::covariance::Covariance;
 use crate::loss::statistics::gram::Gram;
 use crate::loss::statistics::statistic::Statistic;
+use crate::loss::term::Additivity;
 use crate::network::taps::Taps;
 use crate::pass::plan::ChainPlan;
 
@@ -28,6 +30,8 @@ pub(crate) struct Checked<B: Backend> {
     /// The tap of each content layer and of each style layer in such a pass.
     pub(crate) content_taps: Vec<usize>,
     pub(crate) style_taps: Vec<usize>,
+    /// The taps of each loss of the caller's own.
+    pub(crate) loss_taps: Vec<Vec<usize>>,
 }
 
 /// The layers of a description, resolved in the network, in the description's order.
@@ -35,6 +39,8 @@ pub(crate) struct Layers<B: Backend> {
     /// Positions in the chain.
     pub(crate) content: Vec<usize>,
     pub(crate) style: Vec<StyleLayer<B>>,
+    /// Positions in the chain for each loss of the caller's own.
+    pub(crate) losses: Vec<Vec<usize>>,
 }
 
 impl<B: Backend> Layers<B> {
@@ -139,7 +145,64 @@ impl<B: Backend> SessionBuilder<B> {
                 self.style_layers.iter().zip(positions).map(layer).collect()
             }
         };
-        Ok(Layers { content, style })
+        let losses = self.losses.iter().map(|(_, loss)| self.places(&**loss)).collect::<Result<_>>()?;
+        Ok(Layers { content, style, losses })
+    }
+
+    /// Positions in the chain of a loss's layers.
+    fn places(&self, loss: &dyn Loss<B>) -> Result<Vec<usize>> {
+        let of_loss = |e: Error| e.context(format!("the loss {:?}", loss.name()));
+        loss.layers().iter().map(|layer| self.network.position(layer).map_err(of_loss)).collect()
+    }
+
+    /// Checks the names and weights of the caller's own losses.
+    fn check_losses(&self) -> Result<()> {
+        let mut names = vec![CONTENT.to_owned(), STYLE.to_owned(), TV.to_owned()];
+        for (weight, loss) in &self.losses {
+            let name = loss.name();
+            check_weight(&format!("that of the loss {name:?}"), *weight)?;
+            if names.contains(&name) {
+                return Err(bad(format!("two losses are named {name:?}; give each a name of its own")));
+            }
+            names.push(name);
+        }
+        Ok(())
+    }
+
+    /// The statistic or loss that needs all features at once, if there is one: the pictures cannot be tiled.
+    pub(crate) fn whole(&self, layers: &Layers<B>) -> Option<String> {
+        let statistic = |l: &StyleLayer<B>| match l.statistic.additivity() {
+            Additivity::Whole => Some(format!("the statistic {:?} at {}", l.statistic.identity(), l.name)),
+            _ => None,
+        };
+        let loss = |(_, loss): &(f64, Arc<dyn Loss<B>>)| match loss.additivity() {
+            Additivity::Whole if !loss.layers().is_empty() => Some(format!("the loss {:?}", loss.name())),
+            _ => None,
+        };
+        layers.style.iter().find_map(statistic).or_else(|| self.losses.iter().find_map(loss))
+    }
+
+    /// Checks that nothing needs all features at once if the session is to be tiled or shared by processes, and that all
+    /// statistics take masks if there are any.
+    fn check_parts(&self, layers: &Layers<B>) -> Result<()> {
+        let shared = self.reduce.processes() > 1;
+        if let Some(what) = self.whole(layers)
+            && (shared || self.tiles.is_some_and(|[rows, columns]| rows.max(columns) > 1))
+        {
+            let how = if shared { "shared by processes" } else { "tiled" };
+            return Err(bad(format!(
+                "{what} needs the features of the whole picture, which therefore cannot be {how}"
+            )));
+        }
+        let masked = self.styles.iter().any(|s| s.mask.is_some() || s.region.is_some())
+            || self.given_style().is_some_and(|given| given.regions.iter().any(|r| r.mask.is_some()));
+        if let Some(layer) = layers.style.iter().find(|l| masked && !l.statistic.takes_masks()) {
+            let (what, layer) = (layer.statistic.identity(), &layer.name);
+            return Err(bad(format!(
+                "the statistic {what:?} at {layer} does not support masks and regions of a style"
+            )));
+        }
+        Ok(())
     }
 
     /// Checks statistics, shares and weights.
@@ -210,7 +273,7 @@ impl<B: Backend> SessionBuilder<B> {
                 if !self.layer_statistics.is_empty() {
                     return Err(bad("a layer's statistic cannot be chosen beside targets that were computed before"));
                 }
-                let name = |statistic: &Arc<dyn Statistic<B>>| format!("{statistic:?}");
+                let name = |statistic: &Arc<dyn Statistic<B>>| statistic.identity();
                 if let Some(chosen) = self.statistic.as_ref().map(name)
                     && let Some(other) = style.layers.iter().map(|l| name(&l.statistic)).find(|s| *s != chosen)
                 {
@@ -259,8 +322,8 @@ impl<B: Backend> SessionBuilder<B> {
         if self.styles.is_empty() && self.given_style().is_none() && !self.style_layers.is_empty() {
             return Err(bad("a session with style layers needs a style picture"));
         }
-        if self.content_layers.is_empty() && self.style_layers.is_empty() {
-            return Err(bad("a session needs a content layer or a style layer"));
+        if self.content_layers.is_empty() && self.style_layers.is_empty() && self.losses.is_empty() {
+            return Err(bad("a session needs a content layer, a style layer or a loss"));
         }
         if self.content_mask.is_some() && self.content_layers.is_empty() {
             return Err(bad("a content mask needs a content layer"));
@@ -269,6 +332,8 @@ impl<B: Backend> SessionBuilder<B> {
             return Err(bad("a session needs at least one iteration"));
         }
         let layers = self.layers()?;
+        self.check_losses()?;
+        self.check_parts(&layers)?;
         self.check_given()?;
         if let Tv::Power(b) = self.tv
             && !(1.0..=4.0).contains(&b)
@@ -283,9 +348,13 @@ impl<B: Backend> SessionBuilder<B> {
         let shape = self.shape()?;
         self.chosen_init().check(shape, self.content_image().is_some(), self.noise, self.chosen_noise_ratio())?;
 
-        let taps = Taps::new(layers.content.iter().copied().chain(layers.style.iter().map(|l| l.position)));
+        let of_losses = layers.losses.iter().flatten();
+        let style = layers.style.iter().map(|l| l.position);
+        let taps = Taps::new(layers.content.iter().chain(of_losses).copied().chain(style));
         let content_taps = layers.content.iter().filter_map(|&position| taps.at(position)).collect();
         let style_taps = layers.style.iter().filter_map(|l| taps.at(l.position)).collect();
+        let own = |positions: &Vec<usize>| positions.iter().filter_map(|&position| taps.at(position)).collect();
+        let loss_taps = layers.losses.iter().map(own).collect();
         let large_enough = |shape: Shape, taps: &Taps, what: &str| {
             let plan = ChainPlan::new(&self.network, shape, taps, self.pooling, self.padding, false, None);
             plan.map(drop).map_err(|e| e.context(what))
@@ -298,6 +367,6 @@ impl<B: Backend> SessionBuilder<B> {
         for (i, style) in self.styles.iter().enumerate() {
             large_enough(style.image.shape(), &of_style, &format!("style picture {}", i + 1))?;
         }
-        Ok(Checked { shape, layers, taps, content_taps, style_taps })
+        Ok(Checked { shape, layers, taps, content_taps, style_taps, loss_taps })
     }
 }

@@ -15,7 +15,8 @@ use crate::image::mask::Mask;
 use crate::loss::guide::Guide;
 use crate::loss::losses::LayerWeight;
 use crate::loss::measure::Measure;
-use crate::loss::scratch::{largest, own_part};
+use crate::loss::scratch::{largest, own_window};
+use crate::loss::term::Site;
 use crate::network::Network;
 use crate::pass::tiled::{Passes, PassesPlan, Seen};
 use crate::pass::tiles::{Grid, WHOLE};
@@ -94,7 +95,7 @@ impl<B: Backend> Look<B> {
         let Self { passes, image, workspace, own } = self;
         passes.forward(network, image, tile, workspace, |seen, workspace| {
             let window = seen.window.map(|w| w.here);
-            let features = own_part(network.backend(), seen.features, window, own.as_mut())?;
+            let features = own_window(network.backend(), seen.features, window, own.as_mut())?;
             at_tap(seen, features, workspace)
         })
     }
@@ -146,7 +147,7 @@ pub(crate) fn measure<B: Backend>(
     for tile in 0..tiles {
         look.at(network, tile, |seen, features, workspace| {
             let mut here = measures.iter_mut().filter(|m| m.tap == seen.tap);
-            here.try_for_each(|m| m.forward(backend, seen, features, &mut scratch, workspace))
+            here.try_for_each(|m| m.forward(&Site::new(backend, seen, features, 0), &mut scratch, workspace))
         })?;
         measures.iter_mut().try_for_each(|m| m.add(backend, tile))?;
     }

@@ -16,7 +16,7 @@ use crate::describe::builder::SessionBuilder;
 use crate::describe::init::Init;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
-use crate::loss::losses::Losses;
+use crate::loss::losses::{Losses, STYLE};
 use crate::network::Network;
 use crate::optim::adam::Carried;
 use crate::optim::average::Average;
@@ -164,7 +164,6 @@ impl<B: Backend> Session<B> {
             scale,
             width: to.width,
             height: to.height,
-            weights: stage.objective.weights.all(),
             losses: stage.objective.no_losses(),
             converged: false,
             ..self.progress.clone()
@@ -365,14 +364,15 @@ impl<B: Backend> Session<B> {
     pub fn set_style_weight(&mut self, weight: f64) -> Result<()> {
         check_weight(STYLE_WEIGHT, weight)?;
         let Stage { objective, descent, point, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
-        if weight.to_bits() == objective.weights.style.to_bits() {
+        let before = self.progress.losses.term(STYLE).map(|style| style.weight);
+        if before.is_none_or(|before| before.to_bits() == weight.to_bits()) {
             return Ok(());
         }
         if descent.forget(self.network.backend(), point)? {
             *evaluated = false;
         }
-        objective.set_style_weight(weight);
-        self.progress.weights = objective.weights.all();
+        objective.set_weight(STYLE, weight);
+        self.progress.losses.terms.iter_mut().filter(|t| t.name == STYLE).for_each(|t| t.weight = weight);
         if let Some(ahead) = &mut self.ahead {
             ahead.builder.style_weight = weight;
         }
@@ -383,11 +383,10 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// The weights of content, style and total variation in the total loss, at the current scale. In the relative form they
-    /// are 0.037, the strength, and the weight of the total variation.
+    /// The weight of a [term](crate::TermLoss) in the total loss, at the current scale; 0 without such a term.
     #[must_use]
-    pub fn weights(&self) -> [f64; 3] {
-        self.progress.weights
+    pub fn weight(&self, term: &str) -> f64 {
+        self.progress.losses.weight(term)
     }
 }
 

@@ -99,7 +99,6 @@ impl<B: Backend> Session<B> {
             scales: scales.len(),
             width: 0,
             height: 0,
-            weights: [0.0; 3],
             losses: Losses::default(),
             accepted: false,
             gradient_norm: 0.0,

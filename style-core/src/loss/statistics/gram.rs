@@ -10,7 +10,8 @@
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
 use crate::error::Result;
-use crate::loss::statistics::statistic::{Scratch, Site, Statistic, misfit};
+use crate::loss::statistics::statistic::{Scratch, Statistic, misfit};
+use crate::loss::term::{Additivity, Site};
 
 /// The Gram matrix of the features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -40,6 +41,21 @@ impl Gram {
 }
 
 impl<B: Backend> Statistic<B> for Gram {
+    fn identity(&self) -> String {
+        match self.norm {
+            GramNorm::Positions => "gram".into(),
+            GramNorm::Elements => "gram of elements".into(),
+        }
+    }
+
+    fn additivity(&self) -> Additivity {
+        Additivity::Positions
+    }
+
+    fn takes_masks(&self) -> bool {
+        true
+    }
+
     fn scale(&self, features: Shape) -> f64 {
         let square = (features.channels * features.channels) as f64;
         match self.norm {
@@ -54,10 +70,6 @@ impl<B: Backend> Statistic<B> for Gram {
 
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
         if guided { vec![features] } else { vec![] }
-    }
-
-    fn is_sum(&self) -> bool {
-        true
     }
 
     fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {

@@ -15,4 +15,4 @@ pub(crate) mod sums;
 pub use covariance::Covariance;
 pub use gram::{Gram, GramNorm};
 pub use moments::Moments;
-pub use statistic::{Scratch, Site, Statistic};
+pub use statistic::{Scratch, Statistic};
