@@ -134,7 +134,7 @@ fn adam_goes_on_with_its_moments() {
 
 #[test]
 fn a_running_mean_is_one() {
-    let mut session = described().optimizer(adam()).ema(0.5).build().unwrap();
+    let mut session = described().optimizer(adam()).running_mean(0.5).build().unwrap();
     let start = session.image().unwrap();
     session.step().unwrap();
     assert_eq!(session.image().unwrap(), start);
@@ -152,7 +152,7 @@ fn a_running_mean_is_one() {
         assert!((f64::from(*m) - (0.125 * a + 0.25 * b + 0.5 * c) / 0.875).abs() < 1e-3);
     }
     for decay in [-0.1, 1.0, f64::NAN] {
-        assert_eq!(described().ema(decay).build().unwrap_err().kind(), ErrorKind::Argument);
+        assert_eq!(described().running_mean(decay).build().unwrap_err().kind(), ErrorKind::Argument);
     }
 }
 

@@ -301,8 +301,10 @@ fn the_largest_values_stay_finite() {
     let image = Image::from_planar(4, 4, vec![f32::MAX; 48]).unwrap();
     for percent in 1..100 {
         let session = Session::builder(std::sync::Arc::clone(&network)).content(image.clone()).without_style();
-        let session =
-            session.init(Init::Content).content_layers(layers(&[("conv1_1", 1.0)])).ema(f64::from(percent) / 100.0);
+        let session = session
+            .init(Init::Content)
+            .content_layers(layers(&[("conv1_1", 1.0)]))
+            .running_mean(f64::from(percent) / 100.0);
         let mut session = session.build().unwrap();
         session.step().unwrap();
         let mean = session.image().unwrap();

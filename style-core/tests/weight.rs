@@ -134,7 +134,7 @@ fn the_same_weight_changes_nothing() {
 /// The image at which the descent begins anew counts once in a running mean.
 #[test]
 fn a_running_mean_counts_each_image_once() {
-    let mut session = builder().init(Init::Noise).ema(0.5).iterations(9).build().unwrap();
+    let mut session = builder().init(Init::Noise).running_mean(0.5).iterations(9).build().unwrap();
     session.step().unwrap();
     session.step().unwrap();
     let mean = session.image().unwrap();

@@ -25,7 +25,8 @@ pub trait Loss<B: Backend>: Send + Sync {
     /// Keep it short: use a hash for large parameters.
     fn identity(&self) -> String;
 
-    /// The layers that it reads, in the order of [`Site::layer`]; none for a loss of the image itself.
+    /// The layers that it reads, in the order of [`Site::layer`]; none for a loss of the image itself, which it sees as the
+    /// network does: in the channel order and scale of its [`InputSpace`](crate::InputSpace), without the mean colour.
     fn layers(&self) -> Vec<String>;
 
     /// How it is computed from tiles. Default: not at all.

@@ -1,7 +1,12 @@
 //! Losses, by term and layer, and their weights.
 
+use serde::{Deserialize, Serialize};
+
+use crate::loss::statistics::kind::StatisticKind;
+
 /// The weight of one layer in a loss.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LayerWeight {
     /// The layer, such as `conv4_2`.
     pub layer: String,
@@ -25,6 +30,46 @@ impl From<&str> for LayerWeight {
 
 impl<S: Into<String>> From<(S, f64)> for LayerWeight {
     fn from((layer, weight): (S, f64)) -> Self {
+        Self::new(layer, weight)
+    }
+}
+
+/// A style layer, its weight, and its statistic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StyleLayer {
+    /// The layer, such as `conv4_1`.
+    pub layer: String,
+    /// `w_l`, zero or more.
+    pub weight: f64,
+    /// The statistic; `None` stands for that of the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistic: Option<StatisticKind>,
+}
+
+impl StyleLayer {
+    /// A layer and its weight, with the statistic of the session.
+    pub fn new(layer: impl Into<String>, weight: f64) -> Self {
+        Self { layer: layer.into(), weight, statistic: None }
+    }
+}
+
+/// A layer with a weight of 1.
+impl From<&str> for StyleLayer {
+    fn from(layer: &str) -> Self {
+        Self::new(layer, 1.0)
+    }
+}
+
+impl<S: Into<String>> From<(S, f64)> for StyleLayer {
+    fn from((layer, weight): (S, f64)) -> Self {
+        Self::new(layer, weight)
+    }
+}
+
+impl From<LayerWeight> for StyleLayer {
+    fn from(LayerWeight { layer, weight }: LayerWeight) -> Self {
         Self::new(layer, weight)
     }
 }

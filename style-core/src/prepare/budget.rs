@@ -3,7 +3,7 @@
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::describe::builder::SessionBuilder;
-use crate::describe::targets::StyleLayer;
+use crate::describe::targets::ResolvedLayer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::measure::values;
 use crate::loss::scratch::{OWN, largest};
@@ -140,7 +140,7 @@ impl<B: Backend> SessionBuilder<B> {
             backend.features_bytes(features).saturating_add(masked)
         });
         let layers = || checked.layers.style.iter().zip(&checked.style_taps);
-        let shapes = |(layer, &tap): (&StyleLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
+        let shapes = |(layer, &tap): (&ResolvedLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
         let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
         let summed = !main.is_whole() || self.reduce.processes() > 1;
         let sums = sum(layers().filter(|_| summed).map(|at| Sums::bytes(&shapes(at))));
@@ -162,7 +162,7 @@ impl<B: Backend> SessionBuilder<B> {
         let activations = main.bytes(backend).saturating_add(sum(scratch));
         let workspace = main.workspace(backend);
         let exchanged = if self.reduce.processes() > 1 { vector } else { 0 };
-        let vectors = self.optimizer.vectors() + usize::from(self.ema.is_some()) * 2;
+        let vectors = self.settings.optimizer.vectors() + usize::from(self.settings.running_mean.is_some()) * 2;
         let optimizer = vector.saturating_mul(vectors).saturating_add(exchanged);
         let passes_bytes = activations.saturating_add(workspace);
 
@@ -193,7 +193,7 @@ impl<B: Backend> SessionBuilder<B> {
         };
         let mut layout = Layout { picture: grid, content: WHOLE, styles: vec![] };
         let mut style_pass = 0;
-        if self.content.is_some() && !self.content_layers.is_empty() {
+        if self.content.is_some() && !self.settings.content_layers.is_empty() {
             let taps = checked.layers.content_taps();
             let before = before.map(|b| b.content);
             (style_pass, layout.content) =
@@ -263,7 +263,7 @@ impl<B: Backend> SessionBuilder<B> {
         backward: bool,
         in_bands: InBands<'_>,
     ) -> Result<PassesPlan> {
-        let (pooling, padding, cancel) = (self.pooling, self.padding, &self.cancel);
+        let (pooling, padding, cancel) = (self.settings.pooling, self.settings.padding, &self.cancel);
         let options = PassesOptions { taps, pooling, padding, backward, in_bands, grid, cancel };
         PassesPlan::new(&self.network, shape, options)
     }
@@ -289,6 +289,6 @@ impl<B: Backend> SessionBuilder<B> {
 }
 
 /// Whether all statistics at a position are sums, which can be computed in bands.
-fn sums<B: Backend>(layers: &[StyleLayer<B>], position: usize) -> bool {
+fn sums<B: Backend>(layers: &[ResolvedLayer<B>], position: usize) -> bool {
     layers.iter().filter(|l| l.position == position).all(|l| l.statistic.additivity() == Additivity::Positions)
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
-use crate::describe::builder::{Balance, SessionBuilder};
-use crate::describe::init::Start;
-use crate::describe::targets::{Region, StyleLayer};
+use crate::describe::builder::SessionBuilder;
+use crate::describe::init::Inputs;
+use crate::describe::settings::ContentWeight;
+use crate::describe::targets::{Region, ResolvedLayer};
 use crate::error::{Result, bad};
 use crate::image::Image;
 use crate::loss::content::Content;
-use crate::loss::custom::{Inputs, Loss};
+use crate::loss::custom::{self, Loss};
 use crate::loss::guide::{ContentGuide, Guide};
-use crate::loss::losses::{CONTENT, LayerWeight, STYLE, TV};
+use crate::loss::losses::{CONTENT, LayerWeight, STYLE, StyleLayer, TV};
 use crate::loss::measure::Measure;
 use crate::loss::objective::{Group, Objective, Placed};
 use crate::loss::scratch::Shared;
@@ -49,22 +50,23 @@ impl<B: Backend> SessionBuilder<B> {
         }
 
         // Creates the image and its descent first, so that each picture can be freed as soon as it has been evaluated.
-        let start = Start {
+        let start = Inputs {
             shape,
+            image: self.start.as_ref(),
             content: self.content_image(),
             style: self.style_image(),
-            noise: self.noise,
+            noise: self.settings.noise,
             ratio: self.chosen_noise_ratio(),
             mean: network.mean(),
-            seed: self.seed,
+            seed: self.settings.seed,
         };
         let start = self.chosen_init().image(&start)?;
-        self.init = None;
+        self.start = None;
         let point = Point { x: network.upload_owned(start)?, g: backend.tensor(shape)? };
-        let mut descent = Descent::new(backend, shape, &self.optimizer)?;
+        let mut descent = Descent::new(backend, shape, &self.settings.optimizer)?;
         descent.begin(backend, &point.x)?;
         carried.map_or(Ok(()), |carried| descent.carry_on(backend, &carried))?;
-        let average = self.ema.map(|decay| Average::new(backend, shape, decay)).transpose()?;
+        let average = self.settings.running_mean.map(|decay| Average::new(backend, shape, decay)).transpose()?;
 
         let processes = self.reduce.processes();
         let losses = self.own_losses(checked, &plan)?;
@@ -102,7 +104,7 @@ impl<B: Backend> SessionBuilder<B> {
         plan: &PassesPlan,
     ) -> Result<Vec<(LayerWeight, Content<B>)>> {
         let network = &self.network;
-        let picture = self.content.take().filter(|_| !self.content_layers.is_empty());
+        let picture = self.content.take().filter(|_| !self.settings.content_layers.is_empty());
         let features =
             picture.map(|image| self.content_features(&checked.layers, image, layout.content)).transpose()?;
         let given = self.given.iter().find_map(|t| t.content.as_ref()).map(|c| &c.layers);
@@ -115,7 +117,7 @@ impl<B: Backend> SessionBuilder<B> {
             let guides = self.content_mask.as_ref().map(guide).transpose()?.unwrap_or_default();
             Ok((layer.clone(), Content { target: Arc::clone(target), guides, tiles: plan.tiles.len() }))
         };
-        self.content_layers.iter().zip(places).map(term).collect()
+        self.settings.content_layers.iter().zip(places).map(term).collect()
     }
 
     /// The terms of the style layers, each with the index of its layer; frees the style pictures.
@@ -126,7 +128,7 @@ impl<B: Backend> SessionBuilder<B> {
         plan: &PassesPlan,
     ) -> Result<Vec<(usize, Style<B>)>> {
         let styles = std::mem::take(&mut self.styles);
-        let styled = !styles.is_empty() && !self.style_layers.is_empty();
+        let styled = !styles.is_empty() && !self.settings.style_layers.is_empty();
         let regions = styled.then(|| self.style_regions(&checked.layers, styles, &layout.styles)).transpose()?;
         let given = self.given_style();
         let mut terms = vec![];
@@ -147,7 +149,7 @@ impl<B: Backend> SessionBuilder<B> {
     fn style_term(
         &self,
         plan: &PassesPlan,
-        (layer, tap): (&StyleLayer<B>, usize),
+        (layer, tap): (&ResolvedLayer<B>, usize),
         targets: &Arc<Vec<B::Tensor>>,
         region: &Region<B>,
     ) -> Result<Style<B>> {
@@ -171,10 +173,10 @@ impl<B: Backend> SessionBuilder<B> {
         let term = |((_, loss), taps): (&(f64, Arc<dyn Loss<B>>), &Vec<usize>)| {
             let features: Vec<_> = taps.iter().map(|&tap| plan.features(tap)).collect();
             let features = if features.is_empty() { vec![plan.picture()] } else { features };
-            loss.term(&Inputs {
+            loss.term(&custom::Inputs {
                 network: &self.network,
-                pooling: self.pooling,
-                padding: self.padding,
+                pooling: self.settings.pooling,
+                padding: self.settings.padding,
                 content: self.content_image(),
                 styles: &styles,
                 features,
@@ -185,7 +187,7 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// The groups of the objective: content, style, total variation and the caller's own. Sets the weights as
-    /// [`Balance`] requires.
+    /// [`ContentWeight`] requires.
     fn groups(
         &self,
         checked: &Checked<B>,
@@ -210,11 +212,12 @@ impl<B: Backend> SessionBuilder<B> {
         if !style.is_empty() {
             let at = |(i, term): (usize, Style<B>)| placed(i, vec![checked.style_taps[i]], Box::new(term));
             let terms = style.into_iter().map(at).collect();
-            let (weight, layers) = (self.style_weight, self.style_layers.clone());
+            let layer = |l: &StyleLayer| LayerWeight::new(l.layer.clone(), l.weight);
+            let (weight, layers) = (self.settings.style_weight, self.settings.style_layers.iter().map(layer).collect());
             groups.push(Group { name: STYLE.into(), weight, layers, terms });
         }
-        let tv = vec![placed(0, vec![], Box::new(TotalVariation(self.tv)))];
-        groups.push(Group { name: TV.into(), weight: self.tv_weight, layers: vec![], terms: tv });
+        let tv = vec![placed(0, vec![], Box::new(TotalVariation(self.settings.tv)))];
+        groups.push(Group { name: TV.into(), weight: self.settings.tv_weight, layers: vec![], terms: tv });
         for (((weight, loss), taps), term) in self.losses.iter().zip(&checked.loss_taps).zip(losses) {
             let terms = vec![placed(0, taps.clone(), term)];
             groups.push(Group { name: loss.name(), weight: *weight, layers: vec![], terms });
@@ -222,20 +225,20 @@ impl<B: Backend> SessionBuilder<B> {
         Ok(groups)
     }
 
-    /// The weight of the content loss; adjusts those of the layers as required by [`Balance`].
+    /// The weight of the content loss; adjusts those of the layers as required by [`ContentWeight`].
     fn weigh(&self, content: &mut [(LayerWeight, Content<B>)], style: &mut [(usize, Style<B>)]) -> Result<f64> {
         let backend = self.network.backend();
         let len = |term: &Content<B>| backend.shape(&term.target).len() as f64;
         let first = content.first().map_or(1.0, |(_, term)| len(term));
-        Ok(match self.balance {
-            Balance::Sum(weight) => weight,
-            Balance::Mean(weight) => {
+        Ok(match self.settings.content_weight {
+            ContentWeight::Sum(weight) => weight,
+            ContentWeight::Mean(weight) => {
                 for (layer, term) in content.iter_mut() {
                     layer.weight *= first / len(term);
                 }
                 2.0 * weight / first
             }
-            Balance::Relative => {
+            ContentWeight::Relative => {
                 for (layer, term) in content.iter_mut() {
                     layer.weight /= self.half_squares(std::slice::from_ref(&*term.target))?;
                 }

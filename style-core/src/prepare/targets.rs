@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::backend::shape::Acc;
 use crate::describe::builder::SessionBuilder;
 use crate::describe::style::Style;
-use crate::describe::targets::{Region, StyleLayer};
+use crate::describe::targets::{Region, ResolvedLayer};
 use crate::distributed::Alone;
 use crate::error::Result;
 use crate::image::Image;
@@ -37,7 +37,7 @@ impl<B: Backend> SessionBuilder<B> {
             let tap = taps.at(position)?;
             Some((l.layer.clone(), Arc::clone(features.get(tap)?)))
         };
-        Ok(self.content_layers.iter().zip(&layers.content).filter_map(layer).collect())
+        Ok(self.settings.content_layers.iter().zip(&layers.content).filter_map(layer).collect())
     }
 
     /// The targets of styles in their parts of the result; each picture is freed once it has been evaluated.
@@ -127,13 +127,13 @@ pub(crate) fn measure<B: Backend>(
     network: &Network<B>,
     image: Image,
     region: Option<&Mask>,
-    layers: &[StyleLayer<B>],
+    layers: &[ResolvedLayer<B>],
     taps: &[usize],
     plan: PassesPlan,
 ) -> Result<Vec<Vec<B::Tensor>>> {
     let backend = network.backend();
     let shape = image.shape();
-    let measure = |(layer, &tap): (&StyleLayer<B>, &usize)| {
+    let measure = |(layer, &tap): (&ResolvedLayer<B>, &usize)| {
         let pools = network.pools_before(layer.position);
         let guide = |mask| Guide::new(backend, mask, shape, pools, &layer.name, plan.own(tap));
         let guides = region.map(guide).transpose()?.unwrap_or_default();

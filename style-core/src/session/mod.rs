@@ -142,20 +142,19 @@ impl<B: Backend> Session<B> {
         let Some(Ahead { builder, next }) = self.ahead.take() else { return Err(ended()) };
         let (scale, later) = (next, next + 1);
         let (to, last) = (self.scales[scale].checked.shape, self.scales[self.scales.len() - 1].checked.shape);
-        let (mut description, ahead) = match builder.scales.get(scale).copied() {
+        let (mut description, ahead) = match builder.settings.scales.get(scale).copied() {
             None => (builder, None),
             Some(at) => (builder.at_scale(&at, last, false)?, Some(Ahead { builder, next: later })),
         };
         let rest = |a: &Ahead<B>| {
-            let coarse = a.builder.scales[later..].iter().map(|s| s.iterations);
-            coarse.fold(a.builder.iterations, usize::saturating_add)
+            let coarse = a.builder.settings.scales[later..].iter().map(|s| s.iterations);
+            coarse.fold(a.builder.settings.iterations, usize::saturating_add)
         };
         if let Some(image) = &self.kept {
-            description.init = Some(Init::Image(image.enlarged(to.width, to.height)?));
-            description.noise_ratio = None;
+            description = description.init(Init::Image(image.enlarged(to.width, to.height)?));
         }
         let carried = carried.map(|(carried, from)| carried.resized(from, to)).transpose()?;
-        let iterations = description.iterations;
+        let iterations = description.settings.iterations;
         let stage = description.stage(&self.scales[scale], carried, cancellable)?;
         (self.at_scale, self.wanted) = (0, iterations);
         self.losses = stage.objective.no_losses();
@@ -300,7 +299,7 @@ impl<B: Backend> Session<B> {
         (self.progress.width, self.progress.height)
     }
 
-    /// The last accepted image, or the [mean](SessionBuilder::ema) of several; before the first step, the start image. Its
+    /// The last accepted image, or the [mean](SessionBuilder::running_mean) of several; before the first step, the start image. Its
     /// size is that of the current scale.
     ///
     /// # Errors
@@ -374,10 +373,10 @@ impl<B: Backend> Session<B> {
         objective.set_weight(STYLE, weight);
         self.progress.losses.terms.iter_mut().filter(|t| t.name == STYLE).for_each(|t| t.weight = weight);
         if let Some(ahead) = &mut self.ahead {
-            ahead.builder.style_weight = weight;
+            ahead.builder.settings.style_weight = weight;
         }
         for (_, value) in self.manifest.iter_mut().filter(|(name, _)| *name == STYLE_WEIGHT) {
-            *value = format!("{weight:?}");
+            *value = serde_json::json!(weight).to_string();
         }
         self.progress.converged = false;
         Ok(())

@@ -263,7 +263,7 @@ impl Case {
             b = b.noise_ratio(ratio);
         }
         if let Some(decay) = self.ema {
-            b = b.ema(decay);
+            b = b.running_mean(decay);
         }
         if let Some(limit) = self.memory_limit {
             b = b.memory_limit(limit);

@@ -7,6 +7,8 @@
 //!
 //! Adjoint: `dF = 1/M (dv + dv^T) F`, and `dF = T^2 (dv + dv^T) F`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
 use crate::error::Result;
@@ -21,7 +23,7 @@ pub struct Gram {
 }
 
 /// The normalisation of a Gram matrix, which also sets the unit of its loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum GramNorm {
     /// By the number of positions: `E = 1/(4 N^2) sum (G/M - A/M_s)^2`, as in the paper.
     #[default]
