@@ -9,7 +9,7 @@ pub(crate) fn reserved<T>(count: usize, what: impl Display) -> Result<Vec<T>> {
     let mut values = Vec::new();
     values.try_reserve_exact(count).map_err(|e| {
         let bytes = count.saturating_mul(size_of::<T>());
-        Error::new(ErrorKind::OutOfMemory, format!("{bytes} bytes for {what} could not be had")).with_source(e)
+        Error::new(ErrorKind::OutOfMemory, format!("cannot allocate {bytes} bytes for {what}")).with_source(e)
     })?;
     Ok(values)
 }

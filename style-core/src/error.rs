@@ -109,7 +109,7 @@ impl Error {
 
     /// Appends the message of an error that followed.
     pub(crate) fn and(mut self, other: &Self) -> Self {
-        self.message = format!("{}; and then: {}", self.message, other.message);
+        self.message = format!("{}; then also: {}", self.message, other.message);
         self
     }
 

@@ -172,7 +172,7 @@ fn losses_of_layers_and_of_the_image_add_to_the_objective() {
 #[test]
 fn names_are_unique_and_layers_known() {
     refused(builder().loss(1.0, level(&["conv9_9"], 1.0)), "the loss \"level\": ");
-    refused(builder().loss(-1.0, level(&[], 1.0)), "\"level\" is -1");
+    refused(builder().loss(-1.0, level(&[], 1.0)), "\"level\" must be");
     refused(builder().loss(1.0, level(&[], 1.0)).loss(1.0, level(&[], 2.0)), "two losses are named \"level\"");
     let named = |name| Distance { name, target: vec![] };
     refused(builder().loss_at("conv1_1", 1.0, named("style")), "two losses are named \"style\"");

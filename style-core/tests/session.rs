@@ -228,7 +228,7 @@ fn bad_descriptions_are_typed_errors() {
     use ErrorKind::{Argument, Shape, TooSmall};
     fails(Session::builder(network()), Argument, "content picture");
     fails(Session::builder(network()).content(picture("c", 9, 9)), Argument, "style picture");
-    fails(builder().content_layers(layers(&[("conv9_9", 1.0)])), Argument, "it has conv1_1, conv1_2");
+    fails(builder().content_layers(layers(&[("conv9_9", 1.0)])), Argument, "its layers are conv1_1, conv1_2");
     fails(builder().style_layers(layers(&[("conv1_1", 1.0), ("conv1_1", 2.0)])), Argument, "twice");
     fails(builder().without_style().without_content(), Argument, "layer");
     for weight in [-1.0, f64::NAN, f64::INFINITY] {

@@ -153,16 +153,16 @@ fn shared_targets_give_the_same_bits() {
     };
     fails(full().with_targets(&both).style(picture("style", 8, 10)), "style is given 2 times");
     fails(full().with_targets(&both).with_targets(&content), "content is given 2 times");
-    fails(full().with_targets(&both).pooling(Pooling::Max), "Average pooling, not Max");
-    fails(full().with_targets(&both).padding(Padding::Zero), "Replicate padding, not Zero");
+    fails(full().with_targets(&both).pooling(Pooling::Max), "Average pooling, but this session uses Max");
+    fails(full().with_targets(&both).padding(Padding::Zero), "Replicate padding, but this session uses Zero");
     fails(
         full().with_targets(&both).style_layers(common::layers(&[("conv1_2", 1.0)])),
         "they were computed for conv1_1",
     );
-    fails(full().with_targets(&both).content_layers(common::layers(&[("conv1_2", 1.0)])), "have no layer conv1_2");
-    fails(full().with_targets(&both).statistic_at("conv1_1", Moments), "cannot be chosen");
-    fails(full().with_targets(&both).statistic(Moments), "the statistic chosen is moments");
-    fails(full().with_targets(&style), "needs a content picture");
+    fails(full().with_targets(&both).content_layers(common::layers(&[("conv1_2", 1.0)])), "do not include layer conv1_2");
+    fails(full().with_targets(&both).statistic_at("conv1_1", Moments), "cannot be set together");
+    fails(full().with_targets(&both).statistic(Moments), "this session sets moments");
+    fails(full().with_targets(&style), "there is no content picture");
     let elsewhere = Session::builder(common::network()).with_targets(&both);
     fails(elsewhere.content_layers(common::layers(&[("conv2_2", 1.0)])).style_layers(layers()), "another network");
     assert_eq!(on().targets().unwrap_err().kind(), ErrorKind::Argument);
@@ -187,8 +187,8 @@ fn settings_that_contradict_each_other_are_errors() {
     };
     use ErrorKind::{Argument, Shape};
     fails(builder().size(9, 13), Shape, "content picture");
-    fails(builder().statistic_at("conv1_2", Moments), Argument, "not among the style layers");
-    fails(builder().without_content().content_mask(mask("m", 2, 2)), Argument, "needs a content layer");
+    fails(builder().statistic_at("conv1_2", Moments), Argument, "is not a style layer");
+    fails(builder().without_content().content_mask(mask("m", 2, 2)), Argument, "there are no content layers");
     fails(builder().tv(Tv::Power(0.5)), Argument, "exponent");
     fails(builder().tv(Tv::Power(f32::NAN)), Argument, "exponent");
     fails(builder().noise(Noise::Normal(f32::NAN)), Argument, "noise");
@@ -201,8 +201,8 @@ fn settings_that_contradict_each_other_are_errors() {
             .without_content()
             .style_layers(layers(&[("conv1_1", 1.0)]))
     };
-    fails(texture().init(Init::Content), Argument, "needs a content picture");
-    fails(texture().noise_ratio(0.5), Argument, "no content picture");
+    fails(texture().init(Init::Content), Argument, "but there is none");
+    fails(texture().noise_ratio(0.5), Argument, "but there is none");
     fails(texture().size(0, 4), Shape, "0x4");
     fails(texture().content_layers(layers(&[("conv2_2", 1.0)])), Argument, "for a texture");
 }

@@ -248,7 +248,7 @@ fn in_as_much_memory_as_is_allowed() {
         let (a, b) = (number(a, "total"), number(b, "total"));
         assert!((a - b).abs() < 1e-4 * b, "{a} is not {b}");
     }
-    Bench::new().fail(&format!("{line} --memory 30MiB"), &["takes at least", "may take 30 MiB", "would"]);
+    Bench::new().fail(&format!("{line} --memory 30MiB"), &["needs at least", "limit is 30 MiB", "would"]);
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn bad_settings() {
         ("--iterations 0", &["iteration"]),
         ("--scales 20", &["SIZE=ITERATIONS"]),
         ("--scales 48=2", &["48"]),
-        ("--scales 30=2,20=2", &["20 comes after 30"]),
+        ("--scales 30=2,20=2", &["found 20 after 30"]),
         ("--scales 10=2", &["scale of 10 pixels", "too small"]),
         ("--ema 1", &["running mean", "1"]),
         ("--memory much", &["2GiB"]),

@@ -68,7 +68,7 @@ pub fn expect_shape(what: &str, wanted: Shape, found: Shape) -> Result<()> {
     if wanted == found {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Shape, format!("{what} must have shape {wanted}, but has {found}")))
+    Err(Error::new(ErrorKind::Shape, format!("{what}: expected shape {wanted}, found {found}")))
 }
 
 /// A range of rows of a picture.

@@ -98,20 +98,23 @@ impl Start {
     ) -> Result<()> {
         let bad = |message: String| Err(Error::new(ErrorKind::Argument, message));
         if !(0.0..=1.0).contains(&ratio) {
-            return bad(format!("the noise ratio must lie in 0..=1, but is {ratio}"));
+            return bad(format!("the noise ratio must be in 0..=1; found {ratio}"));
         }
         let (Noise::Uniform(width) | Noise::Normal(width)) = noise;
         if !(0.0..=1e6).contains(&width) {
-            return bad(format!("the width of the noise must lie in 0..=1e6 8-bit units, but is {width}"));
+            return bad(format!("the width of the noise must be in 0..=1e6 8-bit units; found {width}"));
         }
         match self {
             Self::Image => match image {
                 Some(image) => expect_shape("the start picture", shape, image.shape()),
-                None => bad("the settings start from a picture, which is not given; pass it with init".into()),
+                None => {
+                    bad("the settings start from a picture, but none is given; pass it with init(Init::Image(..))"
+                        .into())
+                }
             },
-            Self::Content if !has_content => bad("a start from the content needs a content picture".into()),
+            Self::Content if !has_content => bad("the start is the content picture, but there is none".into()),
             Self::Noise if !has_content && ratio < 1.0 => {
-                bad(format!("noise with a ratio of {ratio} is mixed into the content, and there is no content picture"))
+                bad(format!("a noise ratio of {ratio} mixes noise with the content picture, but there is none"))
             }
             _ => Ok(()),
         }
@@ -126,7 +129,7 @@ impl Start {
             Self::Content | Self::Noise => inputs.content,
             Self::Image => inputs.image,
             Self::Style => {
-                let message = "a start from the style needs a style picture";
+                let message = "the start is the style picture, but there is none";
                 let style = inputs.style.ok_or_else(|| Error::new(ErrorKind::Argument, message))?;
                 stretched = style.resized(width, height)?;
                 Some(&stretched)

@@ -139,7 +139,7 @@ impl FromStr for Preset {
     fn from_str(s: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|p| p.name() == s).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Error::new(ErrorKind::Argument, format!("there is no preset {s:?}; there are {names}"))
+            Error::new(ErrorKind::Argument, format!("no preset is called {s:?}; the presets are {names}"))
         })
     }
 }

@@ -165,7 +165,7 @@ impl<B: Backend> Probe<B> {
             return Err(Error::new(
                 ErrorKind::Argument,
                 format!(
-                    "{} has {channels} channels of {height} rows and {width} columns, and none of ({channel}, {row}, {column})",
+                    "no neuron at channel {channel}, row {row}, column {column} of {}, which has {channels} channels, {height} rows and {width} columns",
                     self.features.layer
                 ),
             ));

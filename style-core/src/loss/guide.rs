@@ -32,8 +32,7 @@ impl<B: Backend> Guide<B> {
         let (shape, t) = mask.at(image.width, image.height, pools)?;
         let all: f64 = t.iter().map(|t| t * t).sum();
         if !all.is_normal() {
-            let message =
-                format!("a mask is as good as zero everywhere at {layer}: make its region larger or brighter");
+            let message = format!("the mask is zero almost everywhere at {layer}; use a larger or brighter region");
             return Err(Error::new(ErrorKind::Argument, message));
         }
         let guide = |window: Window| {

@@ -128,7 +128,7 @@ impl<B: Backend> Network<B> {
             let names: Vec<_> = self.layer_names().collect();
             Error::new(
                 ErrorKind::Argument,
-                format!("{} has no layer \"{name}\"; it has {}", self.name, names.join(", ")),
+                format!("{} has no layer \"{name}\"; its layers are {}", self.name, names.join(", ")),
             )
         })
     }

@@ -99,7 +99,7 @@ impl Model {
             let Layer::Conv(c) = layer else { continue };
             if c.in_channels != channels || c.out_channels == 0 {
                 return bad(format!(
-                    "{} takes {} channels and gives {}, but the layer before it gives {channels}",
+                    "{} has {} input and {} output channels, but the layer before it has {channels} output channels",
                     c.name, c.in_channels, c.out_channels
                 ));
             }
@@ -107,7 +107,7 @@ impl Model {
                 || c.bias.len() != c.out_channels
             {
                 return bad(format!(
-                    "{} wants {}x{}x3x3 filters and {} biases, but {} and {} values were given",
+                    "{}: expected {}x{}x3x3 filters and {} biases; found {} and {} values",
                     c.name,
                     c.out_channels,
                     c.in_channels,
@@ -119,7 +119,7 @@ impl Model {
             // No early exit within a chunk, as it would prevent vectorisation.
             let finite = |values: &[f32]| values.iter().fold(true, |all, v| all & v.is_finite());
             if !c.weight.chunks(1 << 12).all(finite) || !finite(&c.bias) {
-                return bad(format!("{} holds a value that is NaN or infinite", c.name));
+                return bad(format!("{} contains a value that is NaN or infinite", c.name));
             }
             channels = c.out_channels;
         }
@@ -129,7 +129,7 @@ impl Model {
         let in_space = [input.range].iter().chain(&input.std).all(|v| v.is_finite() && *v > 0.0)
             && input.mean.iter().all(|v| v.is_finite());
         if !in_space {
-            return bad("the input space wants a finite mean, and a range and deviations above zero".into());
+            return bad("the mean of the input space must be finite, and its range and deviations positive".into());
         }
         Ok(Self { name: name.into(), input, layers })
     }

@@ -133,21 +133,21 @@ impl Optimizer {
         let bad = |what: String| Err(Error::new(ErrorKind::Argument, what));
         match self {
             Self::Lbfgs(o) if !(1..=MAX_HISTORY).contains(&o.history) => {
-                bad(format!("L-BFGS history must be 1 to {MAX_HISTORY} pairs, but is {}", o.history))
+                bad(format!("the history of L-BFGS must be 1 to {MAX_HISTORY} pairs; found {}", o.history))
             }
             Self::Lbfgs(LbfgsOptions { fixed_step: Some(r), .. })
             | Self::Lbfgs(LbfgsOptions { initial_step: r, .. })
             | Self::Adam(AdamOptions { learning_rate: r, .. })
                 if !(r.is_finite() && *r > 0.0 && *r <= 1e6) =>
             {
-                bad(format!("the step must lie above 0 and at most at 1e6 8-bit units, but is {r}"))
+                bad(format!("the step or learning rate must be above 0 and at most 1e6 8-bit units; found {r:e}"))
             }
             Self::Adam(o) if ![o.beta1, o.beta2].iter().all(|b| (0.0..1.0).contains(b)) => {
-                bad(format!("Adam's betas must lie in 0..1, but are {} and {}", o.beta1, o.beta2))
+                bad(format!("the betas of Adam must be in 0..1; found {} and {}", o.beta1, o.beta2))
             }
             // The backends store it as f32.
             Self::Adam(o) if !((o.epsilon as f32).is_finite() && o.epsilon as f32 > 0.0) => {
-                bad(format!("Adam's epsilon must be an f32 above 0, but is {}", o.epsilon))
+                bad(format!("the epsilon of Adam must be positive as an f32; found {:e}", o.epsilon))
             }
             _ => Ok(()),
         }

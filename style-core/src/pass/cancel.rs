@@ -12,7 +12,7 @@ pub(crate) struct Cancel(pub(crate) Option<Arc<AtomicBool>>);
 impl Cancel {
     pub(crate) fn check(&self) -> Result<()> {
         match self.0.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            true => Err(Error::new(ErrorKind::Cancelled, "cancelled, as was asked for")),
+            true => Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller")),
             false => Ok(()),
         }
     }

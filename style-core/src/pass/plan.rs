@@ -333,7 +333,7 @@ impl Step {
 }
 
 pub(super) fn mismatch() -> Error {
-    Error::new(ErrorKind::Argument, "this chain was planned for another network")
+    Error::new(ErrorKind::Argument, "this plan belongs to another network")
 }
 
 /// The algorithm of a layer's convolution, forward and backward.

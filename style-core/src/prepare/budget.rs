@@ -102,14 +102,14 @@ impl<B: Backend> SessionBuilder<B> {
         let largest = if low > 0.0 { scaled(low) } else { Shape::new(3, 0, 0) };
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
         let instead = match largest.is_empty() {
-            true => "no picture would fit with these style pictures and layers".to_owned(),
+            true => "no size fits with these style pictures and layers".to_owned(),
             false => {
-                format!("one of {} x {} would, with style pictures no larger than these", largest.width, largest.height)
+                format!("{} x {} would fit, with style pictures of at most this size", largest.width, largest.height)
             }
         };
         let message = format!(
-            "a session of {width} x {height} pixels takes at least {} MiB, {} MiB of it for the optimiser's vectors, and may \
-             take {} MiB: {instead}; Adam needs the fewest vectors",
+            "a session of {width} x {height} pixels needs at least {} MiB, of which the optimiser's vectors take {} MiB; the \
+             limit is {} MiB; {instead}; Adam needs the fewest vectors",
             mib(needed.peak()),
             mib(needed.optimizer),
             limit >> 20,

@@ -60,7 +60,7 @@ pub(crate) fn check_weight(what: &str, weight: f64) -> Result<()> {
     if (0.0..=1e30).contains(&weight) {
         return Ok(());
     }
-    Err(bad(format!("the weight of a loss must lie in 0..=1e30, but {what} is {weight:?}")))
+    Err(bad(format!("{what} must be in 0..=1e30; found {weight:e}")))
 }
 
 /// The default share of noise for a start from the content picture.
@@ -119,7 +119,7 @@ impl<B: Backend> SessionBuilder<B> {
     fn positions(&self, layers: &[&str]) -> Result<Vec<usize>> {
         for (i, layer) in layers.iter().enumerate() {
             if layers[..i].contains(layer) {
-                return Err(bad(format!("layer {layer} is listed twice")));
+                return Err(bad(format!("layer {layer} appears twice")));
             }
         }
         layers.iter().map(|layer| self.network.position(layer)).collect()
@@ -144,7 +144,7 @@ impl<B: Backend> SessionBuilder<B> {
         let own = || self.statistics.iter().find(|s| s.identity() == identity).cloned();
         kind.built_in().or_else(own).ok_or_else(|| {
             let layer = &layer.layer;
-            bad(format!("the settings have the statistic {identity:?} at {layer}, which is not built in; pass it too"))
+            bad(format!("the settings name the statistic {identity:?} at {layer}, which is not built in; pass it with statistic or statistic_at"))
         })
     }
 
@@ -181,9 +181,9 @@ impl<B: Backend> SessionBuilder<B> {
         let mut names = vec![CONTENT.to_owned(), STYLE.to_owned(), TV.to_owned()];
         for (weight, loss) in &self.losses {
             let name = loss.name();
-            check_weight(&format!("that of the loss {name:?}"), *weight)?;
+            check_weight(&format!("the weight of the loss {name:?}"), *weight)?;
             if names.contains(&name) {
-                return Err(bad(format!("two losses are named {name:?}; give each a name of its own")));
+                return Err(bad(format!("two losses are named {name:?}; names must be unique")));
             }
             names.push(name);
         }
@@ -210,10 +210,8 @@ impl<B: Backend> SessionBuilder<B> {
         if let Some(what) = self.whole(layers)
             && (shared || self.tiles.is_some_and(|[rows, columns]| rows.max(columns) > 1))
         {
-            let how = if shared { "shared by processes" } else { "tiled" };
-            return Err(bad(format!(
-                "{what} needs the features of the whole picture, which therefore cannot be {how}"
-            )));
+            let how = if shared { "shared by several processes" } else { "tiled" };
+            return Err(bad(format!("{what} needs the features of the whole picture; it cannot be {how}")));
         }
         let masked = self.styles.iter().any(|s| s.mask.is_some() || s.region.is_some())
             || self.given_style().is_some_and(|given| given.regions.iter().any(|r| r.mask.is_some()));
@@ -229,23 +227,25 @@ impl<B: Backend> SessionBuilder<B> {
     /// Checks statistics, shares and weights.
     fn check_layers(&self) -> Result<()> {
         if let Some(name) = self.misplaced.first() {
-            return Err(bad(format!("a statistic is given for {name}, which is not among the style layers")));
+            return Err(bad(format!(
+                "{name} has a statistic but is not a style layer; add it to the style layers first"
+            )));
         }
         let free: Vec<_> = self.styles.iter().filter(|s| s.mask.is_none()).map(|s| s.share).collect();
         if !free.is_empty() && free.iter().all(|share| *share == 0.0) {
-            return Err(bad("the shares of the styles are all zero"));
+            return Err(bad("the shares of all styles are zero; at least one must be positive"));
         }
         let shares = self.styles.iter().map(|s| ("the share of a style", s.share));
         let content_layers = self.settings.content_layers.iter().map(|l| (l.layer.as_str(), l.weight));
         let layers = content_layers.chain(self.settings.style_layers.iter().map(|l| (l.layer.as_str(), l.weight)));
         let (content, style) = match self.settings.content_weight {
-            ContentWeight::Relative => (1.0, "style strength"),
-            ContentWeight::Sum(weight) | ContentWeight::Mean(weight) => (weight, "style weight"),
+            ContentWeight::Relative => (1.0, "the style strength"),
+            ContentWeight::Sum(weight) | ContentWeight::Mean(weight) => (weight, "the style weight"),
         };
         let weights = [
-            ("content weight", content),
+            ("the content weight", content),
             (style, self.settings.style_weight),
-            ("total variation weight", self.settings.tv_weight),
+            ("the total variation weight", self.settings.tv_weight),
         ];
         for (what, weight) in weights.into_iter().chain(shares).chain(layers) {
             check_weight(what, weight)?;
@@ -261,33 +261,34 @@ impl<B: Backend> SessionBuilder<B> {
         for (what, count) in [("content", content), ("style", style)] {
             if count > 1 {
                 return Err(bad(format!(
-                    "the {what} is given {count} times: give a picture or targets that were computed before, not both"
+                    "the {what} is given {count} times; pass either a picture or precomputed targets"
                 )));
             }
         }
         for targets in &self.given {
             if !Arc::ptr_eq(&targets.network, &self.network) {
-                return Err(bad("the targets were computed on another network; compute them on this session's"));
+                return Err(bad("the targets belong to another network; compute them on the network of this session"));
             }
             if targets.pooling != self.settings.pooling {
                 let message = format!(
-                    "the targets were computed with {:?} pooling, not {:?}",
+                    "the targets were computed with {:?} pooling, but this session uses {:?}",
                     targets.pooling, self.settings.pooling
                 );
                 return Err(bad(message));
             }
             if targets.padding != self.settings.padding {
                 let message = format!(
-                    "the targets were computed with {:?} padding, not {:?}",
+                    "the targets were computed with {:?} padding, but this session uses {:?}",
                     targets.padding, self.settings.padding
                 );
                 return Err(bad(message));
             }
             let lacks = |wanted: Vec<&str>, there: Vec<&str>| match wanted.iter().find(|layer| !there.contains(layer)) {
                 None => Ok(()),
-                Some(layer) => {
-                    Err(bad(format!("the targets have no layer {layer}; they were computed for {}", there.join(", "))))
-                }
+                Some(layer) => Err(bad(format!(
+                    "the targets do not include layer {layer}; they were computed for {}",
+                    there.join(", ")
+                ))),
             };
             if let Some(content) = &targets.content {
                 lacks(self.content_names(), content.layers.iter().map(|(name, _)| name.as_str()).collect())?;
@@ -295,13 +296,15 @@ impl<B: Backend> SessionBuilder<B> {
             if let Some(style) = &targets.style {
                 lacks(self.style_names(), style.layers.iter().map(|l| l.name.as_str()).collect())?;
                 if self.settings.style_layers.iter().any(|l| l.statistic.is_some()) {
-                    return Err(bad("a layer's statistic cannot be chosen beside targets that were computed before"));
+                    return Err(bad(
+                        "a layer's statistic cannot be set together with precomputed targets, which have their own",
+                    ));
                 }
                 if let Some(chosen) = self.settings.statistic.clone().map(String::from)
                     && let Some(other) = style.layers.iter().map(|l| l.statistic.identity()).find(|s| *s != chosen)
                 {
                     return Err(bad(format!(
-                        "the targets were computed for {other}, and the statistic chosen is {chosen}; leave it out"
+                        "the targets were computed with the statistic {other}, but this session sets {chosen}; remove the setting"
                     )));
                 }
             }
@@ -314,24 +317,27 @@ impl<B: Backend> SessionBuilder<B> {
         let content = self.content_image().map(Image::shape);
         let size = self.size.map(|(width, height)| Shape::new(3, height, width));
         if let (Some(content), Some(size)) = (content, size) {
-            expect_shape("the content picture, where a size is given too,", size, content)?;
+            expect_shape("the content picture (a size is also given)", size, content)?;
         }
         let start = self.start.as_ref().map(Image::shape);
         let shape = content.or(size).or(start).or_else(|| self.style_image().map(Image::shape));
-        let shape = shape.ok_or_else(|| bad("a session needs a content picture or a style picture"))?;
+        let shape = shape.ok_or_else(|| bad("no picture; a session needs a content picture or a style picture"))?;
         if shape.is_empty() {
-            return Err(Error::new(ErrorKind::Shape, format!("the result's size is {}x{}", shape.width, shape.height)));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                format!("the size of the result is {}x{}; expected at least one pixel", shape.width, shape.height),
+            ));
         }
         Ok(shape)
     }
 
     pub(crate) fn check_memory(&self) -> Result<()> {
         if self.tiles.is_some_and(|[rows, columns]| rows == 0 || columns == 0) {
-            return Err(bad("a picture is cut into one tile or more each way, not into none"));
+            return Err(bad("the number of tiles is zero; expected at least one row and one column"));
         }
         if self.reduce.processes() == 0 || self.reduce.process() >= self.reduce.processes() {
             let (process, processes) = (self.reduce.process(), self.reduce.processes());
-            return Err(bad(format!("there is no process {process} of {processes}; they are counted from 0")));
+            return Err(bad(format!("process {process} of {processes} does not exist; processes are numbered from 0")));
         }
         Ok(())
     }
@@ -339,20 +345,22 @@ impl<B: Backend> SessionBuilder<B> {
     pub(crate) fn check(&self) -> Result<Checked<B>> {
         if self.content_image().is_none() && !self.settings.content_layers.is_empty() {
             return Err(bad(
-                "a session with content layers needs a content picture; for a texture, give no content layers",
+                "content layers are set but there is no content picture; for a texture, call without_content",
             ));
         }
         if self.styles.is_empty() && self.given_style().is_none() && !self.settings.style_layers.is_empty() {
-            return Err(bad("a session with style layers needs a style picture"));
+            return Err(bad(
+                "style layers are set but there is no style picture; for a reconstruction, call without_style",
+            ));
         }
         if self.settings.content_layers.is_empty() && self.settings.style_layers.is_empty() && self.losses.is_empty() {
-            return Err(bad("a session needs a content layer, a style layer or a loss"));
+            return Err(bad("no loss; a session needs a content layer, a style layer or a loss of your own"));
         }
         if self.content_mask.is_some() && self.settings.content_layers.is_empty() {
-            return Err(bad("a content mask needs a content layer"));
+            return Err(bad("a content mask is set but there are no content layers"));
         }
         if self.settings.iterations == 0 {
-            return Err(bad("a session needs at least one iteration"));
+            return Err(bad("the number of iterations is 0; expected at least 1"));
         }
         let layers = self.layers()?;
         self.check_losses()?;
@@ -361,12 +369,12 @@ impl<B: Backend> SessionBuilder<B> {
         if let Tv::Power(b) = self.settings.tv
             && !(1.0..=4.0).contains(&b)
         {
-            return Err(bad(format!("the exponent of the total variation must lie in 1..=4, but is {b}")));
+            return Err(bad(format!("the exponent of the total variation must be in 1..=4; found {b}")));
         }
         self.settings.optimizer.check()?;
         self.check_memory()?;
         if let Some(decay) = self.settings.running_mean.filter(|decay| !(0.0..1.0).contains(decay)) {
-            return Err(bad(format!("the decay of the running mean must lie in 0..1, but is {decay}")));
+            return Err(bad(format!("the decay of the running mean must be in 0..1; found {decay}")));
         }
         let shape = self.shape()?;
         let (has_content, ratio) = (self.content_image().is_some(), self.chosen_noise_ratio());

@@ -31,20 +31,18 @@ impl<B: Backend> SessionBuilder<B> {
         for scale in &self.settings.scales {
             if scale.size <= last || scale.size >= shape.height.max(shape.width) {
                 return Err(bad(format!(
-                    "the scales must grow, up to less than the result's {} pixels, but one of {} comes after {last}",
+                    "expected scales in ascending order, each smaller than the result's {} pixels; found {} after {last}",
                     shape.height.max(shape.width),
                     scale.size
                 )));
             }
             if scale.iterations == 0 {
-                return Err(bad(format!("the scale of {} pixels needs at least one iteration", scale.size)));
+                return Err(bad(format!("the scale of {} pixels has no iterations; expected at least 1", scale.size)));
             }
             last = scale.size;
         }
         if !self.settings.scales.is_empty() && !self.given.is_empty() {
-            return Err(bad(
-                "targets that were computed before are of one size; with several scales give the pictures",
-            ));
+            return Err(bad("precomputed targets have a single size; for several scales, pass the pictures instead"));
         }
         Ok(())
     }

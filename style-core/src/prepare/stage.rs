@@ -111,7 +111,7 @@ impl<B: Backend> SessionBuilder<B> {
         let places = checked.layers.content.iter().zip(&checked.content_taps);
         let term = |(layer, (&position, &tap)): (&LayerWeight, (&usize, &usize))| {
             let found = features.as_ref().or(given).and_then(|l| l.iter().find(|(name, _)| *name == layer.layer));
-            let (_, target) = found.ok_or_else(|| bad(format!("there are no targets for {}", layer.layer)))?;
+            let (_, target) = found.ok_or_else(|| bad(format!("no targets for layer {}", layer.layer)))?;
             let pools = network.pools_before(position);
             let guide = |mask| ContentGuide::new(network.backend(), mask, plan.picture(), pools, plan.own(tap));
             let guides = self.content_mask.as_ref().map(guide).transpose()?.unwrap_or_default();

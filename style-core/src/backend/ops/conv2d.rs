@@ -140,7 +140,7 @@ impl Conv2d {
             return Ok(());
         }
         let message =
-            format!("rows {computed:?} of {} cannot be computed from tensors that hold {x:?} and {y:?}", self.height);
+            format!("rows {computed:?} of {} cannot be computed from tensors with rows {x:?} and {y:?}", self.height);
         Err(Error::new(ErrorKind::Shape, message))
     }
 

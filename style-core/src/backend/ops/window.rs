@@ -39,7 +39,6 @@ pub fn expect_window(whole: Shape, at: [usize; 2], window: Shape) -> Result<()> 
         return Ok(());
     }
     let [row, column] = at;
-    let message =
-        format!("a window {window} from row {row} and column {column} on must lie within {whole}, but does not");
+    let message = format!("a window of {window} at row {row}, column {column} exceeds {whole}");
     Err(Error::new(ErrorKind::Shape, message))
 }

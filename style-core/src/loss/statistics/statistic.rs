@@ -123,5 +123,5 @@ pub trait Statistic<B: Backend>: Send + Sync {
 
 /// The error for a statistic that received other tensors than it requested.
 pub(super) fn misfit() -> Error {
-    Error::new(ErrorKind::Shape, "a statistic was given other values or scratch tensors than those it asks for")
+    Error::new(ErrorKind::Shape, "a statistic received values or scratch tensors of other shapes than it requested")
 }
