@@ -463,7 +463,7 @@ fn weights_of_another_network() {
     let line = format!("photo.png art.png -o x.png --size 32 --iterations 2 --weights {embedded}");
     bench.fail(&format!("{line} --network vgg19"), &["VGG-19", "VGG-16"]);
     let said = bench.paint(&line);
-    assert!(said.contains("input    caffe (as the file says)"), "{said}");
+    assert!(said.contains("input    caffe (as stated in the file)"), "{said}");
 }
 
 #[test]
