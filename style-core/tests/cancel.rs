@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{builder, described};
 use style_core::{AdamOptions, Error, ErrorKind, Image, Init, Optimizer, Pooling, Progress, Scale, SessionBuilder};
-use testkit::{Reference, Told};
+use testkit::{Observed, Reference};
 
 type Builder = SessionBuilder<Reference>;
 
@@ -30,7 +30,7 @@ fn is_cancelled(e: &Error) {
 fn live(describe: &dyn Fn() -> Builder, left: usize) -> (Life, Vec<Progress>, Option<Image>) {
     let flag = Arc::new(AtomicBool::new(false));
     let (left, raised) = (AtomicUsize::new(left), Arc::clone(&flag));
-    let statistic = Told::new(move |_| {
+    let statistic = Observed::new(move |_| {
         if left.fetch_sub(1, Ordering::Relaxed) == 0 {
             raised.store(true, Ordering::Relaxed);
         }
@@ -56,7 +56,7 @@ fn live(describe: &dyn Fn() -> Builder, left: usize) -> (Life, Vec<Progress>, Op
                 let kept = session.checkpoint().unwrap();
                 flag.store(false, Ordering::Relaxed);
                 if told.len() % 2 == 1 {
-                    session = describe().statistic(Told::new(|_| ())).resume(&kept).unwrap();
+                    session = describe().statistic(Observed::new(|_| ())).resume(&kept).unwrap();
                 }
                 life = Life::Cancelled;
             }

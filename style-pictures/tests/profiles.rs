@@ -98,7 +98,7 @@ fn profiles_that_cannot_be_used_are_told() {
         for file in with_profile(icc, colour) {
             let picture = open(&file).expect("opens");
             let [note] = picture.notes() else { panic!("{word}: {:?}", picture.notes()) };
-            assert!(note.contains("profile cannot be used") && note.contains("sRGB") && note.contains(word), "{note}");
+            assert!(note.contains("profile is unusable") && note.contains("sRGB") && note.contains(word), "{note}");
             // As they are stored.
             let stored = image::load_from_memory(&file).expect("reads").into_rgb8();
             let values: Vec<f64> = stored.as_raw().iter().map(|&v| f64::from(v)).collect();
@@ -153,7 +153,7 @@ fn a_bmp_may_have_a_profile() {
     let with = open(&file(b"MBED", icc.len() as u32)).expect("opens");
     assert!(with.notes().is_empty(), "{:?}", with.notes());
     assert_eq!(with.image, open(png).expect("opens").image);
-    for (file, word) in [(file(b"MBED", u32::MAX), "not all there"), (file(b"LINK", 9), "another file")] {
+    for (file, word) in [(file(b"MBED", u32::MAX), "truncated"), (file(b"LINK", 9), "another file")] {
         let picture = open(&file).expect("opens");
         assert!(picture.notes().len() == 1 && picture.notes()[0].contains(word), "{:?}", picture.notes());
     }

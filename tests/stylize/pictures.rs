@@ -87,7 +87,7 @@ fn orientation_and_profile_are_honoured() {
     encoder.write_image(&lying, 40, 32, ExtendedColorType::Rgb8).expect("encodes");
     fs::write(bench.path("profile.png"), png).expect("writes");
     let said = bench.paint(&format!("profile.png {UNCHANGED} -o x.png"));
-    assert!(said.contains("note: profile.png") && said.contains("taken as sRGB"), "{said}");
+    assert!(said.contains("note: profile.png") && said.contains("treated as sRGB"), "{said}");
     assert_eq!(bench.open("x.png").into_rgb8(), lying);
     // A result is of sRGB and says so.
     bench.paint(&format!("photo.png {UNCHANGED} -o x.jpg"));
@@ -145,7 +145,7 @@ fn bad_pictures() {
         ("head.jpg", &["head.jpg", "ends before"]),
         ("half.tif", &["half.tif", "damaged"]),
         ("empty.png", &["empty.png", "empty"]),
-        ("text.png", &["text.png", "not a picture"]),
+        ("text.png", &["text.png", "unsupported picture format"]),
         ("dot.png", &["dot.png", "1x1", "too few"]),
         ("flat.png", &["flat.png", "40x15", "too few"]),
     ] {
