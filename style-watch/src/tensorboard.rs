@@ -83,10 +83,10 @@ impl TensorBoard {
         let folder = folder.as_ref();
         let failed = |what: &str, e| {
             let name = folder.display();
-            io_error(format!("{what} \"{name}\" for TensorBoard; name a folder that can be made and written"), e)
+            io_error(format!("{what} {name} for TensorBoard; choose a writable folder"), e)
         };
-        fs::create_dir_all(folder).map_err(|e| failed("cannot make the folder", e))?;
-        let (file, path) = create_new(folder).map_err(|e| failed("cannot write into the folder", e))?;
+        fs::create_dir_all(folder).map_err(|e| failed("cannot create the folder", e))?;
+        let (file, path) = create_new(folder).map_err(|e| failed("cannot write to the folder", e))?;
         let mut board =
             Self { file, path, length: 0, options, described: false, last: None, image_at: None, histogram_at: None };
         board.write(&version_event(now()))?;
@@ -103,8 +103,8 @@ impl TensorBoard {
     fn write(&mut self, event: &[u8]) -> Result<()> {
         let record = record(event);
         if let Err(e) = self.file.write_all(&record) {
-            let _ = self.file.set_len(self.length); // half a record would hide all that may come after it
-            return Err(io_error(format!("cannot write to {}; is the disk full?", self.path.display()), e));
+            let _ = self.file.set_len(self.length); // an incomplete record would hide all later ones
+            return Err(io_error(format!("cannot write to {}; check that the disk has space", self.path.display()), e));
         }
         self.length += record.len() as u64;
         Ok(())
@@ -169,10 +169,10 @@ impl Observer for TensorBoard {
 fn add_scalars(summary: &mut Summary, progress: &Progress, describe: bool) {
     let losses = &progress.losses;
     let mut add = |tag: &str, value: f64, about: &str| summary.scalar(tag, value as f32, describe.then_some(about));
-    add("loss/total", losses.total, "What is minimised: the weighted sum of content, style and tv.");
+    add("loss/total", losses.total, "The objective: the weighted sum of content, style and tv.");
     add("loss/content", losses.content, "`sum_l w_l 1/2 sum (F - P)^2`, before the content weight.");
     add("loss/style", losses.style, "`sum_l w_l E_l`, before the style weight.");
-    add("loss/tv", losses.tv, "The image's squared total variation, before its weight.");
+    add("loss/tv", losses.tv, "The image's total variation, before its weight.");
     for layer in &losses.content_layers {
         add(&format!("layers/content/{}", layer.layer), layer.loss, "`1/2 sum (F - P)^2`, before any weight.");
     }
@@ -186,7 +186,7 @@ fn add_scalars(summary: &mut Summary, progress: &Progress, describe: bool) {
         progress.step_length,
         "Length of L-BFGS' last accepted step, in 8-bit units; 0 for Adam.",
     );
-    let about = "1, or 0 for a point that the line search rejected: its losses are not those of the image.";
+    let about = "1, or 0 for a point that the line search rejected; its losses are not those of the image.";
     add("descent/accepted", f64::from(u8::from(progress.accepted)), about);
 }
 
