@@ -135,7 +135,7 @@ fn kinds_of_jpeg_are_named() {
 
 /// Of two equal entries, the decoder uses the last, while the check before it reads the first.
 #[test]
-fn a_tag_that_is_told_twice() {
+fn a_duplicate_tag() {
     let mut file = fixture("bits4.tif");
     let at = file.windows(4).position(|w| w == [3, 1, 3, 0]).expect("has a compression entry");
     // A second entry of bits per channel.

@@ -168,7 +168,7 @@ fn a_small_file_takes_little_memory() {
 }
 
 #[test]
-fn the_limits_are_told() {
+fn the_error_states_the_limits() {
     let e = open(&png(60_000, 60_000)).expect_err("is too large");
     for word in ["60000x60000".to_owned(), LARGEST_SIDE.to_string(), LARGEST_AREA.to_string()] {
         assert!(e.to_string().contains(&word), "{e}");

@@ -75,7 +75,7 @@ fn all_who_retain_it_share_a_context() {
 }
 
 #[test]
-fn what_is_left_is_told() {
+fn leaks_are_reported() {
     let _gpu = default_gpu();
     let at = unsafe { result::malloc_sync(1000) }.unwrap();
     let host = unsafe { result::malloc_host(100, 0) }.unwrap();
