@@ -206,7 +206,7 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
             ran => ran?,
         }
     }
-    job.losses = session.losses().map(|l| Losses { total: l.total, content: l.content, style: l.style });
+    job.losses = session.losses().map(|l| Losses { total: l.total, content: l.content(), style: l.style() });
     if session.is_finished() {
         Picture { image: session.into_image()?, extras: photo.extras }.save(&job.output)?;
         job.state = State::Done;

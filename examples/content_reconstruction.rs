@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     let mut sheet = Sheet::new(3).title("Content reconstructions").cell(&photo, "photograph");
     for layer in ["conv1_2", "conv2_2", "conv3_2", "conv4_2", "conv5_1"] {
         let builder = Session::builder(network.clone()).preset(Preset::Gatys).content(photo.clone());
-        let builder = builder.content_layers(vec![LayerWeight::new(layer, 1.0)]).style_layers(vec![]);
+        let builder = builder.content_layers(vec![LayerWeight::new(layer, 1.0)]).without_style();
         let image = common::run(layer, &mut builder.iterations(200).build()?)?;
         sheet = sheet.cell(&image, layer);
     }

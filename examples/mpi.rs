@@ -91,8 +91,8 @@ fn paint(session: SessionBuilder<Cpu>, args: &Args, tells: bool) -> Result<()> {
             let line = json!({
                 "iteration": told.iteration,
                 "total": losses.total,
-                "content": losses.content,
-                "style": losses.style,
+                "content": losses.content(),
+                "style": losses.style(),
             });
             writeln!(std::io::stdout(), "{line}")?;
         }

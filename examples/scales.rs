@@ -56,11 +56,11 @@ fn main() -> Result<()> {
         println!("\n| style loss | at | one scale | several scales | ratio |\n|---|---|---|---|---|");
         for part in [1, 2, 4] {
             let seen = |image: &Image| image.resized((image.width() / part).max(16), (image.height() / part).max(16));
-            let deep = Session::builder(network.clone()).content_layers(vec![]).style_layers(common::equal(&DEEP));
+            let deep = Session::builder(network.clone()).without_content().style_layers(common::equal(&DEEP));
             let [of_single, of_several] = [seen(&single)?, seen(&several)?];
             let mut deep = deep.style(seen(&painting)?).size(of_single.width(), of_single.height()).build()?;
             let (a, b) = (deep.evaluate(&of_single)?.0, deep.evaluate(&of_several)?.0);
-            for (a, b) in a.style_layers.iter().zip(&b.style_layers) {
+            for (a, b) in a.layers("style").iter().zip(b.layers("style")) {
                 println!("| {} | 1/{part} | {:.4} | {:.4} | {:.2} |", a.layer, a.loss, b.loss, b.loss / a.loss);
             }
         }

@@ -27,8 +27,8 @@ fn main() -> Result<()> {
     let photo = common::picture(1, "cat.jpg", 256)?;
     let painting = common::picture(2, "swirls.jpg", 256)?;
     let builder = || Session::builder(network.clone());
-    let content = builder().content(photo.clone()).style_layers(vec![]).targets()?;
-    let style = || builder().content_layers(vec![]).style(painting.clone());
+    let content = builder().content(photo.clone()).without_style().targets()?;
+    let style = || builder().without_content().style(painting.clone());
     let styles = [
         ("Gram", style().statistic(Gram::default()).targets()?),
         ("Covariance", style().statistic(Covariance).targets()?),

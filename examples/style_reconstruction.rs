@@ -22,7 +22,7 @@ use style_transfer::{Preset, Session};
 fn main() -> Result<()> {
     let network = common::network()?;
     let painting = common::picture(1, "starry_night.jpg", 256)?;
-    let builder = || Session::builder(network.clone()).preset(Preset::Gatys).style_strength(1.0).content_layers(vec![]);
+    let builder = || Session::builder(network.clone()).preset(Preset::Gatys).style_strength(1.0).without_content();
     let targets = builder().style(painting.clone()).targets()?;
 
     let mut sheet = Sheet::new(3).title("Style reconstructions").cell(&painting, "painting");

@@ -46,10 +46,10 @@ fn main() -> Result<()> {
     let painting = Picture::from(common::picture(2, "swirls.jpg", 2 * LONG_SIDE)?);
     let styles = SCALES.map(|scale| {
         let image = painting.sized((scale * f64::from(LONG_SIDE)) as u32)?.image;
-        Ok(Session::builder(network.clone()).content_layers(vec![]).style(image).targets()?)
+        Ok(Session::builder(network.clone()).without_content().style(image).targets()?)
     });
     let styles = styles.into_iter().collect::<Result<Vec<_>>>()?;
-    let content = Session::builder(network.clone()).content(photo).style_layers(vec![]).targets()?;
+    let content = Session::builder(network.clone()).content(photo).without_style().targets()?;
     let table = "style_layers,style_strength,style_scale,evaluations,total,content,style,seconds\n".into();
     let mut sweep = Sweep { network, content, table };
 
@@ -97,7 +97,7 @@ impl Sweep {
         })?;
         let losses = session.losses().context("there was no evaluation")?;
         let seconds = start.elapsed().as_secs_f64();
-        let (total, content, style) = (losses.total, losses.content, losses.style);
+        let (total, content, style) = (losses.total, losses.content(), losses.style());
         let layers = layers.join("+");
         println!("{layers}, strength {strength}, x {scale}: loss {total:.4e} after {seconds:.1} s");
         writeln!(self.table, "{layers},{strength},{scale},{evaluations},{total:e},{content:e},{style:e},{seconds:.3}")?;

@@ -25,7 +25,7 @@ fn main() -> Result<()> {
     let painting = common::picture(1, "swirls.jpg", 256)?;
     let network = common::network()?;
     let (scales, iterations) = Scale::coarse_to_fine(width, height, 100);
-    let builder = Session::builder(network).content_layers(vec![]).style(painting).size(width, height);
+    let builder = Session::builder(network).without_content().style(painting).size(width, height);
     let mut session = builder.scales(scales).iterations(iterations).build()?;
     common::save("texture.png", &common::run("texture", &mut session)?)
 }

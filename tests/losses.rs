@@ -83,9 +83,9 @@ fn check(case: &Case, session: &mut Session<Cpu>) {
     let (losses, gradient) = session.evaluate(&image(&start())).unwrap();
     let pairs = [
         ("total", losses.total, case.total),
-        ("content", losses.content, case.content),
-        ("style", losses.style, case.style),
-        ("tv", losses.tv, case.tv),
+        ("content", losses.content(), case.content),
+        ("style", losses.style(), case.style),
+        ("tv", losses.tv(), case.tv),
     ];
     for (what, got, want) in pairs {
         let error = (got - want).abs() / want;

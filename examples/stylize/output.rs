@@ -261,11 +261,11 @@ impl Log {
             iteration: progress.iteration,
             width: progress.width,
             seconds: since_start.as_secs_f64(),
-            content: losses.content,
-            style: losses.style,
-            tv: losses.tv,
+            content: losses.content(),
+            style: losses.style(),
+            tv: losses.tv(),
             total: losses.total,
-            layers: &losses.style_layers,
+            layers: losses.layers("style"),
         };
         let mut bytes = serde_json::to_vec(&line)
             .map_err(|e| Error::new(ErrorKind::Io, "cannot write a line of the log").with_source(e))?;

@@ -144,7 +144,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     drop(kept);
     // The log is complete up to the checkpoint.
     let log = args.log.as_deref().map(|path| Log::create(path, &inputs, session.iteration())).transpose()?;
-    let [alpha, beta, gamma] = session.weights();
+    let [alpha, beta, gamma] = ["content", "style", "tv"].map(|term| session.weight(term));
     if args.tv.is_some() && gamma == 0.0 {
         return Err(argument("--tv chooses a total variation whose weight is 0; give --tv-weight too").into());
     }

@@ -72,7 +72,7 @@ pub(crate) fn describe<B: Backend>(
     let (scales, iterations) = scales(args, size);
     builder = builder.optimizer(optimizer(args)).scales(scales).iterations(iterations).seed(args.seed);
     if let Some(decay) = args.ema {
-        builder = builder.ema(decay);
+        builder = builder.running_mean(decay);
     }
     if let Some(bytes) = args.memory {
         builder = builder.memory_limit(bytes);

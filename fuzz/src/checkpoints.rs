@@ -67,7 +67,7 @@ fn describe(kind: usize) -> SessionBuilder<Reference> {
     match kind {
         0 => builder.optimizer(lbfgs(None)),
         1 => builder.optimizer(lbfgs(Some(1.0))),
-        2 => builder.optimizer(adam).ema(0.8),
+        2 => builder.optimizer(adam).running_mean(0.8),
         _ => builder.optimizer(lbfgs(None)).scales(vec![Scale { size: 4, iterations: 3, optimizer: None }]),
     }
 }

@@ -15,14 +15,21 @@ use twox_hash::xxhash3_128::Hasher;
 
 use crate::alloc::{reserved, zeros};
 use crate::backend::Backend;
+use crate::describe::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 
 /// Changes whenever the contents of a checkpoint change.
-const FORMAT: &str = "style-transfer checkpoint 1";
+const FORMAT: &str = "style-transfer checkpoint 2";
+
+/// Prefix of the settings in the manifest.
+pub(crate) const SETTING: &str = "setting.";
 
 /// The one setting that may change during a session.
-pub(crate) const STYLE_WEIGHT: &str = "style weight";
+pub(crate) const STYLE_WEIGHT: &str = "setting.style_weight";
+
+/// The one setting that may differ when a session is resumed.
+const ITERATIONS: &str = "setting.iterations";
 
 /// Prefix of the metadata that forms the manifest.
 const MANIFEST: &str = "manifest.";
@@ -43,7 +50,7 @@ struct Values {
 }
 
 /// The description of a session: names and values, readable and comparable.
-pub(crate) type Manifest = Vec<(&'static str, String)>;
+pub(crate) type Manifest = Vec<(String, String)>;
 
 fn damaged(what: impl fmt::Display) -> Error {
     Error::new(ErrorKind::Checkpoint, format!("the checkpoint is damaged ({what}); take an earlier one, or start anew"))
@@ -51,7 +58,8 @@ fn damaged(what: impl fmt::Display) -> Error {
 
 impl Checkpoint {
     pub(crate) fn new(manifest: &Manifest, backend: String) -> Self {
-        let made_by = [("library", format!("style-core {}", env!("CARGO_PKG_VERSION"))), ("backend", backend)];
+        let library = format!("style-core {}", env!("CARGO_PKG_VERSION"));
+        let made_by = [("library".to_owned(), library), ("backend".to_owned(), backend)];
         let notes = manifest.iter().chain(&made_by).map(|(name, value)| (format!("{MANIFEST}{name}"), value.clone()));
         Self { notes: notes.collect(), values: BTreeMap::new() }
     }
@@ -65,9 +73,10 @@ impl Checkpoint {
 
     /// Checks that it belongs to a session with this description.
     pub(crate) fn expect(&self, manifest: &Manifest) -> Result<()> {
-        for (name, wanted) in manifest {
+        for (name, wanted) in manifest.iter().filter(|(name, _)| name != ITERATIONS) {
             let found = self.notes.get(&format!("{MANIFEST}{name}")).ok_or_else(|| damaged(name))?;
             if found != wanted {
+                let name = name.strip_prefix(SETTING).unwrap_or(name).replace('_', " ");
                 let message = format!(
                     "the checkpoint is of another job: its {name} was {found}, and is {wanted} here; resume it with the \
                      settings that it was made with, or start without it"
@@ -78,8 +87,17 @@ impl Checkpoint {
         Ok(())
     }
 
-    pub(crate) fn note(&mut self, name: &str, value: impl fmt::Debug) {
-        self.notes.insert(name.into(), format!("{value:?}"));
+    /// The settings of the session.
+    ///
+    /// # Errors
+    /// `Checkpoint` if it is damaged.
+    pub fn settings(&self) -> Result<Settings> {
+        let fields = self.manifest().filter_map(|(name, value)| Some((name.strip_prefix(SETTING)?, value)));
+        Settings::from_fields(fields).map_err(|e| damaged("settings").with_source(e))
+    }
+
+    pub(crate) fn note(&mut self, name: &str, value: impl fmt::Display) {
+        self.notes.insert(name.into(), value.to_string());
     }
 
     pub(crate) fn noted<T: FromStr>(&self, name: &str) -> Result<T> {

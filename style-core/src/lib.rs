@@ -30,10 +30,11 @@ pub use backend::storage::Storage;
 pub use backend::{Backend, ops};
 pub use checkpoint::Checkpoint;
 pub use describe::builder::SessionBuilder;
-pub use describe::init::{Init, Noise};
+pub use describe::init::{Init, Noise, Start};
 pub use describe::preset;
 pub use describe::preset::Preset;
 pub use describe::scale::Scale;
+pub use describe::settings::{ContentWeight, Settings};
 pub use describe::style::Style;
 pub use describe::targets::Targets;
 pub use distributed::Reduce;
@@ -43,8 +44,7 @@ pub use image::mask::Mask;
 pub use image::resample::resample;
 pub use inspect::features::Features;
 pub use inspect::probe::{Neuron, Probe, Response};
-pub use loss::guide::Guide;
-pub use loss::losses::{LayerLoss, LayerWeight, Losses};
+pub use loss::losses::{LayerLoss, LayerWeight, Losses, StyleLayer, TermLoss};
 pub use loss::statistics;
 pub use network::Network;
 pub use network::model::{ChannelOrder, ConvLayer, InputSpace, Layer, Model};
@@ -56,3 +56,11 @@ pub use prepare::plan::Plan;
 pub use session::Session;
 pub use session::observer::{Observer, View};
 pub use session::progress::Progress;
+
+/// Losses of your own: the interface of a [loss](losses::Loss) and its [term](losses::Term) in the objective.
+pub mod losses {
+    pub use crate::loss::custom::{HostLoss, Inputs, Loss};
+    pub use crate::loss::guide::Guide;
+    pub use crate::loss::losses::{CONTENT, STYLE, TV};
+    pub use crate::loss::term::{Additivity, Buffers, Site, Term};
+}

@@ -132,7 +132,7 @@ fn tiles_of_any_number() {
 fn any_number_may_be_any_other() {
     let adam = || {
         let options = AdamOptions { learning_rate: 2.0, ..Default::default() };
-        small().optimizer(Optimizer::Adam(options)).ema(0.5)
+        small().optimizer(Optimizer::Adam(options)).running_mean(0.5)
     };
     let kinds: [&dyn Fn() -> SessionBuilder<Reference>; 2] = [&lbfgs, &adam];
     for describe in kinds {

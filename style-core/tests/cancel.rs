@@ -92,7 +92,7 @@ fn a_raised_flag_lets_nothing_begin() {
     assert!(raised().plan().is_ok());
     is_cancelled(&raised().build().unwrap_err());
     is_cancelled(&raised().targets().unwrap_err());
-    is_cancelled(&raised().pooling(Pooling::Max).style_layers(vec![]).build().unwrap_err());
+    is_cancelled(&raised().pooling(Pooling::Max).without_style().build().unwrap_err());
 }
 
 /// A checkpoint is available at any time, and a change of scale completes.
@@ -101,7 +101,7 @@ fn between_scales_nothing_is_lost() {
     let scales =
         vec![Scale { size: 16, iterations: 2, optimizer: None }, Scale { size: 20, iterations: 1, optimizer: None }];
     let lbfgs = || described(30, 24).scales(scales.clone()).iterations(2);
-    let adam = || lbfgs().optimizer(adam()).ema(0.5);
+    let adam = || lbfgs().optimizer(adam()).running_mean(0.5);
     for describe in [&lbfgs as &dyn Fn() -> Builder, &adam] {
         let (_, wanted, image) = live(describe, usize::MAX);
         let mut cancelled = 0;

@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use common::{builder, described, described_on, layers, model, network, picture};
-use style_core::statistics::Moments;
+use style_core::statistics::{Moments, StatisticKind};
 use style_core::{
     AdamOptions, Checkpoint, ErrorKind, Image, Init, InputSpace, Layer, LbfgsOptions, Mask, Model, Network, Optimizer,
-    Progress, Scale, Session, SessionBuilder, Storage, Style,
+    Preset, Progress, Scale, Session, SessionBuilder, Settings, Storage, Style,
 };
 use testkit::Reference;
 
@@ -65,7 +65,7 @@ fn every_descent_survives() {
     survives("L-BFGS with few pairs", || noise().optimizer(lbfgs(3, None)));
     survives("L-BFGS without line search", || noise().optimizer(lbfgs(5, Some(1.0))));
     survives("Adam", || noise().optimizer(adam()));
-    survives("Adam with a running mean", || noise().optimizer(adam()).ema(0.8));
+    survives("Adam with a running mean", || noise().optimizer(adam()).running_mean(0.8));
 }
 
 #[test]
@@ -73,13 +73,13 @@ fn every_kind_of_session_survives() {
     let scale = |size| Scale { size, iterations: 3, optimizer: None };
     let large = || builder().content(picture("content", 40, 30)).style(picture("style", 30, 30)).iterations(3);
     survives("scales", || large().scales(vec![scale(12), scale(20)]));
-    survives("scales with Adam", || large().scales(vec![scale(12), scale(20)]).optimizer(adam()).ema(0.5));
+    survives("scales with Adam", || large().scales(vec![scale(12), scale(20)]).optimizer(adam()).running_mean(0.5));
     survives("tiles", || large().tiles(3, 2));
     let mask = || Mask::new(2, 1, vec![1.0, 0.2]).unwrap();
     let masked = || Style::new(picture("other", 20, 20)).mask(mask()).region(mask());
     survives("masks", || large().style(masked()).content_mask(mask()).statistic_at("conv2_1", Moments));
     // The start image is already the minimum.
-    survives("converged", || builder().style_layers(vec![]).iterations(5));
+    survives("converged", || builder().without_style().iterations(5));
 }
 
 /// A session can resume with another memory limit, at this and later scales, unless it no longer fits.
@@ -132,14 +132,14 @@ fn another_session_is_refused() {
     refused(noise().style(other), "style pictures");
     refused(noise().style_weight(2.0), "style weight");
     refused(noise().content_weight(2.0), "content weight");
-    refused(noise().tv_weight(2.0), "total variation");
-    refused(noise().optimizer(adam()), "optimiser");
-    refused(noise().optimizer(lbfgs(63, None)), "optimiser");
-    refused(noise().seed(1), "start");
-    refused(noise().ema(0.5), "running mean");
+    refused(noise().tv_weight(2.0), "tv weight");
+    refused(noise().optimizer(adam()), "optimizer");
+    refused(noise().optimizer(lbfgs(63, None)), "optimizer");
+    refused(noise().seed(1), "seed");
+    refused(noise().running_mean(0.5), "running mean");
     refused(noise().pooling(style_core::Pooling::Max), "pooling");
     refused(noise().padding(style_core::Padding::Replicate), "padding");
-    refused(noise().statistic(Moments), "statistics");
+    refused(noise().statistic(Moments), "statistic was \"gram\"");
     refused(noise().content_layers(layers(&[("conv1_1", 1.0)])), "content layers");
     refused(noise().scales(vec![Scale { size: 8, iterations: 1, optimizer: None }]), "scales");
     // Weights that differ by one bit; another input space.
@@ -214,4 +214,36 @@ fn safetensors_of_another_program() -> Vec<u8> {
     let mut bytes = 8u64.to_le_bytes().to_vec();
     bytes.extend(b"{}      ");
     bytes
+}
+
+#[test]
+fn a_checkpoint_returns_the_settings_of_its_session() {
+    for preset in Preset::ALL {
+        let settings = Settings {
+            scales: vec![Scale { size: 8, iterations: 3, optimizer: Some(adam()) }],
+            running_mean: Some(0.1),
+            seed: u64::MAX,
+            ..preset.settings()
+        };
+        let described = |settings| {
+            let b = builder().settings(settings).content_layers(["conv2_2"]);
+            b.style_layers([("conv1_1", 0.1), ("relu2_1", 1.0 / 3.0)]).statistic_at("conv2_1", Moments)
+        };
+        let mut session = described(settings.clone()).build().unwrap();
+        session.step().unwrap();
+        let checkpoint = Checkpoint::from_bytes(&session.checkpoint().unwrap().to_bytes().unwrap()).unwrap();
+        let found = checkpoint.settings().unwrap();
+        let layers: Vec<_> = found.style_layers.iter().map(|l| (l.layer.as_str(), l.weight)).collect();
+        assert_eq!(layers, [("conv1_1", 0.1), ("conv2_1", 1.0 / 3.0)]);
+        assert_eq!(found.style_layers[1].statistic, Some(StatisticKind::Moments));
+        let like = Settings {
+            content_layers: found.content_layers.clone(),
+            style_layers: found.style_layers.clone(),
+            ..settings
+        };
+        assert_eq!(found, like);
+        // They describe the same session.
+        let mut resumed = builder().settings(found).resume(&checkpoint).unwrap();
+        assert_eq!(resumed.step().unwrap(), session.step().unwrap());
+    }
 }

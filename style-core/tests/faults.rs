@@ -70,7 +70,7 @@ fn a_panic_of_the_callers_leaves_the_session_whole() {
     let noise = || builder().init(Init::Noise).seed(3).iterations(9);
     let adam = || Optimizer::Adam(AdamOptions { learning_rate: 2.0, ..Default::default() });
     survives("L-BFGS", noise);
-    survives("Adam", || noise().optimizer(adam()).ema(0.8));
+    survives("Adam", || noise().optimizer(adam()).running_mean(0.8));
     survives("scales", || noise().scales(vec![Scale { size: 8, iterations: 3, optimizer: None }]));
 }
 

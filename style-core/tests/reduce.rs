@@ -111,13 +111,13 @@ fn same(what: &str, processes: usize, size: [usize; 2], tolerance: f64, describe
     let all = together(processes, 0..0, &described, |builder| evaluated(builder, width, height));
     let what = format!("{what} {width}x{height}, {processes} processes");
     let layers = |losses: &Losses| -> Vec<f64> {
-        let layers = losses.style_layers.iter().chain(&losses.content_layers).map(|l| l.loss);
-        layers.chain([losses.total, losses.content, losses.style]).collect()
+        let layers = losses.layers("style").iter().chain(losses.layers("content")).map(|l| l.loss);
+        layers.chain([losses.total, losses.content(), losses.style()]).collect()
     };
     for (a, b) in layers(&all[0].0).into_iter().zip(layers(&one)) {
         assert!((a - b).abs() <= tolerance * b.abs(), "{what}: {:?}, {one:?}", all[0].0);
     }
-    assert_eq!(all[0].0.tv, one.tv, "{what}");
+    assert_eq!(all[0].0.tv(), one.tv(), "{what}");
     let apart = apart(&all[0].1, &gradient);
     assert!(apart < tolerance, "{what}: gradients differ by {apart:e}");
     for other in &all[1..] {
@@ -153,8 +153,8 @@ fn more_processes_than_tiles() {
 
 #[test]
 fn content_alone_and_style_alone() {
-    same("content", 3, [33, 30], 2e-6, || described(33, 30).style_layers(vec![]));
-    same("style", 3, [33, 30], 2e-6, || described(33, 30).content_layers(vec![]));
+    same("content", 3, [33, 30], 2e-6, || described(33, 30).without_style());
+    same("style", 3, [33, 30], 2e-6, || described(33, 30).without_content());
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn each_scale_starts_from_the_last_ones_image() {
 #[test]
 fn a_scale_that_converges_gives_way() {
     // Without style, the start is already the minimum.
-    let session = described().style_layers(vec![]).scales(vec![scale(12, 9)]);
+    let session = described().without_style().scales(vec![scale(12, 9)]);
     let mut session = session.iterations(3).build().unwrap();
     assert!(session.step().unwrap().converged);
     assert!(!session.is_finished());
@@ -84,7 +84,7 @@ fn weights_mean_the_same_at_every_scale() {
         let session = described()
             .content(flat(64, 48, 90.0))
             .content_layers(layers(&[("conv1_1", 1.0)]))
-            .style_layers(vec![])
+            .without_style()
             .init(Init::Image(flat(64, 48, 100.0)))
             .scales(vec![scale(32, 1)])
             .iterations(1);
@@ -97,18 +97,18 @@ fn weights_mean_the_same_at_every_scale() {
         let mut weights = vec![];
         session
             .run(|progress| {
-                totals.push(progress.losses.content);
+                totals.push(progress.losses.content());
                 ControlFlow::Continue(())
             })
             .unwrap();
-        weights.push(session.weights());
+        weights.push(["content", "style", "tv"].map(|term| session.weight(term)));
         let mut again = described().content(flat(32, 24, 90.0)).content_layers(layers(&[("conv1_1", 1.0)]));
-        again = again.style_layers(vec![]).init(Init::Image(flat(32, 24, 100.0)));
+        again = again.without_style().init(Init::Image(flat(32, 24, 100.0)));
         again = if sum { again.content_weight(0.25 * 4.0).tv_weight(4.0) } else { again.content_mean_weight(0.25) };
         let mut again = again.build().unwrap();
         again.step().unwrap();
-        close(again.losses().unwrap().content, totals[0]);
-        let [alpha, _, _] = again.weights();
+        close(again.losses().unwrap().content(), totals[0]);
+        let alpha = again.weight("content");
         let [whole, _, _] = weights[0];
         close(alpha / whole, 4.0);
     }
@@ -134,7 +134,7 @@ fn adam_goes_on_with_its_moments() {
 
 #[test]
 fn a_running_mean_is_one() {
-    let mut session = described().optimizer(adam()).ema(0.5).build().unwrap();
+    let mut session = described().optimizer(adam()).running_mean(0.5).build().unwrap();
     let start = session.image().unwrap();
     session.step().unwrap();
     assert_eq!(session.image().unwrap(), start);
@@ -152,7 +152,7 @@ fn a_running_mean_is_one() {
         assert!((f64::from(*m) - (0.125 * a + 0.25 * b + 0.5 * c) / 0.875).abs() < 1e-3);
     }
     for decay in [-0.1, 1.0, f64::NAN] {
-        assert_eq!(described().ema(decay).build().unwrap_err().kind(), ErrorKind::Argument);
+        assert_eq!(described().running_mean(decay).build().unwrap_err().kind(), ErrorKind::Argument);
     }
 }
 
@@ -173,7 +173,7 @@ fn scales_that_are_none_are_refused() {
 
 #[test]
 fn textures_have_scales_too() {
-    let session = Session::builder(network()).style(picture("style", 30, 30)).content_layers(vec![]).size(50, 40);
+    let session = Session::builder(network()).style(picture("style", 30, 30)).without_content().size(50, 40);
     let session = session.style_layers(layers(&[("conv2_1", 1.0)])).scales(vec![scale(20, 2)]).iterations(2);
     let mut session = session.build().unwrap();
     session.run(|_| ControlFlow::Continue(())).unwrap();

@@ -25,24 +25,24 @@ fn losses_are_the_papers() {
         let (f, p, s) = (features(&image), features(&picture("content", 13, 9)), features(&picture("style", 8, 10)));
         let content: f64 =
             f[2].values.iter().zip(&p[2].values).map(|(f, p)| 0.5 * (f64::from(*f) - f64::from(*p)).powi(2)).sum();
-        close(losses.content, content);
-        close(losses.content_layers[0].loss, content);
+        close(losses.content(), content);
+        close(losses.layers("content")[0].loss, content);
         let mut style = 0.0;
         for (i, (at, weight)) in [(0, 0.25), (1, 0.5), (3, 0.25)].into_iter().enumerate() {
             let n = f[at].shape.channels as f64;
             let e: f64 =
                 gram(&f[at]).iter().zip(gram(&s[at])).map(|(g, a)| (g - a).powi(2)).sum::<f64>() / (4.0 * n * n);
-            close(losses.style_layers[i].loss, e);
+            close(losses.layers("style")[i].loss, e);
             style += weight * e;
         }
-        close(losses.style, style);
+        close(losses.style(), style);
         let pixel = |c: usize, r: usize, x: usize| f64::from(image.pixels()[(c * 9 + r) * 13 + x]);
         let mut tv = 0.0;
         for (c, r, x) in (0..3).flat_map(|c| (0..9).flat_map(move |r| (0..13).map(move |x| (c, r, x)))) {
             tv += if r < 8 { 0.5 * (pixel(c, r + 1, x) - pixel(c, r, x)).powi(2) } else { 0.0 };
             tv += if x < 12 { 0.5 * (pixel(c, r, x + 1) - pixel(c, r, x)).powi(2) } else { 0.0 };
         }
-        close(losses.tv, tv);
+        close(losses.tv(), tv);
         close(losses.total, 0.5 * content + 3.0 * style + 0.1 * tv);
     }
 }
@@ -156,7 +156,7 @@ fn quadratic(tv: f64, optimizer: Optimizer, iterations: usize) -> (f64, f64) {
     let mut session = Session::builder(Network::new(Reference, &model).unwrap())
         .content(picture("content", 9, 7))
         .content_layers(layers(&[("linear", 1.0)]))
-        .style_layers(vec![])
+        .without_style()
         .content_weight(1.0)
         .tv_weight(tv)
         .init(Init::Noise)
@@ -190,7 +190,7 @@ fn lbfgs_solves_a_quadratic_of_few_curvatures_in_few_evaluations() {
 #[test]
 fn several_styles_are_a_mean_of_gram_matrices() {
     let image = picture("image", 13, 9);
-    let evaluate = |b: SessionBuilder<Reference>| b.build().unwrap().evaluate(&image).unwrap().0.style;
+    let evaluate = |b: SessionBuilder<Reference>| b.build().unwrap().evaluate(&image).unwrap().0.style();
     let twice = evaluate(builder().style(picture("style", 8, 10)));
     close(twice, evaluate(builder()));
     let one_sided = evaluate(builder().style(Style::new(picture("other", 11, 8)).share(0.0)));
@@ -230,7 +230,7 @@ fn bad_descriptions_are_typed_errors() {
     fails(Session::builder(network()).content(picture("c", 9, 9)), Argument, "style picture");
     fails(builder().content_layers(layers(&[("conv9_9", 1.0)])), Argument, "it has conv1_1, conv1_2");
     fails(builder().style_layers(layers(&[("conv1_1", 1.0), ("conv1_1", 2.0)])), Argument, "twice");
-    fails(builder().style_layers(vec![]).content_layers(vec![]), Argument, "layer");
+    fails(builder().without_style().without_content(), Argument, "layer");
     for weight in [-1.0, f64::NAN, f64::INFINITY] {
         fails(builder().content_weight(weight), Argument, "content weight");
         fails(builder().style_weight(weight), Argument, "style weight");
@@ -300,9 +300,11 @@ fn the_largest_values_stay_finite() {
         std::sync::Arc::new(Network::new(Reference, &Model::new("blind", InputSpace::CAFFE, model).unwrap()).unwrap());
     let image = Image::from_planar(4, 4, vec![f32::MAX; 48]).unwrap();
     for percent in 1..100 {
-        let session = Session::builder(std::sync::Arc::clone(&network)).content(image.clone()).style_layers(vec![]);
-        let session =
-            session.init(Init::Content).content_layers(layers(&[("conv1_1", 1.0)])).ema(f64::from(percent) / 100.0);
+        let session = Session::builder(std::sync::Arc::clone(&network)).content(image.clone()).without_style();
+        let session = session
+            .init(Init::Content)
+            .content_layers(layers(&[("conv1_1", 1.0)]))
+            .running_mean(f64::from(percent) / 100.0);
         let mut session = session.build().unwrap();
         session.step().unwrap();
         let mean = session.image().unwrap();

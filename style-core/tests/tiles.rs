@@ -26,11 +26,15 @@ fn same(what: &str, tiled: &(Losses, Vec<f32>), whole: &(Losses, Vec<f32>)) {
     // A covariance is a difference of larger numbers, each rounded to f32.
     let most = if what.contains("covariance") || what.contains("moments") { 1e-5 } else { 2e-6 };
     let near = |a: f64, b: f64| (a - b).abs() <= most * b.abs();
-    assert!(near(a.total, b.total) && near(a.content, b.content) && near(a.style, b.style), "{what}: {a:?}, {b:?}");
-    for (a, b) in a.style_layers.iter().chain(&a.content_layers).zip(b.style_layers.iter().chain(&b.content_layers)) {
+    assert!(
+        near(a.total, b.total) && near(a.content(), b.content()) && near(a.style(), b.style()),
+        "{what}: {a:?}, {b:?}"
+    );
+    let layers = |of: &Losses| [of.layers("style"), of.layers("content")].concat();
+    for (a, b) in layers(a).iter().zip(&layers(b)) {
         assert!(near(a.loss, b.loss), "{what}: {a:?}, {b:?}");
     }
-    assert_eq!(a.tv, b.tv, "{what}");
+    assert_eq!(a.tv(), b.tv(), "{what}");
     assert!(apart(da, db) < most, "{what}: gradients differ by {:e}", apart(da, db));
 }
 

@@ -34,7 +34,7 @@ fn the_loss_is_the_new_one_and_the_image_stays() {
         let image = session.image().unwrap();
         session.set_style_weight(50.0).unwrap();
         assert_eq!(session.image().unwrap(), image);
-        assert_eq!(session.weights()[1], 50.0);
+        assert_eq!(session.weight("style"), 50.0);
         let (wanted, _) = builder().style_weight(50.0).build().unwrap().evaluate(&image).unwrap();
         close(session.evaluate(&image).unwrap().0.total, wanted.total);
         let first = session.step().unwrap().clone();
@@ -134,7 +134,7 @@ fn the_same_weight_changes_nothing() {
 /// The image at which the descent restarts counts once in a running mean.
 #[test]
 fn a_running_mean_counts_each_image_once() {
-    let mut session = builder().init(Init::Noise).ema(0.5).iterations(9).build().unwrap();
+    let mut session = builder().init(Init::Noise).running_mean(0.5).iterations(9).build().unwrap();
     session.step().unwrap();
     session.step().unwrap();
     let mean = session.image().unwrap();

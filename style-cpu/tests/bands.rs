@@ -56,12 +56,12 @@ fn a_picture_in_bands_has_the_losses_and_the_gradient_of_the_whole() {
         let (want, gradient, whole) = evaluate(cpu(2), Observed::new(|_| ()));
         let (losses, got, bands) = evaluate(cpu(2), Gram::default());
         assert_eq!(bands < whole, way != Convolution::Direct, "{way:?}: {bands} bytes in bands, {whole} in one piece");
-        assert_eq!(losses.content, want.content, "{way:?}: the forward pass differs");
+        assert_eq!(losses.content(), want.content(), "{way:?}: the forward pass differs");
         assert!(
-            (losses.style / want.style - 1.0).abs() < 1e-6,
+            (losses.style() / want.style() - 1.0).abs() < 1e-6,
             "{way:?}: style loss {} instead of {}",
-            losses.style,
-            want.style
+            losses.style(),
+            want.style()
         );
         let error = norm(got.iter().zip(&gradient).map(|(a, b)| f64::from(a - b)));
         let error = error / norm(gradient.iter().map(|&g| f64::from(g)));

@@ -38,7 +38,7 @@ fn adam(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
         .optimizer(Optimizer::Adam(options))
         .content_mask(mask("mask"))
         .statistic(Moments)
-        .ema(0.5)
+        .running_mean(0.5)
         .tiles(1, 2)
 }
 

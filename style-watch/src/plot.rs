@@ -6,18 +6,21 @@ mod chart;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use style_core::{Error, ErrorKind, Observer, Progress, Result, View};
+use style_core::losses::{CONTENT, STYLE, TV};
+use style_core::{Error, ErrorKind, Losses, Observer, Progress, Result, View};
 
 use crate::file::{expect_folder, extension, write_bytes_atomically};
 use canvas::{Colour, Raster, Svg};
 use chart::{Chart, Curve, HEIGHT, WIDTH};
 
-/// The terms of equation 7 with their colours, distinguishable to colour-blind readers (Okabe and Ito's palette).
-const TERMS: [(&str, Colour); 3] = [("content", [0, 114, 178]), ("style", [213, 94, 0]), ("tv", [0, 158, 115])];
+/// Colours of the terms, distinguishable to colour-blind readers (Okabe and Ito's palette). Content, style and total
+/// variation have the first three; other terms take the rest in turn.
+const COLOURS: [Colour; 7] =
+    [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [240, 228, 66]];
 const TOTAL: Colour = [34, 34, 34];
 
-/// Draws the losses over the evaluations on a logarithmic axis, 960 by 560 pixels: the total, and content, style and
-/// total variation each multiplied by its weight, so that the curves add up to the total.
+/// Draws the losses over the evaluations on a logarithmic axis, 960 by 560 pixels: the total, and each term multiplied
+/// by its weight, so that the curves add up to the total.
 ///
 /// Lines connect the accepted points. The totals of points that a line search rejected are dots, if they are within the
 /// axis. Zero cannot be shown on a logarithmic axis, nor can values that are not finite: they are gaps. The axis ends
@@ -45,14 +48,12 @@ enum Format {
     Png,
 }
 
-/// One evaluation; `terms` are unweighted, because the weights differ between scales.
-#[derive(Clone, Copy, Debug)]
+/// One evaluation.
+#[derive(Clone, Debug)]
 struct Point {
     evaluation: usize,
     accepted: bool,
-    total: f64,
-    terms: [f64; 3],
-    weights: [f64; 3],
+    losses: Losses,
 }
 
 impl LossPlot {
@@ -88,21 +89,25 @@ impl LossPlot {
             name: "total".into(),
             colour: TOTAL,
             width: 3.5,
-            points: accepted().map(|p| (p.evaluation, p.total)).collect(),
+            points: accepted().map(|p| (p.evaluation, p.losses.total)).collect(),
         }];
-        for (i, (name, colour)) in TERMS.into_iter().enumerate() {
-            let weight = self.points.first().map_or(0.0, |p| p.weights[i]);
-            let name = match self.points.iter().all(|p| p.weights[i] == weight) {
-                true => format!("{name} \u{d7} {}", short(weight)),
+        let mut others = COLOURS[3..].iter().cycle();
+        for term in self.points.first().map_or(&[][..], |p| &p.losses.terms) {
+            let name = term.name.as_str();
+            // The weights may differ between scales.
+            let legend = match self.points.iter().all(|p| p.losses.weight(name) == term.weight) {
+                true => format!("{name} \u{d7} {}", short(term.weight)),
                 false => format!("{name} \u{d7} its weight"),
             };
-            let points = accepted().map(|p| (p.evaluation, p.weights[i] * p.terms[i])).collect();
-            curves.push(Curve { name, colour, width: 1.75, points });
+            let fixed = [CONTENT, STYLE, TV].iter().position(|&n| n == name).map(|i| &COLOURS[i]);
+            let colour = *fixed.or_else(|| others.next()).unwrap_or(&TOTAL);
+            let points = accepted().map(|p| (p.evaluation, p.losses.weight(name) * p.losses.loss(name))).collect();
+            curves.push(Curve { name: legend, colour, width: 1.75, points });
         }
         Chart {
             title: self.title.clone(),
             curves,
-            rejected: self.points.iter().filter(|p| !p.accepted).map(|p| (p.evaluation, p.total)).collect(),
+            rejected: self.points.iter().filter(|p| !p.accepted).map(|p| (p.evaluation, p.losses.total)).collect(),
             last: self.points.iter().map(|p| p.evaluation).max().unwrap_or(0),
         }
     }
@@ -125,14 +130,8 @@ impl LossPlot {
 
 impl Observer for LossPlot {
     fn observe(&mut self, progress: &Progress, _: &dyn View) -> Result<ControlFlow<()>> {
-        let losses = &progress.losses;
-        self.points.push(Point {
-            evaluation: progress.iteration,
-            accepted: progress.accepted,
-            total: losses.total,
-            terms: [losses.content, losses.style, losses.tv],
-            weights: progress.weights,
-        });
+        let Progress { iteration, accepted, losses, .. } = progress;
+        self.points.push(Point { evaluation: *iteration, accepted: *accepted, losses: losses.clone() });
         Ok(ControlFlow::Continue(()))
     }
 

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 #[cfg(doc)]
 use style_core::Losses;
+use style_core::losses::{CONTENT, STYLE, TV};
 use style_core::{Image, Observer, Progress, Result, View};
 
 use crate::file::{encode_png, io_error};
@@ -169,16 +170,18 @@ impl Observer for TensorBoard {
 fn add_scalars(summary: &mut Summary, progress: &Progress, describe: bool) {
     let losses = &progress.losses;
     let mut add = |tag: &str, value: f64, about: &str| summary.scalar(tag, value as f32, describe.then_some(about));
-    add("loss/total", losses.total, "The objective: the weighted sum of content, style and tv.");
-    add("loss/content", losses.content, "`sum_l w_l 1/2 sum (F - P)^2`, before the content weight.");
-    add("loss/style", losses.style, "`sum_l w_l E_l`, before the style weight.");
-    add("loss/tv", losses.tv, "The image's total variation, before its weight.");
-    for layer in &losses.content_layers {
-        add(&format!("layers/content/{}", layer.layer), layer.loss, "`1/2 sum (F - P)^2`, before any weight.");
-    }
-    for layer in &losses.style_layers {
-        let about = "`E_l = 1/(4 N^2) sum (G/M - A/M_s)^2`, before any weight.";
-        add(&format!("layers/style/{}", layer.layer), layer.loss, about);
+    add("loss/total", losses.total, "The objective: the weighted sum of all terms.");
+    for term in &losses.terms {
+        let [of_term, of_layer] = match term.name.as_str() {
+            CONTENT => ["`sum_l w_l 1/2 sum (F - P)^2`, before its weight.", "`1/2 sum (F - P)^2`, before any weight."],
+            STYLE => ["`sum_l w_l E_l`, before its weight.", "The style loss `E_l` of the layer, before any weight."],
+            TV => ["The image's total variation, before its weight.", ""],
+            _ => ["Before its weight.", "Before any weight."],
+        };
+        add(&format!("loss/{}", term.name), term.loss, of_term);
+        for layer in &term.layers {
+            add(&format!("layers/{}/{}", term.name, layer.layer), layer.loss, of_layer);
+        }
     }
     add("descent/gradient_norm", progress.gradient_norm, "Euclidean norm of the image gradient, per 8-bit unit.");
     add(

@@ -37,15 +37,15 @@ impl Observer for Expected {
         let (step, losses) = (progress.iteration, &progress.losses);
         for (tag, value) in [
             ("loss/total", losses.total),
-            ("loss/content", losses.content),
-            ("loss/style", losses.style),
-            ("loss/tv", losses.tv),
+            ("loss/content", losses.content()),
+            ("loss/style", losses.style()),
+            ("loss/tv", losses.tv()),
             ("descent/gradient_norm", progress.gradient_norm),
             ("descent/step_length", progress.step_length),
             ("descent/accepted", if progress.accepted { 1.0 } else { 0.0 }),
-            ("layers/content/conv2_2", losses.content_layers[0].loss),
-            ("layers/style/conv1_1", losses.style_layers[0].loss),
-            ("layers/style/conv2_1", losses.style_layers[1].loss),
+            ("layers/content/conv2_2", losses.layers("content")[0].loss),
+            ("layers/style/conv1_1", losses.layers("style")[0].loss),
+            ("layers/style/conv2_1", losses.layers("style")[1].loss),
         ] {
             self.scalar(tag, step, value);
         }
@@ -76,9 +76,9 @@ fn tensorboard_reads_what_was_written() {
     // A rejected step may have any losses; step numbers may have gaps.
     let mut wild = session.step().unwrap().clone();
     wild.losses.total = f64::NAN;
-    wild.losses.content = 1e300;
-    wild.losses.style = f64::NEG_INFINITY;
-    wild.losses.tv = 1e-300;
+    for (term, loss) in wild.losses.terms.iter_mut().zip([1e300, f64::NEG_INFINITY, 1e-300]) {
+        term.loss = loss;
+    }
     wild.accepted = false;
     assert!(both.observe(&wild, &session).unwrap().is_continue());
     session.run_with(&mut both[..]).unwrap();

@@ -109,9 +109,9 @@ fn a_plot_heeds_the_weights_of_each_evaluation() {
     session.step().unwrap();
     let first = session.progress().unwrap().clone();
     assert!(plot.observe(&first, &session).unwrap().is_continue());
-    let weights = session.progress().unwrap().weights;
-    assert_eq!(weights, session.weights());
-    session.set_style_weight(7.0 * weights[1]).unwrap();
+    let weight = session.progress().unwrap().losses.weight("style");
+    assert!(weight > 0.0 && weight == session.weight("style"));
+    session.set_style_weight(7.0 * weight).unwrap();
     session.run_with(&mut plot).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains("style × its weight") && text.contains("content × 0.02"), "{text}");

@@ -10,12 +10,15 @@ use crate::backend::ops::pool2d::Pooling;
 use crate::backend::ops::tv::Tv;
 use crate::describe::init::{Init, Noise};
 use crate::describe::scale::Scale;
+use crate::describe::settings::{ContentWeight, Settings};
 use crate::describe::style::Style;
 use crate::describe::targets::Targets;
 use crate::distributed::{Alone, Reduce};
 use crate::image::Image;
 use crate::image::mask::Mask;
-use crate::loss::losses::LayerWeight;
+use crate::loss::custom::{AtLayer, HostLoss, Loss};
+use crate::loss::losses::{LayerWeight, StyleLayer};
+use crate::loss::statistics::kind::StatisticKind;
 use crate::loss::statistics::statistic::Statistic;
 use crate::network::Network;
 use crate::optim::Optimizer;
@@ -44,17 +47,16 @@ use crate::pass::cancel::Cancel;
 ///
 /// ```
 /// use style_core::ops::Tv;
-/// use style_core::{AdamOptions, Backend, Image, Init, LayerWeight, Network, Noise, Optimizer, Pooling, Session, Style};
+/// use style_core::{AdamOptions, Backend, Image, Init, Network, Noise, Optimizer, Pooling, Session, Style};
 /// # use style_core::{Result, SessionBuilder};
 ///
 /// # fn describe<B: Backend>(network: std::sync::Arc<Network<B>>, photo: Image, swirls: Image, mosaic: Image) -> Result<()> {
-/// let layers = |names: [&str; 2]| names.map(|name| LayerWeight::new(name, 0.5)).to_vec();
 /// let repaint = Session::builder(network.clone())
 ///     .content(photo)
 ///     .style(swirls.clone())
 ///     .style(Style::new(mosaic).share(0.5))
-///     .content_layers(layers(["conv3_2", "conv4_2"]))
-///     .style_layers(layers(["conv1_1", "conv3_1"]))
+///     .content_layers(["conv3_2", "conv4_2"])
+///     .style_layers([("conv1_1", 0.5), ("conv3_1", 0.5)])
 ///     .content_mean_weight(1.0)
 ///     .style_weight(100.0)
 ///     .tv(Tv::Absolute)
@@ -67,7 +69,7 @@ use crate::pass::cancel::Cancel;
 ///     .iterations(500);
 /// let bytes = repaint.plan()?.peak();
 ///
-/// let texture = Session::builder(network).style(swirls).content_layers(vec![]).init(Init::Noise).size(640, 480);
+/// let texture = Session::builder(network).style(swirls).without_content().init(Init::Noise).size(640, 480);
 /// # Ok(())
 /// # }
 /// ```
@@ -79,44 +81,22 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) styles: Vec<Style>,
     pub(crate) given: Vec<Arc<Targets<B>>>,
     pub(crate) size: Option<(usize, usize)>,
-    pub(crate) content_layers: Vec<LayerWeight>,
-    pub(crate) style_layers: Vec<LayerWeight>,
-    pub(crate) statistic: Option<Arc<dyn Statistic<B>>>,
-    pub(crate) layer_statistics: Vec<(String, Arc<dyn Statistic<B>>)>,
-    pub(crate) balance: Balance,
-    pub(crate) style_weight: f64,
-    pub(crate) tv: Tv,
-    pub(crate) tv_weight: f64,
-    pub(crate) pooling: Pooling,
-    pub(crate) padding: Padding,
-    pub(crate) init: Option<Init>,
-    pub(crate) noise: Noise,
-    pub(crate) noise_ratio: Option<f32>,
-    pub(crate) seed: u64,
-    pub(crate) optimizer: Optimizer,
-    pub(crate) iterations: usize,
-    pub(crate) scales: Vec<Scale>,
-    pub(crate) ema: Option<f64>,
+    pub(crate) settings: Settings,
+    /// The picture to start from.
+    pub(crate) start: Option<Image>,
+    /// Statistics of the caller's own.
+    pub(crate) statistics: Vec<Arc<dyn Statistic<B>>>,
+    /// Layers that were given a statistic and are not style layers.
+    pub(crate) misplaced: Vec<String>,
+    pub(crate) losses: Vec<(f64, Arc<dyn Loss<B>>)>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) tiles: Option<[usize; 2]>,
     pub(crate) reduce: Arc<dyn Reduce>,
     pub(crate) cancel: Cancel,
 }
 
-/// How content and style are balanced.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Balance {
-    /// Each layer's loss is relative to its target, and the style weight is a strength.
-    Relative,
-    /// The content weight multiplies `1/2 sum (F - P)^2`.
-    Sum(f64),
-    /// The content weight multiplies `mean (F - P)^2`.
-    Mean(f64),
-}
-
 impl<B: Backend> SessionBuilder<B> {
     pub(crate) fn new(network: Arc<Network<B>>) -> Self {
-        let style = [("conv1_1", 0.37), ("conv2_1", 0.37), ("conv3_1", 0.18), ("conv4_1", 0.07), ("conv5_1", 0.01)];
         Self {
             network,
             content: None,
@@ -124,29 +104,27 @@ impl<B: Backend> SessionBuilder<B> {
             styles: vec![],
             given: vec![],
             size: None,
-            content_layers: vec![LayerWeight::new("conv4_2", 1.0)],
-            style_layers: style.map(|(layer, weight)| LayerWeight::new(layer, weight)).into(),
-            statistic: None,
-            layer_statistics: vec![],
-            balance: Balance::Relative,
-            style_weight: 1.0,
-            tv: Tv::default(),
-            tv_weight: 0.0,
-            pooling: Pooling::Average,
-            padding: Padding::Replicate,
-            init: None,
-            noise: Noise::default(),
-            noise_ratio: None,
-            seed: 0,
-            optimizer: Optimizer::default(),
-            iterations: 300,
-            scales: vec![],
-            ema: None,
+            settings: Settings::default(),
+            start: None,
+            statistics: vec![],
+            misplaced: vec![],
+            losses: vec![],
             memory_limit: None,
             tiles: None,
             reduce: Arc::new(Alone),
             cancel: Cancel::default(),
         }
+    }
+
+    /// Replaces all settings, for example by those of a stored session. Layer names from other programs are accepted too.
+    /// Pictures, [losses of your own](Self::loss) and a start picture are kept.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        let own = |layer: &mut String| *layer = self.network.own_name(std::mem::take(layer));
+        self.settings = settings;
+        self.settings.content_layers.iter_mut().for_each(|l| own(&mut l.layer));
+        self.settings.style_layers.iter_mut().for_each(|l| own(&mut l.layer));
+        self.misplaced.clear();
+        self
     }
 
     /// The picture to repaint. It also sets the size of the result.
@@ -205,16 +183,38 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// The layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1. Names from other programs
     /// are accepted too: `relu4_2`, `block4_conv2` and `r42` are conv4_2.
-    pub fn content_layers(mut self, layers: Vec<LayerWeight>) -> Self {
-        self.content_layers = self.own_names(layers);
+    ///
+    /// ```
+    /// # use style_core::{Backend, SessionBuilder};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
+    /// let builder = builder.content_layers(["conv4_2"]).style_layers([("conv1_1", 0.2), ("conv2_1", 0.8)]);
+    /// # }
+    /// ```
+    pub fn content_layers(mut self, layers: impl IntoIterator<Item = impl Into<LayerWeight>>) -> Self {
+        let own = |LayerWeight { layer, weight }| LayerWeight { layer: self.network.own_name(layer), weight };
+        self.settings.content_layers = layers.into_iter().map(|layer| own(layer.into())).collect();
+        self
+    }
+
+    /// No content loss: the session synthesises a texture.
+    pub fn without_content(mut self) -> Self {
+        self.settings.content_layers.clear();
+        self
+    }
+
+    /// No style loss: the session reconstructs a picture from its features.
+    pub fn without_style(mut self) -> Self {
+        self.settings.style_layers.clear();
         self
     }
 
     /// The layers of the style loss and their weights `w_l`. Default: conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1
     /// 0.07, conv5_1 0.01. These suit relative losses: deep layers weigh little because their pooling grid shows in even
     /// areas.
-    pub fn style_layers(mut self, layers: Vec<LayerWeight>) -> Self {
-        self.style_layers = self.own_names(layers);
+    pub fn style_layers(mut self, layers: impl IntoIterator<Item = impl Into<StyleLayer>>) -> Self {
+        let own = |layer: StyleLayer| StyleLayer { layer: self.network.own_name(layer.layer), ..layer };
+        self.settings.style_layers = layers.into_iter().map(|layer| own(layer.into())).collect();
+        self.misplaced.clear();
         self
     }
 
@@ -229,19 +229,44 @@ impl<B: Backend> SessionBuilder<B> {
     /// # }
     /// ```
     pub fn statistic(mut self, statistic: impl Statistic<B> + 'static) -> Self {
-        self.statistic = Some(Arc::new(statistic));
+        self.settings.statistic = Some(self.kind_of(statistic));
         self
     }
 
-    /// The statistic of one style layer.
+    /// The statistic of one style layer. Call it after [`style_layers`](Self::style_layers).
     pub fn statistic_at(mut self, layer: impl Into<String>, statistic: impl Statistic<B> + 'static) -> Self {
         let layer = self.network.own_name(layer.into());
-        self.layer_statistics.push((layer, Arc::new(statistic)));
+        let kind = self.kind_of(statistic);
+        match self.settings.style_layers.iter_mut().find(|l| l.layer == layer) {
+            Some(at) => at.statistic = Some(kind),
+            None => self.misplaced.push(layer),
+        }
         self
     }
 
-    fn own_names(&self, layers: Vec<LayerWeight>) -> Vec<LayerWeight> {
-        layers.into_iter().map(|l| LayerWeight { layer: self.network.own_name(l.layer), ..l }).collect()
+    /// The statistic as a setting; keeps one of the caller's own.
+    fn kind_of(&mut self, statistic: impl Statistic<B> + 'static) -> StatisticKind {
+        let kind = StatisticKind::from(statistic.identity());
+        if let StatisticKind::Custom(identity) = &kind {
+            self.statistics.retain(|other| other.identity() != *identity);
+            self.statistics.push(Arc::new(statistic));
+        }
+        kind
+    }
+
+    /// Adds a loss of your own to the objective, with this weight; see [`crate::losses`]. Its weight has the same value at
+    /// every [scale](Self::scales). Masks do not apply to it.
+    pub fn loss(mut self, weight: f64, loss: impl Loss<B> + 'static) -> Self {
+        self.losses.push((weight, Arc::new(loss)));
+        self
+    }
+
+    /// Adds a loss of one layer's features that is computed on the host, with this weight; see
+    /// [`HostLoss`](crate::losses::HostLoss). The picture cannot be tiled.
+    pub fn loss_at(mut self, layer: impl Into<String>, weight: f64, loss: impl HostLoss + 'static) -> Self {
+        let layer = self.network.own_name(layer.into());
+        self.losses.push((weight, Arc::new(AtLayer { layer, loss: Arc::new(loss) })));
+        self
     }
 
     /// The strength of the style. Default: 1; 0 means no style, and doubling it makes a visible difference. The scale is
@@ -254,18 +279,18 @@ impl<B: Backend> SessionBuilder<B> {
     /// where `v` are the values of the statistic on the image and `t` those on the painting. This is not in the paper; for
     /// the paper's absolute losses use [`content_weight`](Self::content_weight) and [`style_weight`](Self::style_weight).
     pub fn style_strength(mut self, strength: f64) -> Self {
-        self.balance = Balance::Relative;
-        self.style_weight = strength;
+        self.settings.content_weight = ContentWeight::Relative;
+        self.settings.style_weight = strength;
         self
     }
 
     /// Factor of the absolute content loss `1/2 sum (F - P)^2` (the paper's alpha), which grows with the picture. Replaces
     /// [`style_strength`](Self::style_strength); the style weight then defaults to 1. Default: not used.
     pub fn content_weight(mut self, weight: f64) -> Self {
-        if self.balance == Balance::Relative {
-            self.style_weight = 1.0;
+        if self.settings.content_weight == ContentWeight::Relative {
+            self.settings.style_weight = 1.0;
         }
-        self.balance = Balance::Sum(weight);
+        self.settings.content_weight = ContentWeight::Sum(weight);
         self
     }
 
@@ -274,38 +299,38 @@ impl<B: Backend> SessionBuilder<B> {
     /// layers, `N M` is that of the first, and the weights of the others are corrected for theirs. Replaces
     /// [`style_strength`](Self::style_strength); the style weight then defaults to 1. Default: not used.
     pub fn content_mean_weight(mut self, weight: f64) -> Self {
-        if self.balance == Balance::Relative {
-            self.style_weight = 1.0;
+        if self.settings.content_weight == ContentWeight::Relative {
+            self.settings.style_weight = 1.0;
         }
-        self.balance = Balance::Mean(weight);
+        self.settings.content_weight = ContentWeight::Mean(weight);
         self
     }
 
     /// Factor of the absolute style loss (the paper's beta). Replaces [`style_strength`](Self::style_strength); without a
     /// content weight, the [content mean weight](Self::content_mean_weight) is then 1/2. Default: not used.
     pub fn style_weight(mut self, weight: f64) -> Self {
-        if self.balance == Balance::Relative {
-            self.balance = Balance::Mean(0.5);
+        if self.settings.content_weight == ContentWeight::Relative {
+            self.settings.content_weight = ContentWeight::Mean(0.5);
         }
-        self.style_weight = weight;
+        self.settings.style_weight = weight;
         self
     }
 
     /// The form of the total variation. Default: [`Tv::Squared`].
     pub fn tv(mut self, kind: Tv) -> Self {
-        self.tv = kind;
+        self.settings.tv = kind;
         self
     }
 
     /// Factor of the image's total variation, in 8-bit units. Not in the paper. Default: 0.
     pub fn tv_weight(mut self, weight: f64) -> Self {
-        self.tv_weight = weight;
+        self.settings.tv_weight = weight;
         self
     }
 
     /// The pooling of the network. Default: average, as in the paper.
     pub fn pooling(mut self, pooling: Pooling) -> Self {
-        self.pooling = pooling;
+        self.settings.pooling = pooling;
         self
     }
 
@@ -313,21 +338,22 @@ impl<B: Backend> SessionBuilder<B> {
     /// paper's zeros stand for the mean colour: the network sees a frame of that colour, and the result tends to get a
     /// frame along its border.
     pub fn padding(mut self, padding: Padding) -> Self {
-        self.padding = padding;
+        self.settings.padding = padding;
         self
     }
 
     /// The start image. Default: the content picture with 20 % noise, or noise alone without a content picture. Setting it
     /// resets [`noise_ratio`](Self::noise_ratio) to the default for that start.
     pub fn init(mut self, init: Init) -> Self {
-        self.init = Some(init);
-        self.noise_ratio = None;
+        let (start, image) = init.split();
+        (self.settings.init, self.start) = (Some(start), image);
+        self.settings.noise_ratio = None;
         self
     }
 
     /// The distribution of the noise in the start image. Default: uniform within 64 of the mean.
     pub fn noise(mut self, noise: Noise) -> Self {
-        self.noise = noise;
+        self.settings.noise = noise;
         self
     }
 
@@ -335,25 +361,25 @@ impl<B: Backend> SessionBuilder<B> {
     /// even areas, and proportionally less below a [strength](Self::style_strength) of 1; 0 for an explicit [`init`](Self::init),
     /// and 1 for [`Init::Noise`]. Call it after `init`.
     pub fn noise_ratio(mut self, ratio: f32) -> Self {
-        self.noise_ratio = Some(ratio);
+        self.settings.noise_ratio = Some(ratio);
         self
     }
 
     /// Seed of the noise; the same seed gives the same noise on every platform. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.settings.seed = seed;
         self
     }
 
     /// The optimiser. Default: L-BFGS.
     pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
-        self.optimizer = optimizer;
+        self.settings.optimizer = optimizer;
         self
     }
 
     /// The number of evaluations of loss and gradient at the final size. Default: 300.
     pub fn iterations(mut self, iterations: usize) -> Self {
-        self.iterations = iterations;
+        self.settings.iterations = iterations;
         self
     }
 
@@ -371,15 +397,15 @@ impl<B: Backend> SessionBuilder<B> {
     /// # }
     /// ```
     pub fn scales(mut self, scales: Vec<Scale>) -> Self {
-        self.scales = scales;
+        self.settings.scales = scales;
         self
     }
 
     /// Makes the image a running mean of the accepted images, in which each counts `decay` times as much as the next. This
     /// removes the noise that Adam's last steps leave. (The bias of the first steps is corrected, as in Adam.) Losses are
     /// still those of the points themselves. Default: none.
-    pub fn ema(mut self, decay: f64) -> Self {
-        self.ema = Some(decay);
+    pub fn running_mean(mut self, decay: f64) -> Self {
+        self.settings.running_mean = Some(decay);
         self
     }
 
@@ -453,24 +479,11 @@ impl<B: Backend> SessionBuilder<B> {
             styles: vec![],
             given: vec![],
             size: self.size,
-            content_layers: self.content_layers.clone(),
-            style_layers: self.style_layers.clone(),
-            statistic: self.statistic.clone(),
-            layer_statistics: self.layer_statistics.clone(),
-            balance: self.balance,
-            style_weight: self.style_weight,
-            tv: self.tv,
-            tv_weight: self.tv_weight,
-            pooling: self.pooling,
-            padding: self.padding,
-            init: None,
-            noise: self.noise,
-            noise_ratio: self.noise_ratio,
-            seed: self.seed,
-            optimizer: self.optimizer,
-            iterations: self.iterations,
-            scales: vec![],
-            ema: self.ema,
+            settings: Settings { init: None, scales: vec![], ..self.settings.clone() },
+            start: None,
+            statistics: self.statistics.clone(),
+            misplaced: self.misplaced.clone(),
+            losses: self.losses.clone(),
             memory_limit: self.memory_limit,
             tiles: self.tiles,
             reduce: Arc::clone(&self.reduce),
@@ -486,8 +499,8 @@ impl<B: Backend> Clone for SessionBuilder<B> {
             content: self.content.clone(),
             styles: self.styles.clone(),
             given: self.given.clone(),
-            init: self.init.clone(),
-            scales: self.scales.clone(),
+            settings: self.settings.clone(),
+            start: self.start.clone(),
             ..self.shallow()
         }
     }

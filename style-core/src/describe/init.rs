@@ -2,6 +2,7 @@
 
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
 
 use crate::alloc::collected;
 use crate::backend::shape::{Shape, expect_shape};
@@ -23,8 +24,36 @@ pub enum Init {
     Image(Image),
 }
 
+/// An [`Init`] as plain data, in [`Settings`](crate::Settings): the picture is not part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Start {
+    /// [`Init::Content`].
+    Content,
+    /// [`Init::Noise`].
+    Noise,
+    /// [`Init::Style`].
+    Style,
+    /// [`Init::Image`], which must be given again.
+    Image,
+}
+
+impl Init {
+    /// The plain data, and the picture.
+    pub(crate) fn split(self) -> (Start, Option<Image>) {
+        match self {
+            Self::Content => (Start::Content, None),
+            Self::Noise => (Start::Noise, None),
+            Self::Style => (Start::Style, None),
+            Self::Image(image) => (Start::Image, Some(image)),
+        }
+    }
+}
+
 /// The distribution of the start noise. Its mean is the network's mean colour; its values are in 8-bit units.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Noise {
     /// Uniform, up to this far from the mean on either side.
@@ -41,8 +70,10 @@ impl Default for Noise {
 }
 
 /// The inputs of a start image.
-pub(crate) struct Start<'a> {
+pub(crate) struct Inputs<'a> {
     pub(crate) shape: Shape,
+    /// The caller's own picture.
+    pub(crate) image: Option<&'a Image>,
     pub(crate) content: Option<&'a Image>,
     pub(crate) style: Option<&'a Image>,
     pub(crate) noise: Noise,
@@ -51,13 +82,20 @@ pub(crate) struct Start<'a> {
     pub(crate) seed: u64,
 }
 
-impl Init {
+impl Start {
     /// The default share of noise.
-    pub(crate) fn default_noise_ratio(&self) -> f32 {
-        if *self == Self::Noise { 1.0 } else { 0.0 }
+    pub(crate) fn default_noise_ratio(self) -> f32 {
+        if self == Self::Noise { 1.0 } else { 0.0 }
     }
 
-    pub(crate) fn check(&self, shape: Shape, has_content: bool, noise: Noise, ratio: f32) -> Result<()> {
+    pub(crate) fn check(
+        self,
+        image: Option<&Image>,
+        shape: Shape,
+        has_content: bool,
+        noise: Noise,
+        ratio: f32,
+    ) -> Result<()> {
         let bad = |message: String| Err(Error::new(ErrorKind::Argument, message));
         if !(0.0..=1.0).contains(&ratio) {
             return bad(format!("the noise ratio must lie in 0..=1, but is {ratio}"));
@@ -67,7 +105,10 @@ impl Init {
             return bad(format!("the width of the noise must lie in 0..=1e6 8-bit units, but is {width}"));
         }
         match self {
-            Self::Image(image) => expect_shape("the start picture", shape, image.shape()),
+            Self::Image => match image {
+                Some(image) => expect_shape("the start picture", shape, image.shape()),
+                None => bad("the settings start from a picture, which is not given; pass it with init".into()),
+            },
             Self::Content if !has_content => bad("a start from the content needs a content picture".into()),
             Self::Noise if !has_content && ratio < 1.0 => {
                 bad(format!("noise with a ratio of {ratio} is mixed into the content, and there is no content picture"))
@@ -77,37 +118,37 @@ impl Init {
     }
 
     /// The start image.
-    pub(crate) fn image(&self, start: &Start<'_>) -> Result<Image> {
-        let Shape { width, height, .. } = start.shape;
-        let ratio = start.ratio;
+    pub(crate) fn image(self, inputs: &Inputs<'_>) -> Result<Image> {
+        let Shape { width, height, .. } = inputs.shape;
+        let ratio = inputs.ratio;
         let stretched;
         let base = match self {
-            Self::Content | Self::Noise => start.content,
-            Self::Image(image) => Some(image),
+            Self::Content | Self::Noise => inputs.content,
+            Self::Image => inputs.image,
             Self::Style => {
                 let message = "a start from the style needs a style picture";
-                let style = start.style.ok_or_else(|| Error::new(ErrorKind::Argument, message))?;
+                let style = inputs.style.ok_or_else(|| Error::new(ErrorKind::Argument, message))?;
                 stretched = style.resized(width, height)?;
                 Some(&stretched)
             }
         };
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(start.seed);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(inputs.seed);
         // 24 bits make every f32 of [0, 1) exact.
         let mut unit = || (rng.next_u64() >> 40) as f32 / (1u32 << 24) as f32;
-        let pixels = (0..start.shape.len()).map(|i| {
-            let noise = match start.noise {
+        let pixels = (0..inputs.shape.len()).map(|i| {
+            let noise = match inputs.noise {
                 Noise::Uniform(width) => width * (2.0 * unit() - 1.0),
                 Noise::Normal(deviation) => {
                     let (u, v) = (f64::from(1.0 - unit()), f64::from(unit()));
                     deviation * ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
                 }
             };
-            let noise = start.mean[i / (width * height)] + noise;
+            let noise = inputs.mean[i / (width * height)] + noise;
             match base {
                 None => noise,
                 Some(base) => ratio * noise + (1.0 - ratio) * base.pixels()[i],
             }
         });
-        Image::from_planar(width, height, collected(start.shape.len(), "an image", pixels)?)
+        Image::from_planar(width, height, collected(inputs.shape.len(), "an image", pixels)?)
     }
 }

@@ -1,13 +1,13 @@
 //! The manifest: everything that must match for a checkpoint to be accepted.
 
 use crate::backend::Backend;
-use crate::checkpoint::{Manifest, STYLE_WEIGHT};
+use crate::checkpoint::{Manifest, SETTING};
 use crate::describe::builder::SessionBuilder;
-use crate::describe::init::Init;
 use crate::describe::style::Style;
+use crate::error::Result;
 use crate::image::Image;
 use crate::image::mask::Mask;
-use crate::loss::losses::LayerWeight;
+use crate::loss::losses::StyleLayer;
 use crate::network::fingerprint::hash;
 
 /// The description of a picture in a manifest.
@@ -20,54 +20,45 @@ pub(crate) fn mask(mask: &Mask) -> String {
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// Everything that must match for a checkpoint to be accepted.
-    pub(crate) fn manifest(&self) -> Manifest {
-        let init = match &self.init {
-            Some(Init::Image(image)) => picture(image),
-            other => format!("{other:?}"),
-        };
-        let scales: Vec<_> = self.scales.iter().map(|s| format!("{s:?}")).collect();
-        vec![
+    /// Everything that must match for a checkpoint to be accepted, and the number of iterations.
+    pub(crate) fn manifest(&self) -> Result<Manifest> {
+        let picture_of = |image: &Option<Image>| image.as_ref().map_or_else(String::new, picture);
+        let losses: Vec<_> = self.losses.iter().map(|(w, l)| format!("{w:e} {}", l.identity())).collect();
+        let mut manifest: Manifest = [
             ("network", format!("{} {}", self.network.name(), self.network.fingerprint())),
-            ("content picture", self.content.as_ref().map_or_else(String::new, picture)),
+            ("content picture", picture_of(&self.content)),
             ("content mask", self.content_mask.as_ref().map_or_else(String::new, mask)),
             ("style pictures", self.styles_described()),
             ("targets", self.given.iter().map(|t| t.described.as_str()).collect::<Vec<_>>().join("; ")),
-            ("size", format!("{:?}", self.size)),
-            ("content layers", format!("{:?}", self.content_layers)),
-            ("style layers", format!("{:?}", self.style_layers)),
-            ("statistics", format!("{:?} {:?}", self.statistic, self.layer_statistics)),
-            ("content weight", format!("{:?}", self.balance)),
-            (STYLE_WEIGHT, format!("{:?}", self.style_weight)),
-            ("total variation", format!("{:?} {:?}", self.tv, self.tv_weight)),
-            ("pooling", format!("{:?}", self.pooling)),
-            ("padding", format!("{:?}", self.padding)),
-            ("start", format!("{init} {:?} {:?} {}", self.noise, self.noise_ratio, self.seed)),
-            ("optimiser", format!("{:?}", self.optimizer)),
-            ("scales", scales.join("; ")),
-            ("running mean", format!("{:?}", self.ema)),
+            ("size", self.size.map_or_else(String::new, |(width, height)| format!("{width}x{height}"))),
+            ("start picture", picture_of(&self.start)),
+            ("losses", losses.join("; ")),
         ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        let fields = self.settings.fields()?.into_iter();
+        manifest.extend(fields.map(|(name, value)| (format!("{SETTING}{name}"), value)));
+        Ok(manifest)
     }
 
     fn styles_described(&self) -> String {
         let style = |s: &Style| {
             let (at, region) = (s.mask.as_ref().map(mask), s.region.as_ref().map(mask));
-            format!("{} share {:?} mask {at:?} region {region:?}", picture(&s.image), s.share)
+            let or_all = |mask: Option<String>| mask.unwrap_or_else(|| "all".into());
+            format!("{} share {:e} mask {} region {}", picture(&s.image), s.share, or_all(at), or_all(region))
         };
         self.styles.iter().map(style).collect::<Vec<_>>().join("; ")
     }
 
     /// Everything the targets of these pictures depend on.
     pub(crate) fn targets_described(&self) -> String {
-        let names = |layers: &[LayerWeight]| layers.iter().map(|l| l.layer.clone()).collect::<Vec<_>>();
-        format!(
-            "{:?} at {:?}; {} at {:?}, {:?} {:?}",
-            self.content.as_ref().map(picture),
-            names(&self.content_layers),
-            self.styles_described(),
-            names(&self.style_layers),
-            self.statistic,
-            self.layer_statistics,
-        )
+        let content: Vec<_> = self.settings.content_layers.iter().map(|l| l.layer.as_str()).collect();
+        let style = |l: &StyleLayer| {
+            let statistic = l.statistic.clone().or_else(|| self.settings.statistic.clone());
+            format!("{} {}", l.layer, statistic.map_or_else(|| "by default".into(), String::from))
+        };
+        let styles: Vec<_> = self.settings.style_layers.iter().map(style).collect();
+        let picture = self.content.as_ref().map_or_else(|| "none".into(), picture);
+        format!("{picture} at {}; {} at {}", content.join(", "), self.styles_described(), styles.join(", "))
     }
 }

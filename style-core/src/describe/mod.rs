@@ -5,5 +5,6 @@ pub(crate) mod init;
 pub(crate) mod manifest;
 pub mod preset;
 pub(crate) mod scale;
+pub(crate) mod settings;
 pub(crate) mod style;
 pub(crate) mod targets;

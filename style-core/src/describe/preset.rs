@@ -26,10 +26,12 @@ use crate::backend::ops::conv2d::Padding;
 use crate::backend::ops::pool2d::Pooling;
 use crate::backend::ops::tv::Tv;
 use crate::describe::builder::SessionBuilder;
-use crate::describe::init::{Init, Noise};
+use crate::describe::init::{Noise, Start};
+use crate::describe::settings::{ContentWeight, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::losses::LayerWeight;
-use crate::loss::statistics::gram::{Gram, GramNorm};
+use crate::loss::losses::StyleLayer;
+use crate::loss::statistics::gram::GramNorm;
+use crate::loss::statistics::kind::StatisticKind;
 use crate::optim::Optimizer;
 use crate::optim::adam::AdamOptions;
 use crate::optim::lbfgs::LbfgsOptions;
@@ -142,8 +144,77 @@ impl FromStr for Preset {
     }
 }
 
+impl Preset {
+    /// All settings of the preset.
+    #[must_use]
+    pub fn settings(self) -> Settings {
+        let style = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
+        let base = Settings {
+            content_layers: vec!["conv4_2".into()],
+            style_layers: style.into_iter().zip(self.style_layer_weights()).map(StyleLayer::from).collect(),
+            statistic: Some(StatisticKind::Gram(GramNorm::Positions)),
+            pooling: Pooling::Max,
+            padding: Padding::Zero,
+            init: Some(Start::Noise),
+            noise_ratio: Some(1.0),
+            optimizer: self.optimizer(),
+            iterations: self.iterations(),
+            ..Settings::default()
+        };
+        let elements = Some(StatisticKind::Gram(GramNorm::Elements));
+        let (content, no_noise) = (Some(Start::Content), Some(0.0));
+        let (sum, mean) = (ContentWeight::Sum, ContentWeight::Mean);
+        match self {
+            Self::Gatys => Settings { content_weight: sum(1.0), style_weight: 1e3, pooling: Pooling::Average, ..base },
+            Self::Stanford => Settings {
+                content_weight: mean(0.01 / 4.0),
+                pooling: Pooling::Average,
+                noise: Noise::Uniform(20.0),
+                noise_ratio: Some(0.6),
+                ..base
+            },
+            Self::Johnson => Settings {
+                statistic: elements,
+                content_weight: mean(5.0),
+                style_weight: 1e2,
+                tv_weight: 1e-3,
+                noise: Noise::Normal(0.001),
+                ..base
+            },
+            Self::Anishathalye => Settings {
+                statistic: elements,
+                content_weight: mean(5.0),
+                style_weight: 5e2,
+                tv: Tv::Means,
+                tv_weight: 1e2,
+                noise: Noise::Normal(0.256),
+                ..base
+            },
+            Self::GatysPytorch => Settings {
+                statistic: elements,
+                content_weight: mean(1.0),
+                style_weight: 1e3,
+                init: content,
+                noise_ratio: no_noise,
+                ..base
+            },
+            Self::Pystiche => {
+                let weights = (mean(1.0), 4e3);
+                Settings {
+                    content_weight: weights.0,
+                    style_weight: weights.1,
+                    init: content,
+                    noise_ratio: no_noise,
+                    ..base
+                }
+            }
+        }
+    }
+}
+
 impl<B: Backend> SessionBuilder<B> {
     /// Sets losses, pooling, padding, optimiser, iterations and start to those of a [`Preset`]; later calls override it.
+    /// Seed, scales and running mean are kept.
     ///
     /// ```
     /// # use style_core::{Backend, Preset, SessionBuilder};
@@ -151,41 +222,9 @@ impl<B: Backend> SessionBuilder<B> {
     /// let builder = builder.preset(Preset::Johnson).iterations(200);
     /// # }
     /// ```
-    pub fn preset(self, preset: Preset) -> Self {
-        let style = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
-        let style = style.into_iter().zip(preset.style_layer_weights()).map(|(l, w)| LayerWeight::new(l, w)).collect();
-        let mut base = self
-            .content_layers(vec![LayerWeight::new("conv4_2", 1.0)])
-            .style_layers(style)
-            .statistic(Gram::default())
-            .pooling(Pooling::Max)
-            .padding(Padding::Zero)
-            .tv(Tv::Squared)
-            .tv_weight(0.0)
-            .init(Init::Noise)
-            .noise(Noise::default())
-            .noise_ratio(1.0)
-            .optimizer(preset.optimizer())
-            .iterations(preset.iterations());
-        base.layer_statistics.clear();
-        let elements = Gram { norm: GramNorm::Elements };
-        let from_content = |b: Self| b.init(Init::Content).noise_ratio(0.0);
-        match preset {
-            Preset::Gatys => base.content_weight(1.0).style_weight(1e3).pooling(Pooling::Average),
-            Preset::Stanford => {
-                let base = base.content_mean_weight(0.01 / 4.0).style_weight(1.0).pooling(Pooling::Average);
-                base.noise(Noise::Uniform(20.0)).noise_ratio(0.6)
-            }
-            Preset::Johnson => {
-                let base = base.statistic(elements).content_mean_weight(5.0).style_weight(1e2);
-                base.tv_weight(1e-3).noise(Noise::Normal(0.001))
-            }
-            Preset::Anishathalye => {
-                let base = base.statistic(elements).content_mean_weight(5.0).style_weight(5e2);
-                base.tv(Tv::Means).tv_weight(1e2).noise(Noise::Normal(0.256))
-            }
-            Preset::GatysPytorch => from_content(base.statistic(elements).content_mean_weight(1.0).style_weight(1e3)),
-            Preset::Pystiche => from_content(base.content_mean_weight(1.0).style_weight(4e3)),
-        }
+    pub fn preset(mut self, preset: Preset) -> Self {
+        let Settings { seed, scales, running_mean, .. } = std::mem::take(&mut self.settings);
+        self.start = None;
+        self.settings(Settings { seed, scales, running_mean, ..preset.settings() })
     }
 }

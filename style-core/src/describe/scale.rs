@@ -1,9 +1,12 @@
 //! Sizes to paint at before the final size.
 
+use serde::{Deserialize, Serialize};
+
 use crate::optim::Optimizer;
 
 /// A size to paint at before the final size; see [`SessionBuilder::scales`](crate::SessionBuilder::scales).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scale {
     /// Long side in pixels.
     pub size: usize,

@@ -34,18 +34,18 @@ pub(crate) struct ContentTargets<B: Backend> {
 pub(crate) struct StyleTargets<B: Backend> {
     /// The first of the pictures, for a start from it.
     pub(crate) image: Image,
-    pub(crate) layers: Vec<StyleLayer<B>>,
+    pub(crate) layers: Vec<ResolvedLayer<B>>,
     pub(crate) regions: Vec<Region<B>>,
 }
 
 /// A style layer and its statistic.
-pub(crate) struct StyleLayer<B: Backend> {
+pub(crate) struct ResolvedLayer<B: Backend> {
     pub(crate) name: String,
     pub(crate) position: usize,
     pub(crate) statistic: Arc<dyn Statistic<B>>,
 }
 
-impl<B: Backend> Clone for StyleLayer<B> {
+impl<B: Backend> Clone for ResolvedLayer<B> {
     fn clone(&self) -> Self {
         Self { name: self.name.clone(), position: self.position, statistic: Arc::clone(&self.statistic) }
     }

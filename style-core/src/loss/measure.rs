@@ -8,9 +8,10 @@ use crate::distributed::Reduce;
 use crate::error::Result;
 use crate::loss::guide::Guide;
 use crate::loss::scratch::shaped;
-use crate::loss::statistics::statistic::{Scratch, Site, Statistic};
+use crate::loss::statistics::statistic::{Scratch, Statistic};
 use crate::loss::statistics::sums::Sums;
-use crate::pass::tiled::{PassesPlan, Seen};
+use crate::loss::term::Site;
+use crate::pass::tiled::PassesPlan;
 
 /// The statistic at a tap, and its values.
 pub(crate) struct Measure<B: Backend> {
@@ -76,18 +77,16 @@ impl<B: Backend> Measure<B> {
     /// Measures a tile's own features, or a band of them.
     pub(crate) fn forward(
         &mut self,
-        backend: &B,
-        seen: &Seen<'_, B>,
-        features: &B::Tensor,
+        at: &Site<'_, B>,
         scratch: &mut [B::Tensor],
         workspace: &mut B::Workspace,
     ) -> Result<()> {
-        if self.shares[seen.tile] == 0.0 {
+        if self.shares[at.tile] == 0.0 {
             return Ok(());
         }
-        let tensors = shaped(backend, scratch, &self.scratch[seen.tile])?;
-        let site = site(backend, seen, features, &self.guides);
-        self.statistic.forward(&site, &mut self.values, Scratch { tensors, workspace })
+        let tensors = shaped(at.backend, scratch, &self.scratch[at.tile])?;
+        let at = Site { guide: self.guides.get(at.tile), ..*at };
+        self.statistic.forward(&at, &mut self.values, Scratch { tensors, workspace })
     }
 
     /// Adds a tile's values to the sums.
@@ -106,30 +105,17 @@ impl<B: Backend> Measure<B> {
     }
 
     /// `dfeatures (=|+=)` the gradient of a loss, given its gradient `dvalues` with respect to the tile's values.
-    #[allow(clippy::too_many_arguments)]
     pub(crate) fn backward(
         &self,
-        backend: &B,
-        seen: &Seen<'_, B>,
-        features: &B::Tensor,
+        at: &Site<'_, B>,
         dvalues: &[B::Tensor],
         acc: Acc,
         dfeatures: &mut B::Tensor,
         scratch: &mut [B::Tensor],
         workspace: &mut B::Workspace,
     ) -> Result<()> {
-        let tensors = shaped(backend, scratch, &self.scratch[seen.tile])?;
-        let site = site(backend, seen, features, &self.guides);
-        self.statistic.backward(&site, &self.values, dvalues, acc, dfeatures, Scratch { tensors, workspace })
+        let tensors = shaped(at.backend, scratch, &self.scratch[at.tile])?;
+        let at = Site { guide: self.guides.get(at.tile), ..*at };
+        self.statistic.backward(&at, &self.values, dvalues, acc, dfeatures, Scratch { tensors, workspace })
     }
-}
-
-fn site<'a, B: Backend>(
-    backend: &'a B,
-    seen: &Seen<'_, B>,
-    features: &'a B::Tensor,
-    guides: &'a [Guide<B>],
-) -> Site<'a, B> {
-    let acc = if seen.first { Acc::Store } else { Acc::Add };
-    Site { backend, features, whole: seen.own, rows: seen.rows, acc, guide: guides.get(seen.tile) }
 }

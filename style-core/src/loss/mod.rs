@@ -1,9 +1,13 @@
 //! The objective: its terms, their statistics, values and gradients.
 
+pub(crate) mod content;
+pub(crate) mod custom;
 pub(crate) mod guide;
 pub(crate) mod losses;
 pub(crate) mod measure;
 pub(crate) mod objective;
 pub(crate) mod scratch;
 pub mod statistics;
-pub(crate) mod terms;
+pub(crate) mod style;
+pub(crate) mod term;
+pub(crate) mod tv;

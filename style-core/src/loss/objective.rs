@@ -7,7 +7,7 @@
 //! content = sum_l w_l 1/2 sum (F - P)^2                            (paper, equation 1)
 //! E_l     = 1/(4 N^2) sum (G/M - A/M_s)^2,  G = F F^T              (equations 3 and 4)
 //! style   = sum_l w_l E_l                                          (equation 5)
-//! total   = content_weight content + style_weight style + tv_weight tv(image)    (equation 7; TV is not the paper's)
+//! total   = content_weight content + style_weight style + tv_weight tv(image) + ...  (equation 7; the paper has the first two)
 //! ```
 //!
 //! The paper's `1/(4 N^2 M^2) sum (G - A)^2` is the same if both pictures have the same size; dividing each matrix by its
@@ -30,33 +30,32 @@
 //! = style_strength w_l c_l (v - t)`, which the statistic propagates to `dF` (`dF = 2/M dv F` if `v = G/M`). A zero target
 //! has `c_l = 1`.
 //!
-//! A picture of several [tiles](crate::pass::tiles) takes two passes. The first runs forward and accumulates the sums of
-//! the statistics. The second runs forward and backward: with the sums known, a tile's gradient does not depend on the
-//! other tiles.
+//! Each loss is a [`Term`], which computes its value and gradient; losses of one's own are further terms.
+//!
+//! A picture of several [tiles](crate::pass::tiles) takes two passes if a term needs statistics of the whole picture. The
+//! first runs forward and accumulates them. The second runs forward and backward: with the statistics known, a tile's
+//! gradient does not depend on the other tiles.
 
 use std::sync::Arc;
 
 use crate::backend::Backend;
-use crate::backend::shape::Acc;
-use crate::distributed::{Reduce, share};
+use crate::backend::shape::{Acc, Rows};
+use crate::distributed::{Alone, Reduce, share};
 use crate::error::Result;
-use crate::loss::losses::{LayerLoss, LayerWeight, Losses, Weights};
-use crate::loss::scratch::{Rooms, own_part, rooms_of, shaped};
-use crate::loss::terms::{ContentTerm, StyleTerm};
+use crate::loss::losses::{LayerLoss, LayerWeight, Losses, TermLoss};
+use crate::loss::scratch::{Shared, each, own_window};
+use crate::loss::term::{Additivity, Buffers, Site, Term};
 use crate::network::Network;
 use crate::pass::tiled::Passes;
 
 /// Losses and image gradient for one picture size.
 pub(crate) struct Objective<B: Backend> {
     pub(crate) passes: Passes<B>,
-    pub(crate) content: Vec<ContentTerm<B>>,
-    pub(crate) style_layers: Vec<LayerWeight>,
-    pub(crate) style: Vec<StyleTerm<B>>,
-    pub(crate) weights: Weights,
-    pub(crate) rooms: Rooms<B>,
-    /// The half squared distances of all terms and the total variation, on the device and read back.
+    pub(crate) groups: Vec<Group<B>>,
+    pub(crate) shared: Shared<B>,
+    /// The scalars of all terms, on the device and read back.
     pub(crate) scalars: B::Scalars,
-    pub(crate) distances: Vec<f64>,
+    pub(crate) numbers: Vec<f64>,
     pub(crate) workspace: B::Workspace,
     /// Recording of [`enqueue`](Self::enqueue).
     pub(crate) recording: B::Recording,
@@ -66,10 +65,41 @@ pub(crate) struct Objective<B: Backend> {
     pub(crate) exchanged: Vec<f32>,
 }
 
+/// The terms under one name and weight, such as the style at all its layers.
+pub(crate) struct Group<B: Backend> {
+    pub(crate) name: String,
+    pub(crate) weight: f64,
+    /// The layers whose losses are reported, with their weights; may be empty.
+    pub(crate) layers: Vec<LayerWeight>,
+    pub(crate) terms: Vec<Placed<B>>,
+}
+
+/// A term, and where it stands.
+pub(crate) struct Placed<B: Backend> {
+    /// Index in [`Group::layers`].
+    pub(crate) layer: usize,
+    /// The taps of its layers; none for a term on the image.
+    pub(crate) taps: Vec<usize>,
+    /// Its first scalar.
+    pub(crate) slot: usize,
+    pub(crate) term: Box<dyn Term<B>>,
+}
+
+impl<B: Backend> Placed<B> {
+    /// Index of a tap among its layers.
+    fn layer_at(&self, tap: usize) -> Option<usize> {
+        self.taps.iter().position(|&t| t == tap)
+    }
+
+    fn of_image(&self) -> bool {
+        self.taps.is_empty()
+    }
+}
+
 impl<B: Backend> Objective<B> {
-    /// Sets a new style weight; discards the recording, which contains the old one.
-    pub(crate) fn set_style_weight(&mut self, weight: f64) {
-        self.weights.style = weight;
+    /// Sets the weight of a group; discards the recording, which contains the old one.
+    pub(crate) fn set_weight(&mut self, name: &str, weight: f64) {
+        self.groups.iter_mut().filter(|g| g.name == name).for_each(|g| g.weight = weight);
         self.recording = B::Recording::default();
     }
 
@@ -78,7 +108,7 @@ impl<B: Backend> Objective<B> {
         self.passes.plan.cancel.check()
     }
 
-    /// Computes the losses at `image` and their gradient. `losses` must have the layers of [`no_losses`](Self::no_losses).
+    /// Computes the losses at `image` and their gradient. `losses` must have the terms of [`no_losses`](Self::no_losses).
     pub(crate) fn evaluate(
         &mut self,
         network: &Network<B>,
@@ -88,108 +118,122 @@ impl<B: Backend> Objective<B> {
     ) -> Result<()> {
         self.cancelled()?;
         let backend = network.backend();
-        if self.passes.plan.is_whole() && self.reduce.processes() == 1 {
+        let on_host = self.groups.iter().flat_map(|g| &g.terms).any(|p| p.term.on_host());
+        if !self.passes.plan.is_whole() || self.reduce.processes() > 1 {
+            self.in_tiles(network, image, gradient)?;
+        } else if on_host {
+            self.enqueue(network, image, gradient)?;
+        } else {
             let mut recording = std::mem::take(&mut self.recording);
             let enqueued = backend
                 .repeat(&mut recording, image, gradient, |image, gradient| self.enqueue(network, image, gradient));
             self.recording = recording;
             enqueued?;
-        } else {
-            self.in_tiles(network, image, gradient)?;
         }
-        backend.read_scalars(&self.scalars, &mut self.distances)?;
-        let content = self.content_slots();
-        self.reduce.sum(&mut self.distances[..content])?;
+        backend.read_scalars(&self.scalars, &mut self.numbers)?;
+        let Self { groups, numbers, reduce, .. } = self;
+        let partial = |p: &&Placed<B>| !p.of_image() && p.term.additivity() == Additivity::Positions;
+        for placed in groups.iter().flat_map(|g| &g.terms).filter(partial) {
+            reduce.sum(&mut numbers[placed.slot..][..placed.term.slots()])?;
+        }
         self.add_up(losses);
         Ok(())
     }
 
     /// Enqueues all device work of one evaluation of a single-tile picture.
     fn enqueue(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
+        self.begin();
         self.forward(network, image, 0, true)?;
-        self.compare(network.backend())?;
+        self.end(network.backend(), &Alone)?;
         self.backward(network, image, gradient)?;
-        self.tv(network.backend(), image, gradient)
+        self.on_image(network.backend(), image, gradient)
     }
 
     /// As above for several tiles, or for those assigned to this process.
     fn in_tiles(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
         let backend = network.backend();
         let tiles = share(&*self.reduce, self.passes.plan.tiles.len());
-        let styled = !self.style.is_empty();
-        if styled {
-            self.style.iter_mut().for_each(|term| term.measure.clear());
+        let of_layers = |p: &Placed<B>| !p.of_image() && p.term.additivity() != Additivity::Positions;
+        let twice = self.groups.iter().flat_map(|g| &g.terms).any(of_layers);
+        self.begin();
+        if twice {
             for tile in tiles.clone() {
                 self.forward(network, image, tile, true)?;
-                self.style.iter_mut().try_for_each(|term| term.measure.add(backend, tile))?;
+                self.terms().try_for_each(|(_, p)| p.term.end_of_tile(backend, tile))?;
             }
-            self.style.iter_mut().try_for_each(|term| term.measure.finish(backend, &*self.reduce))?;
-            self.compare(backend)?;
+            let reduce = Arc::clone(&self.reduce);
+            self.end(backend, &*reduce)?;
         }
         backend.combine(&[], gradient)?;
         for tile in tiles.clone().rev() {
             // The last tile's features are still available from the first pass.
-            if !styled || tile + 1 != tiles.end {
-                self.forward(network, image, tile, false)?;
+            if !twice || tile + 1 != tiles.end {
+                self.forward(network, image, tile, !twice)?;
+            }
+            if !twice {
+                self.terms().try_for_each(|(_, p)| p.term.end_of_tile(backend, tile))?;
             }
             self.backward(network, image, gradient)?;
+        }
+        if !twice {
+            self.end(backend, &Alone)?;
         }
         if self.reduce.processes() > 1 {
             backend.download(gradient, &mut self.exchanged)?;
             self.reduce.sum_gradient(&mut self.exchanged)?;
             backend.upload(&self.exchanged, gradient)?;
         }
-        self.tv(backend, image, gradient)
+        self.on_image(backend, image, gradient)
     }
 
-    /// Computes a tile's content distances and, if requested, its values of the style terms.
-    fn forward(&mut self, network: &Network<B>, image: &B::Tensor, tile: usize, styled: bool) -> Result<()> {
-        let Self { passes, content, style, rooms, scalars, workspace, .. } = self;
-        let Rooms { scratch, own, .. } = rooms;
+    /// All terms, each with its weight.
+    fn terms(&mut self) -> impl Iterator<Item = (f64, &mut Placed<B>)> {
+        terms(&mut self.groups)
+    }
+
+    fn begin(&mut self) {
+        self.terms().for_each(|(_, placed)| placed.term.begin());
+    }
+
+    /// Runs a tile forward; the terms read it if `read`.
+    fn forward(&mut self, network: &Network<B>, image: &B::Tensor, tile: usize, read: bool) -> Result<()> {
+        let Self { passes, groups, shared, scalars, workspace, .. } = self;
+        let Shared { scratch, dvalues, own } = shared;
         let backend = network.backend();
-        let first = tile * content.len();
         passes.forward(network, image, tile, workspace, |seen, workspace| {
-            let tap = seen.tap;
-            let [room, mut target_room, _] = rooms_of(own);
-            let features = own_part(backend, seen.features, seen.window.map(|w| w.here), room)?;
-            for (slot, term) in content.iter().enumerate().filter(|(_, t)| t.tap == tap) {
-                let room = target_room.as_deref_mut();
-                let target = own_part(backend, &term.target, seen.window.map(|w| w.whole), room)?;
-                let Some(guide) = term.guides.get(tile) else {
-                    backend.half_squared_distance(features, target, scalars, first + slot)?;
-                    continue;
-                };
-                let [f, p] = shaped(backend, scratch, &[seen.own; 2])? else { continue };
-                backend.guide(features, &guide.root, 1.0, Acc::Store, f)?;
-                backend.guide(target, &guide.root, 1.0, Acc::Store, p)?;
-                backend.half_squared_distance(f, p, scalars, first + slot)?;
+            if !read {
+                return Ok(());
             }
-            let mut measures = style.iter_mut().map(|t| &mut t.measure).filter(|m| styled && m.tap == tap);
-            measures.try_for_each(|m| m.forward(backend, seen, features, scratch, workspace))
+            let [to, mut target, _] = each(own);
+            let features = own_window(backend, seen.features, seen.window.map(|w| w.here), to)?;
+            for (_, placed) in terms(groups) {
+                let Some(layer) = placed.layer_at(seen.tap) else { continue };
+                let (slot, target) = (placed.slot, target.as_deref_mut());
+                let buffers = Buffers { scalars, slot, workspace, scratch, dvalues, target };
+                placed.term.forward(&Site::new(backend, seen, features, layer), buffers)?;
+            }
+            Ok(())
         })
     }
 
-    /// Computes the distances of the style terms' values from their targets.
-    fn compare(&mut self, backend: &B) -> Result<()> {
-        let mut slot = self.content_slots();
-        for term in &self.style {
-            for (value, target) in term.compared() {
-                backend.half_squared_distance(value, target, &mut self.scalars, slot)?;
-                slot += 1;
-            }
+    /// Finishes the statistics of the picture.
+    fn end(&mut self, backend: &B, reduce: &dyn Reduce) -> Result<()> {
+        let Self { groups, shared: Shared { scratch, dvalues, .. }, scalars, workspace, .. } = self;
+        for (_, Placed { term, slot, .. }) in terms(groups).filter(|(_, p)| !p.of_image()) {
+            let buffers = Buffers { scalars, slot: *slot, workspace, scratch, dvalues, target: None };
+            term.end(backend, reduce, buffers)?;
         }
         Ok(())
     }
 
-    /// Computes the gradient of content and style in the tile of the last forward pass.
+    /// Computes the gradient in the tile of the last forward pass.
     fn backward(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
-        let Self { passes, content, style_layers, style, weights, rooms, workspace, .. } = self;
-        let Rooms { scratch, dvalues, own } = rooms;
+        let Self { passes, groups, shared, scalars, workspace, .. } = self;
+        let Shared { scratch, dvalues, own } = shared;
         let backend = network.backend();
         passes.backward(network, image, gradient, workspace, |seen, acc, dfeatures, workspace| {
-            let (tap, tile) = (seen.tap, seen.tile);
-            let [room, mut target_room, mut own_gradient] = rooms_of(own);
-            let features = own_part(backend, seen.features, seen.window.map(|w| w.here), room)?;
+            let [to, mut target, mut own_gradient] = each(own);
+            let features = own_window(backend, seen.features, seen.window.map(|w| w.here), to)?;
             let (to, mut to_acc) = match own_gradient.as_deref_mut() {
                 None => (&mut *dfeatures, acc),
                 Some(own) => {
@@ -197,27 +241,12 @@ impl<B: Backend> Objective<B> {
                     (own, Acc::Store)
                 }
             };
-            for term in content.iter().filter(|t| t.tap == tap) {
-                let room = target_room.as_deref_mut();
-                let target = own_part(backend, &term.target, seen.window.map(|w| w.whole), room)?;
-                let scale = (weights.content * term.layer.weight) as f32;
-                match term.guides.get(tile) {
-                    None => backend.half_squared_distance_bwd(features, target, scale, to_acc, to)?,
-                    Some(guide) => {
-                        backend.guide(features, &guide.weights, scale, to_acc, to)?;
-                        backend.guide(target, &guide.weights, -scale, Acc::Add, to)?;
-                    }
-                }
-                to_acc = Acc::Add;
-            }
-            for term in style.iter().filter(|t| t.measure.tap == tap) {
-                let weight = weights.style * style_layers[term.layer].weight * term.share;
-                let scale = (weight * term.scale * term.measure.shares[tile]) as f32;
-                let dvalues = shaped(backend, dvalues, &term.compared)?;
-                for ((value, target), dvalue) in term.compared().zip(&mut *dvalues) {
-                    backend.half_squared_distance_bwd(value, target, scale, Acc::Store, dvalue)?;
-                }
-                term.measure.backward(backend, seen, features, dvalues, to_acc, to, scratch, workspace)?;
+            for (weight, placed) in terms(groups) {
+                let Some(layer) = placed.layer_at(seen.tap) else { continue };
+                let (slot, target) = (placed.slot, target.as_deref_mut());
+                let buffers = Buffers { scalars, slot, workspace, scratch, dvalues, target };
+                let at = Site::new(backend, seen, features, layer);
+                placed.term.backward(&at, weight, to_acc, to, buffers)?;
                 to_acc = Acc::Add;
             }
             match (own_gradient, seen.window) {
@@ -227,48 +256,60 @@ impl<B: Backend> Objective<B> {
         })
     }
 
-    fn tv(&mut self, backend: &B, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
-        let Weights { tv, tv_kind, .. } = self.weights;
-        backend.tv(tv_kind, image, &mut self.scalars, self.distances.len() - 1)?;
-        if tv > 0.0 {
-            backend.tv_bwd(tv_kind, image, tv as f32, Acc::Add, gradient)?;
+    /// The terms on the image itself; adds their gradient.
+    fn on_image(&mut self, backend: &B, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
+        let Self { groups, shared: Shared { scratch, dvalues, .. }, scalars, workspace, .. } = self;
+        let whole = backend.shape(image);
+        let (rows, acc) = (Rows::all(whole), Acc::Store);
+        let at = Site { backend, features: image, whole, rows, acc, guide: None, tile: 0, layer: 0, window: None };
+        for (weight, Placed { term, slot, .. }) in terms(groups).filter(|(_, p)| p.of_image()) {
+            let mut buffers = Buffers { scalars, slot: *slot, workspace, scratch, dvalues, target: None };
+            term.forward(&at, buffers.again())?;
+            term.end(backend, &Alone, buffers.again())?;
+            if weight > 0.0 {
+                term.backward(&at, weight, Acc::Add, gradient, buffers)?;
+            }
         }
         Ok(())
     }
 
-    /// The number of scalars for content distances: one per term and tile.
-    fn content_slots(&self) -> usize {
-        self.content.len() * self.passes.plan.tiles.len()
-    }
-
-    /// Losses for these layers, to be filled by [`evaluate`](Self::evaluate).
+    /// Losses of these terms, to be filled by [`evaluate`](Self::evaluate).
     pub(crate) fn no_losses(&self) -> Losses {
-        let named = |layer: &LayerWeight| LayerLoss { layer: layer.layer.clone(), loss: 0.0 };
-        Losses {
-            content_layers: self.content.iter().map(|t| named(&t.layer)).collect(),
-            style_layers: self.style_layers.iter().map(named).collect(),
-            ..Losses::default()
-        }
+        let layer = |layer: &LayerWeight| LayerLoss { layer: layer.layer.clone(), loss: 0.0 };
+        let term = |group: &Group<B>| TermLoss {
+            name: group.name.clone(),
+            weight: group.weight,
+            loss: 0.0,
+            layers: group.layers.iter().map(layer).collect(),
+        };
+        Losses { total: 0.0, terms: self.groups.iter().map(term).collect() }
     }
 
-    /// Computes the losses from the half squared distances of all terms and the total variation.
+    /// Computes the losses from the scalars of all terms.
     fn add_up(&self, losses: &mut Losses) {
-        let (content, rest) = self.distances.split_at(self.content_slots());
-        for (i, layer) in losses.content_layers.iter_mut().enumerate() {
-            layer.loss = content.iter().skip(i).step_by(self.content.len()).sum();
+        losses.total = 0.0;
+        for (group, sum) in self.groups.iter().zip(&mut losses.terms) {
+            let loss = |p: &Placed<B>| p.term.loss(&self.numbers[p.slot..][..p.term.slots()]);
+            sum.layers.iter_mut().for_each(|layer| layer.loss = 0.0);
+            for placed in group.terms.iter().filter(|_| !group.layers.is_empty()) {
+                sum.layers[placed.layer].loss += loss(placed);
+            }
+            (sum.weight, sum.loss) = (
+                group.weight,
+                match group.layers.is_empty() {
+                    true => group.terms.iter().map(loss).sum(),
+                    false => group.layers.iter().zip(&sum.layers).map(|(l, e)| l.weight * e.loss).sum(),
+                },
+            );
+            losses.total += sum.weight * sum.loss;
         }
-        losses.content = self.content.iter().zip(&losses.content_layers).map(|(t, l)| t.layer.weight * l.loss).sum();
-
-        losses.style_layers.iter_mut().for_each(|layer| layer.loss = 0.0);
-        let mut rest = rest.iter();
-        for term in &self.style {
-            let distance: f64 = rest.by_ref().take(term.compared.len()).sum();
-            losses.style_layers[term.layer].loss += term.share * term.scale * distance;
-        }
-        losses.style = self.style_layers.iter().zip(&losses.style_layers).map(|(l, e)| l.weight * e.loss).sum();
-
-        losses.tv = rest.next().copied().unwrap_or(0.0);
-        let w = &self.weights;
-        losses.total = w.content * losses.content + w.style * losses.style + w.tv * losses.tv;
     }
+}
+
+/// All terms, each with its weight.
+fn terms<B: Backend>(groups: &mut [Group<B>]) -> impl Iterator<Item = (f64, &mut Placed<B>)> {
+    groups.iter_mut().flat_map(|group| {
+        let Group { weight, layers, terms, .. } = group;
+        terms.iter_mut().map(|p| (layers.get(p.layer).map_or(*weight, |l| *weight * l.weight), p))
+    })
 }

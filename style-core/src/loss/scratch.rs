@@ -1,4 +1,4 @@
-//! Scratch memory shared by the terms.
+//! Memory shared by the terms.
 
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
@@ -6,32 +6,33 @@ use crate::error::Result;
 use crate::pass::tiles::Window;
 
 /// Memory that the terms use in turn.
-pub(crate) struct Rooms<B: Backend> {
-    /// Scratch of the current term.
+pub(crate) struct Shared<B: Backend> {
+    /// Scratch of the current statistic.
     pub(crate) scratch: Vec<B::Tensor>,
-    /// Gradients of the values of the current style term.
+    /// Gradients of the values of the current statistic.
     pub(crate) dvalues: Vec<B::Tensor>,
     /// A tile's own features, content target and feature gradient, if there are several tiles.
     pub(crate) own: Option<[B::Tensor; OWN]>,
 }
 
-/// Number of tensors for a tile's own features in [`Rooms`].
+/// Number of tensors for a tile's own features in [`Shared`].
 pub(crate) const OWN: usize = 3;
 
 /// Copies a window of a map to its own tensor; returns the map itself without a window.
-pub(crate) fn own_part<'a, B: Backend>(
+pub(crate) fn own_window<'a, B: Backend>(
     backend: &B,
     map: &'a B::Tensor,
     window: Option<Window>,
-    room: Option<&'a mut B::Tensor>,
+    to: Option<&'a mut B::Tensor>,
 ) -> Result<&'a B::Tensor> {
-    let (Some(window), Some(room)) = (window, room) else { return Ok(map) };
-    backend.reshape(room, window.shape(backend.shape(map).channels))?;
-    backend.window(map, window.at(), room)?;
-    Ok(room)
+    let (Some(window), Some(to)) = (window, to) else { return Ok(map) };
+    backend.reshape(to, window.shape(backend.shape(map).channels))?;
+    backend.window(map, window.at(), to)?;
+    Ok(to)
 }
 
-pub(super) fn rooms_of<T>(own: &mut Option<[T; OWN]>) -> [Option<&mut T>; OWN] {
+/// The tensors for a tile's own features, if there are several tiles.
+pub(super) fn each<T>(own: &mut Option<[T; OWN]>) -> [Option<&mut T>; OWN] {
     own.as_mut().map_or([None, None, None], |own| own.each_mut().map(Some))
 }
 

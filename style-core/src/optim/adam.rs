@@ -1,5 +1,7 @@
 //! Adam (Kingma and Ba, 2015, algorithm 1).
 
+use serde::{Deserialize, Serialize};
+
 use crate::alloc::{reserved, zeros};
 use crate::backend::Backend;
 use crate::backend::ops::vector::AdamStep;
@@ -10,7 +12,8 @@ use crate::image::resample::resample;
 use crate::optim::point::{Point, Told};
 
 /// Hyperparameters of Adam.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AdamOptions {
     /// Learning rate, in 8-bit units (255 is white).
     pub learning_rate: f64,

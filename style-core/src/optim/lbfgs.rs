@@ -5,6 +5,8 @@
 //! device reads the history twice per step, once for all dot products and once for the combination, and the host runs the
 //! recursion in `f64` on a few hundred numbers.
 
+use serde::{Deserialize, Serialize};
+
 use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
@@ -23,7 +25,8 @@ const MAX_GROWTH: f64 = 4.0;
 const MAX_FAILURES: i32 = 8;
 
 /// Hyperparameters of L-BFGS.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LbfgsOptions {
     /// Number of stored pairs. Each takes two tensors of the image's size. More pairs give slightly more progress per
     /// evaluation; fewer than about 20 give clearly less.

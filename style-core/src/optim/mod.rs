@@ -7,6 +7,8 @@ pub(crate) mod lbfgs;
 pub(crate) mod line_search;
 pub(crate) mod point;
 
+use serde::{Deserialize, Serialize};
+
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
@@ -20,7 +22,8 @@ pub(crate) use adam::Carried;
 pub(crate) use lbfgs::LbfgsOptions;
 
 /// The optimiser of the image.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Optimizer {
     /// Limited-memory BFGS with a strong Wolfe line search; better quality per evaluation.

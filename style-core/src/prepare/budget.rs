@@ -3,11 +3,12 @@
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::describe::builder::SessionBuilder;
-use crate::describe::targets::StyleLayer;
+use crate::describe::targets::ResolvedLayer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::measure::values;
 use crate::loss::scratch::{OWN, largest};
 use crate::loss::statistics::sums::Sums;
+use crate::loss::term::Additivity;
 use crate::network::taps::Taps;
 use crate::pass::plan::InBands;
 use crate::pass::tiled::{PassesOptions, PassesPlan, look_bytes};
@@ -27,7 +28,7 @@ impl<B: Backend> SessionBuilder<B> {
             return Ok(laid_out);
         }
         let shape = checked.shape;
-        let most = finest(&self.network, shape, &checked.taps);
+        let most = self.finest(checked, shape);
         let mut grid = self.tiles.unwrap_or(WHOLE);
         grid = [grid[0].clamp(1, most[0]), grid[1].clamp(1, most[1])];
         while grid[0] * grid[1] < self.reduce.processes() {
@@ -52,10 +53,18 @@ impl<B: Backend> SessionBuilder<B> {
         self.laid_out(checked, shape, grid, None)
     }
 
+    /// The finest grid for a picture of this shape: one tile if a loss needs all features at once.
+    fn finest(&self, checked: &Checked<B>, shape: Shape) -> Grid {
+        match self.whole(&checked.layers) {
+            Some(_) => WHOLE,
+            None => finest(&self.network, shape, &checked.taps),
+        }
+    }
+
     /// The previous tiling, if it belongs to this session, has enough tiles for the processes, is at least as fine as
     /// requested, and fits the memory limit.
     fn as_before(&self, checked: &Checked<B>, before: &Layout) -> Option<(Plan, Layout)> {
-        let most = finest(&self.network, checked.shape, &checked.taps);
+        let most = self.finest(checked, checked.shape);
         let least = self.tiles.unwrap_or(WHOLE);
         let [rows, columns] = before.picture;
         let fine = (0..2).all(|i| (least[i].min(most[i])..=most[i]).contains(&before.picture[i]));
@@ -82,7 +91,7 @@ impl<B: Backend> SessionBuilder<B> {
         };
         let fits = |factor: f64| {
             let shape = scaled(factor);
-            let most = finest(&self.network, shape, &checked.taps);
+            let most = self.finest(checked, shape);
             self.laid_out(checked, shape, most, None).is_ok_and(|(plan, _)| plan.peak() <= limit)
         };
         let (mut low, mut high) = (0.0, 1.0);
@@ -131,7 +140,7 @@ impl<B: Backend> SessionBuilder<B> {
             backend.features_bytes(features).saturating_add(masked)
         });
         let layers = || checked.layers.style.iter().zip(&checked.style_taps);
-        let shapes = |(layer, &tap): (&StyleLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
+        let shapes = |(layer, &tap): (&ResolvedLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
         let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
         let summed = !main.is_whole() || self.reduce.processes() > 1;
         let sums = sum(layers().filter(|_| summed).map(|at| Sums::bytes(&shapes(at))));
@@ -139,14 +148,21 @@ impl<B: Backend> SessionBuilder<B> {
         let guides = sum(layers().map(|(_, &tap)| 2 * one_channel(main.features(tap))));
         let guided = regions.iter().filter(|(mask, _)| mask.is_some()).count();
         let of_regions = of_styles.saturating_mul(2).saturating_add(sums).saturating_mul(regions.len());
-        let targets = sum(content).saturating_add(of_regions).saturating_add(guides.saturating_mul(guided));
+        let custom = self.losses.iter().zip(&checked.loss_taps).map(|((_, loss), taps)| {
+            let shapes: Vec<_> = taps.iter().map(|&tap| main.features(tap)).collect();
+            if shapes.is_empty() { loss.bytes(backend, &[shape]) } else { loss.bytes(backend, &shapes) }
+        });
+        let targets = sum(content)
+            .saturating_add(sum(custom))
+            .saturating_add(of_regions)
+            .saturating_add(guides.saturating_mul(guided));
 
         let own = main.room(backend).map_or(0, |s| backend.features_bytes(s).saturating_mul(OWN));
         let scratch = [tensors(&self.scratch(checked, &main)), tensors(&Self::dvalues(checked, &main)), own];
         let activations = main.bytes(backend).saturating_add(sum(scratch));
         let workspace = main.workspace(backend);
         let exchanged = if self.reduce.processes() > 1 { vector } else { 0 };
-        let vectors = self.optimizer.vectors() + usize::from(self.ema.is_some()) * 2;
+        let vectors = self.settings.optimizer.vectors() + usize::from(self.settings.running_mean.is_some()) * 2;
         let optimizer = vector.saturating_mul(vectors).saturating_add(exchanged);
         let passes_bytes = activations.saturating_add(workspace);
 
@@ -162,8 +178,8 @@ impl<B: Backend> SessionBuilder<B> {
         };
         let kept = sum(self.styles.iter().map(|s| s.image.pixels().len().saturating_mul(size_of::<f32>())));
         type Cut<'a> = &'a dyn Fn(Grid) -> Result<PassesPlan>;
-        let coarsest = |shape: Shape, taps: &Taps, beside: usize, before: Option<Grid>, passes: Cut<'_>| {
-            let most = finest(&self.network, shape, taps);
+        let coarsest = |shape: Shape, taps: &Taps, cuts: bool, beside: usize, before: Option<Grid>, passes: Cut<'_>| {
+            let most = if cuts { finest(&self.network, shape, taps) } else { WHOLE };
             let mut grid = before.map_or(WHOLE, |[rows, columns]| [rows.min(most[0]), columns.min(most[1])]);
             loop {
                 let passes = passes(grid)?;
@@ -177,19 +193,20 @@ impl<B: Backend> SessionBuilder<B> {
         };
         let mut layout = Layout { picture: grid, content: WHOLE, styles: vec![] };
         let mut style_pass = 0;
-        if self.content.is_some() && !self.content_layers.is_empty() {
+        if self.content.is_some() && !self.settings.content_layers.is_empty() {
             let taps = checked.layers.content_taps();
             let before = before.map(|b| b.content);
             (style_pass, layout.content) =
-                coarsest(shape, &taps, kept, before, &|grid| self.content_passes(&taps, shape, grid))?;
+                coarsest(shape, &taps, true, kept, before, &|grid| self.content_passes(&taps, shape, grid))?;
         }
+        let cuts = checked.layers.style.iter().all(|l| l.statistic.additivity() != Additivity::Whole);
         for (i, style) in self.styles.iter().enumerate() {
             let taps = checked.layers.style_taps();
             let (shape, banded) = (style.image.shape(), style.region.is_none());
             let passes = |grid| self.style_passes(&checked.layers, shape, banded, grid);
             let beside = kept.saturating_add(of_styles.saturating_mul(self.styles.len()));
             let before = before.and_then(|b| b.styles.get(i).copied());
-            let (bytes, grid) = coarsest(shape, &taps, beside, before, &passes)?;
+            let (bytes, grid) = coarsest(shape, &taps, cuts, beside, before, &passes)?;
             style_pass = style_pass.max(bytes);
             layout.styles.push(grid);
         }
@@ -215,7 +232,8 @@ impl<B: Backend> SessionBuilder<B> {
     pub(crate) fn picture_passes(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<PassesPlan> {
         let Checked { taps, layers, .. } = checked;
         let free = self.regions().iter().all(|(mask, _)| mask.is_none());
-        let content = |position| layers.content.contains(&position);
+        let of_losses = |position| layers.losses.iter().flatten().any(|&at| at == position);
+        let content = |position| layers.content.contains(&position) || of_losses(position);
         let in_bands = |position| free && !content(position) && sums(&layers.style, position);
         self.passes(shape, grid, taps, true, &in_bands)
     }
@@ -245,7 +263,7 @@ impl<B: Backend> SessionBuilder<B> {
         backward: bool,
         in_bands: InBands<'_>,
     ) -> Result<PassesPlan> {
-        let (pooling, padding, cancel) = (self.pooling, self.padding, &self.cancel);
+        let (pooling, padding, cancel) = (self.settings.pooling, self.settings.padding, &self.cancel);
         let options = PassesOptions { taps, pooling, padding, backward, in_bands, grid, cancel };
         PassesPlan::new(&self.network, shape, options)
     }
@@ -271,6 +289,6 @@ impl<B: Backend> SessionBuilder<B> {
 }
 
 /// Whether all statistics at a position are sums, which can be computed in bands.
-fn sums<B: Backend>(layers: &[StyleLayer<B>], position: usize) -> bool {
-    layers.iter().filter(|l| l.position == position).all(|l| l.statistic.is_sum())
+fn sums<B: Backend>(layers: &[ResolvedLayer<B>], position: usize) -> bool {
+    layers.iter().filter(|l| l.position == position).all(|l| l.statistic.additivity() == Additivity::Positions)
 }

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use crate::backend::Backend;
 use crate::backend::ops::tv::Tv;
 use crate::backend::shape::{Shape, expect_shape};
-use crate::describe::builder::{Balance, SessionBuilder};
-use crate::describe::init::Init;
-use crate::describe::targets::{StyleLayer, StyleTargets, Targets};
+use crate::describe::builder::SessionBuilder;
+use crate::describe::init::Start;
+use crate::describe::settings::ContentWeight;
+use crate::describe::targets::{ResolvedLayer, StyleTargets, Targets};
 use crate::error::{Error, ErrorKind, Result, bad};
 use crate::image::Image;
 use crate::image::mask::Mask;
-use crate::loss::losses::LayerWeight;
+use crate::loss::custom::Loss;
+use crate::loss::losses::{CONTENT, STYLE, StyleLayer, TV};
 use crate::loss::statistics::covariance::Covariance;
 use crate::loss::statistics::gram::Gram;
 use crate::loss::statistics::statistic::Statistic;
+use crate::loss::term::Additivity;
 use crate::network::taps::Taps;
 use crate::pass::plan::ChainPlan;
 
@@ -28,13 +31,17 @@ pub(crate) struct Checked<B: Backend> {
     /// The tap of each content layer and of each style layer in such a pass.
     pub(crate) content_taps: Vec<usize>,
     pub(crate) style_taps: Vec<usize>,
+    /// The taps of each loss of the caller's own.
+    pub(crate) loss_taps: Vec<Vec<usize>>,
 }
 
 /// The layers of a description, resolved in the network, in the description's order.
 pub(crate) struct Layers<B: Backend> {
     /// Positions in the chain.
     pub(crate) content: Vec<usize>,
-    pub(crate) style: Vec<StyleLayer<B>>,
+    pub(crate) style: Vec<ResolvedLayer<B>>,
+    /// Positions in the chain for each loss of the caller's own.
+    pub(crate) losses: Vec<Vec<usize>>,
 }
 
 impl<B: Backend> Layers<B> {
@@ -67,20 +74,20 @@ fn default_statistic<B: Backend>(position: usize) -> Arc<dyn Statistic<B>> {
 
 impl<B: Backend> SessionBuilder<B> {
     /// The start image.
-    pub(crate) fn chosen_init(&self) -> &Init {
-        let default = if self.content_image().is_some() { &Init::Content } else { &Init::Noise };
-        self.init.as_ref().unwrap_or(default)
+    pub(crate) fn chosen_init(&self) -> Start {
+        let default = if self.content_image().is_some() { Start::Content } else { Start::Noise };
+        self.settings.init.unwrap_or(default)
     }
 
     /// The share of noise in the start. The default start includes some: even areas, such as an overcast sky, have no features
     /// for the style to act on, and deep layers would then draw their grid there. Below a style strength of 1 there is less,
     /// since noise stays where little style covers it.
     pub(crate) fn chosen_noise_ratio(&self) -> f32 {
-        self.noise_ratio.unwrap_or(match (&self.init, self.chosen_init()) {
-            (None, Init::Content) if self.balance == Balance::Relative => {
-                NOISE_RATIO * self.style_weight.min(1.0) as f32
+        self.settings.noise_ratio.unwrap_or(match (self.settings.init, self.chosen_init()) {
+            (None, Start::Content) if self.settings.content_weight == ContentWeight::Relative => {
+                NOISE_RATIO * self.settings.style_weight.min(1.0) as f32
             }
-            (None, Init::Content) => NOISE_RATIO,
+            (None, Start::Content) => NOISE_RATIO,
             (_, init) => init.default_noise_ratio(),
         })
     }
@@ -109,58 +116,137 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// Positions in the chain.
-    fn positions(&self, layers: &[LayerWeight]) -> Result<Vec<usize>> {
-        for (i, l) in layers.iter().enumerate() {
-            if layers[..i].iter().any(|k| k.layer == l.layer) {
-                return Err(bad(format!("layer {} is listed twice", l.layer)));
+    fn positions(&self, layers: &[&str]) -> Result<Vec<usize>> {
+        for (i, layer) in layers.iter().enumerate() {
+            if layers[..i].contains(layer) {
+                return Err(bad(format!("layer {layer} is listed twice")));
             }
         }
-        layers.iter().map(|l| self.network.position(&l.layer)).collect()
+        layers.iter().map(|layer| self.network.position(layer)).collect()
+    }
+
+    /// The names of the content layers.
+    pub(crate) fn content_names(&self) -> Vec<&str> {
+        self.settings.content_layers.iter().map(|l| l.layer.as_str()).collect()
+    }
+
+    /// The names of the style layers.
+    pub(crate) fn style_names(&self) -> Vec<&str> {
+        self.settings.style_layers.iter().map(|l| l.layer.as_str()).collect()
+    }
+
+    /// The statistic of a style layer.
+    fn statistic_of(&self, layer: &StyleLayer, position: usize) -> Result<Arc<dyn Statistic<B>>> {
+        let Some(kind) = layer.statistic.as_ref().or(self.settings.statistic.as_ref()) else {
+            return Ok(default_statistic(position));
+        };
+        let identity = String::from(kind.clone());
+        let own = || self.statistics.iter().find(|s| s.identity() == identity).cloned();
+        kind.built_in().or_else(own).ok_or_else(|| {
+            let layer = &layer.layer;
+            bad(format!("the settings have the statistic {identity:?} at {layer}, which is not built in; pass it too"))
+        })
     }
 
     /// The layers and the statistic of each style layer. Checks everything about them and the weights that can be checked
     /// without pictures.
     pub(crate) fn layers(&self) -> Result<Layers<B>> {
         self.check_layers()?;
-        let content = self.positions(&self.content_layers)?;
-        let positions = self.positions(&self.style_layers)?;
+        let content = self.positions(&self.content_names())?;
+        let positions = self.positions(&self.style_names())?;
         let style = match self.given_style() {
             Some(given) => {
-                let find = |l: &LayerWeight| given.layers.iter().find(|g| g.name == l.layer).cloned();
-                self.style_layers.iter().filter_map(find).collect()
+                let find = |l: &StyleLayer| given.layers.iter().find(|g| g.name == l.layer).cloned();
+                self.settings.style_layers.iter().filter_map(find).collect()
             }
             None => {
-                let layer = |(l, position): (&LayerWeight, usize)| {
-                    let own = self.layer_statistics.iter().rev().find(|(name, _)| *name == l.layer);
-                    let chosen = own.map(|(_, statistic)| statistic).or(self.statistic.as_ref());
-                    let statistic = chosen.map_or_else(|| default_statistic(position), Arc::clone);
-                    StyleLayer { name: l.layer.clone(), position, statistic }
+                let layer = |(l, position): (&StyleLayer, usize)| {
+                    Ok(ResolvedLayer { name: l.layer.clone(), position, statistic: self.statistic_of(l, position)? })
                 };
-                self.style_layers.iter().zip(positions).map(layer).collect()
+                self.settings.style_layers.iter().zip(positions).map(layer).collect::<Result<_>>()?
             }
         };
-        Ok(Layers { content, style })
+        let losses = self.losses.iter().map(|(_, loss)| self.places(&**loss)).collect::<Result<_>>()?;
+        Ok(Layers { content, style, losses })
+    }
+
+    /// Positions in the chain of a loss's layers.
+    fn places(&self, loss: &dyn Loss<B>) -> Result<Vec<usize>> {
+        let of_loss = |e: Error| e.context(format!("the loss {:?}", loss.name()));
+        loss.layers().iter().map(|layer| self.network.position(layer).map_err(of_loss)).collect()
+    }
+
+    /// Checks the names and weights of the caller's own losses.
+    fn check_losses(&self) -> Result<()> {
+        let mut names = vec![CONTENT.to_owned(), STYLE.to_owned(), TV.to_owned()];
+        for (weight, loss) in &self.losses {
+            let name = loss.name();
+            check_weight(&format!("that of the loss {name:?}"), *weight)?;
+            if names.contains(&name) {
+                return Err(bad(format!("two losses are named {name:?}; give each a name of its own")));
+            }
+            names.push(name);
+        }
+        Ok(())
+    }
+
+    /// The statistic or loss that needs all features at once, if there is one: the pictures cannot be tiled.
+    pub(crate) fn whole(&self, layers: &Layers<B>) -> Option<String> {
+        let statistic = |l: &ResolvedLayer<B>| match l.statistic.additivity() {
+            Additivity::Whole => Some(format!("the statistic {:?} at {}", l.statistic.identity(), l.name)),
+            _ => None,
+        };
+        let loss = |(_, loss): &(f64, Arc<dyn Loss<B>>)| match loss.additivity() {
+            Additivity::Whole if !loss.layers().is_empty() => Some(format!("the loss {:?}", loss.name())),
+            _ => None,
+        };
+        layers.style.iter().find_map(statistic).or_else(|| self.losses.iter().find_map(loss))
+    }
+
+    /// Checks that nothing needs all features at once if the session is to be tiled or shared by processes, and that all
+    /// statistics take masks if there are any.
+    fn check_parts(&self, layers: &Layers<B>) -> Result<()> {
+        let shared = self.reduce.processes() > 1;
+        if let Some(what) = self.whole(layers)
+            && (shared || self.tiles.is_some_and(|[rows, columns]| rows.max(columns) > 1))
+        {
+            let how = if shared { "shared by processes" } else { "tiled" };
+            return Err(bad(format!(
+                "{what} needs the features of the whole picture, which therefore cannot be {how}"
+            )));
+        }
+        let masked = self.styles.iter().any(|s| s.mask.is_some() || s.region.is_some())
+            || self.given_style().is_some_and(|given| given.regions.iter().any(|r| r.mask.is_some()));
+        if let Some(layer) = layers.style.iter().find(|l| masked && !l.statistic.takes_masks()) {
+            let (what, layer) = (layer.statistic.identity(), &layer.name);
+            return Err(bad(format!(
+                "the statistic {what:?} at {layer} does not support masks and regions of a style"
+            )));
+        }
+        Ok(())
     }
 
     /// Checks statistics, shares and weights.
     fn check_layers(&self) -> Result<()> {
-        for (name, _) in &self.layer_statistics {
-            if !self.style_layers.iter().any(|l| l.layer == *name) {
-                return Err(bad(format!("a statistic is given for {name}, which is not among the style layers")));
-            }
+        if let Some(name) = self.misplaced.first() {
+            return Err(bad(format!("a statistic is given for {name}, which is not among the style layers")));
         }
         let free: Vec<_> = self.styles.iter().filter(|s| s.mask.is_none()).map(|s| s.share).collect();
         if !free.is_empty() && free.iter().all(|share| *share == 0.0) {
             return Err(bad("the shares of the styles are all zero"));
         }
         let shares = self.styles.iter().map(|s| ("the share of a style", s.share));
-        let layers = self.content_layers.iter().chain(&self.style_layers).map(|l| (l.layer.as_str(), l.weight));
-        let (content, style) = match self.balance {
-            Balance::Relative => (1.0, "style strength"),
-            Balance::Sum(weight) | Balance::Mean(weight) => (weight, "style weight"),
+        let content_layers = self.settings.content_layers.iter().map(|l| (l.layer.as_str(), l.weight));
+        let layers = content_layers.chain(self.settings.style_layers.iter().map(|l| (l.layer.as_str(), l.weight)));
+        let (content, style) = match self.settings.content_weight {
+            ContentWeight::Relative => (1.0, "style strength"),
+            ContentWeight::Sum(weight) | ContentWeight::Mean(weight) => (weight, "style weight"),
         };
-        let weights =
-            [("content weight", content), (style, self.style_weight), ("total variation weight", self.tv_weight)];
+        let weights = [
+            ("content weight", content),
+            (style, self.settings.style_weight),
+            ("total variation weight", self.settings.tv_weight),
+        ];
         for (what, weight) in weights.into_iter().chain(shares).chain(layers) {
             check_weight(what, weight)?;
         }
@@ -183,36 +269,36 @@ impl<B: Backend> SessionBuilder<B> {
             if !Arc::ptr_eq(&targets.network, &self.network) {
                 return Err(bad("the targets were computed on another network; compute them on this session's"));
             }
-            if targets.pooling != self.pooling {
-                let message =
-                    format!("the targets were computed with {:?} pooling, not {:?}", targets.pooling, self.pooling);
+            if targets.pooling != self.settings.pooling {
+                let message = format!(
+                    "the targets were computed with {:?} pooling, not {:?}",
+                    targets.pooling, self.settings.pooling
+                );
                 return Err(bad(message));
             }
-            if targets.padding != self.padding {
-                let message =
-                    format!("the targets were computed with {:?} padding, not {:?}", targets.padding, self.padding);
+            if targets.padding != self.settings.padding {
+                let message = format!(
+                    "the targets were computed with {:?} padding, not {:?}",
+                    targets.padding, self.settings.padding
+                );
                 return Err(bad(message));
             }
-            let lacks =
-                |wanted: &[LayerWeight], there: Vec<&str>| match wanted.iter().find(|l| !there.contains(&&*l.layer)) {
-                    None => Ok(()),
-                    Some(l) => Err(bad(format!(
-                        "the targets have no layer {}; they were computed for {}",
-                        l.layer,
-                        there.join(", ")
-                    ))),
-                };
+            let lacks = |wanted: Vec<&str>, there: Vec<&str>| match wanted.iter().find(|layer| !there.contains(layer)) {
+                None => Ok(()),
+                Some(layer) => {
+                    Err(bad(format!("the targets have no layer {layer}; they were computed for {}", there.join(", "))))
+                }
+            };
             if let Some(content) = &targets.content {
-                lacks(&self.content_layers, content.layers.iter().map(|(name, _)| name.as_str()).collect())?;
+                lacks(self.content_names(), content.layers.iter().map(|(name, _)| name.as_str()).collect())?;
             }
             if let Some(style) = &targets.style {
-                lacks(&self.style_layers, style.layers.iter().map(|l| l.name.as_str()).collect())?;
-                if !self.layer_statistics.is_empty() {
+                lacks(self.style_names(), style.layers.iter().map(|l| l.name.as_str()).collect())?;
+                if self.settings.style_layers.iter().any(|l| l.statistic.is_some()) {
                     return Err(bad("a layer's statistic cannot be chosen beside targets that were computed before"));
                 }
-                let name = |statistic: &Arc<dyn Statistic<B>>| format!("{statistic:?}");
-                if let Some(chosen) = self.statistic.as_ref().map(name)
-                    && let Some(other) = style.layers.iter().map(|l| name(&l.statistic)).find(|s| *s != chosen)
+                if let Some(chosen) = self.settings.statistic.clone().map(String::from)
+                    && let Some(other) = style.layers.iter().map(|l| l.statistic.identity()).find(|s| *s != chosen)
                 {
                     return Err(bad(format!(
                         "the targets were computed for {other}, and the statistic chosen is {chosen}; leave it out"
@@ -230,7 +316,7 @@ impl<B: Backend> SessionBuilder<B> {
         if let (Some(content), Some(size)) = (content, size) {
             expect_shape("the content picture, where a size is given too,", size, content)?;
         }
-        let start = if let Some(Init::Image(image)) = &self.init { Some(image.shape()) } else { None };
+        let start = self.start.as_ref().map(Image::shape);
         let shape = content.or(size).or(start).or_else(|| self.style_image().map(Image::shape));
         let shape = shape.ok_or_else(|| bad("a session needs a content picture or a style picture"))?;
         if shape.is_empty() {
@@ -251,43 +337,51 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     pub(crate) fn check(&self) -> Result<Checked<B>> {
-        if self.content_image().is_none() && !self.content_layers.is_empty() {
+        if self.content_image().is_none() && !self.settings.content_layers.is_empty() {
             return Err(bad(
                 "a session with content layers needs a content picture; for a texture, give no content layers",
             ));
         }
-        if self.styles.is_empty() && self.given_style().is_none() && !self.style_layers.is_empty() {
+        if self.styles.is_empty() && self.given_style().is_none() && !self.settings.style_layers.is_empty() {
             return Err(bad("a session with style layers needs a style picture"));
         }
-        if self.content_layers.is_empty() && self.style_layers.is_empty() {
-            return Err(bad("a session needs a content layer or a style layer"));
+        if self.settings.content_layers.is_empty() && self.settings.style_layers.is_empty() && self.losses.is_empty() {
+            return Err(bad("a session needs a content layer, a style layer or a loss"));
         }
-        if self.content_mask.is_some() && self.content_layers.is_empty() {
+        if self.content_mask.is_some() && self.settings.content_layers.is_empty() {
             return Err(bad("a content mask needs a content layer"));
         }
-        if self.iterations == 0 {
+        if self.settings.iterations == 0 {
             return Err(bad("a session needs at least one iteration"));
         }
         let layers = self.layers()?;
+        self.check_losses()?;
+        self.check_parts(&layers)?;
         self.check_given()?;
-        if let Tv::Power(b) = self.tv
+        if let Tv::Power(b) = self.settings.tv
             && !(1.0..=4.0).contains(&b)
         {
             return Err(bad(format!("the exponent of the total variation must lie in 1..=4, but is {b}")));
         }
-        self.optimizer.check()?;
+        self.settings.optimizer.check()?;
         self.check_memory()?;
-        if let Some(decay) = self.ema.filter(|decay| !(0.0..1.0).contains(decay)) {
+        if let Some(decay) = self.settings.running_mean.filter(|decay| !(0.0..1.0).contains(decay)) {
             return Err(bad(format!("the decay of the running mean must lie in 0..1, but is {decay}")));
         }
         let shape = self.shape()?;
-        self.chosen_init().check(shape, self.content_image().is_some(), self.noise, self.chosen_noise_ratio())?;
+        let (has_content, ratio) = (self.content_image().is_some(), self.chosen_noise_ratio());
+        self.chosen_init().check(self.start.as_ref(), shape, has_content, self.settings.noise, ratio)?;
 
-        let taps = Taps::new(layers.content.iter().copied().chain(layers.style.iter().map(|l| l.position)));
+        let of_losses = layers.losses.iter().flatten();
+        let style = layers.style.iter().map(|l| l.position);
+        let taps = Taps::new(layers.content.iter().chain(of_losses).copied().chain(style));
         let content_taps = layers.content.iter().filter_map(|&position| taps.at(position)).collect();
         let style_taps = layers.style.iter().filter_map(|l| taps.at(l.position)).collect();
+        let own = |positions: &Vec<usize>| positions.iter().filter_map(|&position| taps.at(position)).collect();
+        let loss_taps = layers.losses.iter().map(own).collect();
         let large_enough = |shape: Shape, taps: &Taps, what: &str| {
-            let plan = ChainPlan::new(&self.network, shape, taps, self.pooling, self.padding, false, None);
+            let plan =
+                ChainPlan::new(&self.network, shape, taps, self.settings.pooling, self.settings.padding, false, None);
             plan.map(drop).map_err(|e| e.context(what))
         };
         large_enough(shape, &taps, "the result")?;
@@ -298,6 +392,6 @@ impl<B: Backend> SessionBuilder<B> {
         for (i, style) in self.styles.iter().enumerate() {
             large_enough(style.image.shape(), &of_style, &format!("style picture {}", i + 1))?;
         }
-        Ok(Checked { shape, layers, taps, content_taps, style_taps })
+        Ok(Checked { shape, layers, taps, content_taps, style_taps, loss_taps })
     }
 }

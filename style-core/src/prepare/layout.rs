@@ -20,7 +20,7 @@ pub(crate) struct Layout {
     pub(crate) styles: Vec<Grid>,
 }
 
-impl fmt::Debug for Layout {
+impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { picture, content: [rows, columns], styles } = self;
         write!(f, "{}x{} {rows}x{columns}", picture[0], picture[1])?;

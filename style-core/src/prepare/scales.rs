@@ -5,9 +5,9 @@
 use crate::backend::Backend;
 use crate::backend::ops::tv::Tv;
 use crate::backend::shape::Shape;
-use crate::describe::builder::{Balance, SessionBuilder};
-use crate::describe::init::Init;
+use crate::describe::builder::SessionBuilder;
 use crate::describe::scale::Scale;
+use crate::describe::settings::{ContentWeight, Settings};
 use crate::describe::style::Style;
 use crate::error::{Result, bad};
 use crate::image::Image;
@@ -28,7 +28,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// Checks that each scale is larger than the previous one and smaller than the result, and can be painted.
     pub(crate) fn check_scales(&self, shape: Shape) -> Result<()> {
         let mut last = 0;
-        for scale in &self.scales {
+        for scale in &self.settings.scales {
             if scale.size <= last || scale.size >= shape.height.max(shape.width) {
                 return Err(bad(format!(
                     "the scales must grow, up to less than the result's {} pixels, but one of {} comes after {last}",
@@ -41,7 +41,7 @@ impl<B: Backend> SessionBuilder<B> {
             }
             last = scale.size;
         }
-        if !self.scales.is_empty() && !self.given.is_empty() {
+        if !self.settings.scales.is_empty() && !self.given.is_empty() {
             return Err(bad(
                 "targets that were computed before are of one size; with several scales give the pictures",
             ));
@@ -68,24 +68,28 @@ impl<B: Backend> SessionBuilder<B> {
         };
         // Makes each sum over positions count as much as at the final size.
         let more = shape.positions() as f64 / (width * height) as f64;
-        let init = match &self.init {
-            Some(Init::Image(_)) if blank => Some(Init::Image(Image::blank(width, height)?)),
-            Some(Init::Image(image)) => Some(Init::Image(image.resized(width, height)?)),
-            other => other.clone(),
+        let start = match &self.start {
+            Some(_) if blank => Some(Image::blank(width, height)?),
+            start => start.as_ref().map(|image| image.resized(width, height)).transpose()?,
+        };
+        let settings = &self.settings;
+        let settings = Settings {
+            content_weight: match settings.content_weight {
+                ContentWeight::Sum(weight) => ContentWeight::Sum(weight * more),
+                other => other,
+            },
+            tv_weight: if settings.tv == Tv::Means { settings.tv_weight } else { settings.tv_weight * more },
+            optimizer: scale.optimizer.unwrap_or(settings.optimizer),
+            iterations: scale.iterations,
+            scales: vec![],
+            ..settings.clone()
         };
         Ok(Self {
             content: self.content.as_ref().map(resized).transpose()?,
             styles: self.styles.iter().map(style).collect::<Result<_>>()?,
             size: self.size.map(|_| (width, height)).or(self.content.is_none().then_some((width, height))),
-            balance: match self.balance {
-                Balance::Sum(weight) => Balance::Sum(weight * more),
-                other => other,
-            },
-            tv_weight: if self.tv == Tv::Means { self.tv_weight } else { self.tv_weight * more },
-            init,
-            optimizer: scale.optimizer.unwrap_or(self.optimizer),
-            iterations: scale.iterations,
-            scales: vec![],
+            settings,
+            start,
             ..self.shallow()
         })
     }
@@ -96,10 +100,10 @@ impl<B: Backend> SessionBuilder<B> {
         let shape = checked.shape;
         self.check_scales(shape)?;
         let before = |scale: usize| before.and_then(|b| b.get(scale));
-        let (mut most, layout) = self.lay_out(&checked, before(self.scales.len()))?;
+        let (mut most, layout) = self.lay_out(&checked, before(self.settings.scales.len()))?;
         let last = ScalePlan { checked, layout };
         let mut scales = vec![];
-        for (i, scale) in self.scales.iter().enumerate() {
+        for (i, scale) in self.settings.scales.iter().enumerate() {
             let smaller = self.at_scale(scale, shape, true)?;
             let laid_out = smaller.check().and_then(|checked| {
                 let (plan, layout) = smaller.lay_out(&checked, before(i))?;

@@ -5,17 +5,22 @@ use std::sync::Arc;
 use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
-use crate::describe::builder::{Balance, SessionBuilder};
-use crate::describe::init::Start;
-use crate::describe::targets::{Region, StyleLayer};
+use crate::describe::builder::SessionBuilder;
+use crate::describe::init::Inputs;
+use crate::describe::settings::ContentWeight;
+use crate::describe::targets::{Region, ResolvedLayer};
 use crate::error::{Result, bad};
 use crate::image::Image;
+use crate::loss::content::Content;
+use crate::loss::custom::{self, Loss};
 use crate::loss::guide::{ContentGuide, Guide};
-use crate::loss::losses::Weights;
+use crate::loss::losses::{CONTENT, LayerWeight, STYLE, StyleLayer, TV};
 use crate::loss::measure::Measure;
-use crate::loss::objective::Objective;
-use crate::loss::scratch::Rooms;
-use crate::loss::terms::{ContentTerm, StyleTerm};
+use crate::loss::objective::{Group, Objective, Placed};
+use crate::loss::scratch::Shared;
+use crate::loss::style::Style;
+use crate::loss::term::Term;
+use crate::loss::tv::TotalVariation;
 use crate::network::Network;
 use crate::optim::Descent;
 use crate::optim::adam::Carried;
@@ -23,6 +28,8 @@ use crate::optim::average::Average;
 use crate::optim::point::Point;
 use crate::pass::cancel::Cancel;
 use crate::pass::tiled::{Passes, PassesPlan};
+use crate::prepare::check::Checked;
+use crate::prepare::layout::Layout;
 use crate::prepare::scales::ScalePlan;
 
 impl<B: Backend> SessionBuilder<B> {
@@ -43,42 +50,88 @@ impl<B: Backend> SessionBuilder<B> {
         }
 
         // Creates the image and its descent first, so that each picture can be freed as soon as it has been evaluated.
-        let start = Start {
+        let start = Inputs {
             shape,
+            image: self.start.as_ref(),
             content: self.content_image(),
             style: self.style_image(),
-            noise: self.noise,
+            noise: self.settings.noise,
             ratio: self.chosen_noise_ratio(),
             mean: network.mean(),
-            seed: self.seed,
+            seed: self.settings.seed,
         };
         let start = self.chosen_init().image(&start)?;
-        self.init = None;
+        self.start = None;
         let point = Point { x: network.upload_owned(start)?, g: backend.tensor(shape)? };
-        let mut descent = Descent::new(backend, shape, &self.optimizer)?;
+        let mut descent = Descent::new(backend, shape, &self.settings.optimizer)?;
         descent.begin(backend, &point.x)?;
         carried.map_or(Ok(()), |carried| descent.carry_on(backend, &carried))?;
-        let average = self.ema.map(|decay| Average::new(backend, shape, decay)).transpose()?;
+        let average = self.settings.running_mean.map(|decay| Average::new(backend, shape, decay)).transpose()?;
 
-        let looked_at = self.content.take().filter(|_| !self.content_layers.is_empty());
+        let processes = self.reduce.processes();
+        let losses = self.own_losses(checked, &plan)?;
+        let content = self.content_terms(checked, layout, &plan)?;
+        let style = self.style_terms(checked, layout, &plan)?;
+        let groups = self.groups(checked, content, style, losses)?;
+        let slots = groups.iter().flat_map(|g| &g.terms).map(|p| p.term.slots()).sum();
+
+        let tensors = |shapes: Vec<Shape>| shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>();
+        let own = |shape| Ok([backend.features(shape)?, backend.features(shape)?, backend.features(shape)?]);
+        let shared = Shared {
+            scratch: tensors(scratch)?,
+            dvalues: tensors(dvalues)?,
+            own: plan.room(backend).map(own).transpose()?,
+        };
+        let objective = Objective {
+            workspace: backend.workspace(plan.workspace(backend))?,
+            passes: Passes::new(backend, plan)?,
+            groups,
+            shared,
+            scalars: backend.scalars(slots)?,
+            numbers: vec![0.0; slots],
+            recording: B::Recording::default(),
+            exchanged: zeros(if processes > 1 { shape.len() } else { 0 }, "a gradient")?,
+            reduce: self.reduce,
+        };
+        Ok(Stage { objective, descent, point, average, evaluated: false })
+    }
+
+    /// The terms of the content layers; frees the content picture.
+    fn content_terms(
+        &mut self,
+        checked: &Checked<B>,
+        layout: &Layout,
+        plan: &PassesPlan,
+    ) -> Result<Vec<(LayerWeight, Content<B>)>> {
+        let network = &self.network;
+        let picture = self.content.take().filter(|_| !self.settings.content_layers.is_empty());
         let features =
-            looked_at.map(|image| self.content_features(&checked.layers, image, layout.content)).transpose()?;
+            picture.map(|image| self.content_features(&checked.layers, image, layout.content)).transpose()?;
         let given = self.given.iter().find_map(|t| t.content.as_ref()).map(|c| &c.layers);
-        let mut content = vec![];
         let places = checked.layers.content.iter().zip(&checked.content_taps);
-        for (layer, (&position, &tap)) in self.content_layers.iter().zip(places) {
+        let term = |(layer, (&position, &tap)): (&LayerWeight, (&usize, &usize))| {
             let found = features.as_ref().or(given).and_then(|l| l.iter().find(|(name, _)| *name == layer.layer));
             let (_, target) = found.ok_or_else(|| bad(format!("there are no targets for {}", layer.layer)))?;
             let pools = network.pools_before(position);
-            let guide = |mask| ContentGuide::new(backend, mask, shape, pools, plan.own(tap));
+            let guide = |mask| ContentGuide::new(network.backend(), mask, plan.picture(), pools, plan.own(tap));
             let guides = self.content_mask.as_ref().map(guide).transpose()?.unwrap_or_default();
-            content.push(ContentTerm { layer: layer.clone(), tap, target: Arc::clone(target), guides });
-        }
+            Ok((layer.clone(), Content { target: Arc::clone(target), guides, tiles: plan.tiles.len() }))
+        };
+        self.settings.content_layers.iter().zip(places).map(term).collect()
+    }
+
+    /// The terms of the style layers, each with the index of its layer; frees the style pictures.
+    fn style_terms(
+        &mut self,
+        checked: &Checked<B>,
+        layout: &Layout,
+        plan: &PassesPlan,
+    ) -> Result<Vec<(usize, Style<B>)>> {
         let styles = std::mem::take(&mut self.styles);
-        let styled = !styles.is_empty() && !self.style_layers.is_empty();
+        let styled = !styles.is_empty() && !self.settings.style_layers.is_empty();
         let regions = styled.then(|| self.style_regions(&checked.layers, styles, &layout.styles)).transpose()?;
         let given = self.given_style();
-        let (mut style, processes) = (vec![], self.reduce.processes());
+        let mut terms = vec![];
         for (index, (layer, &tap)) in checked.layers.style.iter().zip(&checked.style_taps).enumerate() {
             let (at, regions) = match (&regions, given) {
                 (Some(regions), _) => (Some(index), regions),
@@ -87,53 +140,25 @@ impl<B: Backend> SessionBuilder<B> {
             };
             let Some(at) = at else { continue };
             for region in regions {
-                let values = &region.values[at];
-                style.push(Self::style_term(&network, &plan, index, (layer, tap), values, region, processes)?);
+                terms.push((index, self.style_term(plan, (layer, tap), &region.values[at], region)?));
             }
         }
-        let weights = self.weights(&mut content, &mut style)?;
-
-        let tensors = |shapes: Vec<Shape>| shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>();
-        let own = |room| Ok([backend.features(room)?, backend.features(room)?, backend.features(room)?]);
-        let rooms = Rooms {
-            scratch: tensors(scratch)?,
-            dvalues: tensors(dvalues)?,
-            own: plan.room(backend).map(own).transpose()?,
-        };
-        let terms = content.len() * plan.tiles.len() + style.iter().map(|t| t.compared.len()).sum::<usize>();
-        let objective = Objective {
-            workspace: backend.workspace(plan.workspace(backend))?,
-            passes: Passes::new(backend, plan)?,
-            content,
-            style_layers: self.style_layers,
-            style,
-            weights,
-            rooms,
-            scalars: backend.scalars(terms + 1)?,
-            distances: vec![0.0; terms + 1],
-            recording: B::Recording::default(),
-            exchanged: zeros(if processes > 1 { shape.len() } else { 0 }, "a gradient")?,
-            reduce: self.reduce,
-        };
-        Ok(Stage { objective, descent, point, average, evaluated: false })
+        Ok(terms)
     }
 
     fn style_term(
-        network: &Network<B>,
+        &self,
         plan: &PassesPlan,
-        index: usize,
-        (layer, tap): (&StyleLayer<B>, usize),
+        (layer, tap): (&ResolvedLayer<B>, usize),
         targets: &Arc<Vec<B::Tensor>>,
         region: &Region<B>,
-        processes: usize,
-    ) -> Result<StyleTerm<B>> {
-        let backend = network.backend();
+    ) -> Result<Style<B>> {
+        let (backend, processes) = (self.network.backend(), self.reduce.processes());
         let (statistic, features) = (&layer.statistic, plan.features(tap));
-        let (image, pools) = (plan.picture(), network.pools_before(layer.position));
+        let (image, pools) = (plan.picture(), self.network.pools_before(layer.position));
         let guide = |mask| Guide::new(backend, mask, image, pools, &layer.name, plan.own(tap));
         let guides = region.mask.as_ref().map(guide).transpose()?.unwrap_or_default();
-        Ok(StyleTerm {
-            layer: index,
+        Ok(Style {
             targets: Arc::clone(targets),
             compared: statistic.values(features),
             scale: statistic.scale(features),
@@ -142,30 +167,87 @@ impl<B: Backend> SessionBuilder<B> {
         })
     }
 
-    /// The weights of the total loss; adjusts those of the layers as required by [`Balance`].
-    fn weights(&self, content: &mut [ContentTerm<B>], style: &mut [StyleTerm<B>]) -> Result<Weights> {
+    /// The terms of the caller's own losses.
+    fn own_losses(&self, checked: &Checked<B>, plan: &PassesPlan) -> Result<Vec<Box<dyn Term<B>>>> {
+        let styles: Vec<_> = self.styles.iter().map(|s| &s.image).collect();
+        let term = |((_, loss), taps): (&(f64, Arc<dyn Loss<B>>), &Vec<usize>)| {
+            let features: Vec<_> = taps.iter().map(|&tap| plan.features(tap)).collect();
+            let features = if features.is_empty() { vec![plan.picture()] } else { features };
+            loss.term(&custom::Inputs {
+                network: &self.network,
+                pooling: self.settings.pooling,
+                padding: self.settings.padding,
+                content: self.content_image(),
+                styles: &styles,
+                features,
+                tiles: plan.tiles.len(),
+            })
+        };
+        self.losses.iter().zip(&checked.loss_taps).map(term).collect()
+    }
+
+    /// The groups of the objective: content, style, total variation and the caller's own. Sets the weights as
+    /// [`ContentWeight`] requires.
+    fn groups(
+        &self,
+        checked: &Checked<B>,
+        mut content: Vec<(LayerWeight, Content<B>)>,
+        mut style: Vec<(usize, Style<B>)>,
+        losses: Vec<Box<dyn Term<B>>>,
+    ) -> Result<Vec<Group<B>>> {
+        let alpha = self.weigh(&mut content, &mut style)?;
+        let mut slots = 0;
+        let mut placed = |layer: usize, taps: Vec<usize>, term: Box<dyn Term<B>>| {
+            let slot = slots;
+            slots += term.slots();
+            Placed { layer, taps, slot, term }
+        };
+        let mut groups = vec![];
+        if !content.is_empty() {
+            let layers = content.iter().map(|(layer, _)| layer.clone()).collect();
+            let terms = content.into_iter().zip(&checked.content_taps).enumerate();
+            let terms = terms.map(|(i, ((_, term), &tap))| placed(i, vec![tap], Box::new(term))).collect();
+            groups.push(Group { name: CONTENT.into(), weight: alpha, layers, terms });
+        }
+        if !style.is_empty() {
+            let at = |(i, term): (usize, Style<B>)| placed(i, vec![checked.style_taps[i]], Box::new(term));
+            let terms = style.into_iter().map(at).collect();
+            let layer = |l: &StyleLayer| LayerWeight::new(l.layer.clone(), l.weight);
+            let (weight, layers) = (self.settings.style_weight, self.settings.style_layers.iter().map(layer).collect());
+            groups.push(Group { name: STYLE.into(), weight, layers, terms });
+        }
+        let tv = vec![placed(0, vec![], Box::new(TotalVariation(self.settings.tv)))];
+        groups.push(Group { name: TV.into(), weight: self.settings.tv_weight, layers: vec![], terms: tv });
+        for (((weight, loss), taps), term) in self.losses.iter().zip(&checked.loss_taps).zip(losses) {
+            let terms = vec![placed(0, taps.clone(), term)];
+            groups.push(Group { name: loss.name(), weight: *weight, layers: vec![], terms });
+        }
+        Ok(groups)
+    }
+
+    /// The weight of the content loss; adjusts those of the layers as required by [`ContentWeight`].
+    fn weigh(&self, content: &mut [(LayerWeight, Content<B>)], style: &mut [(usize, Style<B>)]) -> Result<f64> {
         let backend = self.network.backend();
-        let len = |t: &ContentTerm<B>| backend.shape(&t.target).len() as f64;
-        let first = content.first().map_or(1.0, len);
-        let alpha = match self.balance {
-            Balance::Sum(weight) => weight,
-            Balance::Mean(weight) => {
-                for term in content.iter_mut() {
-                    term.layer.weight *= first / len(term);
+        let len = |term: &Content<B>| backend.shape(&term.target).len() as f64;
+        let first = content.first().map_or(1.0, |(_, term)| len(term));
+        Ok(match self.settings.content_weight {
+            ContentWeight::Sum(weight) => weight,
+            ContentWeight::Mean(weight) => {
+                for (layer, term) in content.iter_mut() {
+                    layer.weight *= first / len(term);
                 }
                 2.0 * weight / first
             }
-            Balance::Relative => {
-                for term in content.iter_mut() {
-                    term.layer.weight /= self.half_squares(std::slice::from_ref(&*term.target))?;
+            ContentWeight::Relative => {
+                for (layer, term) in content.iter_mut() {
+                    layer.weight /= self.half_squares(std::slice::from_ref(&*term.target))?;
                 }
-                for term in style.iter_mut() {
+                for (_, term) in style.iter_mut() {
                     term.scale = 1.0 / self.half_squares(&term.targets[..term.compared.len()])?;
                 }
-                CONTENT
+                CONTENT_WEIGHT
             }
-        };
-        Ok(Weights { content: alpha, style: self.style_weight, tv: self.tv_weight, tv_kind: self.tv })
+        })
     }
 
     /// `1/2 sum t^2` of targets, the divisor of a relative loss; 1 if it is zero up to rounding.
@@ -185,7 +267,7 @@ impl<B: Backend> SessionBuilder<B> {
 }
 
 /// Weight of the relative content loss at which a style strength of 1 looks balanced.
-const CONTENT: f64 = 0.037;
+const CONTENT_WEIGHT: f64 = 0.037;
 
 /// The state of one scale.
 pub(crate) struct Stage<B: Backend> {

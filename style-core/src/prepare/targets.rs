@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::backend::shape::Acc;
 use crate::describe::builder::SessionBuilder;
 use crate::describe::style::Style;
-use crate::describe::targets::{Region, StyleLayer};
+use crate::describe::targets::{Region, ResolvedLayer};
 use crate::distributed::Alone;
 use crate::error::Result;
 use crate::image::Image;
@@ -15,7 +15,8 @@ use crate::image::mask::Mask;
 use crate::loss::guide::Guide;
 use crate::loss::losses::LayerWeight;
 use crate::loss::measure::Measure;
-use crate::loss::scratch::{largest, own_part};
+use crate::loss::scratch::{largest, own_window};
+use crate::loss::term::Site;
 use crate::network::Network;
 use crate::pass::tiled::{Passes, PassesPlan, Seen};
 use crate::pass::tiles::{Grid, WHOLE};
@@ -36,7 +37,7 @@ impl<B: Backend> SessionBuilder<B> {
             let tap = taps.at(position)?;
             Some((l.layer.clone(), Arc::clone(features.get(tap)?)))
         };
-        Ok(self.content_layers.iter().zip(&layers.content).filter_map(layer).collect())
+        Ok(self.settings.content_layers.iter().zip(&layers.content).filter_map(layer).collect())
     }
 
     /// The targets of styles in their parts of the result; each picture is freed once it has been evaluated.
@@ -94,7 +95,7 @@ impl<B: Backend> Look<B> {
         let Self { passes, image, workspace, own } = self;
         passes.forward(network, image, tile, workspace, |seen, workspace| {
             let window = seen.window.map(|w| w.here);
-            let features = own_part(network.backend(), seen.features, window, own.as_mut())?;
+            let features = own_window(network.backend(), seen.features, window, own.as_mut())?;
             at_tap(seen, features, workspace)
         })
     }
@@ -126,13 +127,13 @@ pub(crate) fn measure<B: Backend>(
     network: &Network<B>,
     image: Image,
     region: Option<&Mask>,
-    layers: &[StyleLayer<B>],
+    layers: &[ResolvedLayer<B>],
     taps: &[usize],
     plan: PassesPlan,
 ) -> Result<Vec<Vec<B::Tensor>>> {
     let backend = network.backend();
     let shape = image.shape();
-    let measure = |(layer, &tap): (&StyleLayer<B>, &usize)| {
+    let measure = |(layer, &tap): (&ResolvedLayer<B>, &usize)| {
         let pools = network.pools_before(layer.position);
         let guide = |mask| Guide::new(backend, mask, shape, pools, &layer.name, plan.own(tap));
         let guides = region.map(guide).transpose()?.unwrap_or_default();
@@ -146,7 +147,7 @@ pub(crate) fn measure<B: Backend>(
     for tile in 0..tiles {
         look.at(network, tile, |seen, features, workspace| {
             let mut here = measures.iter_mut().filter(|m| m.tap == seen.tap);
-            here.try_for_each(|m| m.forward(backend, seen, features, &mut scratch, workspace))
+            here.try_for_each(|m| m.forward(&Site::new(backend, seen, features, 0), &mut scratch, workspace))
         })?;
         measures.iter_mut().try_for_each(|m| m.add(backend, tile))?;
     }

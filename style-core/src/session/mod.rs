@@ -16,7 +16,7 @@ use crate::describe::builder::SessionBuilder;
 use crate::describe::init::Init;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
-use crate::loss::losses::Losses;
+use crate::loss::losses::{Losses, STYLE};
 use crate::network::Network;
 use crate::optim::adam::Carried;
 use crate::optim::average::Average;
@@ -142,20 +142,19 @@ impl<B: Backend> Session<B> {
         let Some(Ahead { builder, next }) = self.ahead.take() else { return Err(ended()) };
         let (scale, later) = (next, next + 1);
         let (to, last) = (self.scales[scale].checked.shape, self.scales[self.scales.len() - 1].checked.shape);
-        let (mut description, ahead) = match builder.scales.get(scale).copied() {
+        let (mut description, ahead) = match builder.settings.scales.get(scale).copied() {
             None => (builder, None),
             Some(at) => (builder.at_scale(&at, last, false)?, Some(Ahead { builder, next: later })),
         };
         let rest = |a: &Ahead<B>| {
-            let coarse = a.builder.scales[later..].iter().map(|s| s.iterations);
-            coarse.fold(a.builder.iterations, usize::saturating_add)
+            let coarse = a.builder.settings.scales[later..].iter().map(|s| s.iterations);
+            coarse.fold(a.builder.settings.iterations, usize::saturating_add)
         };
         if let Some(image) = &self.kept {
-            description.init = Some(Init::Image(image.enlarged(to.width, to.height)?));
-            description.noise_ratio = None;
+            description = description.init(Init::Image(image.enlarged(to.width, to.height)?));
         }
         let carried = carried.map(|(carried, from)| carried.resized(from, to)).transpose()?;
-        let iterations = description.iterations;
+        let iterations = description.settings.iterations;
         let stage = description.stage(&self.scales[scale], carried, cancellable)?;
         (self.at_scale, self.wanted) = (0, iterations);
         self.losses = stage.objective.no_losses();
@@ -164,7 +163,6 @@ impl<B: Backend> Session<B> {
             scale,
             width: to.width,
             height: to.height,
-            weights: stage.objective.weights.all(),
             losses: stage.objective.no_losses(),
             converged: false,
             ..self.progress.clone()
@@ -301,7 +299,7 @@ impl<B: Backend> Session<B> {
         (self.progress.width, self.progress.height)
     }
 
-    /// The last accepted image, or the [mean](SessionBuilder::ema) of several; before the first step, the start image. Its
+    /// The last accepted image, or the [mean](SessionBuilder::running_mean) of several; before the first step, the start image. Its
     /// size is that of the current scale.
     ///
     /// # Errors
@@ -365,29 +363,29 @@ impl<B: Backend> Session<B> {
     pub fn set_style_weight(&mut self, weight: f64) -> Result<()> {
         check_weight(STYLE_WEIGHT, weight)?;
         let Stage { objective, descent, point, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
-        if weight.to_bits() == objective.weights.style.to_bits() {
+        let before = self.progress.losses.term(STYLE).map(|style| style.weight);
+        if before.is_none_or(|before| before.to_bits() == weight.to_bits()) {
             return Ok(());
         }
         if descent.forget(self.network.backend(), point)? {
             *evaluated = false;
         }
-        objective.set_style_weight(weight);
-        self.progress.weights = objective.weights.all();
+        objective.set_weight(STYLE, weight);
+        self.progress.losses.terms.iter_mut().filter(|t| t.name == STYLE).for_each(|t| t.weight = weight);
         if let Some(ahead) = &mut self.ahead {
-            ahead.builder.style_weight = weight;
+            ahead.builder.settings.style_weight = weight;
         }
         for (_, value) in self.manifest.iter_mut().filter(|(name, _)| *name == STYLE_WEIGHT) {
-            *value = format!("{weight:?}");
+            *value = serde_json::json!(weight).to_string();
         }
         self.progress.converged = false;
         Ok(())
     }
 
-    /// The weights of content, style and total variation in the total loss, at the current scale. In the relative form they
-    /// are 0.037, the strength, and the weight of the total variation.
+    /// The weight of a [term](crate::TermLoss) in the total loss, at the current scale; 0 without such a term.
     #[must_use]
-    pub fn weights(&self) -> [f64; 3] {
-        self.progress.weights
+    pub fn weight(&self, term: &str) -> f64 {
+        self.progress.losses.weight(term)
     }
 }
 

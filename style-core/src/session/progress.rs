@@ -18,8 +18,6 @@ pub struct Progress {
     pub width: usize,
     /// Height of the picture at this scale.
     pub height: usize,
-    /// Weights of content, style and total variation in the total loss, at this scale.
-    pub weights: [f64; 3],
     /// The losses at the evaluated point.
     pub losses: Losses,
     /// Whether this point became the session's image; a line search also evaluates points that it rejects.

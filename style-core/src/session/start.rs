@@ -36,19 +36,19 @@ impl<B: Backend> SessionBuilder<B> {
             return Err(bad("targets are of pictures: give a content or a style picture"));
         }
         let layers = self.layers()?;
-        let content = self.content.clone().filter(|_| !self.content_layers.is_empty());
+        let content = self.content.clone().filter(|_| !self.settings.content_layers.is_empty());
         let content = content.map(|image| {
             let layers = self.content_features(&layers, image.clone(), WHOLE)?;
             Ok(ContentTargets { image, layers })
         });
-        let styled = !self.styles.is_empty() && !self.style_layers.is_empty();
+        let styled = !self.styles.is_empty() && !self.settings.style_layers.is_empty();
         let style = styled.then(|| {
             let regions = self.style_regions(&layers, self.styles.clone(), &[])?;
             Ok(StyleTargets { image: self.styles[0].image.clone(), layers: layers.style.clone(), regions })
         });
         let (content, style) = (content.transpose()?, style.transpose()?);
         let described = self.targets_described();
-        let (network, pooling, padding) = (Arc::clone(&self.network), self.pooling, self.padding);
+        let (network, pooling, padding) = (Arc::clone(&self.network), self.settings.pooling, self.settings.padding);
         Ok(Arc::new(Targets { network, pooling, padding, content, style, described }))
     }
 
@@ -76,9 +76,9 @@ impl<B: Backend> SessionBuilder<B> {
     pub fn resume(self, checkpoint: &Checkpoint) -> Result<Session<B>> {
         self.cancel.check()?;
         let checked = self.check()?;
-        checkpoint.expect(&self.manifest())?;
+        checkpoint.expect(&self.manifest()?)?;
         let before: Vec<_> =
-            (0..=self.scales.len()).map(|scale| checkpoint.noted(&tiles(scale))).collect::<Result<_>>()?;
+            (0..=self.settings.scales.len()).map(|scale| checkpoint.noted(&tiles(scale))).collect::<Result<_>>()?;
         let (_, scales) = self.plan_all(checked, Some(&before))?;
         Session::new(self, scales, Some(checkpoint))
     }
@@ -99,14 +99,13 @@ impl<B: Backend> Session<B> {
             scales: scales.len(),
             width: 0,
             height: 0,
-            weights: [0.0; 3],
             losses: Losses::default(),
             accepted: false,
             gradient_norm: 0.0,
             step_length: 0.0,
             converged: false,
         };
-        let manifest = builder.manifest();
+        let manifest = builder.manifest()?;
         let (stage, kept, losses, ahead) = (None, None, Losses::default(), None);
         let mut session = Self {
             network,

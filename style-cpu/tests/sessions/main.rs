@@ -12,8 +12,8 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use style_core::ops::Tv;
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_core::{
-    AdamOptions, Checkpoint, ConvLayer, Error, ErrorKind, Image, Init, InputSpace, Layer, LayerWeight, Losses, Mask,
-    Model, Network, Noise, Optimizer, Padding, Pooling, Result, Scale, Session, SessionBuilder, Style,
+    AdamOptions, Checkpoint, ConvLayer, Error, ErrorKind, Image, Init, InputSpace, Layer, Losses, Mask, Model, Network,
+    Noise, Optimizer, Padding, Pooling, Result, Scale, Session, SessionBuilder, Style,
 };
 use style_cpu::{Cpu, Isa};
 use testkit::Rng;
@@ -197,7 +197,7 @@ impl Case {
 
     fn describe(&self, network: &Arc<Network<Cpu>>) -> Result<SessionBuilder<Cpu>> {
         let layers = |list: &[(Name, f64)]| {
-            list.iter().map(|&(name, weight)| LayerWeight::new(self.network.name(name), weight)).collect()
+            list.iter().map(|&(name, weight)| (self.network.name(name), weight)).collect::<Vec<_>>()
         };
         let [content, style, tv] = self.weights;
         let mut b = Session::builder(Arc::clone(network))
@@ -263,7 +263,7 @@ impl Case {
             b = b.noise_ratio(ratio);
         }
         if let Some(decay) = self.ema {
-            b = b.ema(decay);
+            b = b.running_mean(decay);
         }
         if let Some(limit) = self.memory_limit {
             b = b.memory_limit(limit);

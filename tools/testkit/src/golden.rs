@@ -220,13 +220,13 @@ pub fn measure<B: Backend>(backend: B, model: &Model, golden: &Golden, pooling: 
 impl Values {
     fn loss_errors(&self, got: &Losses) -> Vec<(String, f64)> {
         let mut pairs = vec![
-            ("content", got.content, self.content),
-            ("style", got.style, self.style),
-            ("tv", got.tv, self.tv),
+            ("content", got.content(), self.content),
+            ("style", got.style(), self.style),
+            ("tv", got.tv(), self.tv),
             ("total", got.total, self.total),
         ];
         for (layer, want) in &self.style_layers {
-            let got = got.style_layers.iter().find(|l| l.layer == *layer).map_or(f64::NAN, |l| l.loss);
+            let got = got.layers("style").iter().find(|l| l.layer == *layer).map_or(f64::NAN, |l| l.loss);
             pairs.push((layer, got, *want));
         }
         let error = |got: f64, want: f64| if got.is_nan() { f64::INFINITY } else { (got - want).abs() / want };

@@ -1,6 +1,5 @@
-use std::fmt;
-
-use style_core::statistics::{Gram, Scratch, Site, Statistic};
+use style_core::losses::{Additivity, Site};
+use style_core::statistics::{Gram, Scratch, Statistic};
 use style_core::{Acc, Backend, Result, Shape};
 
 /// The Gram matrix, reporting each call to a test before running it. It does not declare itself a sum over positions, so
@@ -27,6 +26,18 @@ impl<F: Fn(Call) + Send + Sync> Observed<F> {
 }
 
 impl<B: Backend, F: Fn(Call) + Send + Sync> Statistic<B> for Observed<F> {
+    fn identity(&self) -> String {
+        "reporting gram".into()
+    }
+
+    fn additivity(&self) -> Additivity {
+        Additivity::Statistics
+    }
+
+    fn takes_masks(&self) -> bool {
+        true
+    }
+
     fn scale(&self, features: Shape) -> f64 {
         Statistic::<B>::scale(&self.gram, features)
     }
@@ -55,11 +66,5 @@ impl<B: Backend, F: Fn(Call) + Send + Sync> Statistic<B> for Observed<F> {
     ) -> Result<()> {
         (self.called)(Call::Backward);
         self.gram.backward(at, values, dvalues, acc, dfeatures, scratch)
-    }
-}
-
-impl<F> fmt::Debug for Observed<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Observed").field(&self.gram).finish()
     }
 }

@@ -19,12 +19,15 @@
 //! A backend may fuse a following average pool: `y` is then the pooled output and `dy` its gradient, which the pool's
 //! adjoint expands as it is read. The full-size map is never written to memory.
 
+use serde::{Deserialize, Serialize};
+
 use crate::backend::shape::{Acc, Rows, Shape};
 use crate::backend::storage::Storage;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The padding of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Padding {
     /// Zeros, as in VGG's training and in the paper. On the picture they stand for the mean colour.
     Zero,

@@ -8,12 +8,15 @@
 //!
 //! A dropped row or column is set to zero under `Store` and left unchanged under `Add`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::backend::shape::{Acc, Shape};
 use crate::backend::storage::Storage;
 use crate::error::Result;
 
 /// The pooling between the blocks. The paper replaces VGG's max pooling by average pooling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pooling {
     /// Mean of each 2x2 window, stride 2 (the paper's choice).
     #[default]

@@ -14,12 +14,15 @@
 //! the graph Laplacian of the pixel grid, `(L x)[p] = sum over the up to four neighbours q of p of (x[p] - x[q])`. At a
 //! kink of a penalty (`Absolute`, and `Power` below 2, at zero), its derivative is defined as zero.
 
+use serde::{Deserialize, Serialize};
+
 use crate::backend::shape::Acc;
 use crate::backend::storage::Storage;
 use crate::error::Result;
 
 /// The form of the total variation.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Tv {
     /// `1/2 sum d^2`: the form whose gradient jcjohnson/neural-style applies.

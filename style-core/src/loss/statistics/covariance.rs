@@ -11,13 +11,26 @@ use crate::backend::Backend;
 use crate::backend::shape::{Acc, Rows, Shape};
 use crate::error::Result;
 use crate::loss::statistics::gram::{Gram, gram, gram_bwd};
-use crate::loss::statistics::statistic::{Scratch, Site, Statistic, misfit};
+use crate::loss::statistics::statistic::{Scratch, Statistic, misfit};
+use crate::loss::term::{Additivity, Site};
 
 /// The covariance matrix of the features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Covariance;
 
 impl<B: Backend> Statistic<B> for Covariance {
+    fn identity(&self) -> String {
+        "covariance".into()
+    }
+
+    fn additivity(&self) -> Additivity {
+        Additivity::Statistics
+    }
+
+    fn takes_masks(&self) -> bool {
+        true
+    }
+
     fn scale(&self, features: Shape) -> f64 {
         Statistic::<B>::scale(&Gram::default(), features)
     }

@@ -7,10 +7,13 @@
 //!
 //! Adjoint: `dF = 1/M (dv + dv^T) F`, and `dF = T^2 (dv + dv^T) F`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
 use crate::error::Result;
-use crate::loss::statistics::statistic::{Scratch, Site, Statistic, misfit};
+use crate::loss::statistics::statistic::{Scratch, Statistic, misfit};
+use crate::loss::term::{Additivity, Site};
 
 /// The Gram matrix of the features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -20,7 +23,7 @@ pub struct Gram {
 }
 
 /// The normalisation of a Gram matrix, which also sets the unit of its loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum GramNorm {
     /// By the number of positions: `E = 1/(4 N^2) sum (G/M - A/M_s)^2`, as in the paper.
     #[default]
@@ -40,6 +43,21 @@ impl Gram {
 }
 
 impl<B: Backend> Statistic<B> for Gram {
+    fn identity(&self) -> String {
+        match self.norm {
+            GramNorm::Positions => "gram".into(),
+            GramNorm::Elements => "gram of elements".into(),
+        }
+    }
+
+    fn additivity(&self) -> Additivity {
+        Additivity::Positions
+    }
+
+    fn takes_masks(&self) -> bool {
+        true
+    }
+
     fn scale(&self, features: Shape) -> f64 {
         let square = (features.channels * features.channels) as f64;
         match self.norm {
@@ -54,10 +72,6 @@ impl<B: Backend> Statistic<B> for Gram {
 
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
         if guided { vec![features] } else { vec![] }
-    }
-
-    fn is_sum(&self) -> bool {
-        true
     }
 
     fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {

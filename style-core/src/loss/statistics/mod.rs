@@ -8,11 +8,13 @@
 
 pub(crate) mod covariance;
 pub(crate) mod gram;
+pub(crate) mod kind;
 pub(crate) mod moments;
 pub(crate) mod statistic;
 pub(crate) mod sums;
 
 pub use covariance::Covariance;
 pub use gram::{Gram, GramNorm};
+pub use kind::StatisticKind;
 pub use moments::Moments;
-pub use statistic::{Scratch, Site, Statistic};
+pub use statistic::{Scratch, Statistic};

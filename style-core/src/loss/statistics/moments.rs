@@ -10,13 +10,26 @@
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
 use crate::error::Result;
-use crate::loss::statistics::statistic::{Scratch, Site, Statistic, misfit};
+use crate::loss::statistics::statistic::{Scratch, Statistic, misfit};
+use crate::loss::term::{Additivity, Site};
 
 /// Mean and standard deviation of each channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Moments;
 
 impl<B: Backend> Statistic<B> for Moments {
+    fn identity(&self) -> String {
+        "moments".into()
+    }
+
+    fn additivity(&self) -> Additivity {
+        Additivity::Statistics
+    }
+
+    fn takes_masks(&self) -> bool {
+        true
+    }
+
     fn scale(&self, features: Shape) -> f64 {
         2.0 / features.channels as f64
     }

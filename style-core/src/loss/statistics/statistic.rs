@@ -1,39 +1,9 @@
 //! The interface of a statistic.
 
-use std::fmt;
-
 use crate::backend::Backend;
-use crate::backend::shape::{Acc, Rows, Shape};
+use crate::backend::shape::{Acc, Shape};
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::guide::Guide;
-
-/// The features that a statistic is computed on.
-///
-/// A large picture is processed tile by tile. Then `features`, `whole` and `guide` belong to one tile, and so do the values
-/// that `forward` computes; they are combined by [`Statistic::additive`]. `backward` is called for each tile, with the
-/// values of the picture and with `dvalues` times the tile's share of all positions.
-pub struct Site<'a, B: Backend> {
-    /// Compute backend.
-    pub backend: &'a B,
-    /// The features, `[1, N, H, W]`, or some of their rows if the picture is processed in bands.
-    pub features: &'a B::Tensor,
-    /// Shape of the features of the whole picture, or of a tile.
-    pub whole: Shape,
-    /// The rows of `features` that count: all, except for a band, which includes neighbouring rows.
-    pub rows: Rows,
-    /// Whether to store the values or to accumulate, as from the second band on.
-    pub acc: Acc,
-    /// The weights of the positions, if they are not uniform.
-    pub guide: Option<&'a Guide<B>>,
-}
-
-impl<B: Backend> Site<'_, B> {
-    /// Shape of the features of the whole picture, or of a tile.
-    #[must_use]
-    pub fn shape(&self) -> Shape {
-        self.whole
-    }
-}
+use crate::loss::term::{Additivity, Site};
 
 /// Tensors that a statistic may use freely during one call.
 pub struct Scratch<'a, B: Backend> {
@@ -44,7 +14,29 @@ pub struct Scratch<'a, B: Backend> {
 }
 
 /// A statistic of features; see [`crate::statistics`].
-pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
+///
+/// A large picture is processed tile by tile. Then the features, their shape and the guide belong to one tile, and so do the
+/// values that `forward` computes; they are combined as [`additivity`](Statistic::additivity) declares. `backward` is called
+/// for each tile, with the values of the picture and with `dvalues` times the tile's share of all positions.
+pub trait Statistic<B: Backend>: Send + Sync {
+    /// Identifies the statistic and its parameters in messages and checkpoints, such as `gram`. Two statistics with the same
+    /// identity must give the same values.
+    fn identity(&self) -> String;
+
+    /// How the values of a picture follow from those of its parts. Default: not at all, so that the picture cannot be
+    /// tiled. With [`Additivity::Statistics`], by [`additive`](Statistic::additive) and [`restored`](Statistic::restored).
+    /// With [`Additivity::Positions`], the values are sums over positions and the gradient of each feature depends on the
+    /// features of its own position only. A large picture may then also be processed in bands: `forward` is called for each
+    /// band and respects [`Site::rows`] and [`Site::acc`]; `backward` is called for each band, with some neighbouring rows.
+    fn additivity(&self) -> Additivity {
+        Additivity::Whole
+    }
+
+    /// Whether it respects [`Site::guide`]. If not, a style with a mask or a region is an error. Default: no.
+    fn takes_masks(&self) -> bool {
+        false
+    }
+
     /// `c`, for features of this shape.
     fn scale(&self, features: Shape) -> f64;
 
@@ -62,13 +54,6 @@ pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
     /// Shapes of the scratch tensors that either direction needs.
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape>;
 
-    /// Whether the values are sums over positions and the gradient of each feature depends on the features of its own
-    /// position only. A large picture may then be processed in bands: `forward` is called for each band and respects
-    /// [`Site::rows`] and [`Site::acc`]; `backward` is called for each band, with some neighbouring rows.
-    fn is_sum(&self) -> bool {
-        false
-    }
-
     /// Converts the values of a part of the picture to a form that is additive over all parts, each weighted by its share
     /// of the positions (or of the mask's weight). By default the values are already additive.
     fn additive(&self, values: &mut [Vec<f64>]) {
@@ -78,6 +63,41 @@ pub trait Statistic<B: Backend>: Send + Sync + fmt::Debug {
     /// The inverse, applied to the sums: returns the values of the picture.
     fn restored(&self, sums: &mut [Vec<f64>]) {
         let _ = sums;
+    }
+
+    /// Writes the distance of the image's values from the style's, before the factor `c`, to the scalars from `slot` on: one
+    /// scalar per compared value, whose sum is the distance. Default: `1/2 sum (v - t)^2`.
+    ///
+    /// # Errors
+    /// Backend errors.
+    fn distance(
+        &self,
+        backend: &B,
+        values: &[B::Tensor],
+        targets: &[B::Tensor],
+        scalars: &mut B::Scalars,
+        slot: usize,
+    ) -> Result<()> {
+        let mut pairs = values.iter().zip(targets).zip(slot..);
+        pairs.try_for_each(|((value, target), slot)| backend.half_squared_distance(value, target, scalars, slot))
+    }
+
+    /// `dvalues = scale ddistance/dvalues`. Default: `scale (v - t)`.
+    ///
+    /// # Errors
+    /// Backend errors.
+    fn distance_bwd(
+        &self,
+        backend: &B,
+        values: &[B::Tensor],
+        targets: &[B::Tensor],
+        scale: f32,
+        dvalues: &mut [B::Tensor],
+    ) -> Result<()> {
+        let mut pairs = values.iter().zip(targets).zip(dvalues);
+        pairs.try_for_each(|((value, target), dvalue)| {
+            backend.half_squared_distance_bwd(value, target, scale, Acc::Store, dvalue)
+        })
     }
 
     /// Computes the values.

@@ -1,0 +1,186 @@
+//! Losses of your own: terms of the objective next to content, style and total variation.
+//!
+//! [`HostLoss`] is a function of one layer's features on plain slices; it is the simplest, and copies the features from the
+//! device and a gradient to it in each evaluation. [`Loss`] describes a loss of any layers, or of the image, that computes
+//! with the ops of the [`Backend`]; it creates a [`Term`] for each scale.
+
+use std::sync::Arc;
+
+use crate::alloc::zeros;
+use crate::backend::Backend;
+use crate::backend::ops::conv2d::Padding;
+use crate::backend::ops::pool2d::Pooling;
+use crate::backend::shape::{Acc, Shape};
+use crate::error::Result;
+use crate::image::Image;
+use crate::loss::term::{Additivity, Buffers, Site, Term};
+use crate::network::Network;
+
+/// Describes a loss; see the [module](self).
+pub trait Loss<B: Backend>: Send + Sync {
+    /// The name of its term in [`Losses`](crate::Losses), unique in a session.
+    fn name(&self) -> String;
+
+    /// Identifies the loss and its parameters in checkpoints: two losses with the same identity must give the same values.
+    /// Keep it short: use a hash for large parameters.
+    fn identity(&self) -> String;
+
+    /// The layers that it reads, in the order of [`Site::layer`]; none for a loss of the image itself, which it sees as the
+    /// network does: in the channel order and scale of its [`InputSpace`](crate::InputSpace), without the mean colour.
+    fn layers(&self) -> Vec<String>;
+
+    /// How it is computed from tiles. Default: not at all.
+    fn additivity(&self) -> Additivity {
+        Additivity::Whole
+    }
+
+    /// Memory that its term will hold, in bytes, for features (or an image) of these shapes; counted by
+    /// [`plan`](crate::SessionBuilder::plan). Default: 0.
+    fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
+        let _ = (backend, features);
+        0
+    }
+
+    /// Creates the term for pictures of one size: computes its targets and allocates its memory.
+    ///
+    /// # Errors
+    /// Its own, and backend errors.
+    fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>>;
+}
+
+/// What a [`Loss`] creates its term from: the pictures at one scale.
+pub struct Inputs<'a, B: Backend> {
+    /// The network, with its [backend](Network::backend).
+    pub network: &'a Network<B>,
+    /// The pooling of the session, for [`Network::features`].
+    pub pooling: Pooling,
+    /// The padding of the session, for [`Network::features`].
+    pub padding: Padding,
+    /// The content picture, if there is one.
+    pub content: Option<&'a Image>,
+    /// The style pictures.
+    pub styles: &'a [&'a Image],
+    /// Shape of the features at each of the loss's layers, or of the image.
+    pub features: Vec<Shape>,
+    /// Number of tiles.
+    pub tiles: usize,
+}
+
+/// A loss of one layer's features, computed on the host; see
+/// [`SessionBuilder::loss_at`](crate::SessionBuilder::loss_at).
+///
+/// ```
+/// use style_core::losses::HostLoss;
+/// use style_core::Shape;
+///
+/// /// Pulls all activations towards a value: `1/2 sum (f - level)^2`.
+/// struct Level(f32);
+///
+/// impl HostLoss for Level {
+///     fn name(&self) -> String {
+///         "level".into()
+///     }
+///
+///     fn identity(&self) -> String {
+///         format!("level {}", self.0)
+///     }
+///
+///     fn evaluate(&self, _shape: Shape, features: &[f32], gradient: &mut [f32]) -> f64 {
+///         gradient.iter_mut().zip(features).for_each(|(g, f)| *g = f - self.0);
+///         gradient.iter().map(|g| 0.5 * f64::from(*g).powi(2)).sum()
+///     }
+/// }
+/// ```
+pub trait HostLoss: Send + Sync {
+    /// As [`Loss::name`].
+    fn name(&self) -> String;
+
+    /// As [`Loss::identity`].
+    fn identity(&self) -> String;
+
+    /// Returns the loss of `features`, row-major `[C, H, W]`, and writes its gradient with respect to them to `gradient`,
+    /// which is zero on entry.
+    fn evaluate(&self, shape: Shape, features: &[f32], gradient: &mut [f32]) -> f64;
+}
+
+/// A [`HostLoss`] at a layer.
+pub(crate) struct AtLayer {
+    pub(crate) layer: String,
+    pub(crate) loss: Arc<dyn HostLoss>,
+}
+
+impl<B: Backend> Loss<B> for AtLayer {
+    fn name(&self) -> String {
+        self.loss.name()
+    }
+
+    fn identity(&self) -> String {
+        format!("{} at {}", self.loss.identity(), self.layer)
+    }
+
+    fn layers(&self) -> Vec<String> {
+        vec![self.layer.clone()]
+    }
+
+    fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
+        let one = |&shape: &Shape| {
+            let ones = backend.tensor_bytes(Shape { channels: 1, ..shape });
+            let host = shape.len().saturating_mul(2 * size_of::<f32>());
+            backend.features_bytes(shape).saturating_add(ones).saturating_add(host)
+        };
+        features.iter().map(one).fold(0, usize::saturating_add)
+    }
+
+    fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
+        let (backend, shape) = (inputs.network.backend(), inputs.features[0]);
+        let mut ones = backend.tensor(Shape { channels: 1, ..shape })?;
+        backend.upload(&vec![1.0; shape.positions()], &mut ones)?;
+        let (features, gradient) = (zeros(shape.len(), self.loss.name())?, zeros(shape.len(), self.loss.name())?);
+        let on_device = backend.features(shape)?;
+        Ok(Box::new(HostTerm { loss: Arc::clone(&self.loss), shape, features, gradient, on_device, ones, value: 0.0 }))
+    }
+}
+
+/// The term of a [`HostLoss`].
+struct HostTerm<B: Backend> {
+    loss: Arc<dyn HostLoss>,
+    shape: Shape,
+    features: Vec<f32>,
+    gradient: Vec<f32>,
+    /// The gradient on the device, and a map of ones to scale it with.
+    on_device: B::Tensor,
+    ones: B::Tensor,
+    value: f64,
+}
+
+impl<B: Backend> Term<B> for HostTerm<B> {
+    fn additivity(&self) -> Additivity {
+        Additivity::Whole
+    }
+
+    fn on_host(&self) -> bool {
+        true
+    }
+
+    fn forward(&mut self, at: &Site<'_, B>, _buffers: Buffers<'_, B>) -> Result<()> {
+        at.backend.download(at.features, &mut self.features)?;
+        self.gradient.fill(0.0);
+        self.value = self.loss.evaluate(self.shape, &self.features, &mut self.gradient);
+        at.backend.upload(&self.gradient, &mut self.on_device)
+    }
+
+    fn backward(
+        &mut self,
+        at: &Site<'_, B>,
+        weight: f64,
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+        _buffers: Buffers<'_, B>,
+    ) -> Result<()> {
+        at.backend.guide(&self.on_device, &self.ones, weight as f32, acc, dfeatures)
+    }
+
+    fn loss(&self, _scalars: &[f64]) -> f64 {
+        self.value
+    }
+}

@@ -1,0 +1,61 @@
+//! Statistics by name, as settings hold them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Backend;
+use crate::loss::statistics::covariance::Covariance;
+use crate::loss::statistics::gram::{Gram, GramNorm};
+use crate::loss::statistics::moments::Moments;
+use crate::loss::statistics::statistic::Statistic;
+
+/// A statistic in [`Settings`](crate::Settings), serialised as its [identity](Statistic::identity).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum StatisticKind {
+    /// [`Gram`].
+    Gram(GramNorm),
+    /// [`Covariance`].
+    Covariance,
+    /// [`Moments`].
+    Moments,
+    /// A statistic of the caller's own with this identity; pass it to
+    /// [`SessionBuilder::statistic`](crate::SessionBuilder::statistic) or
+    /// [`statistic_at`](crate::SessionBuilder::statistic_at).
+    Custom(String),
+}
+
+impl StatisticKind {
+    /// The statistic, unless it is the caller's own.
+    pub(crate) fn built_in<B: Backend>(&self) -> Option<Arc<dyn Statistic<B>>> {
+        Some(match self {
+            Self::Gram(norm) => Arc::new(Gram { norm: *norm }),
+            Self::Covariance => Arc::new(Covariance),
+            Self::Moments => Arc::new(Moments),
+            Self::Custom(_) => return None,
+        })
+    }
+}
+
+impl From<StatisticKind> for String {
+    fn from(kind: StatisticKind) -> Self {
+        match kind {
+            StatisticKind::Gram(GramNorm::Positions) => "gram".into(),
+            StatisticKind::Gram(GramNorm::Elements) => "gram of elements".into(),
+            StatisticKind::Covariance => "covariance".into(),
+            StatisticKind::Moments => "moments".into(),
+            StatisticKind::Custom(identity) => identity,
+        }
+    }
+}
+
+impl From<String> for StatisticKind {
+    fn from(identity: String) -> Self {
+        let built_in =
+            [Self::Gram(GramNorm::Positions), Self::Gram(GramNorm::Elements), Self::Covariance, Self::Moments];
+        let found = built_in.into_iter().find(|kind| String::from(kind.clone()) == identity);
+        found.unwrap_or(Self::Custom(identity))
+    }
+}

@@ -1,0 +1,252 @@
+//! Losses of the caller's own: on the host, on several layers, on the image; and what cannot be tiled.
+
+mod common;
+
+use std::ops::ControlFlow;
+
+use common::{builder, layers, network, picture};
+use style_core::losses::{Additivity, Buffers, HostLoss, Inputs, Loss, Site, Term};
+use style_core::statistics::{Gram, Scratch, Statistic};
+use style_core::{Acc, Backend, ErrorKind, Mask, Result, Session, SessionBuilder, Shape, Style};
+use testkit::Reference;
+
+type Builder = SessionBuilder<Reference>;
+
+/// `1/2 sum (f - p)^2` against given features: the content loss, on the host.
+struct Distance {
+    name: &'static str,
+    target: Vec<f32>,
+}
+
+impl HostLoss for Distance {
+    fn name(&self) -> String {
+        self.name.into()
+    }
+
+    fn identity(&self) -> String {
+        format!("distance from {:?}", self.target.first())
+    }
+
+    fn evaluate(&self, shape: Shape, features: &[f32], gradient: &mut [f32]) -> f64 {
+        assert_eq!((shape.len(), gradient.len()), (self.target.len(), self.target.len()));
+        let mut sum = 0.0;
+        for ((g, f), p) in gradient.iter_mut().zip(features).zip(&self.target) {
+            *g = f - p;
+            sum += 0.5 * f64::from(*g).powi(2);
+        }
+        sum
+    }
+}
+
+/// `1/2 sum (x - level)^2` of the image or of layers, with the ops of the backend; it creates its targets.
+struct Level {
+    layers: Vec<String>,
+    level: f32,
+    additivity: Additivity,
+}
+
+struct LevelTerm<B: Backend> {
+    targets: Vec<B::Tensor>,
+    additivity: Additivity,
+}
+
+impl<B: Backend> Loss<B> for Level {
+    fn name(&self) -> String {
+        "level".into()
+    }
+
+    fn identity(&self) -> String {
+        format!("level {}", self.level)
+    }
+
+    fn layers(&self) -> Vec<String> {
+        self.layers.clone()
+    }
+
+    fn additivity(&self) -> Additivity {
+        self.additivity
+    }
+
+    fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
+        let backend = inputs.network.backend();
+        let target = |&shape: &Shape| {
+            let mut target = backend.tensor(shape)?;
+            backend.upload(&vec![self.level; shape.len()], &mut target)?;
+            Ok(target)
+        };
+        let targets = inputs.features.iter().map(target).collect::<Result<_>>()?;
+        Ok(Box::new(LevelTerm { targets, additivity: self.additivity }))
+    }
+}
+
+impl<B: Backend> Term<B> for LevelTerm<B> {
+    fn additivity(&self) -> Additivity {
+        self.additivity
+    }
+
+    fn slots(&self) -> usize {
+        self.targets.len()
+    }
+
+    fn forward(&mut self, at: &Site<'_, B>, buffers: Buffers<'_, B>) -> Result<()> {
+        let slot = buffers.slot + at.layer;
+        at.backend.half_squared_distance(at.features, &self.targets[at.layer], buffers.scalars, slot)
+    }
+
+    fn backward(
+        &mut self,
+        at: &Site<'_, B>,
+        weight: f64,
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+        _buffers: Buffers<'_, B>,
+    ) -> Result<()> {
+        at.backend.half_squared_distance_bwd(at.features, &self.targets[at.layer], weight as f32, acc, dfeatures)
+    }
+
+    fn loss(&self, scalars: &[f64]) -> f64 {
+        scalars.iter().sum()
+    }
+}
+
+fn level(layers: &[&str], level: f32) -> Level {
+    let layers = layers.iter().map(|&layer| layer.into()).collect();
+    Level { layers, level, additivity: Additivity::Whole }
+}
+
+fn refused(builder: Builder, message: &str) {
+    let error = builder.build().unwrap_err();
+    assert!(error.kind() == ErrorKind::Argument && error.to_string().contains(message), "{error}");
+}
+
+#[test]
+fn a_host_loss_is_the_content_loss() {
+    let (photo, image) = (picture("content", 13, 9), picture("image", 13, 9));
+    let plain = || Session::builder(network()).content(photo.clone()).iterations(5).noise_ratio(0.0);
+    let mut session =
+        plain().content_layers(layers(&[("conv2_2", 1.0)])).without_style().content_weight(0.3).build().unwrap();
+    let (want, gradient) = session.evaluate(&image).unwrap();
+
+    let padding = style_core::Padding::Replicate;
+    let features = network().features(&photo, &["conv2_2"], style_core::Pooling::Average, padding).unwrap();
+    let target = features[0].values.clone();
+    let own = plain().without_content().without_style().loss_at("conv2_2", 0.3, Distance { name: "own", target });
+    let mut session = own.build().unwrap();
+    let (losses, found) = session.evaluate(&image).unwrap();
+    assert!((losses.loss("own") / want.content() - 1.0).abs() < 1e-6, "{losses:?}, {want:?}");
+    assert!((losses.total / want.total - 1.0).abs() < 1e-6 && losses.weight("own") == 0.3);
+    let norm = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+    assert!(gradient.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-5 * norm));
+
+    session.run(|_| ControlFlow::Continue(())).unwrap();
+    assert!(session.losses().unwrap().total < losses.total);
+}
+
+#[test]
+fn losses_of_layers_and_of_the_image_add_to_the_objective() {
+    let image = picture("image", 13, 9);
+    let evaluated = |b: Builder| b.build().unwrap().evaluate(&image).unwrap();
+    let (plain, before) = evaluated(builder());
+    // On the image, the gradient is known.
+    let (with, after) = evaluated(builder().loss(2.0, level(&[], 100.0)));
+    // The image as the network sees it: without the mean colour of Caffe's VGG.
+    let mean = |i: usize| [123.68, 116.779, 103.939][i / (13 * 9)] + 100.0;
+    let want: f64 = image.pixels().iter().enumerate().map(|(i, x)| 0.5 * (f64::from(*x) - mean(i)).powi(2)).sum();
+    assert!((with.loss("level") / want - 1.0).abs() < 1e-6);
+    assert!((with.total / (plain.total + 2.0 * want) - 1.0).abs() < 1e-6);
+    for (i, ((a, b), x)) in after.iter().zip(&before).zip(image.pixels()).enumerate() {
+        let want = 2.0 * (x - mean(i) as f32);
+        assert!((a - b - want).abs() < 1e-3 * (1.0 + a.abs()), "{a} {b} {want}");
+    }
+    // On two layers, the sum of one on each, at layers that other losses use or not.
+    let on = |layers: &[&str]| evaluated(builder().loss(0.01, level(layers, 3.0)));
+    let (both, one, two) = (on(&["conv3_1", "conv1_2"]), on(&["conv1_2"]), on(&["conv3_1"]));
+    let sum = one.0.loss("level") + two.0.loss("level");
+    assert!((both.0.loss("level") / sum - 1.0).abs() < 1e-9);
+    for i in 0..before.len() {
+        let want = one.1[i] + two.1[i] - before[i];
+        assert!((both.1[i] - want).abs() < 1e-3 * (1.0 + want.abs()), "{} is not {want}", both.1[i]);
+    }
+}
+
+#[test]
+fn names_are_unique_and_layers_known() {
+    refused(builder().loss(1.0, level(&["conv9_9"], 1.0)), "the loss \"level\": ");
+    refused(builder().loss(-1.0, level(&[], 1.0)), "\"level\" is -1");
+    refused(builder().loss(1.0, level(&[], 1.0)).loss(1.0, level(&[], 2.0)), "two losses are named \"level\"");
+    let named = |name| Distance { name, target: vec![] };
+    refused(builder().loss_at("conv1_1", 1.0, named("style")), "two losses are named \"style\"");
+}
+
+#[test]
+fn a_checkpoint_knows_a_loss_by_its_identity() {
+    let with = |l: f32| builder().loss(1.0, level(&["conv1_2"], l)).iterations(4);
+    let mut session = with(5.0).build().unwrap();
+    session.step().unwrap();
+    let checkpoint = session.checkpoint().unwrap();
+    session.run(|_| ControlFlow::Continue(())).unwrap();
+    let mut resumed = with(5.0).resume(&checkpoint).unwrap();
+    resumed.run(|_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(resumed.image().unwrap(), session.image().unwrap());
+    assert_eq!(resumed.losses(), session.losses());
+    let error = with(6.0).resume(&checkpoint).unwrap_err();
+    assert!(error.kind() == ErrorKind::Checkpoint && error.to_string().contains("level 5"), "{error}");
+    assert_eq!(builder().resume(&checkpoint).unwrap_err().kind(), ErrorKind::Checkpoint);
+}
+
+/// A Gram matrix that declares nothing.
+struct Plain(Gram);
+
+impl<B: Backend> Statistic<B> for Plain {
+    fn identity(&self) -> String {
+        "plain".into()
+    }
+
+    fn scale(&self, features: Shape) -> f64 {
+        Statistic::<B>::scale(&self.0, features)
+    }
+
+    fn values(&self, features: Shape) -> Vec<Shape> {
+        Statistic::<B>::values(&self.0, features)
+    }
+
+    fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
+        Statistic::<B>::scratch(&self.0, features, guided)
+    }
+
+    fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
+        assert_eq!((at.tile, at.origin()), (0, [0, 0]));
+        self.0.forward(at, values, scratch)
+    }
+
+    fn backward(
+        &self,
+        at: &Site<'_, B>,
+        values: &[B::Tensor],
+        dvalues: &[B::Tensor],
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+        scratch: Scratch<'_, B>,
+    ) -> Result<()> {
+        self.0.backward(at, values, dvalues, acc, dfeatures, scratch)
+    }
+}
+
+#[test]
+fn what_needs_all_features_is_not_tiled() {
+    refused(builder().statistic(Plain(Gram::default())).tiles(2, 1), "\"plain\" at conv1_1 needs the features");
+    refused(builder().loss(1.0, level(&["conv1_2"], 1.0)).tiles(1, 2), "the loss \"level\" needs the features");
+    let plan = builder().statistic(Plain(Gram::default())).plan().unwrap();
+    assert_eq!(plan.tiles, [1, 1]);
+    let limited = builder().statistic(Plain(Gram::default())).memory_limit(plan.peak() - 1).plan().unwrap_err();
+    assert!(matches!(limited.kind(), ErrorKind::MemoryExceeded { .. }), "{limited}");
+
+    // A loss of the image needs no features, and one that is a sum over positions may be tiled.
+    let session = builder().loss(1.0, level(&[], 1.0)).tiles(2, 2).build().unwrap();
+    assert_eq!(session.size(), (13, 9));
+
+    let masked = Style::new(picture("style", 8, 10)).mask(Mask::new(2, 1, vec![1.0, 0.0]).unwrap());
+    let session = Session::builder(network()).style(masked).without_content().size(13, 9);
+    let session = session.style_layers([("conv1_1", 1.0)]).statistic(Plain(Gram::default()));
+    refused(session, "does not support masks");
+}
