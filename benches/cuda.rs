@@ -1,10 +1,10 @@
-//! Iterations and ops of VGG-19 on a CUDA device: medians by the device's own clock, after a warm-up, as Markdown.
+//! Iterations and ops of VGG-19 on a CUDA device: medians on the device's clock, after a warm-up, as Markdown.
 //!
-//! Not criterion, which takes the time of the host: for a device that is the time of asking.
+//! Does not use criterion, which measures host time: for a device, that is only the time to enqueue work.
 //!
 //! ```text
 //! cargo bench --features cuda --bench cuda            # iterations at 256, 512 and 1024, ops at 512
-//! cargo bench --features cuda --bench cuda -- 512     # at 512 alone
+//! cargo bench --features cuda --bench cuda -- 512     # only at 512
 //! ```
 
 mod common;
@@ -38,8 +38,8 @@ fn main() -> Result<()> {
     let mut failed = None;
     println!("| size | precision | iteration, Adam | memory planned |\n|---|---|---|---|");
     for (&size, precision) in sizes.iter().flat_map(|size| PRECISIONS.map(|precision| (size, precision))) {
-        let told = iteration(size, precision).map(|(time, bytes)| format!("{} | {} MiB", show(time), bytes >> 20));
-        println!("| {size} | {precision:?} | {} |", cell(told, &mut failed));
+        let result = iteration(size, precision).map(|(time, bytes)| format!("{} | {} MiB", show(time), bytes >> 20));
+        println!("| {size} | {precision:?} | {} |", cell(result, &mut failed));
     }
     let size = sizes.iter().copied().find(|&size| size == 512).unwrap_or(sizes[0]);
     let backends = PRECISIONS.map(|precision| Cuda::builder().precision(precision).build());
@@ -63,9 +63,9 @@ fn main() -> Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-/// What is told, or why it is not.
-fn cell(told: Result<String>, failed: &mut Option<Error>) -> String {
-    told.unwrap_or_else(|e| {
+/// A table cell: the result, or the reason for its absence.
+fn cell(result: Result<String>, failed: &mut Option<Error>) -> String {
+    result.unwrap_or_else(|e| {
         let words = if e.kind() == ErrorKind::Unavailable { "not on this device".into() } else { e.to_string() };
         if e.kind() != ErrorKind::Unavailable {
             failed.get_or_insert(e);
@@ -78,7 +78,7 @@ fn show(time: Duration) -> String {
     format!("{:.3} ms", time.as_secs_f64() * 1e3)
 }
 
-/// The median of some calls, after others.
+/// The median of several calls, after a warm-up.
 fn median(mut call: impl FnMut() -> Result<Duration>) -> Result<Duration> {
     let (warm, counted) = if testing() { (0, 1) } else { (10, 50) };
     for _ in 0..warm {
@@ -89,8 +89,8 @@ fn median(mut call: impl FnMut() -> Result<Duration>) -> Result<Duration> {
     Ok(times[times.len() / 2])
 }
 
-/// A step of a session, by the host's clock: it ends with reading the losses, so all of it is waited for. And what the
-/// session takes.
+/// The time of a session's step on the host's clock, which includes all device work because the step reads the losses; and
+/// the session's memory.
 fn iteration(size: usize, precision: Precision) -> Result<(Duration, usize)> {
     let network = Network::new(Cuda::builder().precision(precision).build()?, &random::vgg19()?)?;
     let builder = random::session(network, size, random::adam())?.iterations(1000);

@@ -1,13 +1,13 @@
 //! Whole iterations: loss, image gradient, and Adam's step. The ids are `iteration/SIZE/ISA/THREADS`.
 //!
 //! VGG-19 to conv5_1 with random weights, average pooling, style at conv1_1 to conv5_1, content at conv4_2, on square
-//! pictures of SIZE. The throughput counts the floating-point operations of the convolutions done directly, forward and
-//! backward-data, two for each multiply-add, and nothing else: criterion's `elem/s` are FLOP/s. An algorithm with fewer
-//! multiplications may so pass the processor's peak.
+//! pictures of SIZE. The throughput counts only the floating-point operations of direct convolutions, forward and
+//! backward-data, two per multiply-add: criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications can
+//! therefore exceed the processor's peak.
 //!
 //! ```text
 //! cargo bench --bench iteration                        # 128 and 256
-//! STYLE_BENCH_FULL=1 cargo bench --bench iteration     # 512 and the portable instruction set too
+//! STYLE_BENCH_FULL=1 cargo bench --bench iteration     # also 512 and the portable instruction set
 //! cargo bench --bench iteration -- iteration/256/avx2  # only ids that match
 //! ```
 
@@ -34,7 +34,7 @@ fn iteration(c: &mut Criterion) {
         group.throughput(Throughput::Elements(2 * flops(size)));
         for backend in common::backends() {
             let id = format!("{size}/{}/{}", common::isa(&backend), backend.threads());
-            // criterion calls this once for each sample, and not at all for an id that is not asked for
+            // criterion calls this once per sample, and never for ids that do not match
             let mut session = None;
             group.bench_function(id, |bencher| {
                 let model = model.get_or_insert_with(|| random::vgg19().expect("VGG-19"));

@@ -1,16 +1,16 @@
 //! Single ops at the shapes that VGG-19 gives a 512 x 512 picture. The ids are `OP/DIRECTION/SHAPE/BACKEND`, where
-//! SHAPE is channels x height x width (`INxOUTxHEIGHTxWIDTH` for a convolution) and BACKEND is `cpu-ISA-THREADS`, with `-direct`,
-//! `-winograd4` or `-winograd6` behind it where all convolutions are done that way.
+//! SHAPE is channels x height x width (`INxOUTxHEIGHTxWIDTH` for a convolution) and BACKEND is `cpu-ISA-THREADS`, followed by
+//! `-direct`, `-winograd4` or `-winograd6` if all convolutions use that algorithm.
 //!
-//! Throughput: for convolutions and Gram matrices floating-point operations, done directly and in full, two for each
-//! multiply-add, so that criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications, or one that computes
-//! half of a symmetric matrix, may so pass the processor's peak. Pools, guidance, moments and windows do next to no
-//! arithmetic: theirs is in bytes, read and written.
+//! Throughput: for convolutions and Gram matrices, the floating-point operations of the direct algorithm, two per
+//! multiply-add, so criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications, or one that computes half of
+//! a symmetric matrix, can therefore exceed the processor's peak. Pools, guidance, moments and windows have little
+//! arithmetic, so their throughput is in bytes read and written.
 //!
 //! ```text
 //! cargo bench --bench ops                                  # about ten minutes
 //! cargo bench --bench ops -- conv2d/fwd/64x64x512x512      # only ids that match (a regular expression)
-//! STYLE_BENCH_FULL=1 cargo bench --bench ops               # the portable instruction set too
+//! STYLE_BENCH_FULL=1 cargo bench --bench ops               # also the portable instruction set
 //! ```
 
 mod common;
@@ -25,7 +25,7 @@ use style_transfer::cpu::{Convolution, Cpu, Tensor};
 use style_transfer::ops::{AdamStep, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows, VectorOps, WindowOps};
 use style_transfer::{Acc, LbfgsOptions, Pooling, Shape, Storage};
 
-/// Side of the picture whose shapes are measured.
+/// Side of the picture that determines the shapes.
 fn side() -> usize {
     if common::testing() { 32 } else { 512 }
 }
@@ -44,7 +44,7 @@ fn channels_and_sides(shape: Shape) -> String {
     format!("{}x{}x{}", shape.channels, shape.height, shape.width)
 }
 
-/// A tensor of random values in -1..1.
+/// A tensor with random values in -1..1.
 fn random(backend: &Cpu, shape: Shape) -> Tensor {
     operands::random(backend, shape).expect("memory")
 }
@@ -74,21 +74,21 @@ fn conv2d(c: &mut Criterion) {
     }
 }
 
-/// The ways to convolve that are not planned, on all threads with the best instruction set: `-direct` and so on.
+/// The convolution algorithms that are not the default, on all threads with the best instruction set.
 fn ways() -> impl Iterator<Item = (String, Cpu)> {
     [Convolution::Direct, Convolution::Winograd4, Convolution::Winograd6].into_iter().map(|way| {
-        let backend = Cpu::builder().convolution(way).build().expect("this processor's own");
+        let backend = Cpu::builder().convolution(way).build().expect("is available");
         (format!("-{way:?}").to_lowercase(), backend)
     })
 }
 
-/// The features that Gram matrices are made of: the first convolution of each block.
+/// The features for Gram matrices: the first convolution of each block.
 fn style_shapes() -> Vec<Shape> {
     let firsts = convolutions().into_iter().filter(|c| c.index == 1);
     firsts.map(|c| Shape::new(c.out_channels, side() >> (c.block - 1), side() >> (c.block - 1))).collect()
 }
 
-/// What Gram matrices touch.
+/// The operands of Gram matrices.
 struct Gram {
     features: Tensor,
     matrix: Tensor,
@@ -107,7 +107,7 @@ impl Gram {
     }
 }
 
-/// The Gram matrix, and its gradient added to one that is there, as in an iteration.
+/// The Gram matrix, and its gradient added to an existing one, as in an iteration.
 fn gram(c: &mut Criterion) {
     let mut group = group(c, "gram");
     for shape in style_shapes() {
@@ -123,7 +123,7 @@ fn gram(c: &mut Criterion) {
                     backend.gram(features, Rows::all(shape), scale, Acc::Store, matrix, workspace).expect("forward")
                 });
             });
-            // a matrix of its own: this one is added to many thousand times
+            // a separate matrix, because this one accumulates many thousand times
             let mut operands = None;
             group.bench_function(id("bwd", &name, &backend), |bencher| {
                 let Gram { features, matrix, gradient, workspace } =
@@ -136,7 +136,7 @@ fn gram(c: &mut Criterion) {
     }
 }
 
-/// Both pools at the shapes that they have in the network; what max pooling took is recorded, as in an iteration.
+/// Both pools at the shapes in the network; max pooling records its switches, as in an iteration.
 fn pool2d(c: &mut Criterion) {
     let mut group = group(c, "pool2d");
     for shape in style_shapes().into_iter().take(4) {
@@ -165,7 +165,7 @@ fn pool2d(c: &mut Criterion) {
     }
 }
 
-/// Features of the first block of a picture half as large, for the ops that wait for memory.
+/// Features of the first block of a picture of half the size, for memory-bound ops.
 fn guided_shape() -> Shape {
     Shape::new(64, side() / 2, side() / 2)
 }
@@ -177,7 +177,7 @@ fn map(backend: &Cpu, shape: Shape) -> Tensor {
     tensor
 }
 
-/// Guided features, and their gradient added to one that is there.
+/// Guided features, and their gradient added to an existing one.
 fn guide(c: &mut Criterion) {
     let (mut group, shape) = (group(c, "guide"), guided_shape());
     let bytes = |passes: usize| Throughput::Bytes((passes * size_of::<f32>() * shape.len()) as u64);
@@ -193,7 +193,7 @@ fn guide(c: &mut Criterion) {
     }
 }
 
-/// Mean and deviation, with weights, and their gradient added to one that is there.
+/// Mean and deviation with weights, and their gradient added to an existing one.
 fn moments(c: &mut Criterion) {
     let (mut group, shape) = (group(c, "moments"), guided_shape());
     let bytes = |passes: usize| Throughput::Bytes((passes * size_of::<f32>() * shape.len()) as u64);
@@ -216,8 +216,8 @@ fn moments(c: &mut Criterion) {
     }
 }
 
-/// A quarter of a picture, and of features, cut out of the middle; its gradient put into zeros, and added to one that is
-/// there.
+/// A quarter of a picture, and of features, cut out of the middle; its gradient stored into zeros, and added to an existing
+/// one.
 fn window(c: &mut Criterion) {
     let mut group = group(c, "window");
     for shape in [Shape::new(3, side(), side()), guided_shape()] {
@@ -241,7 +241,7 @@ fn window(c: &mut Criterion) {
     }
 }
 
-/// All that L-BFGS does with vectors in an accepted step, at its default history, full: as in
+/// All vector operations of L-BFGS in an accepted step, with a full history of the default length, as in
 /// `style-core/src/optim/lbfgs.rs`.
 fn lbfgs(c: &mut Criterion) {
     let (mut group, shape) = (group(c, "lbfgs"), Shape::new(3, side(), side()));
@@ -271,7 +271,7 @@ fn lbfgs(c: &mut Criterion) {
     }
 }
 
-/// All that Adam does with vectors in a step.
+/// All vector operations of an Adam step.
 fn adam(c: &mut Criterion) {
     let (mut group, shape) = (group(c, "adam"), Shape::new(3, side(), side()));
     let step = AdamStep { rate: 1.0, beta1: 0.9, beta2: 0.999, correction2: 0.5, epsilon: 1e-8 };

@@ -1,5 +1,5 @@
-//! From the start of a process to the end of its first iteration, with the embedded weights: what an application waits
-//! for before anything moves. A line of JSON, milliseconds; of several processes the medians.
+//! The time from process start to the end of the first iteration, with the embedded weights: the latency before an
+//! application shows progress. Prints a line of JSON: medians over several processes, in milliseconds.
 //!
 //! ```sh
 //! cargo bench --bench start
@@ -17,7 +17,7 @@ use style_transfer::cpu::Cpu;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Tells a process that it is measured, and when it was started, in nanoseconds since 1970.
+/// The environment variable that marks a measured process; its value is the start time in nanoseconds since 1970.
 const STARTED: &str = "STYLE_BENCH_STARTED";
 const PHASES: [&str; 6] = ["process", "embedded", "network", "build", "first_step", "second_step"];
 
@@ -39,7 +39,7 @@ fn now() -> Result<Duration, Failure> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?)
 }
 
-/// The process that is measured: prints when each phase ended, in milliseconds since its start.
+/// The measured process: prints the end of each phase, in milliseconds since its start.
 fn start(started: &str) -> Result<(), Failure> {
     let started: u64 = started.parse()?;
     let size = if common::testing() { 32 } else { 256 };

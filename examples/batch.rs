@@ -53,7 +53,7 @@ struct Args {
     /// Evaluations of each job.
     #[arg(long, default_value_t = 300)]
     iterations: usize,
-    /// Number of jobs that run at once [default: one per core].
+    /// Number of concurrent jobs [default: one per core].
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
 }
@@ -80,7 +80,7 @@ struct Job {
     photo: PathBuf,
     style: PathBuf,
     output: PathBuf,
-    /// Of the photograph and the style picture: size in bytes, and time of the last change in milliseconds since 1970.
+    /// For the photograph and the style picture: size in bytes, and modification time in milliseconds since 1970.
     #[serde(default)]
     inputs: [Option<(u64, u64)>; 2],
     size: u32,
@@ -105,11 +105,11 @@ impl Observer for Interrupt {
 }
 
 /// Prints a line. A missing reader or a full disk must not end a job.
-fn tell(line: String) {
+fn say(line: String) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// The same for errors.
+/// The same on standard error.
 fn warn(line: String) {
     let _ = writeln!(io::stderr(), "{line}");
 }
@@ -122,20 +122,21 @@ fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
     for path in &all {
         ensure!(
             path.to_str().is_some(),
-            "{}: its name is no Unicode, which the summary has to be; rename it",
+            "{}: the file name is not valid Unicode, which the summary requires; rename the file",
             path.display()
         );
     }
     all.sort();
-    ensure!(!all.is_empty(), "there are no pictures in {}", folder.display());
+    ensure!(!all.is_empty(), "no pictures in {}", folder.display());
     Ok(all)
 }
 
 /// Lists all jobs; finished ones keep their entries from the summary.
 fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
     let before: Vec<Job> = match fs::read(summary) {
-        Ok(text) => serde_json::from_slice(&text)
-            .with_context(|| format!("{} is no summary of this program; move it away", summary.display()))?,
+        Ok(text) => serde_json::from_slice(&text).with_context(|| {
+            format!("{} is not a summary of this program; move it or choose another folder", summary.display())
+        })?,
         Err(e) if e.kind() == NotFound => vec![],
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", summary.display())),
     };
@@ -154,7 +155,7 @@ fn jobs(args: &Args, summary: &Path) -> Result<Vec<Job>> {
     for (photo, style) in photos.iter().flat_map(|photo| styles.iter().map(move |style| (photo, style))) {
         let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let output = args.out.join(format!("{}--{}.png", stem(photo), stem(style)));
-        ensure!(outputs.insert(output.clone()), "two jobs would write {}; rename a picture", output.display());
+        ensure!(outputs.insert(output.clone()), "two jobs have the result {}; rename a picture", output.display());
         let inputs = [stamp(photo), stamp(style)];
         let (photo, style, size, iterations) = (photo.clone(), style.clone(), args.size, args.iterations);
         let (state, losses, seconds, error) = (State::Unfinished, None, 0.0, None);
@@ -182,13 +183,13 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
         Ok(Some(session)) if session.iteration() <= job.iterations => session,
         Ok(found) => {
             if found.is_some() {
-                warn(format!("{name}: begun anew: the checkpoint is of more iterations"));
+                warn(format!("{name}: restarted: the checkpoint has more iterations than requested"));
             }
             description.build()?
         }
         // A checkpoint that is damaged or has other settings is overwritten.
         Err(e) if e.kind() == ErrorKind::Checkpoint => {
-            warn(format!("{name}: begun anew: {e}"));
+            warn(format!("{name}: restarted: {e}"));
             description.build()?
         }
         Err(e) => return Err(e.into()),
@@ -199,7 +200,7 @@ fn paint(network: &Arc<Network<Cpu>>, job: &mut Job) -> Result<()> {
         match ran {
             // The disk may be full: without checkpoints, the picture can still be finished.
             Err(e) if e.kind() == ErrorKind::Io => {
-                warn(format!("{name}: goes on without checkpoints: {e}"));
+                warn(format!("{name}: continuing without checkpoints: {e}"));
                 session.run_with(&mut Interrupt)?;
             }
             ran => ran?,
@@ -226,10 +227,14 @@ fn write(summary: &Path, jobs: &[Job]) -> Result<()> {
 }
 
 fn run(args: &Args) -> Result<ExitCode> {
-    fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder {}", args.out.display()))?;
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot create the folder {}", args.out.display()))?;
     for folder in [&args.photos, &args.styles] {
         let same = folder.canonicalize().is_ok_and(|f| args.out.canonicalize().is_ok_and(|out| f == out));
-        ensure!(!same, "the results cannot go into {}, which pictures are taken from", folder.display());
+        ensure!(
+            !same,
+            "{} is both an input folder and the result folder; choose another result folder",
+            folder.display()
+        );
     }
     let summary = args.out.join("summary.json");
     let jobs = jobs(args, &summary)?;
@@ -238,26 +243,28 @@ fn run(args: &Args) -> Result<ExitCode> {
     let (next, all) = (AtomicUsize::new(0), Mutex::new(jobs.clone()));
     let work = || -> Result<()> {
         while let Some(job) = jobs.get(next.fetch_add(1, Relaxed)).filter(|_| !INTERRUPTED.load(Relaxed)) {
-            let (mut told, start, before) = (job.clone(), Instant::now(), job.state == State::Done);
+            let (mut outcome, start, before) = (job.clone(), Instant::now(), job.state == State::Done);
             if !before {
-                if let Err(e) = paint(&network, &mut told) {
-                    (told.state, told.error) = (State::Failed, Some(format!("{e:#}")));
+                if let Err(e) = paint(&network, &mut outcome) {
+                    (outcome.state, outcome.error) = (State::Failed, Some(format!("{e:#}")));
                 }
-                told.seconds = start.elapsed().as_secs_f64();
+                outcome.seconds = start.elapsed().as_secs_f64();
             }
-            let name = told.output.display();
-            match (told.state, &told.losses, &told.error) {
-                (State::Done, ..) if before => tell(format!("{name}: was done")),
-                (State::Done, Some(l), _) => tell(format!("{name}: loss {:.4e} after {:.1} s", l.total, told.seconds)),
+            let name = outcome.output.display();
+            match (outcome.state, &outcome.losses, &outcome.error) {
+                (State::Done, ..) if before => say(format!("{name}: already done")),
+                (State::Done, Some(l), _) => {
+                    say(format!("{name}: loss {:.4e} after {:.1} s", l.total, outcome.seconds))
+                }
                 (_, _, Some(e)) => warn(format!("{name}: {e}")),
-                _ => tell(format!("{name}: unfinished")),
+                _ => say(format!("{name}: unfinished")),
             }
             // The lock is also held while the file is written.
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-            all.iter_mut().filter(|j| j.output == told.output).for_each(|j| *j = told.clone());
+            all.iter_mut().filter(|j| j.output == outcome.output).for_each(|j| *j = outcome.clone());
             write(&summary, &all).inspect_err(|_| INTERRUPTED.store(true, Relaxed))?;
-            if told.state == State::Done {
-                let _ = fs::remove_file(told.output.with_extension("checkpoint"));
+            if outcome.state == State::Done {
+                let _ = fs::remove_file(outcome.output.with_extension("checkpoint"));
             }
         }
         Ok(())
@@ -271,7 +278,7 @@ fn run(args: &Args) -> Result<ExitCode> {
     write(&summary, &all)?;
     let count = |state| all.iter().filter(|job| job.state == state).count();
     let (done, failed, left) = (count(State::Done), count(State::Failed), count(State::Unfinished));
-    tell(format!("{done} done, {failed} failed, {left} unfinished: {}", summary.display()));
+    say(format!("{done} done, {failed} failed, {left} unfinished: {}", summary.display()));
     Ok(if left > 0 { ExitCode::from(130) } else { ExitCode::from(u8::from(failed > 0)) })
 }
 

@@ -1,7 +1,6 @@
-//! What a layer retains of a photograph (the paper's figure 1, below): starting from white noise, minimise the content
-//! loss of a single layer. Lower layers reproduce nearly every pixel; higher ones reproduce objects and their
-//! positions.
-//! positions.
+//! The information that a layer retains of a photograph (the paper's figure 1, below): starting from white noise,
+//! minimise the content loss of a single layer. Lower layers reproduce nearly every pixel; higher ones reproduce objects
+//! and their positions.
 //!
 //! ```sh
 //! cargo run --release --example content_reconstruction [PHOTO]

@@ -1,4 +1,4 @@
-//! Masks for where a style acts and where the photograph is preserved: an ellipse around the cat's head with a soft
+//! Masks that limit where a style acts and where the photograph is preserved: an ellipse around the cat's head with a soft
 //! edge, generated here and saved as `out/mask.png`.
 //!
 //! Top row: the photograph, the mask and both paintings. Below: one painting inside the ellipse and the other around
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
         common::run(what, &mut builder.build()?)
     };
     let sheet = Sheet::new(4)
-        .title("Masks of styles and of the content")
+        .title("Style masks and content masks")
         .cell_size(photo.width(), photo.height())
         .cell(&photo, "photograph")
         .cell(&ellipse, "mask")

@@ -1,4 +1,4 @@
-//! What neurons respond to: the strongest channels of a layer on a photograph. Each row is one channel: the patch of
+//! The structures that neurons respond to: the strongest channels of a layer on a photograph. Each row is one channel: the patch of
 //! the photograph that excites it most (the neuron's whole receptive field), and the signal propagated back to the
 //! picture by three rules: the gradient (Simonyan et al. 2013), the deconvolutional network (Zeiler and Fergus 2014)
 //! and guided back-propagation (Springenberg et al. 2015). Pooling is max, as in those papers.

@@ -1,7 +1,7 @@
 //! One photograph and one painting with the settings of all six presets. They show the effect of the start (noise, the
 //! photograph or both), the strength of the style and the effect of total variation.
 //!
-//! These are not the peers' own results: they are small, use 300 evaluations (`johnson` and `anishathalye` use 1000,
+//! They differ from the peers' results: they are small, use 300 evaluations (`johnson` and `anishathalye` use 1000,
 //! the others 300 to 500), and come from this library's embedded VGG-16, whereas most peers use VGG-19.
 //!
 //! ```sh

@@ -7,7 +7,7 @@
 //!
 //! Writes `out/scales.png`. Prints the loss of both pictures and the distance between their style and the painting's in
 //! the deep layers, at the picture's size and at a half and a quarter of it, where the network sees larger structures.
-//! Above 1024 pixels, the picture is not painted at full size only, which would take as long again.
+//! Above 1024 pixels, the example skips painting at full size only, which would double its run time.
 //!
 //! Departure from the paper: it uses a single scale.
 
@@ -28,7 +28,7 @@ const DEEP: [&str; 2] = ["conv4_1", "conv5_1"];
 fn main() -> Result<()> {
     let number = |n: usize, what: &str| {
         let given = std::env::args().nth(n).map(|s| s.parse::<u32>());
-        given.transpose().with_context(|| format!("{what} is a number"))
+        given.transpose().with_context(|| format!("{what} is not a number"))
     };
     let long_side = number(3, "LONG_SIDE")?.unwrap_or(LONG_SIDE);
     let evaluations = number(4, "EVALUATIONS")?.map_or(EVALUATIONS, |n| n as usize).max(COARSE + 1);

@@ -9,7 +9,7 @@
 //! Writes `out/statistics.png`.
 //!
 //! The losses of different statistics have different units. Relative to their targets they are comparable, so all use a
-//! style strength of 1. The gradient of each total variation at the photograph is a tenth as long as the style's.
+//! style strength of 1. The gradient of each total variation at the photograph has a tenth of the norm of the style's.
 //!
 //! Departures from the paper: all but the first picture.
 
@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     common::save("statistics.png", &sheet.draw()?)
 }
 
-/// Length of a session's gradient at a picture. (At the photograph, the content gradient is zero.)
+/// The norm of a session's gradient at a picture. (At the photograph, the content gradient is zero.)
 fn length(builder: SessionBuilder<Cpu>, at: &Image) -> Result<f64> {
     let (_, gradient) = builder.build()?.evaluate(at)?;
     Ok(gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt())

@@ -1,5 +1,5 @@
-//! What the layers retain of a painting (the paper's figure 1, above): starting from white noise, minimise the style
-//! loss of more and more layers. The first layer reproduces colours and grain. Each further layer makes the structures
+//! The information that the layers retain of a painting (the paper's figure 1, above): starting from white noise, minimise
+//! the style loss of more and more layers. The first layer reproduces colours and grain. Each further layer makes the structures
 //! larger and more like the painting's, but never restores their positions.
 //!
 //! ```sh

@@ -53,7 +53,7 @@ fn main() -> Result<()> {
     let table = "style_layers,style_strength,style_scale,evaluations,total,content,style,seconds\n".into();
     let mut sweep = Sweep { network, content, table };
 
-    let natural = SCALES.iter().position(|scale| *scale == 1.0).context("scale 1 is among the scales")?;
+    let natural = SCALES.iter().position(|scale| *scale == 1.0).context("scale 1 is missing from the scales")?;
     let mut sheet = Sheet::new(STRENGTHS.len())
         .title("style strength")
         .column_labels(STRENGTHS.map(|strength| strength.to_string()))
@@ -95,7 +95,7 @@ impl Sweep {
             evaluations = progress.iteration + 1;
             ControlFlow::Continue(())
         })?;
-        let losses = session.losses().context("no evaluation was made")?;
+        let losses = session.losses().context("there was no evaluation")?;
         let seconds = start.elapsed().as_secs_f64();
         let (total, content, style) = (losses.total, losses.content(), losses.style());
         let layers = layers.join("+");

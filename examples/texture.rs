@@ -19,7 +19,7 @@ use style_transfer::{Scale, Session};
 fn main() -> Result<()> {
     let side = |n: usize, otherwise: usize| match std::env::args().nth(n) {
         None => Ok(otherwise),
-        Some(side) => side.parse().with_context(|| format!("{side:?} is no number of pixels")),
+        Some(side) => side.parse().with_context(|| format!("expected a number of pixels, found {side:?}")),
     };
     let (width, height) = (side(2, 400)?, side(3, 256)?);
     let painting = common::picture(1, "swirls.jpg", 256)?;

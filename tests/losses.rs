@@ -1,5 +1,5 @@
 //! Every preset, statistic, total variation, mask, padding and back-propagation rule on the CPU, and a few steps of the
-//! optimisers, against values that PyTorch computed in `f64` from each author's formula
+//! optimisers, against `f64` values that PyTorch computed from each author's formula
 //! (`tools/testkit/golden/make_losses.py`).
 
 #![cfg(all(feature = "cpu", feature = "embedded"))]
@@ -21,7 +21,7 @@ use testkit::golden::{Picture, Summary, content, start, style};
 struct Golden {
     presets: Vec<Case>,
     variants: Vec<Case>,
-    /// Of a repeated border, by the pooling.
+    /// Cases with a repeated border, by pooling.
     paddings: Vec<Case>,
     /// The default objective at a style strength.
     strengths: Vec<Case>,
@@ -89,7 +89,7 @@ fn check(case: &Case, session: &mut Session<Cpu>) {
     ];
     for (what, got, want) in pairs {
         let error = (got - want).abs() / want;
-        assert!(error <= 2e-5, "{} {what}: {got} is off {want} by {error:.1e}", case.name);
+        assert!(error <= 2e-5, "{} {what}: {got} instead of {want}, off by {error:.1e}", case.name);
     }
     let error = case.gradient.error(&Array::from_f32(start().planar().shape, &gradient));
     assert!(error <= 5e-5, "{}: the gradient is off by {error:.1e}", case.name);
@@ -141,7 +141,7 @@ fn statistics_variations_styles_and_masks() {
             "content mask" => {
                 builder(&network).content_mask(mask("soft", 53, 37)).content_weight(1.0).style_weight(0.0)
             }
-            other => panic!("what is {other}?"),
+            other => panic!("unknown case {other}"),
         };
         check(case, &mut described.build().unwrap());
     }
@@ -155,7 +155,7 @@ fn the_default_is_relative_to_its_targets() {
     check(case, &mut session.style_strength(2.0).build().unwrap());
 }
 
-/// The values are the paper's objective with another padding.
+/// The golden values use the paper's objective with another padding.
 #[test]
 fn a_repeated_border_is_torchs() {
     let (golden, network) = (golden(), network());
@@ -169,20 +169,20 @@ fn a_repeated_border_is_torchs() {
 
 #[test]
 fn optimisers_go_the_way_of_torch() {
-    // The strict mode: what is compared is the optimisers.
+    // Strict mode, because this compares the optimisers.
     let strict = Cpu::builder().convolution(Convolution::Direct).build().unwrap();
     let network = Arc::new(Network::new(strict, style_models::embedded().unwrap().model()).unwrap());
     let golden = golden();
     let adam = Optimizer::Adam(AdamOptions { learning_rate: 2.0, ..AdamOptions::default() });
     let lbfgs = Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() });
-    // The first step of L-BFGS is tiny, so its change of the gradient has few digits in f32: PyTorch's own f32 run is off
-    // its f64 one by 5.5e-2 at most.
+    // The first step of L-BFGS is tiny, so its change of the gradient has few digits in f32: PyTorch's f32 run differs from
+    // its f64 run by up to 5.5e-2.
     for (optimizer, want, limit) in [(lbfgs, &golden.descents.lbfgs, 2e-2), (adam, &golden.descents.adam, 2e-5)] {
         let mut session = builder(&network).preset(Preset::Pystiche).optimizer(optimizer).build().unwrap();
         for (i, want) in want.iter().enumerate() {
             let got = session.step().unwrap().losses.total;
             let error = (got - want).abs() / want;
-            assert!(error <= limit, "{optimizer:?}, evaluation {i}: {got} is off {want} by {error:.1e}");
+            assert!(error <= limit, "{optimizer:?}, evaluation {i}: {got} instead of {want}, off by {error:.1e}");
         }
     }
 }
@@ -207,7 +207,7 @@ fn signals_go_back_by_three_rules() {
         let shape = content().planar().shape;
         let error = want.signal.error(&Array::from_f32(shape, &response.signal));
         assert!(error <= 1e-4, "{} {} {}: off by {error:.1e}", want.layer, want.pooling, want.rule);
-        // Nothing comes back from outside what the neuron sees, but for the rounding of Winograd's tiles.
+        // Outside the neuron's receptive field, there is only the rounding of Winograd's tiles.
         for (i, v) in response.signal.iter().enumerate() {
             let (r, c) = (i / shape.width % shape.height, i % shape.width);
             assert!(

@@ -1,4 +1,4 @@
-//! One picture by processes: `mpirun` runs the example `mpi`, and this very program for what the example does not show.
+//! One picture painted by several processes: `mpirun` runs the example `mpi`, and this test program for other cases.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use style_transfer::cpu::Cpu;
 use style_transfer::{ErrorKind, Image, Init, Network, Reduce, Session, models, mpi};
 use tempfile::TempDir;
 
-/// What [`worker`] shall do.
+/// The environment variable with the task of [`worker`].
 const WORK: &str = "MPI_TEST_WORK";
 
-/// The example: `cargo test` without a selection builds it; `cargo test --test mpi` takes what is there.
+/// The example. `cargo test` without a selection builds it; `cargo test --test mpi` uses the last build.
 fn example() -> PathBuf {
     let test = env::current_exe().expect("the path of this test");
     let folder = test.parent().and_then(Path::parent).expect("target/PROFILE");
@@ -22,11 +22,12 @@ fn example() -> PathBuf {
     example
 }
 
-/// Runs a program in so many processes.
+/// Runs a program in this many processes.
 fn mpirun(processes: usize, program: &Path) -> Command {
     let mut command = Command::new("mpirun");
     command.arg("-n").arg(processes.to_string()).arg(program);
-    // Open MPI's: as root in a container; more processes than cores, on any of them, which may be held from each other.
+    // For Open MPI: root in a container; more processes than cores, without binding; processes may not access each other's
+    // memory.
     for (name, value) in [
         ("ALLOW_RUN_AS_ROOT", "1"),
         ("ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
@@ -63,7 +64,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// The losses that the example tells, and its picture.
+/// The losses printed by the example, and its picture.
 fn paint(folder: &Path, command: &mut Command, line: &str) -> (Vec<[f64; 3]>, RgbImage) {
     let output = run(command
         .current_dir(folder)
@@ -76,14 +77,14 @@ fn paint(folder: &Path, command: &mut Command, line: &str) -> (Vec<[f64; 3]>, Rg
         ["total", "content", "style"].map(|key| line[key].as_f64().expect("a loss"))
     };
     let losses: Vec<_> = told.lines().map(losses).collect();
-    assert_eq!(losses.len(), 8, "only process 0 tells: {told}");
+    assert_eq!(losses.len(), 8, "only process 0 may print: {told}");
     let picture = ImageReader::open(folder.join("x.png")).expect("is there").decode().expect("is a picture");
     (losses, picture.to_rgb8())
 }
 
-/// So many processes, of such tiles each time, paint what one does without tiles: the first losses within 1e-6, all within
-/// `tolerance`, and the picture but for one level in one of 20 values. Covariances are differences of larger numbers, so sums
-/// over other tiles change their last digits, and the paths part.
+/// Processes with tiles paint the same as one process without: the first losses agree within 1e-6, all within `tolerance`,
+/// and at most one in 20 values of the picture differs, by one level. Covariances are differences of larger numbers, so sums
+/// over other tiles change their last digits, and the paths diverge.
 fn same_picture(optimizer: &str, cases: &[(usize, &str)], tolerance: f64) {
     let folder = folder();
     let (whole, picture) = paint(folder.path(), &mut Command::new(example()), &format!("--single {optimizer}"));
@@ -111,7 +112,7 @@ fn processes_paint_what_one_does() {
     same_picture("", &[(2, "2 1"), (3, "2 2"), (3, "4 3"), (3, "1 1")], 3e-4);
 }
 
-/// Its first step is as long in every pixel, also where the gradient is nothing but rounding.
+/// Adam's first step has the same length in every pixel, even where the gradient is only rounding.
 #[test]
 fn processes_paint_what_one_does_with_adam() {
     same_picture("--adam", &[(2, "2 1"), (3, "2 2")], 1e-3);
@@ -125,7 +126,7 @@ fn an_error_of_one_process_ends_all() {
     assert!(!output.status.success() && said(&output).contains("nowhere"), "{}", said(&output));
 }
 
-/// Runs [`worker`] in so many processes.
+/// Runs [`worker`] in this many processes.
 fn work(processes: usize, what: &str) {
     let test = env::current_exe().expect("the path of this test");
     let output = run(mpirun(processes, &test).args(["--ignored", "--exact", "worker"]).env(WORK, what));
@@ -145,17 +146,17 @@ fn sessions_have_the_same_bits_everywhere() {
 }
 
 #[test]
-fn processes_with_different_sessions_are_told() {
+fn processes_with_different_sessions_get_an_error() {
     work(2, "differing");
 }
 
 #[test]
-fn processes_that_are_left_are_told() {
+fn processes_whose_peer_has_left_get_an_error() {
     work(3, "leaving");
 }
 
 #[test]
-#[ignore = "is run by the others, in several processes"]
+#[ignore = "the other tests run this in several processes"]
 fn worker() {
     let world = mpi::World::new().expect("starts");
     assert_eq!(mpi::World::new().unwrap_err().kind(), ErrorKind::Unavailable);
@@ -167,7 +168,7 @@ fn worker() {
         Ok("differing") => differing(&*reduce),
         Ok("leaving") => {
             for _ in 0..2 {
-                reduce.sum(&mut [1.0; 3]).expect("all are there");
+                reduce.sum(&mut [1.0; 3]).expect("all processes take part");
             }
             if world.process() == 1 {
                 drop(world);
@@ -179,11 +180,11 @@ fn worker() {
                 assert_eq!(reduce.sum_gradient(&mut [1.0; 3]).unwrap_err().kind(), ErrorKind::Unavailable);
             }
         }
-        other => panic!("{WORK} is {other:?}"),
+        other => panic!("unknown task {other:?} in {WORK}"),
     }
 }
 
-/// Any lengths, also above what is sent at once.
+/// Any lengths, also above the size of one message.
 fn sums(reduce: &dyn Reduce) {
     let (process, processes) = (reduce.process(), reduce.processes());
     let all = (processes * (processes + 1) / 2) as f64;
@@ -205,7 +206,7 @@ fn sums(reduce: &dyn Reduce) {
     }
 }
 
-/// All processes have the same bits: their hashes are so many times that of this one.
+/// Checks that all processes have the same bits: the sum of their hashes is a multiple of this one's.
 fn everywhere(reduce: &dyn Reduce, bits: impl Iterator<Item = u64>) {
     let hash = bits.fold(0xcbf2_9ce4_8422_2325, |hash: u64, bits| (hash ^ bits).wrapping_mul(0x100_0000_01b3));
     let hash = [hash >> 32, hash & 0xffff_ffff].map(|half| half as f64);
@@ -214,7 +215,7 @@ fn everywhere(reduce: &dyn Reduce, bits: impl Iterator<Item = u64>) {
     assert_eq!(sums, hash.map(|half| half * reduce.processes() as f64));
 }
 
-/// Sums of threads of a pool, of a session that is moved to another thread.
+/// Sums from threads of a pool, in a session that is moved to another thread.
 fn session(world: &mpi::World) {
     let picture = |width: usize, height: usize, seed: usize| {
         let value = |i: usize| (i * (37 + seed) % 251) as f32 * 0.6 + (i / 13 % (7 + seed)) as f32 * 12.0;
@@ -240,7 +241,7 @@ fn session(world: &mpi::World) {
     everywhere(&*world.reduce(), bits.chain([total.to_bits()]));
 }
 
-/// Other lengths, and other types; then all is well again.
+/// Different lengths and types give an error; later sums work again.
 fn differing(reduce: &dyn Reduce) {
     let process = reduce.process();
     let error = reduce.sum(&mut vec![1.0; 3 + process]).unwrap_err();

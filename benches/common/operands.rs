@@ -1,6 +1,6 @@
-//! What single ops are measured on: random tensors, and the convolutions of VGG-19.
+//! Operands of single ops: random tensors, and the convolutions of VGG-19.
 
-#![allow(dead_code)] // each program that includes this uses its part
+#![allow(dead_code)] // each bench uses a part
 
 use style_core::ops::{Conv2d, Epilogue, Padding};
 use style_core::{Acc, Backend, Result, Shape};
@@ -8,7 +8,7 @@ use testkit::Rng;
 
 use super::random::{convolutions, he_weights};
 
-/// Features of random values in -1..1.
+/// Features with random values in -1..1.
 pub(crate) fn random<B: Backend>(backend: &B, shape: Shape) -> Result<B::Tensor> {
     let mut rng = Rng::new("tensor");
     let values: Vec<f32> = (0..shape.len()).map(|_| rng.unit() as f32).collect();
@@ -17,7 +17,7 @@ pub(crate) fn random<B: Backend>(backend: &B, shape: Shape) -> Result<B::Tensor>
     Ok(tensor)
 }
 
-/// The convolutions that VGG-19 does with a square picture of `side`, each shape once.
+/// The convolutions of VGG-19 on a square picture of this side, each shape once.
 pub(crate) fn conv_shapes(side: usize) -> Vec<Conv2d> {
     let mut shapes: Vec<Conv2d> = vec![];
     for c in convolutions() {
@@ -30,7 +30,7 @@ pub(crate) fn conv_shapes(side: usize) -> Vec<Conv2d> {
     shapes
 }
 
-/// The same, and the first with its border repeated.
+/// The same, plus the first one with a repeated border.
 pub(crate) fn padded_shapes(side: usize) -> Vec<Conv2d> {
     let mut shapes = conv_shapes(side);
     let repeated = shapes.first().map(|first| first.with_padding(Padding::Replicate));
@@ -44,7 +44,7 @@ pub(crate) fn conv_name(op: &Conv2d) -> String {
     format!("{}x{}x{}x{}{padding}", op.in_channels, op.out_channels, op.height, op.width)
 }
 
-/// All that a convolution touches, in both directions.
+/// All operands of a convolution, for both directions.
 pub(crate) struct Conv<B: Backend> {
     filter: B::Filter,
     gate: B::Gate,
@@ -54,7 +54,7 @@ pub(crate) struct Conv<B: Backend> {
 }
 
 impl<B: Backend> Conv<B> {
-    /// With a gate that has been through a forward pass, so that half of it is open.
+    /// With a gate from a forward pass, so that half of it is open.
     pub(crate) fn new(backend: &B, op: &Conv2d) -> Result<Self> {
         let weight = he_weights(op.in_channels, op.out_channels, &mut Rng::new("filter"));
         let bias = vec![0.0; op.out_channels];

@@ -1,7 +1,7 @@
-//! A VGG-19 and pictures for measuring: of the real shapes, with random values, so that no weight file is needed.
-//! Speed does not depend on the values, as long as activations neither vanish nor explode.
+//! A VGG-19 and pictures for benches, with real shapes and random values, so that no weight file is needed. Speed does not
+//! depend on the values, as long as activations neither vanish nor explode.
 
-#![allow(dead_code)] // each program that includes this uses its part
+#![allow(dead_code)] // each bench uses a part
 
 use style_core::{
     AdamOptions, Backend, ConvLayer, Image, InputSpace, Layer, LbfgsOptions, Model, Network, Optimizer, Preset, Result,
@@ -20,8 +20,8 @@ pub(crate) fn convolutions() -> Vec<Convolution> {
     convolutions
 }
 
-/// Filters `[O, I, 3, 3]`, uniform with variance `2 / (9 I)` (He et al., 2015), under which a ReLU network keeps the
-/// size of its activations.
+/// Filters `[O, I, 3, 3]`, uniform with variance `2 / (9 I)` (He et al., 2015), which preserves
+/// the scale of activations in a ReLU network.
 pub(crate) fn he_weights(in_channels: usize, out_channels: usize, rng: &mut Rng) -> Vec<f32> {
     let bound = (6.0 / (9 * in_channels) as f64).sqrt();
     (0..out_channels * in_channels * 9).map(|_| (bound * rng.unit()) as f32).collect()
@@ -47,18 +47,18 @@ pub(crate) fn picture(size: usize, name: &str) -> Result<Image> {
     Image::from_planar(size, size, (0..3 * size * size).map(|_| (127.5 + 127.5 * rng.unit()) as f32).collect())
 }
 
-/// Adam as it comes.
+/// Adam with default options.
 pub(crate) fn adam() -> Optimizer {
     Optimizer::Adam(AdamOptions::default())
 }
 
-/// L-BFGS as it comes.
+/// L-BFGS with default options.
 pub(crate) fn lbfgs() -> Optimizer {
     Optimizer::Lbfgs(LbfgsOptions::default())
 }
 
-/// The session that is measured: the paper's layers, average pooling, from noise; content and style are square
-/// pictures of the same size.
+/// The measured session: the paper's layers, average pooling, a start from noise; content and style are square pictures of
+/// the same size.
 pub(crate) fn session<B: Backend>(network: Network<B>, size: usize, by: Optimizer) -> Result<SessionBuilder<B>> {
     Ok(Session::builder(network)
         .preset(Preset::Gatys)

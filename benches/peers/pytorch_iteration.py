@@ -1,16 +1,16 @@
-"""The time and memory of one style transfer iteration in PyTorch: what `cargo xtask peers` measures us against.
+"""Time and memory of a style transfer iteration in PyTorch, for `cargo xtask peers`.
 
-An iteration is what Gatys, Ecker and Bethge (2015) do again and again: VGG-19 up to conv5_1 with average pooling,
+An iteration is that of Gatys, Ecker and Bethge (2015): VGG-19 up to conv5_1 with average pooling,
 Gram matrices at conv1_1, conv2_1, conv3_1, conv4_1 and conv5_1, features at conv4_2, the loss, its gradient with
-respect to the image, and the optimiser's step. Weights are random (He), as speed does not depend on their values.
+respect to the image, and the optimiser's step. Weights are random (He), because speed does not depend on their values.
 
-Each configuration is one line of JSON. Peak memory is that of the process, so measure one a process.
+Prints one line of JSON per configuration. Peak memory is that of the process, so measure one configuration per process.
 
     python pytorch_iteration.py --size 512 --threads 2 --variant channels_last --repeat 5
 
 Variants: `channels_last` and `contiguous` are PyTorch's own convolution (oneDNN) in the two memory formats;
-`nnpack` calls the Winograd convolutions of the NNPACK that PyTorch carries, in both directions. PyTorch's users do
-not get those by themselves, but they are the fastest that it has for large pictures.
+`nnpack` calls the Winograd convolutions of PyTorch's bundled NNPACK, in both directions. PyTorch does not choose them by
+itself, but they are its fastest for large pictures.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import time
 import torch
 from torch.nn import functional
 
-# Channels of each block's convolutions; a pool stands between two blocks.
+# Channels of each block's convolutions; pools separate blocks.
 BLOCKS = [[64, 64], [128, 128], [256] * 4, [512] * 4, [512]]
 STYLE_LAYERS = {"conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"}
 CONTENT_LAYER = "conv4_2"
@@ -34,7 +34,7 @@ VARIANTS = {
 
 
 class Winograd(torch.autograd.Function):
-    """A 3x3 convolution by NNPACK; so is its gradient, a convolution with the filters turned round."""
+    """A 3x3 convolution by NNPACK; its gradient is a convolution with the filters rotated by 180 degrees."""
 
     @staticmethod
     def forward(context, features, filters, turned, bias):
@@ -54,7 +54,7 @@ class Convolution:
         filters = torch.randn(outputs, inputs, 3, 3) * deviation
         self.filters = filters.to(device).contiguous(memory_format=VARIANTS[variant])
         self.bias = torch.zeros(outputs, device=device)
-        # NNPACK is not made for three channels: the first convolution stays with oneDNN
+        # NNPACK is not designed for three channels, so the first convolution uses oneDNN
         winograd = variant == "nnpack" and inputs > 3
         self.turned = self.filters.flip(2, 3).transpose(0, 1).contiguous() if winograd else None
 
@@ -105,7 +105,7 @@ class Job:
         self.image = start.requires_grad_()
         if optimizer == "adam":
             self.optimizer = torch.optim.Adam([self.image], lr=0.02)
-        else:  # as neural-style does: no line search; one evaluation a step
+        else:  # like neural-style: no line search, one evaluation per step
             exact = dict(tolerance_grad=0, tolerance_change=0)
             self.optimizer = torch.optim.LBFGS([self.image], lr=1, max_iter=1, history_size=100, **exact)
 
@@ -126,7 +126,7 @@ class Job:
 
 
 def peak_memory():
-    """The most memory that this process ever had, in bytes.
+    """The peak memory of this process in bytes.
 
     Linux also tells it through getrusage, but there a process inherits the peak of the one that started it.
     """
@@ -148,7 +148,7 @@ def main():
     options = options.parse_args()
 
     torch.set_num_threads(options.threads)
-    # asking also makes NNPACK ready
+    # the query also initialises NNPACK
     if options.variant == "nnpack" and not torch.backends.nnpack.is_available():
         raise SystemExit("this PyTorch has no NNPACK")
     job = Job(options.size, options.variant, options.optimizer, options.device)

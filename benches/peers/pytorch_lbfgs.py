@@ -1,12 +1,12 @@
-"""How far PyTorch's L-BFGS gets with so many evaluations: what `cargo xtask peers-lbfgs` holds ours against.
+"""The progress of PyTorch's L-BFGS by evaluation, for `cargo xtask peers-lbfgs`.
 
 The job: VGG to conv5_1 with average pooling, from the content picture, and the loss
 
     1/2 mean (F - P)^2 at conv4_2  +  1/5 sum over conv1_1 ... conv5_1 of 1/(4 N^2) sum (G/M - A/M)^2
 
-for features F of N channels at M positions, G their Gram matrix, P and A the pictures' own; the image is BGR in 0..255
+for features F of N channels at M positions, G their Gram matrix, P and A those of the pictures; the image is BGR in 0..255
 minus the mean colour. Weights are a safetensors file with `conv1_1.weight`, `conv1_1.bias` and so on; pictures are
-taken as they are, whatever their size. Prints one line of JSON with the loss at every evaluation.
+not resized. Prints one line of JSON with the loss at every evaluation.
 
     python pytorch_lbfgs.py content.png style.png --weights vgg.safetensors --evaluations 400 --line-search strong_wolfe
 """

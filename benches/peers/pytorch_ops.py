@@ -1,13 +1,12 @@
-"""Times 3x3 convolutions of padding 1 in PyTorch, forward and backward-data: what `cargo xtask peers-ops` measures us
-against. One line of JSON for each shape and direction.
+"""Times 3x3 convolutions with padding 1 in PyTorch, forward and backward-data, for `cargo xtask peers-ops`. Prints one line
+of JSON per shape and direction.
 
-Forward is the convolution with its bias; backward-data is the gradient with respect to the input alone. The variants
-are those of pytorch_iteration.py: oneDNN's convolutions, in both memory formats, with oneDNN's own backward-data; and
-NNPACK's, whose backward-data is a convolution with the filters turned round, which is done once, before the time is
-taken.
+Forward is the convolution with its bias; backward-data is the gradient of the input alone. The variants are those of
+pytorch_iteration.py: oneDNN's convolutions in both memory formats, with oneDNN's own backward-data; and NNPACK's, whose
+backward-data is a convolution with the filters rotated by 180 degrees, which happens once, before the measurement.
 
     python pytorch_ops.py --threads 2 --repeat 5 --variant channels_last --shapes 64x64x512x512,128x128x256x256
-    python pytorch_ops.py --check    # that all variants compute what PyTorch's autograd does in f64
+    python pytorch_ops.py --check    # checks all variants against PyTorch's autograd in f64
 """
 
 import argparse
@@ -68,8 +67,8 @@ def check():
         for direction, expected, found in zip(["fwd", "bwd"], convolution.expected(), results):
             error = ((found - expected).norm() / expected.norm()).item()
             print(f"{variant} {direction}: relative error {error:.1e}")
-            if not error < 1e-5:  # Winograd's are larger than those of a direct sum
-                raise SystemExit(f"{variant} {direction} is another op")
+            if not error < 1e-5:  # Winograd has larger errors than a direct sum
+                raise SystemExit(f"{variant} {direction} computes another result")
 
 
 def main():
@@ -83,7 +82,7 @@ def main():
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    # asking also makes NNPACK ready
+    # the query also initialises NNPACK
     if (options.check or options.variant == "nnpack") and not torch.backends.nnpack.is_available():
         raise SystemExit("this PyTorch has no NNPACK")
     if options.check:

@@ -1,6 +1,6 @@
 //! Code shared by the small examples: sample pictures, the embedded network, a folder for results.
 
-#![allow(dead_code)] // each example uses its part
+#![allow(dead_code)] // each example uses a part
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub(crate) fn save(name: &str, image: &Image) -> Result<()> {
 
 /// The path of a result.
 pub(crate) fn out(name: &str) -> Result<PathBuf> {
-    std::fs::create_dir_all("out").context("cannot make the folder \"out\" for the results")?;
+    std::fs::create_dir_all("out").context("cannot create the folder \"out\" for the results")?;
     Ok(Path::new("out").join(name))
 }
 

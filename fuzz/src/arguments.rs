@@ -4,9 +4,9 @@ use clap::Parser;
 use style_core::Session;
 
 use crate::args::{Args, Size};
-use crate::{Outcome, settings, tiny, told};
+use crate::{Outcome, check_message, settings, tiny};
 
-/// A description within this memory is painted, for a few steps.
+/// Descriptions within this memory are painted for a few steps.
 const MEMORY: usize = 1 << 20;
 const MOST_ARGUMENTS: usize = 24;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(data: &[u8]) -> Outcome {
         Ok(args) => args,
         Err(e) => {
             assert!(!e.to_string().is_empty());
-            return Outcome::Refused;
+            return Outcome::Rejected;
         }
     };
     if let Size::LongSide(side) = settings::size(&args) {
@@ -33,13 +33,13 @@ pub(crate) fn run(data: &[u8]) -> Outcome {
     let session = match describe().plan_and_build() {
         Some(Ok(session)) => session,
         Some(Err(e)) => {
-            told(&e);
-            return Outcome::Refused;
+            check_message(&e);
+            return Outcome::Rejected;
         }
-        None => return Outcome::Taken,
+        None => return Outcome::Accepted,
     };
     go_on(session);
-    Outcome::Taken
+    Outcome::Accepted
 }
 
 /// Builds small sessions.
@@ -62,10 +62,10 @@ fn go_on(mut session: Session<testkit::Reference>) {
             break;
         }
         if let Err(e) = session.step() {
-            return told(&e);
+            return check_message(&e);
         }
     }
     if let Err(e) = session.image() {
-        told(&e);
+        check_message(&e);
     }
 }

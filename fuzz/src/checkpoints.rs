@@ -1,7 +1,7 @@
 //! Checkpoints: raw bytes, the same with a repaired hash, and checkpoints of real sessions, altered and rehashed.
 //! Sessions continue from accepted ones.
 //!
-//! Bytes that begin as safetensors are a file. In others the first byte picks a checkpoint, and the rest are edits: an
+//! Bytes that start like safetensors are a file. Otherwise, the first byte selects a checkpoint, and the rest are edits: an
 //! operation, the number of a note or tensor, and its new value.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +15,7 @@ use style_core::{
 use testkit::Reference;
 use twox_hash::xxhash3_128::Hasher;
 
-use crate::{Outcome, tiny, told};
+use crate::{Outcome, check_message, tiny};
 
 /// Texts to substitute for numbers and flags.
 const TEXTS: [&str; 12] = [
@@ -91,7 +91,7 @@ impl File {
         Some(Self { notes, tensors })
     }
 
-    /// In the form that `Checkpoint` accepts, from the values as read.
+    /// The hash that `Checkpoint` expects, from the values as read.
     fn hash(&self) -> String {
         let mut hasher = Hasher::new();
         for (name, value) in self.notes.iter().filter(|(name, _)| *name != "format") {
@@ -162,7 +162,7 @@ impl Input<'_> {
 fn edit(file: &mut File, input: &mut Input) {
     let operation = input.byte();
     let at = input.byte();
-    // The manifest identifies the session; all edits of it are refused alike.
+    // The manifest identifies the session; all edits of it give the same error.
     let state = |name: &&String| !name.starts_with("manifest.") && *name != "format";
     let notes: Vec<String> = file.notes.keys().filter(state).cloned().collect();
     let names: Vec<String> = file.tensors.keys().cloned().collect();
@@ -223,24 +223,24 @@ pub(crate) fn run(data: &[u8]) -> Outcome {
     take(&file.to_bytes(), Some(kind))
 }
 
-fn refused(error: &style_core::Error) -> Outcome {
+fn rejected(error: &style_core::Error) -> Outcome {
     assert_eq!(error.kind(), ErrorKind::Checkpoint, "{error}");
-    told(error);
-    Outcome::Refused
+    check_message(error);
+    Outcome::Rejected
 }
 
-/// Reads a checkpoint, and continues from it with one description, or with all.
+/// Reads a checkpoint, and continues from it with one description or with all.
 fn take(bytes: &[u8], kind: Option<usize>) -> Outcome {
     let checkpoint = match Checkpoint::from_bytes(bytes) {
         Ok(checkpoint) => checkpoint,
-        Err(e) => return refused(&e),
+        Err(e) => return rejected(&e),
     };
     if let Err(e) = checkpoint.iteration() {
-        refused(&e);
+        rejected(&e);
     }
     match checkpoint.image() {
         Ok(image) => assert_eq!(image.pixels().len(), 3 * image.width() * image.height()),
-        Err(e) => drop(refused(&e)),
+        Err(e) => drop(rejected(&e)),
     }
     let again = checkpoint.to_bytes().expect("writes");
     let again = Checkpoint::from_bytes(&again).expect("reads what it wrote");
@@ -252,14 +252,14 @@ fn take(bytes: &[u8], kind: Option<usize>) -> Outcome {
         file.tensors.values().any(|(kind, values)| is_nan(kind, values))
     });
     assert!(nan || again == checkpoint, "{checkpoint:?}");
-    let mut outcome = Outcome::Refused;
+    let mut outcome = Outcome::Rejected;
     for kind in kind.map_or(0..KINDS, |kind| kind..kind + 1) {
         match describe(kind).resume(&checkpoint) {
             Ok(session) => {
                 go_on(session, kind);
-                outcome = Outcome::Taken;
+                outcome = Outcome::Accepted;
             }
-            Err(e) => drop(refused(&e)),
+            Err(e) => drop(rejected(&e)),
         }
     }
     outcome
@@ -271,19 +271,19 @@ fn go_on(mut session: Session<Reference>, kind: usize) {
             let size = (progress.width, progress.height);
             match session.image() {
                 Ok(image) => assert_eq!((image.width(), image.height()), size),
-                Err(e) => return told(&e),
+                Err(e) => return check_message(&e),
             }
         }
         if session.is_finished() {
             break;
         }
         if let Err(e) = session.step() {
-            return told(&e);
+            return check_message(&e);
         }
     }
     let bytes = session.checkpoint().and_then(|c| c.to_bytes()).expect("a checkpoint");
     let checkpoint = Checkpoint::from_bytes(&bytes).expect("reads what it wrote");
     if let Err(e) = describe(kind).resume(&checkpoint) {
-        refused(&e);
+        rejected(&e);
     }
 }

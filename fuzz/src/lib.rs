@@ -50,12 +50,12 @@ pub const TARGETS: [&str; 18] = [
 /// A target's result on an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Not the target's kind: not worth keeping.
+    /// Not the target's format; not worth keeping.
     Foreign,
-    /// An error, as expected.
-    Refused,
+    /// An expected error.
+    Rejected,
     /// Accepted.
-    Taken,
+    Accepted,
 }
 
 #[cfg(feature = "fuzzer")]
@@ -68,7 +68,7 @@ impl From<Outcome> for libfuzzer_sys::Corpus {
 /// Runs a target on some bytes.
 ///
 /// # Panics
-/// If a check fails, or there is no target of this name.
+/// If a check fails, or the target is unknown.
 pub fn target(name: &str, data: &[u8]) -> Outcome {
     match name {
         "arguments" => arguments::run(data),
@@ -84,11 +84,11 @@ pub fn target(name: &str, data: &[u8]) -> Outcome {
         "pth_legacy" => weights::run(Format::TorchLegacy, data),
         "safetensors" => weights::run(Format::Safetensors, data),
         "values" => values::run(data),
-        _ => panic!("no target is called {name}"),
+        _ => panic!("unknown target {name}"),
     }
 }
 
 /// Checks that an error has a message.
-fn told(error: &style_core::Error) {
+fn check_message(error: &style_core::Error) {
     assert!(error.to_string().len() > 10, "{error:?}");
 }

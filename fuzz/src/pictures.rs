@@ -6,10 +6,9 @@ use style_core::ErrorKind;
 use style_pictures::{Format, Picture, mask};
 use tempfile::TempDir;
 
-use crate::{Outcome, told};
+use crate::{Outcome, check_message};
 
-/// Above this many pixels a single-colour picture can be as small as its file: the formats' own limits apply there, and
-/// not the fuzzer's.
+/// Above this many pixels, a tiny file can hold a large single-colour picture, so the fuzzer's memory limit does not apply.
 const MOST_PIXELS: u64 = 1 << 21;
 
 /// A folder in memory, if available.
@@ -71,13 +70,13 @@ fn open(data: &[u8], again: bool) -> Outcome {
             assert!(mask.values().iter().all(|v| (0.0..=1.0).contains(v)));
         }
         // A mask that is black everywhere is an argument error.
-        Err(e) => refused(&e, &[ErrorKind::Image, ErrorKind::Argument]),
+        Err(e) => rejected(&e, &[ErrorKind::Image, ErrorKind::Argument]),
     }
     let picture = match Picture::open(&path) {
         Ok(picture) => picture,
         Err(e) => {
-            refused(&e, &[ErrorKind::Image, ErrorKind::Shape]);
-            return Outcome::Refused;
+            rejected(&e, &[ErrorKind::Image, ErrorKind::Shape]);
+            return Outcome::Rejected;
         }
     };
     let (width, height) = (picture.image.width(), picture.image.height());
@@ -85,7 +84,7 @@ fn open(data: &[u8], again: bool) -> Outcome {
     assert_eq!(picture.image.pixels().len(), 3 * width * height);
     assert!(picture.image.pixels().iter().all(|v| (0.0..=255.0).contains(v)));
     assert!(picture.notes().iter().all(|note| !note.is_empty()));
-    // For one file in sixteen: it takes much longer than the rest.
+    // For one file in sixteen, because it takes much longer than the rest.
     let draw = data.iter().fold(0u8, |sum, byte| sum.rotate_left(1) ^ byte);
     if again && width * height <= 4096 && draw < 16 {
         let formats = [(Format::Png16, 0.01), (Format::Tiff, 0.51), (Format::WebP, 0.51)];
@@ -103,12 +102,12 @@ fn open(data: &[u8], again: bool) -> Outcome {
         let small = picture.sized(21).expect("resizes");
         assert!(small.image.pixels().iter().all(|v| (0.0..=255.0).contains(v)));
     }
-    Outcome::Taken
+    Outcome::Accepted
 }
 
-fn refused(error: &style_core::Error, kinds: &[ErrorKind]) {
+fn rejected(error: &style_core::Error, kinds: &[ErrorKind]) {
     assert!(kinds.contains(&error.kind()), "{:?}: {error}", error.kind());
-    told(error);
+    check_message(error);
 }
 
 /// A profile, in a 16-bit TIFF: of greys if the first byte is odd, otherwise of RGB.
@@ -139,6 +138,6 @@ pub(crate) fn profile(data: &[u8]) -> Outcome {
     file.extend([0; 4]);
     file.extend(pixels);
     file.extend(profile);
-    assert_eq!(open(&file, false), Outcome::Taken, "whatever its profile");
-    Outcome::Taken
+    assert_eq!(open(&file, false), Outcome::Accepted, "the profile must not matter");
+    Outcome::Accepted
 }

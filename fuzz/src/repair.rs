@@ -1,4 +1,4 @@
-//! Repairs checksums: in an altered file they only show that it was altered, and hide the code behind them.
+//! Repairs checksums: in an altered file, a wrong checksum would prevent the fuzzer from reaching the code after the check.
 
 use std::io::Read;
 
@@ -31,7 +31,7 @@ fn crc(bytes: &[u8]) -> u32 {
 fn inflated(packed: &[u8]) -> (Vec<u8>, usize) {
     let mut stream = DeflateDecoder::new(packed);
     let mut bytes = vec![];
-    // As far as it unpacks.
+    // Up to the first error.
     let _ = (&mut stream).take(MOST).read_to_end(&mut bytes);
     (bytes, usize::try_from(stream.total_in()).unwrap_or(usize::MAX))
 }
@@ -40,7 +40,7 @@ fn inflated(packed: &[u8]) -> (Vec<u8>, usize) {
 pub(crate) fn zip(bytes: &mut [u8]) {
     let Some(end) = bytes.windows(4).rposition(|w| w == b"PK\x05\x06") else { return };
     let Some(mut at) = le32(bytes, end + 16) else { return };
-    // Few entries only: headers may overlap.
+    // Limited to a few entries, because headers may overlap.
     for _ in 0..64 {
         if bytes.get(at..at.saturating_add(4)) != Some(b"PK\x01\x02") {
             break;
@@ -64,7 +64,7 @@ pub(crate) fn zip(bytes: &mut [u8]) {
     }
 }
 
-/// The checksums of gzip members, whether blocks or not; not their declared lengths.
+/// The checksums of gzip members, in blocks or not; not their declared lengths.
 pub(crate) fn gzip(bytes: &mut [u8]) {
     let mut at = 0;
     for _ in 0..64 {

@@ -5,7 +5,7 @@
 
 use style_core::{ErrorKind, Image, LayerWeight, Mask, Session, Style};
 
-use crate::{Outcome, tiny, told};
+use crate::{Outcome, check_message, tiny};
 
 pub(crate) fn run(data: &[u8]) -> Outcome {
     let Some((&[width, height, kind], rest)) = data.split_first_chunk() else { return Outcome::Foreign };
@@ -26,10 +26,10 @@ pub(crate) fn run(data: &[u8]) -> Outcome {
     if kind & 2 == 0 { image(width, height, kind, rest, values()) } else { mask(width, height, values()) }
 }
 
-fn refused(error: &style_core::Error, kinds: &[ErrorKind]) -> Outcome {
+fn rejected(error: &style_core::Error, kinds: &[ErrorKind]) -> Outcome {
     assert!(kinds.contains(&error.kind()), "{:?}: {error}", error.kind());
-    told(error);
-    Outcome::Refused
+    check_message(error);
+    Outcome::Rejected
 }
 
 fn image(width: usize, height: usize, kind: u8, bytes: &[u8], values: Vec<f32>) -> Outcome {
@@ -42,11 +42,11 @@ fn image(width: usize, height: usize, kind: u8, bytes: &[u8], values: Vec<f32>) 
             Ok(image) => {
                 assert!(fits(bytes.len()));
                 assert_eq!(image.to_rgb8(), bytes);
-                Outcome::Taken
+                Outcome::Accepted
             }
             Err(e) => {
                 assert!(!fits(bytes.len()));
-                refused(&e, &[ErrorKind::Shape])
+                rejected(&e, &[ErrorKind::Shape])
             }
         };
     }
@@ -56,7 +56,7 @@ fn image(width: usize, height: usize, kind: u8, bytes: &[u8], values: Vec<f32>) 
         Ok(image) => image,
         Err(e) => {
             assert!(!(fits(len) && finite));
-            return refused(&e, &[ErrorKind::Shape, ErrorKind::NonFinite]);
+            return rejected(&e, &[ErrorKind::Shape, ErrorKind::NonFinite]);
         }
     };
     assert!(fits(len) && finite);
@@ -64,10 +64,10 @@ fn image(width: usize, height: usize, kind: u8, bytes: &[u8], values: Vec<f32>) 
     let to = (1 + usize::from(kind >> 3), 1 + (usize::from(kind) * 7 + width) % 37);
     match image.resized(to.0, to.1) {
         Ok(resized) => assert_eq!((resized.width(), resized.height()), to),
-        Err(e) => drop(refused(&e, &[ErrorKind::Shape, ErrorKind::NonFinite])),
+        Err(e) => drop(rejected(&e, &[ErrorKind::Shape, ErrorKind::NonFinite])),
     }
     if let Err(e) = image.crop(to.0..to.1, 0..to.1) {
-        refused(&e, &[ErrorKind::Shape]);
+        rejected(&e, &[ErrorKind::Shape]);
     }
     paint(image.clone(), Style::new(image), None)
 }
@@ -79,12 +79,12 @@ fn mask(width: usize, height: usize, values: Vec<f32>) -> Outcome {
         Ok(mask) => mask,
         Err(e) => {
             assert!(!(fits && good));
-            return refused(&e, &[ErrorKind::Shape, ErrorKind::Argument]);
+            return rejected(&e, &[ErrorKind::Shape, ErrorKind::Argument]);
         }
     };
     assert!(fits && good);
     if let Err(e) = mask.inverted() {
-        refused(&e, &[ErrorKind::Argument]);
+        rejected(&e, &[ErrorKind::Argument]);
     }
     let style = Style::new(tiny::picture("style", 9, 8)).mask(mask.clone()).region(mask.clone());
     paint(tiny::picture("content", 8, 9), style, Some(mask))
@@ -105,8 +105,8 @@ fn paint(content: Image, style: Style, mask: Option<Mask>) -> Outcome {
     let mut session = match builder.build() {
         Ok(session) => session,
         Err(e) => {
-            told(&e);
-            return Outcome::Refused;
+            check_message(&e);
+            return Outcome::Rejected;
         }
     };
     for _ in 0..3 {
@@ -114,12 +114,12 @@ fn paint(content: Image, style: Style, mask: Option<Mask>) -> Outcome {
             break;
         }
         if let Err(e) = session.step() {
-            told(&e);
-            return Outcome::Refused;
+            check_message(&e);
+            return Outcome::Rejected;
         }
     }
     if let Err(e) = session.image() {
-        told(&e);
+        check_message(&e);
     }
-    Outcome::Taken
+    Outcome::Accepted
 }

@@ -3,7 +3,7 @@
 use style_core::{ErrorKind, Layer};
 use style_models::{Format, LoadOptions, from_bytes, load, save};
 
-use crate::{Outcome, repair, told};
+use crate::{Outcome, check_message, repair};
 
 /// The first bytes of a format.
 fn is_of(format: Format, data: &[u8]) -> bool {
@@ -33,8 +33,8 @@ pub(crate) fn run(format: Format, data: &[u8]) -> Outcome {
         Err(e) => {
             assert!(matches!(e.kind(), ErrorKind::Weights | ErrorKind::Unsupported), "{:?}: {e}", e.kind());
             assert!(e.to_string().starts_with("file"), "{e}");
-            told(&e);
-            return Outcome::Refused;
+            check_message(&e);
+            return Outcome::Rejected;
         }
     };
     if loaded.format() != format {
@@ -62,5 +62,5 @@ pub(crate) fn run(format: Format, data: &[u8]) -> Outcome {
     save(model, &path).expect("saves");
     let again = load(&path, &LoadOptions::default().network(loaded.vgg())).expect("loads");
     assert_eq!((again.model().layers(), again.model().input()), (model.layers(), model.input()));
-    Outcome::Taken
+    Outcome::Accepted
 }

@@ -1,5 +1,4 @@
-//! Checkpoints that were altered and given the right hash for it, as only malice does: typed errors, or a session that goes
-//! on, and never a panic.
+//! Deliberately altered checkpoints with a valid hash give a typed error or a session that continues, never a panic.
 
 mod common;
 
@@ -13,7 +12,7 @@ use style_core::{AdamOptions, Checkpoint, ErrorKind, LbfgsOptions, Optimizer, Se
 use testkit::Reference;
 use twox_hash::xxhash3_128::Hasher;
 
-/// What a checkpoint holds.
+/// The contents of a checkpoint.
 #[derive(Clone)]
 struct File {
     notes: BTreeMap<String, String>,
@@ -62,7 +61,7 @@ fn lbfgs() -> SessionBuilder<Reference> {
     small().optimizer(Optimizer::Lbfgs(LbfgsOptions { history: 3, ..Default::default() }))
 }
 
-/// A checkpoint of it after so many steps.
+/// A checkpoint after this many steps.
 fn after(steps: usize, describe: impl Fn() -> SessionBuilder<Reference>) -> File {
     let mut session = describe().build().unwrap();
     for _ in 0..steps {
@@ -71,7 +70,7 @@ fn after(steps: usize, describe: impl Fn() -> SessionBuilder<Reference>) -> File
     File::of(&session.checkpoint().unwrap())
 }
 
-/// Goes on from it, if it can.
+/// Continues from a checkpoint if possible.
 fn go_on(file: &File, describe: impl Fn() -> SessionBuilder<Reference>) {
     match describe().resume(&file.checkpoint()) {
         Ok(mut session) => {
@@ -87,7 +86,7 @@ const ODD: [f64; 7] = [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e-310, f64::MAX, -f6
 #[test]
 fn steps_of_no_length_are_refused() {
     let file = after(3, lbfgs);
-    assert!(file.values["lbfgs.search"].1.len() >= 56, "a search is under way");
+    assert!(file.values["lbfgs.search"].1.len() >= 56, "the checkpoint must be within a line search");
     for odd in [f64::NAN, f64::INFINITY, -1.0] {
         for at in [2, 4] {
             let mut file = file.clone();
@@ -117,7 +116,7 @@ fn tiles_of_any_number() {
         file.notes.insert("tiles.0".into(), tiles.into());
         assert_eq!(lbfgs().resume(&file.checkpoint()).unwrap_err().kind(), ErrorKind::Checkpoint, "{tiles}");
     }
-    // Tiles that the pictures cannot have are no tiles from before.
+    // Impossible tile counts are ignored, and the session is planned again.
     let most = usize::MAX;
     let others = [format!("{most}x{most} 1x1 1x1"), format!("1x1 {most}x{most} 1x1"), format!("1x1 1x1 {most}x{most}")];
     for tiles in others.into_iter().chain(["1x1 1x1".into(), "1x1 1x1 1x1 2x2".into(), "2x1 1x1 1x1".into()]) {

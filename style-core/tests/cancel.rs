@@ -1,4 +1,4 @@
-//! A flag that ends what is under way, raised at each moment of a session's life that a statistic sees.
+//! Cancellation at every call of a statistic in the life of a session.
 
 mod common;
 
@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{builder, described};
 use style_core::{AdamOptions, Error, ErrorKind, Image, Init, Optimizer, Pooling, Progress, Scale, SessionBuilder};
-use testkit::{Reference, Told};
+use testkit::{Observed, Reference};
 
 type Builder = SessionBuilder<Reference>;
 
-/// Whether, and where, it was cancelled: at build or in a step.
+/// Whether and where the session was cancelled: in build or in a step.
 enum Life {
     Whole,
     Unmade,
@@ -26,11 +26,11 @@ fn is_cancelled(e: &Error) {
     assert_eq!(e.kind(), ErrorKind::Cancelled, "{e}");
 }
 
-/// With the flag raised at call `left`, and lowered again when it has been heeded; gone on from a checkpoint now and then.
+/// Raises the flag at call `left`, lowers it after the error, and sometimes continues from a checkpoint.
 fn live(describe: &dyn Fn() -> Builder, left: usize) -> (Life, Vec<Progress>, Option<Image>) {
     let flag = Arc::new(AtomicBool::new(false));
     let (left, raised) = (AtomicUsize::new(left), Arc::clone(&flag));
-    let statistic = Told::new(move |_| {
+    let statistic = Observed::new(move |_| {
         if left.fetch_sub(1, Ordering::Relaxed) == 0 {
             raised.store(true, Ordering::Relaxed);
         }
@@ -51,12 +51,12 @@ fn live(describe: &dyn Fn() -> Builder, left: usize) -> (Life, Vec<Progress>, Op
                 is_cancelled(&e);
                 is_cancelled(&session.step().unwrap_err());
                 let (image, iteration) = (session.image().unwrap(), session.iteration());
-                // Or it is the start of the next scale.
+                // Or at the start of the next scale.
                 assert!(iteration == before.1 && (image == before.0 || image.width() > before.0.width()));
                 let kept = session.checkpoint().unwrap();
                 flag.store(false, Ordering::Relaxed);
                 if told.len() % 2 == 1 {
-                    session = describe().statistic(Told::new(|_| ())).resume(&kept).unwrap();
+                    session = describe().statistic(Observed::new(|_| ())).resume(&kept).unwrap();
                 }
                 life = Life::Cancelled;
             }
@@ -81,7 +81,7 @@ fn a_step_that_was_cancelled_is_done_again() {
                 }
             }
         }
-        println!("{unmade} times at build, {cancelled} in a step");
+        println!("{unmade} times in build, {cancelled} in a step");
         assert!(unmade == 2 && cancelled > calls / 2, "{unmade}, {cancelled}");
     }
 }
@@ -95,7 +95,7 @@ fn a_raised_flag_lets_nothing_begin() {
     is_cancelled(&raised().pooling(Pooling::Max).without_style().build().unwrap_err());
 }
 
-/// There is a checkpoint at any time, and the way to another scale is gone to its end.
+/// A checkpoint is available at any time, and a change of scale completes.
 #[test]
 fn between_scales_nothing_is_lost() {
     let scales =
@@ -105,7 +105,7 @@ fn between_scales_nothing_is_lost() {
     for describe in [&lbfgs as &dyn Fn() -> Builder, &adam] {
         let (_, wanted, image) = live(describe, usize::MAX);
         let mut cancelled = 0;
-        // Three style layers: of the first scale, of its two steps, of the second's, and so on.
+        // Three style layers: in the first scale's targets, in its two steps, in the second scale's targets, and so on.
         for left in 0..3 * (1 + 2 * 2 + 1 + 2 + 1 + 2 * 2) {
             match live(describe, left) {
                 (Life::Unmade, ..) => assert!(left < 2, "{left}"),

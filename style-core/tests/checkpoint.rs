@@ -1,4 +1,4 @@
-//! Checkpoints: what follows one has the bits of what would have followed, and what is no checkpoint is refused.
+//! Checkpoints: a resumed session gives the same bits as an uninterrupted one, and invalid checkpoints are errors.
 
 mod common;
 
@@ -34,7 +34,7 @@ fn run(session: &mut Session<Reference>) -> Vec<Progress> {
     all
 }
 
-/// Interrupted after each of its evaluations, a session goes on with the same bits.
+/// Interrupted after any evaluation, a session continues with the same bits.
 fn survives(what: &str, describe: impl Fn() -> Builder) {
     let mut whole = describe().build().unwrap();
     let told = run(&mut whole);
@@ -78,11 +78,11 @@ fn every_kind_of_session_survives() {
     let mask = || Mask::new(2, 1, vec![1.0, 0.2]).unwrap();
     let masked = || Style::new(picture("other", 20, 20)).mask(mask()).region(mask());
     survives("masks", || large().style(masked()).content_mask(mask()).statistic_at("conv2_1", Moments));
-    // The start image is where it ends.
+    // The start image is already the minimum.
     survives("converged", || builder().without_style().iterations(5));
 }
 
-/// Whatever memory there is when it goes on, at this scale and those to come; unless they no longer suit.
+/// A session can resume with another memory limit, at this and later scales, unless it no longer fits.
 #[test]
 fn tiles_stay_as_they_were() {
     let scale = |size| Scale { size, iterations: 2, optimizer: None };
@@ -91,13 +91,13 @@ fn tiles_stay_as_they_were() {
         let peak = describe().plan().unwrap().peak();
         let ErrorKind::MemoryExceeded { needed: least, .. } = describe().memory_limit(1).plan().unwrap_err().kind()
         else {
-            panic!("a session fits into a byte")
+            panic!("a session fits in one byte")
         };
         let tiled = || describe().memory_limit(peak - 1);
         let cut = |builder: Builder| builder.plan().unwrap().tiles;
         assert!(cut(describe()) != cut(tiled()) && cut(tiled()) != cut(describe().memory_limit((peak + least) / 2)));
         let (mut whole, mut in_tiles) = (describe().build().unwrap(), tiled().build().unwrap());
-        assert_ne!(run(&mut whole), run(&mut in_tiles), "the last bits tell tiles");
+        assert_ne!(run(&mut whole), run(&mut in_tiles), "tiles must change the last bits");
 
         let mut session = tiled().build().unwrap();
         session.step().unwrap();
@@ -110,7 +110,7 @@ fn tiles_stay_as_they_were() {
             let mut resumed = builder.resume(&checkpoint).unwrap();
             run(&mut resumed);
             let (found, wanted) = (resumed.losses().unwrap().total, in_tiles.losses().unwrap().total);
-            assert!((found / wanted - 1.0).abs() < 1e-3, "{found} is not about {wanted}");
+            assert!((found / wanted - 1.0).abs() < 1e-3, "expected about {wanted}, found {found}");
             assert_ne!(resumed.progress(), in_tiles.progress());
         }
     }
@@ -142,7 +142,7 @@ fn another_session_is_refused() {
     refused(noise().statistic(Moments), "statistic was \"gram\"");
     refused(noise().content_layers(layers(&[("conv1_1", 1.0)])), "content layers");
     refused(noise().scales(vec![Scale { size: 8, iterations: 1, optimizer: None }]), "scales");
-    // Of other weights, by one bit; of another input space.
+    // Weights that differ by one bit; another input space.
     let mut changed = model(InputSpace::CAFFE).layers().to_vec();
     let Some(Layer::Conv(conv)) = changed.last_mut() else { panic!("a convolution") };
     conv.bias[0] = f32::from_bits(conv.bias[0].to_bits() ^ 1);
@@ -153,11 +153,11 @@ fn another_session_is_refused() {
     let told = |name: &str| manifest.iter().find(|(n, _)| *n == name).map_or("", |(_, value)| value);
     assert!(told("library").starts_with("style-core ") && told("backend") == Reference.description());
     assert!(told("content picture").starts_with("13x9, ") && told("network").starts_with("tiny "));
-    // More of the same is welcome.
+    // More iterations are allowed.
     assert_eq!(run(&mut noise().iterations(9).resume(&checkpoint).unwrap()).len(), 8);
 }
 
-/// Targets are told apart by all that they were computed from.
+/// Targets are identified by everything from which they were computed.
 #[test]
 fn other_targets_are_another_session() {
     let network = Arc::new(network());
@@ -198,7 +198,7 @@ fn damage_is_noticed() {
     for at in (0..bytes.len()).step_by(61).chain(0..300) {
         let mut changed = bytes.clone();
         changed[at] ^= 1 << (at % 8);
-        // A header may be changed to one that says the same.
+        // A changed header may have the same meaning.
         if let Ok(checkpoint) = Checkpoint::from_bytes(&changed) {
             assert_eq!(checkpoint, session.checkpoint().unwrap(), "byte {at}");
         }

@@ -1,4 +1,4 @@
-//! A caller that panics in the midst of a run, and may go on; and what may go to which thread.
+//! A caller that panics during a run and continues; and the thread safety of the public types.
 
 mod common;
 
@@ -22,17 +22,17 @@ struct Panics {
 
 impl Observer for Panics {
     fn observe(&mut self, progress: &Progress, _: &dyn View) -> Result<ControlFlow<()>> {
-        assert!(progress.iteration != self.at, "a panic to be caught");
+        assert!(progress.iteration != self.at, "a deliberate panic");
         Ok(ControlFlow::Continue(()))
     }
 
     fn finish(&mut self, _: &dyn View) -> Result<()> {
-        assert!(!self.end, "a panic to be caught");
+        assert!(!self.end, "a deliberate panic");
         Ok(())
     }
 }
 
-/// What each step tells from here on, and the image.
+/// The progress of each remaining step, and the image.
 fn rest(mut session: Session<Reference>) -> (Vec<Progress>, Vec<f32>) {
     let mut told = vec![];
     while !session.is_finished() {
@@ -41,7 +41,7 @@ fn rest(mut session: Session<Reference>) -> (Vec<Progress>, Vec<f32>) {
     (told, session.into_image().unwrap().into_pixels())
 }
 
-/// A panic of the caller's at any evaluation changes nothing.
+/// A panic of the caller at any evaluation has no effect on the session.
 fn survives(what: &str, describe: impl Fn() -> Builder) {
     let (told, pixels) = rest(describe().build().unwrap());
     for at in 0..told.len() {
@@ -50,7 +50,7 @@ fn survives(what: &str, describe: impl Fn() -> Builder) {
             let caught = catch_unwind(AssertUnwindSafe(|| match observed {
                 true => session.run_with(&mut Panics { at, end: false }),
                 false => session.run(|progress| {
-                    assert!(progress.iteration != at, "a panic to be caught");
+                    assert!(progress.iteration != at, "a deliberate panic");
                     ControlFlow::Continue(())
                 }),
             }));
@@ -82,7 +82,7 @@ fn a_panic_at_the_end_loses_nothing() {
     assert_eq!(session.into_image().unwrap().into_pixels(), rest(builder().iterations(4).build().unwrap()).1);
 }
 
-/// Compiles for every backend or not at all.
+/// Compiles only if the bounds hold for every backend.
 fn threads_may_have<B: Backend>() {
     fn send<T: Send>() {}
     fn sync<T: Sync>() {}

@@ -1,4 +1,4 @@
-//! Losses of the caller's own: on the host, on several layers, on the image; and what cannot be tiled.
+//! Custom losses on the host, on several layers and on the image; and losses that cannot be tiled.
 
 mod common;
 

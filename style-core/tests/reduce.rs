@@ -1,5 +1,5 @@
-//! One picture by several processes, which are threads here: the same losses and gradient as by one, but for rounding, and
-//! the same bits in all of them.
+//! One picture painted by several processes, simulated by threads: the losses and the gradient equal those of one process
+//! up to rounding, and are bit-identical in all processes.
 
 mod common;
 
@@ -17,22 +17,22 @@ use testkit::Reference;
 
 type Builder = SessionBuilder<Reference>;
 
-/// Where processes meet to add.
+/// The shared state in which processes add.
 #[derive(Debug)]
 struct Hall {
     barrier: Barrier,
-    /// What each has brought; nothing if it has failed.
+    /// The contribution of each process; `None` if it has failed.
     brought: Mutex<Vec<Option<Vec<f64>>>>,
 }
 
-/// One of the processes.
+/// One process.
 #[derive(Debug)]
 struct Process {
     hall: Arc<Hall>,
     process: usize,
     processes: usize,
     sums: AtomicUsize,
-    /// Which of its sums fail.
+    /// The sums that fail.
     fail: Range<usize>,
 }
 
@@ -73,7 +73,7 @@ impl Reduce for Process {
     }
 }
 
-/// What each of so many processes makes of the session; these sums of process 1 fail.
+/// The result of each process; the given sums of process 1 fail.
 fn together<T: Send>(
     processes: usize,
     fail: Range<usize>,
@@ -98,13 +98,13 @@ fn evaluated(builder: Builder, width: usize, height: usize) -> (Losses, Vec<f32>
     builder.build().unwrap().evaluate(&picture("image", width, height)).unwrap()
 }
 
-/// The largest difference, as a part of the largest value.
+/// The largest difference, relative to the largest value.
 fn apart(a: &[f32], b: &[f32]) -> f64 {
     let most = |values: &mut dyn Iterator<Item = f32>| f64::from(values.fold(0.0f32, |m, v| m.max(v.abs())));
     most(&mut a.iter().zip(b).map(|(a, b)| a - b)) / most(&mut b.iter().copied())
 }
 
-/// So many processes find what one does.
+/// Checks that several processes give the same result as one.
 fn same(what: &str, processes: usize, size: [usize; 2], tolerance: f64, described: impl Fn() -> Builder + Sync) {
     let [width, height] = size;
     let (one, gradient) = evaluated(described(), width, height);
@@ -119,7 +119,7 @@ fn same(what: &str, processes: usize, size: [usize; 2], tolerance: f64, describe
     }
     assert_eq!(all[0].0.tv(), one.tv(), "{what}");
     let apart = apart(&all[0].1, &gradient);
-    assert!(apart < tolerance, "{what}: gradients are {apart:e} apart");
+    assert!(apart < tolerance, "{what}: gradients differ by {apart:e}");
     for other in &all[1..] {
         assert!(other.0 == all[0].0 && bits(&other.1) == bits(&all[0].1), "{what}: {:?}, {:?}", other.0, all[0].0);
     }
@@ -131,7 +131,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 
 #[test]
 fn any_size_in_any_tiles() {
-    // Of the last only one tile can be made.
+    // The last picture allows only one tile.
     for size in [[29, 26], [4, 60], [6, 7]] {
         for (processes, [rows, columns]) in
             [(1, [2, 2]), (2, [1, 1]), (2, [2, 3]), (3, [1, 2]), (3, [3, 3]), (9, [1, 1])]
@@ -192,7 +192,7 @@ fn processes_descend_as_one_does() {
         let all = together(3, 0..0, described, painted);
         assert!(all[0].0.len() == totals.len() && totals.len() == 12 + 4 * scales.len());
         for (a, b) in all[0].0.iter().zip(&totals) {
-            assert!((a - b).abs() < 1e-3 * b, "{a} is not {b}");
+            assert!((a - b).abs() < 1e-3 * b, "expected {b}, found {a}");
         }
         assert!(apart(all[0].1.pixels(), image.pixels()) < 1e-2);
         assert!(all.iter().all(|one| one.0 == all[0].0 && bits(one.1.pixels()) == bits(all[0].1.pixels())));
@@ -207,7 +207,7 @@ fn a_failed_sum_ends_the_step_and_nothing_else() {
         let mut session = builder.build().unwrap();
         (0..4).map(|_| losses(&mut session).unwrap()).collect::<Vec<_>>()
     });
-    // A step has five sums: of three Gram matrices, of the gradient, and of the losses.
+    // A step has five sums: three Gram matrices, the gradient and the losses.
     for failed in 0..5 {
         let sum = 2 * 5 + failed;
         let all = together(3, sum..sum + 1, described, |builder| {

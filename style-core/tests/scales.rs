@@ -45,7 +45,7 @@ fn each_scale_starts_from_the_last_ones_image() {
             let image = session.image().unwrap();
             assert_eq!((image.width(), image.height()), (progress.width, progress.height));
             if before.width() != image.width() {
-                // The first point of a scale is the last image, resized.
+                // The first point of a scale is the resized last image.
                 let resized = before.resized(image.width(), image.height()).unwrap();
                 let apart = image.pixels().iter().zip(resized.pixels()).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
                 assert!((apart / image.pixels().len() as f32).sqrt() < 12.0);
@@ -67,7 +67,7 @@ fn each_scale_starts_from_the_last_ones_image() {
 
 #[test]
 fn a_scale_that_converges_gives_way() {
-    // Its own content without style is where it starts: nothing to gain.
+    // Without style, the start is already the minimum.
     let session = described().without_style().scales(vec![scale(12, 9)]);
     let mut session = session.iterations(3).build().unwrap();
     assert!(session.step().unwrap().converged);
@@ -78,7 +78,7 @@ fn a_scale_that_converges_gives_way() {
 
 #[test]
 fn weights_mean_the_same_at_every_scale() {
-    // A picture of one colour and stripes of a period that every scale shows.
+    // A picture of one colour, and stripes with a period that is visible at every scale.
     let flat = |w, h, v: f32| Image::from_planar(w, h, vec![v; 3 * w * h]).unwrap();
     for sum in [false, true] {
         let session = described()
@@ -116,7 +116,7 @@ fn weights_mean_the_same_at_every_scale() {
 
 #[test]
 fn adam_goes_on_with_its_moments() {
-    // With the moments of the scale before, the second scale's first step is not of the full rate in every pixel.
+    // With the previous scale's moments, the second scale's first step does not have the full rate in every pixel.
     let moved = |scales: Vec<Scale>| {
         let mut session = described().optimizer(adam()).scales(scales).iterations(2).build().unwrap();
         while session.progress().is_none_or(|p| p.width < 40) {

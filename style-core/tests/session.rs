@@ -1,4 +1,4 @@
-//! Sessions on small random networks, held to the paper's formulas and to finite differences.
+//! Sessions on small random networks, checked against the paper's formulas and finite differences.
 
 mod common;
 
@@ -67,7 +67,7 @@ fn the_gradient_is_that_of_finite_differences() {
     }
 }
 
-/// Zeros make a frame around a picture of one colour that is not the mean; a repeated border makes none.
+/// Zero padding makes a frame around a picture of a colour other than the mean; a repeated border does not.
 #[test]
 fn padding_is_that_of_the_picture() {
     let (network, grey) = (network(), Image::from_planar(9, 7, vec![30.0; 189]).unwrap());
@@ -178,7 +178,7 @@ fn quadratic(tv: f64, optimizer: Optimizer, iterations: usize) -> (f64, f64) {
 #[test]
 fn lbfgs_solves_a_quadratic_of_few_curvatures_in_few_evaluations() {
     // Three distinct eigenvalues: with exact line searches three steps suffice (Nocedal and Wright, section 5.1), with
-    // strong Wolfe a few more. The features are stored in f32 beside a bias of 1e5, hence the floor.
+    // strong Wolfe a few more. The features are stored in f32 with a bias of 1e5, which limits the precision.
     let (first, best) = quadratic(0.0, Optimizer::default(), 25);
     assert!(best < 1e-6 * first, "{first} {best}");
     // A history of two pairs still converges, linearly.
@@ -252,7 +252,7 @@ fn bad_descriptions_are_typed_errors() {
     fails(builder().init(Init::Image(picture("i", 9, 13))), Shape, "start picture");
 }
 
-/// Neither at the first step nor at a later size does a loss that is not finite cost the image.
+/// A non-finite loss at the first step or at a later scale does not destroy the image.
 #[test]
 fn weights_too_large_are_an_error_and_not_a_black_picture() {
     let adam = Optimizer::Adam(AdamOptions::default());
@@ -266,7 +266,7 @@ fn weights_too_large_are_an_error_and_not_a_black_picture() {
             assert_eq!(session.image().unwrap(), start);
             assert_eq!(session.checkpoint().unwrap().image().unwrap(), start);
         }
-        // A weight that will do, and it goes on.
+        // With a suitable weight, the session continues.
         session.set_style_weight(1e-30).unwrap();
         session.run(|_| ControlFlow::Continue(())).unwrap();
         assert_ne!(session.image().unwrap(), start);
@@ -286,11 +286,11 @@ fn weights_too_large_are_an_error_and_not_a_black_picture() {
         let mean = |image: &Image| image.pixels().iter().sum::<f32>() / image.pixels().len() as f32;
         assert!((mean(&small) - mean(&large)).abs() < 8.0, "{} {}", mean(&small), mean(&large));
         let spread = large.pixels().iter().map(|v| (v - mean(&large)).abs()).sum::<f32>() / 351.0;
-        assert!(spread > 10.0, "nothing is left of it but {spread}");
+        assert!(spread > 10.0, "the image has lost its contrast: {spread}");
     }
 }
 
-/// A mean of values near the end of f32's range rounds beyond it, where it is made of few.
+/// A mean of few values near the limit of f32 can round beyond it.
 #[test]
 fn the_largest_values_stay_finite() {
     let mut model = model(InputSpace::CAFFE).layers()[..1].to_vec();

@@ -1,4 +1,4 @@
-//! Tiles of a picture against the whole of it: the same losses and the same gradient, but for rounding.
+//! A picture in tiles against the whole: the same losses and gradient up to rounding.
 
 mod common;
 
@@ -15,7 +15,7 @@ fn evaluated(builder: Builder, width: usize, height: usize) -> (Losses, Vec<f32>
     builder.build().unwrap().evaluate(&picture("image", width, height)).unwrap()
 }
 
-/// The largest difference, as a part of the largest value.
+/// The largest difference, relative to the largest value.
 fn apart(a: &[f32], b: &[f32]) -> f64 {
     let most = |values: &mut dyn Iterator<Item = f32>| f64::from(values.fold(0.0f32, |m, v| m.max(v.abs())));
     most(&mut a.iter().zip(b).map(|(a, b)| a - b)) / most(&mut b.iter().copied())
@@ -35,7 +35,7 @@ fn same(what: &str, tiled: &(Losses, Vec<f32>), whole: &(Losses, Vec<f32>)) {
         assert!(near(a.loss, b.loss), "{what}: {a:?}, {b:?}");
     }
     assert_eq!(a.tv(), b.tv(), "{what}");
-    assert!(apart(da, db) < most, "{what}: gradients are {:e} apart", apart(da, db));
+    assert!(apart(da, db) < most, "{what}: gradients differ by {:e}", apart(da, db));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn any_layers_and_poolings() {
     }
 }
 
-/// The border is repeated at the picture's edges and not at those of tiles, where it would be seen.
+/// The border is repeated at the picture's edges and not at those of tiles, where it would be visible.
 #[test]
 fn any_padding() {
     for (width, height) in [(29, 26), (4, 60), (17, 5)] {
@@ -87,7 +87,7 @@ fn any_padding() {
             }
         }
     }
-    // A layer whose own features are those of the first convolution.
+    // The features of this layer are those of the first convolution.
     let session = || {
         let session = described(33, 30).padding(Padding::Replicate);
         session.content_layers(layers(&[("conv1_1", 1.0)])).style_layers(layers(&[("conv1_1", 1.0), ("pool1", 0.2)]))
@@ -128,7 +128,7 @@ fn tiles_descend_as_the_whole_does() {
     let mut tiled = described().tiles(3, 2).build().unwrap();
     for _ in 0..12 {
         let (a, b) = (tiled.step().unwrap().losses.total, whole.step().unwrap().losses.total);
-        assert!((a - b).abs() < 1e-3 * b, "{a} is not {b}");
+        assert!((a - b).abs() < 1e-3 * b, "expected {b}, found {a}");
     }
     assert!(apart(tiled.image().unwrap().pixels(), whole.image().unwrap().pixels()) < 1e-2);
 }
@@ -162,11 +162,11 @@ fn a_memory_limit_is_kept_or_refused() {
 }
 
 #[test]
-fn what_is_said_to_fit_fits() {
+fn the_suggested_size_fits() {
     let adam = || Optimizer::Adam(AdamOptions::default());
     let at = |width, height, limit| described(width, height).optimizer(adam()).memory_limit(limit).plan();
     let limit = at(64, 48, usize::MAX).unwrap().peak() / 3;
-    let Err(e) = at(64, 48, limit) else { panic!("a third is enough") };
+    let Err(e) = at(64, 48, limit) else { panic!("built with a third of the memory") };
     let ErrorKind::MemoryExceeded { width, height, .. } = e.kind() else { panic!("{e}") };
     assert!(width > 8 && at(width, height, limit).is_ok(), "{e}");
     assert!(at(width * 5 / 4, height * 5 / 4, limit).is_err(), "{e}");

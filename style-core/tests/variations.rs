@@ -56,7 +56,7 @@ fn a_white_mask_is_no_mask() {
     close(style_loss(plain().style(style().mask(white()))), bare);
     close(style_loss(plain().style(style().region(white()))), bare);
     close(style_loss(plain().style(style().mask(white()).share(3.0))), 3.0 * bare);
-    // A mask of half the strength weighs positions alike, and its area is a quarter.
+    // A mask of half the strength weights positions equally, and its area is a quarter.
     let grey = Mask::new(1, 1, vec![0.5]).unwrap();
     close(style_loss(plain().style(style().mask(grey))), 0.25 * bare);
     for statistic in [true, false] {
@@ -68,7 +68,7 @@ fn a_white_mask_is_no_mask() {
 
 #[test]
 fn nothing_is_held_to_a_style_outside_its_mask() {
-    // A layer without pools sees 3x3 pixels: a mask of the left 6 columns leaves those from 7 on alone.
+    // A layer without pools sees 3x3 pixels: a mask of the left 6 columns does not affect those from 7 on.
     let left = Mask::new(13, 1, (0..13).map(|c| if c < 6 { 1.0 } else { 0.0 }).collect()).unwrap();
     let session = plain().style_layers(layers(&[("conv1_1", 1.0)])).content_weight(0.0);
     let mut session = session.style(Style::new(picture("style", 8, 10)).mask(left)).build().unwrap();
@@ -138,7 +138,7 @@ fn shared_targets_give_the_same_bits() {
         want
     );
 
-    // A part of the layers, and another weight. Which layers there are decides what is summed up in bands.
+    // A subset of the layers, and another weight. The choice of layers determines which sums run in bands.
     let fewer = || common::layers(&[("conv1_1", 1.0)]);
     let masked = Style::new(picture("other", 11, 12)).mask(mask("m", 5, 4));
     let b = full().style(picture("style", 8, 10)).style(masked).content(picture("content", 13, 9));
@@ -207,7 +207,7 @@ fn settings_that_contradict_each_other_are_errors() {
     fails(texture().content_layers(layers(&[("conv2_2", 1.0)])), Argument, "for a texture");
 }
 
-/// The noise of the default start is there for the style to take hold of.
+/// Below a style strength of 1, the default start has proportionally less noise.
 #[test]
 fn little_style_starts_with_little_noise() {
     let content = picture("content", 13, 9);
@@ -320,7 +320,7 @@ fn a_neurons_gradient_is_that_of_differences() {
             value(&Image::from_planar(13, 9, pixels).unwrap())
         };
         let difference = (at(1.0 / 64.0) - at(-1.0 / 64.0)) * 32.0;
-        assert!((slope - difference).abs() <= 2e-3 * norm, "{slope} is not {difference}");
+        assert!((slope - difference).abs() <= 2e-3 * norm, "slope {slope}, difference {difference}");
         assert!(image.crop(response.columns.clone(), response.rows.clone()).is_ok());
         for rule in [ReluRule::Deconvnet, ReluRule::Guided] {
             assert_ne!(probe.back(neuron, rule).unwrap().signal, response.signal);
@@ -340,7 +340,7 @@ fn a_neurons_gradient_is_that_of_differences() {
     assert!(image.crop(0..14, 0..9).is_err() && image.crop(3..3, 0..9).is_err() && image.crop(0..2, 5..20).is_err());
 }
 
-/// Counts what it sees; breaks or fails at an evaluation.
+/// Counts evaluations; breaks or fails at one of them.
 #[derive(Default)]
 struct Counter {
     seen: Vec<usize>,

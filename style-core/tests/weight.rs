@@ -1,4 +1,4 @@
-//! Another weight of the style while a session is under way.
+//! Changes of the style weight during a session.
 
 mod common;
 
@@ -38,7 +38,7 @@ fn the_loss_is_the_new_one_and_the_image_stays() {
         let (wanted, _) = builder().style_weight(50.0).build().unwrap().evaluate(&image).unwrap();
         close(session.evaluate(&image).unwrap().0.total, wanted.total);
         let first = session.step().unwrap().clone();
-        // L-BFGS begins anew at the image; Adam had already moved on.
+        // L-BFGS restarts at the image; Adam has already moved on.
         if matches!(optimizer, Optimizer::Lbfgs(_)) {
             close(first.losses.total, wanted.total);
         }
@@ -48,7 +48,7 @@ fn the_loss_is_the_new_one_and_the_image_stays() {
     }
 }
 
-/// From the first step on, it is as if the session had been described so.
+/// A change before the first step equals a description with that weight.
 #[test]
 fn before_the_first_step_it_is_the_description() {
     let scale = Scale { size: 16, iterations: 4, optimizer: None };
@@ -64,11 +64,11 @@ fn before_the_first_step_it_is_the_description() {
     assert_eq!(rest(&mut changed), rest(&mut describe().style_weight(9.0).build().unwrap()));
 }
 
-/// One that has come as far as it can goes on, and so does a checkpoint, of the description with the new weight.
+/// A converged session continues after a change, and so does a checkpoint with a description of the new weight.
 #[test]
 fn it_is_kept() {
     let mut session = builder().style_weight(0.0).iterations(30).build().unwrap();
-    assert_eq!(rest(&mut session).len(), 1, "the content itself is where it ends");
+    assert_eq!(rest(&mut session).len(), 1, "the content is already the minimum");
     assert!(session.is_finished());
     session.set_style_weight(5.0).unwrap();
     assert!(!session.is_finished());
@@ -93,7 +93,7 @@ fn what_is_no_weight_changes_nothing() {
     assert_eq!(rest(&mut session), rest(&mut builder().iterations(3).build().unwrap()));
 }
 
-/// A weight that is too large costs neither the image nor what comes after it.
+/// Too large a weight does not destroy the image or the session.
 #[test]
 fn too_large_and_back() {
     for optimizer in [Optimizer::default(), adam()] {
@@ -106,7 +106,7 @@ fn too_large_and_back() {
         let (image, before) = (session.image().unwrap(), session.losses().unwrap().total);
         session.set_style_weight(1e30).unwrap();
         for _ in 0..4 {
-            // L-BFGS says so; Adam goes back by itself, with smaller steps.
+            // L-BFGS returns an error; Adam steps back by itself, with smaller steps.
             match session.step() {
                 Ok(progress) => assert!(!progress.accepted),
                 Err(e) => assert_eq!(e.kind(), ErrorKind::NonFinite),
@@ -119,7 +119,7 @@ fn too_large_and_back() {
     }
 }
 
-/// A slider that does not move is none.
+/// Setting the same weight has no effect.
 #[test]
 fn the_same_weight_changes_nothing() {
     let mut session = builder().init(Init::Noise).iterations(20).build().unwrap();
@@ -131,7 +131,7 @@ fn the_same_weight_changes_nothing() {
     assert_eq!(totals, rest(&mut builder().init(Init::Noise).iterations(20).build().unwrap()));
 }
 
-/// The image at which the descent begins anew counts once in a running mean.
+/// The image at which the descent restarts counts once in a running mean.
 #[test]
 fn a_running_mean_counts_each_image_once() {
     let mut session = builder().init(Init::Noise).running_mean(0.5).iterations(9).build().unwrap();

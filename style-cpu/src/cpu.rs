@@ -95,10 +95,10 @@ impl CpuBuilder {
             (false, None) => Threads::own(std::thread::available_parallelism().map_or(1, usize::from).min(1024))?,
             (false, Some(n)) if (1..=1024).contains(&n) => Threads::own(n)?,
             (false, Some(n)) => {
-                return Err(Error::new(ErrorKind::Argument, format!("threads must be 1 to 1024, but are {n}")));
+                return Err(Error::new(ErrorKind::Argument, format!("expected 1 to 1024 threads, found {n}")));
             }
             (true, Some(_)) => {
-                let message = "threads of the backend's own and ambient threads exclude each other";
+                let message = "`threads` and `ambient_threads` exclude each other; choose one";
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };

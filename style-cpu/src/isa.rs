@@ -49,7 +49,10 @@ impl Isa {
         if self.is_available() {
             return Ok(Level(self));
         }
-        Err(Error::new(ErrorKind::Unavailable, format!("this processor has no {}", self.name())))
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("this processor does not support {}; choose another instruction set", self.name()),
+        ))
     }
 
     pub(crate) fn name(self) -> &'static str {

@@ -46,7 +46,7 @@ pub(crate) fn zeroed_vec<T: Pod>(count: usize, what: impl Display) -> Result<Vec
 fn refused(bytes: usize, what: impl Display) -> Error {
     Error::new(
         ErrorKind::OutOfMemory,
-        format!("{bytes} bytes for {what} could not be had; a smaller picture takes less, or a memory limit"),
+        format!("not enough memory for {what} ({bytes} bytes); use a smaller picture or set a memory limit"),
     )
 }
 
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "Miri ends where memory is exhausted")]
+    #[cfg_attr(miri, ignore = "Miri aborts when memory is exhausted")]
     fn what_cannot_be_had_is_an_error() {
         for count in [usize::MAX, usize::MAX / 4, isize::MAX as usize / 4] {
             assert_eq!(zeroed::<f32>(count, "a test").err().map(|e| e.kind()), Some(ErrorKind::OutOfMemory));

@@ -8,7 +8,7 @@
 //! - An owner sees the previous owner's writes: its `fetch_or` acquires what the previous `fetch_and` released.
 //!   Operations on other bits in between are read-modify-writes of the same word, so they continue the release
 //!   sequence.
-//! - No thread waits for ever. The owner of a piece is in a kernel, which takes no second piece and never calls into
+//! - No thread waits forever. The owner of a piece is in a kernel, which takes no second piece and never calls into
 //!   rayon, so it finishes and returns the piece.
 
 use std::marker::PhantomData;
@@ -38,9 +38,8 @@ impl Threads {
             return Ok(Self::One);
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("style-cpu-{i}")).build();
-        pool.map(|pool| Self::Own(Arc::new(pool))).map_err(|e| {
-            Error::new(ErrorKind::Unavailable, format!("{count} threads could not be started")).with_source(e)
-        })
+        pool.map(|pool| Self::Own(Arc::new(pool)))
+            .map_err(|e| Error::new(ErrorKind::Unavailable, format!("cannot start {count} threads")).with_source(e))
     }
 
     pub(crate) fn count(&self) -> usize {

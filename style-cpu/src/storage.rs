@@ -82,7 +82,7 @@ impl Storage for Cpu {
 
     fn read_scalars(&self, src: &Scalars, dst: &mut [f64]) -> Result<()> {
         let values = src.values.get(..dst.len()).ok_or_else(|| {
-            Error::new(ErrorKind::Shape, format!("{} scalars were asked of {}", dst.len(), src.values.len()))
+            Error::new(ErrorKind::Shape, format!("expected at most {} scalars, found {}", src.values.len(), dst.len()))
         })?;
         dst.copy_from_slice(values);
         Ok(())

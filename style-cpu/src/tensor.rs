@@ -71,11 +71,12 @@ impl Tensor {
     /// `OutOfMemory`.
     pub fn to_array(&self) -> Result<Array3<f32>> {
         let Shape { channels, height, width } = self.shape;
-        let mut values = zeroed_vec(self.shape.len(), format_args!("an array {}", self.shape))?;
+        let mut values = zeroed_vec(self.shape.len(), format_args!("an array of shape {}", self.shape))?;
         self.download(&mut values)?;
         let array = Array3::from_shape_vec((channels, height, width), values);
-        array
-            .map_err(|e| Error::new(ErrorKind::Shape, format!("{} is no shape of an array", self.shape)).with_source(e))
+        array.map_err(|e| {
+            Error::new(ErrorKind::Shape, format!("{} is not a valid array shape", self.shape)).with_source(e)
+        })
     }
 }
 
@@ -112,13 +113,13 @@ fn expect_room(what: &str, found: usize, shape: Shape) -> Result<()> {
     if vectors(shape) <= found {
         return Ok(());
     }
-    let message = format!("{what} with memory for {} values cannot become {shape}", found * LANES);
+    let message = format!("{what} with memory for {} values cannot be reshaped to {shape}", found * LANES);
     Err(Error::new(ErrorKind::Shape, message))
 }
 
 impl Tensor {
     pub(crate) fn new(shape: Shape) -> Result<Self> {
-        Ok(Self { shape, memory: zeroed(vectors(shape), format_args!("a tensor {shape}"))? })
+        Ok(Self { shape, memory: zeroed(vectors(shape), format_args!("a tensor of shape {shape}"))? })
     }
 
     pub(crate) fn bytes(shape: Shape) -> usize {
@@ -187,7 +188,7 @@ impl Tensor {
         if len == self.shape.len() {
             return Ok(());
         }
-        let message = format!("a tensor {} holds {} values, but {len} were given", self.shape, self.shape.len());
+        let message = format!("expected {} values for a tensor of shape {}, found {len}", self.shape.len(), self.shape);
         Err(Error::new(ErrorKind::Shape, message))
     }
 }
@@ -238,7 +239,7 @@ pub(crate) fn expect_same(a: &Tensor, b: &Tensor) -> Result<()> {
 pub(crate) fn expect_workspace<T>(memory: &mut [T], len: usize) -> Result<&mut [T]> {
     let found = memory.len();
     memory.get_mut(..len).ok_or_else(|| {
-        Error::new(ErrorKind::Shape, format!("a workspace of {found} values is too small: {len} are needed"))
+        Error::new(ErrorKind::Shape, format!("expected a workspace of at least {len} values, found {found}"))
     })
 }
 

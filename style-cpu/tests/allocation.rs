@@ -1,5 +1,5 @@
-//! In the steady state an iteration allocates nothing: after the first step of a session, no thread of the process takes
-//! or gives back memory. One test, so that nothing else runs in the process.
+//! In the steady state an iteration does not allocate: after the first step of a session, no thread of the process
+//! allocates or frees memory. This is a single test, so that nothing else runs in the process.
 
 mod common;
 
@@ -14,7 +14,7 @@ use style_core::{
 };
 use style_cpu::Cpu;
 
-/// The system's allocator, counted: how often memory was taken, moved or given back, by any thread.
+/// The system allocator with a count of allocations, reallocations and deallocations by any thread.
 struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -22,29 +22,29 @@ static CALLS: AtomicUsize = AtomicUsize::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: all is the system allocator's work; counting neither allocates nor panics.
+// SAFETY: the system allocator does the work; counting neither allocates nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller vouches for the layout.
+        // SAFETY: the caller guarantees the layout.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller vouches for the layout.
+        // SAFETY: the caller guarantees the layout.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, len: usize) -> *mut u8 {
         CALLS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller vouches for all three.
+        // SAFETY: the caller guarantees all three.
         unsafe { System.realloc(memory, layout, len) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         CALLS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller vouches for both.
+        // SAFETY: the caller guarantees both.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -71,7 +71,7 @@ fn guided(cpu: &Cpu) -> SessionBuilder<Cpu> {
 }
 
 fn lbfgs() -> Optimizer {
-    // The history fills and turns over within the steps that are counted.
+    // The history fills up and wraps around within the counted steps.
     Optimizer::Lbfgs(LbfgsOptions { history: 5, ..LbfgsOptions::default() })
 }
 
@@ -79,7 +79,7 @@ fn fixed() -> Optimizer {
     Optimizer::Lbfgs(LbfgsOptions { history: 5, fixed_step: Some(1.0), ..LbfgsOptions::default() })
 }
 
-/// Calls of the allocator in the 2nd to the `steps`th step.
+/// Allocator calls from step 2 to `steps`.
 fn calls(builder: SessionBuilder<Cpu>, steps: usize) -> usize {
     let mut session = builder.build().unwrap();
     session.step().unwrap();
@@ -94,15 +94,15 @@ fn calls(builder: SessionBuilder<Cpu>, steps: usize) -> usize {
 fn an_iteration_allocates_nothing_after_the_first() {
     let before = CALLS.load(Ordering::Relaxed);
     drop(std::hint::black_box(Box::new(1)));
-    assert_eq!(CALLS.load(Ordering::Relaxed) - before, 2, "the counting counts");
+    assert_eq!(CALLS.load(Ordering::Relaxed) - before, 2, "the counter must count");
 
     let cases = |cpu: &Cpu| {
         let adam = || Optimizer::Adam(AdamOptions::default());
         vec![
             ("Adam", plain(cpu).optimizer(adam())),
             ("L-BFGS", plain(cpu).optimizer(lbfgs())),
-            ("L-BFGS as it comes", plain(cpu).optimizer(Optimizer::default())),
-            ("L-BFGS of fixed steps", plain(cpu).optimizer(fixed())),
+            ("default L-BFGS", plain(cpu).optimizer(Optimizer::default())),
+            ("L-BFGS with fixed steps", plain(cpu).optimizer(fixed())),
             ("guided, Adam", guided(cpu).optimizer(adam())),
             ("guided, L-BFGS", guided(cpu).optimizer(lbfgs())),
             ("maximum pooling", guided(cpu).pooling(Pooling::Max).optimizer(lbfgs()).tv(Tv::Power(2.5))),
@@ -119,14 +119,14 @@ fn an_iteration_allocates_nothing_after_the_first() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     let ambient = Cpu::builder().ambient_threads().build().unwrap();
     for (name, builder) in cases(&ambient) {
-        assert_eq!(pool.install(|| calls(builder, 12)), 0, "{name}, two threads that the caller is in");
+        assert_eq!(pool.install(|| calls(builder, 12)), 0, "{name}, called from a pool of two threads");
     }
 
-    // From outside, a step is handed to the pool through rayon's queue, which lies in blocks of 63 entries: one is taken
-    // and one given back in as many steps.
+    // A step called from outside the pool goes through rayon's queue, which consists of blocks of 63 entries: about every
+    // 63 steps, one block is allocated and one freed.
     let own = Cpu::builder().threads(2).build().unwrap();
     for (name, builder) in cases(&own) {
         let calls = calls(builder, 64);
-        assert!(calls <= 2, "{name}, two threads of the backend's own: {calls}");
+        assert!(calls <= 2, "{name}, private pool of two threads: {calls}");
     }
 }

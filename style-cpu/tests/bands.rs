@@ -1,11 +1,11 @@
-//! A picture so wide that its first convolutions go band by band, against the same taken whole.
+//! A picture so wide that its first convolutions run in bands, against the same picture in one piece.
 
 use style_core::statistics::{Gram, Statistic};
 use style_core::{
     AdamOptions, ConvLayer, Image, InputSpace, Layer, LayerWeight, Losses, Model, Network, Optimizer, Session,
 };
 use style_cpu::{Convolution, Cpu};
-use testkit::{Rng, Told};
+use testkit::{Observed, Rng};
 
 /// A row of sixteen channels is a quarter of a mebibyte: bands have 24 rows.
 const WIDTH: usize = 4096;
@@ -23,7 +23,7 @@ fn picture(name: &str, width: usize, height: usize) -> Image {
     Image::from_planar(width, height, pixels).unwrap()
 }
 
-/// Losses and image gradient at a random image, and what the activations take.
+/// Losses and image gradient at a random image, and the memory of the activations.
 fn evaluate(backend: Cpu, statistic: impl Statistic<Cpu> + 'static) -> (Losses, Vec<f32>, usize) {
     let mut rng = Rng::new("bands");
     let layers = vec![
@@ -53,19 +53,23 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
 fn a_picture_in_bands_has_the_losses_and_the_gradient_of_the_whole() {
     for way in [Convolution::Planned, Convolution::Direct, Convolution::Winograd6] {
         let cpu = |threads| Cpu::builder().threads(threads).convolution(way).build().unwrap();
-        let (want, gradient, whole) = evaluate(cpu(2), Told::new(|_| ()));
+        let (want, gradient, whole) = evaluate(cpu(2), Observed::new(|_| ()));
         let (losses, got, bands) = evaluate(cpu(2), Gram::default());
-        assert_eq!(bands < whole, way != Convolution::Direct, "{way:?}: {bands} bytes beside {whole}");
-        assert_eq!(losses.content(), want.content(), "{way:?}: forward has other bits");
+        assert_eq!(bands < whole, way != Convolution::Direct, "{way:?}: {bands} bytes in bands, {whole} in one piece");
+        assert_eq!(losses.content(), want.content(), "{way:?}: the forward pass differs");
         assert!(
             (losses.style() / want.style() - 1.0).abs() < 1e-6,
-            "{way:?}: {} beside {}",
+            "{way:?}: style loss {} instead of {}",
             losses.style(),
             want.style()
         );
         let error = norm(got.iter().zip(&gradient).map(|(a, b)| f64::from(a - b)));
         let error = error / norm(gradient.iter().map(|&g| f64::from(g)));
         assert!(error < 2e-6, "{way:?}: the gradient is off by {error:.1e}");
-        assert_eq!(evaluate(cpu(1), Gram::default()), (losses, got, bands), "{way:?}: threads change the bits");
+        assert_eq!(
+            evaluate(cpu(1), Gram::default()),
+            (losses, got, bands),
+            "{way:?}: the result depends on the number of threads"
+        );
     }
 }

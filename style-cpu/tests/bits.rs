@@ -1,4 +1,4 @@
-//! Every op gives the same bits on any number of threads, for each instruction set that this machine has.
+//! Every op gives the same bits on any number of threads, for each instruction set of this machine.
 
 use style_cpu::{Cpu, Isa};
 

@@ -1,4 +1,4 @@
-//! Every conformance case, for each instruction set, for one and three threads, and for each way to convolve.
+//! Every conformance case, for each instruction set, one and three threads, and each convolution algorithm.
 
 use style_cpu::{Convolution, Cpu, Isa};
 use testkit::cases;
@@ -20,15 +20,15 @@ fn main() {
     ]);
 }
 
-/// The cases that Miri can do, in an hour: the smallest shapes, on one thread.
+/// The cases that Miri finishes in an hour: the smallest shapes, on one thread.
 fn interpreted() -> ! {
-    /// Of the numbers in a case's name.
+    /// The limit for the numbers in a case's name.
     const MOST: usize = 51;
     /// Convolutions from and to blocks of channels.
     const BLOCKED: [&str; 2] = ["3-16x2x2", "16-32x1x1"];
     let small = |name: &str| {
         let numbers = name.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<usize>().ok());
-        // A name without numbers does not tell how large its shapes are.
+        // A name without numbers does not give the size of its shapes.
         let size = numbers.reduce(usize::saturating_mul).unwrap_or(usize::MAX);
         size <= MOST || BLOCKED.iter().any(|blocked| name.ends_with(blocked))
     };

@@ -1,5 +1,5 @@
-//! What a caller can do wrong with the ops themselves, beyond what the conformance cases try: an error, or a result as
-//! right as any, and no memory touched that is not the op's.
+//! Misuse of the ops that the conformance cases do not try: it gives an error or a correct result, and no access outside
+//! the op's memory.
 
 use style_core::ops::{
     AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, GuideOps, LossOps, MomentsOps, Pool2d, Pool2dOps, ReluOps, Rows,
@@ -14,7 +14,7 @@ fn cpu(way: Convolution) -> Cpu {
     Cpu::builder().threads(1).convolution(way).build().unwrap()
 }
 
-/// `OP` forwards and backwards by one backend, behind a pool or not, with the filters of another.
+/// Runs `OP` forward and backward on one backend with the filters of another, with or without a fused pool.
 fn convolved(cpu: &Cpu, packed: &Cpu, pooled: bool) -> Result<Vec<f32>> {
     let values = |n: usize| (0..n).map(|i| (i * 7 % 11) as f32 - 5.0).collect::<Vec<_>>();
     let filter = packed.pack(17, 16, &values(9 * 17 * 16), &values(16))?;
@@ -40,7 +40,7 @@ fn filters_of_a_backend_that_convolves_in_another_way_serve_or_are_refused() {
         let got = convolved(&cpu(here), &cpu(there), false).unwrap();
         let error = got.iter().zip(&want).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
         assert!(error < 1e-4 * largest, "{here:?} with filters of {there:?}: off by {error} of {largest}");
-        // A direct convolution does not take in a pool: with its filters nobody can.
+        // Direct convolution does not support a fused pool; neither do its filters on another backend.
         let takes_in = here != Convolution::Direct && there != Convolution::Direct;
         let pooled = convolved(&cpu(here), &cpu(there), true);
         assert_eq!(pooled.is_ok(), takes_in, "{here:?} with filters of {there:?}, pooled");
@@ -48,7 +48,7 @@ fn filters_of_a_backend_that_convolves_in_another_way_serve_or_are_refused() {
     }
 }
 
-/// Every op on tensors of no values, one of whose extents is as large as a number may be.
+/// Every op on tensors without values that have one extent of the largest number.
 fn hollow(cpu: &Cpu, shape: Shape) -> Result<()> {
     let Shape { channels, height, width } = shape;
     let (mut x, mut y) = (cpu.tensor(shape)?, cpu.tensor(shape)?);

@@ -1,7 +1,7 @@
-//! Where memory cannot be had, there is an error, and not the end of the program: each allocation of some size in the life
-//! of a session fails once. One test, so that nothing else runs in the process.
+//! Running out of memory is an error and does not abort the program: each allocation above some size in the life of a
+//! session fails once. This is a single test, so that nothing else runs in the process.
 //!
-//! What is mapped rather than allocated, and so not seen here, is an error in `memory.rs` in the same way.
+//! Mapped memory is not counted here; `memory.rs` handles its failure in the same way.
 
 mod common;
 
@@ -47,7 +47,7 @@ fn fixed(network: &Arc<Network<Cpu>>) -> SessionBuilder<Cpu> {
     describe(network).init(Init::Image(picture("start"))).optimizer(Optimizer::Lbfgs(options))
 }
 
-/// Memory ends on the way from one size to the next: the image of the first is not lost, and it is not taken for the result.
+/// Memory runs out between two scales: the image of the first remains and does not count as the result.
 fn ends_at_a_scale(what: &str, describe: &dyn Fn() -> SessionBuilder<Cpu>) -> isize {
     let scale = Scale { size: 32, iterations: 2, optimizer: None };
     for left in 0.. {
@@ -56,7 +56,7 @@ fn ends_at_a_scale(what: &str, describe: &dyn Fn() -> SessionBuilder<Cpu>) -> is
         session.step().unwrap();
         let (stepped, failed) = with_failure(left, || session.step().map(drop));
         let Err(e) = stepped else {
-            assert!(!failed, "{what}: allocation {left} failed, and nobody noticed");
+            assert!(!failed, "{what}: allocation {left} failed without an error");
             assert!(left > 10, "{what}");
             return left;
         };
@@ -64,11 +64,11 @@ fn ends_at_a_scale(what: &str, describe: &dyn Fn() -> SessionBuilder<Cpu>) -> is
         let image = session.image().unwrap();
         let spread =
             |image: &Image| image.pixels().iter().fold(0.0f32, |most, v| most.max((v - image.pixels()[0]).abs()));
-        assert!(spread(&image) > 50.0, "{what}, allocation {left}: nothing is left of the image");
+        assert!(spread(&image) > 50.0, "{what}, allocation {left}: the image is lost");
         assert!(!session.is_finished(), "{what}, allocation {left}");
         let whole = session.checkpoint().is_ok();
         match session.run(|_| ControlFlow::Continue(())) {
-            // Nothing had been given up yet, or the next size was there.
+            // The old scale still existed, or the next was complete.
             Ok(()) => assert!(whole && session.image().unwrap().width() == SIDE, "{what}, allocation {left}"),
             Err(e) => assert!(!whole && image.width() == 32 && e.kind() == ErrorKind::Argument, "{what}: {e}"),
         }
@@ -76,7 +76,7 @@ fn ends_at_a_scale(what: &str, describe: &dyn Fn() -> SessionBuilder<Cpu>) -> is
     unreachable!()
 }
 
-/// The life of a session, at whose every moment memory may end; what has been done is not lost by it.
+/// Memory runs out at every moment in the life of a session; completed work is not lost.
 fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cpu>>) -> SessionBuilder<Cpu>) -> isize {
     let mut whole = builder(network).build().unwrap();
     whole.run(|_| ControlFlow::Continue(())).unwrap();
@@ -89,12 +89,12 @@ fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cp
     let mut session = builder(network).build().unwrap();
     let mut others = 0;
     for _ in 0..4 {
-        // A failure in the first step, which is the one that allocates, leaves the session as it was.
+        // Only the first step allocates. A failure in it leaves the session unchanged.
         for left in 0.. {
             let (done, failed) = with_failure(left, || session.step().map(drop));
             match done {
                 Err(e) => assert_eq!(e.kind(), ErrorKind::OutOfMemory, "{what}: {e}"),
-                Ok(()) if failed => panic!("{what}: allocation {left} of a step failed, and nobody noticed"),
+                Ok(()) if failed => panic!("{what}: allocation {left} of a step failed without an error"),
                 Ok(()) => break,
             }
             others += 1;
@@ -114,7 +114,7 @@ fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cp
         let session = of();
         Box::new(move || session.checkpoint())
     });
-    // The crate that makes the bytes would abort; that they can be had is asked before.
+    // The crate that serializes would abort, so the memory is checked beforehand.
     let (none, _) = with_failure(0, || checkpoint.to_bytes());
     assert_eq!(none.unwrap_err().kind(), ErrorKind::OutOfMemory, "{what}");
     others += each(what, || {
@@ -125,7 +125,7 @@ fn survives(what: &str, network: &Arc<Network<Cpu>>, builder: fn(&Arc<Network<Cp
             description.resume(&checkpoint)?.into_image()
         })
     });
-    println!("{what}: {builds} allocations of build(), {others} of others");
+    println!("{what}: {builds} allocations in build(), {others} elsewhere");
     assert!(builds > 10 && others > 10, "{what}");
     builds + others
 }
@@ -143,5 +143,5 @@ fn an_allocation_that_fails_is_an_error() {
         + survives("Adam", &network, adam)
         + survives("L-BFGS without line search", &network, fixed);
     let scales = ends_at_a_scale("L-BFGS", &|| lbfgs(&network)) + ends_at_a_scale("Adam", &|| adam(&network));
-    println!("{} allocations failed, each of them once", networks + sessions + scales);
+    println!("{} allocations failed, each once", networks + sessions + scales);
 }

@@ -1,5 +1,5 @@
-//! Sessions in pools of threads that are not theirs: of one thread, shared by two, another than they were made in, and left
-//! by a panic of the caller's. Each time the bits are those of one thread alone.
+//! Sessions in ambient thread pools: with one thread, shared by two sessions, other than the pool they were built in, and
+//! left by a panic of the caller. The bits always equal those of a single thread.
 
 mod common;
 
@@ -40,7 +40,7 @@ fn rest(mut session: Session<Cpu>) -> Image {
     session.into_image().unwrap()
 }
 
-/// On one thread, by itself.
+/// The result on a single thread.
 fn alone(seed: u64) -> Image {
     rest(describe(&network(Cpu::builder().threads(1).build().unwrap()), seed).build().unwrap())
 }
@@ -80,17 +80,17 @@ fn a_panic_of_the_callers_leaves_pools_and_sessions_whole() {
             None => work(),
         };
         let mut session = describe(&network, 1).build().unwrap();
-        // The pool of the backend's own works for another session, too.
+        // The backend's private pool still works for another session.
         let mut other = describe(&network, 1).optimizer(Optimizer::Adam(adam)).build().unwrap();
         for at in 0..3 {
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 within(&mut || {
-                    let panics = |iteration| assert!(iteration != at, "a panic to be caught");
-                    let told = |p: &style_core::Progress| {
+                    let panics = |iteration| assert!(iteration != at, "a deliberate panic");
+                    let callback = |p: &style_core::Progress| {
                         panics(p.iteration);
                         ControlFlow::Continue(())
                     };
-                    session.run(told).unwrap();
+                    session.run(callback).unwrap();
                 });
             }));
             assert!(caught.is_err());

@@ -1,9 +1,9 @@
-// Convolution of features in f32, both ways: see style-core/src/ops/conv2d.rs. Backward-data is the same computation with
-// filters turned by 180 degrees and transposed.
+// Convolution of features in f32, in both directions: see style-core/src/ops/conv2d.rs. Backward-data is the same
+// computation with the filters rotated by 180 degrees and transposed.
 //
-// A block computes 8 rows of 16 columns by 64 outs, taking 8 input channels at a time; a thread, 8 neighbouring columns of a
-// row by 8 outs. Ten values of a row in registers serve the eight columns for all three horizontal taps, so that of 201
-// instructions 192 are multiply-adds. Filters [outs / 64][chunks of 8 channels][9 taps][8 channels][64 outs].
+// A block computes 8 rows of 16 columns by 64 output channels ("outs"), 8 input channels at a time; a thread computes 8
+// adjacent columns of a row by 8 outs. Ten values of a row in registers serve the eight columns for all three horizontal
+// taps, so 192 of 201 instructions are multiply-adds. Filters: [outs / 64][chunks of 8 channels][9 taps][8 channels][64 outs].
 #include "conv2d.cuh"
 
 enum { ROWS = 8, COLUMNS = 16, OUTS = 64, CHUNK = 8, LINE = COLUMNS + 4 };
@@ -14,14 +14,14 @@ KERNEL(128) conv2d(Conv2d a) {
     u32 t = thread(), across = (a.width + COLUMNS - 1) / COLUMNS;
     u32 row = block_x() / across * ROWS, first = block_x() % across * COLUMNS, tile = block_y();
     u32 chunks = a.x_stride / CHUNK;
-    // Bits of a thread: outs (3), half of the columns (1), row (3).
+    // Bits of the thread number: outs (3), half of the columns (1), row (3).
     u32 group = t % 8, left = t / 8 % 2 * 8, down = t / 16;
     float sum[8][8] = {};
     for (u32 chunk = 0; chunk < chunks; chunk++) {
-        __syncthreads(); // the last chunk has been read
+        __syncthreads(); // the previous chunk has been read
         const f32x4 *packed = (const f32x4 *)a.filters + ((u64)tile * chunks + chunk) * (9 * CHUNK * OUTS / 4);
         UNROLL for (u32 k = 0; k < 9; k++) filters[t + 128 * k] = packed[t + 128 * k];
-        // Half a position's chunk, four channels, each.
+        // Each thread copies four channels, half a position's chunk.
         UNROLL for (u32 k = 0; k < 3; k++) {
             u32 i = t + 128 * k, half = i % 2, u = i / 2 / (COLUMNS + 2), c = i / 2 % (COLUMNS + 2);
             if (u >= ROWS + 2) continue;
@@ -63,7 +63,7 @@ KERNEL(128) conv2d(Conv2d a) {
         }
     }
 
-    // Outs 4 group .. 4 group + 3 of the tile, then those 32 further on.
+    // Outs 4 group .. 4 group + 3 of the tile, then the same plus 32.
     u32 r = row + down, outs[2] = {tile * OUTS + 4 * group, tile * OUTS + 32 + 4 * group};
     bool forward = a.epilogue != BACKWARD, relu = a.epilogue >= RELU;
     bool gated = a.epilogue == RELU_GATE || a.epilogue == RELU_POOL_GATE;
@@ -85,7 +85,7 @@ KERNEL(128) conv2d(Conv2d a) {
             if (gated) {
                 u32 gate = 0;
                 UNROLL for (u32 k = 0; k < 4; k++) gate |= (sum[c][4 * part + k] > 0.0f) << k;
-                // The other half of the byte is the neighbour's.
+                // The neighbouring thread has the other half of the byte.
                 u32 other = __nvvm_shfl_sync_bfly_i32(0xffffffff, gate, 1, 31);
                 if (inside && group % 2 == 0) a.gate_out[(position * a.y_stride + out) / 8] = gate | other << 4;
             }
@@ -100,7 +100,7 @@ KERNEL(128) conv2d(Conv2d a) {
             f32x4 y;
             UNROLL for (u32 k = 0; k < 4; k++) {
                 float here = sum[c][4 * part + k] + sum[c + 1][4 * part + k];
-                // The row above or below is 16 threads on.
+                // The row above or below is 16 threads away.
                 float there = __builtin_bit_cast(float, __nvvm_shfl_sync_bfly_i32(0xffffffff, __builtin_bit_cast(u32, here), 16, 31));
                 y[k] = 0.25f * (here + there);
             }

@@ -1,11 +1,11 @@
-// Convolutions that read or write a picture, up to four channels (f32): see style-core/src/ops/conv2d.rs. Backward-data
-// of one is the other, with filters turned by 180 degrees and transposed; a gate closes what it closes as it is read.
+// Convolutions that read or write a picture of up to four channels (f32): see style-core/src/ops/conv2d.rs. Backward-data
+// of one is the other, with the filters rotated by 180 degrees and transposed; gates are applied as values are read.
 #include "conv2d.cuh"
 
 struct Picture {
     const void *x;
     void *y;
-    const float *filters; // as each kernel says
+    const float *filters; // layout: see each kernel
     const float *bias;    // [y_stride]
     const u8 *gate_in;    // of x, or null
     u8 *gate_out;         // of y
@@ -13,18 +13,18 @@ struct Picture {
     u32 x_channels, y_channels, x_stride, y_stride;
     u32 x_type, y_type;
     u32 epilogue, acc;
-    u32 replicate; // the border of the picture is repeated, not zeros
+    u32 replicate; // whether the border is repeated instead of padded with zeros
     u32 padding;
 };
 static_assert(sizeof(Picture) == 96, "as in conv2d/picture.rs");
 
 enum { COLUMNS = 64, OUTS = 64 };
 
-// The row or column of the picture that is nearest to at - 1.
+// The row or column of the picture nearest to at - 1.
 DEVICE u32 nearest(u32 at, u32 extent) { return (at < 1 ? 1 : at > extent ? extent : at) - 1; }
 
-// From a picture. Filters [outs / 64][9 taps][4 channels][64 outs]. A block does 64 columns of a row and 64 outs, a thread
-// four columns, 16 apart, and eight outs.
+// From a picture. Filters: [outs / 64][9 taps][4 channels][64 outs]. A block computes 64 columns of a row and 64 outs; a
+// thread computes four columns, 16 apart, and eight outs.
 KERNEL(128) conv2d_from_picture(Picture a) {
     __shared__ f32x4 filters[9 * 4 * OUTS / 4];
     __shared__ float x[3][4][COLUMNS + 2];
@@ -34,8 +34,7 @@ KERNEL(128) conv2d_from_picture(Picture a) {
         u32 i = thread() + 128 * k;
         if (i < 9 * 4 * OUTS / 4) filters[i] = packed[i];
     }
-    // Row u, channel i, column c of the patch; outside the picture zero, as are channels that there are not, or the nearest
-    // pixel.
+    // Row u, channel i, column c of the patch; outside the picture, zero or the nearest pixel. Missing channels are zero.
     for (u32 k = thread(); k < 3 * 4 * (COLUMNS + 2); k += 128) {
         u32 u = k / (4 * (COLUMNS + 2)), i = k / (COLUMNS + 2) % 4, c = k % (COLUMNS + 2);
         // Wraps around to a large number above and left of the picture.
@@ -90,7 +89,7 @@ KERNEL(128) conv2d_from_picture(Picture a) {
         } else {
             u64 i = (position * a.y_stride + out) / 8;
             put(a.y, a.y_type, a.acc, i, y);
-            // Of the values as they are kept: what rounds to zero is closed.
+            // The gate of the stored values: closed where they round to zero.
             UNROLL for (u32 k = 0; k < 8; k++) gate |= (rounded(y.v[k], a.y_type) > 0.0f) << k;
         }
         if (a.epilogue == RELU_GATE) a.gate_out[(position * ((a.y_stride + 7) / 8 * 8) + out) / 8] = gate;
@@ -99,8 +98,8 @@ KERNEL(128) conv2d_from_picture(Picture a) {
 
 enum { ROWS = 16, WIDE = 32 };
 
-// To a picture. Filters [chunks of 8 channels][9 taps][8 channels][4 outs]. A block does 16 rows and 32 columns, a thread
-// four rows of a column.
+// To a picture. Filters: [chunks of 8 channels][9 taps][8 channels][4 outs]. A block computes 16 rows and 32 columns; a
+// thread computes four rows of a column.
 KERNEL(128) conv2d_to_picture(Picture a) {
     __shared__ f32x4 filters[9 * 8];
     __shared__ f32x4 x[2][ROWS + 2][WIDE + 2]; // channels 4 h .. 4 h + 3 of a chunk
@@ -108,7 +107,7 @@ KERNEL(128) conv2d_to_picture(Picture a) {
     u32 column = thread() % 32, top = thread() / 32 * 4;
     float sum[4][4] = {};
     for (u32 chunk = 0; chunk < chunks; chunk++) {
-        __syncthreads(); // the last chunk has been read
+        __syncthreads(); // the previous chunk has been read
         if (thread() < 72) filters[thread()] = ((const f32x4 *)a.filters)[(u64)chunk * 72 + thread()];
         for (u32 k = thread(); k < (ROWS + 2) * (WIDE + 2); k += 128) {
             u32 u = k / (WIDE + 2), c = k % (WIDE + 2), r = row + u - 1, at_column = first + c - 1;
@@ -156,14 +155,14 @@ KERNEL(128) conv2d_to_picture(Picture a) {
     }
 }
 
-// What falls on the ring around a picture whose border is repeated is added to the border, after either kernel above has
-// written the rest of the gradient. Filters as that kernel has them. A warp does a position of the border, whose terms are
-// pairs of a neighbour and a tap with eight channels. Along each axis neighbour n and tap t fall on n - t from here: here
-// itself with n = t, and at the first (last) row or column beside the picture with t = n + 1 (n = t + 1).
+// With a repeated border, adds the gradient on the ring around the picture to the border, after one of the kernels above has
+// written the rest. Filters are those of that kernel. A warp computes one position of the border; its terms are pairs of a
+// neighbour and a tap, with eight channels each. Along each axis, tap t of neighbour n falls on offset n - t from this
+// position: n = t is the position itself; at the first (last) row or column, t = n + 1 (n = t + 1) is outside the picture.
 KERNEL(128) conv2d_fold_picture(Picture a) {
     u64 i = (u64)block_x() * 4 + thread() / 32;
     u32 lane = thread() % 32, row, column;
-    // Two rows, then two columns without their ends.
+    // The first and last row, then the first and last column without their ends.
     u64 across = (u64)a.width * (a.height > 1 ? 2 : 1), high = a.height > 2 ? a.height - 2 : 0;
     if (i < across) {
         row = i < a.width ? 0 : a.height - 1, column = i % a.width;

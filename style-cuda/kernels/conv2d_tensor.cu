@@ -1,5 +1,5 @@
-// Convolution of features in half precision on tensor cores, both ways: see style-core/src/ops/conv2d.rs and convolve.cuh.
-// Backward-data is the same computation with filters turned by 180 degrees and transposed.
+// Convolution of features in half precision on tensor cores, in both directions: see style-core/src/ops/conv2d.rs and
+// convolve.cuh. Backward-data is the same computation with the filters rotated by 180 degrees and transposed.
 #include "convolve.cuh"
 
 // 16 columns by 128 outs; narrow, by 64; small, 8 columns by 64 outs, for maps with few positions.

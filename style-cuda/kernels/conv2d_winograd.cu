@@ -1,10 +1,10 @@
-// Convolution of features in f32 by Winograd's F(2x2, 3x3), both ways: see style-core/src/ops/conv2d.rs. A tile of 2x2
-// outputs takes 16 products instead of 36 (Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks"):
+// Convolution of features in f32 by Winograd F(2x2, 3x3), in both directions: see style-core/src/ops/conv2d.rs. A tile of
+// 2x2 outputs takes 16 products instead of 36 (Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks"):
 //
-//   Y = A' [(G g G') . (B' d B)] A, d a tile's 4x4 inputs, g a filter, A' and B' as below; G g G' is packed.
+//   Y = A' [(G g G') . (B' d B)] A, with a tile's 4x4 inputs d, a filter g, and A' and B' as below; G g G' is packed.
 //
-// A block computes 4 rows of 8 tiles by 64 outs, taking 4 input channels at a time. A warp has two of the 16 points of all
-// its tiles and outs, a thread 8 outs by 8 tiles of each; in the end they meet in shared memory. Filters
+// A block computes 4 rows of 8 tiles by 64 outs, 4 input channels at a time. A warp has two of the 16 points of all its
+// tiles and outs, a thread 8 outs by 8 tiles of each; finally, shared memory brings the points together. Filters:
 // [outs / 64][chunks of 4 channels][16 points][4 channels][64 outs].
 #include "conv2d.cuh"
 
@@ -20,7 +20,7 @@ KERNEL(256) conv2d_winograd(Conv2d a) {
     u32 row = block_x() / across * ROWS, first = block_x() % across * COLUMNS, tile = block_y();
     u32 chunks = a.x_stride / CHUNK;
 
-    // A chunk on its way: four channels of a position, and a part of the filters.
+    // The next chunk: four channels of a position, and a part of the filters.
     f32x4 next_x = {}, next_filters[4];
     u32 r = row + t / (COLUMNS + 2) - 1, c = first + t % (COLUMNS + 2) - 1;
     bool inside = t < HALO && r < a.height && c < a.width;
@@ -44,12 +44,12 @@ KERNEL(256) conv2d_winograd(Conv2d a) {
     float sum[2][8][8] = {}; // points, outs, tiles
     fetch(0);
     for (u32 chunk = 0; chunk < chunks; chunk++) {
-        __syncthreads(); // the last chunk has been read
+        __syncthreads(); // the previous chunk has been read
         UNROLL for (u32 k = 0; k < 4; k++) filters[t + 256 * k] = next_filters[k];
         if (t < HALO) UNROLL for (u32 j = 0; j < 4; j++) x[j][t / (COLUMNS + 2)][t % (COLUMNS + 2)] = next_x[j];
         __syncthreads();
         {
-            // B' d B of a channel of a tile: of its four rows, the first two or the last two.
+            // B' d B of one channel of a tile: its first or its last two rows.
             u32 mine = t % 32, i = t / 32 % 4, last = t / 128;
             const float *d = &x[i][mine / 8 * 2 + last][mine % 8 * 2];
             float low[4], high[4];
@@ -86,12 +86,12 @@ KERNEL(256) conv2d_winograd(Conv2d a) {
         }
     }
 
-    // Thread (group, tile) collects all points of eight outs of a tile, one out at a time: outs 4 group .. 4 group + 3, and
-    // those 32 further on.
+    // Thread (group, tile) collects all points of eight outs of a tile, one out at a time: outs 4 group .. 4 group + 3, then
+    // the same plus 32.
     u32 mine = t / 8;
     float y[8][4];
     UNROLL for (u32 o = 0; o < 8; o++) {
-        __syncthreads(); // what was there has been read
+        __syncthreads(); // the previous contents have been read
         UNROLL for (u32 p = 0; p < 2; p++) {
             f32x4 *to = memory + ((2 * warp + p) * 8 + group) * (MEETING / 4);
             to[tiles] = f32x4{sum[p][o][0], sum[p][o][1], sum[p][o][2], sum[p][o][3]};
@@ -133,7 +133,7 @@ KERNEL(256) conv2d_winograd(Conv2d a) {
                 y[4 * part + o][k] = v[o];
             }
             if (gated) {
-                // The other half of the byte is the neighbour's.
+                // The neighbouring thread has the other half of the byte.
                 u32 other = __nvvm_shfl_sync_bfly_i32(0xffffffff, gate, 1, 31);
                 if (within && t % 2 == 0) a.gate_out[at / 8] = gate | other << 4;
             }

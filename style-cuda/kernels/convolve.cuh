@@ -1,26 +1,26 @@
 // Convolution on tensor cores, with a halo tile in shared memory: 3x3 for conv2d_tensor.cu, 1x1 for gram_tensor.cu.
 //
-// A block computes 8 rows of positions by so many columns and outs, taking 32 input channels at a time. Their values at its
-// positions and around them are copied to shared memory once, two buffers in turn, and all taps read them there; filters
-// come tap by tap, three buffers in turn: [outs / 64][chunks of 32 channels][taps][64 outs][32 channels], pieces in their places.
+// A block computes 8 rows of COLUMNS positions by OUTS outs, 32 input channels at a time. The values at and around its
+// positions are copied to shared memory once, in two alternating buffers, and all taps read them there. Filters arrive tap
+// by tap, in three rotating buffers: [outs / 64][chunks of 32 channels][taps][64 outs][32 channels], in permuted pieces.
 // Four warps share positions and outs, two by two.
 //
-// In shared memory a position, or an out of a tap, has 64 bytes: four pieces of eight channels. Piece j of row p lies in the
-// place j ^ (p / 2 % 4), so that eight rows of a matrix lie in different banks.
+// In shared memory, a position, or an out of a tap, has 64 bytes: four pieces of eight channels. Piece j of row p is stored
+// at index j ^ (p / 2 % 4), so that eight rows of a matrix are in different banks.
 #pragma once
 #include "conv2d.cuh"
 #include "mma.cuh"
 
 enum { ROWS = 8, CHUNK = 32, LINE = 64, SLICE = 64 * LINE, THREADS = 128 };
 
-// Where piece j of a row lies.
+// The offset of piece j of a row.
 DEVICE u32 place(u32 row, u32 j) { return row * LINE + ((j ^ (row >> 1 & 3)) << 4); }
 
 template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(Conv2d a) {
     constexpr u32 WIDE = COLUMNS + TAPS - 1, HALO = (ROWS + TAPS - 1) * WIDE, PIECES = (HALO * 4 + THREADS - 1) / THREADS;
-    constexpr u32 M = ROWS * COLUMNS / 2, N = OUTS / 2; // of a warp
-    constexpr u32 X = HALO * LINE, W = OUTS * LINE;     // bytes of a buffer
-    constexpr u32 PITCH = OUTS * 2 + 16;                // bytes of a position on the way out, spread over the banks
+    constexpr u32 M = ROWS * COLUMNS / 2, N = OUTS / 2; // per warp
+    constexpr u32 X = HALO * LINE, W = OUTS * LINE;     // bytes per buffer
+    constexpr u32 PITCH = OUTS * 2 + 16;                // bytes per output position, spread over the banks
     constexpr u32 BYTES = 2 * X + 3 * W > ROWS * COLUMNS * PITCH ? 2 * X + 3 * W : ROWS * COLUMNS * PITCH;
     __shared__ u8 memory[BYTES] __attribute__((aligned(128)));
     u32 base = shared_address(memory);
@@ -40,7 +40,7 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(Conv2d
             copy_async(base + 2 * X + step % 3 * W + at, slice + at % SLICE, 16);
         }
     };
-    // Zero outside the picture and beyond its channels. Gates are kept until the copy has come.
+    // Zero outside the picture and beyond its channels. Gates are kept until the copy has arrived.
     auto copy_positions = [&](u32 chunk) INLINE {
         UNROLL for (u32 k = 0; k < (PIECES + 3) / 4; k++) gates[k] = 0;
         UNROLL for (u32 k = 0; k < PIECES; k++) {
@@ -59,7 +59,7 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(Conv2d
             copy_async(base + chunk % 2 * X + place(p, j), at, inside ? 16 : 0);
         }
     };
-    // What this thread copied: gates closed, in the type of the filters.
+    // Applies gates to the pieces that this thread copied and converts them to the type of the filters.
     auto prepare = [&](u32 chunk) INLINE {
         UNROLL for (u32 k = 0; k < PIECES; k++) {
             u32 i = t + THREADS * k, p = i / 4, j = i % 4;
@@ -76,7 +76,7 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(Conv2d
         }
     };
 
-    // Positions of this warp start at m0, outs at n0.
+    // This warp's positions start at m0, its outs at n0.
     u32 m0 = warp / 2 * M, n0 = warp % 2 * N;
     float sum[M / 16][N / 8][4] = {};
     copy_positions(0);
@@ -86,11 +86,11 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(Conv2d
     commit_copies();
     for (u32 step = 0; step < steps; step++) {
         u32 chunk = step / (TAPS * TAPS), tap = step % (TAPS * TAPS);
-        // With one tap, the positions of this step came in the last group.
+        // With one tap, the positions of this step are in the last group.
         if (TAPS == 1) wait_for_copies();
         else wait_for_all_but_one();
         if (tap == 0 && prepared) prepare(chunk);
-        __syncthreads(); // copies are there for all, and the buffers of the last step are free
+        __syncthreads(); // all copies are visible, and the buffers of the previous step are free
         if (tap == 0 && chunk + 1 < chunks) copy_positions(chunk + 1);
         if (step + 2 < steps) copy_filters(step + 2);
         commit_copies();
@@ -113,7 +113,7 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(Conv2d
         }
     }
 
-    // Out through shared memory, so that each thread has eight channels of a position.
+    // Results pass through shared memory, so that each thread has eight channels of a position.
     wait_for_copies();
     __syncthreads();
     float factor = a.pooled_in ? 0.25f : 1.0f;
@@ -142,7 +142,7 @@ template <u32 TYPE, u32 TAPS, u32 COLUMNS, u32 OUTS> DEVICE void convolve(Conv2d
         u64 at = ((u64)r * a.width + c) * a.y_stride + out;
         if (gated) {
             u32 gate = 0;
-            // Open where what is kept is above zero: neither zero nor of the sign bit.
+            // Open where the stored value is above zero: neither zero nor negative.
             UNROLL for (u32 h = 0; h < 4; h++) {
                 gate |= (u32)((v[h] & 0x7fff) && !(v[h] & 0x8000)) << 2 * h;
                 gate |= (u32)((v[h] & 0x7fff0000) && !(v[h] & 0x80000000)) << (2 * h + 1);

@@ -1,7 +1,7 @@
-// What every kernel needs of the CUDA language, without NVIDIA's headers, and how tensors lie in memory.
+// The parts of the CUDA language that the kernels need, without NVIDIA's headers, and the memory layout of tensors.
 //
-// A tensor is position-major, `[H W][stride]`: stride = C up to four channels, else C rounded up to 8, the channels
-// beyond C holding zeros. A piece is 8 neighbouring values; a buffer always holds whole pieces.
+// A tensor is position-major, `[H W][stride]`: stride = C up to four channels, otherwise C rounded up to 8, with zeros in
+// the channels beyond C. A piece is 8 adjacent values; a buffer always holds whole pieces.
 #pragma once
 
 #define __global__ __attribute__((global))
@@ -27,16 +27,16 @@ DEVICE u32 block_x() { return __nvvm_read_ptx_sreg_ctaid_x(); }
 DEVICE u32 block_y() { return __nvvm_read_ptx_sreg_ctaid_y(); }
 DEVICE u32 block_z() { return __nvvm_read_ptx_sreg_ctaid_z(); }
 DEVICE u32 blocks_x() { return __nvvm_read_ptx_sreg_nctaid_x(); }
-// The number of this thread among all of a grid of one dimension.
+// The number of this thread in a one-dimensional grid.
 DEVICE u64 global_thread() { return (u64)block_x() * threads() + thread(); }
 
-// How a tensor holds its values; as `DType` in tensor.rs.
+// The storage type of a tensor; matches `DType` in tensor.rs.
 enum DType : u32 { F32 = 0, F16 = 1, BF16 = 2 };
 
-// Whether a result replaces what is there or is added to it; as `Acc` in the core.
+// Whether a result replaces the old value or is added to it; matches `Acc` in style-core.
 enum Acc : u32 { STORE = 0, ADD = 1 };
 
-// A value of its own: clang would else choose between the addresses of two values, and put them into local memory.
+// Hides a value from the optimiser: otherwise clang selects between two addresses and spills both values to local memory.
 DEVICE float own(float v) {
     asm("" : "+f"(v));
     return v;
@@ -50,7 +50,7 @@ DEVICE float from_f16(u32 bits) {
     return v;
 }
 
-// Rounded to nearest even; beyond the largest number of f16, that number: a feature is never infinite.
+// Rounds to nearest even and saturates at the largest f16, so a feature is never infinite.
 DEVICE u32 to_f16(float v) {
     u32 bits;
     v = v > 65504.0f ? 65504.0f : v < -65504.0f ? -65504.0f : v;
@@ -60,7 +60,7 @@ DEVICE u32 to_f16(float v) {
 
 DEVICE float from_bf16(u32 bits) { return __builtin_bit_cast(float, bits << 16); }
 
-// Rounded to nearest even; in integers, since devices before 8.0 have no instruction for it.
+// Rounds to nearest even, in integer arithmetic, because devices before 8.0 have no instruction for it.
 DEVICE u32 to_bf16(float v) {
     u32 bits = __builtin_bit_cast(u32, v);
     return v != v ? 0x7fff : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
@@ -113,7 +113,7 @@ DEVICE void put(void *tensor, u32 dtype, u32 acc, u64 i, Piece p) {
     store(tensor, dtype, i, p);
 }
 
-// What a value is once it has been stored and loaded.
+// A value after a store and a load.
 DEVICE float rounded(float v, u32 dtype) {
     return dtype == F32 ? v : dtype == F16 ? from_f16(to_f16(v)) : from_bf16(to_bf16(v));
 }
@@ -132,11 +132,11 @@ DEVICE double shuffle_down(double v, u32 by) {
     return __builtin_bit_cast(double, (u64)high << 32 | low);
 }
 
-// The sum over a block of 256 threads, in one order; thread 0 has it.
+// The sum over a block of 256 threads, in a fixed order; thread 0 has the result.
 DEVICE double block_sum(double v) {
     __shared__ double warps[8];
     UNROLL for (u32 by = 16; by; by /= 2) v += shuffle_down(v, by);
-    __syncthreads(); // the last sum has been read
+    __syncthreads(); // the previous sum has been read
     if (thread() % 32 == 0) warps[thread() / 32] = v;
     __syncthreads();
     v = 0.0;

@@ -1,26 +1,26 @@
-// Gram matrices in f32: see style-core/src/ops/gram.rs. Features may be of any type; sums of up to 2048 positions are f32
-// (in two levels, 32 at a time), those beyond f64.
+// Gram matrices in f32: see style-core/src/ops/gram.rs. Features may have any type. Sums over up to 2048 positions
+// are f32 (in two levels, 32 at a time), longer ones f64.
 #include "device.cuh"
 
 enum { TILE = 64, BATCH = 32 };
 
 struct Gram {
-    const void *features; // the first row that counts
+    const void *features; // the first row of the range
     float *partial;       // [parts][tiles][64][64]
-    u64 positions, part;  // how many, and of each part
+    u64 positions, part;  // in total, and per part
     u32 channels, stride, type;
     u32 padding;
 };
 static_assert(sizeof(Gram) == 48, "as in gram/direct.rs");
 
-// The row and column of a tile among those on and above the diagonal, counted along columns.
+// The row and column of a tile on or above the diagonal, numbered along columns.
 DEVICE void tile_of(u32 index, u32 &row, u32 &column) {
     column = 0;
     while (index > column) index -= ++column;
     row = index;
 }
 
-// Eight channels of a position, or as many as there are.
+// Up to eight channels of a position.
 DEVICE Piece features_at(const void *features, u32 type, u32 channels, u32 stride, u64 position, u32 channel) {
     if (stride >= 8) return channel < stride ? load(features, type, (position * stride + channel) / 8) : Piece{};
     Piece p = {};
@@ -30,7 +30,7 @@ DEVICE Piece features_at(const void *features, u32 type, u32 channels, u32 strid
     return p;
 }
 
-// Block (x, y): tile x over the y-th part of the positions; a thread, 4 x 4 values.
+// Block (x, y) computes tile x over part y of the positions; a thread computes 4 x 4 values.
 KERNEL(256) gram(Gram a) {
     __shared__ f32x4 rows[BATCH][TILE / 4], columns[BATCH][TILE / 4];
     u32 row, column, t = thread();
@@ -44,7 +44,7 @@ KERNEL(256) gram(Gram a) {
             r = features_at(a.features, a.type, a.channels, a.stride, p + load_position, row * TILE + load_channel);
             c = features_at(a.features, a.type, a.channels, a.stride, p + load_position, column * TILE + load_channel);
         }
-        __syncthreads(); // the last batch has been read
+        __syncthreads(); // the previous batch has been read
         UNROLL for (u32 h = 0; h < 2; h++) {
             rows[load_position][load_channel / 4 + h] = f32x4{r.v[4 * h], r.v[4 * h + 1], r.v[4 * h + 2], r.v[4 * h + 3]};
             columns[load_position][load_channel / 4 + h] = f32x4{c.v[4 * h], c.v[4 * h + 1], c.v[4 * h + 2], c.v[4 * h + 3]};
@@ -73,7 +73,7 @@ struct Finish {
 };
 static_assert(sizeof(Finish) == 40, "as in gram/mod.rs");
 
-// Tile x, 16 blocks of rows each: g = scale times the sum over the parts in one order, on both sides of the diagonal.
+// Tile x, 16 blocks of rows each: g = scale times the sum over the parts in a fixed order, on both sides of the diagonal.
 KERNEL(256) gram_finish(Finish a) {
     u32 row, column, inside = block_y() * 256 + thread();
     tile_of(block_x(), row, column);
@@ -105,14 +105,14 @@ KERNEL(256) gram_symmetric(Symmetric a) {
 
 struct GramBwd {
     const void *features;
-    const float *s; // of gram_symmetric
+    const float *s; // from gram_symmetric
     void *to;
     u64 positions;
     u32 channels, stride, columns, type, to_type, acc;
 };
 static_assert(sizeof(GramBwd) == 56, "as in gram/direct.rs");
 
-// to (=|+=) features s. Block (x, y): 64 positions by 64 channels; a thread, 4 x 4 values.
+// to (=|+=) features s. Block (x, y) computes 64 positions by 64 channels; a thread computes 4 x 4 values.
 KERNEL(256) gram_bwd(GramBwd a) {
     __shared__ f32x4 f[BATCH][TILE / 4 + 1], s[BATCH][TILE / 4];
     u32 t = thread(), load_position = t / 4, load_channel = t % 4 * 8, y = t / 16, x = t % 16;
@@ -122,7 +122,7 @@ KERNEL(256) gram_bwd(GramBwd a) {
         Piece p = {};
         if (first + load_position < a.positions)
             p = features_at(a.features, a.type, a.channels, a.stride, first + load_position, k + load_channel);
-        __syncthreads(); // the last batch has been read
+        __syncthreads(); // the previous batch has been read
         UNROLL for (u32 i = 0; i < 8; i++) ((float *)f[load_channel + i])[load_position] = p.v[i];
         UNROLL for (u32 i = 0; i < 2; i++) {
             u32 at = t + 256 * i, row = at / (TILE / 4), column = at % (TILE / 4);

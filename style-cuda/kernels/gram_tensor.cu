@@ -1,11 +1,11 @@
-// Gram matrices of features in half precision on tensor cores: see style-core/src/ops/gram.rs. Products are exact, and their
-// sums f32: up to 128 positions in a tensor core's accumulator, up to 2048 in another, those beyond in f64 (gram_finish).
+// Gram matrices of features in half precision on tensor cores: see style-core/src/ops/gram.rs. Products are exact. Sums are
+// f32 over up to 128 positions in a tensor core's accumulator and up to 2048 in another, and f64 beyond (gram_finish).
 #include "convolve.cuh"
 
 struct GramTensor {
-    const u8 *features; // the first row that counts
+    const u8 *features; // the first row of the range
     float *partial;     // [parts][tiles][64][64]
-    u64 positions, part; // how many, and of each part
+    u64 positions, part; // in total, and per part
     u32 stride;
     u32 padding;
 };
@@ -13,8 +13,8 @@ static_assert(sizeof(GramTensor) == 40, "as in gram/tensor.rs");
 
 enum { TILE = 64, BATCH = 32, PIECES = TILE / 8, ROW = TILE * 2, STAGE = 2 * BATCH * ROW };
 
-// Block (x, y): tile x of those on and above the diagonal, counted along columns, over the y-th part of the positions. Four
-// warps have 32 x 32 values each. Piece j of position p lies in the place j ^ (p % 8).
+// Block (x, y) computes tile x of those on or above the diagonal, numbered along columns, over part y of the positions. Four
+// warps have 32 x 32 values each. Piece j of position p is stored at index j ^ (p % 8).
 template <u32 TYPE> DEVICE void gram(GramTensor a) {
     __shared__ u8 memory[3 * STAGE] __attribute__((aligned(128)));
     u32 base = shared_address(memory), t = thread(), lane = t % 32, warp = t / 32;
@@ -43,7 +43,7 @@ template <u32 TYPE> DEVICE void gram(GramTensor a) {
     commit_copies();
     for (u32 batch = 0; batch < batches; batch++) {
         wait_for_all_but_one();
-        __syncthreads(); // copies are there for all, and the stage of the last batch is free
+        __syncthreads(); // all copies are visible, and the stage of the previous batch is free
         if (batch + 2 < batches) copy(batch + 2);
         commit_copies();
         u32 left = base + batch % 3 * STAGE, right = left + BATCH * ROW;
@@ -84,14 +84,14 @@ KERNEL(128) gram_bf16(GramTensor a) { gram<BF16>(a); }
 
 struct Filters {
     const float *dg;
-    u8 *filters; // as convolve.cuh reads them, of one tap
+    u8 *filters; // in the layout of convolve.cuh, with one tap
     u32 channels, chunks;
     float scale;
     u32 padding;
 };
 static_assert(sizeof(Filters) == 32, "as in gram/tensor.rs");
 
-// scale (dg + dg^T) in bf16, as filters of a 1x1 convolution: a thread a piece. dF is that convolution of F.
+// scale (dg + dg^T) in bf16, as filters of a 1x1 convolution; one piece per thread. dF is that convolution of F.
 KERNEL(256) gram_filters(Filters a) {
     u64 at = global_thread();
     u32 place = at % 4, o = at / 4 % 64, chunk = at / 256 % a.chunks, tile = at / 256 / a.chunks, n = a.channels;

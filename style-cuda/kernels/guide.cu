@@ -13,7 +13,7 @@ struct Guide {
 };
 static_assert(sizeof(Guide) == 56, "as in guide.rs");
 
-// A thread a piece.
+// One piece per thread.
 KERNEL(256) guide(Guide a) {
     u32 lanes = a.stride / 8;
     u64 i = global_thread(), position = i / lanes;
@@ -24,7 +24,7 @@ KERNEL(256) guide(Guide a) {
     put(a.y, a.y_type, a.acc, i, x);
 }
 
-// The same for up to four channels: f32, a thread a value.
+// The same for up to four channels in f32; one value per thread.
 KERNEL(256) guide_few(Guide a) {
     u64 i = global_thread(), position = i / a.stride;
     if (position >= a.positions) return;

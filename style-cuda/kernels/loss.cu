@@ -4,12 +4,12 @@
 struct Distance {
     const void *a, *b;
     double *partial; // [blocks]
-    u64 length;      // values, with those of padding
+    u64 length;      // values, including padding
     u32 a_type, b_type;
 };
 static_assert(sizeof(Distance) == 40, "as in loss.rs");
 
-// Each block's share of sum (a - b)^2.
+// Each block's part of sum (a - b)^2.
 KERNEL(256) half_squared_distance(Distance d) {
     double sum = 0.0;
     for (u64 i = global_thread(); i * 8 < d.length; i += (u64)blocks_x() * 256) {

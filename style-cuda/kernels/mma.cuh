@@ -1,14 +1,14 @@
-// Instructions of compute capability 8.0 that clang has no names for: asynchronous copies, matrices in shared memory, and
+// Instructions of compute capability 8.0 without clang builtins: asynchronous copies, matrices in shared memory, and
 // products on tensor cores.
 #pragma once
 #include "device.cuh"
 
-// Where something in shared memory lies there.
+// The address within shared memory.
 DEVICE u32 shared_address(const void *at) {
     return (u32)(u64)(const __attribute__((address_space(3))) char *)at;
 }
 
-// 16 bytes from global to shared memory, on their own time; of which `bytes` are read, and the others are zero.
+// Copies 16 bytes from global to shared memory asynchronously: `bytes` are read, the rest is zero.
 DEVICE void copy_async(u32 to, const void *from, u32 bytes) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
 }
@@ -16,11 +16,12 @@ DEVICE void copy_async(u32 to, const void *from, u32 bytes) {
 // Ends a group of copies.
 DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
-// Waits for all of this thread's groups of copies but the last one, or for all.
+// Waits for all of this thread's groups of copies except the last, or for all.
 DEVICE void wait_for_all_but_one() { asm volatile("cp.async.wait_group 1;" ::: "memory"); }
 DEVICE void wait_for_copies() { asm volatile("cp.async.wait_group 0;" ::: "memory"); }
 
-// Four 8 x 8 matrices of 16-bit values; each lane says where a row of 16 bytes lies: lanes 0 to 7 of the first, and so on.
+// Loads four 8 x 8 matrices of 16-bit values. Each lane gives the address of a row of 16 bytes: lanes 0 to 7 for the first
+// matrix, and so on.
 DEVICE void load_matrices(u32 m[4], u32 row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
@@ -28,7 +29,7 @@ DEVICE void load_matrices(u32 m[4], u32 row) {
                  : "memory");
 }
 
-// The same, each matrix transposed.
+// The same with each matrix transposed.
 DEVICE void load_matrices_transposed(u32 m[4], u32 row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
@@ -36,8 +37,8 @@ DEVICE void load_matrices_transposed(u32 m[4], u32 row) {
                  : "memory");
 }
 
-// d += a b: a 16 x 16, b 16 x 8, d 16 x 8 in f32. Of d a lane holds, with g = lane / 4 and t = lane % 4, the values
-// [g][2t], [g][2t + 1], [g + 8][2t], [g + 8][2t + 1].
+// d += a b, with a 16 x 16, b 16 x 8 and d 16 x 8 in f32. With g = lane / 4 and t = lane % 4, a lane holds the values
+// [g][2t], [g][2t + 1], [g + 8][2t], [g + 8][2t + 1] of d.
 template <u32 TYPE> DEVICE void multiply_add(float d[4], const u32 a[4], u32 b0, u32 b1) {
     if (TYPE == F16) {
         asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
@@ -52,7 +53,7 @@ template <u32 TYPE> DEVICE void multiply_add(float d[4], const u32 a[4], u32 b0,
     }
 }
 
-// Two values as a pair of 16-bit ones, the first in the lower half; those of f16 within its range.
+// Packs two values into 16 bits each, the first in the lower half; f16 saturates.
 template <u32 TYPE> DEVICE u32 pair(float low, float high) {
     u32 both;
     if (TYPE == F16) {

@@ -12,7 +12,7 @@ struct Sum {
 };
 static_assert(sizeof(Sum) == 56, "as in moments.rs");
 
-// Block (x, y): 32 channels from 32 y on, over each x-th group of 8 positions; a warp a position.
+// Block (x, y) sums 32 channels from 32 y on, over every x-th group of 8 positions; one position per warp.
 KERNEL(256) moments_sum(Sum a) {
     __shared__ double rows[8][32];
     u32 lane = thread() % 32, row = thread() / 32, channel = block_y() * 32 + lane;
@@ -43,7 +43,7 @@ struct Finish {
 };
 static_assert(sizeof(Finish) == 48, "as in moments.rs");
 
-// A thread a channel: scale sum, or its root.
+// scale sum, or its square root; one channel per thread.
 KERNEL(256) moments_finish(Finish a) {
     u64 channel = global_thread();
     if (channel >= a.channels) return;
@@ -62,18 +62,18 @@ struct MomentsBwd {
     const float *t, *mean, *dmean, *deviation, *ddeviation;
     void *dx;
     u64 positions;
-    float even; // the weight of a position without t
+    float even; // the weight of each position if t is null
     u32 stride, x_type, dx_type, acc;
     u32 channels;
 };
 static_assert(sizeof(MomentsBwd) == 88, "as in moments.rs");
 
-// t (dmean + ddeviation (x - mean) / deviation), of a channel; what has no weight is not divided.
+// t (dmean + ddeviation (x - mean) / deviation) of a channel; no division where the weight is zero.
 #define BACK(channel, x, t) \
     ((t) * a.dmean[channel] + (a.deviation && a.deviation[channel] >= SMALLEST_NORMAL \
         ? a.ddeviation[channel] * ((t) * ((x) - a.mean[channel]) / a.deviation[channel]) : 0.0f))
 
-// A thread a piece.
+// One piece per thread.
 KERNEL(256) moments_bwd(MomentsBwd a) {
     u32 lanes = a.stride / 8;
     u64 i = global_thread(), position = i / lanes;
@@ -87,7 +87,7 @@ KERNEL(256) moments_bwd(MomentsBwd a) {
     put(a.dx, a.dx_type, a.acc, i, x);
 }
 
-// The same for up to four channels: f32, a thread a value.
+// The same for up to four channels in f32; one value per thread.
 KERNEL(256) moments_bwd_few(MomentsBwd a) {
     u64 i = global_thread(), position = i / a.stride;
     if (position >= a.positions) return;

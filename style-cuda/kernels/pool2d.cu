@@ -4,16 +4,16 @@
 struct Pool {
     const void *from;
     void *to;
-    u8 *switches; // two bits a value, a byte for the four windows' values 4j .. 4j+3 of a position
+    u8 *switches; // two bits per value; a byte holds values 4j .. 4j+3 of a position
     u32 height, width; // before the pool
     u32 stride;        // of a position
     u32 from_type, to_type, acc;
-    u32 max; // else average
+    u32 max; // otherwise average
     u32 padding;
 };
 static_assert(sizeof(Pool) == 56, "as in pool2d.rs");
 
-// Pieces are taken over 8 values of a position; with fewer than 8 the values are taken one by one, as pieces of one.
+// A piece has 8 values of a position; with up to four channels, values are processed one by one, as pieces of one.
 DEVICE void window(const Pool &a, u64 row, u64 column, u64 lane, u32 lanes, u64 at[4]) {
     UNROLL for (u32 k = 0; k < 4; k++) at[k] = ((2 * row + k / 2) * a.width + 2 * column + k % 2) * lanes + lane;
 }
@@ -27,7 +27,7 @@ DEVICE float pooled(const float v[4], bool max, u32 &taken) {
     return most;
 }
 
-// A thread a piece of the output.
+// One piece of the output per thread.
 KERNEL(256) pool2d_fwd(Pool a) {
     u32 lanes = a.stride / 8, width = a.width / 2;
     u64 i = global_thread(), position = i / lanes, row = position / width;
@@ -47,7 +47,7 @@ KERNEL(256) pool2d_fwd(Pool a) {
     if (a.switches) ((u16 *)a.switches)[i] = all;
 }
 
-// A thread a piece of the input; what lies in a dropped row or column gets nothing.
+// One piece of the input per thread; dropped rows and columns get zero.
 KERNEL(256) pool2d_bwd(Pool a) {
     u32 lanes = a.stride / 8, width = a.width / 2;
     u64 i = global_thread(), position = i / lanes;
@@ -66,7 +66,7 @@ KERNEL(256) pool2d_bwd(Pool a) {
     put(a.to, a.to_type, a.acc, i, to);
 }
 
-// The same for up to four channels: f32, a thread a value, a byte a switch.
+// The same for up to four channels in f32; one value per thread, one byte per switch.
 KERNEL(256) pool2d_fwd_few(Pool a) {
     u32 width = a.width / 2;
     u64 i = global_thread(), position = i / a.stride, row = position / width;

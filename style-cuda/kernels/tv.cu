@@ -1,4 +1,4 @@
-// Total variation: see style-core/src/ops/tv.rs. Differences and powers are f64: pictures are small beside features.
+// Total variation: see style-core/src/ops/tv.rs. Differences and powers are f64: pictures are small compared with features.
 #include "device.cuh"
 
 enum Kind : u32 { SQUARES = 0, ABSOLUTE = 1, POWER = 2 };
@@ -9,7 +9,7 @@ struct Tv {
         double *partial; // [blocks]
         float *dx;
     };
-    // Of `SQUARES`: sum of vertical v^2 + horizontal h^2. Of `POWER`, half the exponent is `vertical`.
+    // `SQUARES`: the sum of vertical v^2 + horizontal h^2. `POWER`: `vertical` is half the exponent.
     double vertical, horizontal;
     double scale;
     u32 height, width, stride;
@@ -18,7 +18,8 @@ struct Tv {
 };
 static_assert(sizeof(Tv) == 64, "as in tv.rs");
 
-// v^p for v > 0: exponent and mantissa apart, log by the series of atanh, exp by Taylor's; to about 1e-14.
+// v^p for v > 0, to about 1e-14: splits exponent and mantissa; the logarithm is an atanh series, the exponential a Taylor
+// series.
 DEVICE double power(double v, double p) {
     const double LN2 = 0.693147180559945309;
     u64 bits = __builtin_bit_cast(u64, v);
@@ -36,7 +37,7 @@ DEVICE double power(double v, double p) {
 
 DEVICE double sign(double d) { return d > 0.0 ? 1.0 : d < 0.0 ? -1.0 : 0.0; }
 
-// Each block's share. A value's differences with the one below and the one to the right are its own.
+// Each block's part of the sum. A value contributes its differences with the values below it and to its right.
 KERNEL(256) tv(Tv a) {
     double sum = 0.0;
     u64 line = (u64)a.width * a.stride, all = a.height * line;
@@ -52,19 +53,19 @@ KERNEL(256) tv(Tv a) {
     if (thread() == 0) a.partial[block_x()] = sum;
 }
 
-// Derivative of (v^2 + h^2)^p, p = b/2, by v or h: 2 p (v^2 + h^2)^(p - 1) times v or h; this is the factor.
+// The derivative of (v^2 + h^2)^p by v or h, p = b/2, is 2 p (v^2 + h^2)^(p - 1) times v or h; this returns the factor.
 DEVICE double slope(double v, double h, double p) {
     double s = v * v + h * h;
     return s > 0.0 ? 2.0 * p * power(s, p - 1.0) : 0.0;
 }
 
-// A thread a value.
+// One value per thread.
 KERNEL(256) tv_bwd(Tv a) {
     u64 i = global_thread(), line = (u64)a.width * a.stride, all = a.height * line;
     if (i >= all) return;
     bool above = i >= line, below = i + line < all, left = i % line >= a.stride, right = i % line + a.stride < line;
     double x = a.x[i];
-    // x[p] - x[q], for each neighbour q that there is.
+    // x[p] - x[q] for each existing neighbour q.
     double up = above ? x - a.x[i - line] : 0.0, down = below ? x - a.x[i + line] : 0.0;
     double back = left ? x - a.x[i - a.stride] : 0.0, on = right ? x - a.x[i + a.stride] : 0.0;
     double d = 0.0;

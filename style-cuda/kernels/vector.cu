@@ -1,7 +1,7 @@
-// What the optimisers do with whole tensors: see style-core/src/ops/vector.rs. All of f32; sums are f64.
+// Vector operations of the optimisers: see style-core/src/ops/vector.rs. Values are f32, sums f64.
 #include "device.cuh"
 
-// How many vectors a call takes; beyond, the host makes several. Arguments hold 4 KiB at most.
+// The most vectors per call; the host splits longer lists. Arguments take at most 4 KiB.
 enum { LEFT = 4, RIGHT = 240, TERMS = 240 };
 
 struct Dots {
@@ -13,7 +13,7 @@ struct Dots {
 };
 static_assert(sizeof(Dots) == 1976, "as in vector.rs");
 
-// Block (x, y): the products of vector y on the right with all on the left, over each x-th run of 256 pieces.
+// Block (x, y) computes the products of right vector y with all left vectors, over every x-th run of 256 pieces.
 KERNEL(256) dots(Dots a) {
     const float *right = a.right[block_y()];
     double sum[LEFT] = {};
@@ -42,7 +42,7 @@ struct Reduce {
 };
 static_assert(sizeof(Reduce) == 32, "as in vector.rs");
 
-// out[x] = scale sum_i partial[x][i], in one order.
+// out[x] = scale sum_i partial[x][i], in a fixed order.
 KERNEL(256) reduce(Reduce a) {
     double sum = 0.0;
     for (u32 i = thread(); i < a.count; i += 256) sum += a.partial[(u64)block_x() * a.count + i];

@@ -50,7 +50,7 @@ impl Context {
     /// Opens a device.
     pub(crate) fn new(device: Device) -> Result<Arc<Self>> {
         let ordinal = c_int::try_from(device.index).map_err(|_| device::no_device())?;
-        let failed = |e| device::failed(&format!("CUDA device {device} cannot be opened"), e);
+        let failed = |e| device::failed(&format!("cannot open CUDA device {device}"), e);
         let handle = result::device::get(ordinal).map_err(failed)?;
         // SAFETY: the handle is from `get`; the context is released in `drop`.
         let context = unsafe { result::primary_ctx::retain(handle) }.map_err(failed)?;
@@ -74,9 +74,9 @@ impl Context {
     pub(crate) fn enter(&self) -> Result<Entered<'_>> {
         let recording = self.recorder.load(Ordering::Acquire) == this_thread();
         let turn = (!recording).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
-        let previous = result::ctx::get_current().map_err(|e| failed("asking for the current context", e))?;
+        let previous = result::ctx::get_current().map_err(|e| failed("cannot query the current context", e))?;
         // SAFETY: the context is retained until `drop`.
-        unsafe { result::ctx::set_current(self.context) }.map_err(|e| failed("making the context current", e))?;
+        unsafe { result::ctx::set_current(self.context) }.map_err(|e| failed("cannot make the context current", e))?;
         Ok(Entered { context: self, previous: previous.unwrap_or(ptr::null_mut()), _turn: turn })
     }
 
@@ -136,7 +136,7 @@ impl Entered<'_> {
     /// Enqueues all work of a graph.
     pub(crate) fn replay(&self, graph: &Graph) -> Result<()> {
         // SAFETY: both belong to this context and are alive.
-        unsafe { result::graph::launch(graph.0, self.stream()) }.map_err(|e| failed("launching a graph", e))
+        unsafe { result::graph::launch(graph.0, self.stream()) }.map_err(|e| failed("cannot launch a graph", e))
     }
 
     /// `dst[..] = src` on the device, in stream order.
@@ -144,7 +144,7 @@ impl Entered<'_> {
         debug_assert!(bytes <= src.bytes && bytes <= dst.bytes);
         // SAFETY: both hold at least `bytes` bytes and belong to this context.
         unsafe { result::memcpy_dtod_async(dst.address, src.address, bytes, self.stream()) }
-            .map_err(|e| failed("copying on the device", e))
+            .map_err(|e| failed("cannot copy on the device", e))
     }
 
     /// Copies the first bytes of a buffer once all previously enqueued work is done. Waits in the copy while holding
@@ -157,7 +157,7 @@ impl Entered<'_> {
         // SAFETY: `src` has enough bytes; `dst` is not read before the synchronisation below.
         unsafe { result::memcpy_dtoh_async(dst, src.address, self.stream()) }
             .and_then(|()| unsafe { result::stream::synchronize(self.stream()) })
-            .map_err(|e| failed("waiting for results of the device", e))
+            .map_err(|e| failed("cannot wait for results from the device", e))
     }
 
     /// Sets the first bytes of a buffer from pageable memory, which the driver reads before it returns.
@@ -168,7 +168,7 @@ impl Entered<'_> {
         }
         // SAFETY: `dst` has enough bytes; memory that is not page-locked is copied before the call returns.
         unsafe { result::memcpy_htod_async(dst.address, src, self.stream()) }
-            .map_err(|e| failed("copying to the device", e))
+            .map_err(|e| failed("cannot copy to the device", e))
     }
 }
 
@@ -178,7 +178,7 @@ pub(crate) struct Event(sys::CUevent);
 impl Event {
     /// Marks the current position of the stream.
     pub(crate) fn record(entered: &Entered<'_>) -> Result<Self> {
-        let failed = |e| failed("taking the time", e);
+        let failed = |e| failed("cannot measure time on the device", e);
         let event = Self(result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT).map_err(failed)?);
         // SAFETY: both belong to this context and are alive.
         unsafe { result::event::record(event.0, entered.stream()) }.map_err(failed)?;
@@ -189,7 +189,7 @@ impl Event {
     pub(crate) fn milliseconds_to(&self, end: &Self, _entered: &Entered<'_>) -> Result<f32> {
         // SAFETY: both were recorded in the context that is current.
         unsafe { result::event::synchronize(end.0).and_then(|()| result::event::elapsed(self.0, end.0)) }
-            .map_err(|e| failed("taking the time", e))
+            .map_err(|e| failed("cannot measure time on the device", e))
     }
 }
 
@@ -236,8 +236,8 @@ impl Buffer {
     /// Allocates `bytes` zeros, rounded up to a multiple of 32 bytes.
     pub(crate) fn new(context: &Arc<Context>, bytes: usize, what: &str) -> Result<Self> {
         let refuse = || {
-            let free = context.free_memory().map_or(String::new(), |free| format!(", and {free} are free"));
-            let message = format!("{what} wants {bytes} bytes on {}{free}; ask for a smaller picture", context.device);
+            let free = context.free_memory().map_or(String::new(), |free| format!(", found {free} free"));
+            let message = format!("{what} requires {bytes} bytes on {}{free}; use a smaller picture", context.device);
             Error::new(ErrorKind::OutOfMemory, message)
         };
         let rounded = rounded(bytes).filter(|&bytes| bytes <= isize::MAX as usize).ok_or_else(refuse)?;
@@ -252,12 +252,12 @@ impl Buffer {
                 drop(entered);
                 return Err(refuse());
             }
-            Err(e) => return Err(failed("allocating on the device", e)),
+            Err(e) => return Err(failed("cannot allocate on the device", e)),
         };
         let buffer = Self { context: Arc::clone(context), address, bytes: rounded };
         // SAFETY: just allocated with this size.
         unsafe { result::memset_d8_async(address, 0, rounded, entered.stream()) }
-            .map_err(|e| failed("clearing memory of the device", e))?;
+            .map_err(|e| failed("cannot clear device memory", e))?;
         Ok(buffer)
     }
 
@@ -300,12 +300,11 @@ pub(crate) const fn rounded(bytes: usize) -> Option<usize> {
 
 /// Converts a driver error that occurred while the device was in use.
 pub(crate) fn failed(what: &str, e: DriverError) -> Error {
-    let told = e.error_string().map_or(String::new(), |s| s.to_string_lossy().into_owned());
+    let reason = e.error_string().map_or(String::new(), |s| s.to_string_lossy().into_owned());
     let kind = match e.0 {
         CUresult::CUDA_ERROR_OUT_OF_MEMORY => ErrorKind::OutOfMemory,
         _ => ErrorKind::DeviceLost,
     };
-    let message =
-        format!("{what}: {told}; check the device with nvidia-smi, and start again from the last image saved");
+    let message = format!("{what}: {reason}; check the device with nvidia-smi and restart from the last saved image");
     Error::new(kind, message).with_source(e)
 }

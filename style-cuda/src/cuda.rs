@@ -126,9 +126,9 @@ impl CudaBuilder {
             Some(name) => all.iter().find(|d| d.name.to_lowercase().contains(&name.to_lowercase())),
         };
         let Some(device) = device else {
-            let wanted = self.name.map_or(format!("number {}", self.index), |name| format!("named \"{name}\""));
-            let there: Vec<_> = all.iter().map(ToString::to_string).collect();
-            let message = format!("there is no CUDA device {wanted}; there are: {}", there.join("; "));
+            let requested = self.name.map_or(format!("number {}", self.index), |name| format!("named \"{name}\""));
+            let available: Vec<_> = all.iter().map(ToString::to_string).collect();
+            let message = format!("no CUDA device {requested}; available devices: {}", available.join("; "));
             return Err(Error::new(ErrorKind::Unavailable, message));
         };
         check_driver()?;
@@ -137,7 +137,7 @@ impl CudaBuilder {
             Precision::F16 | Precision::Bf16 => ((8, 0), "half precision"),
         };
         if device.compute_capability < least {
-            let message = format!("{what} wants compute capability {}.{}, and this is {device}", least.0, least.1);
+            let message = format!("{what} requires compute capability {}.{}, found {device}", least.0, least.1);
             let advice = if device.compute_capability >= (7, 5) { "Precision::F32" } else { "the CPU backend" };
             return Err(Error::new(ErrorKind::Unavailable, format!("{message}; use {advice}")));
         }
@@ -145,7 +145,7 @@ impl CudaBuilder {
         let kernels = Kernels::load(&context)?;
         let half = self.precision != Precision::F32;
         let tensor_kernels = half.then(|| TensorKernels::load(&context)).transpose()?;
-        let partial = Buffer::new(&context, PARTIAL_BYTES, "room for sums")?;
+        let partial = Buffer::new(&context, PARTIAL_BYTES, "a buffer for partial sums")?;
         Ok(Cuda { context, kernels, tensor_kernels, precision: self.precision, convolution: self.convolution, partial })
     }
 }

@@ -36,8 +36,8 @@ impl fmt::Display for Device {
 /// reports no device; `OutOfMemory` if the driver ran out of memory. The driver's error is the error's source.
 pub fn devices() -> Result<Vec<Device>> {
     check_library()?;
-    result::init().map_err(|e| failed("NVIDIA's driver does not start", e))?;
-    let count = result::device::get_count().map_err(|e| failed("the CUDA devices cannot be counted", e))?;
+    result::init().map_err(|e| failed("cannot initialise NVIDIA's driver", e))?;
+    let count = result::device::get_count().map_err(|e| failed("cannot count the CUDA devices", e))?;
     if count <= 0 {
         return Err(no_device());
     }
@@ -93,7 +93,7 @@ fn check_library() -> Result<()> {
     // SAFETY: loading a library runs its initialisers; those of NVIDIA's driver require nothing of the caller. Only a
     // library in the system's search path and under the driver's name is loaded.
     if !unsafe { sys::is_culib_present() } {
-        let message = format!("NVIDIA's driver library ({name}) is not on this machine; {advice}");
+        let message = format!("NVIDIA's driver library ({name}) is not installed; {advice}");
         return Err(Error::new(ErrorKind::Unavailable, message));
     }
     // SAFETY: as above; it does not panic, because the library was found just now.
@@ -102,7 +102,7 @@ fn check_library() -> Result<()> {
         // SAFETY: the symbol is only looked up, never called or read as this type, which is a pointer, as every symbol
         // is.
         if let Err(e) = unsafe { library.get::<unsafe extern "C" fn()>(function.as_bytes()) } {
-            let message = format!("the library found as NVIDIA's driver ({name}) has no function {function}; {advice}");
+            let message = format!("function {function} is missing from NVIDIA's driver library ({name}); {advice}");
             return Err(Error::new(ErrorKind::Unavailable, message).with_source(e));
         }
     }
@@ -115,14 +115,14 @@ pub(crate) fn check_driver() -> Result<()> {
     // SAFETY: the function writes one number.
     unsafe { sys::cuDriverGetVersion(&mut version) }
         .result()
-        .map_err(|e| failed("NVIDIA's driver does not tell its version", e))?;
+        .map_err(|e| failed("cannot query the version of NVIDIA's driver", e))?;
     if version >= 11_000 {
         return Ok(());
     }
     let (major, minor) = (version / 1000, version % 1000 / 10);
     let message = format!(
-        "NVIDIA's driver is of CUDA {major}.{minor}, and this backend's kernels want 11.0 or later; update the driver, or \
-         use the CPU backend"
+        "expected an NVIDIA driver for CUDA 11.0 or later, found CUDA {major}.{minor}; update the driver, or use the CPU \
+         backend"
     );
     Err(Error::new(ErrorKind::Unavailable, message))
 }
@@ -143,12 +143,12 @@ fn device(ordinal: c_int) -> Result<Device> {
             total_memory: unsafe { result::device::total_mem(handle) }? as u64,
         })
     };
-    describe().map_err(|e| failed(&format!("CUDA device {ordinal} does not answer"), e))
+    describe().map_err(|e| failed(&format!("CUDA device {ordinal} does not respond"), e))
 }
 
 pub(crate) fn no_device() -> Error {
-    let message = "NVIDIA's driver shows no CUDA device; check the card with nvidia-smi and that CUDA_VISIBLE_DEVICES \
-                   does not hide it, or use the CPU backend";
+    let message = "NVIDIA's driver reports no CUDA device; check the card with nvidia-smi and CUDA_VISIBLE_DEVICES, or use \
+                   the CPU backend";
     Error::new(ErrorKind::Unavailable, message)
 }
 
@@ -156,13 +156,16 @@ pub(crate) fn no_device() -> Error {
 pub(crate) fn failed(what: &str, e: DriverError) -> Error {
     let error = match e.0 {
         CUresult::CUDA_ERROR_NO_DEVICE => no_device(),
-        CUresult::CUDA_ERROR_OUT_OF_MEMORY => Error::new(ErrorKind::OutOfMemory, format!("{what}: out of memory")),
+        CUresult::CUDA_ERROR_OUT_OF_MEMORY => Error::new(ErrorKind::OutOfMemory, format!("{what}: not enough memory")),
         CUresult::CUDA_ERROR_STUB_LIBRARY => {
-            let message = "the toolkit's stub stands in for NVIDIA's driver library; take its folder out of the \
+            let message = "the toolkit's stub was loaded instead of NVIDIA's driver library; remove its folder from the \
                            library search path, or use the CPU backend";
             Error::new(ErrorKind::Unavailable, message)
         }
-        _ => Error::new(ErrorKind::Unavailable, format!("{what}; check it with nvidia-smi, or use the CPU backend")),
+        _ => Error::new(
+            ErrorKind::Unavailable,
+            format!("{what}; check the device with nvidia-smi, or use the CPU backend"),
+        ),
     };
     error.with_source(e)
 }

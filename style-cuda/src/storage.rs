@@ -67,11 +67,11 @@ impl Storage for Cuda {
     }
 
     fn gate(&self, shape: Shape) -> Result<Gate> {
-        Ok(Gate { buffer: Buffer::new(&self.context, Gate::bytes(shape), &format!("a gate of {shape}"))?, shape })
+        Ok(Gate { buffer: Buffer::new(&self.context, Gate::bytes(shape), &format!("a gate of shape {shape}"))?, shape })
     }
 
     fn switches(&self, shape: Shape) -> Result<Switches> {
-        let what = format!("switches of {shape}");
+        let what = format!("switches of shape {shape}");
         Ok(Switches { buffer: Buffer::new(&self.context, Switches::bytes(shape), &what)?, shape })
     }
 

@@ -45,7 +45,7 @@ fn expect_room(what: &str, buffer: &Buffer, bytes: usize, shape: Shape) -> Resul
     if bytes <= buffer.bytes() {
         return Ok(());
     }
-    let message = format!("{what} cannot take the shape {shape}: its {} bytes do not hold it", buffer.bytes());
+    let message = format!("{what} with {} bytes cannot be reshaped to {shape}", buffer.bytes());
     Err(Error::new(ErrorKind::Shape, message))
 }
 
@@ -59,7 +59,7 @@ pub struct Tensor {
 impl Tensor {
     pub(crate) fn new(context: &Arc<Context>, shape: Shape, dtype: DType) -> Result<Self> {
         let dtype = if shape.channels <= FEW { DType::F32 } else { dtype };
-        let buffer = Buffer::new(context, Self::bytes(shape, dtype), &format!("a tensor of {shape}"))?;
+        let buffer = Buffer::new(context, Self::bytes(shape, dtype), &format!("a tensor of shape {shape}"))?;
         Ok(Self { buffer, shape, dtype })
     }
 
@@ -191,7 +191,11 @@ impl Scalars {
     /// The address of `count` scalars from `first` on.
     pub(crate) fn slots(&self, first: usize, count: usize) -> Result<u64> {
         if first.checked_add(count).is_none_or(|end| end > self.count) {
-            let message = format!("{count} scalars from {first} on do not fit in {}", self.count);
+            let message = format!(
+                "scalars {first} to {} are out of range for {} scalars",
+                first.saturating_add(count),
+                self.count
+            );
             return Err(Error::new(ErrorKind::Shape, message));
         }
         Ok(self.buffer.address() + 8 * first as u64)
@@ -207,7 +211,7 @@ impl Workspace {
     /// Returns its address if it has at least `bytes` bytes.
     pub(crate) fn at_least(&self, bytes: usize) -> Result<u64> {
         if bytes > self.buffer.bytes() {
-            let message = format!("the workspace must have {bytes} bytes, but has {}", self.buffer.bytes());
+            let message = format!("expected a workspace of at least {bytes} bytes, found {}", self.buffer.bytes());
             return Err(Error::new(ErrorKind::Shape, message));
         }
         Ok(self.buffer.address())

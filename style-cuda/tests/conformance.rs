@@ -1,4 +1,4 @@
-//! Every conformance case on a GPU, or where there is none on ptx-runner, which the names of the cases tell.
+//! Every conformance case on a GPU, or without one on ptx-runner; the names of the cases show which.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What is found on the machine at hand, which has a device or not: never a panic, never an empty list.
+//! Device enumeration on this machine, with or without a device: no panic and no empty list.
 
 use std::error::Error as _;
 

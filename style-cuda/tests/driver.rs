@@ -1,4 +1,4 @@
-//! Drivers and devices that cannot be used, and what is left behind: on ptx-runner, which can be told to be any of them.
+//! Unusable drivers and devices, and cleanup after errors, on ptx-runner, which can simulate all of them.
 
 mod common;
 
@@ -11,7 +11,7 @@ use style_core::ops::VectorOps;
 use style_core::{AdamOptions, ErrorKind, LayerWeight, Network, Optimizer, Session, SessionBuilder, Shape, Storage};
 use style_cuda::{Cuda, Precision};
 
-/// A device to the test's taste; `None` where a GPU is, which cannot be told.
+/// A simulated device with the test's settings; `None` on a real GPU.
 fn device(change: impl FnOnce(&mut Device)) -> Option<Configured> {
     let mut device = Device::default();
     change(&mut device);
@@ -45,7 +45,7 @@ fn no_such_device() {
     for builder in [Cuda::builder().device(2), Cuda::builder().named("h100")] {
         let e = builder.build().unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Unavailable);
-        assert!(e.to_string().contains("there are: 0: ptx-runner"), "{e}");
+        assert!(e.to_string().contains("available devices: 0: ptx-runner"), "{e}");
     }
     assert_eq!(Cuda::builder().device(1).build().unwrap().device().index, 1);
     assert_eq!(Cuda::builder().named("PTX-Runner").build().unwrap().device().index, 0);
@@ -77,14 +77,14 @@ fn driver_too_old() {
 }
 
 #[test]
-fn a_picture_that_does_not_fit_is_told_of_before_any_work() {
+fn a_picture_that_does_not_fit_is_an_error_before_any_work() {
     let Some(_device) = device(|d| d.memory = 24 << 20) else { return };
     let network = Arc::new(Network::new(Cuda::new().unwrap(), &model()).unwrap());
     ptx_runner::forget_launches().unwrap();
     let e = builder(&network, 2000, 1500).build().unwrap_err();
     let ErrorKind::MemoryExceeded { width, height, .. } = e.kind() else { panic!("{e}") };
     assert!(ptx_runner::launches().unwrap().is_empty());
-    // The size that it says would fit does.
+    // The size that the error suggests does fit.
     assert!(width > 100 && height > 75, "{e}");
     builder(&network, width, height).build().unwrap();
 }
@@ -118,7 +118,7 @@ fn the_plan_is_what_is_taken() {
         let session = builder.build().unwrap();
         let taken = before - free();
         let off = (taken as f64 - planned as f64) / planned as f64;
-        assert!(off.abs() < 0.02, "{precision:?}: {taken} bytes are taken, {planned} were planned");
+        assert!(off.abs() < 0.02, "{precision:?}: {taken} bytes allocated, {planned} planned");
         drop(session);
         assert_eq!(free(), before);
     }
@@ -169,7 +169,7 @@ fn the_callers_context_stays_current() {
     assert_eq!(result::ctx::get_current().unwrap(), Some(theirs));
     drop((tensor, cuda));
     assert_eq!(result::ctx::get_current().unwrap(), Some(theirs));
-    // SAFETY: retained above, and nothing of it is used any more.
+    // SAFETY: retained above and not used afterwards.
     unsafe { result::primary_ctx::release(handle) }.unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! The whole network and objective on CUDA against values that PyTorch computed in `f64`: on a GPU, or else on ptx-runner.
+//! The whole network and objective on CUDA against PyTorch's `f64` values, on a GPU or otherwise on ptx-runner.
 
 mod common;
 
@@ -6,7 +6,7 @@ use style_core::Pooling;
 use style_cuda::{Cuda, Precision};
 use testkit::golden::{Golden, Weights, measure};
 
-/// How far features, losses and the image gradient may be off.
+/// Tolerances for features, losses and the image gradient.
 fn check(precision: Precision, pooling: Pooling, [features, losses, gradient]: [f64; 3]) {
     let place = common::runs_on();
     let cuda = Cuda::builder().precision(precision).build().unwrap();

@@ -1,4 +1,4 @@
-//! Whole sessions beside those of the CPU backend, on a GPU or else on ptx-runner.
+//! Whole sessions against those of the CPU backend, on a GPU or otherwise on ptx-runner.
 
 mod common;
 
@@ -14,9 +14,9 @@ use style_core::{
 };
 use style_cpu::Cpu;
 use style_cuda::{Cuda, Precision};
-use testkit::{Call, Told};
+use testkit::{Call, Observed};
 
-/// How far losses, and gradients by their norm, are from the CPU's: published in BENCHMARKS.md.
+/// Tolerances for losses and, by their norm, gradients relative to the CPU's; published in BENCHMARKS.md.
 fn tolerances(precision: Precision) -> (f64, f64) {
     match precision {
         Precision::F16 => (5e-4, 2e-2),
@@ -43,8 +43,8 @@ fn on<B: Backend>(network: Arc<Network<B>>) -> SessionBuilder<B> {
         .iterations(7)
 }
 
-/// Losses and gradient at one picture, and the losses of some steps.
-fn told<B: Backend>(builder: SessionBuilder<B>) -> (f64, Vec<f32>, Vec<f64>) {
+/// Losses and gradient at one picture, and the losses of a few steps.
+fn outcome<B: Backend>(builder: SessionBuilder<B>) -> (f64, Vec<f32>, Vec<f64>) {
     let mut session = builder.build().unwrap();
     let (losses, gradient) = session.evaluate(&picture("image", 24, 20)).unwrap();
     let mut totals = vec![];
@@ -57,15 +57,15 @@ fn told<B: Backend>(builder: SessionBuilder<B>) -> (f64, Vec<f32>, Vec<f64>) {
 fn compare(what: &str, precision: Precision, ours: (f64, Vec<f32>, Vec<f64>), theirs: (f64, Vec<f32>, Vec<f64>)) {
     let (of_losses, of_gradient) = tolerances(precision);
     let off = (ours.0 - theirs.0).abs() / theirs.0;
-    assert!(off < of_losses, "{what}: the loss is off by {off:.1e}: {} beside {}", ours.0, theirs.0);
+    assert!(off < of_losses, "{what}: the loss is off by {off:.1e}: {} instead of {}", ours.0, theirs.0);
     let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let off = norm(&mut ours.1.iter().zip(&theirs.1).map(|(a, b)| a - b)) / norm(&mut theirs.1.iter().copied());
     assert!(off < of_gradient, "{what}: the gradient is off by {off:.1e}");
     assert_eq!(ours.2.len(), theirs.2.len(), "{what}");
-    // The paths part a little with every step.
+    // The paths diverge slightly with every step.
     for (i, (ours, theirs)) in ours.2.iter().zip(&theirs.2).enumerate() {
         let off = (ours - theirs).abs() / theirs;
-        assert!(off < 20.0 * of_losses, "{what}: the loss of step {i} is off by {off:.1e}: {ours} beside {theirs}");
+        assert!(off < 20.0 * of_losses, "{what}: the loss of step {i} is off by {off:.1e}: {ours} instead of {theirs}");
     }
 }
 
@@ -76,9 +76,9 @@ fn cuda(precision: Precision) -> Cuda {
 
 #[test]
 fn a_session_is_the_cpus() {
-    let cpu = told(builder(Cpu::new().unwrap()));
+    let cpu = outcome(builder(Cpu::new().unwrap()));
     for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
-        compare(&format!("{precision:?}"), precision, told(builder(cuda(precision))), cpu.clone());
+        compare(&format!("{precision:?}"), precision, outcome(builder(cuda(precision))), cpu.clone());
     }
 }
 
@@ -96,23 +96,23 @@ fn so_it_is_with_masks_other_statistics_pools_and_padding() {
             .tv_weight(1e-3)
             .optimizer(Optimizer::Adam(Default::default()))
     }
-    let cpu = told(varied(Cpu::new().unwrap()));
+    let cpu = outcome(varied(Cpu::new().unwrap()));
     for precision in [Precision::F32, Precision::F16] {
-        compare(&format!("{precision:?}"), precision, told(varied(cuda(precision))), cpu.clone());
+        compare(&format!("{precision:?}"), precision, outcome(varied(cuda(precision))), cpu.clone());
     }
 }
 
 #[test]
 fn a_session_repeats_to_the_bit() {
     for precision in [Precision::F32, Precision::F16] {
-        let (first, second) = (told(builder(cuda(precision))), told(builder(cuda(precision))));
+        let (first, second) = (outcome(builder(cuda(precision))), outcome(builder(cuda(precision))));
         assert_eq!(first, second, "{precision:?}");
     }
 }
 
-/// What a device has recorded has the weight in it.
+/// A recorded graph contains the style weight, so it must be recorded again after a change.
 #[test]
-fn another_weight_on_the_way_is_heeded() {
+fn a_changed_weight_takes_effect() {
     fn totals<B: Backend>(backend: B) -> Vec<f64> {
         let mut session =
             builder(backend).optimizer(Optimizer::Adam(Default::default())).iterations(12).build().unwrap();
@@ -127,14 +127,14 @@ fn another_weight_on_the_way_is_heeded() {
     }
     let (ours, theirs) = (totals(cuda(Precision::F32)), totals(Cpu::new().unwrap()));
     for (i, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
-        assert!((ours - theirs).abs() < 1e-4 * theirs, "the loss of step {i} is {ours} beside {theirs}");
+        assert!((ours - theirs).abs() < 1e-4 * theirs, "the loss of step {i} is {ours} instead of {theirs}");
     }
 }
 
-/// The Gram matrix, until so many backward passes have been made.
-fn until(left: usize, then: impl Fn() + Send + Sync) -> Told<impl Fn(Call) + Send + Sync> {
+/// The Gram matrix, with a panic after this many backward passes.
+fn after(left: usize, then: impl Fn() + Send + Sync) -> Observed<impl Fn(Call) + Send + Sync> {
     let left = AtomicUsize::new(left);
-    Told::new(move |call| {
+    Observed::new(move |call| {
         if call == Call::Backward && left.fetch_sub(1, Ordering::Relaxed) == 0 {
             then();
         }
@@ -145,27 +145,27 @@ fn until(left: usize, then: impl Fn() + Send + Sync) -> Told<impl Fn(Call) + Sen
 fn a_statistic_that_panics_while_an_evaluation_is_recorded_leaves_the_device_to_others() {
     let network = Arc::new(Network::new(cuda(Precision::F32), &model()).unwrap());
     let adam = || on(network.clone()).optimizer(Optimizer::Adam(Default::default()));
-    let want = told(adam());
-    // Of five style layers: in the first evaluation, in the second, which is recorded, and in the third, which is not called.
+    let want = outcome(adam());
+    // Five style layers: panics in the first evaluation, in the second (recorded) and in the third (replayed, not called).
     for (left, panics) in [(3, true), (8, true), (13, false)] {
-        let statistic = until(left, || resume_unwind(Box::new("a statistic panics")));
+        let statistic = after(left, || resume_unwind(Box::new("a statistic panics")));
         let mut session = adam().statistic(statistic).build().unwrap();
         let steps = AssertUnwindSafe(|| (0..4).for_each(|_| _ = session.step().unwrap()));
         assert_eq!(catch_unwind(steps).is_err(), panics, "{left}");
-        assert_eq!(told(adam()), want, "{left}");
+        assert_eq!(outcome(adam()), want, "{left}");
     }
 }
 
 #[test]
-fn an_evaluation_that_was_cancelled_is_recorded_anew() {
+fn a_cancelled_evaluation_is_recorded_again() {
     let network = Arc::new(Network::new(cuda(Precision::F32), &model()).unwrap());
     let adam = || on(network.clone()).optimizer(Optimizer::Adam(Default::default()));
-    let (.., want) = told(adam());
-    // In the first evaluation, and in the second, which is recorded.
+    let (.., want) = outcome(adam());
+    // In the first evaluation, and in the second (recorded).
     for left in [1, 6, 8] {
         let cancel = Arc::new(AtomicBool::new(false));
         let raised = Arc::clone(&cancel);
-        let statistic = until(left, move || raised.store(true, Ordering::Relaxed));
+        let statistic = after(left, move || raised.store(true, Ordering::Relaxed));
         let mut session = adam().statistic(statistic).cancel(Arc::clone(&cancel)).build().unwrap();
         let (mut totals, mut cancelled) = (vec![], 0);
         while !session.is_finished() {

@@ -13,7 +13,7 @@ use crate::vgg::Vgg;
 ///
 /// ```
 /// for path in style_models::cached(style_models::Vgg::Vgg19) {
-///     println!("{} could be given", path.display());
+///     println!("found {}", path.display());
 /// }
 /// ```
 #[must_use]

@@ -16,7 +16,7 @@ const SHA256: &str = "8cb3f5005197c1a92ac4769237175e1507356e381536137da1f7fed237
 /// per value from `conv3_2` on. This crate's `weights/README.md` gives their origin and the rounding error. The paper's
 /// network is VGG-19, which [`crate::load`] reads from a file.
 ///
-/// Each call unpacks the file again, which takes all cores together some 70 ms; keep the result.
+/// Each call unpacks the file again, which takes about 70 ms on all cores; keep the result.
 ///
 /// ```
 /// let weights = style_models::embedded()?;
@@ -43,7 +43,7 @@ mod tests {
         let loaded = super::embedded().unwrap();
         assert_eq!(loaded.sha256(), SHA256);
         assert_eq!(Source::memory("", FILE).sha256().unwrap(), SHA256);
-        assert!(include_str!("../weights/README.md").contains(SHA256), "make the README again with the file");
+        assert!(include_str!("../weights/README.md").contains(SHA256), "regenerate the README together with the file");
         assert_eq!((loaded.vgg(), loaded.format()), (crate::Vgg::Vgg16, crate::Format::Safetensors));
         let model = loaded.model();
         assert_eq!(*model.input(), InputSpace::CAFFE);

@@ -14,7 +14,7 @@ use crate::space::{self, InputSpaceSource};
 use crate::tensors::{Tensors, show, zeros};
 use crate::vgg::{Spec, Vgg, pool_name};
 
-/// The caller's knowledge and requirements about a weight file. The default makes no assumptions.
+/// Options for [`load`]: the expected network and the input space. The default accepts any.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {
@@ -118,7 +118,7 @@ impl Loaded {
 ///    its authors published it, or were fine-tuned from them, whatever the names are. The values of other published sets
 ///    (torchvision's, Caffe's VGG-19) are not known here;
 /// 5. the names: [`InputSpace::TORCHVISION`] for layers named `features.0`; `CAFFE` for Keras' names and in Caffe's
-///    files; `CAFFE` with channels in the order RGB for arrays named `conv1_1_W` with filters `[3, 3, I, O]`, as in
+///    files; `CAFFE` with channels in RGB order for arrays named `conv1_1_W` with filters `[3, 3, I, O]`, as in
 ///    Frossard's `vgg16_weights.npz`;
 /// 6. otherwise an assumption: `TORCHVISION` in an ONNX model written by PyTorch, `CAFFE` in all others.
 ///
@@ -133,7 +133,7 @@ impl Loaded {
 /// # Errors
 /// `Io` if the file cannot be read, `Unsupported` if this build lacks its format or it is an `.npy` of Python objects,
 /// and `Weights` if it is damaged, has an unknown format, or does not hold the convolutions of VGG-16 or VGG-19: the
-/// message names the file, the tensor, the expectation and the remedy.
+/// message names the file and the tensor, the expected and the found value, and what to do.
 pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Loaded> {
     from_source(&source(path.as_ref())?, options, 1)
 }
@@ -157,7 +157,7 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
     let naming = recognise(&*tensors, source)?;
     let (vgg, plan) = plan(&*tensors, &naming, options.vgg, divisor, source)?;
     let sha256 = source.sha256()?;
-    let turned = tensors.turned(naming.layout);
+    let flips = tensors.flips(naming.layout);
     let mut layers = Vec::new();
     for conv in plan {
         if conv.index == 1 && conv.block > 1 {
@@ -167,7 +167,7 @@ pub(crate) fn from_source(source: &Source, options: &LoadOptions, divisor: usize
         if naming.layout == Layout::Hwio {
             weight = hwio_to_oihw(&weight, conv.in_channels, conv.out_channels)?;
         }
-        if turned {
+        if flips {
             weight.chunks_exact_mut(9).for_each(<[f32]>::reverse);
         }
         let bias = tensors.read(&conv.bias)?;
@@ -222,7 +222,7 @@ fn plan(
 }
 
 fn other_network(source: &Source, asked: Vgg, found: Vgg) -> Error {
-    source.bad(format!("the file holds {found}, but {asked} was asked for; ask for {found}, or give a file of {asked}"))
+    source.bad(format!("expected {asked}, found {found}; request {found}, or use a {asked} file"))
 }
 
 struct Misfit {
@@ -249,14 +249,15 @@ fn plan_as(
         let Some(weight) = names.and_then(|n| n.weight.as_deref()) else {
             let Some((_, beyond)) = left.first() else { break };
             return Err(misfit(format!(
-                "{} of {vgg} is missing, but {beyond} is there: the file is incomplete or of another network (variants \
-                 with batch normalisation are others too); give a complete file of VGG-16 or VGG-19",
+                "{} of {vgg} is missing, but {beyond} is present; the file is incomplete or another network (such as a \
+                 variant with batch normalisation), use a complete VGG-16 or VGG-19 file",
                 conv.name
             )));
         };
         let Some(bias) = names.and_then(|n| n.bias.as_deref()) else {
             return Err(misfit(format!(
-                "{weight} ({} of {vgg}) has no bias beside it: the file is incomplete or of another network",
+                "the bias for {weight} ({} of {vgg}) is missing; the file is incomplete or another network, use a VGG-16 or \
+                 VGG-19 file as published",
                 conv.name
             )));
         };
@@ -265,15 +266,14 @@ fn plan_as(
             Layout::Hwio => [3, 3, i, o],
             Layout::Oihw => [o, i, 3, 3],
         };
-        for (tensor, wanted) in [(weight, &filters[..]), (bias, &[o][..])] {
+        for (tensor, expected) in [(weight, &filters[..]), (bias, &[o][..])] {
             let found = shapes.get(tensor).copied().unwrap_or_default();
-            if found != wanted {
+            if found != expected {
                 return Err(misfit(format!(
-                    "{tensor} is {}, but {} of {vgg} wants {}: the file is of another network; give one of VGG-16 or \
-                     VGG-19 as published",
-                    show(found),
+                    "expected {} for {} of {vgg}, found {} in {tensor}; use a VGG-16 or VGG-19 file as published",
+                    show(expected),
                     conv.name,
-                    show(wanted)
+                    show(found)
                 )));
             }
         }
@@ -292,7 +292,8 @@ fn plan_as(
         None => Ok(plan),
         Some((_, name)) => Err(Misfit {
             matched: plan.len(),
-            error: source.bad(format!("{name} is not a convolution of {vgg}: the file is of another network")),
+            error: source
+                .bad(format!("{name} is not a convolution of {vgg}; use a VGG-16 or VGG-19 file as published")),
         }),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn recognise(tensors: &dyn Tensors, source: &Source) -> Result<Naming
         let names = groups.entry((family, first, prefix)).or_default().entry(key).or_default();
         let place = if role == Role::Weight { &mut names.weight } else { &mut names.bias };
         if let Some(other) = place {
-            return Err(source.bad(format!("{other} and {name} both claim to be one tensor of one layer")));
+            return Err(source.bad(format!("{other} and {name} denote the same tensor; use a file with one network")));
         }
         *place = Some(name.to_owned());
     }
@@ -38,15 +38,14 @@ pub(crate) fn recognise(tensors: &dyn Tensors, source: &Source) -> Result<Naming
             let layout = layout(family, shape.unwrap_or_default());
             Ok(Naming { family, layout, first, convs })
         }
-        (Some(((.., a), _)), Some(((.., b), _))) => Err(source.bad(format!(
-            "several networks are in the file, at {a:?} and at {b:?}; write the one that is wanted to a file of its own"
-        ))),
+        (Some(((.., a), _)), Some(((.., b), _))) => Err(source
+            .bad(format!("the file has several networks, at {a:?} and {b:?}; save one of them to a separate file"))),
         (None, _) => {
             let some: Vec<&str> = list.iter().take(4).map(|(name, _)| *name).collect();
-            let some = if some.is_empty() { "no tensors".into() } else { some.join(", ") };
+            let some = if some.is_empty() { "none".into() } else { some.join(", ") };
             Err(source.bad(format!(
-                "no first convolution of VGG-16 or VGG-19 was found (conv1_1.weight, conv1_1_W, features.0.weight or \
-                 block1_conv1); the file has {} tensors: {some}{}. Give a file of VGG-16 or VGG-19 weights",
+                "expected the first convolution of a VGG (conv1_1.weight, conv1_1_W, features.0.weight or block1_conv1), \
+                 found {} tensors: {some}{}; use a VGG-16 or VGG-19 file",
                 list.len(),
                 if list.len() > 4 { ", ..." } else { "" },
             )))

@@ -54,7 +54,10 @@ impl Source {
         // checked first: opening a pipe would wait for its writer
         let meta = std::fs::metadata(path).map_err(opening)?;
         if !meta.is_file() {
-            return Err(Error::new(ErrorKind::Io, format!("{name} is not a file: a weight file is wanted")));
+            return Err(Error::new(
+                ErrorKind::Io,
+                format!("{name} is not a regular file; use a weight file or a folder of .npy files"),
+            ));
         }
         let file = File::open(path).map_err(opening)?;
         Ok(Self(Arc::new(Inner { name, len: meta.len(), data: Data::File(Mutex::new(file)), sha256: None })))
@@ -72,8 +75,9 @@ impl Source {
                 stems.push(stem.to_owned());
             }
             if stems.len() > MAX_PARTS {
-                let error =
-                    format!("{name}: the folder has more than {MAX_PARTS} .{extension} files: one network is wanted");
+                let error = format!(
+                    "{name}: the folder has more than {MAX_PARTS} .{extension} files; use a folder with one network"
+                );
                 return Err(Error::new(ErrorKind::Weights, error));
             }
         }
@@ -123,7 +127,7 @@ impl Source {
     pub(crate) fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
         if offset.checked_add(len).is_none_or(|end| end > self.len()) {
             return Err(self.bad(format!(
-                "the file ends early: bytes {offset} to {} are wanted, but it has {}; fetch it again",
+                "expected bytes {offset} to {}, but the file has {} bytes; it is truncated, download it again",
                 offset.saturating_add(len),
                 self.len()
             )));
@@ -131,7 +135,7 @@ impl Source {
         let mut out = Vec::new();
         let size = usize::try_from(len).ok().filter(|&n| out.try_reserve_exact(n).is_ok());
         let size = size.ok_or_else(|| {
-            Error::new(ErrorKind::OutOfMemory, format!("{}: no memory for {len} bytes of it", self.name()))
+            Error::new(ErrorKind::OutOfMemory, format!("{}: not enough memory to read {len} bytes", self.name()))
         })?;
         out.resize(size, 0);
         self.read_at(offset, &mut out).map_err(|e| io_error(self.name(), "cannot be read", e))?;

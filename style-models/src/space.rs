@@ -30,10 +30,10 @@ impl fmt::Display for InputSpaceSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Given => "as given",
-            Self::File => "as the file says",
+            Self::File => "as stated in the file",
             Self::Checksum => "by the file's checksum",
             Self::Values => "by conv1_1's values",
-            Self::Names => "by the layers' names",
+            Self::Names => "by the layer names",
             Self::Assumed => "assumed",
         })
     }
@@ -67,30 +67,30 @@ const SCALE: f64 = 4.0;
 /// The space of VGG-16 as its authors published it (Caffe's file, Keras'), if these filters are theirs: unchanged,
 /// rounded, or fine-tuned. With the input channels reversed they take RGB.
 ///
-/// Filters are compared individually, by direction, so the values themselves decide. Their statistics would not: this
+/// Filters are compared individually, by direction, so the values themselves decide. Statistics are not enough: this
 /// layer's biases are 0.56 of its filters' norms (root mean squares), although its inputs deviate by some 60, and that
 /// would equally fit a network for inputs that deviate by 1.
 fn by_values(first: &[f32]) -> Option<InputSpace> {
     if first.len() != 64 * 27 {
         return None;
     }
-    let (mut bgr, mut rgb, mut norm, mut wanted) = (0.0, 0.0, 0.0, 0.0);
+    let (mut bgr, mut rgb, mut norm, mut expected) = (0.0, 0.0, 0.0, 0.0);
     for (filter, published) in first.chunks_exact(27).zip(&VGG16) {
-        let (mut straight, mut turned, mut square, mut published_square) = (0.0, 0.0, 0.0, 0.0);
+        let (mut straight, mut rotated, mut square, mut published_square) = (0.0, 0.0, 0.0, 0.0);
         for (at, &p) in published.iter().enumerate() {
             let (w, p) = (f64::from(filter[at]), f64::from(p) / 100.0);
             straight += w * p;
-            turned += f64::from(filter[(2 - at / 9) * 9 + at % 9]) * p;
+            rotated += f64::from(filter[(2 - at / 9) * 9 + at % 9]) * p;
             square += w * w;
             published_square += p * p;
         }
         let length = (square * published_square).sqrt();
         bgr += straight / length;
-        rgb += turned / length;
+        rgb += rotated / length;
         norm += square;
-        wanted += published_square;
+        expected += published_square;
     }
-    let scale = (norm / wanted).sqrt();
+    let scale = (norm / expected).sqrt();
     let least = RELATED * VGG16.len() as f64;
     let related = (bgr >= least || rgb >= least) && (1.0 / SCALE..=SCALE).contains(&scale);
     related.then_some(if bgr >= rgb { InputSpace::CAFFE } else { CAFFE_RGB })
@@ -119,7 +119,7 @@ pub(crate) const VGG16: [[i8; 27]; 16] = [
 
 /// Describes a space in a word or two.
 pub(crate) fn describe(space: &InputSpace) -> String {
-    if *space == CAFFE_RGB { "caffe in the order RGB".into() } else { show(space) }
+    if *space == CAFFE_RGB { "caffe with RGB order".into() } else { show(space) }
 }
 
 /// A space as written in safetensors metadata.

@@ -24,7 +24,7 @@ pub(crate) trait Tensors {
     }
 
     /// Whether filters of this layout are applied as a convolution, which flips them, rather than as cross-correlation.
-    fn turned(&self, _layout: Layout) -> bool {
+    fn flips(&self, _layout: Layout) -> bool {
         false
     }
 
@@ -78,7 +78,7 @@ pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>> {
     let mut values = Vec::new();
     values.try_reserve_exact(count).map_err(|e| {
         let bytes = count.saturating_mul(size_of::<T>());
-        Error::new(ErrorKind::OutOfMemory, format!("{bytes} bytes for weights could not be had")).with_source(e)
+        Error::new(ErrorKind::OutOfMemory, format!("not enough memory for {bytes} bytes of weights")).with_source(e)
     })?;
     Ok(values)
 }

@@ -94,7 +94,7 @@ impl FromStr for Vgg {
         match s.to_ascii_lowercase().replace('-', "").as_str() {
             "vgg16" => Ok(Self::Vgg16),
             "vgg19" => Ok(Self::Vgg19),
-            _ => Err(Error::new(ErrorKind::Argument, format!("no network is called {s:?}: vgg16 and vgg19 are known"))),
+            _ => Err(Error::new(ErrorKind::Argument, format!("unknown network {s:?}; use vgg16 or vgg19"))),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Where memory for weights cannot be had, there is an error, and not the end of the program: each large allocation on the
-//! way to a network fails once. One test, so that nothing else runs in the process.
+//! Running out of memory for weights is an error and does not abort the program: each large allocation on the way to a
+//! network fails once. This is a single test, so that nothing else runs in the process.
 
 use style_models::{LoadOptions, embedded, from_bytes, save};
 use testkit::memory::{Failing, each};
 
-/// Decoders take smaller pieces, without asking.
+/// Decoders allocate smaller pieces without handling failure.
 #[global_allocator]
 static ALLOCATOR: Failing = Failing::from(128 << 10);
 
@@ -19,6 +19,6 @@ fn an_allocation_that_fails_is_an_error() {
         let bytes = bytes.clone();
         Box::new(|| from_bytes("saved", bytes, &LoadOptions::default()))
     });
-    println!("{failed} allocations failed, each of them once");
+    println!("{failed} allocations failed, each once");
     assert!(failed > 15);
 }

@@ -23,8 +23,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
         (number(18, 4), number(22, 4).cast_signed().unsigned_abs(), number(28, 2), number(30, 4))
     };
     match packing {
-        4 => return Err(bad("a BMP file that holds a JPEG is not supported; save it as PNG or JPEG")),
-        5 => return Err(bad("a BMP file that holds a PNG is not supported; save it as PNG")),
+        4 => return Err(bad("unsupported BMP: embedded JPEG; save it as PNG or JPEG")),
+        5 => return Err(bad("unsupported BMP: embedded PNG; save it as PNG")),
         _ => {}
     }
     check_size(width, height)?;
@@ -47,10 +47,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
             let start = 14 + number(126, 4) as usize;
             decoded.icc = bytes.get(start..).and_then(|rest| rest.get(..number(130, 4) as usize)).map(<[u8]>::to_vec);
             if decoded.icc.is_none() {
-                decoded.notes.push(unusable("it is not all there"));
+                decoded.notes.push(unusable("it is truncated"));
             }
         }
-        Some(kind) if kind == *b"LINK" => decoded.notes.push(unusable("it lies in another file")),
+        Some(kind) if kind == *b"LINK" => decoded.notes.push(unusable("it is in another file")),
         _ => {}
     }
     Ok(decoded)

@@ -197,10 +197,7 @@ pub fn keep_colours(result: &Image, photograph: &Image) -> Result<Image> {
         let ((w, h), (pw, ph)) = (size(result), size(photograph));
         return Err(Error::new(
             ErrorKind::Shape,
-            format!(
-                "the result has {w}x{h} pixels and the photograph {pw}x{ph}: give the photograph at the size that it \
-                 was painted in"
-            ),
+            format!("expected a photograph of {w}x{h} pixels like the result, found {pw}x{ph}; resize the photograph"),
         ));
     }
     let n = result.width() * result.height();

@@ -32,10 +32,10 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
     if bytes.is_empty() {
-        return Err(bad("the file is empty; a PNG, JPEG, WebP, TIFF, GIF or BMP picture is wanted"));
+        return Err(bad("the file is empty; use a PNG, JPEG, WebP, TIFF, GIF or BMP picture"));
     }
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(bad(format!("the file has more than the {} GiB that a picture may have", MOST_BYTES >> 30)));
+        return Err(bad(format!("the file is too large; a picture file may have at most {} GiB", MOST_BYTES >> 30)));
     }
     if tiff::is_tiff(bytes) {
         return tiff::decode(bytes);
@@ -70,7 +70,7 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
         Ok(ImageFormat::WebP) => match webp_whole(bytes) {
             None => Err(cut("WebP")),
             Some(whole) if !webp_frames_fit(whole) => {
-                Err(bad("the WebP file is damaged: a frame is larger than the picture, or than what holds it"))
+                Err(bad("the WebP file is damaged: a frame is larger than the picture or its enclosing chunk"))
             }
             Some(whole) => {
                 let decoder = WebPDecoder::new(Cursor::new(whole)).map_err(refused)?;
@@ -83,8 +83,8 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
         Ok(ImageFormat::Gif) => gif::decode(bytes),
         Ok(ImageFormat::Bmp) => bmp::decode(bytes),
         _ => Err(match formats::known(bytes) {
-            Some((name, way)) => bad(format!("not a picture that can be read (it is {name}); {way}")),
-            None => bad("not a picture that can be read; PNG, JPEG, WebP, TIFF, GIF and BMP can"),
+            Some((name, way)) => bad(format!("unsupported picture format: {name}; {way}")),
+            None => bad("unknown picture format; use PNG, JPEG, WebP, TIFF, GIF or BMP"),
         }),
     }
 }
@@ -107,7 +107,8 @@ impl PngColours {
     fn unheeded(&self) -> Option<String> {
         let heeded = self.profile || self.srgb || self.others.is_empty();
         let others = self.others.join(" and ");
-        (!heeded).then(|| format!("what the file says of its colours ({others}) is not heeded; they are taken as sRGB"))
+        (!heeded)
+            .then(|| format!("the colour information in the file ({others}) is ignored; colours are treated as sRGB"))
     }
 }
 
@@ -189,11 +190,7 @@ pub(crate) fn planes(pixels: &DynamicImage, convert: Option<&ToSrgb>) -> Result<
         } else if let Some(words) = words(pixels) {
             row.extend_from_slice(&words[range]);
         }
-        if row.is_empty() {
-            Err(bad("the picture's values are not of 8 or 16 bits; save it with so many"))
-        } else {
-            Ok(())
-        }
+        if row.is_empty() { Err(bad("expected 8 or 16 bits per channel; convert the picture")) } else { Ok(()) }
     };
     let has_alpha = pixels.color().has_alpha();
     let colours = channels - usize::from(has_alpha);
@@ -215,7 +212,7 @@ pub(crate) fn planes(pixels: &DynamicImage, convert: Option<&ToSrgb>) -> Result<
         }
         match convert {
             Some(convert) => {
-                convert.convert(&from, &mut to).map_err(|e| bad("colours cannot be converted").with_source(e))?
+                convert.convert(&from, &mut to).map_err(|e| bad("colour conversion failed").with_source(e))?
             }
             None => to.iter_mut().zip(&from).for_each(|(to, v)| *to = f32::from(*v) / 257.0),
         }

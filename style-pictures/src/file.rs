@@ -58,10 +58,7 @@ impl Format {
             Some(ImageFormat::Tiff) => Ok(Self::Tiff),
             _ => Err(Error::new(
                 ErrorKind::Argument,
-                format!(
-                    "{}: a picture can be written as .png, .jpg, .jpeg, .webp, .tif or .tiff; give it such a name",
-                    path.display()
-                ),
+                format!("{}: unsupported extension; use .png, .jpg, .jpeg, .webp, .tif or .tiff", path.display()),
             )),
         }
     }
@@ -83,7 +80,7 @@ impl Format {
             Self::Png | Self::Png16 => Ok(Self::Png16),
             Self::Tiff | Self::Tiff16 => Ok(Self::Tiff16),
             Self::Jpeg | Self::WebP => {
-                let message = format!("{self:?} has 8 bits a channel; PNG and TIFF can have 16");
+                let message = format!("{self:?} has 8 bits per channel; use PNG or TIFF for 16 bits");
                 Err(Error::new(ErrorKind::Argument, message))
             }
         }
@@ -155,7 +152,7 @@ impl Picture {
 fn encode(image: &Image, extras: &Extras, format: Format) -> Result<Vec<u8>> {
     let alpha = extras.alpha_of(image)?.filter(|_| format.carries_alpha());
     encoded(image, alpha, format)
-        .map_err(|e| Error::new(ErrorKind::Image, "the picture cannot be written in this format").with_source(e))
+        .map_err(|e| Error::new(ErrorKind::Image, "cannot encode the picture in this format").with_source(e))
 }
 
 fn encoded(image: &Image, alpha: Option<&[f32]>, format: Format) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {

@@ -3,11 +3,11 @@
 /// A name, and the suggested alternative.
 type Known = (&'static str, &'static str);
 
-const EXPORT: &str = "open it in a program for pictures and export it as PNG or JPEG";
-const DEVELOP: &str = "develop it and export it as PNG, JPEG or a TIFF of 16 bits";
-const VECTORS: &str = "export it as PNG of the size that you want";
-const VIDEO: &str = "save one of its frames as PNG";
-const NO_PICTURE: &str = "give the picture itself, a PNG or JPEG file, say";
+const EXPORT: &str = "open it in an image editor and export it as PNG or JPEG";
+const DEVELOP: &str = "develop it and export it as PNG, JPEG or a 16-bit TIFF";
+const VECTORS: &str = "export it as PNG at the required size";
+const VIDEO: &str = "save a frame as PNG";
+const NO_PICTURE: &str = "use a picture, such as a PNG or JPEG file";
 const UNPACK: &str = "unpack it first";
 
 /// First bytes.
@@ -23,38 +23,38 @@ const BEGINNINGS: [(&[u8], Known); 42] = [
     (b"\x76\x2f\x31\x01", ("OpenEXR", EXPORT)),
     (b"#?RADIANCE", ("Radiance HDR", EXPORT)),
     (b"#?RGBE", ("Radiance HDR", EXPORT)),
-    (b"\0\0\x01\0", ("an icon of Windows", EXPORT)),
-    (b"\0\0\x02\0", ("a cursor of Windows, or TGA", EXPORT)),
-    (b"icns", ("an icon of macOS", EXPORT)),
-    (b"DDS ", ("a surface of DirectDraw (DDS)", EXPORT)),
+    (b"\0\0\x01\0", ("Windows icon", EXPORT)),
+    (b"\0\0\x02\0", ("Windows cursor or TGA", EXPORT)),
+    (b"icns", ("macOS icon", EXPORT)),
+    (b"DDS ", ("DirectDraw surface (DDS)", EXPORT)),
     (b"qoif", ("QOI", EXPORT)),
     (b"farbfeld", ("farbfeld", EXPORT)),
     (b"SIMPLE  =", ("FITS", EXPORT)),
     (b"AT&TFORM", ("DjVu", EXPORT)),
-    (b"\xd7\xcd\xc6\x9a", ("a metafile of Windows (WMF)", VECTORS)),
-    (b"FUJIFILMCCD-RAW", ("a camera's raw file (RAF)", DEVELOP)),
-    (b"IIRO", ("a camera's raw file (ORF)", DEVELOP)),
-    (b"IIRS", ("a camera's raw file (ORF)", DEVELOP)),
-    (b"MMOR", ("a camera's raw file (ORF)", DEVELOP)),
-    (b"IIU\0", ("a camera's raw file (RW2)", DEVELOP)),
-    (b"FOVb", ("a camera's raw file (X3F)", DEVELOP)),
-    (b"\0MRM", ("a camera's raw file (MRW)", DEVELOP)),
-    (b"II\x1a\0\0\0HEAPCCDR", ("a camera's raw file (CRW)", DEVELOP)),
+    (b"\xd7\xcd\xc6\x9a", ("Windows metafile (WMF)", VECTORS)),
+    (b"FUJIFILMCCD-RAW", ("camera raw file (RAF)", DEVELOP)),
+    (b"IIRO", ("camera raw file (ORF)", DEVELOP)),
+    (b"IIRS", ("camera raw file (ORF)", DEVELOP)),
+    (b"MMOR", ("camera raw file (ORF)", DEVELOP)),
+    (b"IIU\0", ("camera raw file (RW2)", DEVELOP)),
+    (b"FOVb", ("camera raw file (X3F)", DEVELOP)),
+    (b"\0MRM", ("camera raw file (MRW)", DEVELOP)),
+    (b"II\x1a\0\0\0HEAPCCDR", ("camera raw file (CRW)", DEVELOP)),
     (b"%PDF-", ("PDF", VECTORS)),
     (b"%!PS", ("PostScript", VECTORS)),
     (b"\xc5\xd0\xd3\xc6", ("PostScript", VECTORS)),
     (b"\x1a\x45\xdf\xa3", ("video (Matroska or WebM)", VIDEO)),
     (b"FLV\x01", ("video (Flash)", VIDEO)),
     (b"\0\0\x01\xba", ("video (MPEG)", VIDEO)),
-    (b"OggS", ("video or sound (Ogg)", VIDEO)),
-    (b"PK\x03\x04", ("a zip archive, or a document that is one", UNPACK)),
-    (b"\x1f\x8b", ("a gzip archive", UNPACK)),
-    (b"7z\xbc\xaf\x27\x1c", ("a 7-zip archive", UNPACK)),
-    (b"Rar!", ("a RAR archive", UNPACK)),
-    (b"\x28\xb5\x2f\xfd", ("a Zstandard archive", UNPACK)),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ("a document or a folder's thumbnails (OLE)", NO_PICTURE)),
+    (b"OggS", ("video or audio (Ogg)", VIDEO)),
+    (b"PK\x03\x04", ("zip archive or a document based on one", UNPACK)),
+    (b"\x1f\x8b", ("gzip archive", UNPACK)),
+    (b"7z\xbc\xaf\x27\x1c", ("7-Zip archive", UNPACK)),
+    (b"Rar!", ("RAR archive", UNPACK)),
+    (b"\x28\xb5\x2f\xfd", ("Zstandard archive", UNPACK)),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ("document or thumbnail database (OLE)", NO_PICTURE)),
     (b"\x89HDF\r\n\x1a\n", ("HDF5", NO_PICTURE)),
-    (b"\x7fELF", ("a program", NO_PICTURE)),
+    (b"\x7fELF", ("executable", NO_PICTURE)),
 ];
 
 /// The bytes after `ftyp`.
@@ -70,7 +70,7 @@ const BRANDS: [(&[u8], Known); 12] = [
     (b"hevx", ("HEIC", EXPORT)),
     (b"mif1", ("HEIF", EXPORT)),
     (b"msf1", ("HEIF", EXPORT)),
-    (b"crx ", ("a camera's raw file (CR3)", DEVELOP)),
+    (b"crx ", ("camera raw file (CR3)", DEVELOP)),
     (b"qt  ", ("video (QuickTime)", VIDEO)),
 ];
 
@@ -90,7 +90,7 @@ pub(crate) fn known(bytes: &[u8]) -> Option<Known> {
     if bytes.starts_with(b"RIFF") {
         return match bytes.get(8..12)? {
             b"AVI " => Some(("video (AVI)", VIDEO)),
-            b"WAVE" => Some(("sound (WAV)", NO_PICTURE)),
+            b"WAVE" => Some(("audio (WAV)", NO_PICTURE)),
             _ => None,
         };
     }
@@ -109,14 +109,12 @@ fn text(bytes: &[u8]) -> Option<Known> {
         () if is_markup
             && (start.starts_with(b"<!doctype html") || has(b"<html") || has(b"<head") || has(b"<body")) =>
         {
-            ("an HTML page, perhaps a web site's answer in place of the picture", "download the picture itself")
+            ("HTML page, perhaps an error page of a web site", "download the picture itself")
         }
         () if is_markup && has(b"<svg") => ("SVG", VECTORS),
         () if is_markup && (start.starts_with(b"<?xml") || has(b"xmlns")) => ("XML", NO_PICTURE),
-        () if start.starts_with(b"{\\rtf") => ("a document (RTF)", NO_PICTURE),
-        () if start.starts_with(b"version https://git-lfs") => {
-            ("a pointer of Git LFS, and not the file itself", "fetch it with `git lfs pull`")
-        }
+        () if start.starts_with(b"{\\rtf") => ("document (RTF)", NO_PICTURE),
+        () if start.starts_with(b"version https://git-lfs") => ("Git LFS pointer", "run `git lfs pull`"),
         () if !start.is_empty() && start.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => {
             ("text", NO_PICTURE)
         }

@@ -13,13 +13,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let (width, height) = (side(6), side(8));
     check_size(width, height)?;
     let Some(frames) = frames(bytes) else { return Err(cut("GIF")) };
-    let Some([w, h]) = frames.first else { return Err(bad("the GIF file has no picture")) };
+    let Some([w, h]) = frames.first else { return Err(bad("the GIF file has no frame")) };
     if w > width || h > height || !could_hold(bytes, PACKED_BY_LZW, u64::from(w) * u64::from(h)) {
-        return Err(bad("the GIF file is damaged: its first frame is larger than the picture, or than what holds it"));
+        return Err(bad(
+            "the GIF file is damaged: its first frame is larger than the picture or than the file can hold",
+        ));
     }
     // The screen may be larger than the frame, and is transparent around it.
     if !could_hold(bytes, PACKED_BY_LZW, u64::from(width) * u64::from(height)) {
-        return Err(bad("the GIF file is damaged: the picture is larger than what could hold it"));
+        return Err(bad("the GIF file is damaged: the picture is larger than the file can hold"));
     }
     let mut decoded = decode_by(GifDecoder::new(Cursor::new(bytes)).map_err(refused)?, false)?;
     decoded.notes.extend((frames.count > 1).then(first_frame));

@@ -32,7 +32,7 @@ pub(crate) fn bad(message: impl Into<String>) -> Error {
 }
 
 pub(crate) fn first_frame() -> String {
-    "the picture is animated; the first frame is taken".into()
+    "the picture is animated; only the first frame is used".into()
 }
 
 /// Decodes with one of `image`'s decoders; reports whether the file has a profile, even a damaged one.
@@ -50,7 +50,7 @@ pub(crate) fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Re
 
 /// The error for a file that is too short for its picture.
 pub(crate) fn cut(what: &str) -> Error {
-    bad(format!("the {what} file ends before the picture does: it is damaged or was not copied in full"))
+    bad(format!("the {what} file ends before its picture does; it is damaged or truncated, copy it again"))
 }
 
 pub(crate) fn limits(bytes: u64) -> Limits {
@@ -71,8 +71,8 @@ pub(crate) fn could_hold(file: &[u8], ratio: u64, pixels: u64) -> bool {
 pub(crate) fn check_size(width: u32, height: u32) -> Result<()> {
     if width.max(height) > LARGEST_SIDE || u64::from(width) * u64::from(height) > LARGEST_AREA {
         return Err(bad(format!(
-            "the picture is too large: {width}x{height} pixels, where a side may have {LARGEST_SIDE} and all of it \
-             {LARGEST_AREA}; make it smaller"
+            "the picture is too large: {width}x{height} pixels, at most {LARGEST_SIDE} per side and {LARGEST_AREA} in total \
+             are supported; scale it down"
         )));
     }
     Ok(())
@@ -81,17 +81,19 @@ pub(crate) fn check_size(width: u32, height: u32) -> Result<()> {
 pub(crate) fn refused(e: ImageError) -> Error {
     let what = match e {
         ImageError::Limits(_) => {
-            format!("the picture is too large: a side may have {LARGEST_SIDE} pixels and all of it {LARGEST_AREA}")
+            format!(
+                "the picture is too large: at most {LARGEST_SIDE} pixels per side and {LARGEST_AREA} in total are supported"
+            )
         }
-        ImageError::Unsupported(_) => "the picture is of a kind that cannot be read; save it anew, as PNG say".into(),
-        _ => "the picture is damaged or was not copied in full".into(),
+        ImageError::Unsupported(_) => "unsupported variant of the picture format; save the picture as PNG".into(),
+        _ => "the picture is damaged or truncated; copy it again".into(),
     };
     bad(what).with_source(e)
 }
 
 /// The note for an unusable profile.
 pub(crate) fn unusable(why: &str) -> String {
-    format!("the colour profile cannot be used ({why}); colours are taken as sRGB")
+    format!("the colour profile is unusable ({why}); colours are treated as sRGB")
 }
 
 /// This many copies of a value, or an error if there is no memory for them.
@@ -105,8 +107,11 @@ pub(crate) fn room<T: Clone>(n: usize, value: T) -> Result<Vec<T>> {
 pub(crate) fn reserved<T>(n: usize) -> Result<Vec<T>> {
     let mut values = vec![];
     values.try_reserve_exact(n).map_err(|e| {
-        Error::new(ErrorKind::OutOfMemory, format!("no memory for a picture of {n} values; make it smaller"))
-            .with_source(e)
+        Error::new(
+            ErrorKind::OutOfMemory,
+            format!("not enough memory for a picture of {n} values; use a smaller picture"),
+        )
+        .with_source(e)
     })?;
     Ok(values)
 }

@@ -1,4 +1,4 @@
-//! Colour matching and luminance transfer against numpy, and by what they are to be: equal statistics.
+//! Colour matching and luminance transfer against numpy, and by their defining property: equal statistics.
 
 use serde::Deserialize;
 use style_pictures::{ErrorKind, Image, Matching, keep_colours, luminance, match_colours, match_luminance};
@@ -93,7 +93,7 @@ fn the_matched_picture_has_the_photographs_mean_and_covariance() {
     let mut matched = vec![];
     for matching in MATCHINGS {
         let ours = match_colours(&style, &photo, matching).expect("matches");
-        assert!(ours.pixels().iter().all(|v| *v > 0.0 && *v < 255.0), "this test wants a pair without clamping");
+        assert!(ours.pixels().iter().all(|v| *v > 0.0 && *v < 255.0), "this test requires a pair without clamping");
         for (a, b) in statistics(&ours).iter().zip(&wanted) {
             assert!((a - b).abs() < 1e-4, "{matching:?}: {a} is not {b}");
         }

@@ -1,4 +1,4 @@
-//! Files of every format and depth: read as Pillow and tifffile wrote them, written without loss, and never a panic.
+//! Files of every format and depth are read as Pillow and tifffile wrote them, written without loss, and never panic.
 
 mod common;
 
@@ -134,7 +134,7 @@ fn formats_of_eight_bits_say_so() {
 
 #[test]
 fn alpha_is_resized_apart() {
-    // Colours are flat where they can be seen, and garish where not; alpha is a ramp.
+    // Visible colours are flat, invisible ones garish; alpha is a ramp.
     let pixel =
         |x: u32, _| if x < 8 { Rgba([65535, 0, 65535, 0]) } else { Rgba([9000, 30000, 51000, (x * 1000) as u16]) };
     let folder = TempDir::new().expect("a temporary folder");
@@ -175,10 +175,10 @@ fn what_is_cut_short_is_an_error() {
         for length in lengths {
             match open(&whole[..length]) {
                 Err(e) => assert_eq!(e.kind(), ErrorKind::Image, "{name}, {length} of {}: {e}", whole.len()),
-                // All that is missing is what comes after the pixels: an end mark, or what fills up a tile.
+                // Only data after the pixels is missing: an end marker, or the padding of a tile.
                 Ok(picture) => {
                     let same = picture.image == open(&whole).expect("opens").image;
-                    assert!(same && whole.len() - length < 100, "{name}: {length} of {} bytes open", whole.len());
+                    assert!(same && whole.len() - length < 100, "{name}: {length} of {} bytes opened", whole.len());
                 }
             }
         }
@@ -207,7 +207,7 @@ fn damage_never_panics() {
     }
 }
 
-/// Of several frames the first is taken, and told; bytes are as good as a file.
+/// The first of several frames is used, with a note, from a file and from bytes.
 #[test]
 fn animations() {
     let frame = [[200; 3 * 16 * 16], [40; 3 * 16 * 16]];
@@ -223,14 +223,14 @@ fn animations() {
     let body = [&head[..], &shown, &shown].concat();
     let webp = [b"RIFF".to_vec(), (body.len() as u32).to_le_bytes().to_vec(), body].concat();
     let picture = Picture::from_bytes(&webp).expect("reads");
-    // The decoder lays frames over each other, in a rounding of its own.
+    // The decoder composes frames with its own rounding.
     assert!(picture.image.pixels().iter().all(|v| (v - 200.0).abs() <= 1.0));
     assert!(picture.notes()[0].contains("animated"), "{:?}", picture.notes());
 
     let mut png = vec![];
     PngEncoder::new(&mut png).write_image(&frame[1], 16, 16, ExtendedColorType::Rgb8).expect("encodes");
     assert!(Picture::from_bytes(&png).expect("reads").notes().is_empty());
-    // acTL, of two frames, with its CRC, behind the header.
+    // acTL for two frames, with its CRC, after the header.
     let control = [0, 0, 0, 8, b'a', b'c', b'T', b'L', 0, 0, 0, 2, 0, 0, 0, 0, 0xf3, 0x8d, 0x93, 0x70];
     let (head, rest) = png.split_at(33);
     let picture = Picture::from_bytes(&[head, &control, rest].concat()).expect("reads");

@@ -1,5 +1,5 @@
-//! Files of kinds that decoders get wrong, each with a PNG file of its values beside it, from libjpeg, Pillow or what the file
-//! was made from (`kinds/jpeg.py` and `kinds/odd.py` write them); and files that are refused by name.
+//! Files of kinds that decoders get wrong, each with a PNG file of its pixels from libjpeg, Pillow or the file's source
+//! (`kinds/jpeg.py` and `kinds/odd.py` write them); and unsupported files, whose format the error names.
 
 mod common;
 
@@ -27,7 +27,7 @@ fn fixtures() -> Vec<(String, Vec<u8>, Vec<u8>)> {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    fixtures().into_iter().find(|(other, ..)| *other == name).expect("is there").1
+    fixtures().into_iter().find(|(other, ..)| *other == name).expect("exists").1
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn pixels_are_those_of_other_programs() {
         let values = open(&values).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!((picture.image.width(), picture.image.height()), (values.image.width(), values.image.height()));
         let far = distance(picture.image.pixels(), values.image.pixels());
-        // JPEG is equal to the bit; half floats have eleven bits, and small numbers in a file are rounded by their maker.
+        // JPEG is bit-identical. Half floats have eleven bits, and writers round small numbers.
         let most = if name.ends_with(".jpg") || name.starts_with("jpeg") { 0.0 } else { 1.01 };
         assert!(far <= most, "{name}: {far}");
         assert_eq!(alpha(&picture), alpha(&values), "{name}");
@@ -53,11 +53,11 @@ fn what_is_cut_short_is_refused() {
         for length in (0..whole.len()).filter(|n| *n < 64 || n % 3 == 0 || whole.len() - n < 300) {
             match Picture::from_bytes(&whole[..length]) {
                 Err(e) => assert_eq!(e.kind(), ErrorKind::Image, "{name}, {length}: {e}"),
-                // All that is missing is what comes behind the pixels.
+                // Only data after the pixels is missing.
                 Ok(cut) => {
-                    assert_eq!(cut.image, picture.image, "{name}: {length} of {} bytes open", whole.len());
-                    let is_told = cut.notes().iter().any(|note| note.contains("end mark"));
-                    assert_eq!(is_told, name.ends_with(".jpg"), "{name}: {length} of {} bytes", whole.len());
+                    assert_eq!(cut.image, picture.image, "{name}: {length} of {} bytes opened", whole.len());
+                    let is_noted = cut.notes().iter().any(|note| note.contains("end mark"));
+                    assert_eq!(is_noted, name.ends_with(".jpg"), "{name}: {length} of {} bytes", whole.len());
                 }
             }
         }
@@ -75,7 +75,7 @@ fn damage_never_panics() {
         for _ in 0..300 {
             let mut damaged = whole.clone();
             for _ in 0..1 + next() % 4 {
-                // Half of them where headers are.
+                // Half of them in the headers.
                 let at = next() % if next() % 2 == 0 { damaged.len() } else { damaged.len().min(160) };
                 damaged[at] = if next() % 2 == 0 { 0xff } else { next() as u8 };
             }
@@ -86,19 +86,19 @@ fn damage_never_panics() {
     }
 }
 
-/// A JPEG without its end mark is read, and told; one without its last block is refused, and so is one of several scans without
-/// the last, end mark or not.
+/// A JPEG without its end marker is read with a note. One without its last block or its last scan is an error, with or
+/// without an end marker.
 #[test]
 fn a_jpeg_must_have_all_its_blocks() {
     for (name, whole, _) in fixtures().into_iter().filter(|(name, ..)| name.ends_with(".jpg")) {
         assert_eq!(whole[whole.len() - 2..], [0xff, 0xd9]);
         let data = &whole[..whole.len() - 2];
         let picture = Picture::from_bytes(&whole).expect("opens");
-        for rest in [&b""[..], b"and what a program left behind it", &[0; 999]] {
+        for rest in [&b""[..], b"and trailing data of a program", &[0; 999]] {
             let read = Picture::from_bytes(&[data, rest].concat()).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert!(read.image == picture.image && read.notes()[0].contains("end mark"));
         }
-        // The last byte of a scan holds a bit of a block at least.
+        // The last byte of a scan holds at least one bit of a block.
         let without = &data[..data.len() - if data.ends_with(&[0xff, 0]) { 2 } else { 1 }];
         let scan = whole.windows(2).rposition(|pair| pair == [0xff, 0xda]).expect("has a scan");
         for cut in [without, &data[..scan]] {
@@ -110,7 +110,7 @@ fn a_jpeg_must_have_all_its_blocks() {
     }
 }
 
-/// What is not supported is named, and not called damaged.
+/// An unsupported file is reported as such, not as damaged.
 #[test]
 fn kinds_of_jpeg_are_named() {
     let whole = fixture("3x1-16x16-one-scan-restart-1.jpg");
@@ -122,29 +122,29 @@ fn kinds_of_jpeg_are_named() {
         (1, 0xca, "arithmetic coding"),
         (1, 0xf7, "JPEG-LS"),
         (4, 12, "12 bits"),
-        // Two samples for three: no whole number of pixels each.
-        (14, 0x21, "whole ratio"),
+        // Two samples for three pixels: a non-integer ratio.
+        (14, 0x21, "non-integer"),
     ] {
         let mut file = whole.clone();
         file[at + offset] = byte;
         let e = open(&file).expect_err("is not supported");
         let e = e.to_string();
-        assert!(e.contains(word) && e.contains("not supported") && e.contains("PNG"), "{e}");
+        assert!(e.contains(word) && e.contains("unsupported") && e.contains("PNG"), "{e}");
     }
 }
 
-/// The decoder takes the last of two entries, where the first is looked at before.
+/// Of two equal entries, the decoder uses the last, while the check before it reads the first.
 #[test]
-fn a_tag_that_is_told_twice() {
+fn a_duplicate_tag() {
     let mut file = fixture("bits4.tif");
-    let at = file.windows(4).position(|w| w == [3, 1, 3, 0]).expect("tells its compression");
-    // Bits of a channel once more.
+    let at = file.windows(4).position(|w| w == [3, 1, 3, 0]).expect("has a compression entry");
+    // A second entry of bits per channel.
     (file[at], file[at + 8]) = (2, 5);
     let e = open(&file).expect_err("has 5 bits");
     assert!(e.kind() == ErrorKind::Image && e.to_string().contains("Gray(5)"), "{e}");
 }
 
-/// Formats by what their files begin with, whatever their names end in.
+/// Formats are recognised by the first bytes of a file, regardless of its extension.
 #[test]
 fn other_formats_are_named() {
     let brands = |brands: &[&[u8; 4]]| {
@@ -163,8 +163,8 @@ fn other_formats_are_named() {
         (brands(&[b"mif1"]), "HEIF", "export it"),
         (brands(&[b"avif", b"mif1", b"miaf"]), "AVIF", "export it"),
         (brands(&[b"crx ", b"isom"]), "CR3", "develop it"),
-        (brands(&[b"isom", b"mp42"]), "video (MP4)", "frames"),
-        (brands(&[b"qt  "]), "video (QuickTime)", "frames"),
+        (brands(&[b"isom", b"mp42"]), "video (MP4)", "save a frame"),
+        (brands(&[b"qt  "]), "video (QuickTime)", "save a frame"),
         (zeros(b"\xff\x0a"), "JPEG XL", "export it"),
         (zeros(b"\0\0\0\x0cJXL \r\n\x87\n"), "JPEG XL", "export it"),
         (zeros(b"\0\0\0\x0cjP  \r\n\x87\n"), "JPEG 2000", "export it"),
@@ -180,13 +180,13 @@ fn other_formats_are_named() {
         (tiff(262, 3, 32803), "raw file", "develop it"),
         (tiff(259, 3, 50000), "Zstandard", "Deflate"),
         (tiff(259, 3, 34925), "LZMA", "Deflate"),
-        (tiff(259, 3, 6), "JPEG in the old way", "PNG"),
+        (tiff(259, 3, 6), "old-style JPEG", "PNG"),
         (tiff(262, 3, 8), "L*a*b*", "PNG"),
         (tiff(258, 3, 12), "12 bits", "PNG"),
-        (tiff(339, 3, 2), "with a sign", "PNG"),
+        (tiff(339, 3, 2), "signed", "PNG"),
         (b"<!DOCTYPE html><html>".to_vec(), "HTML", "download"),
         (b"<?xml version='1.0'?><svg xmlns=''/>".to_vec(), "SVG", "export it"),
-        (b"RIFF\x20\0\0\0AVI LIST".to_vec(), "video (AVI)", "frames"),
+        (b"RIFF\x20\0\0\0AVI LIST".to_vec(), "video (AVI)", "save a frame"),
         (b"P6 4 4 255\n".to_vec(), "PNM", "export it"),
         (b"PK\x03\x04\0\0".to_vec(), "zip", "unpack"),
         (b"Dear Sir or Madam,\n".to_vec(), "text", "PNG or JPEG"),

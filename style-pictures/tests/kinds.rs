@@ -1,4 +1,4 @@
-//! Files of every kind that people have, against Pillow, libjpeg and tifffile: the scripts in `kinds` write them, and their
+//! Files of every common kind against Pillow, libjpeg and tifffile: the scripts in `kinds` write the files and their
 //! pixels.
 
 mod common;
@@ -11,7 +11,7 @@ use common::alpha;
 use style_pictures::{ErrorKind, Format, Image, Picture};
 use tempfile::TempDir;
 
-/// What a script writes.
+/// The output of a script.
 fn written_by(script: &str) -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     run(script, folder.path());
@@ -27,7 +27,7 @@ fn run(script: &str, folder: &Path) {
 }
 
 #[test]
-#[ignore = "wants Python with numpy and Pillow, as PYTHON says, and pngcheck"]
+#[ignore = "requires pngcheck and Python (path in PYTHON) with numpy and Pillow"]
 fn results_are_what_others_read() {
     let folder = TempDir::new().expect("a temporary folder");
     let values = (0..3 * 64 * 48).map(|i| (i * 7919 % 256) as f32).collect();
@@ -54,7 +54,7 @@ fn distance(ours: &Picture, theirs: &Path) -> f32 {
 }
 
 #[test]
-#[ignore = "wants Python with numpy and Pillow, as PYTHON says, and jpegtran"]
+#[ignore = "requires jpegtran and Python (path in PYTHON) with numpy and Pillow"]
 fn jpeg_is_as_libjpeg_has_it() {
     let folder = written_by("jpeg.py");
     let mut files: Vec<_> = fs::read_dir(folder.path()).expect("reads").map(|e| e.expect("reads").path()).collect();
@@ -69,21 +69,21 @@ fn jpeg_is_as_libjpeg_has_it() {
                 0.0 => equal += 1,
                 far => wrong.push(format!("{name}: {far}")),
             },
-            Ok(_) => wrong.push(format!("{name}: libjpeg refuses it")),
+            Ok(_) => wrong.push(format!("{name}: libjpeg rejects it")),
             Err(e) if theirs.exists() || e.kind() != ErrorKind::Image => wrong.push(format!("{name}: {e}")),
             Err(_) => refused += 1,
         }
     }
-    println!("{} files: {equal} equal to the bit, {refused} refused by both", files.len());
+    println!("{} files: {equal} bit-identical, {refused} rejected by both", files.len());
     assert!(equal > 1200 && wrong.is_empty(), "{} of {}:\n{}", wrong.len(), files.len(), wrong.join("\n"));
 }
 
-/// How far a picture is from the values that lie beside its file, in levels of 8 bits; of colours only where they are seen.
+/// The largest distance of a picture from the values beside its file, in 8-bit levels; colours count only where visible.
 fn distance_to_values(ours: &Picture, values: &[u8]) -> Result<f32, String> {
     let side = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|i| values[at + i])) as usize;
     let (size, n) = ((ours.image.width(), ours.image.height()), ours.image.width() * ours.image.height());
     if size != (side(0), side(4)) {
-        return Err(format!("{size:?} in place of {:?}", (side(0), side(4))));
+        return Err(format!("expected {:?}, found {size:?}", (side(0), side(4))));
     }
     let alpha = alpha(ours);
     let mut far = 0f32;
@@ -97,7 +97,7 @@ fn distance_to_values(ours: &Picture, values: &[u8]) -> Result<f32, String> {
     Ok(far)
 }
 
-/// What is wrong with how a file is taken, and how far its pixels are away.
+/// Checks the outcome of reading a file; returns the distance of its pixels.
 fn judged(path: &Path, outcome: &str, far: f32) -> Result<f32, String> {
     let (kind, words) = outcome.split_once(' ').unwrap_or((outcome, ""));
     let picture = match Picture::open(path) {
@@ -113,11 +113,11 @@ fn judged(path: &Path, outcome: &str, far: f32) -> Result<f32, String> {
     }
     let values = PathBuf::from(format!("{}.rgba", path.display()));
     let distance = distance_to_values(&picture, &fs::read(values).expect("reads"))?;
-    if distance <= far { Ok(distance) } else { Err(format!("{distance} away, where {far} may be")) }
+    if distance <= far { Ok(distance) } else { Err(format!("expected a distance of at most {far}, found {distance}")) }
 }
 
 #[test]
-#[ignore = "wants Python with numpy, Pillow, tifffile and imagecodecs, as PYTHON says"]
+#[ignore = "requires Python (path in PYTHON) with numpy, Pillow, tifffile and imagecodecs"]
 fn odd_files_are_read_right_or_refused() {
     let folder = written_by("odd.py");
     let index = fs::read_to_string(folder.path().join("index.tsv")).expect("reads");
@@ -130,6 +130,6 @@ fn odd_files_are_read_right_or_refused() {
         }
         count[["read", "note", "refused"].iter().position(|kind| outcome.starts_with(kind)).expect("is known")] += 1;
     }
-    println!("{} read, {} with a note, {} refused by name; {most} away at most", count[0], count[1], count[2]);
+    println!("{} read, {} with a note, {} rejected by name; largest distance {most}", count[0], count[1], count[2]);
     assert!(count[0] > 150 && wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

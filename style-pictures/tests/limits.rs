@@ -1,4 +1,4 @@
-//! Files that claim more than they hold: an error at once, and no memory for it.
+//! Files that declare more than they hold give an error at once, without allocating memory for it.
 
 mod common;
 
@@ -16,12 +16,12 @@ fn chunk(kind: &[u8], data: &[u8]) -> Vec<u8> {
 
 fn png(width: u32, height: u32) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[16, 6, 0, 0, 0]].concat();
-    // A stream that begins and is not continued.
+    // A stream that breaks off after its start.
     let data = [0x78, 0x9c, 0xed, 0xc1, 0x01, 0x01];
     [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &data), chunk(b"IEND", b"")].concat()
 }
 
-/// A frame of one colour within a larger screen, or of a size of its own.
+/// A single-colour frame of one size on a screen of another.
 fn gif(screen: u16, frame: u16) -> Vec<u8> {
     let sides = |side: u16| [side.to_le_bytes(), side.to_le_bytes()].concat();
     let head = [b"GIF89a".to_vec(), sides(screen), vec![0x80, 0, 0], vec![0; 6]].concat();
@@ -35,7 +35,7 @@ fn bmp(width: i32, height: i32, bits: u16, packing: u32) -> Vec<u8> {
     [head, info, vec![1, 0], bits.to_le_bytes().to_vec(), rest, vec![0; 64]].concat()
 }
 
-/// The same header of a frame in several scans.
+/// The same frame header in a progressive file.
 fn progressive(width: u16, height: u16) -> Vec<u8> {
     let mut file = jpeg(width, height);
     let at = file.windows(2).position(|w| w == [0xff, 0xc0]).expect("has a frame");
@@ -65,7 +65,7 @@ fn webp(width: u32, height: u32, claimed: u32) -> Vec<u8> {
     [b"RIFF".to_vec(), (body.len() as u32).to_le_bytes().to_vec(), body].concat()
 }
 
-/// A picture of 64 x 64 with a larger one inside, in a frame of several or not.
+/// A picture of 64 x 64 with a larger one inside, in an animation frame or not.
 fn webp_within(chunk: &[u8], several: bool) -> Vec<u8> {
     let extended = [b"VP8X\x0a\0\0\0", &[2 * u8::from(several), 0, 0, 0, 63, 0, 0, 63, 0, 0][..]].concat();
     let frame =
@@ -75,7 +75,7 @@ fn webp_within(chunk: &[u8], several: bool) -> Vec<u8> {
     [b"RIFF".to_vec(), (body.len() as u32).to_le_bytes().to_vec(), body].concat()
 }
 
-/// A strip of so many bytes that are not there, and a profile.
+/// A strip and a profile of these sizes, without their data.
 fn tiff(width: u32, height: u32, strip: u32, profile: u32) -> Vec<u8> {
     let entries: [(u16, u16, u32, u32); 11] = [
         (256, 4, 1, width),
@@ -99,11 +99,11 @@ fn tiff(width: u32, height: u32, strip: u32, profile: u32) -> Vec<u8> {
     file
 }
 
-/// The most memory that this process has held, in bytes.
+/// The peak memory of this process, in bytes.
 #[cfg(target_os = "linux")]
 fn most_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("reads");
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("is told");
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("has VmHWM");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") << 10
 }
 
@@ -145,7 +145,7 @@ fn a_small_file_takes_little_memory() {
         (webp(16_000, 16_000, 4), "damaged"),
         (webp(64, 64, u32::MAX - 1), "ends before"),
         (webp(64, 64, 1 << 30), "ends before"),
-        (webp_within(b"VP8 \xff\xff\xff\x7f\0\0\0\0", true), "what holds it"),
+        (webp_within(b"VP8 \xff\xff\xff\x7f\0\0\0\0", true), "enclosing chunk"),
         (webp_within(VP8, false), "larger than the picture"),
         (webp_within(VP8L, false), "larger than the picture"),
         (webp_within(VP8, true), "larger than the picture"),
@@ -168,14 +168,14 @@ fn a_small_file_takes_little_memory() {
 }
 
 #[test]
-fn the_limits_are_told() {
+fn the_error_states_the_limits() {
     let e = open(&png(60_000, 60_000)).expect_err("is too large");
     for word in ["60000x60000".to_owned(), LARGEST_SIDE.to_string(), LARGEST_AREA.to_string()] {
         assert!(e.to_string().contains(&word), "{e}");
     }
 }
 
-/// The decoder looks a little beyond the end that a WebP file tells, for chunks whose length is not held to anything there.
+/// The decoder reads slightly past the declared end of a WebP file and does not check the length of chunks there.
 #[test]
 fn what_follows_a_webp_is_not_looked_at() {
     let image = Image::from_rgb8(16, 16, &[90; 768]).expect("an image");

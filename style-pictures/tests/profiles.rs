@@ -80,7 +80,7 @@ fn rounding(file: &[u8]) -> f64 {
 }
 
 #[test]
-fn profiles_that_cannot_be_used_are_told() {
+fn unusable_profiles_give_a_note() {
     let p3 = ColorProfile::new_display_p3().encode().expect("encodes");
     let grey = ColorProfile::new_gray_with_gamma(1.8).encode().expect("encodes");
     let mut cmyk = p3.clone();
@@ -98,7 +98,7 @@ fn profiles_that_cannot_be_used_are_told() {
         for file in with_profile(icc, colour) {
             let picture = open(&file).expect("opens");
             let [note] = picture.notes() else { panic!("{word}: {:?}", picture.notes()) };
-            assert!(note.contains("profile cannot be used") && note.contains("sRGB") && note.contains(word), "{note}");
+            assert!(note.contains("profile is unusable") && note.contains("sRGB") && note.contains(word), "{note}");
             // As they are stored.
             let stored = image::load_from_memory(&file).expect("reads").into_rgb8();
             let values: Vec<f64> = stored.as_raw().iter().map(|&v| f64::from(v)).collect();
@@ -111,7 +111,7 @@ fn profiles_that_cannot_be_used_are_told() {
 }
 
 #[test]
-fn a_profile_that_is_damaged_in_its_file_is_told() {
+fn a_damaged_profile_gives_a_note() {
     let file = &with_profile(&ColorProfile::new_display_p3().encode().expect("encodes"), ExtendedColorType::Rgb8)[0];
     let at = file.windows(4).position(|w| w == b"iCCP").expect("has a profile");
     let mut damaged = file.clone();
@@ -153,7 +153,7 @@ fn a_bmp_may_have_a_profile() {
     let with = open(&file(b"MBED", icc.len() as u32)).expect("opens");
     assert!(with.notes().is_empty(), "{:?}", with.notes());
     assert_eq!(with.image, open(png).expect("opens").image);
-    for (file, word) in [(file(b"MBED", u32::MAX), "not all there"), (file(b"LINK", 9), "another file")] {
+    for (file, word) in [(file(b"MBED", u32::MAX), "truncated"), (file(b"LINK", 9), "another file")] {
         let picture = open(&file).expect("opens");
         assert!(picture.notes().len() == 1 && picture.notes()[0].contains(word), "{:?}", picture.notes());
     }
@@ -221,7 +221,7 @@ fn rows(profile: &ColorProfile) -> Vec<f64> {
 }
 
 #[test]
-fn cmyk_is_told() {
+fn cmyk_gives_a_note() {
     // A frame of four components with one quantisation table and one code, all zero: a flat picture.
     let mut jpeg = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
     jpeg.extend([1; 64]);
@@ -259,7 +259,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn what_png_says_otherwise_of_colours_is_told() {
+fn other_colour_chunks_of_png_give_a_note() {
     let mut png = vec![];
     PngEncoder::new(&mut png).write_image(&[100; 3 * 16 * 16], 16, 16, ExtendedColorType::Rgb8).expect("encodes");
     let words = |values: &[u32]| values.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<_>>();

@@ -43,7 +43,7 @@ impl Checkpoints {
     pub fn every(every: usize, path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         if every == 0 {
-            let message = "checkpoints every 0 evaluations; give 1 or more, or leave the checkpoints out";
+            let message = "expected a checkpoint interval of at least 1, found 0; use 1 or more, or no `Checkpoints`";
             return Err(Error::new(ErrorKind::Argument, message));
         }
         expect_folder(&path)?;
@@ -56,10 +56,10 @@ impl Checkpoints {
     /// `Io` if it cannot be read; `Checkpoint` if it is damaged, or not a checkpoint.
     pub fn load(path: impl AsRef<Path>) -> Result<Option<Checkpoint>> {
         let path = path.as_ref();
-        // A device may have no end.
+        // A device file may never end.
         let read = || match std::fs::metadata(path)?.is_file() {
             true => std::fs::read(path),
-            false => Err(std::io::Error::other("it is no file")),
+            false => Err(std::io::Error::other("not a regular file")),
         };
         match read() {
             Ok(bytes) => Checkpoint::from_bytes(&bytes).map(Some).map_err(|e| e.context(path.display())),

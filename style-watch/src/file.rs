@@ -19,11 +19,11 @@ fn folder(path: &Path) -> &Path {
 pub(crate) fn expect_folder(path: &Path) -> Result<()> {
     let folder = folder(path);
     if !folder.is_dir() {
-        let message = format!("{}: {} is not a folder; make it, or name another", path.display(), folder.display());
+        let message = format!("{}: {} is not a folder; create it or choose another", path.display(), folder.display());
         return Err(Error::new(ErrorKind::Io, message));
     }
     let refused = |e| {
-        let message = format!("{}: cannot write into the folder {}; name another", path.display(), folder.display());
+        let message = format!("{}: cannot write to the folder {}; choose another", path.display(), folder.display());
         io_error(message, e)
     };
     tempfile::tempfile_in(folder).map(drop).map_err(refused)
@@ -35,7 +35,7 @@ pub(crate) fn extension(path: &Path) -> String {
 }
 
 pub(crate) fn cannot_write(path: &Path) -> String {
-    format!("cannot write {}; is its folder still there, the disk full?", path.display())
+    format!("cannot write {}; check that its folder exists and that the disk has space", path.display())
 }
 
 /// Writes a file next to its destination, as `FILE.part`, and moves it there, replacing any existing file. A program
@@ -69,7 +69,10 @@ pub(crate) fn write_bytes_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// `Unsupported` if a side is longer than PNG's limit of 2^31 - 1 pixels.
 pub(crate) fn encode_png(width: usize, height: usize, rgb: &[u8]) -> Result<Vec<u8>> {
     let refused = || {
-        Error::new(ErrorKind::Unsupported, format!("a {width}x{height} picture does not fit PNG; use a smaller one"))
+        Error::new(
+            ErrorKind::Unsupported,
+            format!("a picture of {width}x{height} pixels is too large for PNG; use a smaller one"),
+        )
     };
     let (w, h) = u32::try_from(width).ok().zip(u32::try_from(height).ok()).ok_or_else(refused)?;
     let mut bytes = Vec::new();

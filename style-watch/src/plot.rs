@@ -57,7 +57,7 @@ struct Point {
 }
 
 impl LossPlot {
-    /// Creates a plot at `path`, which ends in `.svg` or `.png`.
+    /// Creates a plot at `path`, which must end in `.svg` or `.png`.
     ///
     /// # Errors
     /// `Argument` for another extension; `Io` if the folder does not exist. If the file cannot be written, the end of
@@ -68,7 +68,7 @@ impl LossPlot {
             "svg" => Format::Svg,
             "png" => Format::Png,
             _ => {
-                let message = format!("a plot ends in .svg or .png; \"{}\" does not", path.display());
+                let message = format!("expected a plot file name ending in .svg or .png, found \"{}\"", path.display());
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };
@@ -135,7 +135,7 @@ impl Observer for LossPlot {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Writes the file; without any evaluation, there is nothing to draw and no file is written.
+    /// Writes the file, unless there was no evaluation.
     fn finish(&mut self, _: &dyn View) -> Result<()> {
         if self.points.is_empty() {
             return Ok(());
@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    /// The caller chooses the title, which may contain anything.
+    /// The title may contain any characters.
     #[test]
     fn any_title_is_well_formed() {
         let title: String = (0..0x3000).filter_map(char::from_u32).chain("\u{fffe}\u{ffff}\u{1f431}".chars()).collect();

@@ -36,7 +36,7 @@ impl<'a> Snapshots<'a> {
     /// `Argument` if `every` is zero. An error from `write` ends the run.
     pub fn every(every: usize, write: impl FnMut(usize, &Image) -> Result<()> + Send + 'a) -> Result<Self> {
         if every == 0 {
-            let message = "snapshots every 0 evaluations; give 1 or more, or leave the snapshots out";
+            let message = "expected a snapshot interval of at least 1, found 0; use 1 or more, or no `Snapshots`";
             return Err(Error::new(ErrorKind::Argument, message));
         }
         Ok(Self { every, write: Box::new(write) })
@@ -58,7 +58,7 @@ impl<'a> Snapshots<'a> {
         let path = path.into();
         let stem = path.file_stem().unwrap_or_default().to_os_string();
         if extension(&path) != "png" {
-            let message = format!("snapshots are PNG files; \"{}\" does not end in .png", path.display());
+            let message = format!("expected a snapshot file name ending in .png, found \"{}\"", path.display());
             return Err(Error::new(ErrorKind::Argument, message));
         }
         expect_folder(&path)?;

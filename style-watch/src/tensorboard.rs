@@ -84,10 +84,10 @@ impl TensorBoard {
         let folder = folder.as_ref();
         let failed = |what: &str, e| {
             let name = folder.display();
-            io_error(format!("{what} \"{name}\" for TensorBoard; name a folder that can be made and written"), e)
+            io_error(format!("{what} {name} for TensorBoard; choose a writable folder"), e)
         };
-        fs::create_dir_all(folder).map_err(|e| failed("cannot make the folder", e))?;
-        let (file, path) = create_new(folder).map_err(|e| failed("cannot write into the folder", e))?;
+        fs::create_dir_all(folder).map_err(|e| failed("cannot create the folder", e))?;
+        let (file, path) = create_new(folder).map_err(|e| failed("cannot write to the folder", e))?;
         let mut board =
             Self { file, path, length: 0, options, described: false, last: None, image_at: None, histogram_at: None };
         board.write(&version_event(now()))?;
@@ -104,8 +104,8 @@ impl TensorBoard {
     fn write(&mut self, event: &[u8]) -> Result<()> {
         let record = record(event);
         if let Err(e) = self.file.write_all(&record) {
-            let _ = self.file.set_len(self.length); // half a record would hide all that may come after it
-            return Err(io_error(format!("cannot write to {}; is the disk full?", self.path.display()), e));
+            let _ = self.file.set_len(self.length); // an incomplete record would hide all later ones
+            return Err(io_error(format!("cannot write to {}; check that the disk has space", self.path.display()), e));
         }
         self.length += record.len() as u64;
         Ok(())
@@ -189,7 +189,7 @@ fn add_scalars(summary: &mut Summary, progress: &Progress, describe: bool) {
         progress.step_length,
         "Length of L-BFGS' last accepted step, in 8-bit units; 0 for Adam.",
     );
-    let about = "1, or 0 for a point that the line search rejected: its losses are not those of the image.";
+    let about = "1, or 0 for a point that the line search rejected; its losses are not those of the image.";
     add("descent/accepted", f64::from(u8::from(progress.accepted)), about);
 }
 

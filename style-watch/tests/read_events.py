@@ -1,4 +1,4 @@
-"""Compares what TensorBoard reads from a folder with what tests/tensorboard.rs says must be there.
+"""Compares TensorBoard's reading of a folder with the expected contents from tests/tensorboard.rs.
 
     read_events.py FOLDER EXPECTED WIDTH HEIGHT
 """
@@ -41,7 +41,7 @@ for tag, wanted in scalars.items():
     read = [(e.step, np.float32(e.value)) for e in events.Scalars(tag)]
     assert [s for s, _ in read] == [s for s, _ in wanted], f"{tag}: other steps"
     bits = [[v.tobytes() if v == v else "NaN" for _, v in values] for values in (read, wanted)]
-    assert bits[0] == bits[1], f"{tag}: {read} is not {wanted}"
+    assert bits[0] == bits[1], f"{tag}: expected {wanted}, found {read}"
 assert np.isnan(events.Scalars("loss/total")[0].value) and np.isinf(events.Scalars("loss/content")[0].value)
 times = [e.wall_time for e in events.Scalars("loss/total")]
 assert times == sorted(times) and times[-1] - times[0] < 600 and times[0] > 1.7e9, times
@@ -69,7 +69,7 @@ for channel, tag in enumerate(["pixels/red", "pixels/green", "pixels/blue"]):
         wanted = [[h.min, *inner], [*inner, h.max], counts[first : last + 1]]
         buckets[tag, e.step] = np.transpose(wanted)
 
-# What the web page is given: old values made into the new plugins' data, by the loader in Python and by the fast one.
+# The data for the web page: old values converted to the new plugins' format, by the Python loader and by the fast one.
 migrated = Migrated(folder, size_guidance={"scalars": 0, "images": 0, "histograms": 0, "tensors": 0}).Reload()
 for tag, plugin in [*((tag, "scalars") for tag in scalars), ("image", "images"), ("pixels/red", "histograms")]:
     metadata = migrated.SummaryMetadata(tag)

@@ -11,7 +11,7 @@ use common::{HEIGHT, WIDTH, session};
 use style_core::{Observer, Progress, Result, View};
 use style_watch::{TensorBoard, TensorBoardOptions};
 
-/// What the file must hold, a line each: `scalar TAG STEP VALUE`, `image STEP HEX`, `histogram STEP VALUES`.
+/// The expected contents of the file, one line each: `scalar TAG STEP VALUE`, `image STEP HEX`, `histogram STEP VALUES`.
 #[derive(Default)]
 struct Expected {
     lines: String,
@@ -62,9 +62,9 @@ impl Observer for Expected {
     }
 }
 
-/// `PYTHON` names a Python that has the packages; without it, python3.
+/// `PYTHON` is the path of a Python with the packages; the default is python3.
 #[test]
-#[ignore = "wants python3 with tensorboard and pillow"]
+#[ignore = "requires python3 with tensorboard and pillow"]
 fn tensorboard_reads_what_was_written() {
     let folder = tempfile::tempdir().unwrap();
     let runs = folder.path().join("runs");
@@ -73,7 +73,7 @@ fn tensorboard_reads_what_was_written() {
     let mut expected = Expected::default();
     let mut session = session(40);
     let mut both = [&mut board as &mut dyn Observer, &mut expected];
-    // A rejected step may have any losses; steps need not follow each other.
+    // A rejected step may have any losses; step numbers may have gaps.
     let mut wild = session.step().unwrap().clone();
     wild.losses.total = f64::NAN;
     for (term, loss) in wild.losses.terms.iter_mut().zip([1e300, f64::NEG_INFINITY, 1e-300]) {
@@ -92,5 +92,5 @@ fn tensorboard_reads_what_was_written() {
         .args(size)
         .status()
         .unwrap_or_else(|e| panic!("{}: {e}", python.display()));
-    assert!(status.success(), "TensorBoard reads something else: see above");
+    assert!(status.success(), "TensorBoard reads different values: see above");
 }

@@ -1,4 +1,4 @@
-//! Sessions watched by all observers at once, and what they say when they cannot write.
+//! Sessions watched by all observers at once, and their errors when they cannot write.
 
 mod common;
 
@@ -43,7 +43,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// After the event file's observer: what is in the file by now, and what a snapshot should be.
+/// Runs after the event file's observer and checks the file; keeps the expected snapshots.
 struct Witness {
     events: PathBuf,
     images: Vec<Image>,
@@ -51,7 +51,7 @@ struct Witness {
 
 impl Observer for Witness {
     fn observe(&mut self, progress: &Progress, view: &dyn View) -> Result<ControlFlow<()>> {
-        assert_eq!(records(&self.events).len(), 1 + progress.iteration + 1, "each evaluation is written at once");
+        assert_eq!(records(&self.events).len(), 1 + progress.iteration + 1, "each evaluation must be written at once");
         self.images.push(view.image()?);
         Ok(ControlFlow::Continue(()))
     }
@@ -94,12 +94,12 @@ fn all_watch_one_session() {
     let text = fs::read_to_string(folder.path().join("plot.svg")).unwrap();
     let document = roxmltree::Document::parse(&text).unwrap();
     let texts: Vec<&str> = document.descendants().filter(|n| n.has_tag_name("text")).filter_map(|n| n.text()).collect();
-    for wanted in ["Losses", "evaluations", "total", "content × 0.02", "style × 0.1", "tv × 1e-4"] {
-        assert!(texts.contains(&wanted), "{wanted} is not in {texts:?}");
+    for expected in ["Losses", "evaluations", "total", "content × 0.02", "style × 0.1", "tv × 1e-4"] {
+        assert!(texts.contains(&expected), "{expected} is not in {texts:?}");
     }
 }
 
-/// Weights differ from scale to scale; the curves add up to the total all the same.
+/// Weights differ between scales, but the curves still add up to the total.
 #[test]
 fn a_plot_heeds_the_weights_of_each_evaluation() {
     let folder = tempfile::tempdir().unwrap();
@@ -117,9 +117,9 @@ fn a_plot_heeds_the_weights_of_each_evaluation() {
     assert!(text.contains("style × its weight") && text.contains("content × 0.02"), "{text}");
 }
 
-/// What went wrong at the end is told beside what ended the run.
+/// The error reports a failure at the end in addition to the one that ended the run.
 #[test]
-fn both_errors_are_told() {
+fn both_errors_are_reported() {
     struct Fails;
     impl Observer for Fails {
         fn observe(&mut self, _: &Progress, _: &dyn View) -> Result<ControlFlow<()>> {
@@ -179,7 +179,7 @@ fn event_files_of_one_second_have_names_of_their_own() {
     for board in &boards {
         assert_eq!(records(board.path()).len(), 1);
         let name = board.path().file_name().unwrap().to_str().unwrap();
-        assert!(name.starts_with("events.out.tfevents."), "{name}"); // by which TensorBoard finds it
+        assert!(name.starts_with("events.out.tfevents."), "{name}"); // TensorBoard finds files by this name
     }
 }
 
@@ -198,13 +198,13 @@ fn what_cannot_be_written_is_refused_before_the_work() {
     fs::write(&file, "in the way").unwrap();
     let options = TensorBoardOptions::default;
     let name = file.to_str().unwrap();
-    refused(TensorBoard::create(&file, options()), ErrorKind::Io, &["make", name, "name a folder"]);
-    refused(TensorBoard::create(file.join("runs"), options()), ErrorKind::Io, &["make", name, "name a folder"]);
-    #[cfg(target_os = "linux")] // no file can be made there, not even by root
+    refused(TensorBoard::create(&file, options()), ErrorKind::Io, &["create", name, "writable folder"]);
+    refused(TensorBoard::create(file.join("runs"), options()), ErrorKind::Io, &["create", name, "writable folder"]);
+    #[cfg(target_os = "linux")] // not even root can create a file there
     refused(TensorBoard::create("/proc/self/fdinfo", options()), ErrorKind::Io, &["write", "/proc/self/fdinfo"]);
 
-    refused(Snapshots::png(0, folder.path().join("a.png")), ErrorKind::Argument, &["every 0"]);
-    refused(Snapshots::every(0, |_, _| Ok(())), ErrorKind::Argument, &["every 0"]);
+    refused(Snapshots::png(0, folder.path().join("a.png")), ErrorKind::Argument, &["interval of at least 1, found 0"]);
+    refused(Snapshots::every(0, |_, _| Ok(())), ErrorKind::Argument, &["interval of at least 1, found 0"]);
     for other in ["a.jpg", "a", "", "png"] {
         refused(Snapshots::png(1, folder.path().join(other)), ErrorKind::Argument, &[".png"]);
         refused(LossPlot::new(folder.path().join(other)), ErrorKind::Argument, &[".svg or .png"]);

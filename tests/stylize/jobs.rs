@@ -1,4 +1,4 @@
-//! Jobs that something happens to: an end too early, a full disk, a folder that cannot be written.
+//! Interrupted and failing jobs: early ends, a full disk, folders that are not writable.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
@@ -17,7 +17,7 @@ fn a_job_goes_on_where_it_was() {
     let line = "photo.png art.png --size 48 --scales 24=3,34=3 --init noise --log log.jsonl";
     bench.paint(&format!("{line} -o whole.png --iterations 6"));
     let whole = bench.log("log.jsonl");
-    // Its end is not in a scale's midst, nor the second's; the file grows with the job.
+    // A run with fewer iterations, then a longer one from its checkpoint.
     let kept = format!("{line} --checkpoint job.checkpoint --every 2");
     bench.paint(&format!("{kept} -o part.png --iterations 2"));
     let said = bench.paint(&format!("{kept} -o rest.png --iterations 6"));
@@ -25,10 +25,10 @@ fn a_job_goes_on_where_it_was() {
     let totals = |log: &[Value]| log.iter().map(|line| number(line, "total").to_bits()).collect::<Vec<_>>();
     assert_eq!(totals(&bench.log("log.jsonl")), totals(&whole));
     assert_eq!(bench.open("rest.png"), bench.open("whole.png"));
-    // What was logged after the checkpoint that it goes on from is done, and logged, again; half a line is none.
+    // Evaluations after the checkpoint run, and are logged, again; an incomplete line is dropped.
     let text = fs::read_to_string(bench.path("log.jsonl")).expect("is there");
     fs::write(bench.path("log.jsonl"), format!("{text}{{\"iteration\": 12}}\n{{\"iter")).expect("writes");
-    // Done is done.
+    // A finished job does nothing.
     let said = bench.paint(&format!("{kept} -o again.png --iterations 6"));
     assert!(said.contains("resumed  after 12 iterations"), "{said}");
     assert_eq!(bench.open("again.png"), bench.open("whole.png"));
@@ -44,7 +44,7 @@ fn a_job_goes_on_where_it_was() {
     bench.fail(&format!("{line} -o y.png --every 3"), &["--checkpoint"]);
 }
 
-/// How often a file has been written anew, as far as looking often enough can tell.
+/// Counts rewrites of a file by polling.
 struct Changes<'a> {
     bench: &'a Bench,
     seen: Option<SystemTime>,
@@ -60,7 +60,7 @@ impl Changes<'_> {
     }
 }
 
-/// `KILLS` in the environment says how often, if not two dozen times.
+/// The environment variable `KILLS` sets the number of kills; the default is two dozen.
 #[test]
 fn killed_at_any_moment_it_goes_on() {
     let bench = Bench::new();
@@ -75,7 +75,7 @@ fn killed_at_any_moment_it_goes_on() {
         changes.look();
         let before = changes.count;
         let mut child = bench.command(&kept).stderr(Stdio::piped()).spawn().expect("starts");
-        // After a few checkpoints, or in the midst of the start, and some time more: up to 16 ms, several evaluations.
+        // After a few checkpoints or during the start, plus up to 16 ms, which is several evaluations.
         let checkpoints = (random >> 61) as usize;
         while changes.look() - before < checkpoints && child.try_wait().expect("is watched").is_none() {
             thread::sleep(Duration::from_micros(200));
@@ -88,7 +88,7 @@ fn killed_at_any_moment_it_goes_on() {
         assert!(!said.contains("error"), "{said}");
         resumed += u32::from(said.contains("resumed"));
         if bench.path("x.png").exists() {
-            // Done before it was killed: anew.
+            // It finished before the kill, so start again.
             done += 1;
             assert_eq!(bench.open("x.png"), bench.open("whole.png"));
             fs::remove_file(bench.path("x.png")).expect("is there");
@@ -97,7 +97,7 @@ fn killed_at_any_moment_it_goes_on() {
     }
     bench.paint(&kept);
     assert_eq!(bench.open("x.png"), bench.open("whole.png"));
-    println!("{killed} of {kills} were killed, {resumed} went on, {done} were done");
+    println!("{killed} of {kills} killed, {resumed} resumed, {done} finished before");
     assert!(killed > kills / 2 && resumed > kills / 8);
 }
 
@@ -106,7 +106,7 @@ fn of_other_weights_it_does_not_go_on() {
     let bench = Bench::new();
     let line = "photo.png art.png -o x.png --size 32 --iterations 2 --checkpoint job.checkpoint";
     bench.paint(line);
-    // The weights inside, one byte of one bias changed: another network.
+    // The embedded weights with one byte of one bias changed: another network.
     let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-q8.safetensors.gz");
     let model = style_transfer::models::load(embedded, &Default::default()).expect("loads");
     let mut layers = model.model().layers().to_vec();
@@ -118,7 +118,7 @@ fn of_other_weights_it_does_not_go_on() {
     bench.fail(&format!("{line} --weights other.safetensors"), &["another job", "network"]);
 }
 
-/// A job that would take for ever, and its log.
+/// Starts an endless job and waits for its log.
 fn endless(bench: &Bench, options: &str) -> Child {
     under_way(bench, bench.command(&format!("{ENDLESS} {options}")))
 }
@@ -169,7 +169,7 @@ fn asked_to_end_it_leaves_a_checkpoint() {
     }
 }
 
-/// As `nohup` has it.
+/// Starts the job as `nohup` does.
 #[test]
 fn a_hangup_that_is_ignored_ends_nothing() {
     let bench = Bench::new();
@@ -238,7 +238,7 @@ fn a_full_disk() {
     assert!(text.contains("/dev/full") && text.contains("No space") && text.contains("wrote"), "{text}");
     assert_eq!(bench.open("x.png").width(), 48);
 
-    // No file may grow beyond a block: nothing can be saved, and what was there before stays.
+    // No file may grow beyond one block: nothing can be saved, and existing files stay.
     let before = fs::read(bench.path("x.png")).expect("is there");
     let line = "ulimit -f 1; trap '' XFSZ; exec \"$0\" photo.png art.png -o x.png --size 64 --iterations 2";
     let limited = Command::new("sh").args(["-c", line]).arg(tool()).current_dir(bench.path("")).output();
@@ -248,10 +248,10 @@ fn a_full_disk() {
     assert!(text.contains("error: ") && text.contains("cannot write x.png"), "{text}");
     assert_eq!(fs::read(bench.path("x.png")).expect("is there"), before);
     let left = fs::read_dir(bench.path("")).expect("lists").count();
-    assert_eq!(left, 3, "photograph, painting, and the result of before");
+    assert_eq!(left, 3, "photograph, painting, and the earlier result");
 }
 
-/// The size of a checkpoint grows with L-BFGS' memory, until there is no more room for it.
+/// Checkpoints grow with L-BFGS' history until they exceed the size limit.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_fills_up_leaves_the_last_checkpoint_that_it_had_room_for() {
@@ -259,7 +259,7 @@ fn a_disk_that_fills_up_leaves_the_last_checkpoint_that_it_had_room_for() {
     let line = "photo.png art.png --size 48 --scales none --iterations 12";
     bench.paint(&format!("{line} -o whole.png"));
     let kept = format!("{line} -o x.png --checkpoint job.checkpoint --every 1");
-    // In units of 512 bytes; a checkpoint without pairs has 23 KB for each of five images.
+    // In units of 512 bytes; a checkpoint without pairs has five images of 23 KB.
     let limited = format!("ulimit -f 600; trap '' XFSZ; exec \"$0\" {kept}");
     let output = Command::new("sh").args(["-c", &limited]).arg(tool()).current_dir(bench.path("")).output();
     let output = output.expect("a shell");
@@ -278,7 +278,7 @@ fn a_disk_that_fills_up_leaves_the_last_checkpoint_that_it_had_room_for() {
     assert_eq!(bench.open("x.png"), bench.open("whole.png"));
 }
 
-/// Found out before the work begins.
+/// Detected before the work begins.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_cannot_be_written() {
@@ -289,7 +289,7 @@ fn a_folder_that_cannot_be_written() {
     let fails = |options: &str| {
         let line = format!("photo.png art.png --size 48 --iterations 99 {options}");
         let mut command = bench.command(&line);
-        // Root may write everywhere, unless it gives that up.
+        // Root may write everywhere, unless it drops that capability.
         if fs::metadata(&folder).expect("is there").uid() == 0 {
             command = Command::new("setpriv");
             command.arg("--bounding-set=-dac_override").arg(tool()).args(line.split_whitespace());
@@ -309,7 +309,7 @@ fn a_folder_that_cannot_be_written() {
     fs::set_permissions(&folder, open(0o755)).expect("opens");
 }
 
-/// So little memory that it ends somewhere on the way, in many ways: each with an error, and a checkpoint stays whole.
+/// Limits the memory so that allocations fail at many places: each gives an error, and a checkpoint stays intact.
 #[cfg(target_os = "linux")]
 #[test]
 fn too_little_memory() {
@@ -318,7 +318,7 @@ fn too_little_memory() {
                 --checkpoint job.checkpoint --every 1";
     bench.paint(&line.replace("--iterations 3", "--iterations 1"));
     let (mut refused, mut painted) = (0, 0);
-    // How much is enough depends on the machine: its threads, its allocator, its instruction set.
+    // The required memory depends on the machine: its threads, allocator and instruction set.
     for mib in (100..400).step_by(20).chain([2000]) {
         let limited = format!("ulimit -v {}; exec \"$0\" {line}", 1024 * mib);
         let output = Command::new("sh").args(["-c", &limited]).arg(tool()).current_dir(bench.path("")).output();
@@ -331,7 +331,7 @@ fn too_little_memory() {
         }
         assert_eq!(output.status.code() == Some(1), text.contains("error: "), "{text}");
     }
-    println!("{refused} refused, {painted} painted");
+    println!("{refused} failed, {painted} painted");
     assert!(refused > 0 && painted > 0);
     bench.paint(line);
 }

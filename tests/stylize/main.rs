@@ -1,4 +1,4 @@
-//! The tool `stylize` from outside: what it paints, what it keeps of the photograph, and what it says to bad input.
+//! Runs the program `stylize`: its results, the properties kept from the photograph, and its error messages.
 
 mod jobs;
 mod pictures;
@@ -12,7 +12,7 @@ use image::{DynamicImage, ImageReader, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The example: `cargo test` without a selection builds it; `cargo test --test stylize` takes what is there.
+/// The example. `cargo test` without a selection builds it; `cargo test --test stylize` uses the last build.
 fn tool() -> PathBuf {
     let test = env::current_exe().expect("the path of this test");
     let folder = test.parent().and_then(Path::parent).expect("target/PROFILE");
@@ -21,7 +21,7 @@ fn tool() -> PathBuf {
     tool
 }
 
-/// A folder of its own for a test, with two pictures in it.
+/// A temporary folder for a test, with two pictures.
 struct Bench(TempDir);
 
 impl Bench {
@@ -36,7 +36,7 @@ impl Bench {
         self.0.path().join(name)
     }
 
-    /// The tool, about to run in this folder.
+    /// The program, ready to run in this folder.
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(tool());
         command.current_dir(self.0.path()).args(line.split_whitespace());
@@ -47,7 +47,7 @@ impl Bench {
         self.command(line).output().expect("runs")
     }
 
-    /// Runs to a good end.
+    /// Runs successfully.
     fn paint(&self, line: &str) -> String {
         let output = self.run(line);
         let said = said(&output);
@@ -55,7 +55,7 @@ impl Bench {
         said
     }
 
-    /// Runs to an error that tells all of `words`.
+    /// Fails with an error that contains all of `words`.
     fn fail(&self, line: &str, words: &[&str]) {
         let output = self.run(line);
         let said = said(&output);
@@ -125,7 +125,7 @@ fn paints_and_logs() {
         assert!((sum - style).abs() <= 1e-12 * style, "{line}");
     }
     assert!(log.windows(2).all(|w| number(&w[0], "seconds") <= number(&w[1], "seconds")));
-    // The photograph itself is the start, so that it alone is without content loss.
+    // The photograph is the start, so only its content loss is zero.
     assert_eq!(number(&log[0], "content"), 0.0);
     assert!(log.iter().any(|line| number(line, "total") < 0.5 * number(&log[0], "total")));
 }
@@ -172,12 +172,12 @@ fn first_total(bench: &Bench, options: &str) -> f64 {
 fn direct_convolution_gives_the_same_losses_but_for_rounding() {
     let bench = Bench::new();
     let [planned, direct] = ["", "--direct"].map(|option| first_total(&bench, option));
-    assert!((planned / direct - 1.0).abs() < 1e-5, "{planned} beside {direct}");
+    assert!((planned / direct - 1.0).abs() < 1e-5, "{planned} instead of {direct}");
     assert_ne!(planned, direct, "direct convolution was not used");
 }
 
 #[test]
-fn a_plan_is_told_and_nothing_painted() {
+fn a_plan_is_printed_and_nothing_painted() {
     let bench = Bench::new();
     let told = |options: &str| {
         let output = bench.run(&format!("photo.png art.png -o x.png --size 64 --plan --quiet {options}"));
@@ -193,7 +193,7 @@ fn a_plan_is_told_and_nothing_painted() {
     assert!(output.status.success() && !bench.path("out").exists(), "{}", said(&output));
 }
 
-/// Before the work, since afterwards it would be lost.
+/// Detected before the work, whose result would otherwise be lost.
 #[test]
 fn a_name_that_no_file_can_have_is_refused_at_once() {
     let bench = Bench::new();
@@ -209,7 +209,7 @@ fn from_coarse_to_fine() {
     let widths: Vec<_> = bench.log("log.jsonl").iter().map(|line| number(line, "width")).collect();
     assert_eq!(widths, [20.0, 20.0, 20.0, 30.0, 30.0, 48.0, 48.0]);
     assert_eq!((bench.open("x.png").width(), bench.open("x.png").height()), (48, 38));
-    // By default, in the time of the iterations asked for.
+    // By default, scales take no more time than the requested iterations.
     let said = bench.paint("photo.png art.png -o x.png --size 182 --iterations 5");
     assert!(said.contains("2 at 129 px, 4 iterations"), "{said}");
     // Snapshots of coarse scales have the result's size.
@@ -223,7 +223,7 @@ fn a_preview_is_written_where_no_file_is() {
     let line = "photo.png art.png -o x.png --size 48 --iterations 1 --scales 20=1";
     let said = bench.paint(line);
     assert!(said.contains("preview  x_preview.png after"), "{said}");
-    assert!(!bench.path("x_preview.png").exists(), "the preview stays beside the result");
+    assert!(!bench.path("x_preview.png").exists(), "the preview remains next to the result");
 
     fs::write(bench.path("x_preview.png"), "somebody's").expect("writes");
     let said = bench.paint(line);
@@ -269,12 +269,12 @@ fn every_option_of_the_descent_works() {
         bench.paint(&line);
         let log = bench.log("log.jsonl");
         let totals: Vec<_> = log.iter().map(|l| number(l, "total")).collect();
-        // The last may be a try of the line search that leads nowhere.
+        // The last evaluation may be a rejected point of the line search.
         assert!(totals.iter().any(|t| *t < 0.9 * totals[0]), "{options}: {totals:?}");
     }
 }
 
-/// The scales at which there would be nothing left of it are left out.
+/// Scales at which the picture would be too small are omitted.
 #[test]
 fn a_panorama_is_painted() {
     let bench = Bench::new();
@@ -322,7 +322,7 @@ fn the_samples_are_painted_without_arguments() {
     assert_eq!(said, "");
 }
 
-/// One iteration evaluates the start and moves nothing: the photograph comes back as it went through.
+/// One iteration evaluates the start without changing it, so the photograph is returned unchanged.
 const UNCHANGED: &str = "art.png --size native --iterations 1 --init content";
 
 #[test]
@@ -418,7 +418,7 @@ fn presets_set_what_is_not_given() {
         assert!(said.contains("2.5000e-1 tv"), "{said}");
     }
     let said = bench.paint("photo.png art.png -o x.png --preset anishathalye --iterations 1");
-    assert!(said.contains("photo.png at 40x32"), "its size is the photograph's own: {said}");
+    assert!(said.contains("photo.png at 40x32"), "the size must be the photograph's: {said}");
 }
 
 #[test]
@@ -463,7 +463,7 @@ fn weights_of_another_network() {
     let line = format!("photo.png art.png -o x.png --size 32 --iterations 2 --weights {embedded}");
     bench.fail(&format!("{line} --network vgg19"), &["VGG-19", "VGG-16"]);
     let said = bench.paint(&line);
-    assert!(said.contains("input    caffe (as the file says)"), "{said}");
+    assert!(said.contains("input    caffe (as stated in the file)"), "{said}");
 }
 
 #[test]
@@ -475,7 +475,7 @@ fn the_input_space_of_weights_can_be_given() {
     bench.fail(&format!("{line} --weights {embedded} --input-space rgb"), &["caffe", "torchvision"]);
     let said = bench.paint(&format!("{line} --weights {embedded} --input-space torchvision"));
     assert!(said.contains("input    torchvision (as given)"), "{said}");
-    assert!(!bench.paint(line).contains("input    "), "that of the weights inside is known");
+    assert!(!bench.paint(line).contains("input    "), "the input space of the embedded weights is known");
 }
 
 #[test]

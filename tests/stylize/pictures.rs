@@ -1,4 +1,4 @@
-//! Pictures and masks as people have them: what is kept of them, what is said of them, and what is refused.
+//! Pictures and masks in practice: preserved properties, notes and errors.
 
 use std::fs;
 use std::io::Write;
@@ -46,7 +46,7 @@ fn alpha_is_carried() {
     clear.save(bench.path("clear.png")).expect("saves");
     bench.paint(&format!("clear.png {UNCHANGED} -o x.png"));
     let kept = bench.open("x.png").into_rgba8();
-    // The first column is invisible, and so has no colour to keep.
+    // The first column is invisible and has no colour to keep.
     assert!(kept.enumerate_pixels().all(|(x, y, p)| x == 0 && p[3] == 0 || p == clear.get_pixel(x, y)));
 
     bench.paint("clear.png art.png -o x.png --size 60 --iterations 2");
@@ -64,7 +64,7 @@ fn alpha_is_carried() {
 fn orientation_and_profile_are_honoured() {
     let bench = Bench::new();
     let lying = photograph(40, 32);
-    // A TIFF header and one entry: orientation 6, turn by a quarter clockwise.
+    // A TIFF header and one entry: orientation 6, a quarter turn clockwise.
     let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
     let mut icc = vec![0; 140];
     icc[16..20].copy_from_slice(b"RGB ");
@@ -80,16 +80,16 @@ fn orientation_and_profile_are_honoured() {
     let far = upright.as_raw().iter().zip(wanted.as_raw()).filter(|(a, b)| a.abs_diff(**b) > 24).count();
     assert!(far < 40, "{far} values differ");
 
-    // A profile that says nothing is told, and colours stay as they are.
+    // An unusable profile gives a note, and colours stay unchanged.
     let mut png = vec![];
     let mut encoder = PngEncoder::new(&mut png);
     encoder.set_icc_profile(icc).expect("a PNG has profiles");
     encoder.write_image(&lying, 40, 32, ExtendedColorType::Rgb8).expect("encodes");
     fs::write(bench.path("profile.png"), png).expect("writes");
     let said = bench.paint(&format!("profile.png {UNCHANGED} -o x.png"));
-    assert!(said.contains("note: profile.png") && said.contains("taken as sRGB"), "{said}");
+    assert!(said.contains("note: profile.png") && said.contains("treated as sRGB"), "{said}");
     assert_eq!(bench.open("x.png").into_rgb8(), lying);
-    // A result is of sRGB and says so.
+    // A result is tagged as sRGB.
     bench.paint(&format!("photo.png {UNCHANGED} -o x.jpg"));
     let mut decoder = ImageReader::open(bench.path("x.jpg")).expect("is there").into_decoder().expect("decodes");
     let icc = image::ImageDecoder::icc_profile(&mut decoder).expect("reads").expect("has a profile");
@@ -104,7 +104,7 @@ fn sixteen_bits_are_written() {
     for (from, to) in [("deep.png", "z.tif"), ("deep.tiff", "z.png")] {
         deep.save(bench.path(from)).expect("saves");
         bench.paint(&format!("{from} {UNCHANGED} -o {to} --depth 16 --snapshot-every 1"));
-        // The mean colour is taken away and added again.
+        // The mean colour is subtracted and added again.
         let far = |name: &str| {
             let (a, b) = (bench.open(name).into_rgb16(), deep.to_rgb16());
             a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.abs_diff(*b)).max()
@@ -114,7 +114,7 @@ fn sixteen_bits_are_written() {
         let snapshot = to.replace("z.", "z_0001.");
         assert!(far(&snapshot) <= Some(1), "{:?}", far(&snapshot));
     }
-    // Eight, if nothing is said.
+    // The default is eight bits.
     bench.paint(&format!("photo.png {UNCHANGED} -o y.tif"));
     assert_eq!(bench.open("y.tif"), bench.open("photo.png"));
     bench.fail(&format!("photo.png {UNCHANGED} -o y.jpg --depth 16"), &["y.jpg", "8 bits", "TIFF"]);
@@ -145,7 +145,7 @@ fn bad_pictures() {
         ("head.jpg", &["head.jpg", "ends before"]),
         ("half.tif", &["half.tif", "damaged"]),
         ("empty.png", &["empty.png", "empty"]),
-        ("text.png", &["text.png", "not a picture"]),
+        ("text.png", &["text.png", "unsupported picture format"]),
         ("dot.png", &["dot.png", "1x1", "too few"]),
         ("flat.png", &["flat.png", "40x15", "too few"]),
     ] {
@@ -153,7 +153,7 @@ fn bad_pictures() {
         bench.fail(&format!("photo.png {file} -o x.png --size 48"), words);
         bench.fail(&format!("photo.png art.png --init {file} -o x.png --size 48"), words);
     }
-    // Large enough as it is, but not at the size asked for.
+    // Large enough, but not at the requested size.
     bench.fail("long.png art.png -o x.png --size 40", &["40x2", "too small", "larger"]);
     bench.fail("photo.png art.png -o x.png --size 8", &["8x6", "too small"]);
     bench.fail("photo.png art.png -o x.png --style-scale 0.01", &["style picture", "too small"]);
@@ -180,7 +180,7 @@ fn each_style_has_its_scale_share_and_mask() {
         ));
         number(&bench.log("log.jsonl")[0], "style")
     };
-    // The second style is the photograph itself: with all the share, little is lost; it is the first that costs.
+    // The second style is the photograph itself, so only the first contributes to the loss.
     assert!(style("--style-share 0,1") < 1e-9 * style("--style-share 1,0"));
     assert!(style("--style-share 1,3") < 0.1 * style("--style-share 1,0"));
     let masked = style("--style-mask left.png,right.png");
@@ -190,7 +190,7 @@ fn each_style_has_its_scale_share_and_mask() {
 #[test]
 fn colours_are_kept() {
     let bench = Bench::new();
-    // A grey photograph keeps its greys whatever the painting's colours.
+    // A grey photograph stays grey, whatever the painting's colours.
     let grey = RgbImage::from_fn(40, 32, |x, y| Rgb([((x * 6) ^ (y * 5)) as u8; 3]));
     grey.save(bench.path("grey.png")).expect("saves");
     let spread = |options: &str| {
@@ -200,7 +200,7 @@ fn colours_are_kept() {
         picture.pixels().map(range).sum::<f64>() / (40.0 * 32.0)
     };
     let painted = spread("");
-    // Pixels are painted as luminance and clamped in each channel alike.
+    // Pixels are painted as luminance and clamped equally in each channel.
     assert!(spread("--colours luminance") < 1.0);
     for name in ["cholesky", "pca", "symmetric"] {
         assert!(spread(&format!("--colours {name}")) < 0.7 * painted, "{name} {painted}");
@@ -216,7 +216,7 @@ fn standard_input_and_output() {
     child.stdin.take().expect("is piped").write_all(&photo).expect("is read");
     let output = child.wait_with_output().expect("ends");
     assert!(output.status.success(), "{}", said(&output));
-    let result = image::load_from_memory(&output.stdout).expect("nothing but a picture");
+    let result = image::load_from_memory(&output.stdout).expect("only a picture");
     assert_eq!(result, bench.open("photo.png"));
     assert!(said(&output).contains("standard input at 40x32"), "{}", said(&output));
     assert_eq!(fs::read_dir(bench.path("")).expect("a folder").count(), 2);
@@ -228,7 +228,7 @@ fn standard_input_and_output() {
     assert!(!nothing.status.success() && said(&nothing).contains("standard input: the file is empty"));
 }
 
-/// As if the opaque part were the style's region, whatever the colours beneath the transparent one.
+/// The opaque part is the style's region, whatever the colours of transparent pixels.
 #[test]
 fn transparent_pixels_of_a_painting_do_not_count() {
     let bench = Bench::new();
@@ -248,7 +248,7 @@ fn transparent_pixels_of_a_painting_do_not_count() {
     bench.paint(&format!("photo.png blue.png -o blue_result.png {line}"));
     assert_eq!(bench.open("red_result.png"), bench.open("blue_result.png"));
 
-    // The same file, opaque, with that region.
+    // The same picture, opaque, with that region.
     let mask = RgbImage::from_fn(36, 36, |x, _| Rgb([if x < 18 { 255 } else { 0 }; 3]));
     mask.save(bench.path("left.png")).expect("saves");
     let filled = bench.path("filled.png");

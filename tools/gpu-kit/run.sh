@@ -1,9 +1,9 @@
 #!/bin/sh
-# Everything that only a machine with an NVIDIA device can show, in about ten minutes: sh run.sh
-# Wants NVIDIA's driver; uses compute-sanitizer and PyTorch if they are there. Writes results.md, logs and pictures into
-# the folder results/ beside this script.
+# Tests and times the CUDA backend on a machine with an NVIDIA device, in about ten minutes: sh run.sh
+# Requires NVIDIA's driver; uses compute-sanitizer and PyTorch if available. Writes results.md, logs and pictures to the
+# folder results/ next to this script.
 #
-# sh run.sh --without-gpu   tries the script itself, on a stand-in that interprets the kernels: no figure of that is a GPU's
+# sh run.sh --without-gpu   tests the script itself on a stand-in that interprets the kernels; its figures are meaningless
 cd "$(dirname "$0")" || exit 1
 mkdir -p results
 out=results/results.md
@@ -11,18 +11,18 @@ failures=0
 
 if [ "$1" = --without-gpu ]; then
     export LD_PRELOAD="$PWD/libptx_runner.so" # its soname is libcuda.so
-    device="ptx-runner: no GPU, no figure here means anything" size=24 iterations=2 cases=vector sizes="--test"
+    device="ptx-runner: no GPU, all figures are meaningless" size=24 iterations=2 cases=vector sizes="--test"
 else
     device=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -n 1)
     size=512 iterations=200 cases="" sizes="--bench"
     if [ -z "$device" ]; then
-        echo "nvidia-smi shows no device. Install NVIDIA's driver; sh run.sh --without-gpu tries this script alone." >&2
+        echo "nvidia-smi shows no device; install NVIDIA's driver, or test this script with sh run.sh --without-gpu" >&2
         exit 1
     fi
 fi
 
 say() { echo "$*" | tee -a "$out"; }
-# run SECONDS NAME COMMAND...: its output goes to results/NAME.log
+# run SECONDS NAME COMMAND...: runs a command with a time limit; output goes to results/NAME.log
 run() {
     seconds=$1 name=$2
     shift 2
@@ -58,7 +58,7 @@ if command -v compute-sanitizer >/dev/null; then
     run 120 memcheck compute-sanitizer --tool memcheck --error-exitcode 9 ./session a_session_is_the_cpus
     run 120 racecheck compute-sanitizer --tool racecheck --error-exitcode 9 ./session a_session_is_the_cpus
 else
-    say "- compute-sanitizer: not on this machine"
+    say "- compute-sanitizer: not installed"
 fi
 say ""
 say "## Times"
@@ -74,7 +74,7 @@ if [ "$1" != --without-gpu ] && python3 -c 'import torch, sys; sys.exit(not torc
         say "  $(tail -n 1 results/pytorch-$variant.log)"
     done
 else
-    say "Not measured: python3 has no torch that sees the device."
+    say "Not measured: python3 has no PyTorch with CUDA."
 fi
 say ""
 say "$failures failed."

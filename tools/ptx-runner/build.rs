@@ -1,4 +1,4 @@
-//! Gives the shared library the name that programs ask for, so that the loader hands it to them once it is loaded.
+//! Sets the shared library's soname to the one that programs request, so that the loader resolves it once it is loaded.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -1,6 +1,6 @@
-//! A small random network, pictures and a session, for the tests of sessions.
+//! A small random network, pictures and a session, for tests of sessions.
 
-#![allow(dead_code)] // each test uses its part
+#![allow(dead_code)] // each test uses a part
 
 use style_core::{
     ConvLayer, Image, Init, InputSpace, Layer, LayerWeight, Model, Network, Preset, Session, SessionBuilder,
@@ -14,7 +14,7 @@ fn conv(name: &str, in_channels: usize, out_channels: usize, rng: &mut Rng) -> L
     Layer::Conv(ConvLayer { name: name.into(), in_channels, out_channels, weight, bias })
 }
 
-/// Two blocks of two convolutions and one more.
+/// Two blocks of two convolutions, and one more convolution.
 pub(crate) fn model(input: InputSpace) -> Model {
     let mut rng = Rng::new("session");
     let layers = vec![
@@ -72,10 +72,10 @@ pub(crate) fn described(width: usize, height: usize) -> SessionBuilder<Reference
 }
 
 pub(crate) fn close(a: f64, b: f64) {
-    assert!((a - b).abs() <= 2e-5 * b.abs().max(1e-3), "{a} is not {b}");
+    assert!((a - b).abs() <= 2e-5 * b.abs().max(1e-3), "expected {b}, found {a}");
 }
 
-/// Slopes of the total loss along random directions against differences of it.
+/// Compares directional derivatives of the total loss with finite differences along random directions.
 pub(crate) fn differences(what: &str, session: &mut Session<Reference>) {
     let image = picture("image", 13, 9);
     let (_, gradient) = session.evaluate(&image).unwrap();
@@ -90,7 +90,7 @@ pub(crate) fn differences(what: &str, session: &mut Session<Reference>) {
         };
         let h = 1.0 / 64.0;
         let difference = (at(h) - at(-h)) / (2.0 * f64::from(h));
-        // Losses are sums of values stored in f32, and their differences a few digits shorter.
-        assert!((slope - difference).abs() <= 1e-2 * norm, "{what}: {slope} is not {difference}");
+        // Losses are sums of values stored in f32; their differences have a few digits less.
+        assert!((slope - difference).abs() <= 1e-2 * norm, "{what}: slope {slope}, difference {difference}");
     }
 }

@@ -132,7 +132,7 @@ impl GramOps for Cpu {
         let shape = features.shape();
         expect_shape("a Gram matrix", Shape::gram(shape.channels), g.shape())?;
         if !Rows::all(shape).contains(rows) || rows.start > rows.end {
-            let message = format!("a Gram matrix of rows {rows:?} was asked of features with {} rows", shape.height);
+            let message = format!("rows {rows:?} are out of range for features with {} rows", shape.height);
             return Err(Error::new(ErrorKind::Shape, message));
         }
         if shape.channels == 0 {

@@ -107,9 +107,11 @@ impl Scalars {
     /// Returns `count` scalars from `first` on.
     fn slots(&mut self, first: usize, count: usize) -> Result<&mut [f64]> {
         let len = self.values.len();
-        first
-            .checked_add(count)
-            .and_then(|end| self.values.get_mut(first..end))
-            .ok_or_else(|| Error::new(ErrorKind::Shape, format!("{count} scalars from {first} on do not fit in {len}")))
+        first.checked_add(count).and_then(|end| self.values.get_mut(first..end)).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Shape,
+                format!("scalars {first} to {} are out of range for {len} scalars", first.saturating_add(count)),
+            )
+        })
     }
 }

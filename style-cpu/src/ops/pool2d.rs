@@ -119,7 +119,7 @@ impl Pool2dOps for Cpu {
                 Some(switches)
             }
             (Pooling::Max, None) => {
-                let message = "the gradient of a max pool needs the switches of its forward pass";
+                let message = "the gradient of a max pool requires the switches of its forward pass";
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };

@@ -35,7 +35,7 @@ impl Penalty {
             ]),
             Tv::Power(b) => Self::Power(b.into()),
             _ => {
-                let message = format!("this backend has no total variation {kind:?}; choose another kind");
+                let message = format!("total variation {kind:?} is not supported by this backend; choose another kind");
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         })

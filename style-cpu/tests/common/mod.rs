@@ -1,10 +1,10 @@
 //! A small network and pictures for tests of whole sessions.
-#![allow(dead_code)] // each of the tests uses a part
+#![allow(dead_code)] // each test uses a part
 
 use style_core::{ConvLayer, Image, InputSpace, Layer, LayerWeight, Mask, Model};
 use testkit::Rng;
 
-/// Of all pictures and masks, in pixels.
+/// The side of all pictures and masks, in pixels.
 pub(crate) const SIDE: usize = 48;
 
 fn values(name: &str, len: usize, middle: f32, scale: f64) -> Vec<f32> {

@@ -1,7 +1,7 @@
-//! Memory that ends, or begins, where a page without any access lies: what is touched beyond it ends the process.
+//! Memory next to an inaccessible page, at its end or its start: any access beyond it ends the process.
 //!
-//! All memory comes from one range of addresses. No address is used twice, and what is given back is inaccessible again,
-//! so that use after that is caught too.
+//! All memory comes from one range of addresses. No address is used twice, and freed memory becomes inaccessible again,
+//! so that use after free is caught too.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -14,12 +14,12 @@ use libc::{
     MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE, off64_t,
 };
 
-/// Which end of memory lies against a page without access.
+/// The end of the memory that touches an inaccessible page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The begin: the end is rounded up to a page.
+    /// The start; the end is rounded up to a page.
     Front,
-    /// The end: the begin is rounded down to a page, and to what the type wants.
+    /// The end; the start is rounded down to the alignment of the type.
     Back,
 }
 
@@ -27,7 +27,7 @@ thread_local! {
     static SIDE: Cell<Option<Side>> = const { Cell::new(None) };
 }
 
-/// Does `work` with all the memory that this thread takes guarded.
+/// Runs `work` with all allocations of this thread guarded.
 pub(crate) fn guarded<R>(side: Side, work: impl FnOnce() -> R) -> R {
     SIDE.set(Some(side));
     let result = work();
@@ -35,26 +35,26 @@ pub(crate) fn guarded<R>(side: Side, work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// The side to guard; none while a panic is told, which takes memory in thousands of pieces.
+/// The side to guard; none while a panic is reported, which allocates thousands of pieces.
 fn side() -> Option<Side> {
     SIDE.get().filter(|_| !std::thread::panicking())
 }
 
-/// A multiple of the system's pages.
+/// A multiple of the system's page size.
 const PAGE: usize = if cfg!(target_arch = "x86_64") { 4 << 10 } else { 64 << 10 };
-/// Addresses, of which only those in use take memory.
+/// Reserved addresses; only those in use take memory.
 const SPACE: usize = 1 << 42;
-/// More than any case needs; what asks for more tries that it is refused.
+/// More than any case needs; a case that requests more tests the failure.
 const MOST: usize = 1 << 32;
 const INACCESSIBLE: c_int = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-/// Where the addresses begin.
+/// The first address.
 static BASE: OnceLock<usize> = OnceLock::new();
-/// How many of them have been used.
+/// The number of bytes used so far.
 static USED: AtomicUsize = AtomicUsize::new(PAGE);
 
 fn map(address: usize, len: usize, access: c_int, flags: c_int) -> *mut c_void {
-    // SAFETY: `mmap` checks what it is given; with `MAP_FIXED` the addresses are of the range, and not in use.
+    // SAFETY: `mmap` checks its arguments; with `MAP_FIXED` the addresses are within the range and not in use.
     unsafe { libc::syscall(libc::SYS_mmap, address, len, access, flags, -1, 0) as *mut c_void }
 }
 
@@ -70,7 +70,7 @@ fn take(len: usize, align: usize, side: Side) -> *mut u8 {
         return null_mut();
     }
     let start = (base + used) as *mut u8;
-    // SAFETY: the pages are of the range and nobody else's.
+    // SAFETY: the pages are within the range and belong to this allocation alone.
     if unsafe { libc::mprotect(start.cast(), pages, PROT_READ | PROT_WRITE) } != 0 {
         return null_mut();
     }
@@ -84,24 +84,24 @@ fn give_back(memory: usize, len: usize) {
     map(start, end - start, PROT_NONE, INACCESSIBLE | MAP_FIXED);
 }
 
-/// Whether memory is of the range.
+/// Whether memory is within the range.
 fn is_guarded(memory: usize) -> bool {
     BASE.get().is_some_and(|&base| (base..base + SPACE).contains(&memory))
 }
 
-/// The system's allocator, or guarded memory where that is asked for.
+/// The system allocator, or guarded memory while `guarded` runs.
 struct Guard;
 
 #[global_allocator]
 static ALLOCATOR: Guard = Guard;
 
-// SAFETY: memory is the system allocator's, or fresh pages of the range, which are zero; `take` keeps to the alignment or
-// gives null. Each is given back to where it came from. Neither allocates nor panics.
+// SAFETY: memory comes from the system allocator or is fresh zero pages of the range; `take` respects the alignment or
+// returns null. Each is freed where it was allocated. Neither allocates nor panics.
 unsafe impl GlobalAlloc for Guard {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match side() {
             Some(side) => take(layout.size(), layout.align(), side),
-            // SAFETY: the caller vouches for the layout.
+            // SAFETY: the caller guarantees the layout.
             None => unsafe { System.alloc(layout) },
         }
     }
@@ -109,7 +109,7 @@ unsafe impl GlobalAlloc for Guard {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         match side() {
             Some(side) => take(layout.size(), layout.align(), side),
-            // SAFETY: the caller vouches for the layout.
+            // SAFETY: the caller guarantees the layout.
             None => unsafe { System.alloc_zeroed(layout) },
         }
     }
@@ -118,16 +118,16 @@ unsafe impl GlobalAlloc for Guard {
         if is_guarded(memory as usize) {
             give_back(memory as usize, layout.size());
         } else {
-            // SAFETY: the caller vouches for both, and the memory is the system allocator's.
+            // SAFETY: the caller guarantees both, and the memory comes from the system allocator.
             unsafe { System.dealloc(memory, layout) }
         }
     }
 }
 
-/// What `memmap2` calls for large memory, in place of the C library's function.
+/// Replaces the C library's function, which `memmap2` calls for large allocations.
 ///
 /// # Safety
-/// As of `mmap`.
+/// As for `mmap`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mmap64(
     address: *mut c_void,
@@ -142,21 +142,21 @@ unsafe extern "C" fn mmap64(
             let memory = take(len, 1, side);
             if memory.is_null() { MAP_FAILED } else { memory.cast() }
         }
-        // SAFETY: the caller vouches for the arguments.
+        // SAFETY: the caller guarantees the arguments.
         _ => unsafe { libc::syscall(libc::SYS_mmap, address, len, access, flags, file, offset) as *mut c_void },
     }
 }
 
-/// The same of `munmap`.
+/// The same for `munmap`.
 ///
 /// # Safety
-/// As of `munmap`.
+/// As for `munmap`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn munmap(memory: *mut c_void, len: usize) -> c_int {
     if is_guarded(memory as usize) {
         give_back(memory as usize, len);
         return 0;
     }
-    // SAFETY: the caller vouches for the arguments.
+    // SAFETY: the caller guarantees the arguments.
     unsafe { libc::syscall(libc::SYS_munmap, memory, len) as c_int }
 }

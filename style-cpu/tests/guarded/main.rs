@@ -1,6 +1,5 @@
-//! Conformance cases on every instruction set, each piece of memory between pages that end the process if they are
-//! touched: once against the page before it, once against the page after it. What is reached in bounds of the memory, but
-//! of the wrong place, is for the values to tell.
+//! Conformance cases on every instruction set, with each allocation next to a page that ends the process on access: once
+//! after it, once before it. An access within bounds but at the wrong position shows in the values instead.
 //!
 //! A case that ends the process is named with `cargo test -p style-cpu --test guarded -- --test-threads 1`.
 
@@ -14,7 +13,7 @@ fn main() {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64")))]
 fn main() {
-    println!("not run: guarded memory is made for Linux with glibc, of 64 bits");
+    println!("skipped: guarded memory requires 64-bit Linux with glibc");
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
@@ -30,14 +29,14 @@ mod guarded {
 
     use crate::guard::{Side, guarded};
 
-    /// What is planned is Winograd's F(4x4, 3x3), for maps as small as those of the cases.
+    /// `Planned` means Winograd F(4x4, 3x3) for maps as small as those of the cases.
     const WAYS: [(Convolution, &str); 3] =
         [(Convolution::Planned, ""), (Convolution::Direct, " direct"), (Convolution::Winograd6, " winograd6")];
 
-    /// Large shapes, which come to the same bounds as smaller ones in more time.
+    /// Large shapes, which reach the same bounds as smaller ones in more time.
     const LARGE: [&str; 2] = ["20x1x20011", "40-72x50x37"];
 
-    /// Names the fault that this process is to commit.
+    /// Names the fault that this process must commit.
     const FAULT: &str = "GUARDED_FAULT";
 
     pub(crate) fn main() {
@@ -49,7 +48,7 @@ mod guarded {
         for isa in Isa::ALL {
             for (way, tag) in WAYS {
                 let name = format!("{}{tag}", format!("{isa:?}").to_lowercase());
-                // One thread: its piece of a workspace is the whole, so that there is nothing between it and the page.
+                // One thread: its piece of a workspace is the whole workspace, so that it touches the page.
                 let cpu = Cpu::builder().isa(isa).threads(1).convolution(way).build();
                 let mut cases = if way == Convolution::Planned { cases::all() } else { cases::conv2d::cases() };
                 cases.retain(|case| !LARGE.iter().any(|large| case.name().contains(large)));
@@ -62,22 +61,22 @@ mod guarded {
         testkit::run_trials(trials);
     }
 
-    /// What the guard must catch, each in a process of its own.
+    /// Faults that the guard must catch, each in a separate process.
     const FAULTS: [(&str, fn()); 6] = [
-        ("guard::read behind the end", || guarded(Side::Back, || peek(values().as_ptr(), 19))),
-        ("guard::read before the begin", || guarded(Side::Front, || peek(values().as_ptr(), -1))),
-        ("guard::write behind the end", || guarded(Side::Back, || poke(values().as_mut_ptr(), 19))),
-        ("guard::read what was given back", || guarded(Side::Back, || peek(given_back(), 3))),
-        ("guard::read behind a mapping", || guarded(Side::Back, || peek(mapping().as_ptr().cast(), 50_000))),
+        ("guard::read past the end", || guarded(Side::Back, || peek(values().as_ptr(), 19))),
+        ("guard::read before the start", || guarded(Side::Front, || peek(values().as_ptr(), -1))),
+        ("guard::write past the end", || guarded(Side::Back, || poke(values().as_mut_ptr(), 19))),
+        ("guard::read freed memory", || guarded(Side::Back, || peek(given_back(), 3))),
+        ("guard::read past a mapping", || guarded(Side::Back, || peek(mapping().as_ptr().cast(), 50_000))),
         ("guard::read before a mapping", || guarded(Side::Front, || peek(mapping().as_ptr().cast(), -1))),
     ];
 
-    /// That a process which commits a fault is ended by it.
+    /// Checks that a fault ends its process.
     fn ends(fault: &str) -> Result<(), Failed> {
         let output = Command::new(std::env::current_exe()?).env(FAULT, fault).output()?;
         match output.status.signal() {
             Some(libc::SIGSEGV | libc::SIGBUS) => Ok(()),
-            _ => Err(format!("the process went on: {output:?}").into()),
+            _ => Err(format!("the process continued: {output:?}").into()),
         }
     }
 
@@ -90,7 +89,7 @@ mod guarded {
         values.as_ptr()
     }
 
-    /// As large memory of the backend is made.
+    /// Allocates like large memory of the backend.
     fn mapping() -> MmapMut {
         MmapMut::map_anon(200_000).unwrap()
     }

@@ -1,6 +1,6 @@
-//! Whole sessions of random descriptions: each ends in an error of a kind that fits, or in a finite picture.
+//! Whole sessions with random descriptions: each ends in a suitable error or a finite picture.
 //!
-//! `PROPTEST_CASES` says how many descriptions are tried, `PROPTEST_RNG_SEED` which; the default is the same every time.
+//! `PROPTEST_CASES` sets the number of descriptions, `PROPTEST_RNG_SEED` selects them; the default is deterministic.
 
 mod random;
 
@@ -30,7 +30,7 @@ struct Case {
     style_layers: Vec<(Name, f64)>,
     statistic: Kind,
     statistic_at: Option<(Name, Kind)>,
-    /// Whether the content weight is of the mean.
+    /// Whether the content weight refers to the mean.
     mean: bool,
     /// Content, style, total variation.
     weights: [f64; 3],
@@ -48,23 +48,23 @@ struct Case {
     memory_limit: Option<usize>,
     tiles: Option<[usize; 2]>,
     isa: Isa,
-    /// After how many steps the style is given another weight, and which.
+    /// The number of steps before the style weight changes, and the new weight.
     reweigh: Option<(usize, f64)>,
-    /// After how many steps it is interrupted.
+    /// The number of steps before an interruption.
     stop: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
 struct Net {
-    /// Channels of the convolutions and the exponent of what multiplies their weights.
+    /// Channels of the convolutions and the exponent of the factor of their weights.
     blocks: Vec<Vec<(usize, i32)>>,
-    /// Exponent of the biases.
+    /// The exponent of the biases.
     bias: i32,
     torch: bool,
     seed: u8,
 }
 
-/// A layer, by its place in the chain (counted round and round); `None` is none of them.
+/// A layer by its position in the chain, modulo the number of layers; `None` is an unknown layer.
 type Name = Option<usize>;
 
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ struct Picture {
 enum Values {
     Random,
     Flat(f32),
-    /// Random, so far to either side.
+    /// Random values in plus or minus this range.
     Wide(f32),
 }
 
@@ -88,7 +88,7 @@ struct Map {
     width: usize,
     height: usize,
     seed: u8,
-    /// Of its values, how many are zero: none, half, all but one.
+    /// The share of zeros: none, half, all but one.
     zeros: u8,
     factor: f32,
 }
@@ -113,7 +113,7 @@ enum Start {
     Content,
     Noise,
     Style,
-    /// Of the result's size.
+    /// Relative to the result's size.
     Fitting(u8, Values),
     Other(Picture),
 }
@@ -187,7 +187,7 @@ impl Case {
         Ok(Arc::new(Network::new(cpu, &self.network.model())?))
     }
 
-    /// The result's.
+    /// The size of the result.
     fn size(&self) -> Option<(usize, usize)> {
         let of = |p: &Picture| (p.width, p.height);
         let start = if let Some(Start::Other(picture)) = &self.init { Some(of(picture)) } else { None };
@@ -274,10 +274,10 @@ impl Case {
         Ok(b)
     }
 
-    /// How the description ends: after how many steps, or in which error.
+    /// The outcome of a description: the number of steps, or the error.
     fn check(&self) -> Result<usize, TestCaseError> {
         let network = self.network(1).map_err(wrong)?;
-        // A mask without a value above zero is refused before there is a description.
+        // A mask without a positive value is an error before there is a description.
         let Ok(builder) = self.describe(&network) else { return Ok(0) };
         let planned = builder.plan();
         let built = builder.build();
@@ -295,17 +295,17 @@ impl Case {
                 prop_assert_eq!(planned.kind(), built.kind(), "{} and {}", planned, built);
                 return typed(&planned).map(|()| 0);
             }
-            (Err(planned), Ok(_)) => return Err(wrong(format!("built in spite of: {planned}"))),
+            (Err(planned), Ok(_)) => return Err(wrong(format!("built although planning failed: {planned}"))),
         };
-        let (ended, told) = self.run(&mut session, self.reweigh, self.stop)?;
+        let (ended, record) = self.run(&mut session, self.reweigh, self.stop)?;
         let painted = session.image().map_err(wrong)?;
         if ended.is_none() {
             let size = (painted.width(), painted.height());
             prop_assert_eq!(Some(size), self.size());
         }
-        if let Some((at, bytes)) = told.checkpoint {
+        if let Some((at, bytes)) = record.checkpoint {
             let checkpoint = Checkpoint::from_bytes(&bytes).map_err(wrong)?;
-            // Workspaces grow with the threads, so a limit may want other tiles.
+            // Workspaces grow with the threads, so a limit may require other tiles.
             let threads = if self.memory_limit.is_none() { 2 } else { 1 };
             let other = self.network(threads).map_err(wrong)?;
             let mut as_it_was = self.clone();
@@ -314,55 +314,55 @@ impl Case {
             }
             let mut resumed = as_it_was.describe(&other).and_then(|b| b.resume(&checkpoint)).map_err(wrong)?;
             let later = self.reweigh.filter(|&(after, _)| after > at).map(|(after, weight)| (after - at, weight));
-            let (again, retold) = self.run(&mut resumed, later, None)?;
+            let (again, replayed) = self.run(&mut resumed, later, None)?;
             prop_assert_eq!(again.map(|e| e.kind()), ended.map(|e| e.kind()), "resumed after {}", at);
-            prop_assert_eq!(bits(&retold.totals), bits(&told.totals[at..]), "resumed after {}", at);
+            prop_assert_eq!(bits(&replayed.totals), bits(&record.totals[at..]), "resumed after {}", at);
             prop_assert_eq!(resumed.image().map_err(wrong)?, painted, "resumed after {}", at);
         }
-        Ok(told.totals.len())
+        Ok(record.totals.len())
     }
 
-    /// Steps until nothing is left, and what is wrong with the picture on the way.
+    /// Runs all steps and checks the picture after each.
     fn run(
         &self,
         session: &mut Session<Cpu>,
         reweigh: Option<(usize, f64)>,
         stop: Option<usize>,
-    ) -> Result<(Option<Error>, Told), TestCaseError> {
-        let mut told = Told { totals: vec![], checkpoint: None };
+    ) -> Result<(Option<Error>, Record), TestCaseError> {
+        let mut record = Record { totals: vec![], checkpoint: None };
         session.image().map_err(|e| wrong(format!("the start: {e}")))?;
         while !session.is_finished() {
-            if let Some((_, weight)) = reweigh.filter(|(after, _)| *after == told.totals.len()) {
+            if let Some((_, weight)) = reweigh.filter(|(after, _)| *after == record.totals.len()) {
                 let changed = session.set_style_weight(weight);
                 prop_assert_eq!(changed.is_ok(), is_weight(weight), "{:?}", changed);
             }
-            if stop == Some(told.totals.len()) {
+            if stop == Some(record.totals.len()) {
                 let bytes = session.checkpoint().and_then(|c| c.to_bytes()).map_err(wrong)?;
-                told.checkpoint = Some((told.totals.len(), bytes));
+                record.checkpoint = Some((record.totals.len(), bytes));
             }
             let stepped = session.step().map(|progress| progress.losses.total);
-            let image = session.image().map_err(|e| wrong(format!("after {} steps: {e}", told.totals.len())))?;
+            let image = session.image().map_err(|e| wrong(format!("after {} steps: {e}", record.totals.len())))?;
             prop_assert!(image.pixels().iter().all(|v| v.is_finite()));
             match stepped {
-                Ok(total) => told.totals.push(total),
+                Ok(total) => record.totals.push(total),
                 Err(e) => {
                     typed(&e)?;
-                    return Ok((Some(e), told));
+                    return Ok((Some(e), record));
                 }
             }
             let Losses { total, .. } = session.losses().cloned().unwrap_or_default();
             prop_assert!(total.is_finite(), "the image's loss is {}", total);
-            prop_assert!(told.totals.len() <= 20, "too many steps");
+            prop_assert!(record.totals.len() <= 20, "too many steps");
         }
-        Ok((None, told))
+        Ok((None, record))
     }
 }
 
-/// What a run told.
-struct Told {
-    /// Of each step.
+/// The record of a run.
+struct Record {
+    /// The total loss of each step.
     totals: Vec<f64>,
-    /// After how many of them, and its bytes.
+    /// A checkpoint: the number of steps before it, and its bytes.
     checkpoint: Option<(usize, Vec<u8>)>,
 }
 
@@ -371,7 +371,7 @@ fn is_weight(weight: f64) -> bool {
 }
 
 fn bits(values: &[f64]) -> Vec<u64> {
-    // All that is not a number is one.
+    // All NaNs count as equal.
     values.iter().map(|v| if v.is_nan() { f64::NAN } else { *v }.to_bits()).collect()
 }
 
@@ -379,7 +379,7 @@ fn wrong(what: impl std::fmt::Display) -> TestCaseError {
     TestCaseError::fail(what.to_string())
 }
 
-/// That an error is one that a description can cause.
+/// Checks that a description can cause this error.
 fn typed(e: &Error) -> Result<(), TestCaseError> {
     use ErrorKind::{Argument, MemoryExceeded, NonFinite, Shape, TooSmall};
     match e.kind() {
@@ -408,10 +408,10 @@ fn a_session_paints_or_says_what_is_wrong() {
     if let Err(e) = ran {
         panic!("{e}");
     }
-    assert!(5 * painted.get() > tried.get(), "too few descriptions are good for anything");
+    assert!(5 * painted.get() > tried.get(), "too few descriptions can be painted");
 }
 
-/// The simplest description, which paints.
+/// The simplest description that can be painted.
 fn plain() -> Case {
     let values = Values::Random;
     let picture = Picture { width: 8, height: 8, seed: 0, values };
@@ -447,7 +447,7 @@ fn plain() -> Case {
     }
 }
 
-/// That a description, which made a bug known, does what all of them do; and how it ends.
+/// Checks a description that once revealed a bug; returns its outcome.
 fn holds(change: impl Fn(&mut Case)) -> usize {
     let mut case = plain();
     change(&mut case);

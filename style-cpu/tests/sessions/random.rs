@@ -1,4 +1,4 @@
-//! Random descriptions: mostly such as can be painted, with something wrong in some.
+//! Random descriptions: most can be painted, some have a fault.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -10,7 +10,7 @@ use style_cpu::Isa;
 
 use crate::{Case, Kind, Map, Name, Net, Picture, Start, Styled, Values};
 
-/// One value in many is of the other kind.
+/// Rarely picks a value of the other kind.
 fn rarely<T: std::fmt::Debug>(
     usual: impl Strategy<Value = T> + 'static,
     odd: impl Strategy<Value = T> + 'static,
@@ -18,7 +18,7 @@ fn rarely<T: std::fmt::Debug>(
     prop_oneof![80 => usual, 1 => odd].boxed()
 }
 
-/// `10^x`, of either sign of the exponent.
+/// `10^x` with an exponent of either sign.
 fn magnitude(exponents: std::ops::Range<f64>) -> impl Strategy<Value = f64> + Clone {
     exponents.prop_map(|e| 10f64.powf(e))
 }
@@ -88,7 +88,7 @@ fn name() -> BoxedStrategy<Name> {
     rarely((0..12usize).prop_map(Some), Just(None))
 }
 
-/// Layers with their weights, and whether one may be there twice.
+/// Layers with their weights, possibly with a duplicate.
 fn layers() -> impl Strategy<Value = (Vec<(Name, f64)>, bool)> {
     (vec((name(), weight()), 0..=4), (0..40u8).prop_map(|n| n == 39))
 }
@@ -153,7 +153,7 @@ fn scales() -> impl Strategy<Value = Vec<Scale>> {
         (0..=44usize, rarely(1..=3usize, Just(0)), option::weighted(0.2, optimizer()))
             .prop_map(|(size, iterations, optimizer)| Scale { size, iterations, optimizer })
     };
-    // Ascending sizes, mostly; whether they can be painted is another question.
+    // Mostly ascending sizes, whether or not they can be painted.
     let some = (vec(scale(), 1..=2), 0..12u8).prop_map(|(mut scales, unsorted)| {
         if unsorted > 0 {
             scales.sort_by_key(|s| s.size);

@@ -59,7 +59,7 @@ impl<A: Args> Kernel<A> {
         }
         let limits = [i32::MAX as usize, 65_535, 65_535];
         if grid.iter().zip(limits).any(|(&blocks, most)| blocks > most) {
-            let message = format!("{} would take {grid:?} blocks, and a device runs {limits:?}", self.name);
+            let message = format!("{} requires {grid:?} blocks, but a device supports {limits:?}", self.name);
             return Err(Error::new(ErrorKind::Shape, message + "; use a smaller picture"));
         }
         let [x, y, z] = grid.map(|blocks| blocks as c_uint);
@@ -69,7 +69,7 @@ impl<A: Args> Kernel<A> {
         unsafe {
             result::launch_kernel(self.function, (x, y, z), (self.threads, 1, 1), 0, entered.stream(), &mut params)
         }
-        .map_err(|e| failed(&format!("launching {}", self.name), e))
+        .map_err(|e| failed(&format!("cannot launch {}", self.name), e))
     }
 
     /// Launches one thread per item, for `count` items.
@@ -98,7 +98,7 @@ impl Module {
     /// Has the driver compile PTX for its device; the compiler's messages go into the error.
     fn load(context: &Arc<Context>, file: &'static str, ptx: &str) -> Result<Self> {
         let _entered = context.enter()?;
-        let source = CString::new(ptx).map_err(|e| broken(file, "holds a zero byte").with_source(e))?;
+        let source = CString::new(ptx).map_err(|e| broken(file, "the PTX contains a zero byte").with_source(e))?;
         let mut log = [0u8; 8192];
         let mut options =
             [CUjit_option_enum::CU_JIT_ERROR_LOG_BUFFER, CUjit_option_enum::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
@@ -118,20 +118,20 @@ impl Module {
         match loaded.result() {
             Ok(()) => Ok(Self { context: Arc::clone(context), module, file }),
             Err(e) if e.0 == CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION => {
-                let message = "NVIDIA's driver is too old for this program's kernels, which want one of CUDA 11 or later; \
-                               update it, or use the CPU backend";
+                let message = "expected an NVIDIA driver for CUDA 11 or later, found an older one; update the driver, or use \
+                               the CPU backend";
                 Err(Error::new(ErrorKind::Unavailable, message).with_source(e))
             }
             Err(e) => {
-                let told = String::from_utf8_lossy(&log);
-                let told = told.trim_end_matches('\0').trim();
-                Err(broken(file, &format!("is refused by NVIDIA's driver: {told}")).with_source(e))
+                let log = String::from_utf8_lossy(&log);
+                let log = log.trim_end_matches('\0').trim();
+                Err(broken(file, &format!("NVIDIA's driver rejects it: {log}")).with_source(e))
             }
         }
     }
 
     fn kernel<A: Args>(&self, name: &'static str, threads: u32) -> Result<Kernel<A>> {
-        let lacking = || broken(self.file, &format!("has no kernel {name}"));
+        let lacking = || broken(self.file, &format!("kernel {name} is missing"));
         let c_name = CString::new(name).map_err(|e| lacking().with_source(e))?;
         let _entered = self.context.enter()?;
         // SAFETY: the module is loaded.
@@ -153,5 +153,5 @@ impl Drop for Module {
 }
 
 fn broken(file: &str, what: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("the kernels of {file}.ptx cannot be used: it {what}"))
+    Error::new(ErrorKind::Unsupported, format!("cannot load the kernels of {file}.ptx: {what}"))
 }

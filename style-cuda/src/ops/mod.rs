@@ -25,8 +25,7 @@ impl Cuda {
         if buffers.iter().all(|buffer| buffer.belongs_to(&self.context)) {
             return self.context.enter();
         }
-        let message = "an operand was made by another `Cuda` than the one that is to work on it; a session, its network and \
-                       its targets must share one";
+        let message = "an operand belongs to another `Cuda`; use one `Cuda` for a session, its network and its targets";
         Err(Error::new(ErrorKind::Argument, message))
     }
 }
@@ -41,7 +40,8 @@ pub(crate) fn expect_length(found: usize, tensor: &Tensor) -> Result<()> {
     if found == tensor.shape().len() {
         return Ok(());
     }
-    let message = format!("a tensor of {} has {} values, not {found}", tensor.shape(), tensor.shape().len());
+    let message =
+        format!("expected {} values for a tensor of shape {}, found {found}", tensor.shape().len(), tensor.shape());
     Err(Error::new(ErrorKind::Shape, message))
 }
 
@@ -52,9 +52,8 @@ fn expect_map(t: &Tensor, x: &Tensor) -> Result<()> {
 
 /// Converts an extent to the type that kernels take.
 fn extent(value: usize) -> Result<u32> {
-    u32::try_from(value).map_err(|_| {
-        Error::new(ErrorKind::Shape, format!("an extent of {value} is more than the 2^32 - 1 of a CUDA kernel"))
-    })
+    u32::try_from(value)
+        .map_err(|_| Error::new(ErrorKind::Shape, format!("expected an extent of at most 2^32 - 1, found {value}")))
 }
 
 /// The kernels' code for `Acc`.

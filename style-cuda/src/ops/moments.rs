@@ -57,7 +57,7 @@ const MOST_CHANNELS: usize = crate::kernels::vector::PARTIAL_BYTES / (8 * (GROUP
 fn expect_channels(x: &Tensor, of_channels: &[Option<&Tensor>]) -> Result<()> {
     let Shape { channels, .. } = x.shape();
     if channels > MOST_CHANNELS {
-        let message = format!("moments are taken of {MOST_CHANNELS} channels at most, not of {channels}");
+        let message = format!("expected at most {MOST_CHANNELS} channels for moments, found {channels}");
         return Err(style_core::Error::new(style_core::ErrorKind::Shape, message));
     }
     let mut of_channels = of_channels.iter().flatten();

@@ -75,7 +75,7 @@ impl Pool2dOps for Cuda {
                 Some(switches)
             }
             (Pooling::Max, None) => {
-                let message = "a max pool backwards wants the switches of its forward pass";
+                let message = "the gradient of a max pool requires the switches of its forward pass";
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };

@@ -21,10 +21,15 @@ impl TvArgs {
             Tv::Means => (0, differences(shape.height, shape.width), differences(shape.width, shape.height)),
             Tv::Absolute => (1, 0.0, 0.0),
             Tv::Power(b) => (2, f64::from(b) / 2.0, 0.0),
-            _ => return Err(Error::new(ErrorKind::Argument, format!("this backend does not know {kind:?}"))),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Argument,
+                    format!("total variation {kind:?} is not supported by this backend; choose another kind"),
+                ));
+            }
         };
         if x.is_half() {
-            let message = "the total variation is of a tensor in f32, not of features in half precision";
+            let message = "expected a tensor in f32 for the total variation, found features in half precision";
             return Err(Error::new(ErrorKind::Argument, message));
         }
         Ok(Self {
@@ -57,7 +62,8 @@ impl TvOps for Cuda {
     fn tv_bwd(&self, kind: Tv, x: &Tensor, scale: f32, acc: Acc, dx: &mut Tensor) -> Result<()> {
         expect_shape("the gradient of the total variation", x.shape(), dx.shape())?;
         if dx.is_half() {
-            let message = "the gradient of the total variation is a tensor in f32, not features in half precision";
+            let message =
+                "expected a tensor in f32 for the gradient of the total variation, found features in half precision";
             return Err(Error::new(ErrorKind::Argument, message));
         }
         let args = TvArgs::new(kind, x, dx.address(), scale, acc)?;

@@ -29,7 +29,7 @@ impl Cuda {
             buffers.push(&other.buffer);
         }
         if half {
-            let message = "vectors are tensors in f32, not features in half precision";
+            let message = "expected tensors in f32 for a vector operation, found features in half precision";
             return Err(Error::new(ErrorKind::Argument, message));
         }
         self.enter(&buffers)
@@ -40,7 +40,7 @@ impl VectorOps for Cuda {
     fn copy(&self, src: &Tensor, dst: &mut Tensor) -> Result<()> {
         expect_shape("the destination of a copy", src.shape(), dst.shape())?;
         if src.is_half() != dst.is_half() {
-            let message = "a copy is of a tensor in f32 to another, or of features to features";
+            let message = "cannot copy between a tensor in f32 and features in half precision";
             return Err(Error::new(ErrorKind::Argument, message));
         }
         dst.dtype = src.dtype;

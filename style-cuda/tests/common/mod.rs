@@ -1,6 +1,6 @@
-//! What the tests run on: a GPU where there is one, and else ptx-runner, which interprets the kernels on the CPU.
+//! The device for the tests: a GPU if present, otherwise ptx-runner, which interprets the kernels on the CPU.
 
-#![allow(dead_code)] // each test uses its part
+#![allow(dead_code)] // each test uses a part
 
 use style_core::{ConvLayer, Image, InputSpace, Layer, Model};
 use testkit::Rng;

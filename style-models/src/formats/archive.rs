@@ -52,12 +52,12 @@ impl Archive {
         if bytes.len() as u64 != len {
             return Err(self
                 .source
-                .bad(format!("{name} in the archive is shorter than its tensors; fetch the file again")));
+                .bad(format!("{name} in the archive is shorter than its tensors require; download the file again")));
         }
         Ok(bytes)
     }
 }
 
 fn damaged(source: &Source, error: ZipError) -> style_core::Error {
-    source.bad(format!("the zip archive is damaged ({error}); fetch the file again")).with_source(error)
+    source.bad(format!("the zip archive is damaged ({error}); download the file again")).with_source(error)
 }

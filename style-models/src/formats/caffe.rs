@@ -68,7 +68,9 @@ impl Caffe {
             }
             layers += 1;
             if layers > MAX_LAYERS {
-                return Err(source.bad("the network has more layers than any: the file is damaged"));
+                return Err(
+                    source.bad(format!("expected at most {MAX_LAYERS} layers, found more; download the file again"))
+                );
             }
         }
         Ok(Self { source: source.clone(), tensors })
@@ -101,11 +103,11 @@ fn layer(
     while walk.at < end {
         let field = walk.field(end)?;
         match field.body {
-            Body::Len(to) if field.number == name_field => name = walk.text(to, MAX_NAME, "a layer's name")?,
+            Body::Len(to) if field.number == name_field => name = walk.text(to, MAX_NAME, "layer name")?,
             Body::Len(to) if field.number == blobs_field => {
                 blobs.push(blob(walk, to)?);
                 if blobs.len() > MAX_BLOBS {
-                    return Err(walk.fault("a layer of too many blobs"));
+                    return Err(walk.fault("layer with too many blobs"));
                 }
             }
             _ => walk.pass(&field)?,
@@ -118,7 +120,7 @@ fn layer(
             blob.shape.drain(..ones.min(blob.shape.len().saturating_sub(1)));
         }
         if tensors.insert(format!("{name}.{role}"), blob).is_some() {
-            return Err(walk.source.bad(format!("two layers are called {name}; give a network as published")));
+            return Err(walk.source.bad(format!("duplicate layer {name}; use a network as published")));
         }
     }
     Ok(())
@@ -144,7 +146,7 @@ fn blob(walk: &mut Walk, end: u64) -> Result<Values> {
     if blob.shape.is_empty() && legacy.iter().any(Option::is_some) {
         let size = |d: Option<u64>| usize::try_from(d.unwrap_or(0)).ok();
         let shape: Option<Vec<usize>> = legacy.into_iter().map(size).collect();
-        blob.shape = shape.ok_or_else(|| walk.fault("a size without bounds"))?;
+        blob.shape = shape.ok_or_else(|| walk.fault("dimension out of range"))?;
     }
     Ok(blob)
 }

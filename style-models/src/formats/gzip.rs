@@ -27,8 +27,10 @@ const HEADER: usize = 18;
 /// The content of a gzip file.
 pub(crate) fn unpack(source: &Source) -> Result<Source> {
     let damaged = |e: io::Error| match e.kind() {
-        io::ErrorKind::OutOfMemory => Error::new(ErrorKind::OutOfMemory, "no memory for weights").with_source(e),
-        _ => source.bad(format!("the gzip stream is damaged ({e}); fetch the file again")).with_source(e),
+        io::ErrorKind::OutOfMemory => {
+            Error::new(ErrorKind::OutOfMemory, "not enough memory for the weights").with_source(e)
+        }
+        _ => source.bad(format!("the gzip stream is damaged ({e}); download the file again")).with_source(e),
     };
     let packed = if source.len() <= MAX_UNPACKED { source.bytes(0, source.len())? } else { Cow::Borrowed(&[][..]) };
     let unpacked = match blocks(&packed) {
@@ -43,7 +45,7 @@ pub(crate) fn unpack(source: &Source) -> Result<Source> {
     let bytes = unpacked.map_err(damaged)?;
     if bytes.len() as u64 > MAX_UNPACKED {
         return Err(source.bad(format!(
-            "it unpacks to more than {MAX_UNPACKED} bytes, which VGG's convolutions never take; unpack it and give that"
+            "expected at most {MAX_UNPACKED} unpacked bytes, found more; unpack the file and load the result"
         )));
     }
     Ok(Source::memory(source.name(), bytes))
@@ -92,7 +94,7 @@ fn unpack_block(block: &[u8], part: &mut [u8]) -> io::Result<()> {
     // Reading to the end makes the decoder compare checksums.
     match stream.read(&mut [0])? {
         0 => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a block holds more than it says")),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a block is longer than its declared size")),
     }
 }
 
@@ -102,7 +104,7 @@ mod tests {
 
     /// The declared size of all blocks is allocated before any block is unpacked.
     #[test]
-    fn blocks_that_lie() {
+    fn declared_sizes_are_limited() {
         let block = |unpacked: usize| {
             let mut block = vec![0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0, 6, 0, b'B', b'C', 2, 0, 27, 0, 3, 0, 0, 0, 0, 0];
             block.extend(u32::try_from(unpacked).unwrap().to_le_bytes());

@@ -4,7 +4,7 @@
 //! that were truncated or had one to three bytes changed at random. `hdf5-reader` (0.12) returned an error or a value
 //! in every one of two million runs and stayed below its budget of 16 MiB, while `hdf5-pure` soon requested 4 GiB
 //! because of a damaged header. `hdf5-reader` also reads ranges of a custom source, so a file is never wholly in
-//! memory, and it follows no link out of the file unless it is given a resolver, which it is not.
+//! memory. It follows links to other files only through a resolver, and this module sets none.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::naming::Layout;
 use crate::source::Source;
 use crate::tensors::{Number, Tensors, count};
 
-/// Far above any Keras file; a file with more is damaged or hostile.
+/// Far more than in any Keras file; a file with more is damaged or hostile.
 const MAX_GROUPS: usize = 4096;
 const MAX_DATASETS: usize = 1 << 14;
 const MAX_DEPTH: usize = 12;
@@ -64,20 +64,26 @@ impl Tensors for Keras {
     }
 
     /// Theano's filters are [O, I, H, W], and it applies them as a convolution.
-    fn turned(&self, layout: Layout) -> bool {
+    fn flips(&self, layout: Layout) -> bool {
         layout == Layout::Oihw && !self.correlates
     }
 
     fn read(&mut self, name: &str) -> Result<Vec<f32>> {
         let dataset = self.file.dataset(name).map_err(|e| damaged(&self.source, name, e))?;
         let Datatype::FloatingPoint { size, byte_order } = *dataset.dtype() else {
-            return Err(self.source.bad(format!("{name} does not hold floating-point numbers")));
+            return Err(self
+                .source
+                .bad(format!("expected floating-point numbers in {name}; use a weight file as Keras saves it")));
         };
         let number = match size {
             2 => Number::F16,
             4 => Number::F32,
             8 => Number::F64,
-            _ => return Err(self.source.bad(format!("{name} holds numbers of {size} bytes: 2, 4 or 8 are known"))),
+            _ => {
+                return Err(self
+                    .source
+                    .bad(format!("expected numbers of 2, 4 or 8 bytes in {name}, found {size} bytes")));
+            }
         };
         let bytes = dataset.read_raw_bytes().map_err(|e| damaged(&self.source, name, e))?;
         let values = match byte_order {
@@ -85,7 +91,10 @@ impl Tensors for Keras {
             ByteOrder::BigEndian => number.decode_big_endian(bytes)?,
         };
         if self.shapes.get(name).and_then(|shape| count(shape)) != Some(values.len()) {
-            return Err(self.source.bad(format!("{name} holds {} values, which is not its shape", values.len())));
+            return Err(self.source.bad(format!(
+                "{name} has {} values, which do not match its shape; download the file again",
+                values.len()
+            )));
         }
         Ok(values)
     }
@@ -93,7 +102,9 @@ impl Tensors for Keras {
 
 fn damaged(source: &Source, name: &str, error: hdf5_reader::error::Error) -> style_core::Error {
     let at = if name.is_empty() { String::new() } else { format!(" at {name}") };
-    source.bad(format!("the HDF5 file is damaged or unusual{at} ({error}); fetch it again")).with_source(error)
+    source
+        .bad(format!("the HDF5 file is damaged or uses an unsupported feature{at} ({error}); download it again"))
+        .with_source(error)
 }
 
 /// The search for datasets. A group is entered once, so cyclic hard links are harmless.
@@ -106,7 +117,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn group(&mut self, group: &Group, path: &str, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH || self.seen.len() >= MAX_GROUPS {
-            return Err(self.source.bad("the HDF5 file has more groups than any weight file: it is damaged"));
+            return Err(self.source.bad("the HDF5 file has too many groups for a weight file; download it again"));
         }
         if !self.seen.insert(group.address()) {
             return Ok(());
@@ -119,7 +130,7 @@ impl Walk<'_> {
             }
         }
         if self.shapes.len() > MAX_DATASETS {
-            return Err(self.source.bad("the HDF5 file has more datasets than any weight file: it is damaged"));
+            return Err(self.source.bad("the HDF5 file has too many datasets for a weight file; download it again"));
         }
         for child in groups.iter().filter(|g| g.name().len() <= MAX_NAME) {
             self.group(child, &join(path, child.name()), depth + 1)?;

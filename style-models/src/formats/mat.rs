@@ -29,7 +29,7 @@ const MAX_RANK: u64 = 8;
 /// MATLAB's own limit for names is 63.
 const MAX_NAME: u64 = 64;
 const MAX_FIELDS: u64 = 256;
-/// Longer texts are not needed.
+/// The text fields that the reader uses are shorter.
 const MAX_TEXT: u64 = 256;
 
 /// Element types.
@@ -89,7 +89,7 @@ enum Place {
     At(u64),
 }
 
-/// The encoding of values: MATLAB writes whole numbers as integers, whatever their class.
+/// The encoding of values: MATLAB stores integral values as integers, whatever their class.
 #[derive(Clone, Copy, Debug)]
 enum Stored {
     I8,
@@ -163,27 +163,24 @@ pub(crate) struct Mat {
 }
 
 impl Mat {
-    /// Opens a file and reads the trees of the variables named in `wanted`.
-    pub(crate) fn open(source: &Source, wanted: &[&str]) -> Result<Self> {
+    /// Opens a file and reads the trees of the variables in `names`.
+    pub(crate) fn open(source: &Source, names: &[&str]) -> Result<Self> {
         if source.read(HEADER - 2, 2)? != b"IM" {
-            return Err(source.bad(
-                "the file was written on a big-endian machine, which is not supported; save it on \
-                                   a usual one",
-            ));
+            return Err(source.bad("big-endian MAT files are not supported; save the file on a little-endian machine"));
         }
         let mut variables: Vec<(String, Value)> = Vec::new();
-        let (mut at, mut seen) = (HEADER, 0);
+        let (mut at, mut count) = (HEADER, 0);
         while at < source.len() {
-            seen += 1;
-            if seen > MAX_VARIABLES {
-                return Err(source.bad("the MAT file has more variables than any network: give one as published"));
+            count += 1;
+            if count > MAX_VARIABLES {
+                return Err(source.bad("the MAT file has too many variables for a network; use a network as published"));
             }
             let word = |at| Ok(source.read(at, 4)?.try_into().map_or(0, u32::from_le_bytes));
             let (kind, len) = (word(at)?, word(at + 4)?);
             let end = at + 8 + u64::from(len);
             if end > source.len() {
                 return Err(source.bad(format!(
-                    "a variable would end at byte {end}, but the file has {}: it was cut short; fetch it again",
+                    "a variable ends at byte {end}, but the file has {} bytes; it is truncated, download it again",
                     source.len()
                 )));
             }
@@ -192,13 +189,13 @@ impl Mat {
                 MI_MATRIX => Variable { offset: at, len: u64::from(len) + 8, compressed: false },
                 _ => {
                     return Err(source.bad(format!(
-                        "a variable of the unknown type {kind} begins at byte {at}: the file is damaged"
+                        "unknown element type {kind} at byte {at}; the file is damaged, download it again"
                     )));
                 }
             };
-            if let Some((name, value)) = Walk::new(source, variable).variable(wanted)? {
+            if let Some((name, value)) = Walk::new(source, variable).variable(names)? {
                 if variables.iter().any(|(other, _)| *other == name) {
-                    return Err(source.bad(format!("the variable {name} is there twice: the file is damaged")));
+                    return Err(source.bad(format!("duplicate variable {name}; download the file again")));
                 }
                 variables.push((name, value));
             }
@@ -207,14 +204,16 @@ impl Mat {
         Ok(Self { source: source.clone(), variables, open: None })
     }
 
-    /// One of the wanted variables.
+    /// One of the variables that `open` read.
     pub(crate) fn variable(&self, name: &str) -> Option<&Value> {
         self.variables.iter().find_map(|(other, value)| (other == name).then_some(value))
     }
 
     /// The values of an array, row-major.
     pub(crate) fn read(&mut self, array: &Array) -> Result<Vec<f32>> {
-        let too_large = || self.source.bad(format!("an array of {} is larger than its file", show(&array.shape)));
+        let too_large = || {
+            self.source.bad(format!("an array of {} is larger than the file; download it again", show(&array.shape)))
+        };
         let len = count(&array.shape).and_then(|n| n.checked_mul(array.stored.size())).ok_or_else(too_large)?;
         let bytes = match array.place {
             Place::Tag(bytes) => bytes.get(..len).ok_or_else(too_large)?.to_vec(),
@@ -259,12 +258,12 @@ impl Stream {
     }
 
     fn fault(&self, why: impl std::fmt::Display) -> style_core::Error {
-        self.source.bad(format!("a variable of the MAT file is damaged ({why}); fetch the file again"))
+        self.source.bad(format!("a variable of the MAT file is damaged ({why}); download the file again"))
     }
 
     fn check(&self, len: u64) -> Result<()> {
         let fits = self.at.checked_add(len).is_some_and(|end| end <= self.end);
-        if fits { Ok(()) } else { Err(self.fault("an element reaches beyond its end")) }
+        if fits { Ok(()) } else { Err(self.fault("an element extends past the end of the variable")) }
     }
 
     /// The next `len` bytes; memory grows with the bytes present, not with `len`.
@@ -277,11 +276,11 @@ impl Stream {
         };
         let n = read.map_err(|e| self.fault(&e).with_source(e))? as u64;
         self.at += n;
-        if n == len { Ok(out) } else { Err(self.fault("it ends early")) }
+        if n == len { Ok(out) } else { Err(self.fault("it is truncated")) }
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        self.bytes(N as u64)?.try_into().map_err(|_| self.fault("it ends early"))
+        self.bytes(N as u64)?.try_into().map_err(|_| self.fault("it is truncated"))
     }
 
     fn skip(&mut self, len: u64) -> Result<()> {
@@ -292,7 +291,7 @@ impl Stream {
         };
         let n = skipped.map_err(|e| self.fault(&e).with_source(e))?;
         self.at += n;
-        if n == len { Ok(()) } else { Err(self.fault("it ends early")) }
+        if n == len { Ok(()) } else { Err(self.fault("it is truncated")) }
     }
 
     /// Whether no byte follows; this compares the checksum of a zlib stream.
@@ -331,23 +330,23 @@ impl Walk {
         Self { variable, stream: Stream::new(source, variable), nodes: 0 }
     }
 
-    /// The variable's name and tree, if it is wanted; then it is read to its end.
-    fn variable(&mut self, wanted: &[&str]) -> Result<Option<(String, Value)>> {
+    /// The variable's name and tree if it is in `names`; such a variable is read to its end.
+    fn variable(&mut self, names: &[&str]) -> Result<Option<(String, Value)>> {
         let tag = self.tag()?;
         if tag.kind != MI_MATRIX || tag.inside.is_some() {
-            return Err(self.stream.fault(format!("an element of type {} where a matrix is wanted", tag.kind)));
+            return Err(self.stream.fault(format!("expected a matrix, found an element of type {}", tag.kind)));
         }
         if tag.len > MAX_VARIABLE {
-            return Err(self.stream.fault(format!("it claims {} bytes", tag.len)));
+            return Err(self.stream.fault(format!("its declared size is {} bytes", tag.len)));
         }
         let end = self.stream.at + tag.len;
         let head = self.head()?;
-        if !wanted.contains(&head.name.as_str()) {
+        if !names.contains(&head.name.as_str()) {
             return Ok(None);
         }
         let value = self.value(&head, end, 0)?;
         if !self.stream.is_over()? {
-            return Err(self.stream.fault("bytes follow its end"));
+            return Err(self.stream.fault("unexpected bytes after its end"));
         }
         Ok(Some((head.name, value)))
     }
@@ -360,7 +359,7 @@ impl Walk {
         }
         let len = u64::from(first >> 16);
         if len > 4 {
-            return Err(self.stream.fault("a small element of more than four bytes"));
+            return Err(self.stream.fault("small element of more than four bytes"));
         }
         Ok(Tag { kind: first & 0xffff, len, inside: Some(inside) })
     }
@@ -370,7 +369,7 @@ impl Walk {
         let tag = self.tag()?;
         if tag.kind != kind || tag.len > most {
             return Err(self.stream.fault(format!(
-                "an element of type {} with {} bytes, where type {kind} with {most} at most is wanted",
+                "expected an element of type {kind} with at most {most} bytes, found type {} with {} bytes",
                 tag.kind, tag.len
             )));
         }
@@ -393,9 +392,9 @@ impl Walk {
         let dims = self.element(MI_INT32, 4 * MAX_RANK)?;
         let shape: Option<Vec<usize>> =
             dims.as_chunks::<4>().0.iter().map(|&d| usize::try_from(i32::from_le_bytes(d)).ok()).collect();
-        let shape = shape.ok_or_else(|| self.stream.fault("a negative dimension"))?;
+        let shape = shape.ok_or_else(|| self.stream.fault("negative dimension"))?;
         let name = self.element(MI_INT8, MAX_NAME)?;
-        let name = String::from_utf8(name).map_err(|_| self.stream.fault("a name that is no text"))?;
+        let name = String::from_utf8(name).map_err(|_| self.stream.fault("name is not valid text"))?;
         Ok(Head { class, shape, name })
     }
 
@@ -403,9 +402,9 @@ impl Walk {
     fn value(&mut self, head: &Head, end: u64, depth: usize) -> Result<Value> {
         self.nodes += 1;
         if depth > MAX_DEPTH || self.nodes > MAX_NODES {
-            return Err(self.stream.fault("more cells and fields than any network has"));
+            return Err(self.stream.fault("too many cells and fields for a network"));
         }
-        let count = count(&head.shape).ok_or_else(|| self.stream.fault("a matrix without bounds"))?;
+        let count = count(&head.shape).ok_or_else(|| self.stream.fault("matrix size out of range"))?;
         let value = match head.class {
             1 => {
                 let mut items = Vec::new();
@@ -420,7 +419,7 @@ impl Walk {
             _ => Value::Other,
         };
         let rest = end.checked_sub(self.stream.at);
-        self.stream.skip(rest.ok_or_else(|| self.stream.fault("a matrix that is longer than it says"))?)?;
+        self.stream.skip(rest.ok_or_else(|| self.stream.fault("matrix longer than its declared size"))?)?;
         Ok(value)
     }
 
@@ -428,7 +427,7 @@ impl Walk {
     fn child(&mut self, depth: usize) -> Result<Value> {
         let tag = self.tag()?;
         if tag.kind != MI_MATRIX || tag.inside.is_some() {
-            return Err(self.stream.fault(format!("an element of type {} where a matrix is wanted", tag.kind)));
+            return Err(self.stream.fault(format!("expected a matrix, found an element of type {}", tag.kind)));
         }
         let end = self.stream.at + tag.len;
         if tag.len == 0 {
@@ -444,7 +443,7 @@ impl Walk {
         let width = self.element(MI_INT32, 4)?;
         let width = width.try_into().map_or(0, i32::from_le_bytes);
         let width = usize::try_from(width).ok().filter(|&w| w > 0 && w as u64 <= MAX_NAME);
-        let width = width.ok_or_else(|| self.stream.fault("field names without a length"))?;
+        let width = width.ok_or_else(|| self.stream.fault("invalid length of field names"))?;
         let names = self.element(MI_INT8, MAX_FIELDS * MAX_NAME)?;
         let name = |bytes: &[u8]| {
             let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
@@ -488,9 +487,9 @@ impl Walk {
         let tag = self.tag()?;
         let Some(stored) = Stored::of(tag.kind) else { return Ok(Value::Other) };
         let place = tag.inside.map_or(Place::At(self.stream.at), Place::Tag);
-        let wanted = count(&head.shape).and_then(|n| n.checked_mul(stored.size())).map(|n| n as u64);
-        if wanted != Some(tag.len) || (tag.inside.is_none() && tag.len > end.saturating_sub(self.stream.at)) {
-            return Err(self.stream.fault(format!("an array of {} that has {} bytes", show(&head.shape), tag.len)));
+        let expected = count(&head.shape).and_then(|n| n.checked_mul(stored.size())).map(|n| n as u64);
+        if expected != Some(tag.len) || (tag.inside.is_none() && tag.len > end.saturating_sub(self.stream.at)) {
+            return Err(self.stream.fault(format!("array of {} with {} bytes", show(&head.shape), tag.len)));
         }
         Ok(Value::Array(Array { shape: head.shape.clone(), stored, variable: self.variable, place }))
     }

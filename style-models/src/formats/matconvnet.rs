@@ -45,8 +45,8 @@ impl MatConvNet {
         let layers = mat.variable("layers").or_else(|| net?.field("layers"));
         let Some(layers) = layers.and_then(Value::list) else {
             return Err(source.bad(
-                "the MAT file holds no network: MatConvNet's has the variable `layers`, a row of cells; give \
-                 imagenet-vgg-verydeep-16.mat or -19.mat",
+                "expected the variable `layers` of a MatConvNet network (a row of cells), found none; use \
+                 imagenet-vgg-verydeep-16.mat or imagenet-vgg-verydeep-19.mat",
             ));
         };
         let mut tensors = BTreeMap::new();
@@ -81,10 +81,10 @@ fn mean(mat: &mut Mat, source: &Source) -> Result<Option<[f32; 3]>> {
         return Ok(None);
     };
     let bad = |what: &str| {
-        source.bad(format!("averageImage ({}) {what}: the file is damaged; fetch it again", show(&image.shape)))
+        source.bad(format!("averageImage ({}) {what}; the file is damaged, download it again", show(&image.shape)))
     };
     if count(&image.shape).is_none_or(|n| n == 0 || n > MAX_AVERAGE) {
-        return Err(bad("has not the size of a picture"));
+        return Err(bad("does not have the size of a picture"));
     }
     let mut sums = [0.0_f64; 3];
     let values = mat.read(&image)?;
@@ -95,7 +95,11 @@ fn mean(mat: &mut Mat, source: &Source) -> Result<Option<[f32; 3]>> {
     }
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // few positions; f32 is intended
     let mean = sums.map(|sum| (sum * 3.0 / values.len() as f64) as f32);
-    if mean.iter().all(|m| (0.0..=255.0).contains(m)) { Ok(Some(mean)) } else { Err(bad("is no colour")) }
+    if mean.iter().all(|m| (0.0..=255.0).contains(m)) {
+        Ok(Some(mean))
+    } else {
+        Err(bad("has a mean that is not a colour"))
+    }
 }
 
 fn insert(
@@ -106,7 +110,7 @@ fn insert(
     array: &Array,
 ) -> Result<()> {
     if tensors.contains_key(&name) {
-        return Err(source.bad(format!("{name} is there twice: the file is damaged")));
+        return Err(source.bad(format!("duplicate tensor {name}; download the file again")));
     }
     tensors.insert(name, Tensor { shape, array: array.clone() });
     Ok(())

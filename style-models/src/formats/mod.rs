@@ -39,7 +39,7 @@ pub(crate) fn open(source: &Source) -> Result<(Format, Box<dyn Tensors>)> {
     if head.starts_with(GZIP) {
         let inner = gzip::unpack(source)?;
         if inner.head(9)?.get(8) != Some(&b'{') {
-            return Err(source.bad("the gzip file holds something else than safetensors"));
+            return Err(source.bad("expected safetensors in the gzip file; unpack the file and load the result"));
         }
         return Ok((Format::Safetensors, Box::new(safetensors::Safetensors::open(&inner)?)));
     }
@@ -81,7 +81,7 @@ fn open_keras(source: &Source) -> Result<Box<dyn Tensors>> {
 fn open_keras(source: &Source) -> Result<Box<dyn Tensors>> {
     Err(style_core::Error::new(
         style_core::ErrorKind::Unsupported,
-        format!("{}: this build reads no HDF5; build style-models with its feature `keras`", source.name()),
+        format!("{}: this build cannot read HDF5; enable the feature `keras` of style-models", source.name()),
     ))
 }
 
@@ -89,19 +89,19 @@ fn open_keras(source: &Source) -> Result<Box<dyn Tensors>> {
 fn unknown(source: &Source, head: &[u8]) -> style_core::Error {
     let text = String::from_utf8_lossy(head).trim_start().to_ascii_lowercase();
     let guess = if head.is_empty() {
-        "the file is empty; fetch it again"
+        "the file is empty; download it again"
     } else if text.starts_with("<!doctype") || text.starts_with("<html") {
-        "the file is a web page, not weights; its download failed, fetch it again"
+        "the file is a web page, so the download failed; download it again"
     } else if text.starts_with("version https://git-lfs") {
-        "the file only stands for one that Git LFS holds; run `git lfs pull`"
+        "the file is a Git LFS pointer; run `git lfs pull`"
     } else if text.starts_with("matlab 7.3") {
-        "the file is MATLAB's of version 7.3, which is not read; in MATLAB load it into `net` and run \
+        "MAT files of version 7.3 are not supported; load it into `net` in MATLAB and run \
          save('vgg.mat', '-struct', 'net', '-v7')"
     } else {
-        "the file is not one of the known formats"
+        "unknown file format"
     };
     source.bad(format!(
-        "{guess}. Known are safetensors, PyTorch's .pth, Keras' .h5, ONNX's .onnx, MatConvNet's .mat, Caffe's \
-         .caffemodel and NumPy's .npz"
+        "{guess} (supported: safetensors, PyTorch .pth, Keras .h5, ONNX .onnx, MatConvNet .mat, Caffe .caffemodel, \
+         NumPy .npz)"
     ))
 }

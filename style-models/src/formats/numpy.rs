@@ -66,7 +66,7 @@ impl Numpy {
         for entry in archive.names() {
             let Some(name) = entry.strip_suffix(".npy").filter(|name| name.len() <= MAX_NAME) else { continue };
             if arrays.len() >= MAX_ARRAYS {
-                return Err(source.bad("the archive has more arrays than any network: it is damaged"));
+                return Err(source.bad("the archive has too many arrays for a network; download it again"));
             }
             let head = archive.head(&entry, MAX_HEADER)?;
             let size = archive.size(&entry)?;
@@ -83,8 +83,8 @@ impl Numpy {
         let parts = source.parts().unwrap_or_default();
         if parts.is_empty() {
             return Err(source.bad(
-                "the folder holds no .npy files; give a weight file, or a folder of NumPy arrays, conv1_1_W.npy, \
-                 conv1_1_b.npy and so on",
+                "no .npy files in the folder; use a weight file, or a folder of NumPy arrays (conv1_1_W.npy, \
+                 conv1_1_b.npy and so on)",
             ));
         }
         let mut arrays = BTreeMap::new();
@@ -125,29 +125,29 @@ pub(crate) fn alone(source: &Source) -> Error {
     if head.windows(4).any(|w| w == b"'|O'") {
         return pickled(source);
     }
-    if let Err(error) = read_header(source, "it", &head, source.len()) {
+    if let Err(error) = read_header(source, "the array", &head, source.len()) {
         return error;
     }
-    source.bad("the file is one NumPy array: give all of a network's in one .npz archive, or their folder")
+    source.bad("the file is a single NumPy array; load an .npz archive or a folder with all arrays of the network")
 }
 
 /// The header of the array `name`, which has `size` bytes including it; `None` unless it holds floating-point numbers.
 fn read_header(source: &Source, name: &str, head: &[u8], size: u64) -> Result<Option<Header>> {
-    let damaged = |why: &str| source.bad(format!("{name} is damaged: {why}; fetch it again, or save it again"));
-    let rest = head.strip_prefix(MAGIC).ok_or_else(|| damaged("it does not begin as a NumPy array"))?;
+    let damaged = |why: &str| source.bad(format!("{name} is damaged ({why}); download or save it again"));
+    let rest = head.strip_prefix(MAGIC).ok_or_else(|| damaged("no NumPy magic number"))?;
     let (before, len, text) = match rest {
         [1, _, a, b, text @ ..] => (10, usize::from(u16::from_le_bytes([*a, *b])), text),
         [2 | 3, _, a, b, c, d, text @ ..] => (12, u32::from_le_bytes([*a, *b, *c, *d]) as usize, text),
-        _ => return Err(damaged("its version is none of 1, 2 and 3")),
+        _ => return Err(damaged("format version is not 1, 2 or 3")),
     };
-    let text = text.get(..len).ok_or_else(|| damaged("its header is cut short, or far too long"))?;
-    let text = std::str::from_utf8(text).map_err(|_| damaged("its header is no text"))?;
+    let text = text.get(..len).ok_or_else(|| damaged("header is truncated or too long"))?;
+    let text = std::str::from_utf8(text).map_err(|_| damaged("header is not valid text"))?;
     let entry = |key: &str| {
         let at = text.find(&format!("'{key}':"))?;
         Some(text[at + key.len() + 3..].trim_start())
     };
     let (Some(descr), Some(order), Some(shape)) = (entry("descr"), entry("fortran_order"), entry("shape")) else {
-        return Err(damaged("its header lacks descr, fortran_order or shape"));
+        return Err(damaged("header lacks descr, fortran_order or shape"));
     };
     let descr = descr.get(1..4).filter(|_| descr.starts_with('\'') && descr.get(4..5) == Some("'"));
     let (big_endian, number) = match descr.map(|d| d.split_at(1)) {
@@ -163,15 +163,15 @@ fn read_header(source: &Source, name: &str, head: &[u8], size: u64) -> Result<Op
     };
     let column_major = order.starts_with("True");
     if !column_major && !order.starts_with("False") {
-        return Err(damaged("its fortran_order is neither True nor False"));
+        return Err(damaged("fortran_order is neither True nor False"));
     }
     let sizes = shape.strip_prefix('(').and_then(|s| s.split_once(')')).map(|(sizes, _)| sizes.trim_end_matches(','));
     let parse = |sizes: &str| sizes.split(',').map(|d| d.trim().trim_end_matches('L').parse().ok()).collect();
     let shape: Option<Vec<usize>> = sizes.and_then(|s| if s.trim().is_empty() { Some(Vec::new()) } else { parse(s) });
-    let shape = shape.filter(|s| s.len() <= 32).ok_or_else(|| damaged("its shape is not understood"))?;
+    let shape = shape.filter(|s| s.len() <= 32).ok_or_else(|| damaged("invalid shape"))?;
     let header = Header { number, big_endian, column_major, shape, len: (before + len) as u64 };
     if header.size() != Some(size) {
-        return Err(damaged(&format!("{size} bytes do not make an array of {}", show(&header.shape))));
+        return Err(damaged(&format!("{size} bytes do not match an array of {}", show(&header.shape))));
     }
     Ok(Some(header))
 }
@@ -181,8 +181,8 @@ fn pickled(source: &Source) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         format!(
-            "{file}: the file holds Python objects, not numbers, and those are not read. If it is a dict of layers, as \
-             vgg16.npy and vgg19.npy are, convert it where you trust it: python -c \"import numpy as np; d = \
+            "{file}: the file holds Python objects instead of numbers, which are not supported; if it is a dict of \
+             layers (as vgg16.npy and vgg19.npy are) and you trust it, convert it: python -c \"import numpy as np; d = \
              np.load('vgg19.npy', allow_pickle=True, encoding='latin1').item(); np.savez('vgg19.npz', **{{k + n: v for \
              k, p in d.items() for n, v in zip(('.weight', '.bias'), p)}})\""
         ),

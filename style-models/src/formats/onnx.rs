@@ -153,11 +153,11 @@ impl Onnx {
         while walk.at < source.len() {
             match walk.field(source.len())? {
                 Field { number: 2, body: Body::Len(to) } if to - walk.at <= MAX_NAME => {
-                    producer = walk.text(to, MAX_NAME, "a producer's name")?;
+                    producer = walk.text(to, MAX_NAME, "producer name")?;
                 }
                 Field { number: 7, body: Body::Len(to) } => {
                     if graph.is_some() {
-                        return Err(walk.fault("a second graph"));
+                        return Err(walk.fault("second graph"));
                     }
                     graph = Some(Graph::read(&mut walk, to)?);
                 }
@@ -165,9 +165,7 @@ impl Onnx {
             }
         }
         let Some(graph) = graph else {
-            return Err(
-                source.bad("the file looks like ONNX, but has no graph: it is damaged or cut short; fetch it again")
-            );
+            return Err(source.bad("the ONNX file has no graph; it is damaged or truncated, download it again"));
         };
         let chain = graph.chain(source)?;
         Ok(Self { source: source.clone(), tensors: graph.tensors, chain, producer })
@@ -189,13 +187,13 @@ impl Tensors for Onnx {
         };
         if tensor.external {
             return Err(self.source.bad(format!(
-                "{name} is not in this file but in one beside it (external data), which is not read; write one file, in \
-                 Python by onnx.save(onnx.load('model.onnx'), 'whole.onnx')"
+                "{name} is stored in another file (external data), which is not supported; write a single file with \
+                 onnx.save(onnx.load('model.onnx'), 'whole.onnx') in Python"
             )));
         }
         let Some(number) = number(tensor.kind) else {
             return Err(self.source.bad(format!(
-                "{name} is of ONNX's data type {}: FLOAT (1), FLOAT16 (10), DOUBLE (11) and BFLOAT16 (16) are read",
+                "expected FLOAT (1), FLOAT16 (10), DOUBLE (11) or BFLOAT16 (16) in {name}, found ONNX data type {}",
                 tensor.kind
             )));
         };
@@ -203,9 +201,9 @@ impl Tensors for Onnx {
             Some((offset, len)) if len % number.size() as u64 == 0 => {
                 Values::at(tensor.values.shape.clone(), offset, len, number).read(&self.source, name)
             }
-            Some(_) => Err(self.source.bad(format!("{name} has values that are not whole; fetch the file again"))),
+            Some(_) => Err(self.source.bad(format!("{name} has an incomplete value; download the file again"))),
             None if number.size() == 2 => Err(self.source.bad(format!(
-                "{name} has its 16-bit values in int32_data, which is not read; write it with raw_data, as \
+                "{name} stores 16-bit values in int32_data, which is not supported; store them in raw_data, as \
                  onnx.numpy_helper.from_array does"
             ))),
             None => tensor.values.read(&self.source, name),
@@ -257,7 +255,7 @@ impl Graph {
             }
             if graph.nodes.len() > MAX_NODES || graph.inputs.len() > MAX_TENSORS {
                 return Err(walk.source.bad(format!(
-                    "the graph has more than {MAX_NODES} nodes, a VGG some sixty: give a file of VGG-16 or VGG-19"
+                    "the graph has more than {MAX_NODES} nodes, but a VGG has about sixty; use a VGG-16 or VGG-19 file"
                 )));
             }
         }
@@ -267,14 +265,14 @@ impl Graph {
     fn keep(&mut self, walk: &Walk, name: String, tensor: Tensor) -> Result<()> {
         if self.tensors.len() >= MAX_TENSORS {
             return Err(walk.source.bad(format!(
-                "the graph has more than {MAX_TENSORS} tensors, a VGG some forty: give a file of VGG-16 or VGG-19"
+                "the graph has more than {MAX_TENSORS} tensors, but a VGG has about forty; use a VGG-16 or VGG-19 file"
             )));
         }
         match self.tensors.entry(name) {
             Entry::Vacant(place) => place.insert(tensor),
             Entry::Occupied(place) => {
                 let name = place.key();
-                return Err(walk.source.bad(format!("two tensors are called {name:?}; fetch the file again")));
+                return Err(walk.source.bad(format!("duplicate tensor {name:?}; download the file again")));
             }
         };
         Ok(())
@@ -302,9 +300,7 @@ impl Graph {
             }
             result = result.map(|first| follow.chain(input).or(first));
         }
-        result.unwrap_or_else(|| {
-            Err(source.bad("the graph has no input, so no chain begins; give a file of VGG-16 or VGG-19"))
-        })
+        result.unwrap_or_else(|| Err(source.bad("the graph has no input; use a VGG-16 or VGG-19 file")))
     }
 }
 
@@ -336,12 +332,18 @@ impl<'a> Follow<'a> {
             match node.op() {
                 Op::Conv => {
                     if let Some(before) = bare {
-                        return Err(self.unfit(node, &format!("no ReLU stands between it and {}", before.show())));
+                        return Err(self.unfit(node, &format!("no ReLU between it and {}", before.show())));
                     }
                     if let Some(pool) = odd {
-                        let size = pool.kernel.as_deref().map_or("no size".into(), of);
-                        return Err(self
-                            .unfit(node, &format!("{} before it is not 2x2 with stride 2, but {size}", pool.show())));
+                        let [size, stride] =
+                            [&pool.kernel, &pool.strides].map(|s| s.as_deref().map_or("none".into(), of));
+                        return Err(self.unfit(
+                            node,
+                            &format!(
+                                "expected a 2x2 pool with stride 2x2 before it, found {} (size {size}, stride {stride})",
+                                pool.show()
+                            ),
+                        ));
                     }
                     index += 1;
                     if chain.convs.is_empty() {
@@ -369,17 +371,16 @@ impl<'a> Follow<'a> {
         if let Some(node) = stop.filter(|_| found == 0 || self.count() > found) {
             let place = if found == 0 { format!("input {input}") } else { format!("convolution {found}") };
             return Err(self.source.bad(format!(
-                "behind {place} stands {}, which no chain of VGG's has{}: the file is of another network, or does more than \
-                 VGG (variants with batch normalisation are others too; pictures must not be normalised within); give VGG-16 \
-                 or VGG-19 alone",
+                "unexpected {} after {place}{}; the network is not a plain VGG (batch normalisation and input normalisation \
+                 inside the graph are not supported), use a VGG-16 or VGG-19 file",
                 node.show(),
-                if found == 0 { "" } else { ", and more convolutions follow" },
+                if found == 0 { "" } else { " and before further convolutions" },
             )));
         }
         if found == 0 {
             return Err(self
                 .source
-                .bad(format!("no convolution follows the input {input}; give a file of VGG-16 or VGG-19")));
+                .bad(format!("no convolution follows the input {input}; use a VGG-16 or VGG-19 file")));
         }
         Ok(chain)
     }
@@ -398,9 +399,9 @@ impl<'a> Follow<'a> {
                 op => op != Op::Through,
             });
             if links.len() != 1 {
-                return Err(self.source.bad(format!(
-                    "the graph branches at {value}, where a chain is wanted: give a file of VGG-16 or VGG-19 alone"
-                )));
+                return Err(self
+                    .source
+                    .bad(format!("the graph branches at {value}, but VGG is a chain; use a VGG-16 or VGG-19 file")));
             }
         }
         Ok((links.first().copied(), others.first().copied()))
@@ -439,9 +440,7 @@ impl<'a> Follow<'a> {
         let computed = |what: &str, name: &str| {
             self.unfit(
                 node,
-                &format!(
-                    "its {what} {name} are computed in the graph and not stored; simplify the model (onnxsim does)"
-                ),
+                &format!("its {what} {name} are computed in the graph; simplify the model, for example with onnxsim"),
             )
         };
         let weight = match stored(1) {
@@ -452,11 +451,11 @@ impl<'a> Follow<'a> {
         let bias = match stored(2) {
             Some((_, Some(bias))) => bias,
             Some((name, None)) => return Err(computed("biases", name)),
-            None => return Err(self.unfit(node, "it has no bias (batch normalisation may stand in its place)")),
+            None => return Err(self.unfit(node, "it has no bias, perhaps because batch normalisation follows")),
         };
         let shape = self.graph.tensors.get(weight).map(|t| t.values.shape.as_slice()).unwrap_or_default();
-        let is = |sizes: &Option<Vec<u64>>, wanted: &[u64], absent: bool| match sizes {
-            Some(sizes) => sizes == wanted,
+        let is = |sizes: &Option<Vec<u64>>, expected: &[u64], absent: bool| match sizes {
+            Some(sizes) => sizes == expected,
             None => absent,
         };
         if shape.len() != 4 || !shape.ends_with(&[3, 3]) || !is(&node.kernel, &[3, 3], true) {
@@ -469,17 +468,17 @@ impl<'a> Follow<'a> {
         }
         if !node.same && !is(&node.pads, &[1, 1, 1, 1], false) {
             let pads = node.pads.as_deref().map_or("none".into(), of);
-            return Err(self.unfit(node, &format!("its padding is {pads}, not 1 at each side")));
+            return Err(self.unfit(node, &format!("its padding is {pads}, not 1 on each side")));
         }
         if !is(&node.dilations, &[1, 1], true) || node.group.is_some_and(|group| group != 1) {
-            return Err(self.unfit(node, "it is dilated or in groups"));
+            return Err(self.unfit(node, "it is dilated or grouped"));
         }
         Ok(Names { weight: Some(weight.into()), bias: Some(bias.into()) })
     }
 
     fn unfit(&self, node: &Node, why: &str) -> Error {
         self.source.bad(format!(
-            "{} is no convolution of VGG's: {why}. The file is of another network; give one of VGG-16 or VGG-19 as published",
+            "{} is not a convolution of VGG: {why}; use a VGG-16 or VGG-19 file as published",
             node.show()
         ))
     }
@@ -497,24 +496,24 @@ fn node(walk: &mut Walk, end: u64) -> Result<(Node, Option<Tensor>)> {
     while walk.at < end {
         let field = walk.field(end)?;
         match (field.number, &field.body) {
-            (1, &Body::Len(to)) => node.inputs.push(walk.text(to, MAX_NAME, "a value's name")?),
-            (2, &Body::Len(to)) => node.outputs.push(walk.text(to, MAX_NAME, "a value's name")?),
-            (3, &Body::Len(to)) => node.name = walk.text(to, MAX_NAME, "a node's name")?,
-            (4, &Body::Len(to)) => node.op = walk.text(to, MAX_NAME, "an operator's name")?,
+            (1, &Body::Len(to)) => node.inputs.push(walk.text(to, MAX_NAME, "value name")?),
+            (2, &Body::Len(to)) => node.outputs.push(walk.text(to, MAX_NAME, "value name")?),
+            (3, &Body::Len(to)) => node.name = walk.text(to, MAX_NAME, "node name")?,
+            (4, &Body::Len(to)) => node.op = walk.text(to, MAX_NAME, "operator name")?,
             (5, &Body::Len(to)) => {
                 if let Some(tensor) = attribute(walk, to, &mut node)? {
                     constant = Some(tensor);
                 }
             }
             (7, &Body::Len(to)) => {
-                let domain = walk.text(to, MAX_NAME, "a domain's name")?;
+                let domain = walk.text(to, MAX_NAME, "domain name")?;
                 node.foreign = !matches!(domain.as_str(), "" | "ai.onnx");
             }
             _ => walk.pass(&field)?,
         }
         if node.inputs.len() > MAX_ENDS || node.outputs.len() > MAX_ENDS {
             return Err(walk.source.bad(format!(
-                "a node has more than {MAX_ENDS} inputs or outputs, which none of a VGG has: give a file of VGG-16 or VGG-19"
+                "a node has more than {MAX_ENDS} inputs or outputs, which no VGG has; use a VGG-16 or VGG-19 file"
             )));
         }
     }
@@ -529,15 +528,15 @@ fn attribute(walk: &mut Walk, end: u64, node: &mut Node) -> Result<Option<Tensor
     while walk.at < end {
         let field = walk.field(end)?;
         match (field.number, &field.body) {
-            (1, &Body::Len(to)) => name = walk.text(to, MAX_NAME, "an attribute's name")?,
+            (1, &Body::Len(to)) => name = walk.text(to, MAX_NAME, "attribute name")?,
             (3, &Body::Varint(i)) => int = i,
-            // arbitrary bytes, of which only short values matter
+            // arbitrary bytes; only short values matter
             (4, &Body::Len(to)) if to - walk.at <= 16 => {
                 text = String::from_utf8_lossy(&walk.source.read(walk.at, to - walk.at)?).into_owned();
                 walk.jump(to)?;
             }
             (5, &Body::Len(to)) => value = Some(tensor(walk, to)?.1),
-            // of a long list, at most one more than the limit
+            // at most one more than the limit of a long list
             (8, &Body::Varint(i)) => ints.extend((ints.len() <= MAX_INTS).then_some(i)),
             (8, &Body::Len(to)) => {
                 while walk.at < to && ints.len() <= MAX_INTS {
@@ -570,7 +569,7 @@ fn tensor(walk: &mut Walk, end: u64) -> Result<(String, Tensor)> {
             (1, body) => walk.sizes(body, &mut tensor.values.shape)?,
             (2, &Body::Varint(kind)) => tensor.kind = kind,
             (4, body) => tensor.values.add(walk, body, Number::F32)?,
-            (8, &Body::Len(to)) => name = walk.text(to, MAX_NAME, "a tensor's name")?,
+            (8, &Body::Len(to)) => name = walk.text(to, MAX_NAME, "tensor name")?,
             (9, &Body::Len(to)) => {
                 tensor.raw = Some((walk.at, to - walk.at));
                 walk.jump(to)?;
@@ -592,7 +591,7 @@ fn value_info(walk: &mut Walk, end: u64) -> Result<String> {
     let mut name = String::new();
     while walk.at < end {
         match walk.field(end)? {
-            Field { number: 1, body: Body::Len(to) } => name = walk.text(to, MAX_NAME, "an input's name")?,
+            Field { number: 1, body: Body::Len(to) } => name = walk.text(to, MAX_NAME, "input name")?,
             other => walk.pass(&other)?,
         }
     }

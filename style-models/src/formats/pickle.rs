@@ -99,7 +99,7 @@ impl Pickle {
     pub(crate) fn into_tensors(self, source: &Source) -> Result<Vec<(String, Tensor)>> {
         if !matches!(self.nodes[self.root], Node::Dict(_)) {
             return Err(
-                source.bad("the file holds no state dict; save the weights with torch.save(model.state_dict(), ...)")
+                source.bad("the file has no state dict; save the weights with torch.save(model.state_dict(), ...)")
             );
         }
         let mut tensors = Vec::new();
@@ -110,7 +110,9 @@ impl Pickle {
             for &(key, value) in entries {
                 visited += 1;
                 if visited > MAX_ENTRIES {
-                    return Err(source.bad("the state dict has more entries than any network: the file is damaged"));
+                    return Err(
+                        source.bad("the state dict has too many entries for a network; download the file again")
+                    );
                 }
                 let Node::Text(key) = &self.nodes[key] else { continue };
                 if key.len() > MAX_NAME {
@@ -126,7 +128,7 @@ impl Pickle {
         Ok(tensors)
     }
 
-    /// Every storage named, whether or not it belongs to a state dict.
+    /// Every storage in the pickle, whether or not it belongs to a state dict.
     pub(crate) fn storages(&self) -> impl Iterator<Item = &Storage> {
         self.nodes.iter().filter_map(|node| if let Node::Storage(storage) = node { Some(storage) } else { None })
     }
@@ -172,23 +174,23 @@ impl Pickles {
                 Ok(None) => {}
                 Ok(Some(root)) => return Ok(Pickle { nodes: machine.nodes, root }),
                 Err(Fault::Short) => {
-                    return Err(self.source.bad("the file ends inside its pickle: it was cut short; fetch it again"));
+                    return Err(self.source.bad("the file ends inside its pickle; it is truncated, download it again"));
                 }
                 Err(Fault::Global(name)) => {
                     return Err(self.source.bad(format!(
-                        "the pickle asks for {name:?}, which no state dict of tensors needs; nothing of it was run. \
-                         Save the weights with torch.save(model.state_dict(), ...)"
+                        "the pickle calls {name:?}, which a state dict does not need; no code was run, save the weights with \
+                          torch.save(model.state_dict(), ...)"
                     )));
                 }
                 Err(Fault::Odd(what)) => {
                     return Err(self.source.bad(format!(
-                        "the pickle is damaged, or not one of a state dict ({what} before byte {}); fetch the file again",
+                        "the pickle is damaged or not a state dict ({what} before byte {}); download the file again",
                         self.position()
                     )));
                 }
             }
         }
-        Err(self.source.bad("the pickle is longer than that of any state dict: the file is damaged"))
+        Err(self.source.bad("the pickle is too long for a state dict; download the file again"))
     }
 
     fn array<const N: usize>(&mut self) -> std::result::Result<[u8; N], Fault> {
@@ -208,7 +210,7 @@ impl Pickles {
     /// A string of `len` bytes.
     fn bytes(&mut self, len: u64) -> std::result::Result<Vec<u8>, Fault> {
         if len > MAX_TEXT {
-            return Err(Fault::Odd("a text that is far too long"));
+            return Err(Fault::Odd("string too long"));
         }
         let mut out = Vec::new();
         let read = (&mut self.input).take(len).read_to_end(&mut out);
@@ -216,20 +218,20 @@ impl Pickles {
     }
 
     fn text(&mut self, len: u64) -> std::result::Result<Node, Fault> {
-        String::from_utf8(self.bytes(len)?).map(Node::Text).map_err(|_| Fault::Odd("a text that is not UTF-8"))
+        String::from_utf8(self.bytes(len)?).map(Node::Text).map_err(|_| Fault::Odd("string is not UTF-8"))
     }
 
     fn line(&mut self) -> std::result::Result<String, Fault> {
         let mut out = Vec::new();
         (&mut self.input).take(1024).read_until(b'\n', &mut out).map_err(|_| Fault::Short)?;
         if out.pop() != Some(b'\n') {
-            return Err(Fault::Odd("a line without an end"));
+            return Err(Fault::Odd("unterminated line"));
         }
-        String::from_utf8(out).map_err(|_| Fault::Odd("a line that is not UTF-8"))
+        String::from_utf8(out).map_err(|_| Fault::Odd("line is not UTF-8"))
     }
 
     fn number(&mut self) -> std::result::Result<u64, Fault> {
-        self.line()?.parse().map_err(|_| Fault::Odd("a place in the memo that is no number"))
+        self.line()?.parse().map_err(|_| Fault::Odd("memo index is not a number"))
     }
 
     /// Runs one instruction; returns the result after the last.
@@ -319,9 +321,9 @@ impl Pickles {
                 m.push(Node::Sequence(items));
             }
             0x85..=0x87 => {
-                let from = m.stack.len().checked_sub(usize::from(code - 0x84)).ok_or(Fault::Odd("an empty stack"))?;
+                let from = m.stack.len().checked_sub(usize::from(code - 0x84)).ok_or(Fault::Odd("stack is empty"))?;
                 if m.marks.last().is_some_and(|&mark| mark > from) {
-                    return Err(Fault::Odd("a mark in the way"));
+                    return Err(Fault::Odd("unexpected mark on the stack"));
                 }
                 let items = m.stack.split_off(from);
                 m.push(Node::Sequence(items));
@@ -378,7 +380,7 @@ impl Pickles {
             0x93 => {
                 let (name, module) = (m.pop()?, m.pop()?);
                 let (Node::Text(module), Node::Text(name)) = (&m.nodes[module], &m.nodes[name]) else {
-                    return Err(Fault::Odd("a global whose name is no text"));
+                    return Err(Fault::Odd("name of a global is not a string"));
                 };
                 let global = global(module, name)?;
                 m.push(Node::Global(global));
@@ -398,7 +400,7 @@ impl Pickles {
                 let storage = m.storage(id)?;
                 m.push(Node::Storage(storage));
             }
-            _ => return Err(Fault::Odd("an instruction that no state dict has")),
+            _ => return Err(Fault::Odd("unexpected instruction")),
         }
         Ok(None)
     }
@@ -425,7 +427,7 @@ fn long(bytes: &[u8]) -> Node {
 }
 
 fn pairs(items: &[Id]) -> std::result::Result<Vec<(Id, Id)>, Fault> {
-    let (pairs, []) = items.as_chunks::<2>() else { return Err(Fault::Odd("a key without a value")) };
+    let (pairs, []) = items.as_chunks::<2>() else { return Err(Fault::Odd("key without a value")) };
     Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
 }
 
@@ -473,7 +475,7 @@ impl Machine {
     }
 
     fn top(&self) -> std::result::Result<Id, Fault> {
-        self.stack.last().copied().filter(|_| self.above() > 0).ok_or(Fault::Odd("an empty stack"))
+        self.stack.last().copied().filter(|_| self.above() > 0).ok_or(Fault::Odd("stack is empty"))
     }
 
     fn pop(&mut self) -> std::result::Result<Id, Fault> {
@@ -483,18 +485,18 @@ impl Machine {
     }
 
     fn pop_mark(&mut self) -> std::result::Result<Vec<Id>, Fault> {
-        let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len()).ok_or(Fault::Odd("no mark"))?;
+        let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len()).ok_or(Fault::Odd("missing mark"))?;
         Ok(self.stack.split_off(mark))
     }
 
     fn sequence(&mut self) -> std::result::Result<&mut Vec<Id>, Fault> {
         let top = self.top()?;
-        if let Node::Sequence(items) = &mut self.nodes[top] { Ok(items) } else { Err(Fault::Odd("no list")) }
+        if let Node::Sequence(items) = &mut self.nodes[top] { Ok(items) } else { Err(Fault::Odd("expected a list")) }
     }
 
     fn dict(&mut self) -> std::result::Result<&mut Vec<(Id, Id)>, Fault> {
         let top = self.top()?;
-        if let Node::Dict(entries) = &mut self.nodes[top] { Ok(entries) } else { Err(Fault::Odd("no dict")) }
+        if let Node::Dict(entries) = &mut self.nodes[top] { Ok(entries) } else { Err(Fault::Odd("expected a dict")) }
     }
 
     fn memoise(&mut self, at: u64) -> std::result::Result<(), Fault> {
@@ -504,37 +506,39 @@ impl Machine {
     }
 
     fn recall(&mut self, at: u64) -> std::result::Result<(), Fault> {
-        let id = *self.memo.get(&at).ok_or(Fault::Odd("a memo that was never made"))?;
+        let id = *self.memo.get(&at).ok_or(Fault::Odd("undefined memo entry"))?;
         self.stack.push(id);
         Ok(())
     }
 
     fn items(&self, id: Id) -> std::result::Result<&[Id], Fault> {
-        if let Node::Sequence(items) = &self.nodes[id] { Ok(items) } else { Err(Fault::Odd("no tuple")) }
+        if let Node::Sequence(items) = &self.nodes[id] { Ok(items) } else { Err(Fault::Odd("expected a tuple")) }
     }
 
     fn natural(&self, id: Id) -> std::result::Result<usize, Fault> {
-        let Node::Int(value) = self.nodes[id] else { return Err(Fault::Odd("no integer")) };
-        usize::try_from(value).map_err(|_| Fault::Odd("a negative size"))
+        let Node::Int(value) = self.nodes[id] else { return Err(Fault::Odd("expected an integer")) };
+        usize::try_from(value).map_err(|_| Fault::Odd("negative size"))
     }
 
     /// The sizes or strides of a tensor.
     fn naturals(&self, id: Id) -> std::result::Result<Vec<usize>, Fault> {
         match self.items(id)? {
             items if items.len() <= MAX_RANK => items.iter().map(|&i| self.natural(i)).collect(),
-            _ => Err(Fault::Odd("a tensor of too many dimensions")),
+            _ => Err(Fault::Odd("tensor with too many dimensions")),
         }
     }
 
     fn copy_of(&mut self, list: Id) -> std::result::Result<Vec<Id>, Fault> {
         let items = self.items(list)?.to_vec();
         self.copied += items.len();
-        if self.copied > MAX_ENTRIES { Err(Fault::Odd("more entries than any state dict has")) } else { Ok(items) }
+        if self.copied > MAX_ENTRIES { Err(Fault::Odd("too many entries for a state dict")) } else { Ok(items) }
     }
 
     /// The result of calling one of the known globals.
     fn call(&mut self, function: Id, arguments: Id) -> std::result::Result<Node, Fault> {
-        let Node::Global(function) = self.nodes[function] else { return Err(Fault::Odd("a call of no global")) };
+        let Node::Global(function) = self.nodes[function] else {
+            return Err(Fault::Odd("call of something that is not a global"));
+        };
         match (function, self.items(arguments)?) {
             (Global::OrderedDict, []) => Ok(Node::Dict(Vec::new())),
             // Python 2 passes its pairs
@@ -542,32 +546,32 @@ impl Machine {
                 let pairs = self.copy_of(list)?;
                 let pair = |id| match *self.items(id)? {
                     [key, value] => Ok((key, value)),
-                    _ => Err(Fault::Odd("no pair")),
+                    _ => Err(Fault::Odd("expected a pair")),
                 };
                 pairs.into_iter().map(pair).collect::<std::result::Result<_, _>>().map(Node::Dict)
             }
             (Global::Size, &[list]) => self.copy_of(list).map(Node::Sequence),
             (Global::RebuildParameter, &[tensor, ..]) => match &self.nodes[tensor] {
                 Node::Tensor(tensor) => Ok(Node::Tensor(tensor.clone())),
-                _ => Err(Fault::Odd("a parameter without a tensor")),
+                _ => Err(Fault::Odd("parameter without a tensor")),
             },
             (Global::RebuildTensor, &[storage, offset, size, stride, ..]) => {
                 let Node::Storage(storage) = &self.nodes[storage] else {
-                    return Err(Fault::Odd("a tensor without a storage"));
+                    return Err(Fault::Odd("tensor without a storage"));
                 };
                 let (size, stride) = (self.naturals(size)?, self.naturals(stride)?);
                 if size.len() != stride.len() {
-                    return Err(Fault::Odd("a tensor whose sizes and strides differ in number"));
+                    return Err(Fault::Odd("different numbers of sizes and strides"));
                 }
                 Ok(Node::Tensor(Tensor { storage: storage.clone(), offset: self.natural(offset)?, size, stride }))
             }
-            _ => Err(Fault::Odd("a call with other arguments than usual")),
+            _ => Err(Fault::Odd("call with unexpected arguments")),
         }
     }
 
     /// The storage of `("storage", class, key, device, len)`; in legacy files also a part of it: `(key, start, len)`.
     fn storage(&self, id: Id) -> std::result::Result<Storage, Fault> {
-        const ODD: Fault = Fault::Odd("no reference to a storage");
+        const ODD: Fault = Fault::Odd("expected a reference to a storage");
         let (kind, class, key, len, part) = match *self.items(id)? {
             [kind, class, key, _, len] => (kind, class, key, len, None),
             [kind, class, key, _, len, part] => (kind, class, key, len, Some(part)),

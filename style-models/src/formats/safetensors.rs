@@ -34,11 +34,11 @@ pub(crate) struct Safetensors {
 impl Safetensors {
     pub(crate) fn open(source: &Source) -> Result<Self> {
         let damaged = |why: &dyn std::fmt::Display| {
-            source.bad(format!("the safetensors header is damaged ({why}); fetch the file again"))
+            source.bad(format!("the safetensors header is damaged ({why}); download the file again"))
         };
         let length = source.read(0, 8)?.try_into().map(u64::from_le_bytes).unwrap_or(u64::MAX);
         if length > MAX_HEADER {
-            return Err(damaged(&format!("it claims {length} bytes")));
+            return Err(damaged(&format!("its declared size is {length} bytes")));
         }
         let header = source.read(8, length)?;
         let header: Metadata = serde_json::from_slice(&header).map_err(|e| damaged(&e).with_source(e))?;
@@ -46,7 +46,7 @@ impl Safetensors {
         let held = source.len().saturating_sub(start);
         if header.data_len() as u64 != held {
             return Err(source.bad(format!(
-                "the tensors take {} bytes, but the file has {held}: it was cut short or damaged; fetch it again",
+                "expected {} bytes of tensors, found {held}; the file is truncated or damaged, download it again",
                 header.data_len()
             )));
         }
@@ -56,7 +56,7 @@ impl Safetensors {
     }
 
     fn info(&self, name: &str) -> Result<&TensorInfo> {
-        self.tensors.get(name).ok_or_else(|| self.source.bad(format!("{name} is missing; fetch the file again")))
+        self.tensors.get(name).ok_or_else(|| self.source.bad(format!("{name} is missing; download the file again")))
     }
 
     fn bytes(&self, info: &TensorInfo) -> Result<Cow<'_, [u8]>> {
@@ -70,7 +70,9 @@ impl Safetensors {
         let scale_info = self.info(&scale_name)?;
         let rows = info.shape.first().copied().unwrap_or(0);
         if scale_info.dtype != Dtype::F32 || scale_info.shape != [rows] || rows == 0 {
-            return Err(self.source.bad(format!("{scale_name} must hold {rows} F32 values, one a row of {name}")));
+            return Err(self.source.bad(format!(
+                "expected {rows} F32 values in {scale_name}, one for each row of {name}; download the file again"
+            )));
         }
         let scales = Number::F32.decode(&self.bytes(scale_info)?)?;
         let bytes = self.bytes(info)?;
@@ -100,7 +102,7 @@ impl Tensors for Safetensors {
             other => {
                 return Err(self
                     .source
-                    .bad(format!("{name} is stored as {other:?}: F16, BF16, F32, F64 or scaled I8 is read")));
+                    .bad(format!("expected F16, BF16, F32, F64 or scaled I8 in {name}, found {other:?}; convert it")));
             }
         };
         number.decode(&self.bytes(info)?)
@@ -109,8 +111,7 @@ impl Tensors for Safetensors {
     fn input_space(&self) -> Option<Result<InputSpace>> {
         let text = self.input_space.as_deref()?;
         Some(space::parse(text).ok_or_else(|| {
-            self.source
-                .bad(format!("input_space {text:?} in the metadata is not understood; `caffe` and `torchvision` are"))
+            self.source.bad(format!("invalid input_space {text:?} in the metadata; use `caffe` or `torchvision`"))
         }))
     }
 }
@@ -135,7 +136,7 @@ pub(crate) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     if !Vgg::ALL.into_iter().any(is_vgg) {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            format!("{} is not a VGG-16 or VGG-19 from conv1_1 on, and nothing else can be saved", model.name()),
+            format!("{} is not a VGG-16 or VGG-19 from conv1_1 on; only those can be saved", model.name()),
         ));
     }
     let mut tensors = Vec::new();

@@ -14,7 +14,7 @@ use crate::tensors::{Tensors, count, gather};
 
 /// The pickle of the number 0x1950a86a20f9469cfc6c, with which legacy files begin.
 pub(crate) const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-/// Far above the pickle size of any state dict.
+/// Far more than the pickle of any state dict takes.
 const MAX_PICKLE: u64 = 8 << 20;
 /// The largest span of a tensor, in values; VGG's largest filter has 2.4 million.
 const MAX_SPAN: usize = 16 << 20;
@@ -39,12 +39,12 @@ impl Torch {
         let names = archive.names();
         let root = names.iter().find_map(|n| n.strip_suffix("data.pkl").filter(|r| r.is_empty() || r.ends_with('/')));
         let Some(root) = root.map(str::to_owned) else {
-            let inside = if names.iter().any(|n| n == "model.weights.h5") {
-                "it seems to be Keras' .keras: take model.weights.h5 out of it and give that"
+            let problem = if names.iter().any(|n| n == "model.weights.h5") {
+                "this looks like a Keras archive (.keras); extract model.weights.h5 from it and load that file"
             } else {
-                "it has neither a data.pkl nor .npy arrays; give a file that torch.save or numpy.savez wrote"
+                "the zip archive has neither data.pkl nor .npy arrays; use a file written by torch.save or numpy.savez"
             };
-            return Err(source.bad(format!("the file is a zip archive, but not of weights: {inside}")));
+            return Err(source.bad(problem));
         };
         let order = format!("{root}byteorder");
         if names.contains(&order) && archive.read(&order, 0, 3)? == b"big" {
@@ -52,7 +52,7 @@ impl Torch {
         }
         let pickle = archive.head(&format!("{root}data.pkl"), MAX_PICKLE + 1)?;
         if pickle.len() as u64 > MAX_PICKLE {
-            return Err(source.bad("its data.pkl is larger than that of any state dict: the file is damaged"));
+            return Err(source.bad("data.pkl is too large for a state dict; download the file again"));
         }
         let pickle = Source::memory(source.name(), pickle);
         let tensors = Pickles::new(&pickle, 0).next()?.into_tensors(source)?.into_iter().collect();
@@ -71,7 +71,8 @@ impl Torch {
         let sizes: HashMap<String, u64> = state.storages().map(|s| (s.key.clone(), s.element.size)).collect();
         let tensors = state.into_tensors(source)?.into_iter().collect();
         let keys = pickles.next()?;
-        let keys = keys.texts().ok_or_else(|| source.bad("the list of storages is damaged; fetch the file again"))?;
+        let keys =
+            keys.texts().ok_or_else(|| source.bad("the list of storages is damaged; download the file again"))?;
         let mut at = pickles.position();
         let mut places = HashMap::new();
         for key in keys {
@@ -81,7 +82,7 @@ impl Torch {
             let end = len.checked_mul(size).and_then(|n| n.checked_add(at + 8)).unwrap_or(u64::MAX);
             if end > source.len() {
                 return Err(source.bad(format!(
-                    "storage {key} would end at byte {end}, but the file has {}: it was cut short; fetch it again",
+                    "storage {key} ends at byte {end}, but the file has {} bytes; it is truncated, download it again",
                     source.len()
                 )));
             }
@@ -97,7 +98,7 @@ impl Torch {
             Storages::Zip { archive, root } => archive.read(&format!("{root}data/{key}"), from, len),
             Storages::Legacy(places) => match places.get(key) {
                 Some(&(start, _)) => self.source.read(start.saturating_add(from), len),
-                None => Err(self.source.bad(format!("storage {key} is missing; fetch the file again"))),
+                None => Err(self.source.bad(format!("storage {key} is missing; download the file again"))),
             },
         }
     }
@@ -113,10 +114,12 @@ impl Tensors for Torch {
             return Err(self.source.bad(format!("{name} is missing")));
         };
         let Some(number) = storage.element.number else {
-            return Err(self.source.bad(format!("{name} holds integers: weights are wanted")));
+            return Err(self.source.bad(format!("expected floating-point numbers in {name}, found integers")));
         };
         match count(&size) {
-            None => return Err(self.source.bad(format!("{name} is larger than any tensor: the file is damaged"))),
+            None => {
+                return Err(self.source.bad(format!("the size of {name} is out of range; download the file again")));
+            }
             Some(0) => return Ok(Vec::new()),
             Some(_) => {}
         }
@@ -127,8 +130,10 @@ impl Tensors for Torch {
             Storages::Legacy(places) => places.get(&storage.key).map_or(0, |&(_, len)| len),
             Storages::Zip { .. } => u64::MAX, // the archive's entry gives it
         };
-        let outside =
-            || self.source.bad(format!("{name} reaches beyond its storage: the file is damaged; fetch it again"));
+        let outside = || {
+            self.source
+                .bad(format!("{name} extends past the end of its storage; the file is damaged, download it again"))
+        };
         let span = span.filter(|s| offset.checked_add(*s).is_some_and(|end| end <= storage.len)).ok_or_else(outside)?;
         let first = storage.start.checked_add(offset).ok_or_else(outside)? as u64;
         if first.checked_add(span as u64).is_none_or(|end| end > whole) {
@@ -152,5 +157,5 @@ fn is_row_major(size: &[usize], stride: &[usize]) -> bool {
 }
 
 fn big_endian(source: &Source) -> style_core::Error {
-    source.bad("the file was written on a big-endian machine, which is not supported; save it on a usual one")
+    source.bad("big-endian files are not supported; save the file on a little-endian machine")
 }

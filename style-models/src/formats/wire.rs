@@ -12,7 +12,7 @@ use crate::source::{Reader, Source};
 use crate::tensors::{Number, count, reserved, show};
 
 const MAX_RANK: usize = 8;
-/// A tensor's values are one piece, or as many as its writer split them into.
+/// A tensor's values are one piece, or several if its writer split them.
 const MAX_PIECES: usize = 1024;
 
 /// Wire types.
@@ -52,7 +52,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn fault(&self, what: &str) -> Error {
         self.source
-            .bad(format!("the {} is damaged or cut short ({what} at byte {}); fetch it again", self.file, self.at))
+            .bad(format!("the {} is damaged or truncated ({what} at byte {}); download it again", self.file, self.at))
     }
 
     pub(super) fn varint(&mut self, end: u64) -> Result<u64> {
@@ -60,7 +60,7 @@ impl<'a> Walk<'a> {
         for shift in (0..64).step_by(7) {
             let mut byte = [0];
             if self.at >= end || self.input.read_exact(&mut byte).is_err() {
-                return Err(self.fault("a number without an end"));
+                return Err(self.fault("unterminated number"));
             }
             self.at += 1;
             value |= u64::from(byte[0] & 0x7f) << shift;
@@ -68,7 +68,7 @@ impl<'a> Walk<'a> {
                 return Ok(value);
             }
         }
-        Err(self.fault("a number of more than 64 bits"))
+        Err(self.fault("number of more than 64 bits"))
     }
 
     /// The next field of a message that ends at `end`.
@@ -82,11 +82,11 @@ impl<'a> Walk<'a> {
             I32 if room(self, 4).is_some() => Body::Fixed(Number::F32),
             LEN => {
                 let len = self.varint(end)?;
-                Body::Len(room(self, len).ok_or_else(|| self.fault("a field that ends beyond what holds it"))?)
+                Body::Len(room(self, len).ok_or_else(|| self.fault("field longer than its message"))?)
             }
-            _ => return Err(self.fault("a field of an unknown kind")),
+            _ => return Err(self.fault("unknown field type")),
         };
-        if number == 0 { Err(self.fault("a field without a number")) } else { Ok(Field { number, body }) }
+        if number == 0 { Err(self.fault("field number 0")) } else { Ok(Field { number, body }) }
     }
 
     pub(super) fn pass(&mut self, field: &Field) -> Result<()> {
@@ -99,18 +99,18 @@ impl<'a> Walk<'a> {
 
     pub(super) fn jump(&mut self, to: u64) -> Result<()> {
         let by = (to - self.at).cast_signed();
-        self.input.seek_relative(by).map_err(|e| self.fault("a place that cannot be reached").with_source(e))?;
+        self.input.seek_relative(by).map_err(|e| self.fault("seek failed").with_source(e))?;
         self.at = to;
         Ok(())
     }
 
-    /// A text up to `to`, of at most `most` bytes; `what` names it.
+    /// A text up to `to`, of at most `most` bytes; errors call it `what`.
     pub(super) fn text(&mut self, to: u64, most: u64, what: &str) -> Result<String> {
         if to - self.at > most {
-            return Err(self.fault(&format!("{what} that is far too long")));
+            return Err(self.fault(&format!("{what} too long")));
         }
         let bytes = self.source.read(self.at, to - self.at)?;
-        let text = String::from_utf8(bytes).map_err(|_| self.fault(&format!("{what} that is no text")))?;
+        let text = String::from_utf8(bytes).map_err(|_| self.fault(&format!("{what} is not valid text")))?;
         self.jump(to)?;
         Ok(text)
     }
@@ -119,9 +119,9 @@ impl<'a> Walk<'a> {
     pub(super) fn sizes(&mut self, body: &Body, sizes: &mut Vec<usize>) -> Result<()> {
         let mut add = |walk: &Self, size| {
             if sizes.len() >= MAX_RANK {
-                return Err(walk.fault("a tensor of too many dimensions"));
+                return Err(walk.fault("tensor with too many dimensions"));
             }
-            sizes.push(usize::try_from(size).map_err(|_| walk.fault("a size without bounds"))?);
+            sizes.push(usize::try_from(size).map_err(|_| walk.fault("dimension out of range"))?);
             Ok(())
         };
         match *body {
@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
                     add(self, size)?;
                 }
             }
-            Body::Fixed(_) => return Err(self.fault("a size that is no whole number")),
+            Body::Fixed(_) => return Err(self.fault("dimension is not an integer")),
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Values {
                 }
                 walk.jump(walk.at + number.size() as u64)?;
             }
-            _ => return Err(walk.fault("values of another kind")),
+            _ => return Err(walk.fault("unexpected type of values")),
         }
         if self.pieces.len() > MAX_PIECES {
             return Err(walk.fault("values in too many pieces"));
@@ -182,7 +182,7 @@ impl Values {
     fn add_bytes(&mut self, walk: &mut Walk, to: u64, number: Number) -> Result<()> {
         let (width, len) = (number.size() as u64, to - walk.at);
         if len % width != 0 {
-            return Err(walk.fault("values that are not whole"));
+            return Err(walk.fault("incomplete value"));
         }
         if len > 0 {
             self.pieces.push(Piece { offset: walk.at, count: len / width, step: width, number });
@@ -202,7 +202,7 @@ impl Values {
         let held: u64 = self.pieces.iter().map(|piece| piece.count).sum();
         if count(&self.shape).map(|n| n as u64) != Some(held) {
             return Err(
-                source.bad(format!("{name} is {}, but has {held} values; fetch the file again", show(&self.shape)))
+                source.bad(format!("{name} is {}, but has {held} values; download the file again", show(&self.shape)))
             );
         }
         let mut values = reserved(usize::try_from(held).unwrap_or(usize::MAX))?;

@@ -143,12 +143,12 @@ fn how_the_input_space_is_known() {
     use InputSpaceSource::{Assumed, File, Given, Names};
     for (name, source, told) in [
         ("ours_i8.safetensors", File, "torchvision"),
-        ("matconvnet_vgg19.mat", File, "caffe in the order RGB"),
+        ("matconvnet_vgg19.mat", File, "caffe with RGB order"),
         ("matconvnet_old.mat", File, "rgb;255;120,110,100;1,1,1"),
         ("torchvision_vgg16.pth", Names, "torchvision"),
         ("keras_names.npz", Names, "caffe"),
         ("caffe_layer.caffemodel", Names, "caffe"),
-        ("frossard.npz", Names, "caffe in the order RGB"),
+        ("frossard.npz", Names, "caffe with RGB order"),
         ("ours_vgg19.safetensors", Assumed, "caffe"),
         ("onnx_torch.onnx", Names, "torchvision"),
         ("onnx_keras.onnx", Names, "caffe"),
@@ -301,10 +301,10 @@ fn saving_and_loading_gives_the_same_model() {
         assert_eq!(*loaded.model().input(), input);
         let once = std::fs::read(&path).unwrap();
         crate::save(&model, &path).unwrap();
-        assert_eq!(once, std::fs::read(&path).unwrap(), "the same model gives the same bytes");
+        assert_eq!(once, std::fs::read(&path).unwrap(), "the same model must give the same bytes");
     }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(left, ["saved.safetensors"], "nothing else may be left behind");
+    assert_eq!(left, ["saved.safetensors"], "no other file may remain");
 }
 
 #[test]

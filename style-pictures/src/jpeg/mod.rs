@@ -16,11 +16,11 @@ use pixels::{Plane, idct, interleaved};
 use scan::{Band, Bits, Huffman, State, ZIGZAG, cut_short, damaged, progressive_ac, progressive_dc, sequential};
 
 fn unsupported(kind: &str) -> Error {
-    bad(format!("a JPEG file {kind} is not supported; save the picture as PNG, or as a usual JPEG (baseline, 8 bits)"))
+    bad(format!("unsupported JPEG: {kind}; save the picture as PNG or as a baseline JPEG with 8 bits"))
 }
 
 /// The note for every conversion of inks to colours.
-pub(crate) const CMYK: &str = "the picture is in CMYK; its colours became RGB by rule of thumb, not by their profile";
+pub(crate) const CMYK: &str = "the picture is in CMYK; it is converted to RGB approximately, without its profile";
 
 /// A file.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
@@ -28,7 +28,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     stream.read(bytes)?;
     let mut notes = vec![];
     if !stream.ended {
-        notes.push("the JPEG file lacks its end mark; all of the picture is there".into());
+        notes.push("the JPEG file has no end marker, but the picture is complete".into());
     }
     let (has_profile, mut icc) = (!stream.profile.is_empty(), stream.take_profile());
     let orientation = stream.orientation.take();
@@ -145,8 +145,8 @@ impl Stream {
                     }
                 }
                 0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(&marker) => self.start_frame(marker, data, bytes.len())?,
-                0xf7 => return Err(unsupported("of the kind JPEG-LS")),
-                0xdc => return Err(unsupported("that tells its height at its end (DNL)")),
+                0xf7 => return Err(unsupported("JPEG-LS")),
+                0xdc => return Err(unsupported("height stored after the picture (DNL)")),
                 _ => self.table(marker, data)?,
             }
         }
@@ -211,23 +211,23 @@ impl Stream {
         let unsupported = |kind: &str| Err(unsupported(kind));
         match marker {
             0xc0..=0xc2 => {}
-            0xc3 => return unsupported("of the lossless kind"),
-            0xc5..=0xc7 | 0xcd..=0xcf => return unsupported("of the hierarchical kind"),
-            _ => return unsupported("with arithmetic coding"),
+            0xc3 => return unsupported("lossless coding"),
+            0xc5..=0xc7 | 0xcd..=0xcf => return unsupported("hierarchical coding"),
+            _ => return unsupported("arithmetic coding"),
         }
         let [bits, y1, y0, x1, x0, count, parts @ ..] = data else { return Err(damaged()) };
         let (width, height) = (u16::from_be_bytes([*x1, *x0]), u16::from_be_bytes([*y1, *y0]));
         if *bits != 8 {
-            return unsupported(&format!("of {bits} bits a channel"));
+            return unsupported(&format!("{bits} bits per channel"));
         }
         if height == 0 {
-            return unsupported("that tells its height at its end (DNL)");
+            return unsupported("height stored after the picture (DNL)");
         }
         if self.frame.is_some() || width == 0 || parts.len() != 3 * usize::from(*count) {
             return Err(damaged());
         }
         if ![1, 3, 4].contains(count) {
-            return unsupported(&format!("of {count} channels"));
+            return unsupported(&format!("{count} channels"));
         }
         check_size(width.into(), height.into())?;
         let (width, height) = (usize::from(width), usize::from(height));
@@ -244,7 +244,7 @@ impl Stream {
         }
         let [h, v] = [0, 1].map(|i| factors.clone().map(|f| f[i]).max().unwrap_or(1));
         if factors.clone().any(|f| h % f[0] > 0 || v % f[1] > 0) {
-            return unsupported("whose channels have sizes of no whole ratio");
+            return unsupported("channels with non-integer sampling ratios");
         }
         let progressive = marker == 0xc2;
         let mut components = vec![];

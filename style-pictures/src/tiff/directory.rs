@@ -94,47 +94,47 @@ impl<'a> Directory<'a> {
     pub(super) fn check(&self) -> Result<()> {
         if let Some(name) = self.raw() {
             return Err(bad(format!(
-                "the file is a camera's raw file ({name}), of which only a preview could be read; develop it and export it \
-                 as PNG, JPEG or a TIFF of 16 bits"
+                "unsupported picture format: camera raw file ({name}); develop it and export it as PNG, JPEG or a 16-bit \
+                 TIFF"
             )));
         }
         let refused = |what: String| -> Result<(), Error> {
             Err(bad(format!(
-                "a TIFF file {what} is not supported; save it without, as a TIFF packed by Deflate or LZW, or as PNG, say"
+                "unsupported TIFF: {what}; save it as a plain TIFF with Deflate or LZW compression, or as PNG"
             )))
         };
         let compression = self.value(tag::COMPRESSION).unwrap_or(1);
         let name = match compression {
             1 | 4 | 5 | 7 | 8 | 32773 | 32946 => "",
-            2 => "CCITT's run lengths",
-            3 => "fax coding of group 3",
-            6 => "JPEG in the old way",
+            2 => "CCITT run-length",
+            3 => "Group 3 fax",
+            6 => "old-style JPEG",
             33003 | 33005 | 34712 => "JPEG 2000",
-            34676 | 34677 => "SGI's LogLuv",
+            34676 | 34677 => "SGI LogLuv",
             34887 => "LERC",
             34925 => "LZMA",
             50000 => "Zstandard",
             50001 => "WebP",
             50002 | 52546 => "JPEG XL",
-            _ => "a method of no common name",
+            _ => "unknown",
         };
         if !name.is_empty() {
-            return refused(format!("packed by {name} (compression {compression})"));
+            return refused(format!("{name} compression (code {compression})"));
         }
         let photometric = self.value(tag::PHOTOMETRIC).unwrap_or(1);
         let name = match photometric {
             0..=3 | 5 => "",
             6 if compression == 7 => "",
             6 => "YCbCr without JPEG",
-            4 => "a transparency mask",
+            4 => "transparency mask",
             8 => "CIE L*a*b*",
             9 => "ICC L*a*b*",
             10 => "ITU L*a*b*",
             32844 | 32845 => "LogLuv",
-            _ => "no common name",
+            _ => "unknown",
         };
         if !name.is_empty() {
-            return refused(format!("whose colours are of the kind {name} (photometric {photometric})"));
+            return refused(format!("{name} colours (photometric interpretation {photometric})"));
         }
         let (bits, format) = (self.value(tag::BITS).unwrap_or(1), self.value(tag::SAMPLE_FORMAT).unwrap_or(1));
         let is_read = match format {
@@ -145,21 +145,21 @@ impl<'a> Directory<'a> {
             _ => false,
         };
         if !is_read {
-            let name = ["", "", " with a sign", " in floating point", "", " of complex numbers", " of complex numbers"];
-            let name = name.get(format as usize).unwrap_or(&" of an unknown kind");
-            return refused(format!("of {bits} bits a channel{name}"));
+            let name = ["", "", ", signed", ", floating point", "", ", complex", ", complex"];
+            let name = name.get(format as usize).unwrap_or(&", unknown number type");
+            return refused(format!("{bits} bits per channel{name}"));
         }
         if photometric == 3 && (bits > 8 || format == 3) {
-            return refused(format!("with a palette for {bits} bits"));
+            return refused(format!("palette with {bits} bits per pixel"));
         }
         if photometric == 5 && self.value(tag::INK_SET).unwrap_or(1) != 1 {
-            return refused("of inks other than CMYK".into());
+            return refused("inks other than CMYK".into());
         }
         if self.value(tag::FILL_ORDER).unwrap_or(1) == 2 && (bits < 8 || compression == 4) {
-            return refused("with its bits in reverse order (fill order 2)".into());
+            return refused("reversed bit order (fill order 2)".into());
         }
         if compression == 4 && (bits != 1 || photometric > 1) {
-            return refused("of more than 1 bit in fax coding".into());
+            return refused("fax compression with more than 1 bit per pixel".into());
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(super) fn read<R: Read + Seek>(
     channels: usize,
     colours: Colours,
 ) -> Result<Vec<u8>> {
-    let wrong = || bad("the TIFF file is damaged: its JPEG pieces are not of the size that it says");
+    let wrong = || bad("the TIFF file is damaged: its JPEG strips or tiles have the wrong size");
     let mut numbers = |tag| decoder.find_tag_unsigned_vec::<u64>(tag).ok().flatten();
     let tiles = numbers(Tag::TileOffsets);
     let (offsets, lengths, across, down) = match tiles {

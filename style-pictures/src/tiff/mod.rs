@@ -53,7 +53,7 @@ impl Kind {
         };
         if channels == 0 {
             return Err(bad(format!(
-                "TIFF can be read in grey, RGB or CMYK, with or without alpha; this is {kind:?}: convert it"
+                "expected a TIFF in grey, RGB or CMYK, with or without alpha, found {kind:?}; convert it"
             )));
         }
         Ok(Self { channels, inks, alpha: channels == if inks { 5 } else { 4 } || channels == 2, bits })
@@ -105,7 +105,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
         return Err(cut("TIFF"));
     }
     if decoder.more_images() {
-        notes.push("the file has several pictures; the first is taken".into());
+        notes.push("the file has several pictures; only the first is used".into());
     }
     let map = if photometric == 3 { Some(palette(&mut decoder, kind.bits)?) } else { None };
 
@@ -115,7 +115,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let (values, stored) = if compression == 7 {
         if kind.bits != 8 {
             return Err(bad(
-                "a TIFF file packed by JPEG of other than 8 bits is not supported; save it packed by Deflate",
+                "unsupported TIFF: JPEG compression with other than 8 bits; save it with Deflate compression",
             ));
         }
         let colours = if photometric == 6 { Colours::Ycc } else { Colours::Plain };
@@ -148,7 +148,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
         DecodingResult::F64(values) => {
             from_floats(interleaved(values, n, kind.channels, stored)?, |v| v as f32, &mut notes)?
         }
-        _ => return Err(bad("the TIFF picture has values that cannot be read; save it with 8 or 16 bits a channel")),
+        _ => return Err(bad("unsupported TIFF: unknown number type; save it with 8 or 16 bits per channel")),
     };
     if photometric == 0 {
         // The first value of each pixel, the grey.
@@ -160,7 +160,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let mut channels = kind.channels;
     if let (Some(map), Values::Narrow(numbers)) = (&map, &values) {
         if channels > 1 {
-            return Err(bad("a TIFF file of a palette with alpha is not supported; save it in RGB"));
+            return Err(bad("unsupported TIFF: palette with alpha; save it as RGB"));
         }
         let colour = |n: &u8| map.get(usize::from(*n)).copied().unwrap_or([0; 3]);
         let mut colours = reserved(3 * n)?;
@@ -187,8 +187,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
         Values::Narrow(values) => narrow(values, width, height, channels),
         Values::Wide(values) => wide(values, width, height, channels),
     };
-    let mut pixels =
-        pixels.ok_or_else(|| bad("the TIFF file is damaged: it has not as many values as its size says"))?;
+    let mut pixels = pixels.ok_or_else(|| bad("the TIFF file is damaged: its pixel data do not match its size"))?;
     pixels.apply_orientation(orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms));
     Ok(Decoded { pixels, icc, notes })
 }
@@ -213,9 +212,9 @@ fn palette(decoder: &mut Decoder<Cursor<&[u8]>>, bits: u8) -> Result<Vec<[u8; 3]
     let n = 1 << bits;
     if map.len() != 3 * n {
         return Err(bad(format!(
-            "the TIFF file is damaged: its palette has {} values in place of {}",
-            map.len(),
-            3 * n
+            "the TIFF file is damaged: expected a palette of {} values, found {}",
+            3 * n,
+            map.len()
         )));
     }
     let shift = if map.iter().all(|v| *v < 256) { 0 } else { 8 };
@@ -245,7 +244,7 @@ fn from_floats<T: Copy>(values: Vec<T>, number: impl Fn(T) -> f32, notes: &mut V
     for v in &values {
         let v = number(*v);
         if !v.is_finite() {
-            return Err(bad("the TIFF picture has values that are no finite numbers; save it with values of 0 to 1"));
+            return Err(bad("the TIFF picture has values that are not finite; save it with values from 0 to 1"));
         }
         (least, most) = (least.min(v), most.max(v));
         beyond += usize::from(!(0.0..=1.0).contains(&v));
@@ -253,19 +252,19 @@ fn from_floats<T: Copy>(values: Vec<T>, number: impl Fn(T) -> f32, notes: &mut V
     }
     if beyond * 100 > values.len() {
         return Err(bad(format!(
-            "the TIFF picture's values are floating point from {least} to {most}, where 0 (black) to 1 (white) is wanted; \
-             scale them, or save it with 16 bits a channel"
+            "expected floating-point values from 0 (black) to 1 (white), found {least} to {most}; scale them, or save \
+             the picture with 16 bits per channel"
         )));
     }
     if beyond > 0 {
-        notes.push(format!("{beyond} of the picture's values, from {least} to {most}, are clamped to 0 and 1"));
+        notes.push(format!("{beyond} values outside 0 to 1 are clamped (the values range from {least} to {most})"));
     }
     Ok(Values::Wide(wide))
 }
 
 /// This many channels per pixel, from values that are interleaved or in planes, possibly with extra channels.
 fn interleaved<T: Copy>(values: Vec<T>, pixels: usize, channels: usize, planes: usize) -> Result<Vec<T>> {
-    let wrong = || bad("the TIFF file is damaged: it has not as many values as its size says");
+    let wrong = || bad("the TIFF file is damaged: its pixel data do not match its size");
     if planes > 0 {
         if planes < channels || values.len() != planes * pixels {
             return Err(wrong());
@@ -314,10 +313,10 @@ fn refused(e: TiffError) -> Error {
     let what = match &e {
         // The source has the name of the kind; this is for display.
         TiffError::UnsupportedError(kind) => {
-            format!("the TIFF picture is of a kind that is not supported ({kind}); save it as PNG, say")
+            format!("unsupported TIFF ({kind}); save it as PNG")
         }
-        TiffError::LimitsExceeded => "the TIFF picture takes more memory than a picture may".into(),
-        _ => "the picture is damaged or was not copied in full".into(),
+        TiffError::LimitsExceeded => "the TIFF picture exceeds the memory limit; scale it down".into(),
+        _ => "the picture is damaged or truncated; copy it again".into(),
     };
     bad(what).with_source(e)
 }

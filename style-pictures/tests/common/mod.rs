@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use style_pictures::{Format, Picture, Result};
 use tempfile::TempDir;
 
-/// What `golden/make_pictures.py` writes.
+/// The output of `golden/make_pictures.py`.
 #[derive(Deserialize)]
 pub(crate) struct Golden {
     pub(crate) profiles: Vec<Profile>,
@@ -86,7 +86,7 @@ pub(crate) fn distance<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (a.into() - b.into()).abs()).fold(0.0, f64::max)
 }
 
-/// The opacity of a picture as 16 bits, which only a file tells.
+/// The opacity of a picture with 16 bits, as saved to a file.
 pub(crate) fn alpha(picture: &Picture) -> Vec<f32> {
     let file = picture.encode(Format::Png16).expect("encodes");
     let pixels = image::load_from_memory(&file).expect("reads").into_rgba16();

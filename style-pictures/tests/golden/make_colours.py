@@ -3,9 +3,9 @@
     pip install numpy==2.4.6
     python make_colours.py
 
-writes colours.json beside itself. Pictures are [H, W, 3] bytes, and so are whole numbers here and in the test. The
-formulas are those of arXiv 1606.05897, with matrices of YIQ written out; what it does not have (a floor of one 8-bit
-step under the style picture's deviations, the symmetric map, clamping) is as documented in ../../src/colour.rs.
+writes colours.json next to itself. Pictures are [H, W, 3] bytes, so they are integers here and in the test. The formulas
+are those of arXiv 1606.05897, with the matrices of YIQ written out; additions (a minimum of one 8-bit step for the style
+picture's deviations, the symmetric map, clamping) are documented in ../../src/colour.rs.
 """
 import json, os
 
@@ -31,7 +31,7 @@ def matched(style, photo, how):
     if how == "cholesky":
         try:
             lower = np.linalg.cholesky(c)
-        except np.linalg.LinAlgError:  # a grey photograph: the limit of ever less colour
+        except np.linalg.LinAlgError:  # a grey photograph: the limit of vanishing colour
             lower = np.linalg.cholesky(c + 1e-12 * np.eye(3))
         a = lower @ np.linalg.inv(np.linalg.cholesky(s))
     elif how == "pca":

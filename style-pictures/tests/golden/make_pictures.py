@@ -1,12 +1,12 @@
-"""Picture files of kinds that Pillow and tifffile write, and what they hold; colours converted by LittleCMS.
+"""Picture files written by Pillow and tifffile with their contents; colours converted by LittleCMS.
 
     pip install pillow==13.0.0 numpy==2.4.6 tifffile==2026.3.3
     python make_pictures.py
 
-writes pictures.json beside itself; all bytes are in hexadecimal. Profiles are put together here byte by byte, as
-ICC.1:2010 has them, so that neither library reads only what it wrote. "lcms" are the bytes that LittleCMS converts
-colours to, "exact" the numbers of the formulas in float64, in 8-bit units. Pictures are RGBA of 16 bits, big endian.
-Turned pictures are by Pillow's exif_transpose.
+writes pictures.json next to itself; all bytes are in hexadecimal. This script assembles profiles byte by byte following
+ICC.1:2010, so that no library reads only its own output. "lcms" holds the bytes after LittleCMS's conversion, "exact" the
+values of the formulas in float64, in 8-bit units. Pictures are big-endian RGBA with 16 bits. Rotated pictures come from
+Pillow's exif_transpose.
 """
 import io, json, os, struct
 
@@ -65,7 +65,7 @@ def table_curve(values):
     return b"curv\0\0\0\0" + struct.pack(">I", len(values)) + b"".join(struct.pack(">H", v) for v in values)
 
 
-def parametric():  # sRGB's
+def parametric():  # that of sRGB
     return b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 
@@ -94,7 +94,7 @@ def lab(values):
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
 
 
-def table_profile(n):  # of a scanner: RGB to Lab by a table
+def table_profile(n):  # like a scanner's: RGB to Lab by a table
     g = np.stack(np.meshgrid(*[np.linspace(0, 1, n)] * 3, indexing="ij"), -1)
     v = lab((g**2.4) @ colorants(SRGB).T)
     encoded = np.stack([v[..., 0] * 652.8, (v[..., 1] + 128) * 256, (v[..., 2] + 128) * 256], -1)
@@ -130,7 +130,7 @@ profiles = {
 golden = {"profiles": [], "pictures": [], "files": [], "turned": []}
 
 
-def picture(rgba):  # its place in the list
+def picture(rgba):  # returns its index in the list
     if rgba.dtype == np.uint8:
         rgba = rgba.astype(np.uint16) * 257
     entry = {"width": rgba.shape[1], "height": rgba.shape[0], "rgba": hexed(rgba.astype(">u2").tobytes())}
@@ -162,7 +162,7 @@ for name, (icc, formula) in profiles.items():
         "exact": formula(pixels.astype(float)).ravel().round(3).tolist() if formula else None,
     })
 
-# Files of TIFF.
+# TIFF files.
 y, x = np.mgrid[0:16, 0:18]
 deep = np.stack([x * 3500 + y, y * 4000 + 3 * x, (x * y * 211) % 65536, 65535 - 1500 * x - 900 * y], -1).astype(np.uint16)
 narrow = (deep >> 8).astype(np.uint8)
@@ -208,10 +208,10 @@ by_tifffile("grey with alpha", deep[..., [0, 3]], grey_alpha(deep[..., [0, 3]]),
 by_tifffile("white is zero", 65535 - deep[..., 0], opaque(deep[..., 0]), photometric="miniswhite")
 times = deep.copy()
 times[..., :3] = (deep[..., :3].astype(np.int64) * deep[..., 3:] + 32767) // 65535
-# So much is lost by the rounding of what was multiplied, by 16 bits; alpha is at least 25035.
+# The loss from rounding premultiplied values to 16 bits; alpha is at least 25035.
 by_tifffile("multiplied by alpha", times, deep, 2, extrasamples=["assocalpha"], **rgb)
 
-# One picture lying, as each orientation has it.
+# One picture in every orientation.
 lying = np.stack([x * 14, y * 15, np.where((x < 6) & (y < 5), 220, 40)], -1).astype(np.uint8)
 uprights = []
 for kind, options in [("JPEG", dict(quality=100, subsampling=0)), ("PNG", {}), ("WEBP", dict(lossless=True)), ("TIFF", {})]:

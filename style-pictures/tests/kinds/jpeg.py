@@ -1,6 +1,6 @@
-"""Writes JPEG files of every kind, and what Pillow, that is libjpeg, reads from them. Wants numpy, Pillow and jpegtran.
+"""Writes JPEG files of every kind, and their pixels from Pillow (libjpeg). Requires numpy, Pillow and jpegtran.
 
-Usage: jpeg.py FOLDER. For each file NAME.jpg there is a NAME.png, or none where libjpeg refuses the file.
+Usage: jpeg.py FOLDER. For each file NAME.jpg there is a NAME.png, or none if libjpeg rejects the file.
 """
 
 import io
@@ -18,7 +18,7 @@ ZIGZAG = sorted(((y, x) for y in range(8) for x in range(8)),
 COSINES = np.array([[(np.sqrt(1 / 8) if u == 0 else 0.5) * np.cos((2 * x + 1) * u * np.pi / 16) for x in range(8)]
                     for u in range(8)])
 QUANTISERS = np.array([[16 + 3 * (u + v) for u in range(8)] for v in range(8)])
-# Codes of 4 bits for the sizes of DC, of 8 and 9 for runs and sizes of AC: no code is all ones.
+# Codes of 4 bits for sizes of DC, and of 8 and 9 bits for runs and sizes of AC; no code is all ones.
 DC_COUNTS = [0, 0, 0, 12] + [0] * 12
 DC_SYMBOLS = list(range(12))
 AC_COUNTS = [0] * 7 + [160, 2] + [0] * 7
@@ -94,7 +94,7 @@ def encode(planes, factors, quality, interleaved=True, restart=0, ids=None, adob
     stored = []
     for plane, (h, v) in zip(planes, factors):
         full = np.pad(plane, ((0, down * most[1] * 8 - height), (0, across * most[0] * 8 - width)), "edge")
-        # Sampled by the mean where that is a whole number of pixels, else by the nearest.
+        # Sampled by the mean over a whole number of pixels, otherwise by the nearest pixel.
         rows = np.arange(down * v * 8) * most[1] // v
         columns = np.arange(across * h * 8) * most[0] // h
         if most[0] % h == 0 and most[1] % v == 0:
@@ -109,7 +109,7 @@ def encode(planes, factors, quality, interleaved=True, restart=0, ids=None, adob
         if len(scan) == 1:
             (c,) = scan
             h, v = factors[c]
-            # Blocks that hold pixels, and no padding to whole MCUs.
+            # Only blocks with pixels, without padding to whole MCUs.
             w, t = -(-(-(-width * h // most[0])) // 8), -(-(-(-height * v // most[1])) // 8)
             units = [[(c, y, x)] for y in range(t) for x in range(w)]
         else:
@@ -177,7 +177,7 @@ def kinds():
         seed += 1
         quality = [30, 75, 95][seed % 3]
         planes = picture(w, h, 3, seed)
-        # An MCU has ten blocks at most.
+        # An MCU has at most ten blocks.
         ways = [True, False] if sum(h * v for h, v in factors) <= 10 else [False]
         for interleaved, restart in itertools.product(ways, [0, 1, 5]):
             file = encode(planes, factors, quality, interleaved, restart, jfif=True)

@@ -1,9 +1,9 @@
-"""Writes files of odd kinds, and the pixels that they hold. Wants numpy, Pillow and tifffile with imagecodecs.
+"""Writes files of odd kinds and their pixels. Requires numpy, Pillow, and tifffile with imagecodecs.
 
-Usage: odd.py FOLDER. `index.tsv` has a line for each file: its name, what is to come of it (`read`, `note WORDS` or `refused
-WORDS`) and how far values may be from those of NAME.rgba, in levels of 8 bits. NAME.rgba is the width and the height, 32 bits
-each, and 16 bits for each of red, green, blue and alpha, all big-endian. Where no loss is meant, values are those that the file
-was made from, and where Pillow reads it too, it must agree; else they are Pillow's.
+Usage: odd.py FOLDER. `index.tsv` has a line for each file: its name, the expected outcome (`read`, `note WORDS` or `refused
+WORDS`) and the tolerance against NAME.rgba, in 8-bit levels. NAME.rgba holds the width and the height with 32 bits each, then
+red, green, blue and alpha with 16 bits each, all big-endian. For lossless files, the values are those of the source, and Pillow
+must agree if it reads the file; otherwise, they are Pillow's.
 """
 
 import io
@@ -24,7 +24,7 @@ FOLDER = Path(sys.argv[1])
 
 
 def waves(channels, top):
-    """Values from 0 to `top`, each of them somewhere if there are few."""
+    """Values from 0 to `top`, all of them if there are few."""
     planes = [(X * (7 + 2 * c) + Y * (11 - c) + X * Y * (c + 1)) * 2654435761 % 65521 for c in range(channels)]
     return np.stack(planes, -1) * (top + 1) // 65521
 
@@ -39,7 +39,7 @@ def rgba16(values, top=255):
 
 
 def case(name, file, wanted=None, outcome="read", far=0.01, agree=1.0):
-    """A file; where pixels are given and Pillow reads it, Pillow must have them but for so many levels."""
+    """A file; if pixels are given and Pillow reads the file, Pillow must agree within this many levels."""
     (FOLDER / name).write_bytes(file)
     if not outcome.startswith("refused"):
         if agree is not None or wanted is None:
@@ -68,7 +68,7 @@ def saved(values, kind, **options):
     return out.getvalue()
 
 
-# PNG, by hand: Pillow writes few of its kinds.
+# PNG, by hand, because Pillow writes few of its kinds.
 
 def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -165,7 +165,7 @@ def bmps():
         v = waves(1, n - 1)[..., 0]
         packed = (v[..., None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8).reshape(H, -1)
         case(f"palette{bits}.bmp", bmp(bits, lines(np.packbits(packed, axis=1)), palette=palette), rgba16(map[v]))
-    # Runs, and pieces as they are, each of whole words.
+    # Runs and literal pieces, each of whole words.
     v = np.repeat(waves(1, 15)[:, ::4, 0], 4, axis=1)[:, :W]
     v[:, 20:31] = waves(1, 15)[:, 20:31, 0]
     map = waves(3, 255).reshape(-1, 3)[:16].astype(np.uint8)
@@ -231,7 +231,7 @@ def gifs():
     two = Image.fromarray(waves(1, 1)[..., 0].astype(np.uint8), "P")
     two.putpalette([250, 3, 7, 4, 200, 90])
     case("two.gif", saved(two, "GIF"))
-    # Its palette made local, on a larger screen, away from the corner; nothing is around it.
+    # With a local palette, on a larger screen, away from the corner and surrounded by nothing.
     file = saved(still, "GIF", optimize=False, interlace=0)
     at = file.index(b",\0\0\0\0")
     frame = b"," + struct.pack("<HHHHB", 5, 3, W, H, 0x87) + file[13:13 + 768] + file[at + 10:]
@@ -298,11 +298,11 @@ def tiffs():
     over = v.copy()
     over[0, :3] = [1.25, -0.5, 3]
     case("float-over.tif", tiff(over, photometric="minisblack"), rgba16(over.clip(0, 1), 1), "note clamped", agree=None)
-    case("float-255.tif", tiff(v * 255, photometric="minisblack"), outcome="refused floating point")
+    case("float-255.tif", tiff(v * 255, photometric="minisblack"), outcome="refused floating-point")
     over[4, 4] = np.nan
     case("float-nan.tif", tiff(over, photometric="minisblack"), outcome="refused finite")
     v = waves(1, 255)[..., 0]
-    case("signed.tif", tiff((v - 128).astype(np.int8), photometric="minisblack"), outcome="refused with a sign")
+    case("signed.tif", tiff((v - 128).astype(np.int8), photometric="minisblack"), outcome="refused signed")
     case("complex.tif", tiff(v.astype(np.complex64), photometric="minisblack"), outcome="refused complex")
     map = waves(3, 255).reshape(-1, 3)[:256].astype(np.uint8)
     still = Image.fromarray(v.astype(np.uint8), "P")
@@ -316,7 +316,7 @@ def tiffs():
         for white in (False, True):
             file = saved(two, "TIFF", compression=how, **({"tiffinfo": {262: 0}} if white else {}))
             case(f"bits1-{how}-{'white' if white else 'black'}.tif", file, bits1(file))
-    for how, word in (("group3", "fax"), ("tiff_ccitt", "run lengths")):
+    for how, word in (("group3", "fax"), ("tiff_ccitt", "run-length")):
         case(f"bits1-{how}.tif", saved(two, "TIFF", compression=how), outcome=f"refused {word}")
     for depth in (2, 4):
         v4 = waves(1, 2**depth - 1)

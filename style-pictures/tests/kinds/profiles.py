@@ -1,4 +1,4 @@
-"""Checks finished pictures: that their profile is one to LittleCMS, and sRGB; and that PNG files are sound to pngcheck.
+"""Checks results: LittleCMS must accept their profile as sRGB, and pngcheck must accept PNG files.
 
 Usage: profiles.py FOLDER
 """
@@ -20,7 +20,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         picture.load()
         icc = picture.info["icc_profile"]
     else:
-        # Of 16 bits, which Pillow does not read.
+        # 16 bits, which Pillow does not read.
         with tifffile.TiffFile(path) as file:
             icc = file.pages[0].tags[34675].value
     profile = ImageCms.getOpenProfile(io.BytesIO(icc))
@@ -33,4 +33,4 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     if path.suffix == ".png":
         said = subprocess.run(["pngcheck", "-v", path], capture_output=True, text=True)
         assert said.returncode == 0 and "No errors" in said.stdout, said.stdout
-    print(f"{path.name}: {len(icc)} bytes of profile, {far} levels from sRGB at most")
+    print(f"{path.name}: {len(icc)} bytes of profile, at most {far} levels from sRGB")

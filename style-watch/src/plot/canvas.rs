@@ -113,7 +113,7 @@ pub(crate) struct Raster(Pixmap);
 impl Raster {
     pub(crate) fn new(width: u32, height: u32) -> Result<Self> {
         let mut pixmap = Pixmap::new(width, height)
-            .ok_or_else(|| Error::new(ErrorKind::OutOfMemory, "no memory for the plot's pixels"))?;
+            .ok_or_else(|| Error::new(ErrorKind::OutOfMemory, "not enough memory for the plot"))?;
         pixmap.fill(tiny_skia::Color::WHITE);
         Ok(Self(pixmap))
     }

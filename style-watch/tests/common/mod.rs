@@ -1,5 +1,5 @@
 //! A session on a tiny random network, on the backend of the test kit.
-#![allow(unreachable_pub, dead_code)] // each test file is a crate of its own, and uses what it needs
+#![allow(unreachable_pub, dead_code)] // each test file is a separate crate and uses a part
 
 use style_core::{ConvLayer, Image, Init, InputSpace, Layer, LayerWeight, Model, Network, Session};
 use testkit::{Reference, Rng};
@@ -23,7 +23,7 @@ fn layers(list: &[(&str, f64)]) -> Vec<LayerWeight> {
     list.iter().map(|&(layer, weight)| LayerWeight { layer: layer.into(), weight }).collect()
 }
 
-/// From noise, so that all losses are above zero from the start.
+/// Starts from noise, so that all losses are above zero.
 pub fn session(iterations: usize) -> Session<Reference> {
     let mut rng = Rng::new("watched");
     let net = vec![

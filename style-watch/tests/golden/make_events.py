@@ -1,6 +1,6 @@
-"""Writes events.bin with TensorBoard's own classes; src/tensorboard/proto.rs holds our writer to it.
+"""Writes events.bin with TensorBoard's own classes; src/tensorboard/proto.rs compares our writer with it.
 
-Wants tensorboard 2.21.0.
+Requires tensorboard 2.21.0.
 """
 
 import os

@@ -1,10 +1,10 @@
-//! How fast the interpreter is on one core: four loops, each as one block of 256 threads.
+//! Measures the interpreter's speed on one core: four loops, each in one block of 256 threads.
 
 use std::time::Instant;
 
 use ptx_runner::{Launch, Memory, Module};
 
-/// A kernel that repeats a body; `%t` is the thread, `%u` 16 times that, `%i` the address of its 16 bytes of memory.
+/// A kernel that repeats a body: `%t` is the thread, `%u` is 16 `%t`, `%i` the address of the thread's 16 bytes of memory.
 fn module(body: &str) -> Module {
     let text = format!(
         ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 a, .param .u32 n)\n{{\n\
@@ -34,10 +34,10 @@ fn main() {
         ("ldmatrix.x4 and mma.m16n8k16", matrices, 60_000),
     ] {
         let (module, memory) = (module(body), Memory::new(1 << 20));
-        let a = memory.alloc(4096).expect("there is room");
-        memory.fill(a, 0, 4096).expect("it was just taken");
+        let a = memory.alloc(4096).expect("the memory has space");
+        memory.fill(a, 0, 4096).expect("just allocated");
         let params = [&a.to_le_bytes()[..], &turns.to_le_bytes()].concat();
-        let kernel = module.kernel("k").expect("its name is k");
+        let kernel = module.kernel("k").expect("the kernel is named k");
         let launch = Launch { kernel: &kernel, grid: [1, 1, 1], block: [256, 1, 1], params: &params, sample: None };
         let start = Instant::now();
         let counters = ptx_runner::run(&launch, &memory).unwrap_or_else(|fault| panic!("{fault}"));

@@ -1,4 +1,4 @@
-//! The test's side of the shared library: it is loaded, told what to be, and asked what it did.
+//! The test's side of the shared library: loading, configuration and queries.
 
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
@@ -7,52 +7,50 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use crate::driver::{LaunchSink, RawLaunch, TextSink};
 use crate::{Counters, Device};
 
-/// Why the stand-in is not used.
+/// The reason why the stand-in cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// The library was not built, or lies elsewhere.
-    #[error(
-        "no libptx_runner.so near the program: not one of {0:?}; cargo builds it with a dev-dependency on ptx-runner"
-    )]
+    /// The library was not found.
+    #[error("libptx_runner.so not found in {0:?}; add a dev-dependency on ptx-runner, with which cargo builds it")]
     Missing(Vec<PathBuf>),
-    /// The library does not load.
-    #[error("{0} does not load as libcuda.so")]
+    /// The library cannot be loaded.
+    #[error("cannot load {0} as libcuda.so")]
     Broken(PathBuf, #[source] LoadError),
-    /// Programs find another library.
-    #[error("libcuda.so is another library, loaded before this one: install first, before any call of CUDA")]
+    /// Another library was loaded first.
+    #[error("another libcuda.so is already loaded; call `install` before any CUDA call")]
     Other,
-    /// This system's loader cannot be told what `libcuda.so` is.
-    #[error("ptx-runner stands in for libcuda.so on Linux alone")]
+    /// This system's loader does not support the substitution.
+    #[error("ptx-runner supports only Linux")]
     System,
 }
 
 type LoadError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A launch that ran.
+/// A completed launch.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Launched {
     /// The kernel.
     pub name: String,
-    /// Blocks.
+    /// Number of blocks.
     pub grid: [u32; 3],
-    /// Threads of a block.
+    /// Threads per block.
     pub block: [u32; 3],
-    /// What it did.
+    /// Its counters.
     pub counters: Counters,
 }
 
-/// Loads the stand-in as this process's `libcuda.so`. Call it before anything loads CUDA; more calls change nothing.
+/// Loads the stand-in as this process's `libcuda.so`. Call it before anything loads CUDA; further calls have no effect.
 ///
 /// # Errors
-/// If it is not there, or another `libcuda.so` was loaded before.
+/// The library is missing, or another `libcuda.so` was loaded before.
 pub fn install() -> Result<(), InstallError> {
     library().map(|_| ())
 }
 
-/// The device that this process has from now on, which starts with nothing allocated or loaded. Until the result is
-/// dropped, other threads that call this wait; then the device is [`Device::default`] again.
+/// Replaces this process's device; the new one starts with no allocations or modules. Until the result is dropped, other
+/// threads that call this function wait; then the device is [`Device::default`] again.
 ///
 /// # Errors
 /// As [`install`].
@@ -64,7 +62,7 @@ pub fn configure(device: Device) -> Result<Configured, InstallError> {
     Ok(Configured { library, _alone: alone })
 }
 
-/// A device of one's own, until dropped.
+/// Exclusive use of the device, until dropped.
 #[derive(Debug)]
 pub struct Configured {
     library: &'static Library,
@@ -77,15 +75,15 @@ impl Drop for Configured {
     }
 }
 
-/// The launches that ran since [`configure`] or [`forget_launches`], in order.
+/// The completed launches since [`configure`] or [`forget_launches`], in order.
 ///
 /// # Errors
 /// As [`install`].
 pub fn launches() -> Result<Vec<Launched>, InstallError> {
     extern "C" fn sink(target: *mut c_void, raw: *const RawLaunch) {
-        // SAFETY: `launches` hands its own vector through the library, which calls this with a launch that it holds.
+        // SAFETY: `launches` passes its own vector through the library, which calls this with a launch that it owns.
         let (list, raw) = unsafe { (&mut *target.cast::<Vec<Launched>>(), &*raw) };
-        // SAFETY: as above: the name's bytes and the counters are the library's until this returns.
+        // SAFETY: as above; the name's bytes and the counters belong to the library until this returns.
         let (name, counters) = unsafe { (std::slice::from_raw_parts(raw.name, raw.name_bytes), *raw.counters) };
         let name = String::from_utf8_lossy(name).into_owned();
         list.push(Launched { name, grid: raw.grid, block: raw.block, counters });
@@ -95,7 +93,7 @@ pub fn launches() -> Result<Vec<Launched>, InstallError> {
     Ok(list)
 }
 
-/// Forgets the launches that ran.
+/// Clears the list of completed launches.
 ///
 /// # Errors
 /// As [`install`].
@@ -104,14 +102,14 @@ pub fn forget_launches() -> Result<(), InstallError> {
     Ok(())
 }
 
-/// What is live on the device, a line each: memory, streams, modules, events, graphs. Also what was live in a context
-/// when it was destroyed, since [`configure`].
+/// Lists live objects on the device, one per line: memory, streams, modules, events, graphs. Includes objects that were
+/// still live when their context was destroyed, since [`configure`].
 ///
 /// # Errors
 /// As [`install`].
 pub fn leaks() -> Result<Vec<String>, InstallError> {
     extern "C" fn sink(target: *mut c_void, text: *const u8, bytes: usize) {
-        // SAFETY: `leaks` hands its own vector through the library, which calls this with a line that it holds.
+        // SAFETY: `leaks` passes its own vector through the library, which calls this with a line that it owns.
         let (list, text) = unsafe { (&mut *target.cast::<Vec<String>>(), std::slice::from_raw_parts(text, bytes)) };
         list.push(String::from_utf8_lossy(text).into_owned());
     }
@@ -149,13 +147,13 @@ fn library() -> Result<&'static Library, InstallError> {
     }
 }
 
-/// Where cargo puts the library: beside test programs, in `deps` beside others; and, for programs that run elsewhere as
-/// doctests do, where it was when this was compiled.
+/// The places where cargo puts the library: next to test programs, and in `deps` next to others; for programs that run
+/// elsewhere, such as doctests, its place at compile time.
 fn candidates() -> Vec<PathBuf> {
     let program = std::env::current_exe().unwrap_or_default();
     let built = Path::new(env!("OUT_DIR"));
     let folders = program.ancestors().skip(1).take(1).chain(built.ancestors().skip(3).take(1));
-    // `deps` first: what lies above it is a copy that builds of other packages leave as it was.
+    // `deps` first: the copy above it may be stale after builds of other packages.
     folders.flat_map(|folder| [folder.join("deps/libptx_runner.so"), folder.join("libptx_runner.so")]).collect()
 }
 
@@ -168,7 +166,7 @@ fn load() -> Result<Library, InstallError> {
         return Err(InstallError::Missing(candidates));
     };
     let broken = |e: libloading::Error| InstallError::Broken(path.clone(), e.into());
-    // SAFETY: its initialisers are Rust's own, which ask nothing of their caller.
+    // SAFETY: its initialisers are Rust's own, which have no requirements.
     let loaded = unsafe { Loaded::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(broken)?;
     // SAFETY: these are the library's functions with these signatures: it was built with this file.
     let library = unsafe {
@@ -179,9 +177,9 @@ fn load() -> Result<Library, InstallError> {
             leaks: *loaded.get(b"ptx_runner_leaks").map_err(broken)?,
         }
     };
-    // It stays: functions of it are held by whoever uses CUDA.
+    // Never unloaded: users of CUDA hold its functions.
     std::mem::forget(loaded);
-    // SAFETY: as above, or a driver's library, which asks nothing either; the symbol is only looked up.
+    // SAFETY: as above, or a driver's library, which has no requirements either; the symbol is only looked up.
     let ours = unsafe {
         Loaded::open(Some("libcuda.so"), RTLD_NOW)
             .is_ok_and(|found| found.get(b"ptx_runner_configure").is_ok_and(|_: Symbol<unsafe extern "C" fn()>| true))

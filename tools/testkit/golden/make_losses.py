@@ -1,13 +1,13 @@
-"""Golden values of every loss, preset and back-propagation rule, by PyTorch in f64: each from its author's formula.
+"""Golden values of every loss, preset and back-propagation rule, from each author's formula, by PyTorch in f64.
 
     pip install torch==2.15.0 numpy safetensors
     python3 make_losses.py --embedded vgg16-q8.safetensors.gz    # of style-models/weights
 
-writes losses.json beside itself: at the start picture of make_golden.py (its content and style pictures too), with the
-embedded weights, for each case the losses as the library reports them, the total, and a summary of its gradient with
-respect to the pixels (planar RGB, 8-bit units); the losses along a few steps of torch.optim's LBFGS and Adam; and what
-comes back from neurons by the three rules. A preset's total is computed from its peer's own formula, as the peer writes
-it, and only its parts in the library's units.
+writes losses.json next to itself. With the pictures of make_golden.py and the embedded weights, it holds for each case the
+losses as the library reports them at the start picture, the total, and a summary of the gradient with respect to the
+pixels (planar RGB, 8-bit units); the losses along a few steps of torch.optim's LBFGS and Adam; and the signals propagated
+back from neurons by the three rules. A preset's total follows the peer's own formula; only its parts are in the library's
+units.
 """
 import argparse, json, os
 
@@ -40,7 +40,7 @@ def mse(a, b):
     return ((a - b) ** 2).mean()
 
 
-# Statistics: values of features, given weights over positions that sum to 1, and the loss on them.
+# Statistics: values of features with weights over positions that sum to 1, and the loss on them.
 def gram(f, t):
     return ((flat(f) * t) @ flat(f).t(),)
 
@@ -120,7 +120,7 @@ class Case:
 
 
 def preset(layers, name):
-    """The peer's total as the peer writes it, and the library's parts of it."""
+    """The peer's total by the peer's formula, and its parts in the library's units."""
     case = Case(layers, F.avg_pool2d if name in ("gatys", "stanford") else F.max_pool2d)
 
     def total(x):
@@ -164,7 +164,7 @@ def record(name, x, total, content, style, tv):
 
 
 def variants(layers):
-    """Statistics, total variations, several styles and masks, each by itself."""
+    """Statistics, total variations, several styles and masks, one at a time."""
     case = Case(layers, F.avg_pool2d)
     second = picture("content", 31, 29)
     with torch.no_grad():
@@ -218,7 +218,7 @@ def variants(layers):
 
 
 def paddings(layers):
-    """The paper's objective where the first convolution repeats the border, as crowsonkb/style-transfer-pytorch pads."""
+    """The paper's objective with a repeated border in the first convolution, as in crowsonkb/style-transfer-pytorch."""
     out = []
     for name, pool in (("average", F.avg_pool2d), ("max", F.max_pool2d)):
         case = Case(layers, pool, replicate=True)
@@ -245,7 +245,7 @@ def strengths(layers):
 
 
 def descents(layers):
-    """Losses at each evaluation of torch.optim's own, from the content picture, pystiche's loss."""
+    """Losses at each evaluation of torch.optim's optimisers on pystiche's loss, from the content picture."""
     case = Case(layers, F.max_pool2d)
     out = {}
     for name in ("lbfgs", "adam"):
@@ -272,7 +272,7 @@ def descents(layers):
 
 
 class Rule(torch.autograd.Function):
-    """A ReLU with its own way back."""
+    """A ReLU with a custom backward pass."""
 
     which = "gradient"
 

@@ -42,7 +42,6 @@ impl Array {
     /// From `f32` values.
     ///
     /// If the number of values is not `shape.len()`.
-    /// If there are not `shape.len()` of them.
     #[must_use]
     pub fn from_f32(shape: Shape, values: &[f32]) -> Self {
         assert_eq!(values.len(), shape.len());

@@ -27,7 +27,7 @@ pub fn bits<B: Backend>(b: &B) -> Result<Vec<(String, Vec<u64>)>, Failed> {
 /// Checks that two backends give the same bits.
 ///
 /// # Errors
-/// The op that differs, and where.
+/// The op that differs, and the position.
 pub fn assert_same_bits<A: Backend, B: Backend>(a: &A, b: &B) -> Result<(), Failed> {
     for ((name, x), (_, y)) in bits(a)?.iter().zip(&bits(b)?) {
         if let Some(i) = x.iter().zip(y).position(|(x, y)| x != y) {

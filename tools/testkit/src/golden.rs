@@ -123,7 +123,7 @@ impl Golden {
             Weights::Embedded => include_str!("../golden/embedded.json"),
             Weights::F32 => include_str!("../golden/f32.json"),
         };
-        serde_json::from_str(text).expect("a golden file is whole")
+        serde_json::from_str(text).expect("a golden file is valid")
     }
 
     /// The values for a kind of pooling.

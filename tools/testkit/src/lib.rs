@@ -5,7 +5,7 @@
 //! - [`Reference`]: a backend built on the oracle, for testing code that uses a backend.
 //! - [`golden`]: values of the whole network and objective that PyTorch computed.
 //! - [`memory`]: failing allocations.
-//! - [`Told`]: a statistic that reports its calls.
+//! - [`Observed`]: a statistic that reports its calls.
 //! - [`run`]: the `main` of a backend's conformance test; [`assert_same_bits`]: an additional test, for instances that must
 //!   agree bit by bit.
 //!
@@ -23,14 +23,14 @@ pub mod cases;
 pub mod golden;
 mod harness;
 pub mod memory;
+mod observed;
 pub mod oracle;
 mod reference;
 mod rng;
-mod told;
 
 pub use array::Array;
 pub use bits::{assert_same_bits, bits};
 pub use harness::{run, run_trials, trials, trials_around, trials_of};
+pub use observed::{Call, Observed};
 pub use reference::Reference;
 pub use rng::Rng;
-pub use told::{Call, Told};

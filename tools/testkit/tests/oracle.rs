@@ -1,4 +1,4 @@
-//! The oracle against itself: its gradients by finite differences in `f64`, its adjoints, and what can be seen by eye.
+//! Checks of the oracle: gradients by finite differences in `f64`, adjoints, and values that are easy to verify by hand.
 
 use style_core::ops::{AdamStep, Conv2d, Padding, Pool2d, Tv};
 use style_core::{Pooling, Shape};
@@ -14,7 +14,7 @@ fn assert_gradient(f: impl Fn(&Array) -> f64, x: &Array, gradient: &Array) {
             moved.data[i] += step;
             f(&moved)
         };
-        // Richardson's step takes the error from h^2 to h^4.
+        // Richardson extrapolation reduces the error from h^2 to h^4.
         let wide = (at(2.0 * h) - at(-2.0 * h)) / (4.0 * h);
         let slope = (4.0 * (at(h) - at(-h)) / (2.0 * h) - wide) / 3.0;
         let error = (slope - gradient.data[i]).abs();
@@ -45,14 +45,14 @@ fn a_filter_is_applied_as_correlation() {
         conv2d::Weights { in_channels: 1, out_channels: 1, filters, bias: vec![10.0] }
     };
     assert_eq!(conv2d::fwd(&op, &x, &one_at(4)).data, x.map(|v| v + 10.0).data);
-    // w[0, 0] takes what is above on the left; w[1, 2] what is on the right.
+    // w[0, 0] reads the upper left neighbour, w[1, 2] the right neighbour.
     assert_eq!(conv2d::fwd(&op, &x, &one_at(0)).data, [10.0, 10.0, 10.0, 10.0, 11.0, 12.0, 10.0, 14.0, 15.0]);
     assert_eq!(conv2d::fwd(&op, &x, &one_at(5)).data, [12.0, 13.0, 10.0, 15.0, 16.0, 10.0, 18.0, 19.0, 10.0]);
-    // Where the border is repeated, the same but for what was outside.
+    // With a repeated border, only positions outside differ.
     let op = op.with_padding(Padding::Replicate);
     assert_eq!(conv2d::fwd(&op, &x, &one_at(4)).data, x.map(|v| v + 10.0).data);
     assert_eq!(conv2d::fwd(&op, &x, &one_at(0)).data, [11.0, 11.0, 12.0, 11.0, 11.0, 12.0, 14.0, 14.0, 15.0]);
-    // Back from each position to the pixel that it saw: four positions saw the first.
+    // The adjoint goes from each position back to the pixel that it read: four positions read the first.
     let ones = Array::full(op.output(), 1.0);
     assert_eq!(conv2d::bwd(&op, &ones, &one_at(0)).data, [4.0, 2.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
 }

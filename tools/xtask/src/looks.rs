@@ -35,7 +35,7 @@ const PAIRS: [(&str, &str); 12] = [
     ("china", "swirls"),
 ];
 const SIZE: u32 = 512;
-/// Metrics of smaller pictures would mean little.
+/// Metrics of smaller pictures are not meaningful.
 const SMALLEST: usize = 64;
 
 /// Paints a list of pairs with the default settings, prints metrics of the results and draws them side by side. The
@@ -79,7 +79,7 @@ impl Options {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (photo, painting) = text.split_once(':').ok_or("a pair is PHOTO:PAINTING, without endings")?;
+    let (photo, painting) = text.split_once(':').ok_or("expected PHOTO:PAINTING without file extensions")?;
     Ok((photo.into(), painting.into()))
 }
 
@@ -111,12 +111,12 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
         match [&photo, &painting].map(|name| find(&folders, name).ok_or(name)) {
             [Ok(a), Ok(b)] => found.push((photo, painting, a, b)),
             [Err(missing), _] | [_, Err(missing)] => {
-                println!("{photo} x {painting} is left out: no picture is called {missing}")
+                println!("skipping {photo} x {painting}: picture {missing} not found")
             }
         }
     }
     if found.is_empty() {
-        return Err("no pair has both of its pictures; --images names folders to look in".into());
+        return Err("no pair has both pictures; name their folders with --images".into());
     }
 
     println!("\n{}", Row::HEAD);
@@ -147,7 +147,7 @@ fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
     files.into_iter().find(|file| file.is_file())
 }
 
-/// CPU time of all threads together, if the system reports it.
+/// CPU time summed over threads, if the system reports it.
 struct Seconds {
     wall: f64,
     cpu: Option<f64>,
@@ -201,7 +201,7 @@ impl Row {
         let result = open(result)?;
         let (width, height) = (result.image.width(), result.image.height());
         if width.min(height) < SMALLEST {
-            return Err(format!("{name}: {width} x {height} pixels are too few to be measured").into());
+            return Err(format!("{name}: {width} x {height} pixels are too small for measurement").into());
         }
         let long_side = u32::try_from(result.long_side())?;
         let photo = open(photo)?.stretched(width, height)?.image;

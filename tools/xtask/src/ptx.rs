@@ -1,4 +1,4 @@
-//! Compiles style-cuda's kernels to the PTX committed beside them; users never compile any.
+//! Compiles style-cuda's kernels to the committed PTX, so that users need no compiler.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,13 +10,12 @@ use crate::Failure;
 const COMPILER: &str = "clang-14";
 const MAJOR: &str = "14";
 
-/// `cargo xtask ptx [--check]`: writes `style-cuda/kernels/*.ptx`, or reports which of them differ from their sources'
-/// output.
+/// `cargo xtask ptx [--check]`: writes `style-cuda/kernels/*.ptx`, or lists those that differ from the compiler's output.
 pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let check = match args.next().as_deref() {
         None => false,
         Some("--check") => true,
-        Some(other) => return Err(format!("cargo xtask ptx [--check]: what is {other:?}?").into()),
+        Some(other) => return Err(format!("unknown option {other:?}; usage: cargo xtask ptx [--check]").into()),
     };
     compiler_version()?;
     let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../style-cuda/kernels");
@@ -36,22 +35,22 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
     let orphans = committed.iter().filter(|path| !path.with_extension("cu").exists());
     let names: Vec<_> = stale.chain(orphans).filter_map(|path| path.file_name()?.to_str()).collect();
     if names.is_empty() {
-        println!("{} files are what their sources make", fresh.len());
+        println!("{} files match their sources", fresh.len());
         return Ok(());
     }
     let names = names.join(", ");
-    Err(format!("style-cuda/kernels: {names}: not what the source beside it makes; run `cargo xtask ptx`").into())
+    Err(format!("style-cuda/kernels: {names}: differs from the compiled source; run `cargo xtask ptx`").into())
 }
 
 /// Other versions of clang produce other PTX from the same source.
 fn compiler_version() -> Result<(), Failure> {
-    let install = format!("the committed PTX is made by clang {MAJOR}: apt-get install {COMPILER}");
+    let install = format!("the committed PTX requires clang {MAJOR}; apt-get install {COMPILER}");
     let output =
         Command::new(COMPILER).arg("-dumpversion").output().map_err(|e| format!("{COMPILER}: {e}; {install}"))?;
     let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     match version.split('.').next() {
         Some(MAJOR) => Ok(()),
-        _ => Err(format!("{COMPILER} says that it is version {version:?}; {install}").into()),
+        _ => Err(format!("{COMPILER} has version {version:?}; {install}").into()),
     }
 }
 
@@ -64,20 +63,20 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// Compiles a source. The compiler gets no path but the file's own name, so that none can appear in the PTX.
+/// Compiles a source. The compiler gets only the file name, so that no path can appear in the PTX.
 fn compile(source: &Path) -> Result<String, Failure> {
-    let name = source.file_name().ok_or("a source without a name")?;
+    let name = source.file_name().ok_or("a source has no file name")?;
     let tensor_cores = source.file_stem().and_then(OsStr::to_str).is_some_and(|stem| stem.ends_with("_tensor"));
     let output = Command::new(COMPILER)
         .args(["-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib"])
         .arg(if tensor_cores { "--cuda-gpu-arch=sm_80" } else { "--cuda-gpu-arch=sm_75" })
         .args(["-Xclang", "-target-feature", "-Xclang", "+ptx70", "-O3", "-Wall", "-Werror", "-S", "-o", "-"])
         .arg(name)
-        .current_dir(source.parent().ok_or("a source without a folder")?)
+        .current_dir(source.parent().ok_or("a source has no folder")?)
         .output()?;
     if !output.status.success() {
         let messages = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{COMPILER} refuses {}:\n{messages}", name.to_string_lossy()).into());
+        return Err(format!("{COMPILER} failed on {}:\n{messages}", name.to_string_lossy()).into());
     }
     Ok(String::from_utf8(output.stdout)?)
 }

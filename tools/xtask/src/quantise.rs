@@ -3,8 +3,8 @@
 /// The largest magnitude of a quantised value: symmetric, so -128 is not used.
 const TOP: f64 = 127.0;
 
-/// The scale and bytes that minimise the sum of `(w - scale * q)^2`, as far as a search finds them: clipping the
-/// largest values can pay off, because it makes the steps of all others finer.
+/// A search for the scale and bytes that minimise the sum of `(w - scale * q)^2`. Clipping the largest values can reduce
+/// it, because the steps of all others become finer.
 pub(crate) fn quantise(channel: &[f32]) -> (f32, Vec<i8>) {
     let largest = channel.iter().fold(0.0_f64, |m, &w| m.max(f64::from(w).abs()));
     if largest == 0.0 {

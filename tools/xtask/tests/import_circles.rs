@@ -1,4 +1,4 @@
-//! No import circle among the files of a crate that is published.
+//! Checks that the files of each published crate have no import cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,9 +24,9 @@ fn modules(folder: &Path, at: &[String], found: &mut Modules) {
     }
 }
 
-/// The paths that the `use` items of a file name, each from its first segment to its last.
+/// The paths in the `use` items of a file, each from its first segment to its last.
 fn used(source: &str) -> Vec<Vec<String>> {
-    // A module of tests may import what it likes.
+    // Test modules may import anything.
     let source = source.split("\nmod tests {").next().unwrap_or_default();
     let lines = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n");
@@ -64,7 +64,7 @@ fn leaves(tree: &str, before: &[String], paths: &mut Vec<Vec<String>>) {
     }
 }
 
-/// The module that a path leads to or into.
+/// The module that a path names or points into.
 fn resolve(path: &[String], from: &[String], modules: &Modules) -> Option<Vec<String>> {
     let mut at = match path.first()?.as_str() {
         "crate" => vec![],
@@ -96,7 +96,7 @@ fn deepest(mut at: Vec<String>, rest: &[String], modules: &Modules) -> Vec<Strin
 
 type Imports = BTreeMap<Vec<String>, BTreeSet<Vec<String>>>;
 
-/// A way along imports from `end` back to it, if there is one.
+/// A cycle of imports through `end`, if there is one.
 fn way(from: &[String], end: &[String], imports: &Imports, seen: &mut BTreeSet<Vec<String>>) -> Option<Vec<String>> {
     for next in imports.get(from)? {
         if next == end {
@@ -124,14 +124,14 @@ fn there_are_none() {
             (module.clone(), to.collect())
         };
         let imports: Imports = files.iter().map(of_file).collect();
-        assert!(imports.len() == 1 || imports.values().any(|to| !to.is_empty()), "{name}: no imports were found");
+        assert!(imports.len() == 1 || imports.values().any(|to| !to.is_empty()), "{name}: no imports found");
         for module in imports.keys() {
             if let Some(way) = way(module, module, &imports, &mut BTreeSet::new()) {
                 circles.push(format!("{name}: {} -> {}", way.join(" -> "), module.join("::")));
             }
         }
     }
-    assert!(circles.is_empty(), "files import each other in a circle:\n{}", circles.join("\n"));
+    assert!(circles.is_empty(), "import cycles:\n{}", circles.join("\n"));
 }
 
 #[test]

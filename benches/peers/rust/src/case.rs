@@ -1,4 +1,4 @@
-//! One convolution: its shape, its operands, and what must come out.
+//! One convolution: its shape, its operands, and the expected result.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ impl FromStr for Shape {
         let numbers: Option<Vec<usize>> = text.split('x').map(|n| n.parse().ok().filter(|n| *n > 0)).collect();
         match numbers.as_deref() {
             Some(&[in_channels, out_channels, height, width]) => Ok(Self { in_channels, out_channels, height, width }),
-            _ => Err(format!("{text:?} is not INxOUTxHEIGHTxWIDTH")),
+            _ => Err(format!("expected INxOUTxHEIGHTxWIDTH, found {text:?}")),
         }
     }
 }
@@ -40,7 +40,7 @@ pub(crate) struct Case {
     pub(crate) filters: Vec<f32>,
     /// `[O]`
     pub(crate) bias: Vec<f32>,
-    /// With respect to the output, `[O, H, W]`.
+    /// Gradient of the output, `[O, H, W]`.
     pub(crate) gradient: Vec<f32>,
 }
 
@@ -58,7 +58,7 @@ impl Case {
         }
     }
 
-    /// The filters `[I, O, 3, 3]` of the convolution that backward-data is: transposed, and turned by 180 degrees.
+    /// The filters `[I, O, 3, 3]` of backward-data as a convolution: transposed, and rotated by 180 degrees.
     pub(crate) fn turned_filters(&self) -> Vec<f32> {
         let Shape { in_channels, out_channels, .. } = self.shape;
         let mut turned = Vec::with_capacity(self.filters.len());
@@ -78,14 +78,14 @@ impl Case {
         y
     }
 
-    /// dx[i, p + t - 1] = sum over o and taps t of filters[o, i, t] dy[o, p]: the derivative of what is above.
+    /// dx[i, p + t - 1] = sum over o and taps t of filters[o, i, t] dy[o, p]: the derivative of the above.
     pub(crate) fn backward(&self) -> Vec<f64> {
         let mut dx = vec![0.0; self.x.len()];
         self.each_product(|y_at, x_at, filter| dx[x_at] += filter * f64::from(self.gradient[y_at]));
         dx
     }
 
-    /// Calls with the index of an output, that of an input within the borders, and the filter's value between them.
+    /// Calls a function with the index of an output, the index of an input inside the picture, and the filter value for both.
     fn each_product(&self, mut call: impl FnMut(usize, usize, f64)) {
         let Shape { in_channels, height, width, .. } = self.shape;
         for (at, &filter) in self.filters.iter().enumerate() {
@@ -106,14 +106,14 @@ impl Case {
 /// |found - expected| / |expected|, in l2.
 pub(crate) fn relative_error(expected: &[f64], found: &[f32]) -> Result<f64, Failure> {
     if expected.len() != found.len() {
-        return Err(format!("{} values instead of {}", found.len(), expected.len()).into());
+        return Err(format!("expected {} values, found {}", expected.len(), found.len()).into());
     }
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let difference = norm(&mut expected.iter().zip(found).map(|(e, f)| e - f64::from(*f)));
     Ok(difference / norm(&mut expected.iter().copied()))
 }
 
-/// In -1..1, by Knuth's linear congruential generator.
+/// Random numbers in -1..1, by Knuth's linear congruential generator.
 fn random(state: &mut u64) -> f32 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 40) as f32 / (1 << 23) as f32 - 1.0

@@ -1,14 +1,13 @@
-//! Times 3x3 convolutions of padding 1, forward and backward-data, of the Rust libraries that `cargo xtask peers-ops`
-//! measures us against: candle, and burn with its backend flex. One line of JSON for each shape and direction.
+//! Times 3x3 convolutions with padding 1, forward and backward-data, in the Rust libraries that `cargo xtask peers-ops`
+//! compares with: candle, and burn with its backend flex. Prints one line of JSON per shape and direction.
 //!
 //! ```text
 //! cargo run --release -- --program candle --threads 2 --repeat 5 --shapes 64x64x512x512,128x128x256x256
-//! cargo run --release -- --check    # that both compute what a loop in f64 does
+//! cargo run --release -- --check    # checks both against a loop in f64
 //! ```
 //!
-//! Forward is the convolution with its bias; backward-data is the gradient with respect to the input alone. Both
-//! begin with operands in the library's tensors and end with a new tensor, freed in the time that is told: that is how
-//! these libraries are used.
+//! Forward is the convolution with its bias; backward-data is the gradient of the input alone. Both start with operands in
+//! the library's tensors and return a new tensor, which is freed within the measured time, as in normal use.
 
 mod case;
 mod peers;
@@ -30,13 +29,13 @@ struct Options {
     program: Program,
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Calls measured, after one that is not
+    /// Calls measured, after one warm-up
     #[arg(long, default_value_t = 5)]
     repeat: usize,
-    /// INxOUTxHEIGHTxWIDTH, several with commas
+    /// INxOUTxHEIGHTxWIDTH, comma-separated
     #[arg(long, value_delimiter = ',', default_value = "64x64x512x512")]
     shapes: Vec<Shape>,
-    /// Only compares both libraries with a loop in f64, on a small shape
+    /// Only compare both libraries with a loop in f64, on a small shape
     #[arg(long)]
     check: bool,
 }
@@ -47,7 +46,7 @@ enum Program {
     Burn,
 }
 
-/// What candle and rayon take their number of threads from, when they are first used.
+/// The environment variable from which candle and rayon read the number of threads on first use.
 const THREADS: &str = "RAYON_NUM_THREADS";
 
 fn main() -> Result<ExitCode, Failure> {
@@ -59,7 +58,7 @@ fn main() -> Result<ExitCode, Failure> {
         return Ok(if again.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     if options.check {
-        // more than one tile of their im2col, and sides that no vector divides
+        // more than one tile of their im2col, and sides that are not multiples of a vector
         let case = Case::new(Shape { in_channels: 40, out_channels: 72, height: 27, width: 37 });
         check(&case, Candle::new(&case)?)?;
         check(&case, Burn::new(&case)?)?;
@@ -84,7 +83,7 @@ fn check<P: Peer>(case: &Case, peer: P) -> Result<(), Failure> {
         let error = case::relative_error(&expected, &P::values(found)?)?;
         println!("{} {direction}: relative error {error:.1e}", P::NAME);
         if error.is_nan() || error > 1e-6 {
-            return Err(format!("{} {direction} is another op", P::NAME).into());
+            return Err(format!("{} {direction} computes another result", P::NAME).into());
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The libraries, each called as cheaply as it allows.
+//! The libraries, each called in its cheapest way.
 
 use burn_backend::TensorData;
 use burn_backend::ops::{ConvOptions, ModuleOps};
@@ -10,7 +10,7 @@ use crate::case::{Case, Shape};
 
 pub(crate) trait Peer: Sized + 'static {
     const NAME: &str;
-    /// The ways to compute backward-data, of which the fastest is told.
+    /// The alternatives for backward-data; the fastest is reported.
     const BACKWARD: &[fn(&Self) -> Result<Self::Tensor, Failure>];
     type Tensor: 'static;
 
@@ -29,7 +29,7 @@ pub(crate) struct Candle {
 
 impl Peer for Candle {
     const NAME: &str = "candle 0.11.1";
-    // its autograd calls conv_transpose2d, which takes two to three times as long, and wants the filters' gradient too
+    // its autograd calls conv_transpose2d, which takes two to three times as long, and also computes the filters' gradient
     const BACKWARD: &[fn(&Self) -> Result<Tensor, Failure>] = &[Self::convolve_turned];
     type Tensor = Tensor;
 
@@ -70,7 +70,7 @@ pub(crate) struct Burn {
 
 impl Peer for Burn {
     const NAME: &str = "burn-flex 0.22.1";
-    // on one thread the second can be the faster, on more the first
+    // the second can be faster on one thread, the first on more
     const BACKWARD: &[fn(&Self) -> Result<FlexTensor, Failure>] = &[Self::convolve_turned, Self::own_backward];
     type Tensor = FlexTensor;
 
@@ -95,13 +95,13 @@ impl Peer for Burn {
     }
 }
 
-// clones of its tensors share what they hold
+// clones of its tensors share their data
 impl Burn {
     fn convolve_turned(&self) -> Result<FlexTensor, Failure> {
         Ok(Flex::conv2d(self.gradient.clone(), self.turned.clone(), None, padding_1()))
     }
 
-    /// What its autodiff calls for the gradient of the input.
+    /// The function that its autodiff calls for the input gradient.
     fn own_backward(&self) -> Result<FlexTensor, Failure> {
         Ok(Flex::conv2d_x_backward(self.x.clone(), self.filters.clone(), self.gradient.clone(), padding_1()))
     }

@@ -162,8 +162,8 @@ impl Filter {
             return Ok(());
         }
         let message = format!(
-            "filters for {} to {} channels were given to a convolution of {} to {}",
-            self.in_channels, self.out_channels, op.in_channels, op.out_channels
+            "expected filters for a convolution from {} to {} channels, found filters from {} to {}",
+            op.in_channels, op.out_channels, self.in_channels, self.out_channels
         );
         Err(Error::new(ErrorKind::Shape, message))
     }
@@ -181,7 +181,7 @@ impl Cpu {
             return Ok(());
         }
         let message = format!(
-            "a convolution of {} to {} channels cannot take in a pool here, or not with these filters; pool apart",
+            "pooling cannot be fused into a convolution from {} to {} channels with these filters; pool separately",
             op.in_channels, op.out_channels
         );
         Err(Error::new(ErrorKind::Unsupported, message))
@@ -194,7 +194,7 @@ impl Cpu {
         if op.part.is_none() || self.conv2d_part_rows(op).is_some() {
             return Ok(());
         }
-        let message = format!("a convolution to {} channels is not done in parts here", op.out_channels);
+        let message = format!("a convolution to {} channels cannot be split into parts", op.out_channels);
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 
@@ -232,8 +232,8 @@ impl Conv2dOps for Cpu {
         let wanted = in_channels.saturating_mul(out_channels).saturating_mul(9);
         if weight.len() != wanted || bias.len() != out_channels || wanted == 0 {
             let message = format!(
-                "a convolution of {in_channels} to {out_channels} channels wants {wanted} filter values and \
-                 {out_channels} biases, and at least one of each; {} and {} were given",
+                "expected {wanted} filter values and {out_channels} biases, at least one of each, for a convolution from \
+                 {in_channels} to {out_channels} channels, found {} and {}",
                 weight.len(),
                 bias.len()
             );

@@ -144,7 +144,7 @@ impl Pass<'_> {
 }
 
 fn unsupported(what: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("the CUDA backend does not do {what}"))
+    Error::new(ErrorKind::Unsupported, format!("the CUDA backend does not support {what}"))
 }
 
 impl Filter {
@@ -153,8 +153,8 @@ impl Filter {
             return Ok(());
         }
         let message = format!(
-            "a filter from {} to {} channels does not fit a convolution from {} to {}",
-            self.in_channels, self.out_channels, op.in_channels, op.out_channels
+            "expected filters for a convolution from {} to {} channels, found filters from {} to {}",
+            op.in_channels, op.out_channels, self.in_channels, self.out_channels
         );
         Err(Error::new(ErrorKind::Shape, message))
     }
@@ -167,7 +167,7 @@ impl Conv2dOps for Cuda {
         let values = in_channels.checked_mul(out_channels).and_then(|n| n.checked_mul(9));
         if values != Some(weight.len()) || bias.len() != out_channels {
             let message = format!(
-                "{} filter values and {} biases do not make {out_channels} filters of {in_channels} channels",
+                "{} filter values and {} biases do not match {out_channels} filters of {in_channels} channels",
                 weight.len(),
                 bias.len()
             );
@@ -315,17 +315,21 @@ impl Cuda {
     fn expect_whole(&self, op: &Conv2d, pooled: bool) -> Result<()> {
         op.expect_padding()?;
         if op.part.is_some() {
-            return Err(unsupported("parts of a convolution"));
+            return Err(unsupported("a convolution in parts"));
         }
         if pooled && !self.conv2d_pools(op) {
-            return Err(unsupported("a convolution of a picture with the pool behind it"));
+            return Err(unsupported("a convolution of a picture with a fused pool"));
         }
         Ok(())
     }
 
     fn convolve(&self, pass: &Pass<'_>, gate_out: Option<&Buffer>, way: Way, y: &mut Tensor) -> Result<()> {
         if pass.x.shape().is_empty() || y.shape().is_empty() && !pass.ending.pooled {
-            let message = format!("a convolution of {} to {} has nothing to do", pass.x.shape(), y.shape());
+            let message = format!(
+                "expected nonempty tensors for a convolution, found shapes {} and {}",
+                pass.x.shape(),
+                y.shape()
+            );
             return Err(Error::new(ErrorKind::Shape, message));
         }
         let mut buffers = vec![&pass.x.buffer, pass.filters, &y.buffer];

@@ -71,11 +71,14 @@ impl Cuda {
     pub(super) fn convolve_tensor(&self, entered: &Entered<'_>, pass: &Pass<'_>, y: &Tensor) -> Result<()> {
         if !(pass.x.is_half() && y.is_half()) {
             let message =
-                "a convolution in half precision is of features, from `Storage::features`, not of tensors in f32";
+                "expected features (from `Storage::features`) for a half-precision convolution, found tensors in f32";
             return Err(Error::new(ErrorKind::Argument, message));
         }
         let Some(kernels) = &self.tensor_kernels else {
-            return Err(Error::new(ErrorKind::Unsupported, "this device was opened without half precision"));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "the backend was built without half precision; choose `Precision::F16` or `Bf16`",
+            ));
         };
         let (variant, grid) = Variant::new(pass.shape(y));
         let kernel = match (y.dtype, variant) {

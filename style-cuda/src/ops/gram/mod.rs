@@ -26,7 +26,8 @@ impl GramOps for Cuda {
         let shape = features.shape();
         expect_shape("a Gram matrix", Shape::gram(shape.channels), g.shape())?;
         if rows.start > rows.end || rows.end > shape.height {
-            let message = format!("features of {} rows have no rows {} to {}", shape.height, rows.start, rows.end);
+            let message =
+                format!("rows {} to {} are out of range for features with {} rows", rows.start, rows.end, shape.height);
             return Err(Error::new(ErrorKind::Shape, message));
         }
         match &self.tensor_kernels {

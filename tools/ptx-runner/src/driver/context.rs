@@ -1,4 +1,4 @@
-//! The primary context of a device, which all who retain it share.
+//! The primary context of a device, shared by all who retain it.
 
 use std::ffi::{c_int, c_uint};
 use std::sync::Arc;
@@ -37,11 +37,11 @@ extern "C" fn cuDevicePrimaryCtxRetain(out: *mut CUcontext, device: c_int) -> CU
     })
 }
 
-/// The last release destroys the context; what waits in its streams is done first.
+/// The last release destroys the context, after all work in its streams.
 #[unsafe(no_mangle)]
 extern "C" fn cuDevicePrimaryCtxRelease_v2(device: c_int) -> CUresult {
     answer(|| {
-        // Not `ready`: what was retained can be released when the device is gone.
+        // Not `ready`: a retained context can be released after the device is lost.
         let Some(handle) = lock().primary(device) else {
             return refuse(CUresult::CUDA_ERROR_INVALID_CONTEXT, "the primary context is not retained");
         };
@@ -91,7 +91,7 @@ extern "C" fn cuCtxSetCurrent(context: CUcontext) -> CUresult {
         let handle = context as Handle;
         let driver = lock();
         if handle != 0 && !driver.initialised()?.contexts.contains_key(&handle) {
-            return refuse(CUresult::CUDA_ERROR_INVALID_CONTEXT, "this is no context, or it was destroyed");
+            return refuse(CUresult::CUDA_ERROR_INVALID_CONTEXT, "the context is invalid or was destroyed");
         }
         CURRENT.set(handle);
         Ok(())

@@ -1,4 +1,4 @@
-//! `cuInit`, versions, and what the device says of itself.
+//! `cuInit`, versions, and device properties.
 
 use std::ffi::{c_char, c_int, c_uint};
 
@@ -15,7 +15,7 @@ const NAME: &[u8] = b"ptx-runner (no GPU)";
 extern "C" fn cuInit(flags: c_uint) -> CUresult {
     answer(|| {
         if flags != 0 {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "cuInit takes no flags");
+            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "expected no flags for cuInit");
         }
         let mut driver = lock();
         if driver.device.devices == 0 {
@@ -50,7 +50,7 @@ extern "C" fn cuDeviceGetName(out: *mut c_char, length: c_int, device: c_int) ->
         lock().ordinal(device)?;
         let length = usize::try_from(length).unwrap_or_default();
         if length == 0 {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "no room for a name");
+            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "the name buffer is empty");
         }
         let name = NAME.iter().copied().take(length - 1).chain([0]);
         name.enumerate().try_for_each(|(i, byte)| put(out.wrapping_add(i), byte.cast_signed()))
@@ -85,13 +85,13 @@ extern "C" fn cuDeviceGetAttribute(out: *mut c_int, attribute: c_uint, device: c
     })
 }
 
-/// What a multiprocessor of a compute capability has: the table "Technical Specifications per Compute Capability" of
+/// The resources of a multiprocessor by compute capability: the table "Technical Specifications per Compute Capability" of
 /// NVIDIA's CUDA C++ Programming Guide.
 #[derive(Clone, Copy)]
 pub(super) struct Multiprocessor {
     pub(super) threads: u32,
     pub(super) blocks: u32,
-    /// Shared memory in bytes, of all blocks and of one that asks for the most.
+    /// Shared memory in bytes: of all blocks, and the most for one block.
     pub(super) shared: u32,
     pub(super) shared_block: u32,
     pub(super) registers: u32,
@@ -110,7 +110,7 @@ pub(super) fn multiprocessor(capability: (u32, u32)) -> Multiprocessor {
     Multiprocessor { threads, blocks, shared: shared << 10, shared_block: shared_block << 10, registers: 1 << 16 }
 }
 
-/// Limits of a launch that hold for all capabilities.
+/// Launch limits of all capabilities.
 pub(super) const MAX_THREADS: u32 = 1024;
 pub(super) const MAX_BLOCK: [u32; 3] = [1024, 1024, 64];
 pub(super) const MAX_GRID: [u32; 3] = [i32::MAX as u32, 65535, 65535];
@@ -180,8 +180,8 @@ fn value(attribute: c_uint, device: &Device) -> Cu<c_int> {
         CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH => 0,
         CU_DEVICE_ATTRIBUTE_COMPUTE_PREEMPTION_SUPPORTED => 1,
         CU_DEVICE_ATTRIBUTE_VIRTUAL_ADDRESS_MANAGEMENT_SUPPORTED => 0,
-        // cuMemAllocAsync came with CUDA 11.2.
+        // cuMemAllocAsync was added in CUDA 11.2.
         CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED => u32::from(device.driver >= 11020),
     }
-    refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("ptx-runner does not know device attribute {attribute}"))
+    refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("device attribute {attribute} is not supported by ptx-runner"))
 }

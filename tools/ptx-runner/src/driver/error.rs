@@ -1,4 +1,4 @@
-//! Results, and what the driver says about them.
+//! Results and their error texts.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char};
@@ -9,7 +9,7 @@ use cudarc::driver::sys::CUresult;
 use super::state::{CURRENT, lock, put};
 use crate::{Fault, FaultKind};
 
-/// A call that is refused: its code, and what was wrong if the code alone does not say so.
+/// A failed call: its code, and a message if the code alone is not enough.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) code: CUresult,
@@ -24,7 +24,7 @@ impl From<CUresult> for Refusal {
     }
 }
 
-/// A refusal with `message`.
+/// A failure with `message`.
 pub(super) fn refuse<T>(code: CUresult, message: impl Into<String>) -> Cu<T> {
     Err(Refusal { code, message: message.into() })
 }
@@ -36,7 +36,7 @@ impl From<Fault> for Refusal {
     }
 }
 
-/// The code with which a device stops.
+/// The code of a fault that stops the device.
 pub(super) fn code(kind: &FaultKind) -> CUresult {
     match kind {
         FaultKind::OutOfBounds | FaultKind::Freed => CUresult::CUDA_ERROR_ILLEGAL_ADDRESS,
@@ -47,13 +47,13 @@ pub(super) fn code(kind: &FaultKind) -> CUresult {
 }
 
 thread_local! {
-    /// What the last refusal on this thread said.
+    /// The message of the last failure on this thread.
     static LAST: RefCell<Option<(CUresult, CString)>> = const { RefCell::new(None) };
 }
 
-/// Runs the body of a function of the driver.
+/// Runs the body of a driver function.
 pub(super) fn answer(body: impl FnOnce() -> Cu<()>) -> CUresult {
-    // A panic must not pass through C; its message is on stderr already.
+    // A panic must not cross C; its message is already on stderr.
     let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| refuse(CUresult::CUDA_ERROR_UNKNOWN, "panic"));
     match result {
         Ok(()) => CUresult::CUDA_SUCCESS,
@@ -87,10 +87,10 @@ extern "C" fn cuGetErrorName(error: u32, out: *mut *const c_char) -> CUresult {
     put(out, name.as_ptr()).map_or(CUresult::CUDA_ERROR_INVALID_VALUE, |()| CUresult::CUDA_SUCCESS)
 }
 
-/// The names handed out so far; they must last for ever.
+/// The names returned so far; they must live forever.
 static NAMES: std::sync::Mutex<Vec<(CUresult, &'static CStr)>> = std::sync::Mutex::new(Vec::new());
 
-/// The text lasts until the next failure on this thread, that of a fault for ever.
+/// The text lives until the next failure on this thread; that of a fault lives forever.
 #[unsafe(no_mangle)]
 extern "C" fn cuGetErrorString(error: u32, out: *mut *const c_char) -> CUresult {
     let Some(code) = known(error) else {

@@ -13,7 +13,7 @@ impl Driver {
         self.current()?;
         match self.events.get_mut(&(event as Handle)) {
             Some(event) => Ok(event),
-            None => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "this is no event, or it was destroyed"),
+            None => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the event is invalid or was destroyed"),
         }
     }
 }
@@ -28,7 +28,7 @@ extern "C" fn cuEventCreate(out: *mut CUevent, flags: c_uint) -> CUresult {
         if flags & !allowed != 0 {
             return refuse(
                 CUresult::CUDA_ERROR_INVALID_VALUE,
-                format!("ptx-runner has no events with flags {flags:#x}"),
+                format!("event flags {flags:#x} are not supported by ptx-runner"),
             );
         }
         let handle = driver.handle();
@@ -41,9 +41,9 @@ extern "C" fn cuEventCreate(out: *mut CUevent, flags: c_uint) -> CUresult {
 extern "C" fn cuEventDestroy_v2(event: CUevent) -> CUresult {
     answer(|| {
         let mut driver = lock();
-        // After a fault too, so that nothing is left.
+        // Also after a fault, so that nothing leaks.
         if driver.events.remove(&(event as Handle)).is_none() {
-            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "this is no event, or it was destroyed");
+            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the event is invalid or was destroyed");
         }
         driver.current().map(|_| ())
     })
@@ -57,7 +57,7 @@ extern "C" fn cuEventRecord(event: CUevent, stream: CUstream) -> CUresult {
         let stream = driver.stream(stream as Handle)?;
         let captured = driver.streams.get(&stream).and_then(|stream| stream.capture.as_ref());
         let captured = captured.map(|capture| capture.id);
-        // In a capture the record is a place in the graph that only the capture itself can wait for.
+        // In a capture, the record is a point in the graph that only the capture itself can wait for.
         let op = Op::Record { event: event as Handle };
         let state = match (captured, captured.is_none().then(|| driver.enqueue(stream, op)).transpose()?.flatten()) {
             (Some(capture), _) => EventState::Captured { capture },
@@ -69,7 +69,7 @@ extern "C" fn cuEventRecord(event: CUevent, stream: CUstream) -> CUresult {
     })
 }
 
-/// Where the event was recorded, if it was and the caller may wait for it.
+/// The position at which the event was recorded, if the caller may wait for it.
 fn recorded(event: CUevent) -> Cu<Option<(Handle, u64)>> {
     match lock().event(event)?.state {
         EventState::Never => Ok(None),
@@ -88,7 +88,7 @@ extern "C" fn cuEventSynchronize(event: CUevent) -> CUresult {
     })
 }
 
-/// Runs one piece of work, so that polling comes to an end.
+/// Runs one piece of work, so that polling terminates.
 #[unsafe(no_mangle)]
 extern "C" fn cuEventQuery(event: CUevent) -> CUresult {
     answer(|| {
@@ -106,7 +106,7 @@ extern "C" fn cuEventQuery(event: CUevent) -> CUresult {
     })
 }
 
-/// The time that the interpreter took, which says nothing of a GPU's.
+/// The interpreter's time, which is unrelated to that of a GPU.
 #[unsafe(no_mangle)]
 extern "C" fn cuEventElapsedTime(out: *mut f32, start: CUevent, end: CUevent) -> CUresult {
     answer(|| {
@@ -114,7 +114,7 @@ extern "C" fn cuEventElapsedTime(out: *mut f32, start: CUevent, end: CUevent) ->
         let mut time = |event| {
             let event = driver.event(event)?;
             match event.state {
-                _ if !event.timing => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the event was made to tell no time"),
+                _ if !event.timing => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "timing is disabled for the event"),
                 EventState::Recorded { done, .. } => done.ok_or_else(|| CUresult::CUDA_ERROR_NOT_READY.into()),
                 _ => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the event was not recorded"),
             }

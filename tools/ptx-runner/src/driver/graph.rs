@@ -1,4 +1,4 @@
-//! Graphs: what a capture recorded.
+//! Graphs: the recordings of captures.
 
 use std::ffi::{c_char, c_ulonglong, c_void};
 
@@ -67,7 +67,7 @@ extern "C" fn cuGraphDestroy(graph: CUgraph) -> CUresult {
     })
 }
 
-/// A launch that waits still runs: the driver too frees the graph after it.
+/// A queued launch still runs: like the driver, this frees the graph after it.
 #[unsafe(no_mangle)]
 extern "C" fn cuGraphExecDestroy(executable: CUgraphExec) -> CUresult {
     answer(|| {
@@ -80,5 +80,5 @@ extern "C" fn cuGraphExecDestroy(executable: CUgraphExec) -> CUresult {
 }
 
 fn no_graph() -> Cu<()> {
-    refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "this is no graph, or it was destroyed")
+    refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "the graph is invalid or was destroyed")
 }

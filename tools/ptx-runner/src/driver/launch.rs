@@ -32,11 +32,12 @@ extern "C" fn cuLaunchKernel(
         let (grid, block) = ([grid_x, grid_y, grid_z], [block_x, block_y, block_z]);
         check(&kernel, grid, block)?;
         if dynamic_shared != 0 {
-            let message = format!("{}: ptx-runner has no dynamic shared memory", kernel.name());
+            let message = format!("{}: dynamic shared memory is not supported by ptx-runner", kernel.name());
             return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, message);
         }
         if !extra.is_null() {
-            let message = format!("{}: ptx-runner takes parameters by pointers, not packed", kernel.name());
+            let message =
+                format!("{}: packed parameters are not supported by ptx-runner; pass pointers", kernel.name());
             return refuse(CUresult::CUDA_ERROR_NOT_SUPPORTED, message);
         }
         let params = read_params(&kernel, params)?;
@@ -44,14 +45,17 @@ extern "C" fn cuLaunchKernel(
     })
 }
 
-/// The parameters, as they lie in the kernel's parameter space.
+/// The parameters in the layout of the kernel's parameter space.
 fn read_params(kernel: &Kernel, pointers: *mut *mut c_void) -> Cu<Arc<[u8]>> {
     let mut params = vec![0; kernel.param_bytes()];
     for (at, &(offset, bytes)) in kernel.params().iter().enumerate() {
         if pointers.is_null() {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("{}: no parameters given", kernel.name()));
+            return refuse(
+                CUresult::CUDA_ERROR_INVALID_VALUE,
+                format!("{}: the parameters are missing", kernel.name()),
+            );
         }
-        // SAFETY: not null, and the caller vouches for a pointer to each parameter of the kernel.
+        // SAFETY: not null, and the caller guarantees a pointer to each parameter of the kernel.
         let from = HostPointer(unsafe { *pointers.add(at) }.cast()).check()?;
         params[offset..offset + bytes].copy_from_slice(from.bytes(bytes));
     }
@@ -64,25 +68,27 @@ fn check(kernel: &Kernel, grid: [u32; 3], block: [u32; 3]) -> Cu<()> {
     let wrong = |message: String| refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("{name}: {message}"));
     let within = |size: [u32; 3], most: [u32; 3]| size.iter().zip(most).all(|(size, most)| (1..=most).contains(size));
     if !within(grid, MAX_GRID) {
-        return wrong(format!("a grid of {grid:?} blocks; each is at least 1, at most {MAX_GRID:?}"));
+        return wrong(format!("expected a grid of at least 1 and at most {MAX_GRID:?} blocks, found {grid:?}"));
     }
     let threads = block.iter().map(|size| u64::from(*size)).product::<u64>();
     if !within(block, MAX_BLOCK) || threads > u64::from(MAX_THREADS) {
-        let most = format!("at most {MAX_BLOCK:?} and {MAX_THREADS} in all");
-        return wrong(format!("blocks of {block:?} threads; each is at least 1, {most}"));
+        let most = format!("at most {MAX_BLOCK:?} and {MAX_THREADS} in total");
+        return wrong(format!("expected blocks of at least 1 thread per axis, {most}, found {block:?}"));
     }
     if let Some(most) = kernel.max_threads()
         && threads > u64::from(most)
     {
-        return wrong(format!("blocks of {block:?} threads; the kernel was compiled for at most {most}"));
+        return wrong(format!(
+            "expected blocks of at most {most} threads, for which the kernel was compiled, found {block:?}"
+        ));
     }
     if kernel.shared_bytes() > SHARED as usize {
-        return wrong(format!("{} bytes of shared memory, more than {SHARED}", kernel.shared_bytes()));
+        return wrong(format!("expected at most {SHARED} bytes of shared memory, found {}", kernel.shared_bytes()));
     }
     Ok(())
 }
 
-/// By threads, blocks and shared memory; registers, which only NVIDIA's compiler counts, may allow fewer.
+/// Occupancy by threads, blocks and shared memory; registers, which only NVIDIA's compiler counts, may allow less.
 #[unsafe(no_mangle)]
 extern "C" fn cuOccupancyMaxActiveBlocksPerMultiprocessor(
     out: *mut c_int,
@@ -95,7 +101,7 @@ extern "C" fn cuOccupancyMaxActiveBlocksPerMultiprocessor(
         let shared = driver.function(function)?.kernel.shared_bytes() + dynamic_shared;
         let sm = multiprocessor((driver.device.major, driver.device.minor));
         let Some(threads) = u32::try_from(block).ok().filter(|threads| (1..=MAX_THREADS).contains(threads)) else {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("a block of {block} threads"));
+            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("invalid block of {block} threads"));
         };
         let by_threads = sm.threads / threads.next_multiple_of(32);
         let by_shared = (sm.shared as usize).checked_div(shared).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! Memory of the device and page-locked memory of the host; copies and fills.
+//! Device memory and page-locked host memory; copies and fills.
 
 use std::ffi::{c_uchar, c_uint, c_void};
 use std::sync::Arc;
@@ -13,22 +13,25 @@ use crate::Memory;
 impl Driver {
     fn alloc(&mut self, bytes: usize) -> Cu<u64> {
         if bytes == 0 {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "an allocation of 0 bytes");
+            return refuse(
+                CUresult::CUDA_ERROR_INVALID_VALUE,
+                "expected an allocation of at least 1 byte, found 0 bytes",
+            );
         }
         let memory = self.memory()?;
         let Some(address) = memory.alloc(bytes as u64) else {
             let (used, all) = (memory.used(), self.device.memory);
-            let message = format!("{bytes} bytes asked for, {used} of {all} in use");
+            let message = format!("{bytes} bytes requested, {used} of {all} in use");
             return refuse(CUresult::CUDA_ERROR_OUT_OF_MEMORY, message);
         };
         if self.device.sample != 0 {
-            // Blocks that do not run leave their part of the results unwritten.
+            // Blocks that are not run leave their part of the results unwritten.
             memory.fill(address, 0, bytes as u64)?;
         }
         Ok(address)
     }
 
-    /// That all of these bytes are in one allocation.
+    /// Checks that all of these bytes are in one allocation.
     fn inside(&mut self, address: u64, bytes: u64) -> Cu<()> {
         let live = self.memory()?.live();
         let within = |(start, length): &(u64, u64)| {
@@ -43,7 +46,7 @@ impl Driver {
         )
     }
 
-    /// The bytes that lie at `from` until the call returns, or the address alone where they are read when the work runs.
+    /// The bytes at `from` during the call, or only the address if they are read when the work runs.
     fn write(&mut self, stream: Handle, to: u64, from: HostPointer, bytes: usize) -> Cu<Op> {
         let captured = self.streams.get(&stream).is_some_and(|stream| stream.capture.is_some());
         let locked = self.host.range(..=from.0 as usize).next_back();
@@ -76,14 +79,14 @@ impl Driver {
 
     fn fill(&mut self, stream: Handle, to: u64, pattern: [u8; 4], bytes: Option<u64>) -> Cu<()> {
         let Some(bytes) = bytes else {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "more bytes than there can be");
+            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "the number of bytes is out of range");
         };
         self.inside(to, bytes)?;
         self.enqueue(stream, Op::Fill { to, pattern, bytes }).map(|_| ())
     }
 }
 
-/// A synchronous call: `put` puts work into the default stream, and what is there is done before it returns.
+/// A synchronous call: `put` enqueues work in the default stream, which completes before this returns.
 fn synchronous(what: &str, put: impl FnOnce(&mut Driver, Handle) -> Cu<()>) -> CUresult {
     answer(|| {
         let stream = {
@@ -98,7 +101,7 @@ fn synchronous(what: &str, put: impl FnOnce(&mut Driver, Handle) -> Cu<()>) -> C
     })
 }
 
-/// An asynchronous one.
+/// An asynchronous call.
 fn asynchronous(stream: CUstream, put: impl FnOnce(&mut Driver, Handle) -> Cu<()>) -> CUresult {
     answer(|| {
         let mut driver = lock();
@@ -128,7 +131,7 @@ extern "C" fn cuMemAlloc_v2(out: *mut CUdeviceptr, bytes: usize) -> CUresult {
     })
 }
 
-/// Waits for the device first, as the reference says of memory that `cuMemAlloc` gave.
+/// Waits for the device first, as the reference specifies for memory from `cuMemAlloc`.
 #[unsafe(no_mangle)]
 extern "C" fn cuMemFree_v2(address: CUdeviceptr) -> CUresult {
     answer(|| {
@@ -138,7 +141,7 @@ extern "C" fn cuMemFree_v2(address: CUdeviceptr) -> CUresult {
             if driver.current().is_ok() {
                 driver.not_captured("cuMemFree")?;
             }
-            // After a fault too, so that nothing is left.
+            // Also after a fault, so that nothing leaks.
             let Some(known) = driver.contexts.get(&context) else { return driver.current().map(|_| ()) };
             let memory = known.memory.clone();
             (memory, driver.asynchronous.remove(&address).is_none())
@@ -151,13 +154,13 @@ extern "C" fn cuMemFree_v2(address: CUdeviceptr) -> CUresult {
     })
 }
 
-/// The memory is there from the call on; that only work after it in this stream may use it is not checked.
+/// The memory exists from the call on; this does not check that only later work in this stream uses it.
 #[unsafe(no_mangle)]
 extern "C" fn cuMemAllocAsync(out: *mut CUdeviceptr, bytes: usize, stream: CUstream) -> CUresult {
     asynchronous(stream, |driver, stream| {
         if let Some(capture) = driver.streams.get_mut(&stream).and_then(|stream| stream.capture.as_mut()) {
             capture.valid = false;
-            let message = "ptx-runner records no allocations";
+            let message = "allocations in a capture are not supported by ptx-runner";
             return refuse(CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, message);
         }
         let address = driver.alloc(bytes)?;
@@ -180,7 +183,7 @@ extern "C" fn cuMemFreeAsync(address: CUdeviceptr, stream: CUstream) -> CUresult
         if !driver.memory()?.live().iter().any(|(start, _)| *start == address) {
             return refuse(
                 CUresult::CUDA_ERROR_INVALID_VALUE,
-                format!("{address:#x} is no allocation, or it was freed"),
+                format!("{address:#x} is not an allocation or was freed before"),
             );
         }
         driver.asynchronous.remove(&address);
@@ -195,10 +198,13 @@ extern "C" fn cuMemHostAlloc(out: *mut *mut c_void, bytes: usize, _flags: c_uint
         let context = driver.current()?;
         driver.not_captured("cuMemHostAlloc")?;
         if bytes == 0 {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "an allocation of 0 bytes");
+            return refuse(
+                CUresult::CUDA_ERROR_INVALID_VALUE,
+                "expected an allocation of at least 1 byte, found 0 bytes",
+            );
         }
         let Some(memory) = HostMemory::new(context, bytes) else {
-            return refuse(CUresult::CUDA_ERROR_OUT_OF_MEMORY, format!("the host has no {bytes} bytes"));
+            return refuse(CUresult::CUDA_ERROR_OUT_OF_MEMORY, format!("not enough host memory for {bytes} bytes"));
         };
         let start = memory.start.0;
         driver.host.insert(start as usize, memory);
@@ -218,7 +224,7 @@ extern "C" fn cuMemFreeHost(address: *mut c_void) -> CUresult {
         let address = address as usize;
         let context = lock().host.get(&address).map(|host| host.context);
         let Some(context) = context else {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "this is no host allocation, or it was freed");
+            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "not a host allocation, or freed before");
         };
         drain_all(context);
         let mut driver = lock();
@@ -227,7 +233,7 @@ extern "C" fn cuMemFreeHost(address: *mut c_void) -> CUresult {
     })
 }
 
-/// What lies at `from` is taken at the call; that it has arrived, only work of the default stream may rely on.
+/// Reads `from` during the call; only work in the default stream may rely on its arrival.
 #[unsafe(no_mangle)]
 extern "C" fn cuMemcpyHtoD_v2(to: CUdeviceptr, from: *const c_void, bytes: usize) -> CUresult {
     synchronous("cuMemcpyHtoD", |driver, stream| driver.copy_in(stream, to, from, bytes))
@@ -248,7 +254,7 @@ extern "C" fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: CUdeviceptr, bytes: us
     asynchronous(stream, |driver, stream| driver.copy_out(stream, to, from, bytes))
 }
 
-/// Not waited for: a copy within the device is asynchronous to the host.
+/// Does not wait: a copy within the device is asynchronous to the host.
 #[unsafe(no_mangle)]
 extern "C" fn cuMemcpyDtoD_v2(to: CUdeviceptr, from: CUdeviceptr, bytes: usize) -> CUresult {
     cuMemcpyDtoDAsync_v2(to, from, bytes, std::ptr::null_mut())
@@ -259,7 +265,7 @@ extern "C" fn cuMemcpyDtoDAsync_v2(to: CUdeviceptr, from: CUdeviceptr, bytes: us
     asynchronous(stream, |driver, stream| driver.copy(stream, to, from, bytes))
 }
 
-/// Not waited for, as above.
+/// Does not wait, as above.
 #[unsafe(no_mangle)]
 extern "C" fn cuMemsetD8_v2(to: CUdeviceptr, byte: c_uchar, count: usize) -> CUresult {
     cuMemsetD8Async(to, byte, count, std::ptr::null_mut())

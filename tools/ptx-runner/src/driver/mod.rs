@@ -1,18 +1,18 @@
 //! The CUDA driver's functions, as `libcuda.so` exports them, over [`machine`](crate::machine).
 //!
-//! Names, signatures and values are those of `cuda.h` as cudarc declares them; the behaviour is that of NVIDIA's
-//! "CUDA Driver API" reference. Where that leaves a choice, the choice is the one that shows mistakes:
+//! Names, signatures and values are those of `cuda.h` as cudarc declares them; the behaviour follows NVIDIA's "CUDA
+//! Driver API" reference. Where the reference leaves a choice, this driver chooses what exposes mistakes:
 //!
-//! - **Streams are deferred.** What is put into a stream runs when something waits for it: a synchronisation, a
-//!   synchronous copy, or a `cuMemFree` (which waits for the device). A host that reads too early sees old bytes, and
-//!   so does a kernel in another stream that was not told to wait. A query runs one piece of work, so that polling ends.
-//! - **Copies** from memory of `cuMemAllocHost` read it when they run; from any other they read it at the call, as the
-//!   driver does. Copies to the host write it when they run, whatever memory it is.
-//! - **Faults are sticky.** After one, every call in that context fails with its code, and `cuGetErrorString` of that
-//!   code gives the whole report. Memory can still be freed, and `cuDevicePrimaryCtxReset` makes the context anew.
-//! - `cuGetErrorString` of any other error says what was wrong, as found by the last call that failed with it on the thread.
-//! - **Allocations in a captured stream** are refused, though the driver can record them.
-//! - A stream's capture is recorded in the order of the calls, and only that stream takes part in it.
+//! - **Streams are deferred.** Work in a stream runs when something waits for it: a synchronisation, a synchronous copy,
+//!   or a `cuMemFree` (which waits for the device). A host that reads too early sees old bytes, and so does a kernel in
+//!   another stream without a wait. A query runs one piece of work, so that polling terminates.
+//! - **Copies** from memory of `cuMemAllocHost` read it when they run; copies from any other memory read it during the
+//!   call, as in the driver. Copies to the host always write when they run.
+//! - **Faults are sticky.** After a fault, every call in that context fails with its code, and `cuGetErrorString` of that
+//!   code returns the whole report. Memory can still be freed, and `cuDevicePrimaryCtxReset` recreates the context.
+//! - `cuGetErrorString` of any other code describes the last failure with that code on the thread.
+//! - **Allocations in a captured stream** are errors, although the driver can record them.
+//! - A capture is recorded in the order of the calls, and includes only one stream.
 
 mod context;
 mod device;

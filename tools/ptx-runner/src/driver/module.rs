@@ -1,4 +1,4 @@
-//! Modules: PTX that the driver compiles.
+//! Modules: PTX compiled by the driver.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
@@ -9,13 +9,13 @@ use super::error::{Cu, Refusal, answer, refuse};
 use super::state::{Driver, Function, Handle, HostPointer, Loaded, lock, put};
 use crate::Module;
 
-/// The newest PTX that a driver compiles: the release notes table of NVIDIA's PTX reference.
+/// The newest PTX version that a driver compiles: the release notes table of NVIDIA's PTX reference.
 fn newest_ptx(driver: u32) -> (u32, u32) {
     match driver {
         ..11000 => (6, 3 + driver % 1000 / 10),
         11000..12000 => (7, driver % 1000 / 10),
         12000..12060 => (8, driver % 1000 / 10),
-        // CUDA 12.6 brought no new PTX.
+        // CUDA 12.6 has no new PTX version.
         12060..13000 => (8, driver % 1000 / 10 - 1),
         _ => (9, driver % 1000 / 10),
     }
@@ -24,9 +24,12 @@ fn newest_ptx(driver: u32) -> (u32, u32) {
 impl Driver {
     fn compile(&self, ptx: &CStr) -> Cu<Module> {
         let Ok(ptx) = ptx.to_str() else {
-            return refuse(CUresult::CUDA_ERROR_INVALID_IMAGE, "the image is not PTX: ptx-runner loads nothing else");
+            return refuse(
+                CUresult::CUDA_ERROR_INVALID_IMAGE,
+                "expected PTX; other images are not supported by ptx-runner",
+            );
         };
-        // As in the driver, this comes first: what is newer it could not read.
+        // Checked first, as in the driver, because newer PTX may not parse.
         let newest = newest_ptx(self.device.driver);
         if let Some(version) = version(ptx)
             && version > newest
@@ -41,14 +44,14 @@ impl Driver {
         };
         let own = 10 * self.device.major + self.device.minor;
         if module.target() > own {
-            let message = format!("the PTX is for sm_{}, the device is sm_{own}", module.target());
+            let message = format!("the PTX is for sm_{}, but the device is sm_{own}", module.target());
             return refuse(CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU, message);
         }
         Ok(module)
     }
 }
 
-/// What `.version` says.
+/// The value of `.version`.
 fn version(ptx: &str) -> Option<(u32, u32)> {
     let (_, rest) = ptx.split_once(".version")?;
     let (major, minor) = rest.split_whitespace().next()?.split_once('.')?;
@@ -75,28 +78,33 @@ extern "C" fn cuModuleLoadDataEx(
         if image.is_null() || count > 0 && (options.is_null() || values.is_null()) {
             return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "the image or its options are null");
         }
-        // SAFETY: not null, and the caller vouches that what is there ends with a zero, as PTX does.
+        // SAFETY: not null, and the caller guarantees that the text ends with a zero, as PTX does.
         let module = driver.compile(unsafe { CStr::from_ptr(image.cast()) });
         let (info, error) = match &module {
             Ok(_) => ("ptx-runner: interpreted, not compiled", ""),
             Err(Refusal { message, .. }) => ("", message.as_str()),
         };
         for at in 0..count as usize {
-            // SAFETY: not null, and the caller vouches for `count` options.
+            // SAFETY: not null, and the caller guarantees `count` options.
             let option = unsafe { *options.add(at) };
             let (log, size) = match option {
                 o if o == Jit::CU_JIT_INFO_LOG_BUFFER as u32 => (info, Jit::CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES),
                 o if o == Jit::CU_JIT_ERROR_LOG_BUFFER as u32 => (error, Jit::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES),
                 o if ignored(o) => continue,
-                o => return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("ptx-runner knows no option {o}")),
+                o => {
+                    return refuse(
+                        CUresult::CUDA_ERROR_INVALID_VALUE,
+                        format!("option {o} is not supported by ptx-runner"),
+                    );
+                }
             };
             // SAFETY: as above.
             let mut all = unsafe { std::slice::from_raw_parts(options, count as usize) }.iter();
             let Some(size) = all.position(|option| *option == size as u32) else {
-                return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "a log's buffer comes without its size");
+                return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "a log buffer requires its size");
             };
-            // SAFETY: as above for the values, `size` and `at` being places of options. The size is a number in the
-            // place of a pointer, and becomes the number of bytes that were written.
+            // SAFETY: as above for the values, because `size` and `at` are positions of options. The size is a number in
+            // place of a pointer, and is replaced by the number of bytes written.
             unsafe {
                 let buffer = HostPointer((*values.add(at)).cast()).check()?;
                 let room = (*values.add(size)).addr() as u32 as usize;
@@ -113,7 +121,7 @@ extern "C" fn cuModuleLoadDataEx(
     })
 }
 
-/// Options that change nothing here: sizes of logs, how to compile.
+/// Options without effect here: sizes of logs, compiler settings.
 fn ignored(option: u32) -> bool {
     [
         Jit::CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES,
@@ -135,9 +143,9 @@ extern "C" fn cuModuleUnload(module: CUmodule) -> CUresult {
     answer(|| {
         let mut driver = lock();
         let handle = module as Handle;
-        // After a fault too, so that nothing is left.
+        // Also after a fault, so that nothing leaks.
         if driver.modules.remove(&handle).is_none() {
-            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "this is no module, or it was unloaded");
+            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the module is invalid or was unloaded");
         }
         driver.functions.retain(|_, function| function.module != handle);
         driver.current().map(|_| ())
@@ -152,11 +160,11 @@ extern "C" fn cuModuleGetFunction(out: *mut CUfunction, module: CUmodule, name: 
         if name.is_null() {
             return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "the name is null");
         }
-        // SAFETY: not null, and the caller vouches that it ends with a zero.
+        // SAFETY: not null, and the caller guarantees that it ends with a zero.
         let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
         let module = module as Handle;
         let Some(loaded) = driver.modules.get(&module) else {
-            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "this is no module, or it was unloaded");
+            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the module is invalid or was unloaded");
         };
         let Some(kernel) = loaded.module.kernel(&name) else {
             return refuse(CUresult::CUDA_ERROR_NOT_FOUND, format!("the module has no kernel {name}"));
@@ -180,7 +188,7 @@ impl Driver {
         self.current()?;
         match self.functions.get(&(function as Handle)) {
             Some(function) => Ok(function),
-            None => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "this is no function, or its module was unloaded"),
+            None => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the function is invalid or its module was unloaded"),
         }
     }
 }
@@ -206,8 +214,11 @@ extern "C" fn cuFuncGetAttribute(out: *mut c_int, attribute: c_uint, function: C
         ];
         match table.iter().find(|(known, _)| *known as u32 == attribute) {
             Some((_, value)) => put(out, *value as c_int),
-            // The number of registers among them: only NVIDIA's compiler knows it.
-            None => refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("ptx-runner knows no attribute {attribute}")),
+            // Among them is the number of registers, which only NVIDIA's compiler knows.
+            None => refuse(
+                CUresult::CUDA_ERROR_INVALID_VALUE,
+                format!("attribute {attribute} is not supported by ptx-runner"),
+            ),
         }
     })
 }
@@ -216,13 +227,15 @@ extern "C" fn cuFuncGetAttribute(out: *mut c_int, attribute: c_uint, function: C
 extern "C" fn cuFuncSetAttribute(function: CUfunction, attribute: c_uint, value: c_int) -> CUresult {
     answer(|| {
         lock().function(function)?;
-        // How shared memory and L1 divide their room: a wish, -1 to 100.
+        // The preferred split between shared memory and L1: a hint, -1 to 100.
         if attribute == Attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT as u32
             && (-1..=100).contains(&value)
         {
             return Ok(());
         }
-        let message = format!("ptx-runner sets no attribute {attribute} to {value}: it has no dynamic shared memory");
+        let message = format!(
+            "attribute {attribute} = {value} is not supported by ptx-runner, which has no dynamic shared memory"
+        );
         refuse(CUresult::CUDA_ERROR_INVALID_VALUE, message)
     })
 }

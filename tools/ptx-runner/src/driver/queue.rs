@@ -1,4 +1,4 @@
-//! Streams: work waits in a queue until something waits for it.
+//! Streams: work stays in a queue until something waits for it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
@@ -12,16 +12,16 @@ use crate::{Counters, Fault, Kernel, Launch, Memory};
 
 pub(super) struct Stream {
     pub(super) context: Handle,
-    /// The context's own stream, which waits for all blocking ones and they for it.
+    /// The context's default stream, which waits for all blocking ones, and they for it.
     pub(super) default: bool,
     pub(super) blocking: bool,
-    /// Its handle is gone; what is in it still runs.
+    /// Its handle is destroyed; its remaining work still runs.
     pub(super) destroyed: bool,
     pub(super) capture: Option<Capture>,
     queue: VecDeque<(u64, Op)>,
-    /// A thread runs a piece of work of it.
+    /// Whether a thread runs a piece of its work.
     busy: bool,
-    /// The number of the last piece of work that was put in, and of the last that was done.
+    /// The numbers of the last piece of work enqueued and completed.
     put: u64,
     done: u64,
 }
@@ -100,10 +100,10 @@ impl Stream {
 }
 
 impl Driver {
-    /// Puts work into a stream, or into the graph that it is captured to. The number of the piece of work, if it waits.
+    /// Enqueues work in a stream, or in the graph of its capture. Returns the number of the piece of work if it is queued.
     pub(super) fn enqueue(&mut self, handle: Handle, op: Op) -> Cu<Option<u64>> {
         let Some(stream) = self.streams.get_mut(&handle) else {
-            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "this is no stream");
+            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the stream is invalid");
         };
         if let Some(capture) = &mut stream.capture {
             if !capture.valid {
@@ -130,7 +130,7 @@ impl Driver {
         Ok(Some(self.streams.get_mut(&handle).expect("found above").push(op)))
     }
 
-    /// Use of the default stream while a blocking one is captured would make it wait for work that is not done.
+    /// Using the default stream while a blocking one is captured would make it wait for work that never runs.
     pub(super) fn no_implicit_capture(&mut self, context: Handle) -> Cu<()> {
         let blocking = |stream: &&mut Stream| stream.context == context && stream.blocking && stream.capture.is_some();
         let mut refused = false;
@@ -141,7 +141,7 @@ impl Driver {
         if refused { Err(CUresult::CUDA_ERROR_STREAM_CAPTURE_IMPLICIT.into()) } else { Ok(()) }
     }
 
-    /// That `what`, which may wait for the device, is not called within a capture; it invalidates those that forbid it.
+    /// Checks that `what`, which may wait for the device, is not called within a capture; invalidates captures that forbid it.
     pub(super) fn not_captured(&mut self, what: &str) -> Cu<()> {
         let thread = std::thread::current().id();
         let mut refused = false;
@@ -153,12 +153,15 @@ impl Driver {
             }
         }
         if refused {
-            return refuse(CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, format!("{what} during a capture"));
+            return refuse(
+                CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
+                format!("{what} is not allowed during a capture"),
+            );
         }
         Ok(())
     }
 
-    /// That none of these streams, which the caller wants to wait for, is captured.
+    /// Checks that none of these streams, for which the caller would wait, is captured.
     pub(super) fn not_waiting_for_capture(&mut self, context: Handle, stream: Option<Handle>) -> Cu<()> {
         let mut refused = false;
         for (handle, known) in &mut self.streams {
@@ -171,7 +174,7 @@ impl Driver {
             }
         }
         if refused {
-            let message = "nothing that is captured can be waited for";
+            let message = "cannot wait for captured work";
             return refuse(CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, message);
         }
         Ok(())
@@ -182,7 +185,7 @@ impl Driver {
         self.streams.get(&stream).is_none_or(|stream| stream.done >= seq)
     }
 
-    /// Stops a context: what waits in it will not run.
+    /// Stops a context: its queued work never runs.
     fn stop(&mut self, context: Handle, code: CUresult, message: &str) {
         for stream in self.streams.values_mut().filter(|stream| stream.context == context) {
             stream.queue.clear();
@@ -198,7 +201,7 @@ impl Driver {
     }
 }
 
-/// How far to run a stream.
+/// The extent of a run.
 #[derive(Clone, Copy)]
 pub(super) enum Until {
     End,
@@ -207,7 +210,7 @@ pub(super) enum Until {
     Step,
 }
 
-/// Runs work of a stream, and of others what that waits for.
+/// Runs work of a stream, and the work of others for which it waits.
 pub(super) fn drain(handle: Handle, until: Until) {
     let mut driver = lock();
     let end = match (until, driver.streams.get(&handle)) {
@@ -247,7 +250,7 @@ pub(super) fn drain_all(context: Handle) {
     streams.into_iter().for_each(|stream| drain(stream, Until::End));
 }
 
-/// Runs the first piece of work of a stream, `op`, while other threads may use the driver.
+/// Runs the first piece of work of a stream, `op`, without blocking the driver for other threads.
 fn step(mut driver: MutexGuard<'static, Driver>, handle: Handle, op: &Op) -> MutexGuard<'static, Driver> {
     let stream = driver.streams.get_mut(&handle).expect("the caller holds it");
     stream.busy = true;
@@ -277,7 +280,7 @@ fn step(mut driver: MutexGuard<'static, Driver>, handle: Handle, op: &Op) -> Mut
     driver
 }
 
-/// Why a context stops.
+/// The reason why a context stops.
 type Stop = (CUresult, String);
 
 fn run(op: &Op, memory: &Memory) -> Result<(), Stop> {

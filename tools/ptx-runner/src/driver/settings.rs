@@ -1,4 +1,4 @@
-//! What tests ask of the driver that a real one does not offer. `client.rs` calls these through the loaded library.
+//! Functions for tests that a real driver does not have. `client.rs` calls them through the loaded library.
 
 use std::ffi::c_void;
 
@@ -18,18 +18,18 @@ pub(crate) struct RawLaunch {
 pub(crate) type LaunchSink = extern "C" fn(*mut c_void, *const RawLaunch);
 pub(crate) type TextSink = extern "C" fn(*mut c_void, *const u8, usize);
 
-/// Starts anew with this device.
+/// Restarts with this device.
 ///
 /// # Safety
-/// `device` points to one.
+/// `device` must point to a device.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ptx_runner_configure(device: *const Device) {
-    // SAFETY: as the caller vouches.
+    // SAFETY: guaranteed by the caller.
     let device = unsafe { *device };
     lock().reset(device);
 }
 
-/// Tells `sink` each launch that ran, in order.
+/// Passes each completed launch to `sink`, in order.
 #[unsafe(no_mangle)]
 extern "C" fn ptx_runner_launches(sink: LaunchSink, target: *mut c_void) {
     for launch in &lock().launches {
@@ -44,13 +44,13 @@ extern "C" fn ptx_runner_launches(sink: LaunchSink, target: *mut c_void) {
     }
 }
 
-/// Forgets the launches that ran.
+/// Clears the list of completed launches.
 #[unsafe(no_mangle)]
 extern "C" fn ptx_runner_forget_launches() {
     lock().launches.clear();
 }
 
-/// Tells `sink` what is live, and what was when its context was destroyed, a line each.
+/// Passes live objects to `sink`, one per line, including those that were live when their context was destroyed.
 #[unsafe(no_mangle)]
 extern "C" fn ptx_runner_leaks(sink: TextSink, target: *mut c_void) {
     let driver = lock();

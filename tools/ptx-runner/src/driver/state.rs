@@ -1,4 +1,4 @@
-//! What the driver remembers. One lock holds all of it, and is free while a kernel runs.
+//! The driver's state, behind one lock, which is free while a kernel runs.
 
 use std::alloc::{self, Layout};
 use std::cell::Cell;
@@ -14,17 +14,17 @@ use super::error::{Cu, refuse};
 use super::queue::{Op, Stream};
 use crate::{Counters, Device, Kernel, Memory, Module};
 
-/// A handle as C sees it: a pointer to nothing, never given out twice, so that what was destroyed is known as such.
+/// A handle as seen by C: an invalid pointer that is never reused, so that destroyed objects are recognised.
 pub(super) type Handle = usize;
 
 pub(super) struct Context {
     pub(super) device: i32,
-    /// How often it was retained.
+    /// The number of times it is retained.
     pub(super) retained: u32,
     pub(super) memory: Arc<Memory>,
-    /// The stream that calls without one use.
+    /// The stream for calls that name none.
     pub(super) default_stream: Handle,
-    /// What stopped it: the code, and the report, which is never freed for the C side holds it.
+    /// The fault that stopped it: the code, and the report, which is never freed because C code may hold it.
     pub(super) fault: Option<(CUresult, &'static CStr)>,
 }
 
@@ -47,13 +47,13 @@ pub(super) struct Event {
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum EventState {
     Never,
-    /// Recorded in a stream as its piece of work number `seq`, and when that was done.
+    /// Recorded in a stream as its piece of work number `seq`, with the time of completion.
     Recorded {
         stream: Handle,
         seq: u64,
         done: Option<std::time::Instant>,
     },
-    /// Recorded while that stream was captured, as this capture of all.
+    /// Recorded while that stream was captured, with the number of the capture.
     Captured {
         capture: u64,
     },
@@ -64,7 +64,7 @@ pub(super) struct Graph {
     pub(super) ops: Arc<[Op]>,
 }
 
-/// Page-locked memory of the host.
+/// Page-locked host memory.
 pub(super) struct HostMemory {
     pub(super) context: Handle,
     pub(super) start: HostPointer,
@@ -73,7 +73,7 @@ pub(super) struct HostMemory {
 }
 
 impl HostMemory {
-    /// Aligned to 64 bytes and full of 0xA5; none if the host has not so much.
+    /// Aligned to 64 bytes and filled with 0xA5; `None` if there is not enough host memory.
     pub(super) fn new(context: Handle, bytes: usize) -> Option<Self> {
         let layout = Layout::from_size_align(bytes, 64).ok().filter(|_| bytes > 0)?;
         // SAFETY: the layout has at least one byte.
@@ -81,7 +81,7 @@ impl HostMemory {
         if start.is_null() {
             return None;
         }
-        // SAFETY: allocated just now, with as many bytes.
+        // SAFETY: just allocated with this size.
         unsafe { start.write_bytes(0xA5, bytes) };
         Some(Self { context, start: HostPointer(start), bytes, layout })
     }
@@ -89,12 +89,12 @@ impl HostMemory {
 
 impl Drop for HostMemory {
     fn drop(&mut self) {
-        // SAFETY: allocated by `new` with this layout, and the driver forgets it with this.
+        // SAFETY: allocated by `new` with this layout, and not used afterwards.
         unsafe { alloc::dealloc(self.start.0, self.layout) };
     }
 }
 
-/// How a stream is being captured.
+/// The capture of a stream.
 pub(super) struct Capture {
     pub(super) id: u64,
     pub(super) mode: u32,
@@ -103,7 +103,7 @@ pub(super) struct Capture {
     pub(super) valid: bool,
 }
 
-/// A launch that ran.
+/// A completed launch.
 pub(super) struct Launched {
     pub(super) name: String,
     pub(super) grid: [u32; 3],
@@ -115,7 +115,7 @@ pub(super) struct Launched {
 pub(super) struct Driver {
     pub(super) device: Device,
     pub(super) initialised: bool,
-    /// The device is gone; nothing works until [`Driver::reset`].
+    /// The device is lost; nothing works until [`Driver::reset`].
     pub(super) lost: bool,
     pub(super) launched: u64,
     pub(super) launches: Vec<Launched>,
@@ -129,7 +129,7 @@ pub(super) struct Driver {
     pub(super) host: BTreeMap<usize, HostMemory>,
     /// Memory of `cuMemAllocAsync`, which `cuMemFree` does not wait for.
     pub(super) asynchronous: HashMap<u64, Handle>,
-    /// What was left in contexts that are gone.
+    /// Objects that were live in destroyed contexts.
     pub(super) leaked: Vec<String>,
     handles: usize,
 }
@@ -146,7 +146,7 @@ pub(super) fn lock() -> MutexGuard<'static, Driver> {
     DRIVER.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-/// Waits until another thread has done a piece of work.
+/// Waits until another thread completes a piece of work.
 pub(super) fn wait(driver: MutexGuard<'static, Driver>) -> MutexGuard<'static, Driver> {
     CHANGED.wait(driver).unwrap_or_else(|e| e.into_inner())
 }
@@ -161,17 +161,17 @@ impl Driver {
         0x5000_0000 + 0x100 * self.handles
     }
 
-    /// All is as at the start, but for the handles, and with another device.
+    /// Resets everything but the handles, with another device.
     pub(super) fn reset(&mut self, device: Device) {
         *self = Self { device, handles: self.handles, ..Self::default() };
     }
 
-    /// That `cuInit` was called.
+    /// Checks that `cuInit` was called.
     pub(super) fn initialised(&self) -> Cu<&Self> {
         if self.initialised { Ok(self) } else { refuse(CUresult::CUDA_ERROR_NOT_INITIALIZED, "cuInit was not called") }
     }
 
-    /// That `cuInit` was called and the device is there.
+    /// Checks that `cuInit` was called and the device is not lost.
     pub(super) fn ready(&mut self) -> Cu<&mut Self> {
         self.initialised()?;
         if self.lost {
@@ -185,7 +185,10 @@ impl Driver {
         if u32::try_from(device).is_ok_and(|device| device < count) {
             return Ok(self);
         }
-        refuse(CUresult::CUDA_ERROR_INVALID_DEVICE, format!("there is no device {device}: there are {count}"))
+        refuse(
+            CUresult::CUDA_ERROR_INVALID_DEVICE,
+            format!("device {device} does not exist; expected one of {count} devices"),
+        )
     }
 
     /// The current context's handle. Fails if there is none, or with the fault that stopped it.
@@ -195,7 +198,7 @@ impl Driver {
         Ok(handle)
     }
 
-    /// That a context is there and was not stopped by a fault.
+    /// Checks that the context exists and was not stopped by a fault.
     pub(super) fn working(&self, context: Handle) -> Cu<&Context> {
         if context == 0 {
             return refuse(CUresult::CUDA_ERROR_INVALID_CONTEXT, "no context is current on this thread");
@@ -214,7 +217,7 @@ impl Driver {
         Ok(self.working(current)?.memory.clone())
     }
 
-    /// The stream that `stream` means, null being the default one, and its context, which must be the current one.
+    /// The stream denoted by `stream`, where null is the default one, and its context, which must be the current one.
     pub(super) fn stream(&mut self, stream: Handle) -> Cu<Handle> {
         let current = self.current()?;
         if stream == 0 || stream == 1 {
@@ -224,14 +227,14 @@ impl Driver {
         match self.streams.get(&stream) {
             Some(known) if known.destroyed => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the stream was destroyed"),
             Some(known) if known.context != current => {
-                refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the stream is of another context")
+                refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the stream belongs to another context")
             }
             Some(_) => Ok(stream),
-            None => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "this is no stream"),
+            None => refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the stream is invalid"),
         }
     }
 
-    /// Destroys a context, and tells what was left in it.
+    /// Destroys a context and records the objects left in it.
     pub(super) fn destroy(&mut self, handle: Handle) {
         self.leaked.extend(self.leaks(handle));
         self.contexts.remove(&handle);
@@ -245,7 +248,7 @@ impl Driver {
         self.host.retain(|_, host| host.context != handle);
     }
 
-    /// What is live in a context, a line each.
+    /// Lists live objects in a context, one per line.
     pub(super) fn leaks(&self, handle: Handle) -> Vec<String> {
         let Some(context) = self.contexts.get(&handle) else {
             return Vec::new();
@@ -254,7 +257,7 @@ impl Driver {
         let mut lines: Vec<String> = memory.map(|(address, bytes)| format!("{bytes} bytes at {address:#x}")).collect();
         lines.sort();
         let host = self.host.iter().filter(|(_, host)| host.context == handle);
-        lines.extend(host.map(|(address, host)| format!("{} bytes of the host at {address:#x}", host.bytes)));
+        lines.extend(host.map(|(address, host)| format!("{} bytes of host memory at {address:#x}", host.bytes)));
         let mut count = |what: &str, count: usize| {
             if count > 0 {
                 lines.push(format!("{count} {what}"));
@@ -270,21 +273,21 @@ impl Driver {
     }
 }
 
-/// Writes a result where the caller wants it.
+/// Writes a result to the caller's pointer.
 pub(super) fn put<T>(out: *mut T, value: T) -> Cu<()> {
     if out.is_null() {
         return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "the pointer for the result is null");
     }
-    // SAFETY: the driver's callers vouch that their pointers are to what its reference says; this one is not null.
+    // SAFETY: the driver's callers guarantee that their pointers are as the reference specifies; this one is not null.
     unsafe { ptr::write_unaligned(out, value) };
     Ok(())
 }
 
-/// An address of the host, to be read or written when the work that names it runs.
+/// A host address, read or written when its work runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HostPointer(pub(super) *mut u8);
 
-// SAFETY: an address alone; whoever follows it relies on what the driver's caller vouched for.
+// SAFETY: only an address; its users rely on the guarantees of the driver's caller.
 unsafe impl Send for HostPointer {}
 // SAFETY: as above.
 unsafe impl Sync for HostPointer {}
@@ -292,19 +295,19 @@ unsafe impl Sync for HostPointer {}
 impl HostPointer {
     pub(super) fn check(self) -> Cu<Self> {
         if self.0.is_null() {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "the host's pointer is null");
+            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, "the host pointer is null");
         }
         Ok(self)
     }
 
-    /// The bytes there, for as long as the driver's caller vouches for: until the work is done.
+    /// The bytes at the address, valid as the driver's caller guarantees: until the work is done.
     pub(super) fn bytes<'a>(self, count: usize) -> &'a [u8] {
-        // SAFETY: checked not to be null; the caller of the copy vouches for `count` readable bytes.
+        // SAFETY: checked not to be null; the caller of the copy guarantees `count` readable bytes.
         unsafe { std::slice::from_raw_parts(self.0, count) }
     }
 
     pub(super) fn bytes_mut<'a>(self, count: usize) -> &'a mut [u8] {
-        // SAFETY: as above, writable, and the caller leaves them alone until it has waited for the copy.
+        // SAFETY: as above, but writable; the caller does not access them until it has waited for the copy.
         unsafe { std::slice::from_raw_parts_mut(self.0, count) }
     }
 }

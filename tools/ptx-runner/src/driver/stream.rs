@@ -1,4 +1,4 @@
-//! Streams and their capture.
+//! Streams and their captures.
 
 use std::ffi::{c_int, c_uint};
 
@@ -15,14 +15,14 @@ extern "C" fn cuStreamCreate(out: *mut CUstream, flags: c_uint) -> CUresult {
     cuStreamCreateWithPriority(out, flags, 0)
 }
 
-/// Priorities order nothing: work of different streams has no order but that of events.
+/// Priorities have no effect: only events order the work of different streams.
 #[unsafe(no_mangle)]
 extern "C" fn cuStreamCreateWithPriority(out: *mut CUstream, flags: c_uint, _priority: c_int) -> CUresult {
     answer(|| {
         let mut driver = lock();
         let context = driver.current()?;
         if flags > NON_BLOCKING {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("a stream has no flags {flags:#x}"));
+            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("invalid stream flags {flags:#x}"));
         }
         let handle = driver.handle();
         driver.streams.insert(handle, Stream::new(context, false, flags != NON_BLOCKING));
@@ -44,9 +44,9 @@ extern "C" fn cuStreamDestroy_v2(stream: CUstream) -> CUresult {
     answer(|| {
         let mut driver = lock();
         let handle = stream as Handle;
-        // After a fault too, so that nothing is left.
+        // Also after a fault, so that nothing leaks.
         let Some(known) = driver.streams.get_mut(&handle).filter(|stream| !stream.destroyed && !stream.default) else {
-            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "this is no stream, or it was destroyed");
+            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the stream is invalid or was destroyed");
         };
         known.destroyed = true;
         known.capture = None;
@@ -72,7 +72,7 @@ extern "C" fn cuStreamSynchronize(stream: CUstream) -> CUresult {
     })
 }
 
-/// Runs one piece of work, so that polling comes to an end.
+/// Runs one piece of work, so that polling terminates.
 #[unsafe(no_mangle)]
 extern "C" fn cuStreamQuery(stream: CUstream) -> CUresult {
     answer(|| {
@@ -100,18 +100,18 @@ extern "C" fn cuStreamWaitEvent(stream: CUstream, event: CUevent, flags: c_uint)
         if flags != 0 {
             return refuse(
                 CUresult::CUDA_ERROR_INVALID_VALUE,
-                format!("ptx-runner knows no wait with flags {flags:#x}"),
+                format!("wait flags {flags:#x} are not supported by ptx-runner"),
             );
         }
         let Some(event) = driver.events.get(&(event as Handle)) else {
-            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "this is no event, or it was destroyed");
+            return refuse(CUresult::CUDA_ERROR_INVALID_HANDLE, "the event is invalid or was destroyed");
         };
         let state = event.state;
         let capture = driver.streams.get_mut(&handle).and_then(|stream| stream.capture.as_mut());
         match (state, capture) {
             (EventState::Captured { capture: id }, Some(capture)) if capture.id == id => Ok(()),
             (EventState::Captured { .. }, _) => {
-                let message = "ptx-runner captures one stream: another cannot wait for it";
+                let message = "a capture is limited to one stream by ptx-runner; another cannot wait for it";
                 refuse(CUresult::CUDA_ERROR_STREAM_CAPTURE_ISOLATION, message)
             }
             (EventState::Never, _) => Ok(()),
@@ -139,10 +139,10 @@ extern "C" fn cuStreamBeginCapture_v2(stream: CUstream, mode: c_uint) -> CUresul
             return refuse(CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, message);
         }
         if stream.capture.is_some() {
-            return refuse(CUresult::CUDA_ERROR_ILLEGAL_STATE, "the stream is captured already");
+            return refuse(CUresult::CUDA_ERROR_ILLEGAL_STATE, "the stream is already captured");
         }
         if mode > 2 {
-            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("there is no capture mode {mode}"));
+            return refuse(CUresult::CUDA_ERROR_INVALID_VALUE, format!("invalid capture mode {mode}"));
         }
         let thread = std::thread::current().id();
         stream.capture = Some(Capture { id, mode, thread, ops: Vec::new(), valid: true });

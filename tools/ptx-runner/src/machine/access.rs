@@ -1,4 +1,4 @@
-//! Loads, stores and asynchronous copies, and what they cost.
+//! Loads, stores and asynchronous copies, and their cost.
 
 use super::block::Context;
 use super::fault::{FaultKind, Step, Trap, trap};
@@ -22,7 +22,7 @@ impl Sectors {
         Self { seen: [0; 32], count: 0, last: 0, highest: 0 }
     }
 
-    /// Whether the sector is new; none is 0.
+    /// Whether the sector is new; no sector has the number 0.
     #[inline(always)]
     fn touch(&mut self, sector: u64) -> bool {
         if sector == self.last {
@@ -39,8 +39,8 @@ impl Sectors {
     }
 }
 
-/// Where the lanes of an access to shared memory lie from its first, and the cycles that it takes: at best, and with
-/// bank conflicts. They do not depend on where the first lies.
+/// The offsets of the lanes of a shared memory access from the first, and its cycles, without and with bank conflicts.
+/// The cycles do not depend on the position of the first.
 #[derive(Clone)]
 pub(super) struct Pattern {
     offsets: L32,
@@ -48,7 +48,7 @@ pub(super) struct Pattern {
     cycles: (u64, u64),
 }
 
-/// Eight-byte accesses go by half warps, 16-byte ones by quarters; lanes at the same word share it.
+/// Eight-byte accesses are processed by half warps, 16-byte ones by quarters; lanes at the same word share it.
 fn cycles(addresses: &L32, size: usize, mask: u32) -> (u64, u64) {
     let lanes_a_phase = (128 / size.max(4)) as u32;
     let words = size.div_ceil(4) as u32;
@@ -74,7 +74,7 @@ fn cycles(addresses: &L32, size: usize, mask: u32) -> (u64, u64) {
 }
 
 impl Context<'_> {
-    /// Counts an access to shared memory by the instruction at `pc`, which mostly has the pattern that it had before.
+    /// Counts a shared memory access of the instruction at `pc`, which usually repeats its previous pattern.
     pub(super) fn count_shared(&mut self, addresses: &L64, size: usize, mask: u32, pc: u32) {
         // A multiple of all banks keeps the offsets positive.
         let first = (addresses[mask.trailing_zeros() as usize] as u32).wrapping_sub(1 << 20) & !3;
@@ -106,7 +106,7 @@ fn locate<'t>(
     lane: usize,
 ) -> Step<(&'t Allocation, usize)> {
     if address & (align as u64 - 1) != 0 {
-        return trap(FaultKind::Misaligned, lane as u32, format!("{align} bytes at {address:#x}"));
+        return trap(FaultKind::Misaligned, lane as u32, format!("misaligned access to {align} bytes at {address:#x}"));
     }
     if let Some(allocation) = allocations.get(*hint as usize)
         && let Some(offset) = allocation.offset(address, size)
@@ -123,7 +123,7 @@ fn locate<'t>(
     }
 }
 
-/// What a lane loads; 1 and 2 bytes fill the low end of a word.
+/// Loads the value of a lane; 1 and 2 bytes fill the low end of a word.
 #[inline(always)]
 fn fetch(
     allocation: &Allocation,
@@ -149,10 +149,10 @@ fn fetch(
 fn unfit(unfit: Unfit, lane: usize, does: &str, size: usize, offset: usize) -> Step<()> {
     let what = format!("{does} {size} bytes at byte {offset} of an allocation");
     match unfit {
-        Unfit::Unwritten => trap(FaultKind::Uninitialised, lane as u32, format!("{what}, which nobody wrote")),
+        Unfit::Unwritten => trap(FaultKind::Uninitialised, lane as u32, format!("{what} that were never written")),
         Unfit::Block(block) => {
             let whom = if block == u32::MAX { "other blocks".into() } else { format!("block {block}") };
-            let what = format!("{what}, which {whom} of this launch also wrote, or reads: blocks run in any order");
+            let what = format!("{what} that {whom} of this launch also wrote or read; blocks run in any order");
             trap(FaultKind::Race, lane as u32, what)
         }
     }
@@ -172,7 +172,7 @@ impl Warp {
         }
     }
 
-    /// Generic addresses: those of shared memory lie in their window.
+    /// Resolves generic addresses; those of shared memory are in a window.
     fn space(&self, space: Space, addresses: &mut L64, mask: u32) -> Step<Space> {
         if space != Space::Generic {
             return Ok(space);
@@ -183,13 +183,13 @@ impl Warp {
         }
         if shared != mask.count_ones() {
             let lane = mask.trailing_zeros();
-            return trap(FaultKind::OutOfBounds, lane, "lanes of one access in different spaces: not supported");
+            return trap(FaultKind::OutOfBounds, lane, "one access with lanes in different spaces is not supported");
         }
         *addresses = addresses.map(|a| a.wrapping_sub(SHARED_WINDOW));
         Ok(Space::Shared)
     }
 
-    // Apart, so that the loop over the instructions stays small.
+    // A separate function, so that the loop over the instructions stays small.
     #[inline(never)]
     pub(super) fn load(&mut self, t: &Transfer, mask: u32, pc: u32, cx: &mut Context<'_>) -> Step<()> {
         let mut addresses = self.addresses(t.address, mask)?;
@@ -204,10 +204,18 @@ impl Warp {
                 for lane in lanes(mask) {
                     let at = addresses[lane].wrapping_sub(PARAM_WINDOW) as usize;
                     let Some(bytes) = at.checked_add(size).and_then(|end| cx.params.get(at..end)) else {
-                        return trap(FaultKind::OutOfBounds, lane as u32, format!("byte {at} of the parameters"));
+                        return trap(
+                            FaultKind::OutOfBounds,
+                            lane as u32,
+                            format!("out of bounds: byte {at} of the parameters"),
+                        );
                     };
                     if !at.is_multiple_of(size) {
-                        return trap(FaultKind::Misaligned, lane as u32, format!("byte {at} of the parameters"));
+                        return trap(
+                            FaultKind::Misaligned,
+                            lane as u32,
+                            format!("misaligned: byte {at} of the parameters"),
+                        );
                     }
                     for (i, byte) in bytes.iter().enumerate() {
                         raw[i / 4][lane] |= u32::from(*byte) << (8 * (i % 4));
@@ -236,7 +244,7 @@ impl Warp {
         for lane in lanes(mask) {
             let (allocation, offset) = locate(allocations, hint, cx.table, addresses[lane], (size, size), lane)?;
             if t.constant && allocation.written_now(offset, cx.party) {
-                let what = "reads by .nc what this launch writes, which it may not see";
+                let what = "reads with .nc what this launch writes, which .nc may not see";
                 return trap(FaultKind::Race, lane as u32, what);
             }
             fetch(allocation, offset, size, cx.party, lane, raw).or_else(|e| unfit(e, lane, "reads", size, offset))?;
@@ -250,7 +258,7 @@ impl Warp {
         Ok(())
     }
 
-    /// What was loaded, into registers: extended where these are wider.
+    /// Puts loaded values into registers, extended if these are wider.
     fn receive(&mut self, t: &Transfer, raw: &Raw, mask: u32) {
         for (k, register) in t.registers.iter().enumerate() {
             let value: L32 = match t.bytes {
@@ -277,7 +285,7 @@ impl Warp {
         }
     }
 
-    /// What registers hold, as it lies in memory.
+    /// The memory representation of register values.
     fn send(&self, t: &Transfer, mask: u32) -> Step<Raw> {
         let mut raw = [[0; 32]; 4];
         for (k, register) in t.registers.iter().enumerate() {
@@ -307,7 +315,7 @@ impl Warp {
         Ok(raw)
     }
 
-    // Apart, so that the loop over the instructions stays small.
+    // A separate function, so that the loop over the instructions stays small.
     #[inline(never)]
     pub(super) fn store(&mut self, t: &Transfer, mask: u32, pc: u32, cx: &mut Context<'_>) -> Step<()> {
         let mut addresses = self.addresses(t.address, mask)?;
@@ -367,7 +375,7 @@ impl Warp {
         for lane in lanes(mask) {
             let available = sizes[lane] as usize;
             if available > size {
-                let what = format!("a source of {available} bytes for a copy of {size}");
+                let what = format!("expected a source of at most {size} bytes, found {available}");
                 return trap(FaultKind::OutOfBounds, lane as u32, what);
             }
             raw.iter_mut().for_each(|word| word[lane] = 0);
@@ -399,7 +407,7 @@ impl Warp {
         Ok(())
     }
 
-    /// The copies of all but the latest `most` groups arrive.
+    /// Completes the copies of all but the latest `most` groups.
     pub(super) fn wait_group(&mut self, most: Option<u32>, mask: u32, cx: &mut Context<'_>) {
         let mut copies = std::mem::take(&mut self.in_flight);
         copies.retain(|copy| {
@@ -413,7 +421,7 @@ impl Warp {
         self.in_flight = copies;
     }
 
-    /// Addresses of the rows of `ldmatrix`.
+    /// The row addresses of `ldmatrix`.
     pub(super) fn row_addresses(&self, address: Address, mask: u32) -> Step<L64> {
         self.addresses(address, mask)
     }

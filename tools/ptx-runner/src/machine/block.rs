@@ -1,4 +1,4 @@
-//! A block: its warps take turns, each from barrier to barrier.
+//! A block: its warps take turns, each running from barrier to barrier.
 
 use super::access::Pattern;
 use super::fault::{Fault, FaultKind, Trap};
@@ -8,7 +8,7 @@ use super::warp::{Stop, Warp};
 use super::{Counters, Launch};
 use crate::ptx::program::{Kernel, LaneMask, Special};
 
-/// What all warps of a block work with.
+/// State shared by all warps of a block.
 pub(super) struct Context<'a> {
     pub(super) kernel: &'a Kernel,
     pub(super) params: &'a [u8],
@@ -17,9 +17,9 @@ pub(super) struct Context<'a> {
     pub(super) party: Party,
     pub(super) shared: Shared,
     pub(super) counters: Counters,
-    /// The allocation that each instruction last found its address in.
+    /// For each instruction, the allocation of its last access.
     pub(super) hints: Vec<u32>,
-    /// The pattern that each instruction last had in shared memory.
+    /// For each instruction, its last shared memory pattern.
     pub(super) patterns: Vec<Option<Box<Pattern>>>,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Block<'a> {
         self.context.counters
     }
 
-    /// Runs the block of an index, counted along x first.
+    /// Runs the block with this index, numbered along x first.
     pub(super) fn run(&mut self, index: u64) -> Result<(), Fault> {
         let [gx, gy, _] = self.launch.grid.map(u64::from);
         let at = [index % gx, index / gx % gy, index / (gx * gy)].map(|n| n as u32);
@@ -101,16 +101,19 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// All warps came to the same barrier; else the number of a warp, and why it waits in vain.
+    /// Checks that all warps are at the same barrier; otherwise returns a warp that waits in vain, and the reason.
     fn meet(&mut self, stops: &[Stop]) -> Result<(), (usize, String)> {
         let first = stops.iter().position(|s| *s != Stop::Exit).unwrap_or(0);
         for (other, stop) in stops.iter().enumerate() {
             if *stop == Stop::Exit {
-                return Err((first, format!("waits at a barrier, but warp {other} has ended and cannot come")));
+                return Err((first, format!("waits at a barrier, but warp {other} has ended")));
             }
             if *stop != stops[first] {
                 let line = self.warps[other].line(self.context.kernel);
-                return Err((first, format!("waits at a barrier, but warp {other} waits at another, of line {line}")));
+                return Err((
+                    first,
+                    format!("waits at a barrier, but warp {other} waits at another one in line {line}"),
+                ));
             }
         }
         self.context.counters.barriers += 1;
@@ -119,7 +122,7 @@ impl<'a> Block<'a> {
         Ok(())
     }
 
-    /// A fault with its place.
+    /// A fault with its location.
     fn fault(&self, warp: usize, at: [u32; 3], trap: Trap) -> Fault {
         let kernel = self.context.kernel;
         let line = self.warps[warp].line(kernel);

@@ -1,11 +1,11 @@
-//! `shfl.sync` and `vote.sync`: what lanes of a warp tell each other.
+//! `shfl.sync` and `vote.sync`: exchange between the lanes of a warp.
 
 use super::fault::{FaultKind, Step, trap};
 use super::warp::{Warp, lanes};
 use crate::ptx::program::*;
 
 impl Warp {
-    /// `shfl.sync` and `vote.sync`, all members being here.
+    /// Executes `shfl.sync` and `vote.sync` once all members are present.
     pub(super) fn exchange(&mut self, op: &Op, mask: u32) -> Step<()> {
         match op {
             Op::Shuffle { mode, d, p, a, lane, clamp, .. } => {
@@ -17,7 +17,7 @@ impl Warp {
                     if inside {
                         valid |= 1 << i;
                         if mask >> j & 1 == 0 {
-                            let what = format!("reads lane {j}, which takes no part");
+                            let what = format!("reads lane {j}, which does not participate");
                             return trap(FaultKind::Uninitialised, i as u32, what);
                         }
                         result[i] = value[j as usize];
@@ -47,7 +47,7 @@ impl Warp {
     }
 }
 
-/// The lane that a lane of `shfl.sync` reads, and whether it lies in the segment; pseudocode of the PTX ISA.
+/// The lane that a lane of `shfl.sync` reads, and whether it is within the segment; pseudocode of the PTX ISA.
 fn source(mode: Shuffle, lane: u32, b: u32, c: u32) -> (u32, bool) {
     let (b, clamp, segment) = (b & 31, c & 31, c >> 8 & 31);
     let max = (lane & segment) | (clamp & !segment);

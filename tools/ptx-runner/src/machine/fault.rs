@@ -1,38 +1,38 @@
-//! What went wrong.
+//! Faults.
 
 use std::fmt;
 
-/// The sort of a fault.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// An address outside every allocation.
     OutOfBounds,
-    /// An address that is no multiple of the access's size.
+    /// An address that is not a multiple of the access size.
     Misaligned,
-    /// Memory or a register that was read before it was written.
+    /// A read of memory or a register before any write.
     Uninitialised,
-    /// Two threads at the same shared memory with no barrier between, or a copy still in flight.
+    /// Two threads access the same shared memory without a barrier in between, or during a copy.
     Race,
-    /// Threads that wait for others which cannot come.
+    /// Threads wait for others that never arrive.
     Barrier,
-    /// Memory that was freed, or freed twice.
+    /// A use of freed memory, or a double free.
     Freed,
     /// An integer division by zero.
     DivideByZero,
-    /// `trap`, or operands without meaning.
+    /// `trap`, or meaningless operands.
     Trap,
-    /// A warp that does not end.
+    /// A warp that does not terminate.
     Endless,
-    /// A launch that the driver would refuse.
+    /// A launch that the driver would reject.
     Launch,
 }
 
-/// A fault, with the kernel, line, block and thread where there is one.
+/// A fault, with the kernel, line, block and thread if known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The sort.
+    /// The kind.
     pub kind: FaultKind,
-    /// Where and what.
+    /// The location and description.
     pub message: String,
 }
 
@@ -44,12 +44,12 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A fault before its place is known.
+/// A fault before its location is known.
 #[derive(Debug)]
 pub(crate) struct Trap {
     pub(crate) kind: FaultKind,
     pub(crate) what: String,
-    /// The lane at fault.
+    /// The faulting lane.
     pub(crate) lane: Option<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! The device's global memory: allocations at made-up addresses, each byte marked when it is first written.
+//! The device's global memory: allocations at invented addresses; each byte is marked when it is first written.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -7,13 +7,13 @@ use super::fault::{Fault, FaultKind};
 
 /// The first address.
 const BASE: u64 = 0x7000_0000_0000;
-/// Bytes between allocations that belong to none.
+/// Unused bytes between allocations.
 const GAP: u64 = 1 << 16;
 /// All four bytes of a word are initialised.
 const WHOLE: u8 = 0xf;
 
-/// Global memory. Addresses begin at 0x7000_0000_0000, are multiples of 256 and never used again, so that a use after
-/// free is found; between allocations lie gaps.
+/// Global memory. Addresses start at 0x7000_0000_0000, are multiples of 256 and are never reused, so that a use after free
+/// is detected; there are gaps between allocations.
 #[derive(Debug)]
 pub struct Memory {
     table: RwLock<Table>,
@@ -23,7 +23,7 @@ pub struct Memory {
 
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// In the order of their addresses.
+    /// Sorted by address.
     live: Vec<Allocation>,
     freed: Vec<(u64, u64)>,
     next: u64,
@@ -35,17 +35,17 @@ pub(crate) struct Allocation {
     base: u64,
     len: u64,
     words: Box<[AtomicU32]>,
-    /// A bit a byte of each word.
+    /// One bit per byte of each word.
     init: Box<[AtomicU8]>,
     /// The launch that last loaded or stored each 32-byte sector.
     loaded: Box<[AtomicU32]>,
     stored: Box<[AtomicU32]>,
-    /// Who last wrote each word, and who read it: a `Party`'s bits.
+    /// The last writer and the reader of each word, as the bits of a `Party`.
     writers: Box<[AtomicU64]>,
     readers: Box<[AtomicU64]>,
 }
 
-/// A block of a launch. Blocks of one launch run in any order, so that none may write what another reads or writes.
+/// A block of a launch. Blocks of one launch run in any order, so none may write what another reads or writes.
 #[derive(Clone, Copy)]
 pub(crate) struct Party {
     /// The number of the launch.
@@ -54,14 +54,14 @@ pub(crate) struct Party {
     pub(crate) block: u32,
 }
 
-/// Instead of a block: more than one has read the word.
+/// In place of a block: several blocks have read the word.
 const SEVERAL: u32 = u32::MAX;
 
-/// Why an access to memory is refused.
+/// The reason why an access fails.
 pub(crate) enum Unfit {
-    /// Nobody wrote all of it.
+    /// Part of it was never written.
     Unwritten,
-    /// Another block of the launch wrote it, or read what is to be written; `u32::MAX` for several.
+    /// Another block of the launch wrote it, or read the word to be written; `u32::MAX` for several blocks.
     Block(u32),
 }
 
@@ -78,7 +78,7 @@ impl Party {
 }
 
 impl Allocation {
-    /// `None` where the host has not so much memory.
+    /// `None` if there is not enough host memory.
     fn new(base: u64, len: u64) -> Option<Self> {
         let (words, sectors) = (len.div_ceil(4) as usize, len.div_ceil(32) as usize);
         Some(Self {
@@ -93,7 +93,7 @@ impl Allocation {
         })
     }
 
-    /// Loads words for a block, into an array of that length.
+    /// Loads words for a block into an array.
     #[inline(always)]
     pub(crate) fn load<const N: usize>(&self, offset: usize, by: Party) -> Result<[u32; N], Unfit> {
         let range = offset / 4..offset / 4 + N;
@@ -116,7 +116,7 @@ impl Allocation {
         }
     }
 
-    /// Stores words for a block; the number of another that wrote or read one of them.
+    /// Stores words for a block; fails with the number of another block that wrote or read one of them.
     #[inline(always)]
     pub(crate) fn store<const N: usize>(&self, offset: usize, values: [u32; N], by: Party) -> Result<(), Unfit> {
         let range = offset / 4..offset / 4 + N;
@@ -138,7 +138,7 @@ impl Allocation {
         self.writers[offset / 4].load(Relaxed) >> 32 == u64::from(by.launch)
     }
 
-    /// The offset of an access, if it lies within.
+    /// The offset of an access, if it is within the allocation.
     #[inline(always)]
     pub(crate) fn offset(&self, address: u64, size: usize) -> Option<usize> {
         let offset = address.wrapping_sub(self.base);
@@ -205,12 +205,12 @@ impl Table {
         }
         let within = |base: u64, len: u64| address >= base && address < base + len;
         let (kind, what) = if self.freed.iter().any(|(base, len)| within(*base, *len)) {
-            (FaultKind::Freed, "memory that was freed".to_string())
+            (FaultKind::Freed, "use of freed memory".to_string())
         } else {
             let near = self.live.iter().min_by_key(|a| address.abs_diff(a.base).min(address.abs_diff(a.base + a.len)));
             let near = near.map_or("; nothing is allocated".to_string(), |a| {
                 let offset = i128::from(address) - i128::from(a.base);
-                format!("; the nearest allocation has {} bytes, and this is its byte {offset}", a.len)
+                format!("; byte {offset} of the nearest allocation, which has {} bytes", a.len)
             });
             (FaultKind::OutOfBounds, format!("out of bounds{near}"))
         };
@@ -219,7 +219,7 @@ impl Table {
 }
 
 impl Memory {
-    /// A memory of so many bytes.
+    /// A memory of this many bytes.
     pub fn new(limit: u64) -> Self {
         let table = Table { live: Vec::new(), freed: Vec::new(), next: BASE, used: 0 };
         Self { table: RwLock::new(table), limit, launches: AtomicU32::new(0) }
@@ -238,7 +238,7 @@ impl Memory {
         self.launches.fetch_add(1, Relaxed).wrapping_add(1).max(1)
     }
 
-    /// Takes memory; `None` where the limit does not allow it, and of no bytes.
+    /// Allocates memory; `None` beyond the limit, and for 0 bytes.
     pub fn alloc(&self, bytes: u64) -> Option<u64> {
         let mut table = self.table_mut();
         if bytes == 0 || bytes > self.limit - table.used {
@@ -252,10 +252,10 @@ impl Memory {
         Some(base)
     }
 
-    /// Gives memory back.
+    /// Frees memory.
     ///
     /// # Errors
-    /// The address is none that `alloc` gave, or was freed before.
+    /// The address is not from `alloc`, or was freed before.
     pub fn free(&self, address: u64) -> Result<(), Fault> {
         let mut table = self.table_mut();
         match table.live.binary_search_by_key(&address, |a| a.base) {
@@ -267,7 +267,7 @@ impl Memory {
             }
             Err(_) => {
                 let twice = table.freed.iter().any(|(base, _)| *base == address);
-                let what = if twice { "was freed before" } else { "is no allocation" };
+                let what = if twice { "was freed before" } else { "is not an allocation" };
                 Err(Fault { kind: FaultKind::Freed, message: format!("free of {address:#x}, which {what}") })
             }
         }
@@ -278,7 +278,7 @@ impl Memory {
         self.table().used
     }
 
-    /// The allocations in use: address and bytes.
+    /// The live allocations: address and size in bytes.
     pub fn live(&self) -> Vec<(u64, u64)> {
         self.table().live.iter().map(|a| (a.base, a.len)).collect()
     }
@@ -286,7 +286,7 @@ impl Memory {
     /// Writes bytes.
     ///
     /// # Errors
-    /// Not all of them lie in one allocation.
+    /// Not all of them are in one allocation.
     pub fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
         self.each(address, bytes.len() as u64, |at, len| {
             let mut word = [0; 4];
@@ -298,12 +298,12 @@ impl Memory {
     /// Sets bytes to one value.
     ///
     /// # Errors
-    /// Not all of them lie in one allocation.
+    /// Not all of them are in one allocation.
     pub fn fill(&self, address: u64, byte: u8, len: u64) -> Result<(), Fault> {
         self.each(address, len, |_, _| u32::from_le_bytes([byte; 4]))
     }
 
-    /// Writes word by word, or byte by byte at ragged ends; `f` gives the bytes from an index on.
+    /// Writes word by word, and byte by byte at unaligned ends; `f` returns the bytes from an index on.
     fn each(&self, address: u64, len: u64, f: impl Fn(usize, usize) -> u32) -> Result<(), Fault> {
         if len == 0 {
             return Ok(());
@@ -327,7 +327,7 @@ impl Memory {
     /// Reads bytes.
     ///
     /// # Errors
-    /// Not all of them lie in one allocation, or one was never written.
+    /// Not all of them are in one allocation, or one was never written.
     pub fn read(&self, address: u64, out: &mut [u8]) -> Result<(), Fault> {
         if out.is_empty() {
             return Ok(());

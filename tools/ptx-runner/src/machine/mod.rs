@@ -1,38 +1,36 @@
-//! The machine that executes a decoded kernel: warps of 32 lanes, an instruction at a time.
+//! The machine that executes a decoded kernel: warps of 32 lanes, one instruction at a time.
 //!
-//! # What a run without a fault shows
+//! # Guarantees of a run without a fault
 //!
-//! - Every instruction does what the PTX ISA says, for these blocks, threads and inputs; `tests/opcodes` holds each
-//!   opcode to the ISA's own sentence or formula, `tests/mutants` shows what is caught.
-//! - Every access is aligned and lies in one allocation, one shared array (128 bytes that belong to none follow each) or
-//!   the parameters; everything read was written before, registers included.
-//! - No two threads of a block meet in shared memory, one of them writing, without a barrier between, whatever the order
-//!   in which warps run. Only `bar.sync` orders threads, and `bar.warp.sync` of all live lanes those of one warp: neither
-//!   shuffles, votes and `mma` do, nor fences alone. What `cp.async` writes is nobody's until its thread has waited for
-//!   it, and others' after a barrier after that.
-//! - All threads of a block come to the same barriers, those that have ended included; all named lanes come to a shuffle
-//!   or vote, all 32 to `ldmatrix` and `mma`. Lanes that branch apart meet again where their program counters do.
-//! - No block reads or writes 32-bit words that another block of its launch wrote, or writes what another read (found in
-//!   most runs, not in all: blocks run on two threads in no fixed order); nor does `ld.global.nc` read what its launch
-//!   wrote.
+//! - Every instruction follows the PTX ISA, for these blocks, threads and inputs. `tests/opcodes` checks each opcode
+//!   against the ISA's text or formula; `tests/mutants` shows which mistakes are caught.
+//! - Every access is aligned and within one allocation, one shared array (each is followed by 128 unused bytes) or the
+//!   parameters. Everything read, including registers, was written before.
+//! - There is no race in shared memory: between two accesses by different threads, one of them a write, there is a
+//!   barrier, in any order of the warps. Only `bar.sync` orders threads, and `bar.warp.sync` with all live lanes those of
+//!   one warp; shuffles, votes, `mma` and fences alone do not. Data from `cp.async` may be read by its own thread after
+//!   its wait, and by others after a barrier that follows the wait.
+//! - All threads of a block, including those that have ended, reach the same barriers. All named lanes reach a shuffle or
+//!   vote, all 32 reach `ldmatrix` and `mma`. Diverged lanes reconverge where their program counters meet.
+//! - No block reads or writes a 32-bit word that another block of its launch wrote, or writes one that another read. Most
+//!   runs detect this, but not all, because blocks run on two threads in no fixed order. `ld.global.nc` reads nothing that
+//!   its launch wrote.
 //!
-//! # What it does not show
+//! # Not covered
 //!
-//! - How long anything takes. The counters are exact for what they count, and nothing more.
-//! - How tensor cores round inside: the runner sums exact products in double precision and rounds once. How the
-//!   approximate functions of a device err: they are computed in double precision and rounded.
-//! - What the driver's own compiler makes of the PTX: it may fuse `mul.f32` and `add.f32` that have no `.rn`, and
-//!   allocates registers.
-//! - Threads of one block that meet in global memory with no barrier between; bytes and 16-bit halves of one word that
-//!   different blocks write; lanes of one store that write the same word, of which the last wins here.
-//! - A memory model between blocks: atomics and dynamic shared memory are unknown to the parser, so that no kernel can
-//!   depend on one.
+//! - Timing: the counters are exact, but only for what they count.
+//! - Rounding inside tensor cores: the runner sums exact products in double precision and rounds once. Errors of a
+//!   device's approximate functions: they are computed in double precision and rounded.
+//! - The output of NVIDIA's compiler: it may fuse `mul.f32` and `add.f32` without `.rn`, and it allocates registers.
+//! - Races of threads of one block in global memory; bytes and 16-bit halves of one word written by different blocks;
+//!   lanes of one store that write the same word (here, the last one wins).
+//! - A memory model between blocks: the parser rejects atomics and dynamic shared memory, so no kernel can depend on one.
 //!
 //! # Speed
 //!
-//! On one core of a virtual machine with AVX-512 of 2026 (`cargo run -p ptx-runner --example speed`), in millions of
-//! lane-operations a second: 4200 of `fma`, 1500 where two 16-byte loads from shared memory come with 16 of them, 190 of
-//! 16-byte loads and stores of global memory, and 4.9 GFLOP/s of `mma` with its `ldmatrix`.
+//! Millions of lane operations per second on one core of a virtual machine with AVX-512, in 2026 (`cargo run -p ptx-runner
+//! --example speed`): 4200 for `fma`, 1500 for 16 `fma` with two 16-byte loads from shared memory, and 190 for 16-byte loads
+//! and stores of global memory; `mma` with its `ldmatrix` reaches 4.9 GFLOP/s.
 
 mod access;
 mod block;
@@ -52,13 +50,13 @@ pub use memory::Memory;
 use crate::ptx::program::Kernel;
 use block::Block;
 
-/// Where parameters lie: an address that only `ld.param` reads.
+/// The start of the parameters, addresses that only `ld.param` reads.
 pub(crate) const PARAM_WINDOW: u64 = 0x5000_0000_0000;
-/// Where shared memory lies among generic addresses.
+/// The start of shared memory among generic addresses.
 pub(crate) const SHARED_WINDOW: u64 = 0x6000_0000_0000;
-/// Bytes between shared arrays that belong to none: all banks once.
+/// Unused bytes between shared arrays: all banks once.
 pub(crate) const SHARED_GAP: u32 = 128;
-/// Instructions after which a warp is taken to run for ever.
+/// The number of instructions after which a warp counts as endless.
 const MOST_STEPS: u64 = 1 << 25;
 
 /// A kernel with its grid and parameters.
@@ -68,51 +66,51 @@ pub struct Launch<'a> {
     pub kernel: &'a Kernel,
     /// Blocks along x, y, z.
     pub grid: [u32; 3],
-    /// Threads of a block along x, y, z.
+    /// Threads per block along x, y, z.
     pub block: [u32; 3],
-    /// The parameters' bytes, laid out as the kernel declares them.
+    /// The parameter bytes, in the layout that the kernel declares.
     pub params: &'a [u8],
-    /// Runs about so many blocks only, evenly chosen, and scales the counters: for prices, not for results.
+    /// Runs only about this many evenly chosen blocks and scales the counters: for cost estimates, not for results.
     pub sample: Option<u64>,
 }
 
-/// What a launch did. FLOPs count the lanes that an instruction was active for.
+/// Counters of a launch. FLOPs count active lanes only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Blocks.
+    /// Number of blocks.
     pub blocks: u64,
-    /// Instructions, counted once a warp.
+    /// Instructions, counted once per warp.
     pub warp_instructions: u64,
-    /// Operations of single precision; `fma` is two.
+    /// Single-precision operations; `fma` counts as two.
     pub flops: u64,
     /// Operations of `mma.sync`: 4096 for m16n8k16.
     pub mma_flops: u64,
-    /// Loads from global memory, counted once a warp; `cp.async` is one of them.
+    /// Loads from global memory, counted once per warp, including `cp.async`.
     pub global_load_requests: u64,
-    /// Stores to global memory, counted once a warp.
+    /// Stores to global memory, counted once per warp.
     pub global_store_requests: u64,
-    /// 32-byte sectors that the loads touched, request by request.
+    /// 32-byte sectors touched by loads, summed over requests.
     pub global_sectors_loaded: u64,
-    /// 32-byte sectors that the stores touched, request by request.
+    /// 32-byte sectors touched by stores, summed over requests.
     pub global_sectors_stored: u64,
-    /// Bytes that the lanes loaded.
+    /// Bytes loaded by lanes.
     pub global_bytes_loaded: u64,
-    /// Bytes that the lanes stored.
+    /// Bytes stored by lanes.
     pub global_bytes_stored: u64,
-    /// Cycles of shared memory that the accesses would take without conflicts: one for each 128 bytes' worth of lanes.
+    /// Shared memory cycles of the accesses without conflicts: one per 128 bytes.
     pub shared_requests: u64,
-    /// Cycles with bank conflicts.
+    /// Shared memory cycles including bank conflicts.
     pub shared_cycles: u64,
-    /// Barriers of a block.
+    /// Block barriers.
     pub barriers: u64,
-    /// Different 32-byte sectors loaded over the launch: what must come from memory at the least.
+    /// Distinct 32-byte sectors loaded during the launch: the least traffic from memory.
     pub unique_sectors_loaded: u64,
-    /// Different 32-byte sectors stored over the launch.
+    /// Distinct 32-byte sectors stored during the launch.
     pub unique_sectors_stored: u64,
 }
 
 impl Counters {
-    /// Each counter with its fellow.
+    /// Combines each pair of counters.
     fn zip(&mut self, other: &Counters, f: impl Fn(u64, u64) -> u64) {
         for (a, b) in [
             (&mut self.blocks, other.blocks),
@@ -141,10 +139,10 @@ impl Counters {
     }
 }
 
-/// Runs a kernel to its end, its blocks across at most two threads.
+/// Runs a kernel to completion, with its blocks on at most two threads.
 ///
 /// # Errors
-/// The first fault, or what is wrong with the launch.
+/// The first fault, or an invalid launch.
 pub fn run(launch: &Launch<'_>, memory: &Memory) -> Result<Counters, Fault> {
     check(launch)?;
     let blocks = launch.grid.iter().map(|n| u64::from(*n)).product::<u64>();
@@ -160,7 +158,7 @@ pub fn run(launch: &Launch<'_>, memory: &Memory) -> Result<Counters, Fault> {
             if n >= chosen {
                 break;
             }
-            // Evenly chosen: the n-th of so many equal shares.
+            // Evenly chosen: the first block of the n-th equal share.
             let index = (u128::from(n) * u128::from(blocks) / u128::from(chosen)) as u64;
             if let Err(fault) = block.run(index) {
                 stop.store(true, Ordering::Relaxed);
@@ -189,33 +187,38 @@ pub fn run(launch: &Launch<'_>, memory: &Memory) -> Result<Counters, Fault> {
     Ok(counters)
 }
 
-/// What the driver would refuse.
+/// Checks the launch limits of the driver.
 fn check(launch: &Launch<'_>) -> Result<(), Fault> {
     let name = launch.kernel.name();
     let refuse = |what: String| Err(Fault { kind: FaultKind::Launch, message: format!("kernel {name}: {what}") });
     let [x, y, z] = launch.block;
     let threads = u64::from(x) * u64::from(y) * u64::from(z);
     if threads == 0 || threads > 1024 || z > 64 {
-        return refuse(format!("blocks of {x} x {y} x {z} threads; 1 to 1024 are allowed, and 64 along z"));
+        return refuse(format!("expected blocks of 1 to 1024 threads, at most 64 along z, found {x} x {y} x {z}"));
     }
     if let Some(most) = launch.kernel.max_threads()
         && threads > u64::from(most)
     {
-        return refuse(format!("blocks of {threads} threads; the kernel was compiled for at most {most}"));
+        return refuse(format!(
+            "expected blocks of at most {most} threads, for which the kernel was compiled, found {threads}"
+        ));
     }
     let [x, y, z] = launch.grid;
     if x == 0 || y == 0 || z == 0 || x > i32::MAX as u32 || y > 65535 || z > 65535 {
-        return refuse(format!("a grid of {x} x {y} x {z}; 1 to 2147483647 x 65535 x 65535 are allowed"));
+        return refuse(format!("expected a grid of 1 to 2147483647 x 65535 x 65535 blocks, found {x} x {y} x {z}"));
     }
     if u64::from(x) * u64::from(y) * u64::from(z) >= u64::from(u32::MAX) {
-        return refuse(format!("a grid of {x} x {y} x {z}: the runner counts blocks in 32 bits"));
+        return refuse(format!("expected a grid of less than 2^32 - 1 blocks, found {x} x {y} x {z}"));
     }
     if launch.params.len() != launch.kernel.param_bytes() {
         let (found, expected) = (launch.params.len(), launch.kernel.param_bytes());
-        return refuse(format!("{found} bytes of parameters; it takes {expected}"));
+        return refuse(format!("expected {expected} bytes of parameters, found {found}"));
     }
     if launch.kernel.shared_bytes() > 48 << 10 {
-        return refuse(format!("{} bytes of shared memory; 49152 are allowed", launch.kernel.shared_bytes()));
+        return refuse(format!(
+            "expected at most 49152 bytes of shared memory, found {}",
+            launch.kernel.shared_bytes()
+        ));
     }
     Ok(())
 }

@@ -1,22 +1,22 @@
-//! The shared memory of a block, with what is needed to find races.
+//! The shared memory of a block, with race detection.
 //!
-//! Memory is watched in granules, as wide as the kernel's least access. A granule remembers its last writer and its
+//! Memory is tracked in granules as wide as the kernel's smallest access. A granule records its last writer and its
 //! readers since the last barrier, each as a stamp: the barrier interval (epoch), the interval between warp barriers, and
-//! the thread. Two accesses by different threads, one of them a write, race unless a barrier of the block lies between,
-//! or `bar.warp.sync` where both threads are of one warp. This holds for every order in which warps may run, not only
-//! for the order in which they did.
+//! the thread. Two accesses by different threads, one of them a write, race unless there is a block barrier in between,
+//! or `bar.warp.sync` for threads of one warp. This detects races for every possible order of the warps, not only for the
+//! actual order.
 
 use super::fault::{FaultKind, Step, trap};
 use super::warp::lanes;
 use crate::ptx::program::{L32, L64, SharedArray};
 
-/// A copy in flight, instead of an epoch.
+/// A copy in flight, in place of an epoch.
 const IN_FLIGHT: u64 = u32::MAX as u64;
 /// Bytes between arrays.
 const GAP: u64 = IN_FLIGHT - 1;
-/// Instead of a thread: several lanes of warp `who - SEVERAL`.
+/// In place of a thread: several lanes of warp `who - SEVERAL`.
 const SEVERAL: u64 = 1024;
-/// Instead of a thread: several warps.
+/// In place of a thread: several warps.
 const MANY: u64 = 2047;
 
 /// epoch: 32 bits, interval between warp barriers: 21 bits, thread: 11 bits.
@@ -36,7 +36,7 @@ fn who(stamp: u64) -> u64 {
     stamp & 0x7ff
 }
 
-/// Who accesses: the warp, and its interval.
+/// The accessing warp, and its interval.
 #[derive(Clone, Copy)]
 pub(crate) struct Visitor {
     pub(crate) warp: u32,
@@ -57,7 +57,7 @@ impl Visitor {
     }
 }
 
-/// What the lanes of a warp move: up to four words each, `[word][lane]`.
+/// The data of the lanes of a warp: up to four words each, `[word][lane]`.
 pub(crate) type Raw = [L32; 4];
 
 pub(crate) struct Shared {
@@ -67,9 +67,9 @@ pub(crate) struct Shared {
     shift: u32,
     writes: Vec<u64>,
     reads: Vec<u64>,
-    /// The current interval between barriers of the block; it never repeats, not in the next block either.
+    /// The current interval between block barriers; it never repeats, not even in the next block.
     epoch: u64,
-    /// The block's first interval: what was written before is not initialised.
+    /// The block's first interval; data written before it is uninitialised.
     first: u64,
 }
 
@@ -86,24 +86,28 @@ impl Shared {
         Self { words: vec![0; end / 4], arrays: arrays.to_vec(), shift, writes, reads, epoch: 1, first: 1 }
     }
 
-    /// Forgets what the last block left.
+    /// Discards the contents left by the previous block.
     pub(crate) fn start_block(&mut self) {
         self.epoch += 1;
         self.first = self.epoch;
     }
 
-    /// All threads of the block came to a barrier.
+    /// All threads of the block reached a barrier.
     pub(crate) fn barrier(&mut self) {
         self.epoch += 1;
     }
 
-    /// The first granule of an access, which must be aligned and lie within the memory.
+    /// The first granule of an access, which must be aligned and within the memory.
     #[inline(always)]
     fn granule(&self, address: u64, size: usize, lane: u32) -> Step<usize> {
         if address & (size as u64 - 1) != 0 {
-            return trap(FaultKind::Misaligned, lane, format!("{size} bytes at shared address {address:#x}"));
+            return trap(
+                FaultKind::Misaligned,
+                lane,
+                format!("misaligned access to {size} bytes at shared address {address:#x}"),
+            );
         }
-        // An aligned access of at most 16 bytes: the memory is a multiple of that.
+        // Aligned accesses have at most 16 bytes, and the memory is a multiple of that.
         if address >= 4 * self.words.len() as u64 {
             return trap(FaultKind::OutOfBounds, lane, format!("out of bounds: {}", self.place(address)));
         }
@@ -134,7 +138,7 @@ impl Shared {
         }
     }
 
-    /// Reads up to 16 bytes a lane. Where they are `spread`, what a lane reads goes to others too.
+    /// Reads up to 16 bytes per lane. If `spread`, the data of a lane goes to other lanes, too.
     pub(crate) fn read(
         &mut self,
         addresses: &L64,
@@ -144,7 +148,7 @@ impl Shared {
         spread: bool,
         raw: &mut Raw,
     ) -> Step<()> {
-        // The usual sizes each have a copy of the code.
+        // The common sizes have specialised code.
         match size {
             4 => self.read_sized(addresses, 4, mask, by, spread, raw),
             8 => self.read_sized(addresses, 8, mask, by, spread, raw),
@@ -172,7 +176,7 @@ impl Shared {
                 (last, repeats, from) = (address, 0, lane);
             } else {
                 repeats += 1;
-                // Two readers of one warp are as many as all.
+                // Two readers of one warp count as all of them.
                 if repeats > 1 {
                     raw.iter_mut().take(size.div_ceil(4)).for_each(|word| word[lane] = word[from]);
                     continue;
@@ -181,7 +185,7 @@ impl Shared {
             let start = self.granule(address, size, lane as u32)?;
             let me = if spread { several } else { by.lane(self.epoch, lane) };
             let granules = start..start + (size >> self.shift);
-            // Neither written in this interval nor in flight, nor before this block.
+            // Not written in this interval, not in flight, and not older than this block.
             if !self.writes[granules.clone()].iter().all(|w| epoch(*w).wrapping_sub(first) < span) {
                 granules.clone().try_for_each(|g| self.after_write(g, me, lane as u32, "reads"))?;
             }
@@ -195,7 +199,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes up to 16 bytes a lane.
+    /// Writes up to 16 bytes per lane.
     pub(crate) fn write(&mut self, addresses: &L64, size: usize, mask: u32, by: Visitor, raw: &Raw) -> Step<()> {
         for lane in lanes(mask) {
             let start = self.granule(addresses[lane], size, lane as u32)?;
@@ -209,7 +213,7 @@ impl Shared {
         Ok(())
     }
 
-    /// The copy of `cp.async` by a lane: in flight until `arrive`.
+    /// Starts the `cp.async` copy of a lane, which is in flight until `arrive`.
     pub(crate) fn copy(&mut self, address: u64, size: usize, by: Visitor, lane: usize, raw: &Raw) -> Step<()> {
         let start = self.granule(address, size, lane as u32)?;
         for g in start..start + (size >> self.shift) {
@@ -220,7 +224,7 @@ impl Shared {
         Ok(())
     }
 
-    /// A copy that its thread has waited for: that thread may read it now, others after a barrier.
+    /// Completes a copy after its thread's wait: that thread may read it now, others after a barrier.
     pub(crate) fn arrive(&mut self, address: u64, size: usize, by: Visitor, lane: usize) {
         let start = address as usize >> self.shift;
         self.writes[start..start + (size >> self.shift)].fill(by.lane(self.epoch, lane));
@@ -237,12 +241,12 @@ impl Shared {
         Ok(())
     }
 
-    /// An access to what may have been written in this interval, be in flight, or never have been written.
+    /// Checks an access to data that may have been written in this interval, may be in flight, or may be uninitialised.
     fn after_write(&self, g: usize, me: u64, lane: u32, does: &str) -> Step<()> {
         let written = self.writes[g];
         let place = || self.place((g << self.shift) as u64);
         if epoch(written) < self.first {
-            return trap(FaultKind::Uninitialised, lane, format!("{}: reads what nobody wrote", place()));
+            return trap(FaultKind::Uninitialised, lane, format!("{}: reads uninitialised memory", place()));
         }
         if epoch(written) < self.epoch {
             return Ok(());
@@ -251,17 +255,17 @@ impl Shared {
             return trap(FaultKind::OutOfBounds, lane, format!("out of bounds: {}", place()));
         }
         if epoch(written) == IN_FLIGHT {
-            let what = format!("{}: {does} what a copy of thread {} still writes", place(), who(written));
+            let what = format!("{}: {does} what a pending copy of thread {} writes", place(), who(written));
             return trap(FaultKind::Race, lane, what);
         }
         if who(written) == who(me) || ordered(written, me) {
             return Ok(());
         }
-        let what = format!("{}: {does} what thread {} wrote, with no barrier between", place(), who(written));
+        let what = format!("{}: {does} what thread {} wrote, without a barrier in between", place(), who(written));
         trap(FaultKind::Race, lane, what)
     }
 
-    /// A write to what was read in this interval.
+    /// Checks a write to data that was read in this interval.
     fn after_read(&self, g: usize, me: u64, lane: u32) -> Step<()> {
         let read = self.reads[g];
         if who(read) == who(me) || ordered(read, me) {
@@ -273,19 +277,19 @@ impl Shared {
             warp => format!("threads of warp {}", warp - SEVERAL),
         };
         let place = self.place((g << self.shift) as u64);
-        trap(FaultKind::Race, lane, format!("{place}: writes what {reader} read, with no barrier between"))
+        trap(FaultKind::Race, lane, format!("{place}: writes what {reader} read, without a barrier in between"))
     }
 
-    /// A shared address in words.
+    /// Describes a shared address.
     fn place(&self, address: u64) -> String {
         match self.arrays.iter().rev().find(|a| u64::from(a.start) <= address) {
             Some(a) => format!("byte {} of shared array {} of {} bytes", address - u64::from(a.start), a.name, a.len),
-            None => format!("shared address {address:#x}, which no array has"),
+            None => format!("shared address {address:#x}, outside all arrays"),
         }
     }
 }
 
-/// The warp of a stamp, if it is one.
+/// The warp of a stamp, if it is a single warp.
 fn warp(stamp: u64) -> Option<u64> {
     match who(stamp) {
         thread @ 0..SEVERAL => Some(thread / 32),
@@ -294,13 +298,13 @@ fn warp(stamp: u64) -> Option<u64> {
     }
 }
 
-/// Whether both are of one warp, with a barrier of it between.
+/// Whether both are in one warp, with a warp barrier in between.
 fn ordered(before: u64, me: u64) -> bool {
     warp(before).is_some() && warp(before) == warp(me) && interval(before) < interval(me)
 }
 
-/// The readers before and one more, of the same epoch. Of one warp only the latest interval counts: the earlier ones lie
-/// before its barrier.
+/// Adds a reader to the readers of the same epoch. For one warp, only the latest interval counts, because earlier ones
+/// are before its barrier.
 fn joined(before: u64, me: u64) -> u64 {
     let one = warp(me).unwrap_or(0);
     if warp(before) != Some(one) {

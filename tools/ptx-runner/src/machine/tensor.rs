@@ -1,4 +1,4 @@
-//! `ldmatrix` and `mma.sync`, laid out over the lanes as the PTX ISA says.
+//! `ldmatrix` and `mma.sync`, with the lane layouts of the PTX ISA.
 
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
@@ -18,8 +18,8 @@ impl Warp {
         }
     }
 
-    /// Lanes 8i to 8i + 7 give the addresses of the eight rows of matrix i. Lane l receives the elements 2 (l mod 4) and
-    /// the next of row l / 4; of column l / 4 where the matrix is transposed.
+    /// Lanes 8i to 8i + 7 give the addresses of the eight rows of matrix i. Lane l receives elements 2 (l mod 4) and
+    /// 2 (l mod 4) + 1 of row l / 4, or of column l / 4 if the matrix is transposed.
     fn load_matrix(
         &mut self,
         d: &[R32],
@@ -34,7 +34,7 @@ impl Warp {
         cx.shared.read(&addresses, 16, givers, self.visitor(), true, &mut rows)?;
         cx.count_shared(&addresses, 16, givers, pc);
         for (i, d) in d.iter().enumerate() {
-            // Pairs of elements of a row, then single ones of columns.
+            // Pairs of row elements, then single column elements.
             let pair = |row: usize, column: usize| rows[column / 2][8 * i + row];
             let mut value = [0; 32];
             for (lane, value) in value.iter_mut().enumerate() {
@@ -51,8 +51,7 @@ impl Warp {
         Ok(())
     }
 
-    /// m16n8k16: the exact products are summed in double precision and rounded once. Real tensor cores round in other
-    /// places.
+    /// m16n8k16: exact products are summed in double precision and rounded once. Real tensor cores round elsewhere.
     fn multiply(
         &mut self,
         bf16: bool,
@@ -97,7 +96,7 @@ impl Warp {
     }
 }
 
-/// Both halves of each lane's register, the low one first.
+/// Both halves of each lane's register, low half first.
 fn values(register: &L32, bf16: bool) -> [f32; 64] {
     let mut halves = [0u16; 64];
     for (lane, pair) in register.iter().enumerate() {

@@ -1,7 +1,7 @@
-//! A warp: 32 lanes, an instruction at a time.
+//! A warp: 32 lanes, one instruction at a time.
 //!
-//! Lanes that branch apart become paths; the path with the lowest program counter runs until it meets another at the same
-//! place, where both become one. A path that needs lanes of others (a barrier, a shuffle) is parked until they come.
+//! Diverged lanes become paths. The path with the lowest program counter runs until it meets another at the same place,
+//! where they merge. A path that needs lanes of others (for a barrier or shuffle) is parked until they arrive.
 
 use super::MOST_STEPS;
 use super::block::Context;
@@ -9,14 +9,14 @@ use super::fault::{FaultKind, Step, trap, warp_trap};
 use super::shared::Visitor;
 use crate::ptx::program::*;
 
-/// Why a warp stopped.
+/// The reason why a warp stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     Barrier(u32),
     Exit,
 }
 
-/// Lanes that are elsewhere.
+/// Lanes at another program counter.
 #[derive(Clone, Copy, Debug)]
 struct Path {
     pc: u32,
@@ -25,11 +25,11 @@ struct Path {
     parked: bool,
 }
 
-/// An asynchronous copy that its lane has not waited for.
+/// An asynchronous copy before its lane's wait.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InFlight {
     pub(super) lane: u32,
-    /// The lane's group, counted from 0.
+    /// The lane's group, numbered from 0.
     pub(super) group: u32,
     pub(super) address: u64,
     pub(super) size: usize,
@@ -37,20 +37,20 @@ pub(super) struct InFlight {
 
 pub(super) struct Warp {
     index: u32,
-    /// The lanes that exist.
+    /// The existing lanes.
     full: u32,
     /// The lanes that have not ended.
     live: u32,
     active: u32,
     pc: u32,
     others: Vec<Path>,
-    /// The least program counter of the others.
+    /// The lowest program counter of the others.
     next_other: u32,
     steps: u64,
-    /// Intervals between warp barriers, since the last barrier of the block.
+    /// The number of warp barriers since the last block barrier.
     interval: u32,
     pub(super) in_flight: Vec<InFlight>,
-    /// Groups that each lane has committed.
+    /// The number of groups that each lane has committed.
     pub(super) committed: [u32; 32],
     narrow: Vec<L32>,
     wide: Vec<L64>,
@@ -59,7 +59,7 @@ pub(super) struct Warp {
     narrow_set: Vec<u32>,
     wide_set: Vec<u32>,
     preds_set: Vec<u32>,
-    /// Registers that a block does not begin with.
+    /// Registers that are undefined at the start of a block.
     initial: (Vec<u32>, Vec<u32>, Vec<u32>),
 }
 
@@ -115,13 +115,13 @@ impl Warp {
         warp
     }
 
-    /// Fills a register that the kernel only reads.
+    /// Initialises a register that the kernel only reads.
     pub(super) fn fill(&mut self, register: R32, f: impl Fn(u32) -> u32) {
         self.narrow[register.0 as usize] = std::array::from_fn(|lane| f(lane as u32));
         self.narrow_set[register.0 as usize] = u32::MAX;
     }
 
-    /// At the kernel's start.
+    /// Resets the warp to the kernel's start.
     pub(super) fn start(&mut self) {
         self.live = self.full;
         self.active = self.full;
@@ -137,7 +137,7 @@ impl Warp {
         self.preds_set.copy_from_slice(&self.initial.2);
     }
 
-    /// All warps are at the barrier where this one stopped.
+    /// Continues after a barrier that all warps have reached.
     pub(super) fn pass_barrier(&mut self) {
         self.pc += 1;
         self.interval = 0;
@@ -195,7 +195,7 @@ impl Warp {
         self.preds_set[p.0 as usize] |= mask;
     }
 
-    /// A fault unless all lanes of the mask have written the registers.
+    /// Checks that all lanes of the mask have written the registers.
     #[inline(always)]
     pub(super) fn need32<const N: usize>(&self, registers: [R32; N], mask: u32) -> Step<()> {
         let set = registers.iter().fold(u32::MAX, |m, r| m & self.narrow_set[r.0 as usize]);
@@ -214,7 +214,7 @@ impl Warp {
         if missing != 0 { unset(missing) } else { Ok(self.preds[p.0 as usize]) }
     }
 
-    /// Runs to the next barrier or the end.
+    /// Runs to the next barrier or to the end.
     pub(super) fn run(&mut self, cx: &mut Context<'_>) -> Step<Stop> {
         let kernel = cx.kernel;
         loop {
@@ -229,7 +229,7 @@ impl Warp {
             }
             self.steps += 1;
             if self.steps > MOST_STEPS {
-                return warp_trap(FaultKind::Endless, format!("still runs after {MOST_STEPS} instructions"));
+                return warp_trap(FaultKind::Endless, format!("still running after {MOST_STEPS} instructions"));
             }
             match &inst.op {
                 Op::Branch { target } => {
@@ -266,11 +266,7 @@ impl Warp {
                     }
                     if self.live != self.full {
                         let gone = (self.full & !self.live).trailing_zeros();
-                        return trap(
-                            FaultKind::Barrier,
-                            gone,
-                            "ended, and cannot come to the barrier where others wait",
-                        );
+                        return trap(FaultKind::Barrier, gone, "has ended, but other lanes wait for it at a barrier");
                     }
                     cx.counters.warp_instructions += self.steps;
                     self.steps = 0;
@@ -303,7 +299,7 @@ impl Warp {
         }
     }
 
-    /// Chooses the path with the least program counter, and joins those that meet.
+    /// Chooses the path with the lowest program counter, and merges those that meet.
     fn schedule(&mut self) -> Step<()> {
         if self.active != 0 {
             self.others.push(Path { pc: self.pc, lanes: self.active, parked: false });
@@ -341,24 +337,20 @@ impl Warp {
         Ok(())
     }
 
-    /// Whether all needed lanes are here; else this path is parked and another runs.
+    /// Whether all needed lanes are present; otherwise parks this path and runs another.
     fn gather(&mut self, needed: u32, mask: u32) -> Step<bool> {
         if needed & !mask == 0 {
             return Ok(true);
         }
         let missing = needed & !mask;
         if missing & self.active != 0 {
-            return trap(
-                FaultKind::Barrier,
-                missing.trailing_zeros(),
-                "is switched off where all lanes must take part",
-            );
+            return trap(FaultKind::Barrier, missing.trailing_zeros(), "is inactive where all lanes must participate");
         }
         if missing & !self.live != 0 {
             return trap(
                 FaultKind::Barrier,
                 (missing & !self.live).trailing_zeros(),
-                "ended where all lanes must take part",
+                "has ended where all lanes must participate",
             );
         }
         self.others.push(Path { pc: self.pc, lanes: self.active, parked: true });
@@ -367,7 +359,7 @@ impl Warp {
         Ok(false)
     }
 
-    /// As `gather`, of the lanes that a membermask names.
+    /// Like `gather`, for the lanes of a membermask.
     fn gather_members(&mut self, members: R32, mask: u32) -> Step<bool> {
         self.need32([members], mask)?;
         let named = *self.r32(members);
@@ -377,13 +369,13 @@ impl Warp {
                 return trap(FaultKind::Barrier, lane as u32, format!("is not in its membermask {:#x}", named[lane]));
             }
             if named[lane] != first {
-                return trap(FaultKind::Barrier, lane as u32, "names other members than its fellows");
+                return trap(FaultKind::Barrier, lane as u32, "has a different membermask than other lanes");
             }
         }
         self.gather(first & self.live, mask)
     }
 
-    /// An operation that concerns each lane by itself.
+    /// An operation on each lane separately.
     #[inline(always)]
     fn execute(&mut self, op: &Op, mask: u32, cx: &mut Context<'_>) -> Step<()> {
         match op {

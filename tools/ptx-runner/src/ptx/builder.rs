@@ -1,4 +1,4 @@
-//! Names, constants and labels of a kernel while it is decoded.
+//! Names, constants and labels of a kernel during decoding.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::program::*;
 use super::{decode, transfer};
 use crate::machine::{PARAM_WINDOW, SHARED_GAP};
 
-/// A kernel in the making.
+/// A kernel under construction.
 pub(super) struct Builder {
     name: String,
     pub(super) target: u32,
@@ -51,16 +51,16 @@ impl Builder {
         }
     }
 
-    /// All parameters together have at most 4352 bytes.
+    /// Checks that all parameters together have at most 4352 bytes.
     pub(super) fn add_param(&mut self, name: String, align: u32, bytes: u32) -> Result<(), String> {
         let start = self.param_bytes.next_multiple_of(align);
         self.params.insert(name, start);
         self.param_bytes = start + bytes;
         self.param_places.push((start as usize, bytes as usize));
-        if self.param_bytes > 4352 { Err("too many bytes of parameters".into()) } else { Ok(()) }
+        if self.param_bytes > 4352 { Err("parameters exceed 4352 bytes".into()) } else { Ok(()) }
     }
 
-    /// Arrays lie a gap apart, so that a small overrun meets nobody's memory; the gap keeps the banks as they are.
+    /// Places arrays with a gap in between, so that a small overrun hits no other array; the gap preserves the banks.
     pub(super) fn add_shared(&mut self, name: String, align: u32, bytes: u32) -> Result<(), String> {
         let end = self.shared.last().map_or(0, |a| a.start + a.len.next_multiple_of(SHARED_GAP) + SHARED_GAP);
         let start = end.next_multiple_of(align.max(16));
@@ -81,12 +81,12 @@ impl Builder {
 
     pub(super) fn label(&mut self, name: &str) -> Result<(), String> {
         if self.params.contains_key(name) || self.shared.iter().any(|a| a.name == name) || self.named(name).is_some() {
-            return Err(format!("the label {name} has the name of something else"));
+            return Err(format!("the name of label {name} is already in use"));
         }
         let target = self.code.len() as u32;
         match self.labels.insert(name.into(), target) {
             None => Ok(()),
-            Some(_) => Err(format!("a second label {name}")),
+            Some(_) => Err(format!("duplicate label {name}")),
         }
     }
 
@@ -99,10 +99,10 @@ impl Builder {
             other => return Err(format!("unknown register type {other}")),
         };
         self.declared += 1;
-        let scope = self.scopes.last_mut().ok_or("no scope")?;
+        let scope = self.scopes.last_mut().ok_or("register outside a scope")?;
         match scope.insert(name.clone(), reg) {
             None => Ok(()),
-            Some(_) => Err(format!("a second register {name}")),
+            Some(_) => Err(format!("duplicate register {name}")),
         }
     }
 
@@ -185,7 +185,7 @@ impl Builder {
         Ok(Some(register))
     }
 
-    /// The address that a shared array or a parameter stands for.
+    /// The address of a shared array or a parameter.
     fn symbol(&mut self, name: &str, symbols: &Symbols) -> Option<u64> {
         if let Some(offset) = self.params.get(name) {
             return Some(PARAM_WINDOW + u64::from(*offset));
@@ -203,7 +203,7 @@ impl Builder {
             Operand::Name(name) => match self.named(name) {
                 Some(Reg::Half(r)) if bits == 16 => Ok(r),
                 Some(Reg::Word(r)) if bits == 32 => Ok(r),
-                Some(_) => Err(format!("{name} does not have {bits} bits")),
+                Some(_) => Err(format!("expected a register of {bits} bits, found {name}")),
                 None => match self.special(name)? {
                     Some(r) if bits == 32 => Ok(r),
                     _ => match self.symbol(name, symbols) {
@@ -214,7 +214,7 @@ impl Builder {
             },
             Operand::Integer(n) => self.constant32(integer(*n, bits)? as u32),
             Operand::Single(value) if bits == 32 => self.constant32(*value),
-            other => Err(format!("no operand of {bits} bits: {other:?}")),
+            other => Err(format!("expected an operand of {bits} bits, found {other:?}")),
         }
     }
 
@@ -223,7 +223,7 @@ impl Builder {
         match operand {
             Operand::Name(name) => match self.named(name) {
                 Some(Reg::Wide(r)) => Ok(r),
-                Some(_) => Err(format!("{name} does not have 64 bits")),
+                Some(_) => Err(format!("expected a register of 64 bits, found {name}")),
                 None => match self.symbol(name, symbols) {
                     Some(address) => self.constant64(address),
                     None => Err(format!("unknown operand {name}")),
@@ -231,16 +231,16 @@ impl Builder {
             },
             Operand::Integer(n) => self.constant64(integer(*n, 64)?),
             Operand::Double(value) => self.constant64(*value),
-            other => Err(format!("no operand of 64 bits: {other:?}")),
+            other => Err(format!("expected an operand of 64 bits, found {other:?}")),
         }
     }
 
-    /// A predicate that is read.
+    /// A predicate as a source.
     pub(super) fn source_pred(&mut self, operand: &Operand) -> Result<Pred, String> {
         match operand {
             Operand::Name(name) => self.destination_pred(name),
             Operand::Integer(n) => self.constant_pred(*n != 0),
-            other => Err(format!("no predicate: {other:?}")),
+            other => Err(format!("expected a predicate, found {other:?}")),
         }
     }
 
@@ -248,26 +248,28 @@ impl Builder {
     pub(super) fn destination_pred(&self, name: &str) -> Result<Pred, String> {
         match self.named(name) {
             Some(Reg::Pred(p)) => Ok(p),
-            _ => Err(format!("no predicate register: {name}")),
+            _ => Err(format!("expected a predicate register, found {name}")),
         }
     }
 
-    /// A register that is written.
+    /// A register as a destination.
     pub(super) fn destination(&self, operand: &Operand) -> Result<Reg, String> {
         match operand {
             Operand::Name(name) => self.named(name).ok_or_else(|| format!("unknown register {name}")),
-            other => Err(format!("no register: {other:?}")),
+            other => Err(format!("expected a register, found {other:?}")),
         }
     }
 
     pub(super) fn address(&mut self, operand: &Operand, symbols: &Symbols) -> Result<Address, String> {
-        let Operand::Address(base, offset) = operand else { return Err(format!("no address: {operand:?}")) };
+        let Operand::Address(base, offset) = operand else {
+            return Err(format!("expected an address, found {operand:?}"));
+        };
         let base = match &**base {
             Operand::Name(name) => match self.named(name) {
                 Some(Reg::Word(r)) => Base::Narrow(r),
                 _ => Base::Wide(self.source64(&Operand::Name(name.clone()), symbols)?),
             },
-            other => return Err(format!("an address begins with a register or a variable, not {other:?}")),
+            other => return Err(format!("expected an address of a register or variable, found {other:?}")),
         };
         Ok(Address { base, offset: *offset })
     }
@@ -279,7 +281,9 @@ impl Builder {
             Some((name, negated)) => Some((self.destination_pred(name)?, *negated)),
         };
         if let "bra" | "bra.uni" = statement.opcode.as_str() {
-            let [Operand::Name(label)] = &statement.operands[..] else { return Err("bra takes a label".into()) };
+            let [Operand::Name(label)] = &statement.operands[..] else {
+                return Err("expected a label after bra".into());
+            };
             self.jumps.push((self.code.len(), label.clone(), statement.line));
             self.code.push(Inst { op: Op::Branch { target: 0 }, guard, line: statement.line });
             return Ok(());
@@ -315,7 +319,7 @@ impl Builder {
     }
 }
 
-/// Bytes that one access of an operation moves, where it can reach shared memory.
+/// The bytes per access of an operation that can reach shared memory.
 fn shared_size(op: &Op) -> Option<usize> {
     match op {
         Op::Load(t) | Op::Store(t) if matches!(t.space, Space::Shared | Space::Generic) => Some(t.size()),
@@ -329,7 +333,7 @@ fn shared_size(op: &Op) -> Option<usize> {
 fn integer(n: i128, bits: u32) -> Result<u64, String> {
     let range = -(1i128 << (bits - 1))..(1i128 << bits);
     if !range.contains(&n) {
-        return Err(format!("{n} does not fit into {bits} bits"));
+        return Err(format!("{n} does not fit in {bits} bits"));
     }
     Ok((n as u64) & (u64::MAX >> (64 - bits)))
 }

@@ -1,4 +1,4 @@
-//! Statements that compute: from syntax to operations.
+//! Decodes computing statements from syntax to operations.
 
 use super::Symbols;
 use super::builder::Builder;
@@ -71,7 +71,7 @@ pub(super) fn decode(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Ops {
         }
         ["bar", "sync"] | ["barrier", "sync"] | ["barrier", "sync", "aligned"] => {
             let [Operand::Integer(id @ 0..16)] = s.operands[..] else {
-                return Err("a barrier takes its number, 0 to 15, and no count of threads".into());
+                return Err("expected a barrier number from 0 to 15 without a thread count".into());
             };
             Ok(vec![Op::Barrier { id: id as u32 }])
         }
@@ -92,15 +92,15 @@ pub(super) fn decode(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Ops {
     }
 }
 
-/// What a table of functions over lanes computes.
+/// Decodes opcodes from the table of functions over lanes.
 fn computed(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Ops {
     use lanes::Code;
     let entry = lanes::entry(&s.opcode).ok_or_else(|| format!("unknown opcode {}", s.opcode))?;
     if b.target < 80 && (s.opcode.contains("bf16") || s.opcode.contains("relu")) {
-        return Err(format!("{} needs sm_80", s.opcode));
+        return Err(format!("{} requires sm_80", s.opcode));
     }
     if s.operands.len() != 1 + entry.sources.len() {
-        return Err(format!("{} takes {} operands", s.opcode, 1 + entry.sources.len()));
+        return Err(format!("expected {1} operands for {0}", s.opcode, 1 + entry.sources.len()));
     }
     let mut ops = Vec::new();
     let (mut narrows, mut wides) = (Vec::new(), Vec::new());
@@ -124,7 +124,7 @@ fn computed(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Ops {
     let d = match (d, entry.destination) {
         (Reg::Half(d), 16) | (Reg::Word(d), 32) => Reg::Word(d),
         (Reg::Wide(d), 64) => Reg::Wide(d),
-        _ => return Err(format!("the destination does not have {} bits", entry.destination)),
+        _ => return Err(format!("expected a destination of {} bits", entry.destination)),
     };
     ops.push(match (entry.code, d) {
         (Code::Narrow3(f), Reg::Word(d)) => Op::Narrow3 { f, d, s: [n(0), n(1), n(2)], flops: entry.flops },
@@ -133,7 +133,7 @@ fn computed(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Ops {
         (Code::Narrow(f), Reg::Word(d)) => Op::Narrow { f, d, a: w(0) },
         (Code::Divide32(f), Reg::Word(d)) => Op::Divide32 { f, d, a: n(0), b: n(1) },
         (Code::Divide64(f), Reg::Wide(d)) => Op::Divide64 { f, d, a: w(0), b: w(1) },
-        _ => return Err(format!("{} does not fit its destination", s.opcode)),
+        _ => return Err(format!("{} does not match its destination", s.opcode)),
     });
     Ok(ops)
 }
@@ -141,28 +141,28 @@ fn computed(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Ops {
 /// Exactly `N` operands.
 fn operands<const N: usize>(s: &Statement) -> Result<[&Operand; N], String> {
     let list: Vec<&Operand> = s.operands.iter().collect();
-    list.try_into().map_err(|_| format!("{} takes {N} operands, found {}", s.opcode, s.operands.len()))
+    list.try_into().map_err(|_| format!("expected {N} operands for {}, found {}", s.opcode, s.operands.len()))
 }
 
 fn narrow(b: &Builder, operand: &Operand, bits: u32) -> Result<R32, String> {
     match b.destination(operand)? {
         Reg::Half(r) if bits == 16 => Ok(r),
         Reg::Word(r) if bits == 32 => Ok(r),
-        _ => Err(format!("the destination does not have {bits} bits")),
+        _ => Err(format!("expected a destination of {bits} bits")),
     }
 }
 
 fn wide(b: &Builder, operand: &Operand) -> Result<R64, String> {
     match b.destination(operand)? {
         Reg::Wide(r) => Ok(r),
-        _ => Err("the destination does not have 64 bits".into()),
+        _ => Err("expected a destination of 64 bits".into()),
     }
 }
 
 fn pred(b: &Builder, operand: &Operand) -> Result<Pred, String> {
     match operand {
         Operand::Name(name) => b.destination_pred(name),
-        other => Err(format!("no predicate register: {other:?}")),
+        other => Err(format!("expected a predicate register, found {other:?}")),
     }
 }
 
@@ -173,7 +173,7 @@ fn negatable(b: &mut Builder, operand: &Operand) -> Result<(Pred, bool), String>
     }
 }
 
-/// Bits of an untyped, integer or floating-point type.
+/// The width in bits of an untyped, integer or floating-point type.
 pub(super) fn width(kind: &str) -> Result<u32, String> {
     match kind {
         "b16" | "u16" | "s16" | "f16" => Ok(16),

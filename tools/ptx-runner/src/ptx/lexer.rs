@@ -1,4 +1,4 @@
-//! PTX text as tokens: words (with their dots, `%` and `$`), punctuation and strings, each with its line.
+//! Splits PTX text into tokens: words (with their dots, `%` and `$`), punctuation and strings, each with its line.
 
 /// A token of a module's text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,7 +11,7 @@ pub(crate) enum Token<'a> {
     Text(&'a str),
 }
 
-/// Splits a module's text; each token goes with its line, counted from 1.
+/// Splits a module's text; each token has its line number, from 1.
 pub(crate) fn tokens(text: &str) -> Result<Vec<(u32, Token<'_>)>, String> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
@@ -26,11 +26,11 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<(u32, Token<'_>)>, String> {
         } else if bytes[at..].starts_with(b"//") {
             at = text[at..].find('\n').map_or(bytes.len(), |n| at + n);
         } else if bytes[at..].starts_with(b"/*") {
-            let len = text[at..].find("*/").ok_or(format!("line {line}: a comment that does not end"))? + 2;
+            let len = text[at..].find("*/").ok_or(format!("line {line}: unterminated comment"))? + 2;
             line += text[at..at + len].matches('\n').count() as u32;
             at += len;
         } else if byte == b'"' {
-            let len = text[at + 1..].find('"').ok_or(format!("line {line}: a string that does not end"))?;
+            let len = text[at + 1..].find('"').ok_or(format!("line {line}: unterminated string"))?;
             found.push((line, Token::Text(&text[at + 1..at + 1 + len])));
             at += len + 2;
         } else if is_word(byte) {

@@ -1,7 +1,7 @@
 //! The text of a module, parsed and decoded.
 //!
-//! What is not known is an error that names its line: an opcode, a modifier, a type, a directive. Each is accepted only
-//! in the combinations that the machine executes as the PTX ISA has them.
+//! An unknown opcode, modifier, type or directive is an error with its line. Each is accepted only in the combinations
+//! that the machine executes as the PTX ISA specifies.
 
 mod builder;
 mod decode;
@@ -26,17 +26,17 @@ pub struct Module {
     kernels: BTreeMap<String, Arc<Kernel>>,
 }
 
-/// The most bytes of a variable.
+/// The largest size of a variable in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Shared arrays of a module that any of its kernels may use: name, alignment, bytes.
+/// Shared arrays of a module, available to all of its kernels: name, alignment, bytes.
 type Symbols = Vec<(String, u32, u32)>;
 
 impl Module {
-    /// Reads PTX text.
+    /// Parses PTX text.
     ///
     /// # Errors
-    /// What is not understood, with its line.
+    /// The line and the reason of a syntax error or unsupported feature.
     pub fn parse(ptx: &str) -> Result<Module, String> {
         let source = Arc::new(ptx.lines().map(String::from).collect::<Vec<_>>());
         let mut parser = Parser::new(lexer::tokens(ptx)?);
@@ -48,7 +48,7 @@ impl Module {
                 ".version" => {
                     let word = parser.word()?;
                     let parts = word.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-                    module.version = parts.ok_or(format!("line {line}: no version: {word}"))?;
+                    module.version = parts.ok_or(format!("line {line}: expected a version, found {word}"))?;
                 }
                 ".target" => {
                     let word = parser.word()?;
@@ -57,7 +57,7 @@ impl Module {
                 }
                 ".address_size" => {
                     if parser.word()? != "64" {
-                        return Err(format!("line {line}: only addresses of 64 bits are known"));
+                        return Err(format!("line {line}: expected 64-bit addresses"));
                     }
                 }
                 ".shared" => symbols.push(shared_array(&mut parser)?),
@@ -65,7 +65,7 @@ impl Module {
                 ".entry" => {
                     let kernel = entry(&mut parser, &symbols, &source, module.target)?;
                     if module.kernels.insert(kernel.name.clone(), Arc::new(kernel)).is_some() {
-                        return Err(format!("line {line}: a second kernel of that name"));
+                        return Err(format!("line {line}: duplicate kernel"));
                     }
                 }
                 other => return Err(format!("line {line}: unknown directive {other}")),
@@ -125,7 +125,7 @@ fn variable(parser: &mut Parser<'_>) -> Result<(String, u32, u32), String> {
     }
     let align = if align == 0 { bytes as u32 } else { align };
     if !align.is_power_of_two() || align > 256 {
-        return Err(parser.error(format!("an alignment of {align}")));
+        return Err(parser.error(format!("invalid alignment {align}")));
     }
     Ok((name, align, size))
 }

@@ -1,4 +1,4 @@
-//! Tokens as syntax: directives, statements and their operands, nothing resolved yet.
+//! Parses tokens into syntax: directives, statements and their operands, before names are resolved.
 
 use super::lexer::Token;
 
@@ -9,7 +9,7 @@ pub(crate) enum Operand {
     Name(String),
     /// `!%p1`
     Not(String),
-    /// An integer, in two's complement where it is negative.
+    /// An integer, in two's complement if negative.
     Integer(i128),
     /// `0f3F800000`
     Single(u32),
@@ -54,7 +54,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(crate) fn next(&mut self) -> Result<Token<'a>, String> {
-        let token = self.peek().ok_or_else(|| self.error("the text ends too early"))?;
+        let token = self.peek().ok_or_else(|| self.error("unexpected end of the text"))?;
         self.at += 1;
         Ok(token)
     }
@@ -63,7 +63,7 @@ impl<'a> Parser<'a> {
         format!("line {}: {what}", self.line())
     }
 
-    /// Takes the mark if it is next.
+    /// Consumes the mark if it is next.
     pub(crate) fn take(&mut self, mark: char) -> bool {
         let is = self.peek() == Some(Token::Mark(mark));
         self.at += usize::from(is);
@@ -84,7 +84,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A number that is a count or a size.
+    /// Parses a count or a size.
     pub(crate) fn count(&mut self) -> Result<u64, String> {
         let word = self.word()?;
         match number(word) {
@@ -93,7 +93,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A label, if one is next.
+    /// Parses a label, if one is next.
     pub(crate) fn label(&mut self) -> Option<&'a str> {
         match (self.peek(), self.tokens.get(self.at + 1)) {
             (Some(Token::Word(word)), Some((_, Token::Mark(':')))) => {
@@ -104,7 +104,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// An instruction up to its semicolon.
+    /// Parses an instruction up to its semicolon.
     pub(crate) fn statement(&mut self) -> Result<Statement, String> {
         let mut guard = None;
         let line = self.line();
@@ -146,7 +146,7 @@ impl<'a> Parser<'a> {
         self.single()
     }
 
-    /// An operand without brackets or braces.
+    /// Parses an operand without brackets or braces.
     fn single(&mut self) -> Result<Operand, String> {
         if self.take('!') {
             return Ok(Operand::Not(self.word()?.to_string()));
@@ -157,11 +157,11 @@ impl<'a> Parser<'a> {
             return match number(word) {
                 Some(Operand::Integer(n)) => Ok(Operand::Integer(if minus { -n } else { n })),
                 Some(other) if !minus => Ok(other),
-                _ => Err(self.error(format!("no number: {word}"))),
+                _ => Err(self.error(format!("expected a number, found {word}"))),
             };
         }
         if minus {
-            return Err(self.error(format!("a minus before {word}")));
+            return Err(self.error(format!("unexpected minus before {word}")));
         }
         if self.take('|') {
             return Ok(Operand::Pair(word.to_string(), self.word()?.to_string()));

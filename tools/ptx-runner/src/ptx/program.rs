@@ -1,12 +1,12 @@
-//! A kernel as the machine executes it: labels resolved, registers numbered, each instruction bound to the function
+//! A kernel in executable form: labels are resolved, registers numbered, and each instruction is bound to the function
 //! that computes it over the 32 lanes of a warp.
 //!
-//! Constants, addresses of symbols and special registers are registers too, filled before a warp starts, so that every
+//! Constants, addresses of symbols and special registers are registers, too, initialised before a warp starts, so every
 //! operand is a register.
 
 use std::sync::Arc;
 
-/// A 16- or 32-bit register of a warp, a lane an element; 16 bits are zero-extended.
+/// A 16- or 32-bit register of a warp, one element per lane; 16 bits are zero-extended.
 pub(crate) type L32 = [u32; 32];
 /// A 64-bit register of a warp.
 pub(crate) type L64 = [u64; 32];
@@ -21,20 +21,20 @@ pub(crate) struct R64(pub(crate) u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pred(pub(crate) u16);
 
-/// Up to three 16- or 32-bit sources to one such result.
+/// Up to three 16- or 32-bit sources and a result of that width.
 pub(crate) type F32 = fn(&L32, &L32, &L32) -> L32;
-/// Up to three 64-bit sources to one such result.
+/// Up to three 64-bit sources and a 64-bit result.
 pub(crate) type F64 = fn(&L64, &L64, &L64) -> L64;
-/// Two narrow sources and a wide one to a wide result.
+/// Two narrow sources, a wide one and a wide result.
 pub(crate) type Widen = fn(&L32, &L32, &L64) -> L64;
-/// A wide source to a narrow result.
+/// A wide source and a narrow result.
 pub(crate) type Narrow = fn(&L64) -> L32;
-/// A comparison of narrow registers: a bit a lane.
+/// A comparison of narrow registers, with one bit per lane.
 pub(crate) type Test32 = fn(&L32, &L32) -> u32;
 /// A comparison of wide registers.
 pub(crate) type Test64 = fn(&L64, &L64) -> u32;
 
-/// A register of any sort.
+/// A register of any kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Reg {
     Pred(Pred),
@@ -43,7 +43,7 @@ pub(crate) enum Reg {
     Wide(R64),
 }
 
-/// What fills a register before a warp starts.
+/// The initial value of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Special {
     Tid(usize),
@@ -53,11 +53,11 @@ pub(crate) enum Special {
     LaneId,
     WarpId,
     WarpCount,
-    /// The lanes equal to, less than, up to, above or from this one.
+    /// The lanes equal to, below, up to, above or from this one.
     LaneMask(LaneMask),
 }
 
-/// Which `%lanemask_*` it is.
+/// The kind of `%lanemask_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LaneMask {
     Eq,
@@ -67,13 +67,13 @@ pub(crate) enum LaneMask {
     Ge,
 }
 
-/// Where a load or store goes.
+/// The address space of a load or store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Space {
     Global,
     Shared,
     Param,
-    /// Global or shared, told by the address.
+    /// Global or shared, depending on the address.
     Generic,
 }
 
@@ -90,12 +90,12 @@ pub(crate) enum Base {
     Wide(R64),
 }
 
-/// What memory and registers exchange: `count` elements of `bytes` each.
+/// The unit of a transfer between memory and registers: `count` elements of `bytes` each.
 #[derive(Clone, Debug)]
 pub(crate) struct Transfer {
     pub(crate) space: Space,
     pub(crate) address: Address,
-    /// Bytes of an element: 1, 2, 4 or 8.
+    /// Bytes per element: 1, 2, 4 or 8.
     pub(crate) bytes: usize,
     /// Whether an element narrower than its register is sign-extended.
     pub(crate) signed: bool,
@@ -105,7 +105,7 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// Bytes a lane moves, which is also the alignment it needs.
+    /// Bytes per lane, which is also the required alignment.
     pub(crate) fn size(&self) -> usize {
         self.bytes * self.registers.len()
     }
@@ -119,7 +119,7 @@ pub(crate) struct Combine {
     pub(crate) negated: bool,
 }
 
-/// Which lane a lane of `shfl.sync` reads.
+/// The mode of `shfl.sync`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shuffle {
     Up,
@@ -128,7 +128,7 @@ pub(crate) enum Shuffle {
     Index,
 }
 
-/// What `vote.sync` answers.
+/// The mode of `vote.sync`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Vote {
     All,
@@ -175,7 +175,7 @@ pub(crate) enum Op {
         a: R64,
         b: R64,
     },
-    /// `bfi`: the first goes into the second, at a position, so many bits.
+    /// `bfi`: inserts a number of bits of the first source into the second at a position.
     Insert {
         d: R32,
         s: [R32; 4],
@@ -214,7 +214,7 @@ pub(crate) enum Op {
         a: Pred,
         b: Pred,
     },
-    /// Copies carry what was never written along, without a fault.
+    /// Copies propagate uninitialised values without a fault.
     Copy32 {
         d: R32,
         a: R32,
@@ -283,7 +283,7 @@ pub(crate) enum Op {
     },
     Exit,
     Trap,
-    /// `cp.async`: `size` bytes, of which those from `source_size` on are zeros.
+    /// `cp.async`: `size` bytes; those from `source_size` on are zeros.
     CopyAsync {
         to: Address,
         from: Address,
@@ -291,7 +291,7 @@ pub(crate) enum Op {
         source_size: Option<R32>,
     },
     CommitGroup,
-    /// Waits until at most so many groups are in flight; `None` waits for everything.
+    /// Waits until at most this many groups are in flight; `None` waits for all.
     WaitGroup(Option<u32>),
     LoadMatrix {
         d: Vec<R32>,
@@ -324,7 +324,7 @@ pub(crate) struct SharedArray {
     pub(crate) len: u32,
 }
 
-/// How many registers a warp has, and what fills some of them before it starts.
+/// The numbers of registers of a warp, and the initial values of some of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registers {
     pub(crate) narrow: u16,
@@ -346,10 +346,10 @@ pub struct Kernel {
     pub(crate) declared: usize,
     pub(crate) registers: Registers,
     pub(crate) shared: Vec<SharedArray>,
-    /// The most threads a block may have, where `.maxntid` or `.reqntid` says so.
+    /// The most threads per block, from `.maxntid` or `.reqntid`.
     pub(crate) max_threads: Option<u32>,
     pub(crate) code: Vec<Inst>,
-    /// The least size, hence alignment, of the kernel's accesses to shared memory: 1 to 16.
+    /// The smallest size, and therefore alignment, of the kernel's shared memory accesses: 1 to 16.
     pub(crate) granule: usize,
 }
 
@@ -359,27 +359,27 @@ impl Kernel {
         &self.name
     }
 
-    /// Bytes of its parameters.
+    /// The size of the parameters in bytes.
     pub fn param_bytes(&self) -> usize {
         self.param_bytes
     }
 
-    /// Each parameter in order: where it begins among them, and its bytes.
+    /// The offset and size of each parameter, in order.
     pub fn params(&self) -> &[(usize, usize)] {
         &self.params
     }
 
-    /// Bytes of static shared memory.
+    /// The size of the static shared memory in bytes.
     pub fn shared_bytes(&self) -> usize {
         self.shared.iter().map(|a| a.len as usize).sum()
     }
 
-    /// Registers that the PTX declares: virtual ones, which say nothing of how many the device's own compiler takes.
+    /// The number of registers declared in the PTX. They are virtual: the device's compiler allocates another number.
     pub fn registers(&self) -> usize {
         self.declared
     }
 
-    /// The most threads a block may have, where the kernel says so.
+    /// The most threads per block, if the kernel sets a limit.
     pub fn max_threads(&self) -> Option<u32> {
         self.max_threads
     }

@@ -1,4 +1,4 @@
-//! Statements that move data, and the matrix operations.
+//! Decodes statements that move data, and matrix operations.
 
 use super::Symbols;
 use super::builder::Builder;
@@ -6,7 +6,7 @@ use super::decode::width;
 use super::parser::{Operand, Statement};
 use super::program::*;
 
-/// Operations of `ld`, `st`, `cp.async`, `ldmatrix` and `mma`; `None` of any other opcode.
+/// The operations of `ld`, `st`, `cp.async`, `ldmatrix` and `mma`; `None` for any other opcode.
 pub(super) fn decode(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Result<Option<Vec<Op>>, String> {
     let parts: Vec<&str> = s.opcode.split('.').collect();
     let op = match parts[0] {
@@ -18,7 +18,7 @@ pub(super) fn decode(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Resul
         _ => return Ok(None),
     };
     if b.target < 80 && matches!(parts[0], "cp" | "mma") {
-        return Err(format!("{} needs sm_80", s.opcode));
+        return Err(format!("{} requires sm_80", s.opcode));
     }
     Ok(Some(vec![op]))
 }
@@ -71,21 +71,21 @@ fn transfer(
     let [address, data] = match (&s.operands[..], load) {
         ([data, address], true) => [address, data],
         ([address, data], false) => [address, data],
-        _ => return Err(format!("{} takes an address and data", s.opcode)),
+        _ => return Err(format!("expected an address and data for {}", s.opcode)),
     };
     let list = match data {
         Operand::Vector(list) if count > 1 => list.as_slice(),
         single if count == 1 => std::slice::from_ref(single),
-        _ => return Err(format!("{} takes {count} registers in braces", s.opcode)),
+        _ => return Err(format!("expected {count} registers in braces for {}", s.opcode)),
     };
     if list.len() != count as usize {
-        return Err(format!("{} takes {count} registers", s.opcode));
+        return Err(format!("expected {count} registers for {}", s.opcode));
     }
     let mut registers = Vec::new();
     for operand in list {
         let register = match operand {
             Operand::Name(_) => b.destination(operand)?,
-            _ if load => return Err("a load takes registers".into()),
+            _ if load => return Err("expected registers for a load".into()),
             _ if bits == 64 => Reg::Wide(b.source64(operand, symbols)?),
             _ => Reg::Word(b.source32(operand, bits.max(16), symbols)?),
         };
@@ -95,15 +95,15 @@ fn transfer(
             Reg::Wide(_) => 64,
             Reg::Pred(_) => 0,
         };
-        // Integers narrower than their register are extended by a load and cut by a store.
+        // Integers narrower than their register are extended by a load and truncated by a store.
         if held < bits || (held > bits && kind.starts_with('f')) {
-            return Err(format!("a register does not fit .{kind}"));
+            return Err(format!("expected registers for .{kind}"));
         }
         registers.push(register);
     }
     let address = b.address(address, symbols)?;
     if matches!(address.base, Base::Narrow(_)) && space != Space::Shared {
-        return Err("only shared memory has addresses of 32 bits".into());
+        return Err("expected a 64-bit address; only shared memory has 32-bit addresses".into());
     }
     Ok(Transfer { space, address, bytes: bits as usize / 8, signed: kind.starts_with('s'), constant, registers })
 }
@@ -121,7 +121,7 @@ fn asynchronous(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Result<Op,
             let size = number(size)?;
             let allowed: &[u32] = if s.opcode.contains(".cg.") { &[16] } else { &[4, 8, 16] };
             if !allowed.contains(&size) || rest.len() > 1 {
-                return Err(format!("{} of {size} bytes", s.opcode));
+                return Err(format!("{} does not support {size} bytes", s.opcode));
             }
             let source_size = match rest.first() {
                 Some(operand) => Some(b.source32(operand, 32, symbols)?),
@@ -129,7 +129,7 @@ fn asynchronous(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Result<Op,
             };
             let (to, from) = (b.address(to, symbols)?, b.address(from, symbols)?);
             if matches!(from.base, Base::Narrow(_)) {
-                return Err("a global address has 64 bits".into());
+                return Err("expected a 64-bit global address".into());
             }
             Ok(Op::CopyAsync { to, from, size, source_size })
         }
@@ -137,21 +137,23 @@ fn asynchronous(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Result<Op,
     }
 }
 
-/// Registers of 32 bits in braces.
+/// 32-bit registers in braces.
 fn words<const N: usize>(b: &mut Builder, operand: &Operand) -> Result<[R32; N], String> {
     let Operand::Vector(list) = operand else { return Err(format!("expected {N} registers in braces")) };
     let mut registers = Vec::new();
     for operand in list {
         match b.destination(operand)? {
             Reg::Word(r) => registers.push(r),
-            _ => return Err("a register does not have 32 bits".into()),
+            _ => return Err("expected 32-bit registers".into()),
         }
     }
     registers.try_into().map_err(|_| format!("expected {N} registers in braces"))
 }
 
 fn load_matrix(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Result<Op, String> {
-    let [d, address] = &s.operands[..] else { return Err(format!("{} takes registers and an address", s.opcode)) };
+    let [d, address] = &s.operands[..] else {
+        return Err(format!("expected registers and an address for {}", s.opcode));
+    };
     let rest = s.opcode.strip_prefix("ldmatrix.sync.aligned.m8n8.").ok_or_else(|| unknown(s))?;
     let (count, transposed) = match rest {
         "x1.shared.b16" => (1, false),
@@ -177,7 +179,7 @@ fn mma(b: &mut Builder, s: &Statement, symbols: &Symbols) -> Result<Op, String> 
         "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32" => true,
         _ => return Err(unknown(s)),
     };
-    let [d, x, y, c] = &s.operands[..] else { return Err(format!("{} takes 4 operands", s.opcode)) };
+    let [d, x, y, c] = &s.operands[..] else { return Err(format!("expected 4 operands for {}", s.opcode)) };
     let (d, x, y) = (words(b, d)?, words(b, x)?, words(b, y)?);
     // The accumulators may be constants.
     let Operand::Vector(list) = c else { return Err("expected 4 accumulators in braces".into()) };

@@ -26,10 +26,10 @@ fn it_is_what_was_asked_for() {
     assert_eq!(attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR), 64 << 10);
     assert_eq!(attribute(Attribute::CU_DEVICE_ATTRIBUTE_WARP_SIZE), 32);
     assert_eq!(attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X), i32::MAX);
-    refused(result::device::get(2), CUresult::CUDA_ERROR_INVALID_DEVICE, "there is no device 2");
-    refused(result::device::get(-1), CUresult::CUDA_ERROR_INVALID_DEVICE, "there is no device -1");
+    refused(result::device::get(2), CUresult::CUDA_ERROR_INVALID_DEVICE, "device 2 does not exist");
+    refused(result::device::get(-1), CUresult::CUDA_ERROR_INVALID_DEVICE, "device -1 does not exist");
     let unknown = unsafe { result::device::get_attribute(0, Attribute::CU_DEVICE_ATTRIBUTE_MAXIMUM_TEXTURE1D_WIDTH) };
-    refused(unknown, CUresult::CUDA_ERROR_INVALID_VALUE, "does not know");
+    refused(unknown, CUresult::CUDA_ERROR_INVALID_VALUE, "not supported by ptx-runner");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn all_who_retain_it_share_a_context() {
     assert_eq!(again, gpu.context);
     assert_eq!(result::ctx::get_current().unwrap(), Some(again));
     let at = unsafe { result::malloc_sync(16) }.unwrap();
-    // one of two is left
+    // one of two remains
     unsafe { result::primary_ctx::release(0) }.unwrap();
     unsafe { result::free_sync(at) }.unwrap();
     unsafe { result::primary_ctx::release(0) }.unwrap();
@@ -67,7 +67,7 @@ fn all_who_retain_it_share_a_context() {
     refused(unsafe { result::ctx::set_current(again) }, CUresult::CUDA_ERROR_INVALID_CONTEXT, "destroyed");
     refused(unsafe { result::primary_ctx::release(0) }, CUresult::CUDA_ERROR_INVALID_CONTEXT, "not retained");
     assert!(ptx_runner::leaks().unwrap().is_empty());
-    // contexts are each thread's own
+    // each thread has its own context
     let none = std::thread::spawn(|| (result::ctx::get_current().unwrap().is_none(), result::ctx::synchronize()));
     let (none, synchronised) = none.join().unwrap();
     assert!(none);
@@ -75,7 +75,7 @@ fn all_who_retain_it_share_a_context() {
 }
 
 #[test]
-fn what_is_left_is_told() {
+fn leaks_are_reported() {
     let _gpu = default_gpu();
     let at = unsafe { result::malloc_sync(1000) }.unwrap();
     let host = unsafe { result::malloc_host(100, 0) }.unwrap();
@@ -85,7 +85,7 @@ fn what_is_left_is_told() {
     let leaks = ptx_runner::leaks().unwrap();
     let expected = [
         format!("1000 bytes at {at:#x}"),
-        format!("100 bytes of the host at {:#x}", host as usize),
+        format!("100 bytes of host memory at {:#x}", host as usize),
         "1 streams".into(),
         "1 modules".into(),
         "1 events".into(),
@@ -98,7 +98,7 @@ fn what_is_left_is_told() {
         result::free_host(host).unwrap();
     }
     assert_eq!(ptx_runner::leaks().unwrap(), expected[..1]);
-    // also after the context that it was in
+    // also after its context is gone
     unsafe { result::primary_ctx::release(0) }.unwrap();
     assert_eq!(ptx_runner::leaks().unwrap(), expected[..1]);
 }

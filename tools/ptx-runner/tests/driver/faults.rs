@@ -6,7 +6,7 @@ use ptx_runner::Device;
 
 use super::{add, default_gpu, error, function, gpu, launch, read, stream, words};
 
-/// A launch with a pointer alone.
+/// A launch with a single pointer argument.
 fn launch_at(name: &str, mut at: u64, stream: sys::CUstream) {
     launch(function(name), 1, stream, &mut [(&raw mut at).cast()]).unwrap();
 }
@@ -24,9 +24,9 @@ fn a_fault_stops_the_context_and_says_where() {
     assert_eq!(code, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS);
     let address = format!("{:#x}", at + 1_048_576);
     for part in ["kernel far", "line 28", "st.global.u32 [%rd1+1048576], %r1", "block", "thread", address.as_str()] {
-        assert!(text.contains(part), "{text:?} does not say {part:?}");
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
     }
-    // it is sticky, for all calls
+    // the fault is sticky for all calls
     let mut out = [0u32; 4];
     let calls = [
         unsafe { result::stream::synchronize(stream) },
@@ -41,20 +41,20 @@ fn a_fault_stops_the_context_and_says_where() {
     for (number, call) in calls.into_iter().enumerate() {
         assert_eq!(error(call), (code, text.clone()), "call {number}");
     }
-    // also for other threads with the context, which hear the same
+    // also for other threads with the context, which get the same text
     let context = gpu.context as usize;
     let elsewhere = std::thread::spawn(move || {
         unsafe { result::ctx::set_current(context as sys::CUcontext) }.unwrap();
         error(result::ctx::synchronize())
     });
     assert_eq!(elsewhere.join().unwrap(), (code, text.clone()));
-    // what is there can be given back, which tells the fault again
+    // existing objects can be freed, which reports the fault again
     assert_eq!(error(unsafe { result::free_sync(at) }).0, code);
     assert_eq!(error(unsafe { result::stream::destroy(stream) }).0, code);
     assert_eq!(error(unsafe { result::event::destroy(event) }).0, code);
     assert_eq!(error(unsafe { result::module::unload(module) }).0, code);
-    assert_eq!(ptx_runner::leaks().unwrap(), ["1 modules"], "that of `launch_at`");
-    // a context made anew works
+    assert_eq!(ptx_runner::leaks().unwrap(), ["1 modules"], "the module of `launch_at`");
+    // a new context works
     unsafe { result::primary_ctx::release(0) }.unwrap();
     let context = unsafe { result::primary_ctx::retain(0) }.unwrap();
     unsafe { result::ctx::set_current(context) }.unwrap();
@@ -81,7 +81,7 @@ fn use_after_free() {
     assert!(text.contains("freed"), "{text}");
 }
 
-/// A stream that does not wait for the one that writes what it reads.
+/// A stream that does not wait for the stream that writes its input.
 #[test]
 fn a_missing_event_shows_as_memory_that_nobody_wrote() {
     let _gpu = default_gpu();
@@ -109,5 +109,5 @@ fn a_device_that_is_lost() {
     assert_eq!(error(unsafe { result::free_sync(at) }).0, code);
     assert_eq!(error(unsafe { result::primary_ctx::retain(0) }).0, code);
     unsafe { result::primary_ctx::release(0) }.unwrap();
-    assert_eq!(ptx_runner::leaks().unwrap(), ["1 modules"], "that of `function`");
+    assert_eq!(ptx_runner::leaks().unwrap(), ["1 modules"], "the module of `function`");
 }

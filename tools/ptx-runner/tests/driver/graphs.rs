@@ -38,12 +38,12 @@ fn what_was_captured_runs_at_each_launch() {
     unsafe { result::graph::destroy(graph) }.unwrap();
     for round in 1..=3 {
         unsafe { result::graph::launch(executable, stream) }.unwrap();
-        assert_eq!(read(at), [11 * (round - 1); 4], "deferred as all work is");
+        assert_eq!(read(at), [11 * (round - 1); 4], "deferred like all work");
         unsafe { result::stream::synchronize(stream) }.unwrap();
         assert_eq!((read(at), out), ([11 * round; 4], [11 * round; 4]));
     }
     assert_eq!(ptx_runner::launches().unwrap().len(), 6);
-    // a launch that waits outlives the executable graph
+    // a queued launch outlives the executable graph
     unsafe { result::graph::launch(executable, stream) }.unwrap();
     unsafe { result::graph::exec_destroy(executable) }.unwrap();
     unsafe { result::stream::synchronize(stream) }.unwrap();
@@ -52,7 +52,7 @@ fn what_was_captured_runs_at_each_launch() {
     refused(unsafe { result::graph::destroy(graph) }, CUresult::CUDA_ERROR_INVALID_VALUE, "destroyed");
 }
 
-/// What the reference forbids within a capture: each in a capture of its own, which it invalidates.
+/// Calls that the reference forbids within a capture, each in a separate capture, which it invalidates.
 #[test]
 fn what_cannot_be_captured() {
     let gpu = default_gpu();
@@ -82,8 +82,8 @@ fn what_cannot_be_captured() {
         assert_eq!(end.unwrap_err().0, CUresult::CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "{name}");
         assert_eq!(status(stream), Status::CU_STREAM_CAPTURE_STATUS_NONE, "{name}");
     }
-    assert_eq!(read(at), [0; 4], "nothing of it ran");
-    // another thread's calls are forbidden by a global capture and not by a thread's own
+    assert_eq!(read(at), [0; 4], "none of it ran");
+    // a global capture forbids the calls of other threads, a thread-local one does not
     let context = gpu.context as usize;
     for (mode, allowed) in
         [(Mode::CU_STREAM_CAPTURE_MODE_GLOBAL, false), (Mode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL, true)]
@@ -109,7 +109,7 @@ fn captures_end_where_they_begin() {
     refused(end(stream), CUresult::CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "not captured");
     begin(stream, Mode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
     let twice = unsafe { result::stream::begin_capture(stream, Mode::CU_STREAM_CAPTURE_MODE_GLOBAL) };
-    refused(twice, CUresult::CUDA_ERROR_ILLEGAL_STATE, "captured already");
+    refused(twice, CUresult::CUDA_ERROR_ILLEGAL_STATE, "already captured");
     let (context, handle) = (gpu.context as usize, stream as usize);
     let elsewhere = std::thread::spawn(move || {
         unsafe { result::ctx::set_current(context as sys::CUcontext) }.unwrap();
@@ -117,7 +117,7 @@ fn captures_end_where_they_begin() {
     });
     assert_eq!(elsewhere.join().unwrap(), CUresult::CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD);
     end(stream).unwrap();
-    // "must not be CU_STREAM_LEGACY", which null means
+    // "must not be CU_STREAM_LEGACY", which is what null means
     let legacy = unsafe { result::stream::begin_capture(ptr::null_mut(), Mode::CU_STREAM_CAPTURE_MODE_RELAXED) };
     refused(legacy, CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "default stream");
     // use of the legacy stream while a blocking one is captured
@@ -142,7 +142,7 @@ fn events_in_captures() {
     refused(unsafe { result::event::synchronize(event) }, CUresult::CUDA_ERROR_CAPTURED_EVENT, "capture");
     refused(wait(outside), CUresult::CUDA_ERROR_STREAM_CAPTURE_ISOLATION, "one stream");
     unsafe { result::stream::end_capture(inside) }.unwrap();
-    // and the other way: work outside a capture cannot be waited for within
+    // conversely, a capture cannot wait for work outside it
     unsafe { result::event::record(event, outside) }.unwrap();
     begin(inside, Mode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
     refused(wait(inside), CUresult::CUDA_ERROR_STREAM_CAPTURE_ISOLATION, "outside the capture");

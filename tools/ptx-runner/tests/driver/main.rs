@@ -1,8 +1,8 @@
-//! The driver's functions through cudarc, held to NVIDIA's "CUDA Driver API" reference.
+//! The driver's functions through cudarc, checked against NVIDIA's "CUDA Driver API" reference.
 
 #![expect(
     clippy::undocumented_unsafe_blocks,
-    reason = "every call is one; the pointers are to locals that outlive them"
+    reason = "every call is unsafe; the pointers are to locals that outlive the calls"
 )]
 
 mod device;
@@ -18,7 +18,7 @@ use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUcontext, CUdeviceptr, CUfunction, CUresult, CUstream};
 use ptx_runner::{Configured, Device};
 
-/// `add` adds v to the words from p on, a thread each; `far` stores beyond them; `odd` stores at p + 1.
+/// `add` adds v to the words from p on, one per thread; `far` stores out of bounds; `odd` stores at p + 1.
 const PTX: &str = "
 .version 7.0
 .target sm_75
@@ -60,7 +60,7 @@ const PTX: &str = "
 }
 ";
 
-/// A device of one's own with a current context.
+/// Exclusive use of a device, with a current context.
 struct Gpu {
     context: CUcontext,
     _mine: Configured,
@@ -92,7 +92,7 @@ fn launch(function: CUfunction, threads: u32, stream: CUstream, params: &mut [*m
     unsafe { result::launch_kernel(function, (1, 1, 1), (threads, 1, 1), 0, stream, params) }
 }
 
-/// `add`, of `v` to 4 words.
+/// Runs `add` with `v` on 4 words.
 fn add(function: CUfunction, mut at: CUdeviceptr, mut v: u32, stream: CUstream) {
     launch(function, 4, stream, &mut [(&raw mut at).cast(), (&raw mut v).cast()]).unwrap();
 }
@@ -101,7 +101,7 @@ fn stream() -> CUstream {
     result::stream::create(result::stream::StreamKind::NonBlocking).unwrap()
 }
 
-/// Memory with these words, written and waited for.
+/// Memory with these words, after waiting for the write.
 fn words(values: &[u32]) -> CUdeviceptr {
     let at = unsafe { result::malloc_sync(size_of_val(values)) }.unwrap();
     unsafe { result::memcpy_htod_sync(at, values) }.unwrap();
@@ -109,23 +109,23 @@ fn words(values: &[u32]) -> CUdeviceptr {
     at
 }
 
-/// The four words there, without waiting for any stream but the default one.
+/// The four words at an address, waiting only for the default stream.
 fn read(at: CUdeviceptr) -> [u32; 4] {
     let mut values = [0; 4];
     unsafe { result::memcpy_dtoh_sync(&mut values, at) }.unwrap();
     values
 }
 
-/// The code of an error and what the driver says of it.
+/// The code of an error and the driver's text.
 fn error<T>(result: Result<T, DriverError>) -> (CUresult, String) {
     let e = result.map(|_| ()).expect_err("it should fail");
     (e.0, e.error_string().unwrap().to_str().unwrap().to_owned())
 }
 
-/// That a call fails with a code and says something of it.
+/// Checks that a call fails with a code and a text.
 #[track_caller]
 fn refused<T>(result: Result<T, DriverError>, code: CUresult, says: &str) {
     let (found, text) = error(result);
     assert_eq!(found, code, "{text}");
-    assert!(text.contains(says), "{text:?} does not say {says:?}");
+    assert!(text.contains(says), "{says:?} is not in {text:?}");
 }

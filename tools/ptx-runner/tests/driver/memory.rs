@@ -12,7 +12,7 @@ fn it_is_limited() {
     let _gpu = gpu(Device { memory: 64 << 20, ..Device::default() });
     let half = unsafe { result::malloc_sync(32 << 20) }.unwrap();
     assert_eq!(result::mem_get_info().unwrap(), (32 << 20, 64 << 20));
-    refused(unsafe { result::malloc_sync(33 << 20) }, CUresult::CUDA_ERROR_OUT_OF_MEMORY, "34603008 bytes asked for");
+    refused(unsafe { result::malloc_sync(33 << 20) }, CUresult::CUDA_ERROR_OUT_OF_MEMORY, "34603008 bytes requested");
     let other = unsafe { result::malloc_sync(32 << 20) }.unwrap();
     refused(unsafe { result::malloc_sync(1) }, CUresult::CUDA_ERROR_OUT_OF_MEMORY, "in use");
     unsafe { result::free_sync(half) }.unwrap();
@@ -26,7 +26,7 @@ fn frees_are_checked() {
     let _gpu = default_gpu();
     let at = unsafe { result::malloc_sync(16) }.unwrap();
     assert!(at.is_multiple_of(256));
-    refused(unsafe { result::free_sync(at + 4) }, CUresult::CUDA_ERROR_INVALID_VALUE, "no allocation");
+    refused(unsafe { result::free_sync(at + 4) }, CUresult::CUDA_ERROR_INVALID_VALUE, "not an allocation");
     unsafe { result::free_sync(at) }.unwrap();
     refused(unsafe { result::free_sync(at) }, CUresult::CUDA_ERROR_INVALID_VALUE, "freed before");
     refused(unsafe { result::memcpy_htod_sync(at, &[1u32]) }, CUresult::CUDA_ERROR_INVALID_VALUE, "not within");
@@ -69,11 +69,11 @@ fn copies_are_checked_at_the_call() {
     assert_eq!(unsafe { sys::cuMemAlloc_v2(ptr::null_mut(), 4) }, CUresult::CUDA_ERROR_INVALID_VALUE);
     assert_eq!(unsafe { sys::cuMemsetD32_v2(at + 1, 0, 1) }, CUresult::CUDA_ERROR_INVALID_VALUE);
     assert_eq!(unsafe { sys::cuMemsetD32_v2(at, 0, usize::MAX / 2) }, CUresult::CUDA_ERROR_INVALID_VALUE);
-    // none of these stops the device
+    // none of these faults stops the device
     assert_eq!(read(at), [1, 2, 3, 4]);
 }
 
-/// Which a GPU does not tell.
+/// A GPU does not report this.
 #[test]
 fn bytes_that_nobody_wrote_are_a_fault() {
     let _gpu = default_gpu();
@@ -93,13 +93,13 @@ fn stream_ordered_allocations() {
     let mut out = [0u32; 4];
     unsafe { result::memcpy_dtoh_async(&mut out, at, stream) }.unwrap();
     unsafe { result::free_async(at, stream) }.unwrap();
-    // still there: the stream has not come to it
+    // still live: the stream has not reached it
     assert_eq!(ptx_runner::leaks().unwrap().len(), 2, "the memory and the stream");
     unsafe { result::stream::synchronize(stream) }.unwrap();
     assert_eq!(out, [1, 2, 3, 4]);
     assert_eq!(ptx_runner::leaks().unwrap(), ["1 streams"]);
     refused(unsafe { result::free_async(at, stream) }, CUresult::CUDA_ERROR_INVALID_VALUE, "freed");
-    // cuMemFree takes such memory too, and does not wait for the stream
+    // cuMemFree also accepts such memory, and does not wait for the stream
     let at = unsafe { result::malloc_async(stream, 16) }.unwrap();
     unsafe { result::memset_d8_async(at, 0, 16, stream) }.unwrap();
     unsafe { result::free_sync(at) }.unwrap();

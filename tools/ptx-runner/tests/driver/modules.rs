@@ -7,7 +7,7 @@ use ptx_runner::Device;
 
 use super::{PTX, add, default_gpu, function, gpu, launch, load, read, refused, words};
 
-/// `cuModuleLoadDataEx` with room for this much of a log: the code, and what the two logs got.
+/// `cuModuleLoadDataEx` with logs of this size: the code and both logs.
 fn load_with_logs(ptx: &str, room: usize) -> (CUresult, String, String) {
     let text = CString::new(ptx).unwrap();
     let (mut info, mut error) = (vec![1u8; room], vec![1u8; room]);
@@ -39,7 +39,7 @@ fn a_log_tells_what_is_wrong_with_ptx() {
     let (code, info, error) = load_with_logs(&broken, 100);
     assert_eq!((code, info.as_str()), (CUresult::CUDA_ERROR_INVALID_PTX, ""));
     assert!(error.contains("line 15") && error.contains("mull.wide.u32"), "{error}");
-    // cut to the room that there is
+    // truncated to the size of the buffer
     let (_, _, short) = load_with_logs(&broken, 5);
     assert_eq!(short, error[..4]);
     refused(load(&broken), CUresult::CUDA_ERROR_INVALID_PTX, "mull.wide.u32");
@@ -48,7 +48,7 @@ fn a_log_tells_what_is_wrong_with_ptx() {
 #[test]
 fn ptx_that_is_too_new() {
     let _old = gpu(Device { driver: 10020, major: 7, minor: 5, ..Device::default() });
-    // CUDA 10.2 reads PTX up to 6.5
+    // CUDA 10.2 supports PTX up to 6.5
     refused(load(PTX), CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION, "PTX 7.0 is newer than the driver's 6.5");
     load(&PTX.replace(".version 7.0", ".version 6.5")).unwrap();
 }
@@ -56,7 +56,7 @@ fn ptx_that_is_too_new() {
 #[test]
 fn ptx_for_another_device() {
     let _gpu = gpu(Device { major: 7, minor: 0, ..Device::default() });
-    refused(load(PTX), CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU, "for sm_75, the device is sm_70");
+    refused(load(PTX), CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU, "for sm_75, but the device is sm_70");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn limits_of_launches() {
         sys::cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, ptr::null_mut(), params.as_mut_ptr(), packed.as_mut_ptr())
     };
     assert_eq!(extra, CUresult::CUDA_ERROR_NOT_SUPPORTED);
-    // a bound that the kernel was compiled with
+    // a limit set when the kernel was compiled
     let bound = PTX.replace(
         ".entry add(.param .u64 p, .param .u32 v)",
         ".entry add(.param .u64 p, .param .u32 v) .maxntid 2, 1, 1",
@@ -144,7 +144,7 @@ fn limits_of_launches() {
     refused(launch(bound, 3, ptr::null_mut(), &mut params), CUresult::CUDA_ERROR_INVALID_VALUE, "at most 2");
 }
 
-/// A sample of the blocks counts for all of them, and what the others would have written reads as zeros.
+/// A sample of the blocks counts for all; the parts of the other blocks read as zeros.
 #[test]
 fn sampled_launches() {
     let _gpu = gpu(Device { sample: 2, ..Device::default() });

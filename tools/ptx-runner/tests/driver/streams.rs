@@ -61,16 +61,16 @@ fn streams_are_ordered_by_events_alone() {
     add(function, at, 1, first);
     unsafe { result::memcpy_dtoh_async(&mut out, at, second) }.unwrap();
     unsafe { result::stream::synchronize(second) }.unwrap();
-    assert_eq!(out, [0; 4], "nobody told it to wait");
+    assert_eq!(out, [0; 4], "there was no wait");
     unsafe { result::event::record(event, first) }.unwrap();
     add(function, at, 1, first);
     wait(second, event);
     unsafe { result::memcpy_dtoh_async(&mut out, at, second) }.unwrap();
     unsafe { result::stream::synchronize(second) }.unwrap();
-    assert_eq!(out, [1; 4], "what is before the event, not what is after it");
+    assert_eq!(out, [1; 4], "work before the event, not after it");
     result::ctx::synchronize().unwrap();
     assert_eq!(read(at), [2; 4]);
-    // two streams that wait for each other's past
+    // two streams that wait for each other's earlier work
     let other = self::event();
     unsafe { result::event::record(event, first) }.unwrap();
     unsafe { result::event::record(other, second) }.unwrap();
@@ -92,7 +92,7 @@ fn the_default_stream_and_blocking_ones_wait_for_each_other() {
     let mut out = [0u32; 4];
     unsafe { result::memcpy_dtoh_async(&mut out, at, blocking) }.unwrap();
     unsafe { result::stream::synchronize(blocking) }.unwrap();
-    assert_eq!(out, [2; 4], "and the blocking one for it");
+    assert_eq!(out, [2; 4], "the blocking one waits for the default stream");
     // a fill is asynchronous, and in the default stream
     unsafe { result::memset_d8_sync(at, 0, 16) }.unwrap();
     let free = stream();
@@ -136,7 +136,7 @@ fn events() {
     let (start, end) = (event(), event());
     let elapsed = |start, end| unsafe { result::event::elapsed(start, end) };
     refused(elapsed(start, end), CUresult::CUDA_ERROR_INVALID_HANDLE, "not recorded");
-    // waiting for what was never recorded does not wait
+    // a wait for an unrecorded event returns at once
     unsafe { result::event::synchronize(start) }.unwrap();
     unsafe { result::event::record(start, stream) }.unwrap();
     add(function, at, 1, stream);
@@ -146,9 +146,9 @@ fn events() {
     unsafe { result::event::synchronize(end) }.unwrap();
     assert!(elapsed(start, end).unwrap() > 0.0);
     assert!(elapsed(end, start).unwrap() < 0.0);
-    assert_eq!(read(at), [1; 4], "what is after the event was not waited for");
+    assert_eq!(read(at), [1; 4], "work after the event is not waited for");
     let silent = result::event::create(CUevent_flags::CU_EVENT_DISABLE_TIMING).unwrap();
-    refused(elapsed(silent, end), CUresult::CUDA_ERROR_INVALID_HANDLE, "no time");
+    refused(elapsed(silent, end), CUresult::CUDA_ERROR_INVALID_HANDLE, "timing is disabled");
     unsafe { result::event::destroy(start) }.unwrap();
     refused(unsafe { result::event::destroy(start) }, CUresult::CUDA_ERROR_INVALID_HANDLE, "destroyed");
     refused(unsafe { result::event::record(start, stream) }, CUresult::CUDA_ERROR_INVALID_HANDLE, "destroyed");
@@ -171,10 +171,10 @@ fn a_destroyed_stream_finishes_its_work() {
     assert_eq!(read(at), [1; 4]);
     refused(unsafe { result::stream::destroy(stream) }, CUresult::CUDA_ERROR_INVALID_HANDLE, "destroyed");
     let foreign = 0x1234_5678usize as sys::CUstream;
-    refused(unsafe { result::stream::synchronize(foreign) }, CUresult::CUDA_ERROR_INVALID_HANDLE, "no stream");
+    refused(unsafe { result::stream::synchronize(foreign) }, CUresult::CUDA_ERROR_INVALID_HANDLE, "stream is invalid");
 }
 
-/// Two threads with a stream each, as two sessions on one device.
+/// Two threads with one stream each, like two sessions on one device.
 #[test]
 fn threads_share_the_device() {
     let gpu = default_gpu();

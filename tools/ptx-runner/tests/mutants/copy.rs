@@ -7,7 +7,7 @@ use ptx_runner::{FaultKind, Memory, Module};
 const PTX: &str = include_str!("copy.ptx");
 const TILES: usize = 5;
 
-/// Copies tiles of which so many values have been written.
+/// Copies tiles, with this many initialised values.
 fn run(module: &Module, written: usize) -> Result<bool, ptx_runner::Fault> {
     let (memory, x) = (Memory::new(1 << 20), numbers(1024 * TILES));
     let from = memory.alloc(4096 * TILES as u64).unwrap();
@@ -37,10 +37,16 @@ fn mutants_are_caught() {
             1,
             race,
         ),
-        ("only some wait", "cp.async.wait_group 1;", "setp.gt.u32 %p3, %r1, 7;\n@%p3 cp.async.wait_group 1;", 1, race),
+        (
+            "only some threads wait",
+            "cp.async.wait_group 1;",
+            "setp.gt.u32 %p3, %r1, 7;\n@%p3 cp.async.wait_group 1;",
+            1,
+            race,
+        ),
         ("one buffer is read", "and.b32 %r22, %r28, 1", "and.b32 %r22, %r28, 0", 1, race),
         ("one buffer is filled", "and.b32 %r19, %r5, 1", "and.b32 %r19, %r5, 0", 1, race),
-        ("room for one buffer", "E6buffer[8192]", "E6buffer[4096]", 0, Fault(FaultKind::OutOfBounds)),
+        ("memory for one buffer", "E6buffer[8192]", "E6buffer[4096]", 0, Fault(FaultKind::OutOfBounds)),
         ("a misaligned destination", "[%r21], [%rd26], 16", "[%r21+8], [%rd26], 16", 1, Fault(FaultKind::Misaligned)),
         ("a misaligned source", "[%r8], [%rd11], 16", "[%r8], [%rd11+4], 16", 1, Fault(FaultKind::Misaligned)),
         (
@@ -64,7 +70,7 @@ fn mutants_are_caught() {
             1,
             Fault(FaultKind::OutOfBounds),
         ),
-        ("tiles of another size are fetched", "add.s32 %r6, %r27, 1024", "add.s32 %r6, %r27, 1020", 1, Wrong),
+        ("tiles of a wrong size are fetched", "add.s32 %r6, %r27, 1024", "add.s32 %r6, %r27, 1020", 1, Wrong),
         ("another value is read", "mov.u32 %r13, 767", "mov.u32 %r13, 768", 1, Wrong),
         (
             "the first tile is not fetched",

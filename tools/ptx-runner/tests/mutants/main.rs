@@ -1,8 +1,8 @@
-//! Broken kernels, each of which must be caught: by a fault, or by a wrong result.
+//! Broken kernels, each of which must be caught by a fault or a wrong result.
 //!
-//! Four kernels are compiled as this crate's neighbours are (`clang-14 -x cuda --cuda-device-only -nocudainc -nocudalib
+//! Four kernels are compiled like those of style-cuda (`clang-14 -x cuda --cuda-device-only -nocudainc -nocudalib
 //! --cuda-gpu-arch=sm_80 -Xclang -target-feature -Xclang +ptx70 -O3 -S -I ../../../../style-cuda/kernels`, in this
-//! folder). They pass; then one statement at a time is changed in their PTX.
+//! folder). They pass; then a test changes one statement at a time in their PTX.
 
 mod copy;
 mod product;
@@ -11,7 +11,7 @@ mod transpose;
 
 use ptx_runner::{Fault, FaultKind, Launch, Memory, Module};
 
-/// How a mutant is caught.
+/// The way in which a mutant is caught.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Caught {
     /// By a fault of this kind.
@@ -20,10 +20,10 @@ enum Caught {
     Wrong,
 }
 
-/// What is changed: in words, the text before and after, and which of its occurrences; all of them where it is 0.
+/// A change: its name, the text before and after, and the number of the occurrence, or 0 for all.
 type Mutant = (&'static str, &'static str, &'static str, usize, Caught);
 
-/// PTX with single spaces, so that it reads as the mutants are written.
+/// PTX with single spaces, as in the mutants.
 fn plain(ptx: &str) -> String {
     ptx.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
 }
@@ -39,11 +39,11 @@ fn changed(text: &str, (name, from, to, which, _): Mutant) -> String {
     format!("{}{to}{}", &text[..at], &text[at + from.len()..])
 }
 
-/// Runs the kernel as it is, and each mutant of it.
+/// Runs the original kernel and each mutant.
 fn kill(ptx: &str, run: impl Fn(&Module) -> Result<bool, Fault>, mutants: &[Mutant]) {
     let text = plain(ptx);
     let parse = |text: &str| Module::parse(text).unwrap_or_else(|e| panic!("{e}"));
-    assert!(run(&parse(&text)).unwrap_or_else(|f| panic!("{f}")), "the kernel itself is wrong");
+    assert!(run(&parse(&text)).unwrap_or_else(|f| panic!("{f}")), "the original kernel is wrong");
     let mut surprises = Vec::new();
     for mutant in mutants {
         let (name, expected) = (mutant.0, mutant.4);
@@ -59,14 +59,14 @@ fn kill(ptx: &str, run: impl Fn(&Module) -> Result<bool, Fault>, mutants: &[Muta
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
 }
 
-/// Memory that holds so many floats, all written.
+/// Memory that holds these floats, all initialised.
 fn upload(memory: &Memory, values: &[f32]) -> u64 {
     let at = memory.alloc(4 * values.len() as u64).unwrap();
     memory.write(at, &values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>()).unwrap();
     at
 }
 
-/// Floats from memory; those that nobody wrote are NaNs.
+/// Floats from memory; uninitialised ones are NaNs.
 fn download(memory: &Memory, at: u64, count: usize) -> Vec<f32> {
     let mut word = [0; 4];
     (0..count as u64)

@@ -9,7 +9,7 @@ const M: usize = 40;
 const N: usize = 24;
 const K: usize = 40;
 
-/// Small integers: their sums are exact.
+/// Small integers, whose sums are exact.
 fn matrix(count: usize, times: usize) -> Vec<f16> {
     (0..count).map(|i| f16::from_f64(((i * times) % 19) as f64 - 9.0)).collect()
 }
@@ -50,29 +50,29 @@ fn mutants_are_caught() {
         ("a is transposed", "x4.shared", "x4.trans.shared", 1, Wrong),
         ("a misaligned row", "[%r45]", "[%r45+8]", 1, Fault(FaultKind::Misaligned)),
         ("the next row", "[%r50]", "[%r50+32]", 1, Fault(FaultKind::OutOfBounds)),
-        ("room for half of a", "E1a[1024]", "E1a[512]", 1, Fault(FaultKind::OutOfBounds)),
-        ("the other sort of 16 bits", "f32.f16.f16.f32", "f32.bf16.bf16.f32", 1, Wrong),
+        ("memory for half of a", "E1a[1024]", "E1a[512]", 1, Fault(FaultKind::OutOfBounds)),
+        ("the other 16-bit type", "f32.f16.f16.f32", "f32.bf16.bf16.f32", 1, Wrong),
         ("the same columns twice", "{%r48,%r49}", "{%r46,%r47}", 1, Wrong),
         (
-            "quarters of a change places",
+            "quarters of a are swapped",
             "{%r51,%r52,%r53,%r54}, {%r46,%r47}",
             "{%r51,%r53,%r52,%r54}, {%r46,%r47}",
             1,
             Wrong,
         ),
-        ("halves of b change places", "{%r46,%r47}, {%f50", "{%r47,%r46}, {%f50", 1, Wrong),
+        ("halves of b are swapped", "{%r46,%r47}, {%f50", "{%r47,%r46}, {%f50", 1, Wrong),
         (
-            "sums are not carried on",
+            "sums are not carried over",
             "{%r46,%r47}, {%f50,%f49,%f48,%f47}",
             "{%r46,%r47}, {0f00000000,0f00000000,0f00000000,0f00000000}",
             1,
             Wrong,
         ),
-        ("a sum that begins with one", "mov.f32 %f43, 0f00000000", "mov.f32 %f43, 0f3F800000", 1, Wrong),
-        ("what lies within a is zeroed", "selp.b32 %r36, 16, 0", "selp.b32 %r36, 0, 16", 1, Wrong),
+        ("a sum that starts at one", "mov.f32 %f43, 0f00000000", "mov.f32 %f43, 0f3F800000", 1, Wrong),
+        ("values inside a are zeroed", "selp.b32 %r36, 16, 0", "selp.b32 %r36, 0, 16", 1, Wrong),
         ("half of each piece of b", "selp.b32 %r40, 16, 0", "selp.b32 %r40, 8, 0", 1, Wrong),
         (
-            "a row too many of b",
+            "one row of b too many",
             "setp.lt.u32 %p8, %r22, %r37",
             "setp.le.u32 %p8, %r22, %r37",
             1,
@@ -94,7 +94,7 @@ fn mutants_are_caught() {
             1,
             Fault(FaultKind::Barrier),
         ),
-        ("results change places", "{%f50, %f49}", "{%f49, %f50}", 1, Wrong),
+        ("results are swapped", "{%f50, %f49}", "{%f49, %f50}", 1, Wrong),
         (
             "rows beyond c are stored",
             "setp.ge.u32 %p14, %r24, %r9",

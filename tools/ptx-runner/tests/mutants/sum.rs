@@ -6,7 +6,7 @@ use ptx_runner::{FaultKind, Memory, Module};
 
 const N: usize = 1000;
 
-/// Integers, whose sum no order changes.
+/// Integers, whose sum does not depend on the order.
 fn run(module: &Module) -> Result<bool, ptx_runner::Fault> {
     let x: Vec<f32> = numbers(N).iter().map(|v| (v * 1000.0).round()).collect();
     let memory = Memory::new(1 << 20);
@@ -30,7 +30,7 @@ fn mutants_are_caught() {
             Fault(FaultKind::Barrier),
         ),
         ("some lanes return early", "bar.sync 0;", "@%p3 ret;\nbar.sync 0;", 1, Fault(FaultKind::Barrier)),
-        ("a shuffle too near", "%f31, 16, 31, -1", "%f31, 15, 31, -1", 1, Wrong),
+        ("a shuffle by too little", "%f31, 16, 31, -1", "%f31, 15, 31, -1", 1, Wrong),
         ("the same shuffle twice", "%f12, 8, 31, -1", "%f12, 16, 31, -1", 1, Wrong),
         ("a shuffle upwards", "shfl.sync.down.b32 %f15", "shfl.sync.up.b32 %f15", 1, Wrong),
         ("a shuffle within half warps", "%f31, 16, 31, -1", "%f31, 16, 4127, -1", 1, Wrong),
@@ -43,7 +43,7 @@ fn mutants_are_caught() {
             Fault(FaultKind::Barrier),
         ),
         ("a shuffle is missing", "shfl.sync.down.b32 %f25, %f24, 4, 31, -1;", "mov.f32 %f25, 0f00000000;", 1, Wrong),
-        ("room for seven warps", "E5warps[32]", "E5warps[28]", 0, Fault(FaultKind::OutOfBounds)),
+        ("memory for seven warps", "E5warps[32]", "E5warps[28]", 0, Fault(FaultKind::OutOfBounds)),
         ("another lane stores", "setp.eq.s32 %p3, %r6, 0", "setp.eq.s32 %p3, %r6, 1", 1, Wrong),
         ("the wrong lanes store", "@%p3 bra", "@!%p3 bra", 1, Fault(FaultKind::Race)),
         ("all warps store at one place", "shr.u32 %r7, %r1, 5", "shr.u32 %r7, %r1, 8", 1, Fault(FaultKind::Race)),
@@ -62,10 +62,10 @@ fn mutants_are_caught() {
             1,
             Fault(FaultKind::OutOfBounds),
         ),
-        ("lanes that nobody set", "mov.f32 %f32, 0f00000000;", "", 1, Fault(FaultKind::Uninitialised)),
-        ("a sum that begins with one", "mov.f32 %f31, 0f00000000;", "mov.f32 %f31, 0f3F800000;", 2, Wrong),
+        ("uninitialised lanes", "mov.f32 %f32, 0f00000000;", "", 1, Fault(FaultKind::Uninitialised)),
+        ("a sum that starts at one", "mov.f32 %f31, 0f00000000;", "mov.f32 %f31, 0f3F800000;", 2, Wrong),
         ("all lanes store the result", "@%p6 bra LBB0_10;", "", 1, Wrong),
-        ("a loop without a step", "add.s32 %r8, %r8, %r3;", "", 1, Fault(FaultKind::Endless)),
+        ("a loop without an increment", "add.s32 %r8, %r8, %r3;", "", 1, Fault(FaultKind::Endless)),
     ];
     kill(include_str!("sum.ptx"), run, mutants);
 }

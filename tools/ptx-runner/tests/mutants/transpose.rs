@@ -8,7 +8,7 @@ const PTX: &str = include_str!("transpose.ptx");
 const H: usize = 45;
 const W: usize = 70;
 
-/// Transposes H x W values with a block of so many threads into a buffer of so many values.
+/// Transposes H x W values with a block of this many threads into a buffer of this many values.
 fn run(module: &Module, threads: u32, room: usize) -> Result<bool, ptx_runner::Fault> {
     let (memory, x) = (Memory::new(1 << 20), numbers(H * W));
     let (from, to) = (upload(&memory, &x), memory.alloc(4 * room as u64).unwrap());
@@ -25,7 +25,7 @@ fn mutants_are_caught() {
         ("a barrier some lanes skip", "bar.sync 0;", "@!%p1 bar.sync 0;", 1, Fault(FaultKind::Barrier)),
         ("columns beyond the edge are read", "@%p1 bra LBB0_9;", "", 1, Fault(FaultKind::OutOfBounds)),
         ("rows beyond the edge are read", "@%p3 bra LBB0_5;", "", 1, Fault(FaultKind::OutOfBounds)),
-        ("the edge test is turned around", "@%p1 bra", "@!%p1 bra", 1, Fault(FaultKind::Uninitialised)),
+        ("the edge test is inverted", "@%p1 bra", "@!%p1 bra", 1, Fault(FaultKind::Uninitialised)),
         (
             "the edge test is off by one",
             "setp.ge.u32 %p6, %r8, %r5",
@@ -42,14 +42,14 @@ fn mutants_are_caught() {
             Fault(FaultKind::OutOfBounds),
         ),
         (
-            "rows of another length are read",
+            "rows of a wrong length are read",
             "mul.lo.s64 %rd26, %rd3, 132",
             "mul.lo.s64 %rd26, %rd3, 128",
             1,
             Fault(FaultKind::Uninitialised),
         ),
         ("a misaligned row", "[%rd5+1056]", "[%rd5+1058]", 1, Fault(FaultKind::Misaligned)),
-        ("a row beside its place", "[%rd5+1056]", "[%rd5+1060]", 1, Fault(FaultKind::Uninitialised)),
+        ("a row off by one column", "[%rd5+1056]", "[%rd5+1060]", 1, Fault(FaultKind::Uninitialised)),
         ("two lanes at the same place", "and.b32 %r11, %r10, 31", "and.b32 %r11, %r10, 15", 1, Fault(FaultKind::Race)),
         ("blocks at the same place", "%r12, %ctaid.x", "%r12, 0", 1, Fault(FaultKind::Race)),
         (
@@ -60,7 +60,7 @@ fn mutants_are_caught() {
             Fault(FaultKind::OutOfBounds),
         ),
         ("another value is stored", "[%rd13], %f7", "[%rd13], %f6", 1, Wrong),
-        ("a value that nobody loaded", "[%rd11], %f5", "[%rd11], %f0", 1, Fault(FaultKind::Uninitialised)),
+        ("a value that was not loaded", "[%rd11], %f5", "[%rd11], %f0", 1, Fault(FaultKind::Uninitialised)),
         ("a store is missing", "st.global.f32 [%rd14], %f8;", "", 1, Wrong),
     ];
     kill(PTX, |module| run(module, 256, H * W), mutants);
@@ -71,5 +71,5 @@ fn mistakes_of_the_host_are_caught() {
     let module = Module::parse(PTX).unwrap();
     assert_eq!(run(&module, 256, H * W - 1).unwrap_err().kind, FaultKind::OutOfBounds);
     assert_eq!(run(&module, 512, H * W).unwrap_err().kind, FaultKind::Launch);
-    assert!(!run(&module, 224, H * W).unwrap_or(false), "a warp less");
+    assert!(!run(&module, 224, H * W).unwrap_or(false), "one warp too few");
 }

@@ -7,7 +7,7 @@ fn each(f: impl Fn(u32) -> u32) -> [u32; 32] {
     std::array::from_fn(|i| f(i as u32))
 }
 
-/// The pseudocode of `shfl.sync` for a lane: the lane read, and the predicate.
+/// The pseudocode of `shfl.sync` for one lane: the lane read, and the predicate.
 fn source(mode: &str, lane: i32, b: i32, c: i32) -> (i32, bool) {
     let (bval, cval, segmask) = (b & 31, c & 31, c >> 8 & 31);
     let max_lane = (lane & segmask) | (cval & !segmask);
@@ -44,7 +44,7 @@ fn shuffles() {
     }
 }
 
-/// The result of a warp sum is known without any of this.
+/// A warp sum, whose result is known independently.
 #[test]
 fn shuffles_sum_a_warp() {
     let step = |o: u32| format!("shfl.sync.bfly.b32 %r1, %out, {o}, 31, -1; add.s32 %out, %out, %r1;\n");
@@ -65,7 +65,7 @@ fn shuffles_among_some() {
     assert_eq!(lanes(&half("0xffff", 3)).unwrap(), each(|i| if i < 16 { 3 } else { 0 }));
     assert_eq!(lanes(&half("0xffff", 20)).unwrap_err().kind, FaultKind::Uninitialised);
     assert_eq!(lanes(&half("0xff", 3)).unwrap_err().kind, FaultKind::Barrier);
-    // The others never come to the shuffle that names them.
+    // The other lanes never reach the shuffle that names them.
     assert_eq!(lanes(&half("-1", 3)).unwrap_err().kind, FaultKind::Barrier);
 }
 
@@ -88,14 +88,14 @@ fn votes() {
     assert_eq!(lanes(&negated.replace('!', "")).unwrap(), [31; 32]);
 }
 
-/// Loops of different lengths, a cold path placed behind the end, and an early return.
+/// Loops of different lengths, a cold path placed after the end, and an early return.
 #[test]
 fn divergence() {
     let triangle = "mov.u32 %out, 0; mov.u32 %r1, 0;\nloop: setp.gt.u32 %p1, %r1, %lane; @%p1 bra done;\n\
                     add.s32 %out, %out, %r1; add.s32 %r1, %r1, 1; bra.uni loop;\ndone: activemask.b32 %r2;\n\
                     add.s32 %out, %out, %r2; add.s32 %out, %out, 1;";
-    assert_eq!(lanes(triangle).unwrap(), each(|i| i * (i + 1) / 2), "all lanes meet again behind the loop");
-    // The cold path comes back to the barrier from below: the lanes at the barrier wait for it.
+    assert_eq!(lanes(triangle).unwrap(), each(|i| i * (i + 1) / 2), "all lanes reconverge after the loop");
+    // The cold path jumps backwards to the barrier: the lanes at the barrier wait for it.
     let cold = "and.b32 %r1, %lane, 3; setp.eq.u32 %p1, %r1, 0; mov.u32 %out, 1; @%p1 bra cold;\n\
                 back: bar.sync 0; vote.sync.ballot.b32 %r2, %p1, -1; add.s32 %out, %out, %r2; bra out;\n\
                 cold: mov.u32 %out, 2; bra back;\nout:";
@@ -105,12 +105,12 @@ fn divergence() {
                  mov.u32 %r, 7; st.global.u32 [%d], %r; exit;";
     let (out, counters) = run_with(early, 40, &[], 160).unwrap();
     assert_eq!(out.chunks(4).filter(|c| *c == [7, 0, 0, 0]).count(), 10);
-    // Nine instructions of the first warp, and the return that its last lanes take apart; the second has three.
+    // Nine instructions in the first warp, plus a separate return of its last lanes; three in the second.
     assert_eq!(counters.global_bytes_stored, 40);
     assert_eq!(counters.global_sectors_stored, 2);
 }
 
-/// "%tid ... %laneid, %warpid, %lanemask_lt": what a block of 8 x 5 x 2 threads sees.
+/// "%tid ... %laneid, %warpid, %lanemask_lt": values in a block of 8 x 5 x 2 threads.
 #[test]
 fn special_registers() {
     for (name, expected) in [
@@ -153,7 +153,7 @@ fn special_registers() {
     }
 }
 
-/// "p = BoolOp(t, c); q = BoolOp(!t, c)", the third operand negated where it is written so; `mov.pred` and guards.
+/// "p = BoolOp(t, c); q = BoolOp(!t, c)", with the third operand negated if marked; `mov.pred` and guards.
 #[test]
 fn predicates() {
     let body = |c: &str| {
@@ -170,7 +170,7 @@ fn predicates() {
     assert_eq!(lanes(guards).unwrap(), each(|i| if i > 3 { 5 } else { 6 }));
 }
 
-/// A barrier that not all threads reach, warp by warp and lane by lane; others never end.
+/// Barriers that not all threads reach, by warps and by lanes, and an endless loop.
 #[test]
 fn barriers_in_vain() {
     let kind = |body: &str| {
@@ -179,8 +179,8 @@ fn barriers_in_vain() {
     };
     assert_eq!(kind("bar.sync 0;"), Ok(()));
     assert_eq!(kind("barrier.sync 3; bar.warp.sync -1; membar.gl; fence.acq_rel.gpu; membar.cta;"), Ok(()));
-    assert_eq!(kind("setp.lt.u32 %p, %t, 32; @%p bar.sync 0;"), Err(FaultKind::Barrier), "a warp stays away");
-    assert_eq!(kind("setp.lt.u32 %p, %t, 40; @%p bar.sync 0;"), Err(FaultKind::Barrier), "some lanes stay away");
+    assert_eq!(kind("setp.lt.u32 %p, %t, 32; @%p bar.sync 0;"), Err(FaultKind::Barrier), "a warp does not arrive");
+    assert_eq!(kind("setp.lt.u32 %p, %t, 40; @%p bar.sync 0;"), Err(FaultKind::Barrier), "some lanes do not arrive");
     assert_eq!(kind("setp.lt.u32 %p, %t, 40; @%p ret; bar.sync 0;"), Err(FaultKind::Barrier), "some have ended");
     assert_eq!(
         kind("setp.lt.u32 %p, %t, 32; @%p bra x; bar.sync 1; bra y; x: bar.sync 0; y:"),
@@ -196,7 +196,7 @@ fn barriers_in_vain() {
     assert_eq!(kind("x: bra x;"), Err(FaultKind::Endless));
 }
 
-/// Registers that hold nothing; copies of them are no fault until they are used.
+/// Uninitialised registers; copying them is not a fault until they are used.
 #[test]
 fn unwritten_registers() {
     let kind = |body: &str| lanes(body).map(|_| ()).map_err(|f| f.kind);

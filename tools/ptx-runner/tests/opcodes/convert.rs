@@ -24,7 +24,7 @@ fn width(ty: Ty) -> u32 {
     }
 }
 
-/// The low bits of a register as the type's value.
+/// The low bits of a register as a value of the type.
 fn value(x: u64, bits: u32, signed: bool) -> i128 {
     let low = x & u64::MAX >> (64 - bits);
     if signed && low >> (bits - 1) == 1 { i128::from(low) - (1 << bits) } else { low.into() }
@@ -49,7 +49,7 @@ fn among_integers() {
     check("cvt.s32.s16", B32, &[B32], |v| value(v[0], 16, true) as u64 & 0xffff_ffff);
 }
 
-/// Floats that try the edges of every integer type.
+/// Floats at the limits of every integer type.
 fn reals() -> Vec<f64> {
     let edges = [0.0, 0.5, 1.5, 2.5, 0.75, 1.25, 127.5, 128.0, 255.5, 256.0, 32767.5, 65535.5, 65536.0, 1e-40, 1e9];
     let large = [8, 16, 31, 32, 63, 64].map(|n| 2f64.powi(n));
@@ -88,7 +88,7 @@ fn floats_to_integers() {
             } else {
                 (rounded(mode, x) as i128).clamp(least, most)
             };
-            // A narrow destination is extended by its sign, as an integer of its type.
+            // A narrow destination is sign-extended like an integer of its type.
             let kept = if x.is_nan() && wide { value(exact as u64, bits, signed) } else { exact };
             kept as u64 & u64::MAX >> (64 - width(ty))
         };
@@ -109,12 +109,12 @@ fn floats_to_integers() {
     compare("cvt.rzi.u16.f32", B16, &[B32], &[case(65536.0), case(1e9)], |_| 0xffff);
 }
 
-/// Integers to floats, `.rn`: "mantissa LSB rounds to nearest even", found here among the neighbours.
+/// Integers to floats, `.rn`: "mantissa LSB rounds to nearest even", determined here from the neighbours.
 #[test]
 fn integers_to_floats() {
     for (a, bits, signed, ty) in INTEGERS {
         let nearest = |exact: i128, digits: u32| {
-            // Keep so many digits of the absolute value; ties to even.
+            // Keeps this many digits of the absolute value; ties to even.
             let size = exact.unsigned_abs();
             let extra = (128 - size.leading_zeros()).saturating_sub(digits);
             let (kept, rest, half) =
@@ -133,7 +133,7 @@ fn integers_to_floats() {
     compare("cvt.rn.f32.u32", B32, &[B32], &[vec![16_777_219]], |_| u64::from(16_777_220f32.to_bits()));
 }
 
-/// Among floats: widening is exact; `.rn` narrows; `.r*i` rounds to an integer that stays a float; `.sat` clamps to
+/// Between floats: widening is exact; `.rn` narrows; `.r*i` rounds to an integer that stays a float; `.sat` clamps to
 /// [0, 1] and makes a NaN +0.
 #[test]
 fn among_floats() {
@@ -165,7 +165,7 @@ fn among_floats() {
     }
 }
 
-/// f16: all of them widen exactly; narrowing finds the nearest by search; "subnormal numbers are supported".
+/// f16: widening is exact; the oracle for narrowing searches for the nearest value; "subnormal numbers are supported".
 #[test]
 fn f16() {
     let all: Vec<_> = (0..=0xffffu64).map(|v| vec![v]).collect();
@@ -173,7 +173,7 @@ fn f16() {
         let x = half(v[0]);
         if x.is_nan() { 0x7fff_ffff } else { u64::from((x as f32).to_bits()) }
     });
-    // Each f16 (every 7th), a tie above it, and the floats beside the tie.
+    // Every 7th f16, the tie above it, and the floats next to the tie.
     let mut cases = vec![vec![0x7fc0_0000u64], vec![0xff80_0000], vec![f32::MAX.to_bits().into()], vec![1]];
     for v in (0..0x7c00u64).step_by(7) {
         let tie = ((half(v) + if v == 0x7bff { 65536.0 } else { half(v + 1) }) / 2.0) as f32;
@@ -192,7 +192,7 @@ fn f16() {
     compare("cvt.rn.relu.f16x2.f32", B32, &[B32, B32], &pairs, |v| relu(v[0]) << 16 | relu(v[1]));
 }
 
-/// bf16 has the exponent of f32 and seven bits of fraction.
+/// bf16 has the exponent of f32 and seven fraction bits.
 #[test]
 fn bf16() {
     let mut cases = vec![vec![0x7fc0_0001u64], vec![0xffff_ffff], vec![0x7f80_0001], vec![f32::MAX.to_bits().into()]];
@@ -206,7 +206,7 @@ fn bf16() {
         if x(v).is_nan() {
             return 0x7fff;
         }
-        // The neighbours by truncation; infinity follows the largest.
+        // The neighbours by truncation; infinity follows the largest value.
         let below = v >> 16;
         let value = |b: u64| if b & 0x7fff == 0x7f80 { 2f64.powi(128) } else { x(b << 16).abs() };
         let (low, high) = (x(v).abs() - value(below), value(below + 1) - x(v).abs());
@@ -233,7 +233,7 @@ fn moves() {
          mov.b64 {_, %r4}, %d1; add.s32 %out, %r3, %r2; add.s32 %out, %out, %r4;",
     );
     assert_eq!(out.unwrap(), std::array::from_fn(|i| ((i as u32) << 16) + 14));
-    // "cvta": global addresses are generic ones; the shared window is its own.
+    // "cvta": global addresses are generic; shared memory has a window.
     check("cvta.to.global.u64", B64, &[B64], |v| v[0]);
     let body = ".shared .b32 %s[8];\nmov.u32 %r1, 41; st.shared.b32 [%s+4], %r1; cvta.shared.u64 %d1, %s;\n\
                 ld.b32 %r2, [%d1+4]; cvta.to.shared.u64 %d2, %d1; cvt.u32.u64 %r3, %d2; ld.shared.b32 %r4, [%r3+4];\n\
@@ -244,7 +244,7 @@ fn moves() {
     assert_eq!(crate::lanes(&one_writer).unwrap(), [82; 32]);
 }
 
-/// All tuples are thinned with every edge kept.
+/// Thinned tuples must keep every edge value.
 #[test]
 fn tuples_cover() {
     let list = tuples(&[integers(B32), integers(B32), integers(B32)]);

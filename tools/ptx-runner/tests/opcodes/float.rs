@@ -1,8 +1,8 @@
-//! Floats, against arithmetic in more than their own precision.
+//! Floats against arithmetic in higher precision.
 //!
-//! Of `+ - * /` and the square root, rounding to f64 first and to f32 then gives what rounding once gives (Figueroa,
-//! "When is double rounding innocuous?", 1995); of `fma` it does not, so that the oracle rounds to odd first (Boldo and
-//! Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
+//! For `+ - * /` and the square root, rounding to f64 and then to f32 equals a single rounding (Figueroa, "When is double
+//! rounding innocuous?", 1995). For `fma` it does not, so the oracle first rounds to odd (Boldo and Melquiond, "Emulation of
+//! FMA and correctly rounded sums", 2008).
 
 use crate::Ty::{B16, B32, B64, Pred};
 use crate::{compare, tuples};
@@ -91,7 +91,7 @@ fn arithmetic() {
     }
 }
 
-/// `a * b + c` rounded once: the product is exact in double precision, the sum is rounded to odd, then to single.
+/// `a * b + c` rounded once: the product is exact in double precision; the sum is rounded to odd, then to single precision.
 fn fused(a: f64, b: f64, c: f64) -> u64 {
     let product = a * b;
     let sum = product + c;
@@ -163,8 +163,8 @@ fn signs() {
     });
 }
 
-/// Reciprocals and roots, correctly rounded with `.rn`; the approximate ones at least that close to the tables of the
-/// PTX ISA: `rcp.approx` +0 -> +Inf, -0 -> -Inf; `rsqrt.approx` -0 -> -Inf, negative -> NaN; `ex2.approx` -Inf -> +0,
+/// Reciprocals and roots: with `.rn`, correctly rounded; approximate ones within the error bounds of the PTX ISA, with its
+/// special values: `rcp.approx` +0 -> +Inf, -0 -> -Inf; `rsqrt.approx` -0 -> -Inf, negative -> NaN; `ex2.approx` -Inf -> +0,
 /// +-0 -> 1; `lg2.approx` +-0 -> -Inf, negative -> NaN.
 #[test]
 fn functions() {
@@ -222,7 +222,7 @@ fn functions() {
 }
 
 /// The comparisons of floats: without `u` "if either operand is NaN, the result is false", with it true; `num` and `nan`
-/// test for that.
+/// test for NaN.
 #[test]
 fn comparisons() {
     use std::cmp::Ordering::{Equal, Greater, Less};
@@ -251,7 +251,7 @@ fn comparisons() {
     compare("setp.num.f64", Pred, &[B64, B64], &wide, |v| 1 - nan(y(v[0]), y(v[1])));
 }
 
-/// Double precision, on numbers whose results are exact or known digit by digit.
+/// Double precision, on numbers with exact or known results.
 #[test]
 fn doubles() {
     let d = |opcode: &str, list: &[(&[f64], f64)]| {
@@ -299,7 +299,7 @@ pub(crate) fn half(v: u64) -> f64 {
     if sign == 1 { -size } else { size }
 }
 
-/// The nearest f16 by search, ties to the even one; overflow from 65520 on.
+/// The nearest f16 by search, ties to even; overflow from 65520 on.
 pub(crate) fn nearest_half(value: f64) -> u64 {
     if value.is_nan() {
         return 0x7fff;
@@ -309,7 +309,7 @@ pub(crate) fn nearest_half(value: f64) -> u64 {
     if size >= 65520.0 {
         return sign | 0x7c00;
     }
-    // Among the sorted f16 bits, the last not above the value, and the next.
+    // The last of the sorted f16 values that is not above the value, and the next.
     let mut below = 0u64;
     for bit in (0..15).rev() {
         let next = below | 1 << bit;
@@ -324,7 +324,7 @@ pub(crate) fn nearest_half(value: f64) -> u64 {
     sign | if low < high || low == high && below.is_multiple_of(2) { below } else { below + 1 }
 }
 
-/// f16 arithmetic: the exact result rounded once; each half of a pair by itself.
+/// f16 arithmetic: the exact result rounded once, separately for each half of a pair.
 #[test]
 fn halves() {
     let values = [

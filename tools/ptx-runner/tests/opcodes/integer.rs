@@ -1,4 +1,4 @@
-//! Integers. The formulas are computed in 128 bits and cut, where the machine wraps in the register's own width.
+//! Integers. The formulas are computed in 128 bits and truncated, whereas the machine wraps in the register's width.
 
 use crate::Ty::{B16, B32, B64, Pred};
 use crate::{Ty, check, compare, integers};
@@ -45,7 +45,7 @@ fn sums_and_products() {
     check("mad.hi.u32", B32, &[B32; 3], |v| cut(i128::from((v[0] * v[1]) >> 32) + i128::from(v[2]), 32));
 }
 
-/// "d = t for .wide variant": the product in twice the width, signs kept; `mad.wide` adds a third operand of that width.
+/// "d = t for .wide variant": the product in twice the width, with its sign; `mad.wide` adds a third operand of that width.
 #[test]
 fn wide_products() {
     check("mul.wide.u16", B32, &[B16, B16], |v| v[0] * v[1]);
@@ -54,7 +54,7 @@ fn wide_products() {
     check("mul.wide.s32", B64, &[B32, B32], |v| cut(s(v[0], 32) * s(v[1], 32), 64));
     check("mad.wide.u32", B64, &[B32, B32, B64], |v| cut(i128::from(v[0]) * i128::from(v[1]) + i128::from(v[2]), 64));
     check("mad.wide.s32", B64, &[B32, B32, B64], |v| cut(s(v[0], 32) * s(v[1], 32) + s(v[2], 64), 64));
-    // A negative index times a size, beside the same bits unsigned.
+    // A negative index times a size, and the same bits unsigned.
     compare("mad.wide.s32", B64, &[B32, B32, B64], &[vec![0xffff_ffff, 4, 100]], |_| 96);
     compare("mad.wide.u32", B64, &[B32, B32, B64], &[vec![0xffff_ffff, 4, 100]], |_| 0x4_0000_0060);
 }
@@ -113,7 +113,7 @@ fn funnel_shifts() {
     }
 }
 
-/// "Divides a by b"; remainders have the dividend's sign, "d = a - (a / b) * b", as C has them.
+/// "Divides a by b"; remainders have the dividend's sign, "d = a - (a / b) * b", as in C.
 #[test]
 fn quotients() {
     for (ty, bits) in [(B32, 32), (B64, 64)] {

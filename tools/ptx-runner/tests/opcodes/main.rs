@@ -1,4 +1,4 @@
-//! Each opcode against the PTX ISA: its sentence or formula, computed here another way.
+//! Each opcode against the sentence or formula of the PTX ISA, computed independently.
 
 mod control;
 mod convert;
@@ -10,7 +10,7 @@ mod tensor;
 
 use ptx_runner::{Counters, Fault, Launch, Memory, Module};
 
-/// The type of a register of a test.
+/// The type of a test register.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Ty {
     B16,
@@ -27,7 +27,7 @@ pub(crate) fn module(body: &str) -> Result<Module, String> {
     ))
 }
 
-/// Runs a body on one block: memory `a` holds `input`, memory `b` so many bytes of zeros, which come back.
+/// Runs a body on one block. Memory `a` holds `input`; memory `b` starts with this many zero bytes and is returned.
 pub(crate) fn run_with(body: &str, threads: u32, input: &[u8], output: usize) -> Result<(Vec<u8>, Counters), Fault> {
     let module = module(body).unwrap_or_else(|e| panic!("{e} in\n{body}"));
     let memory = Memory::new(1 << 24);
@@ -43,7 +43,7 @@ pub(crate) fn run_with(body: &str, threads: u32, input: &[u8], output: usize) ->
     Ok((out, counters))
 }
 
-/// Runs a body of a warp that leaves a word a lane in `%out`, having its lane in `%lane`.
+/// Runs a body on one warp; each lane has its number in `%lane` and leaves a word in `%out`.
 pub(crate) fn lanes(body: &str) -> Result<[u32; 32], Fault> {
     let text = format!(
         ".reg .b32 %lane, %out, %r<20>; .reg .b64 %d<9>; .reg .pred %p<9>; .reg .b16 %h<9>;\n\
@@ -54,7 +54,7 @@ pub(crate) fn lanes(body: &str) -> Result<[u32; 32], Fault> {
     Ok(std::array::from_fn(|i| u32::from_le_bytes(out[4 * i..4 * i + 4].try_into().unwrap())))
 }
 
-/// What an opcode answers to each case, a case a thread.
+/// The results of an opcode for all cases, one case per thread.
 pub(crate) fn each(opcode: &str, d: Ty, sources: &[Ty], cases: &[Vec<u64>]) -> Vec<u64> {
     let reg = |ty: Ty| match ty {
         Ty::B16 => "%h",
@@ -99,13 +99,13 @@ pub(crate) fn each(opcode: &str, d: Ty, sources: &[Ty], cases: &[Vec<u64>]) -> V
     answers
 }
 
-/// All tuples of so many values, thinned to at most 8192.
+/// All tuples of this many values, thinned to at most 8192.
 pub(crate) fn tuples(values: &[Vec<u64>]) -> Vec<Vec<u64>> {
     let mut all = vec![vec![]];
     for list in values {
         all = all.iter().flat_map(|t| list.iter().map(move |v| [&t[..], &[*v]].concat())).collect();
     }
-    // A step prime to the lists' lengths, so that every value of each list stays.
+    // A step coprime to the lengths of the lists, so that every value of each list remains.
     fn common(a: usize, b: usize) -> usize {
         if b == 0 { a } else { common(b, a % b) }
     }
@@ -114,7 +114,7 @@ pub(crate) fn tuples(values: &[Vec<u64>]) -> Vec<Vec<u64>> {
     all.into_iter().step_by(step).collect()
 }
 
-/// Edges of a type of so many bits, and some numbers between.
+/// Edge values of a type of this many bits, and some in between.
 pub(crate) fn integers(ty: Ty) -> Vec<u64> {
     let bits = match ty {
         Ty::B16 => 16,

@@ -65,7 +65,7 @@ fn vectors() {
         ("v4.f32", 4, 16, "{%f1,%f2,%f3,%f4}"),
         ("v2.f64", 2, 16, "{%g1,%g2}"),
     ] {
-        // Two elements change places on the way.
+        // The elements are stored in another order.
         let turned = if count == 2 { "2,1" } else { "4,3,2,1" };
         let name = &list[1..3];
         let turned = turned.split(',').map(|n| format!("{name}{n}")).collect::<Vec<_>>().join(",");
@@ -91,7 +91,7 @@ fn vectors() {
     }
 }
 
-/// Parameters lie at their own alignment; a struct is read at offsets, by a register too.
+/// Parameters are aligned by type; a struct is read at offsets, also through a register.
 #[test]
 fn parameters() {
     let text = ".version 7.0\n.target sm_75\n.address_size 64\n\
@@ -124,7 +124,7 @@ fn parameters() {
     }
 }
 
-/// What memory refuses, each with the thread and the statement that did it.
+/// Invalid accesses; each fault names the thread and the statement.
 #[test]
 fn bad_addresses() {
     let fault = |body: &str| {
@@ -152,7 +152,7 @@ fn bad_addresses() {
     }
 }
 
-/// Bytes of a device's memory that nobody wrote; freed memory; overruns by the host.
+/// Uninitialised bytes, freed memory, and overruns by the host.
 #[test]
 fn memory_keeps_account() {
     let memory = Memory::new(1000);
@@ -180,10 +180,10 @@ fn memory_keeps_account() {
     assert_eq!(kind(memory.free(a)), Err(FaultKind::Freed));
     assert_eq!(kind(memory.read(a, &mut out)), Err(FaultKind::Freed));
     assert_eq!(memory.used(), 900);
-    assert!(memory.alloc(100).unwrap() > b, "addresses never come back");
+    assert!(memory.alloc(100).unwrap() > b, "addresses are never reused");
 }
 
-/// A kernel that reads what nobody wrote, and memory that was freed.
+/// A kernel that reads uninitialised memory, and freed memory.
 #[test]
 fn uninitialised_and_freed() {
     let text = ".reg .b32 %t, %r; .reg .b64 %i, %o; mov.u32 %t, %tid.x; ld.param.u64 %i, [a]; ld.param.u64 %o, [b];\n\
@@ -203,7 +203,7 @@ fn uninitialised_and_freed() {
     assert_eq!(ptx_runner::run(&launch, &memory).unwrap_err().kind, FaultKind::Freed);
 }
 
-/// Blocks of one launch may not meet in global memory: "no memory model across blocks".
+/// Blocks of one launch may not share global memory: "no memory model across blocks".
 #[test]
 fn blocks_that_meet() {
     let meet = |body: &str, grid: u32| {
@@ -218,7 +218,7 @@ fn blocks_that_meet() {
         memory.fill(b, 1, 256).unwrap();
         let params = [a.to_le_bytes(), b.to_le_bytes()].concat();
         let launch = Launch { kernel: &kernel, grid: [grid, 1, 1], block: [32, 1, 1], params: &params, sample: None };
-        // A second launch may touch what the first did.
+        // A second launch may access the data of the first.
         (0..2).try_for_each(|_| ptx_runner::run(&launch, &memory).map(|_| ())).map_err(|f| f.kind)
     };
     assert_eq!(meet("st.global.u32 [%o], %t;", 1), Ok(()));
@@ -230,7 +230,7 @@ fn blocks_that_meet() {
     assert_eq!(meet("st.global.u32 [%o], %t; ld.global.u32 %r, [%o];", 1), Ok(()));
     assert_eq!(meet("st.global.u32 [%o], %t; ld.global.nc.u32 %r, [%o];", 1), Err(FaultKind::Race));
     assert_eq!(meet("@%p st.global.u32 [%o], %t; ld.global.u32 %r, [%o];", 64), Err(FaultKind::Race));
-    // The last block has read the word too, beside the others.
+    // The last block has also read the word.
     let last = "setp.eq.u32 %p, %c, 63; ld.global.u32 %r, [%o]; @%p st.global.u32 [%o], %t;";
     assert_eq!(meet(last, 64), Err(FaultKind::Race));
 }
@@ -258,7 +258,7 @@ fn races() {
         (64, "bar.warp.sync -1;", far, Err(FaultKind::Race)),
         (64, "membar.cta;", far, Err(FaultKind::Race)),
         (64, "bar.sync 0;", far, Ok(())),
-        // A vote is no fence.
+        // A vote is not a fence.
         (32, "vote.sync.any.pred %p, %p, -1;", near, Err(FaultKind::Race)),
     ] {
         assert_eq!(
@@ -267,7 +267,7 @@ fn races() {
             "{threads} {middle} {read}"
         );
     }
-    // A write after others' reads, with and without a barrier; also when many read the same word.
+    // A write after reads by others, with and without a barrier; also with many readers of one word.
     let after = |middle: &str, next: &str| format!("{write}\nbar.sync 0;\n{near}\n{middle}\n{next}");
     assert_eq!(kind(64, &after("", write)), Err(FaultKind::Race));
     assert_eq!(kind(64, &after("bar.warp.sync -1;", write)), Ok(()));
@@ -277,13 +277,13 @@ fn races() {
     let first = format!("{write}\nbar.sync 0;\n{broadcast}\n@%p st.shared.u32 [%s+8], %t;");
     assert_eq!(kind(32, &first), Err(FaultKind::Race), "the first of the readers writes");
     assert_eq!(kind(32, &after(&format!("{broadcast} bar.warp.sync -1;"), "@%p st.shared.u32 [%s+8], %t;")), Ok(()));
-    // Two writers; the same value is no excuse.
+    // Two writers, even of the same value.
     assert_eq!(kind(32, "st.shared.u32 [%s], 1;"), Err(FaultKind::Race));
     assert_eq!(kind(32, "@%p st.shared.u32 [%s], 1;"), Ok(()));
     // Bytes of one word by different threads do not race.
     assert_eq!(kind(32, "st.shared.u8 [%t], %t; bar.sync 0; ld.shared.u8 %r1, [%s+31];"), Ok(()));
     assert_eq!(kind(32, "shr.u32 %r1, %t, 1; st.shared.u8 [%r1], %t;"), Err(FaultKind::Race));
-    // What was never written, what no array has, what is not aligned.
+    // Uninitialised, out of bounds, misaligned.
     assert_eq!(kind(32, "ld.shared.u32 %r1, [%u];"), Err(FaultKind::Uninitialised));
     assert_eq!(
         kind(32, "@%p st.shared.u32 [%s], 1; bar.sync 0; ld.shared.u32 %r1, [%s+4];"),
@@ -342,7 +342,7 @@ fn asynchronous_copies() {
         (vec![copy, commit, second, commit, wait1, mine], Ok(expected.clone())),
         (vec![copy, second, commit, wait1, mine], race.clone()),
         (vec![copy, commit, second, commit, wait1, "ld.shared.u32 %r1, [%u+512];"], race.clone()),
-        // An empty group counts.
+        // An empty group counts as a group.
         (vec![copy, commit, commit, wait1, mine], Ok(expected.clone())),
         (vec![copy, commit, wait0, near], race.clone()),
         (vec![copy, commit, wait0, "bar.warp.sync -1;", near], Ok(swapped.clone())),
@@ -360,7 +360,7 @@ fn asynchronous_copies() {
     ] {
         assert_eq!(run(&parts.join("\n")), result, "{parts:?}");
     }
-    // "src-size: bytes to copy; the remaining bytes are filled with zeros"; none are read where it is 0.
+    // "src-size: bytes to copy; the remaining bytes are filled with zeros"; with 0, none are read.
     let sized = |n: &str, at: u32| {
         run(&format!(
             "mov.u32 %r3, {n}; cp.async.cg.shared.global [%u], [%i], 16, %r3; {all} ld.shared.u32 %r1, [%u+{at}];"
@@ -384,7 +384,7 @@ fn asynchronous_copies() {
     }
 }
 
-/// The counters of accesses whose cost is known: strides, broadcasts, conflicts.
+/// The counters of accesses with known cost: strides, broadcasts, conflicts.
 #[test]
 fn counters() {
     let count = |body: &str| -> Counters {
@@ -405,26 +405,30 @@ fn counters() {
     let c = count("mad.wide.u32 %i, %t, 16, %i; st.global.v4.f32 [%i], {%f, %f, %f, %f}; @%p st.global.f32 [%i], %f;");
     assert_eq!((c.global_store_requests, c.global_sectors_stored, c.unique_sectors_stored), (2, 16 + 4, 16));
     assert_eq!(c.global_bytes_stored, 512 + 32);
-    // Word stride s puts 32 / gcd(s, 32) banks to work: gcd(s, 32) cycles.
+    // A word stride s uses 32 / gcd(s, 32) banks, which takes gcd(s, 32) cycles.
     for (stride, cycles) in [(1, 1), (2, 2), (3, 1), (4, 4), (8, 8), (16, 16), (32, 32), (33, 1)] {
         let c = count(&format!("mul.lo.u32 %u, %t, {}; st.shared.u32 [%u], %t;", stride * 4));
         assert_eq!((c.shared_requests, c.shared_cycles), (1, cycles), "{stride}");
     }
-    // One instruction, with another pattern each time round.
+    // One instruction with another pattern in each iteration.
     let c = count(
         "mov.u32 %r2, 4; again: mul.lo.u32 %u, %t, %r2; st.shared.u32 [%u], %t; bar.sync 0; shl.b32 %r2, %r2, 1;\n\
          setp.lt.u32 %p, %r2, 64; @%p bra again;",
     );
     assert_eq!((c.shared_requests, c.shared_cycles), (4, 1 + 2 + 4 + 8));
     let c = count("mul.lo.u32 %u, %t, 16; st.shared.v4.u32 [%u], {%t, %t, %t, %t}; ld.shared.u32 %r1, [%u];");
-    assert_eq!((c.shared_requests, c.shared_cycles), (4 + 1, 4 + 4), "sixteen bytes a lane go by quarters of a warp");
+    assert_eq!(
+        (c.shared_requests, c.shared_cycles),
+        (4 + 1, 4 + 4),
+        "sixteen bytes per lane are processed by quarters of a warp"
+    );
     let c = count("@%p st.shared.u32 [%s], %t;".replace("@%p", "setp.eq.u32 %p, %t, 0; @%p").as_str());
     assert_eq!((c.shared_requests, c.shared_cycles), (1, 1));
     let c = count("fma.rn.f32 %f, %f, %f, %f; add.f32 %f, %f, %f; @%p mul.f32 %f, %f, %f; neg.f32 %f, %f; bar.sync 0;");
     assert_eq!((c.flops, c.barriers, c.blocks, c.warp_instructions), (2 * 32 + 32 + 8, 1, 1, 4 + 6));
 }
 
-/// A sample runs evenly chosen blocks and scales what it counts.
+/// A sample runs evenly chosen blocks and scales the counters.
 #[test]
 fn samples() {
     let text = ".reg .b32 %t, %c; .reg .b64 %o; mov.u32 %t, %tid.x; mov.u32 %c, %ctaid.x; ld.param.u64 %o, [b];\n\

@@ -1,4 +1,4 @@
-//! What is not known is refused, with its line.
+//! Unknown or invalid PTX is an error with its line.
 
 use ptx_runner::Module;
 
@@ -108,7 +108,7 @@ fn unknown_directives_name_their_line() {
     }
 }
 
-/// No text, however broken, makes the parser panic: each prefix of a module, and the module less one character.
+/// No broken text makes the parser panic: each prefix of a module, and the module without one character.
 #[test]
 fn broken_text_is_refused_or_read() {
     let text = ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .align 8 .b8 a[16])\n\

@@ -1,5 +1,5 @@
-//! `ldmatrix` and `mma.sync`: the fragments of the PTX ISA, "9.7.13.4.8 Matrix Fragments for mma.m16n8k16", by its own
-//! row and column formulas.
+//! `ldmatrix` and `mma.sync`: the fragments of the PTX ISA, "9.7.13.4.8 Matrix Fragments for mma.m16n8k16", by its row
+//! and column formulas.
 
 use crate::float::{half, nearest_half};
 use crate::{lanes, run_with};
@@ -31,7 +31,7 @@ fn place_c(lane: usize, i: usize) -> (usize, usize) {
     (group + if i < 2 { 0 } else { 8 }, thread * 2 + (i & 1))
 }
 
-/// Runs one multiplication: the fragments are loaded as registers, the results stored as such.
+/// Runs one multiplication on fragments in registers.
 fn multiply(kind: &str, a: &[[u64; 16]; 16], b: &[[u64; 8]; 16], c: &[[f32; 8]; 16]) -> [[f32; 8]; 16] {
     let mut input = Vec::new();
     for lane in 0..32 {
@@ -99,7 +99,7 @@ fn products() {
     }
 }
 
-/// Subnormal f16 count, infinities and NaNs go where their row and column meet.
+/// Subnormal f16 values contribute; infinities and NaNs appear where their row and column meet.
 #[test]
 fn special_values() {
     let mut a = [[0u64; 16]; 16];
@@ -120,7 +120,7 @@ fn matrices() {
     for (count, registers) in [(1, "{%r1}"), (2, "{%r1,%r2}"), (4, "{%r1,%r2,%r3,%r4}")] {
         for trans in ["", ".trans"] {
             for which in 0..count {
-                // Element (row, column) of matrix m holds m * 64 + row * 8 + column; rows lie in a scattered order.
+                // Element (row, column) of matrix m holds m * 64 + row * 8 + column; rows are stored in a permuted order.
                 let body = format!(
                     ".shared .align 16 .b8 %s[512]; mul.lo.u32 %r5, %lane, 5; and.b32 %r5, %r5, 31; shl.b32 %r5, %r5, 4;\n\
                      mul.lo.u32 %r6, %lane, 8; mul.lo.u32 %r7, %r6, 65537; add.u32 %r7, %r7, 65536;\n\
@@ -143,8 +143,8 @@ fn matrices() {
     }
 }
 
-/// Each matrix of `ldmatrix` takes a cycle where its eight rows lie in different banks: side by side, or swizzled; rows
-/// 128 bytes apart take eight. Asynchronous copies of 16 bytes a lane go by quarters of a warp.
+/// Each matrix of `ldmatrix` takes one cycle if its eight rows are in different banks (adjacent or swizzled), and eight if
+/// rows are 128 bytes apart. Asynchronous copies of 16 bytes per lane are processed by quarters of a warp.
 #[test]
 fn conflicts() {
     let count = |address: &str| {
@@ -159,7 +159,7 @@ fn conflicts() {
              ldmatrix.sync.aligned.m8n8.x4.shared.b16 {{%r1,%r2,%r3,%r4}}, [%v]; ret;"
         );
         let counters = run_with(&text, 32, &[0; 4096], 4).unwrap().1;
-        // The copies: rows of 128 bytes, eight lanes at the same banks, each of 16 bytes.
+        // The copies: rows of 128 bytes, with eight lanes at the same banks, 16 bytes each.
         assert_eq!(counters.global_sectors_loaded, 8 * 32);
         assert_eq!(counters.unique_sectors_loaded, 128);
         (counters.shared_requests - 32, counters.shared_cycles - 8 * 4 * 8)
@@ -170,7 +170,7 @@ fn conflicts() {
     assert_eq!(count("shl.b32 %v, %t, 5;"), (4, 8), "every other piece");
 }
 
-/// All lanes take part; rows are aligned to 16 bytes, written and published.
+/// All lanes must participate; rows must be aligned to 16 bytes, initialised and visible.
 #[test]
 fn faults() {
     let kind = |body: &str| {

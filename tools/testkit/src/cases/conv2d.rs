@@ -198,16 +198,16 @@ fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     for lab in Lab::both(b) {
         let linear = Array::from_f32(op.output(), &run_fwd(&lab, op, &filter, &x, Epilogue::Bias)?);
         let composed = oracle::relu(&linear).to_f32();
-        equal("Relu beside Bias and max", &run_fwd(&lab, op, &filter, &x, Epilogue::Relu)?, &composed)?;
+        equal("Relu against Bias and max", &run_fwd(&lab, op, &filter, &x, Epilogue::Relu)?, &composed)?;
         let mut gate = lab.gate(op.output())?;
         let gated = run_fwd(&lab, op, &filter, &x, Epilogue::ReluGate(&mut gate))?;
-        equal("ReluGate beside Bias and max", &gated, &composed)?;
+        equal("ReluGate against Bias and max", &gated, &composed)?;
 
         let by_hand = dy.zip(&oracle::gate(&linear), |dy, gate| dy * gate);
         for acc in ACCS {
             let fused = run_bwd(&lab, op, &filter, &dy, Some(&gate), (acc, &previous))?;
             let composed = run_bwd(&lab, op, &filter, &by_hand, None, (acc, &previous))?;
-            equal(&format!("a gate beside dy gated by hand, {acc:?}"), &fused, &composed)?;
+            equal(&format!("a gate against dy gated by hand, {acc:?}"), &fused, &composed)?;
         }
     }
     Ok(())
@@ -224,9 +224,9 @@ fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     if !b.conv2d_pools(op) {
         let (x, mut y, mut dx) = (b.tensor(op.input())?, b.tensor(op.pooled())?, b.tensor(op.input())?);
         let forwards = b.conv2d_fwd(op, &x, &filter, Epilogue::ReluPool, &mut y, &mut workspace);
-        super::refused("a pool that is not taken in", ErrorKind::Unsupported, forwards)?;
+        super::refused("an unsupported fused pool", ErrorKind::Unsupported, forwards)?;
         let backwards = b.conv2d_bwd(op, &y, None, &filter, Acc::Store, &mut dx, &mut workspace);
-        return super::refused("a pool that is not taken in, backwards", ErrorKind::Unsupported, backwards);
+        return super::refused("an unsupported fused pool, backward", ErrorKind::Unsupported, backwards);
     }
     let pool = Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width };
     for lab in Lab::both(b) {
@@ -237,10 +237,10 @@ fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
         let apart = lab.get(&apart)?;
         let mut y = lab.blank(op.pooled())?;
         b.conv2d_fwd(op, &x, &filter, Epilogue::ReluPool, &mut y, &mut workspace)?;
-        equal("ReluPool beside Relu and a pool", &lab.get(&y)?, &apart)?;
+        equal("ReluPool against Relu and a pool", &lab.get(&y)?, &apart)?;
         let mut y = lab.blank(op.pooled())?;
         b.conv2d_fwd(op, &x, &filter, Epilogue::ReluPoolGate(&mut taken_gate), &mut y, &mut workspace)?;
-        equal("ReluPoolGate beside ReluGate and a pool", &lab.get(&y)?, &apart)?;
+        equal("ReluPoolGate against ReluGate and a pool", &lab.get(&y)?, &apart)?;
 
         let mut spread = lab.blank(op.output())?;
         b.pool2d_bwd(&pool, &lab.put(&dy)?, None, Acc::Store, &mut spread)?;
@@ -249,14 +249,14 @@ fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
             for acc in ACCS {
                 let composed = run_bwd(&lab, op, &filter, &spread, gate, (acc, &previous))?;
                 let fused = run_bwd(&lab, op, &filter, &dy, taken, (acc, &previous))?;
-                equal(&format!("the gradient behind a pool, {acc:?}"), &fused, &composed)?;
+                equal(&format!("the gradient through a pool, {acc:?}"), &fused, &composed)?;
             }
         }
     }
     Ok(())
 }
 
-/// Which tensors of a part hold only the rows they must.
+/// The tensors of a part that hold only the rows they must.
 const CUTS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
 
 /// Consecutive bands of a few rows.
@@ -276,7 +276,7 @@ fn parts<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
         let mut workspace = b.workspace(b.conv2d_workspace(&part))?;
         let (x, mut y) = (b.tensor(op.input())?, b.tensor(op.output())?);
         let refusal = b.conv2d_fwd(&part, &x, &filter, Epilogue::Relu, &mut y, &mut workspace);
-        return super::refused("parts that are not done", ErrorKind::Unsupported, refusal);
+        return super::refused("unsupported parts", ErrorKind::Unsupported, refusal);
     }
     let squares = oracle::fwd(op, &x.map(|v| v * v), &w.map(|v| v * v));
     let back_squares = oracle::bwd(op, &dy.map(|v| v * v), &w.map(|v| v * v)).map(|s| s.max(0.01));
@@ -346,7 +346,7 @@ fn pooled_parts<B: Backend>(b: &B, op: &Conv2d, (x, w): (&Array, &Weights), rng:
     }
     within("a pooled y in bands", &lab.get(&in_parts)?, &y, &squares)?;
     let scale = oracle::bwd(op, &Array::full(op.output(), 1.0), &w.map(|v| v * v)).map(|s| s.max(0.01));
-    within("dx behind a pool in bands", &gradient.to_f32(), &dx, &scale)
+    within("dx of a pooled y in bands", &gradient.to_f32(), &dx, &scale)
 }
 
 /// `<dy, W x> = <W^T dy, x>`.
@@ -358,7 +358,7 @@ fn adjoint<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     let y = Array::from_f32(op.output(), &run_fwd(&lab, op, &filter, &x, Epilogue::Bias)?);
     let dx = Array::from_f32(op.input(), &run_bwd(&lab, op, &filter, &dy, None, (Acc::Store, &x))?);
     let bound = 2.0 * RMS_TOLERANCE * (dy.norm() * y.norm()).max(dx.norm() * x.norm());
-    near_scalar("<W^T dy, x> beside <dy, W x>", dx.dot(&x), dy.dot(&y), bound)
+    near_scalar("<W^T dy, x> against <dy, W x>", dx.dot(&x), dy.dot(&y), bound)
 }
 
 /// Repeated calls give the same bits, regardless of the operands' memory and the workspace's contents.
@@ -404,7 +404,7 @@ fn closed_at_zero<B: Backend>(b: &B, rng: &mut Rng) -> Check {
             let y = run_fwd(&lab, &op, &filter, &x, Epilogue::ReluGate(&mut gate))?;
             equal("max(0, 0)", &y, &vec![0.0; y.len()])?;
             let dx = run_bwd(&lab, &op, &filter, &dy, Some(&gate), (Acc::Store, &x))?;
-            equal("dx behind a closed gate", &dx, &vec![0.0; dx.len()])?;
+            equal("dx through a closed gate", &dx, &vec![0.0; dx.len()])?;
         }
     }
     Ok(())
@@ -417,7 +417,7 @@ fn constant<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let y = run_fwd(&lab, &op, &filter, &Array::full(op.input(), 0.75), Epilogue::Bias)?;
     let inside = 5 * op.width + 35;
     let want: Vec<_> = y.chunks(op.height * op.width).flat_map(|map| vec![map[inside]; map.len()]).collect();
-    equal("W x + b beside that in the middle", &y, &want)
+    equal("W x + b against that in the middle", &y, &want)
 }
 
 /// Results written into stale memory are as valid as operands as uploaded values.
@@ -441,7 +441,7 @@ fn chain<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         b.conv2d_bwd(&first, &middle, None, &f1, Acc::Store, &mut dx, &mut workspace)?;
         let uploaded = Array::from_f32(second.input(), &lab.get(&middle)?);
         let again = run_bwd(&lab, &first, &f1, &uploaded, None, (Acc::Store, &x))?;
-        same_bits("a chain backwards", &lab.get(&dx)?, &again)?;
+        same_bits("a chain, backward", &lab.get(&dx)?, &again)?;
     }
     Ok(())
 }
@@ -472,7 +472,7 @@ fn misfits<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         misfit(&format!("y of {shape}"), b.conv2d_fwd(&op, &x, &filter, Epilogue::Bias, &mut bad, &mut ws))?;
         misfit(&format!("dy of {shape}"), b.conv2d_bwd(&op, &bad, None, &filter, Acc::Store, &mut dx, &mut ws))?;
         let backwards = b.conv2d_bwd(&op, &dy, Some(&gate), &filter, Acc::Store, &mut dx, &mut ws);
-        misfit(&format!("a gate of {shape} backwards"), backwards)?;
+        misfit(&format!("a gate of {shape}, backward"), backwards)?;
         let forwards = b.conv2d_fwd(&op, &x, &filter, Epilogue::ReluGate(&mut gate), &mut y, &mut ws);
         misfit(&format!("a gate of {shape}"), forwards)?;
     }
@@ -481,7 +481,7 @@ fn misfits<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         let forwards = b.conv2d_fwd(&op, &x, &filter, Epilogue::Bias, &mut y, &mut ws);
         misfit(&format!("a filter {i}-{o}"), forwards)?;
         let backwards = b.conv2d_bwd(&op, &dy, None, &filter, Acc::Store, &mut dx, &mut ws);
-        misfit(&format!("a filter {i}-{o} backwards"), backwards)?;
+        misfit(&format!("a filter {i}-{o}, backward"), backwards)?;
     }
     Ok(())
 }
@@ -526,19 +526,19 @@ fn misfit_paddings<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         super::refused("a repeated border of features", ErrorKind::Unsupported, forwards)?;
         let (dy, mut dx) = (b.tensor(op.output())?, b.tensor(op.input())?);
         let backwards = b.conv2d_bwd(&op, &dy, None, &filter, Acc::Store, &mut dx, &mut ws);
-        super::refused("a repeated border of features, backwards", ErrorKind::Unsupported, backwards)?;
+        super::refused("a repeated border of features, backward", ErrorKind::Unsupported, backwards)?;
     }
     Ok(())
 }
 
 fn misfit_packs<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     let packed = |i: usize, o: usize, w: usize, bias: usize| b.pack(i, o, &vec![0.5; w], &vec![0.5; bias]);
-    misfit("a filter value too few", packed(3, 4, 107, 4))?;
-    misfit("a filter value too many", packed(3, 4, 109, 4))?;
+    misfit("one filter value too few", packed(3, 4, 107, 4))?;
+    misfit("one filter value too many", packed(3, 4, 109, 4))?;
     misfit("no filter values", packed(3, 4, 0, 4))?;
-    misfit("a bias too few", packed(3, 4, 108, 3))?;
-    misfit("a bias too many", packed(3, 4, 108, 5))?;
-    misfit("more channels than a number holds", packed(usize::MAX, usize::MAX, 9, 1))?;
+    misfit("one bias too few", packed(3, 4, 108, 3))?;
+    misfit("one bias too many", packed(3, 4, 108, 5))?;
+    misfit("channels whose product overflows", packed(usize::MAX, usize::MAX, 9, 1))?;
     misfit("channels whose product wraps to the length", packed(1 << 62, 8, 0, 8))
 }
 
@@ -559,7 +559,7 @@ fn small_workspace<B: Backend>(b: &B, rng: &mut Rng) -> Check {
             Ok(()) => {
                 same_bits("dx", &lab.get(&dx)?, &run_bwd(&lab, &op, &filter, &dy, None, (Acc::Store, &x))?)?;
             }
-            refusal => misfit("a small workspace backwards", refusal)?,
+            refusal => misfit("a small workspace, backward", refusal)?,
         }
     }
     Ok(())

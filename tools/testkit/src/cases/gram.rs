@@ -74,7 +74,7 @@ fn forward<B: Backend>(b: &B, features: &Array, rng: &mut Rng) -> Check {
             near(&format!("G under {acc:?}"), &got, &want, &bound)?;
             if acc == Acc::Store {
                 for (i, j) in (0..n).flat_map(|i| (0..i).map(move |j| (i, j))) {
-                    same_bits("G[i, j] beside G[j, i]", &[got[i * n + j]], &[got[j * n + i]])?;
+                    same_bits("G[i, j] against G[j, i]", &[got[i * n + j]], &[got[j * n + i]])?;
                 }
                 stored.push(got);
             }
@@ -118,7 +118,7 @@ fn adjoint<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let (up, down) = (pushed(1.0)?, pushed(-1.0)?);
     let polarised = (dg.dot(&up) - dg.dot(&down)) / 2.0;
     let bound = 2.0 * TOLERANCE * (dg.norm() * (up.norm() + down.norm()) + df.norm() * v.norm());
-    near_scalar("<dF, V> beside <dG, dG/dF V>", df.dot(&v), polarised, bound)
+    near_scalar("<dF, V> against <dG, dG/dF V>", df.dot(&v), polarised, bound)
 }
 
 /// The sum over two tiles is the matrix of the whole.
@@ -143,7 +143,7 @@ fn tiles<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         near("G of two ranges of rows", &lab.get(&g)?, &want, &magnitudes.map(|v| TOLERANCE * v))?;
         for (start, end) in [(0, 32), (32, 33), (5, 4), (usize::MAX, usize::MAX)] {
             let rows = Rows { start, end };
-            misfit("rows that are not there", b.gram(&f, rows, scale, Acc::Store, &mut g, &mut workspace))?;
+            misfit("rows out of range", b.gram(&f, rows, scale, Acc::Store, &mut g, &mut workspace))?;
         }
     }
     Ok(())
@@ -186,10 +186,10 @@ fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
             served = Some(g);
             Ok(())
         };
-        served_or_misfit("a Gram matrix of nothing", both_ways())?;
+        served_or_misfit("an empty Gram matrix", both_ways())?;
         if let Some(g) = served {
             let zeros = vec![0.0; shape.channels * shape.channels];
-            super::equal("G of nothing", &Lab::fresh(b).get(&g)?, &zeros)?;
+            super::equal("G of no positions", &Lab::fresh(b).get(&g)?, &zeros)?;
         }
     }
     Ok(())

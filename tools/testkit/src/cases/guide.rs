@@ -70,7 +70,7 @@ fn adjoint<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let lab = Lab::fresh(b);
     let guided = |x: &Array| Ok::<_, Failed>(Array::from_f32(shape, &run(&lab, x, &t, 0.8, (Acc::Store, x))?));
     let (left, right) = (guided(&x)?.dot(&v), guided(&v)?.dot(&x));
-    near_scalar("<guide(x), v> beside <x, guide(v)>", left, right, TOLERANCE * 2.0 * x.norm() * v.norm())
+    near_scalar("<guide(x), v> against <x, guide(v)>", left, right, TOLERANCE * 2.0 * x.norm() * v.norm())
 }
 
 /// A map of zeros and ones keeps and drops exactly.
@@ -106,7 +106,7 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
 fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     for shape in [Shape::new(3, 0, 4), Shape::new(20, 4, 0), Shape::new(0, 4, 4), Shape::new(20, 0, usize::MAX)] {
         let guided = || b.guide(&b.tensor(shape)?, &b.tensor(map(shape))?, 1.0, Acc::Store, &mut b.tensor(shape)?);
-        served_or_misfit("guidance of nothing", guided())?;
+        served_or_misfit("empty guidance", guided())?;
     }
     Ok(())
 }

@@ -186,16 +186,16 @@ fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     let linear = get(b, &convolve(b, op, &x, &filter, Epilogue::Bias)?)?;
     let composed = oracle::conv2d::relu(&linear).to_f32();
     let relu = get(b, &convolve(b, op, &x, &filter, Epilogue::Relu)?)?;
-    equal("Relu beside Bias and max", &relu.to_f32(), &composed)?;
+    equal("Relu against Bias and max", &relu.to_f32(), &composed)?;
     let mut gate = b.gate(op.output())?;
     let gated = get(b, &convolve(b, op, &x, &filter, Epilogue::ReluGate(&mut gate))?)?;
-    equal("ReluGate beside Bias and max", &gated.to_f32(), &composed)?;
+    equal("ReluGate against Bias and max", &gated.to_f32(), &composed)?;
     let (dy, held) = gradient(b, &Array::random(op.output(), rng))?;
     let by_hand = gradient(b, &held.zip(&oracle::conv2d::gate(&linear), |dy, gate| dy * gate))?.0;
     for acc in ACCS {
         let fused = convolve_back(b, op, &dy, Some(&gate), &filter, (acc, &previous))?;
         let composed = convolve_back(b, op, &by_hand, None, &filter, (acc, &previous))?;
-        equal(&format!("a gate beside dy gated by hand, {acc:?}"), &fused.to_f32(), &composed.to_f32())?;
+        equal(&format!("a gate against dy gated by hand, {acc:?}"), &fused.to_f32(), &composed.to_f32())?;
     }
     Ok(())
 }
@@ -213,15 +213,15 @@ fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     b.pool2d_fwd(&pool, &whole, &mut apart, None)?;
     let apart = get(b, &apart)?.to_f32();
     let fused = get(b, &convolve(b, op, &x, &filter, Epilogue::ReluPool)?)?;
-    equal("ReluPool beside Relu and a pool", &fused.to_f32(), &apart)?;
+    equal("ReluPool against Relu and a pool", &fused.to_f32(), &apart)?;
     let fused = get(b, &convolve(b, op, &x, &filter, Epilogue::ReluPoolGate(&mut taken_gate))?)?;
-    equal("ReluPoolGate beside ReluGate and a pool", &fused.to_f32(), &apart)?;
+    equal("ReluPoolGate against ReluGate and a pool", &fused.to_f32(), &apart)?;
     let (dy, mut spread) = (gradient(b, &Array::random(op.pooled(), rng))?.0, blank(b, op.output())?);
     b.pool2d_bwd(&pool, &dy, None, Acc::Store, &mut spread)?;
     for (gate, acc) in [None, Some(())].into_iter().flat_map(|gated| ACCS.map(|acc| (gated, acc))) {
         let composed = convolve_back(b, op, &spread, gate.map(|()| &taken_gate), &filter, (acc, &previous))?;
         let fused = convolve_back(b, op, &dy, gate.map(|()| &taken_gate), &filter, (acc, &previous))?;
-        equal(&format!("the gradient behind a pool, {acc:?}"), &fused.to_f32(), &composed.to_f32())?;
+        equal(&format!("the gradient through a pool, {acc:?}"), &fused.to_f32(), &composed.to_f32())?;
     }
     Ok(())
 }
@@ -243,7 +243,7 @@ fn gram<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
         let (want, bound) = super::accumulated(acc, &previous, &value, &bound);
         near(&format!("G under {acc:?}"), &got, &want, &bound)?;
         for (i, j) in (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).filter(|_| acc == Acc::Store) {
-            same_bits("G[i, j] beside G[j, i]", &[got[i * n + j]], &[got[j * n + i]])?;
+            same_bits("G[i, j] against G[j, i]", &[got[i * n + j]], &[got[j * n + i]])?;
         }
     }
     Ok(())
@@ -373,8 +373,8 @@ fn round_trip<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let (shape, [roundoff, _]) = (Shape::new(20, 7, 9), b.unit_roundoffs());
     let x = Array::random(shape, rng).map(|v| 300.0 * v);
     let held = put(b, &x)?.1;
-    near("what came down", &held.to_f32(), &x, &x.map(|v| 1.01 * roundoff * v.abs() + 1e-30))?;
-    same_bits("what came down again", &put(b, &held)?.1.to_f32(), &held.to_f32())?;
+    near("downloaded values", &held.to_f32(), &x, &x.map(|v| 1.01 * roundoff * v.abs() + 1e-30))?;
+    same_bits("downloaded values, again", &put(b, &held)?.1.to_f32(), &held.to_f32())?;
     let large = put(b, &Array::full(shape, 1e6))?.1;
     if large.data.iter().all(|v| v.is_finite()) { Ok(()) } else { Err("a large feature became infinite".into()) }
 }

@@ -70,14 +70,14 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     let shape = Shape::new(5, 3, 4);
     let (x, mut y, mut out) = (b.tensor(shape)?, b.tensor(shape)?, b.scalars(2)?);
     misfit("slot 2 of 2", b.half_squared_distance(&x, &y, &mut out, 2))?;
-    misfit("the last slot there could be", b.half_squared_distance(&x, &y, &mut out, usize::MAX))?;
+    misfit("the largest slot number", b.half_squared_distance(&x, &y, &mut out, usize::MAX))?;
     for bad in [(5, 4, 3), (4, 3, 4), (5, 3, 5), (1, 3, 20), (3, 4, 5)].map(|(c, h, w)| Shape::new(c, h, w)) {
         let mut bent = b.tensor(bad)?;
         misfit(&format!("b of {bad}"), b.half_squared_distance(&x, &bent, &mut out, 0))?;
         misfit(&format!("a of {bad}"), b.half_squared_distance(&bent, &x, &mut out, 0))?;
         for acc in ACCS {
-            misfit("b backwards", b.half_squared_distance_bwd(&x, &bent, 1.0, acc, &mut y))?;
-            misfit("a backwards", b.half_squared_distance_bwd(&bent, &x, 1.0, acc, &mut y))?;
+            misfit("b, backward", b.half_squared_distance_bwd(&x, &bent, 1.0, acc, &mut y))?;
+            misfit("a, backward", b.half_squared_distance_bwd(&bent, &x, 1.0, acc, &mut y))?;
             misfit("da", b.half_squared_distance_bwd(&x, &x, 1.0, acc, &mut bent))?;
         }
     }
@@ -91,7 +91,7 @@ fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
             b.half_squared_distance(&x, &x, &mut out, 0)?;
             b.half_squared_distance_bwd(&x, &x, 1.0, style_core::Acc::Store, &mut da)
         };
-        served_or_misfit("a distance of nothing", both_ways())?;
+        served_or_misfit("an empty distance", both_ways())?;
     }
     Ok(())
 }

@@ -143,7 +143,7 @@ impl<'a, B: Backend> Lab<'a, B> {
         if self.stale {
             self.b.reshape(&mut tensor, shape)?;
             if self.b.shape(&tensor) != shape {
-                return Err("reshape does not give the shape asked for".into());
+                return Err("reshape returned another shape than requested".into());
             }
             self.b.upload(&vec![f32::NAN; shape.len()], &mut tensor)?;
         }
@@ -252,7 +252,7 @@ fn same_bits(what: &str, got: &[f32], want: &[f32]) -> Check {
     match got.iter().zip(want).position(|(g, w)| g.to_bits() != w.to_bits()) {
         None if got.len() == want.len() => Ok(()),
         None => Err(format!("{what}: {} values instead of {}", got.len(), want.len()).into()),
-        Some(i) => Err(format!("{what}: element {i} is once {:e}, once {:e}", got[i], want[i]).into()),
+        Some(i) => Err(format!("{what}: element {i} differs: {:e} and {:e}", got[i], want[i]).into()),
     }
 }
 
@@ -260,8 +260,8 @@ fn same_bits(what: &str, got: &[f32], want: &[f32]) -> Check {
 fn refused<T>(what: &str, kind: ErrorKind, result: style_core::Result<T>) -> Check {
     match result {
         Err(e) if e.kind() == kind => Ok(()),
-        Err(e) => Err(format!("{what}: refused as {} instead of {kind}: {e}", e.kind()).into()),
-        Ok(_) => Err(format!("{what}: accepted").into()),
+        Err(e) => Err(format!("{what}: expected the error {kind}, found {}: {e}", e.kind()).into()),
+        Ok(_) => Err(format!("{what}: expected an error").into()),
     }
 }
 

@@ -229,9 +229,9 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
             misfit("mean", b.moments(&x, None, &mut bad, Some(&mut deviation)))?;
             misfit("deviation", b.moments(&x, None, &mut mean, Some(&mut bad)))?;
             let mut bwd = |mean, dmean, deviation| b.moments_bwd(&x, None, mean, dmean, deviation, Acc::Store, &mut dx);
-            misfit("mean backwards", bwd(&bad, &dmean, None))?;
+            misfit("mean, backward", bwd(&bad, &dmean, None))?;
             misfit("dmean", bwd(&mean, &bad, None))?;
-            misfit("deviation backwards", bwd(&mean, &dmean, Some((&bad, &ddeviation))))?;
+            misfit("deviation, backward", bwd(&mean, &dmean, Some((&bad, &ddeviation))))?;
             misfit("ddeviation", bwd(&mean, &dmean, Some((&deviation, &bad))))?;
         }
         for bad in [(channels, 4, 5), (channels + 1, 5, 4), (channels, 20, 1)] {
@@ -257,10 +257,10 @@ fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
             let served = both_ways();
             if served.is_ok() {
                 let zeros = vec![0.0; shape.channels];
-                equal("the mean of nothing", &lab.get(&mean)?, &zeros)?;
-                equal("the deviation of nothing", &lab.get(&deviation)?, &zeros)?;
+                equal("the mean of no positions", &lab.get(&mean)?, &zeros)?;
+                equal("the deviation of no positions", &lab.get(&deviation)?, &zeros)?;
             }
-            served_or_misfit("moments of nothing", served)?;
+            served_or_misfit("empty moments", served)?;
         }
     }
     Ok(())

@@ -32,7 +32,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
         cases.push(Case::new(format!("pool2d/{kind}/misfit"), move |b, _| misfits(b, &op)));
         cases.push(Case::new(format!("pool2d/{kind}/empty"), move |b, rng| empty(b, pooling, rng)));
     }
-    cases.push(Case::new("pool2d/max/wants-switches", wants_switches));
+    cases.push(Case::new("pool2d/max/requires-switches", requires_switches));
     cases.push(Case::new("pool2d/max/all-zero", all_zero));
     cases
 }
@@ -141,7 +141,7 @@ fn adjoint<B: Backend>(b: &B, op: &Pool2d, rng: &mut Rng) -> Check {
     let got = run(&Lab::fresh(b), op, &x, &dy, &x)?;
     let y = Array::from_f32(op.output(), &got.y);
     let dx = Array::from_f32(op.input(), &got.dx[0]);
-    near_scalar("<P^T dy, x> beside <dy, P x>", dx.dot(&x), dy.dot(&y), 1e-6 * dy.norm() * y.norm())
+    near_scalar("<P^T dy, x> against <dy, P x>", dx.dot(&x), dy.dot(&y), 1e-6 * dy.norm() * y.norm())
 }
 
 fn misfits<B: Backend>(b: &B, op: &Pool2d) -> Check {
@@ -161,7 +161,7 @@ fn misfits<B: Backend>(b: &B, op: &Pool2d) -> Check {
             let forwards = b.pool2d_fwd(op, &x, &mut y, Some(&mut bad_switches));
             misfit(&format!("switches of {shape}"), forwards)?;
             let backwards = b.pool2d_bwd(op, &dy, Some(&bad_switches), Acc::Store, &mut dx);
-            misfit(&format!("switches of {shape} backwards"), backwards)?;
+            misfit(&format!("switches of {shape}, backward"), backwards)?;
         }
     }
     for huge in [usize::MAX, usize::MAX / 2, 1 << 62] {
@@ -172,7 +172,7 @@ fn misfits<B: Backend>(b: &B, op: &Pool2d) -> Check {
     Ok(())
 }
 
-fn wants_switches<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
+fn requires_switches<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     let op = Pool2d { pooling: Pooling::Max, channels: 3, height: 4, width: 4 };
     let (dy, mut dx) = (b.tensor(op.output())?, b.tensor(op.input())?);
     refused("no switches", ErrorKind::Argument, b.pool2d_bwd(&op, &dy, None, Acc::Store, &mut dx))?;
@@ -198,11 +198,11 @@ fn empty<B: Backend>(b: &B, pooling: Pooling, rng: &mut Rng) -> Check {
             served = Some(dx);
             Ok(())
         };
-        served_or_misfit("a pool of nothing", both_ways())?;
+        served_or_misfit("an empty pool", both_ways())?;
         if let Some([stored, added]) = served {
             let lab = Lab::fresh(b);
-            equal("dx of nothing under Store", &lab.get(&stored)?, &vec![0.0; previous.data.len()])?;
-            same_bits("dx of nothing under Add", &lab.get(&added)?, &previous.to_f32())?;
+            equal("dx of no windows under Store", &lab.get(&stored)?, &vec![0.0; previous.data.len()])?;
+            same_bits("dx of no windows under Add", &lab.get(&added)?, &previous.to_f32())?;
         }
     }
     Ok(())

@@ -47,7 +47,7 @@ fn odd_values<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
 
 fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     for shape in [Shape::new(3, 0, 4), Shape::new(20, 4, 0), Shape::new(0, 4, 4)] {
-        served_or_misfit("rectified nothing", b.rectify(&mut b.tensor(shape)?))?;
+        served_or_misfit("an empty tensor", b.rectify(&mut b.tensor(shape)?))?;
     }
     Ok(())
 }

@@ -36,8 +36,8 @@ fn round_trip<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     for lab in Lab::both(b) {
         let mut tensor = lab.blank(shape)?;
         b.upload(&values, &mut tensor)?;
-        same_bits("what came down", &lab.get(&tensor)?, &values)?;
-        same_bits("what came down again", &lab.get(&tensor)?, &values)?;
+        same_bits("downloaded values", &lab.get(&tensor)?, &values)?;
+        same_bits("downloaded values, again", &lab.get(&tensor)?, &values)?;
     }
     Ok(())
 }
@@ -46,7 +46,7 @@ fn zeros<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     for shape in shapes() {
         let tensor = b.tensor(shape)?;
         if b.shape(&tensor) != shape {
-            return Err(format!("a tensor of {shape} says it is {}", b.shape(&tensor)).into());
+            return Err(format!("expected a tensor of {shape}, found {}", b.shape(&tensor)).into());
         }
         same_bits("a new tensor", &Lab::fresh(b).get(&tensor)?, &vec![0.0; shape.len()])?;
     }
@@ -65,13 +65,13 @@ fn reshape<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         b.reshape(&mut tensor, shape)?;
         let values = Array::random(shape, rng).to_f32();
         b.upload(&values, &mut tensor)?;
-        same_bits("what came down", &lab.get(&tensor)?, &values)?;
+        same_bits("downloaded values", &lab.get(&tensor)?, &values)?;
     }
     for shape in [Shape::new(64, 65, 65), Shape::new(64, 1 << 40, 1 << 40), Shape::new(usize::MAX, 1, 1)] {
         misfit(&format!("a reshape to {shape}"), b.reshape(&mut tensor, shape))?;
     }
     if b.shape(&tensor) != home {
-        return Err("a refused reshape changed the shape".into());
+        return Err("a failed reshape changed the shape".into());
     }
     Ok(())
 }
@@ -96,7 +96,7 @@ fn reshape_gate<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         let (op, seed) = (Conv2d::new(8, out_channels, height, width), rng.unit().to_string());
         b.reshape_gate(&mut gate, op.output())?;
         let want = gated(b, &op, &mut b.gate(op.output())?, &mut Rng::new(&seed))?;
-        same_bits("behind a reshaped gate", &gated(b, &op, &mut gate, &mut Rng::new(&seed))?, &want)?;
+        same_bits("with a reshaped gate", &gated(b, &op, &mut gate, &mut Rng::new(&seed))?, &want)?;
     }
     for shape in too_large(home) {
         misfit(&format!("a gate reshaped to {shape}"), b.reshape_gate(&mut gate, shape))?;
@@ -136,7 +136,7 @@ fn reshape_switches<B: Backend>(b: &B, rng: &mut Rng) -> Check {
         let seed = rng.unit().to_string();
         b.reshape_switches(&mut switches, op.output())?;
         let want = pooled(b, &op, &mut b.switches(op.output())?, &mut Rng::new(&seed))?;
-        same_bits("behind reshaped switches", &pooled(b, &op, &mut switches, &mut Rng::new(&seed))?, &want)?;
+        same_bits("with reshaped switches", &pooled(b, &op, &mut switches, &mut Rng::new(&seed))?, &want)?;
     }
     for shape in too_large(home) {
         misfit(&format!("switches reshaped to {shape}"), b.reshape_switches(&mut switches, shape))?;
@@ -160,7 +160,7 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// Sizes that no machine has return an error instead of aborting; the check does not overflow.
+/// Sizes beyond any machine's memory return an error instead of aborting; the check does not overflow.
 fn out_of_memory<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     let shapes = [
         Shape::new(usize::MAX, usize::MAX, usize::MAX),
@@ -186,10 +186,10 @@ fn out_of_memory<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
 fn bytes<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     for shape in shapes() {
         let least = [shape.len() * 4, shape.len().div_ceil(8), shape.len().div_ceil(4)];
-        let told = [b.tensor_bytes(shape), b.gate_bytes(shape), b.switches_bytes(shape)];
-        for ((what, least), told) in ["tensor", "gate", "switches"].into_iter().zip(least).zip(told) {
-            if told < least {
-                return Err(format!("{what} of {shape}: {told} bytes are fewer than its {least}").into());
+        let planned = [b.tensor_bytes(shape), b.gate_bytes(shape), b.switches_bytes(shape)];
+        for ((what, least), planned) in ["tensor", "gate", "switches"].into_iter().zip(least).zip(planned) {
+            if planned < least {
+                return Err(format!("{what} of {shape}: expected at least {least} bytes, found {planned}").into());
             }
         }
     }
@@ -207,12 +207,12 @@ fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
         };
         served_or_misfit("empty memory", whole_life())?;
         let shrunk = || b.reshape(&mut b.tensor(Shape::new(3, 4, 5))?, shape);
-        served_or_misfit("a reshape to nothing", shrunk())?;
+        served_or_misfit("a reshape to an empty shape", shrunk())?;
     }
     b.workspace(0)?;
     Ok(())
 }
 
 fn description<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
-    if b.description().is_empty() { Err("a backend that does not say what it is".into()) } else { Ok(()) }
+    if b.description().is_empty() { Err("the description is empty".into()) } else { Ok(()) }
 }

@@ -106,7 +106,7 @@ fn euler<B: Backend>(b: &B, kind: Tv, degree: f64, shape: Shape, rng: &mut Rng) 
     b.tv(kind, &lab.put(&x)?, &mut out, 0)?;
     let want = degree * lab.scalars(&out, 1)?[0];
     let magnitudes = oracle::bwd_magnitudes(kind, &x, 1.0).dot(&x.map(f64::abs));
-    near_scalar("<dtv/dx, x> beside degree tv(x)", dx.dot(&x), want, GRADIENT_TOLERANCE * magnitudes)
+    near_scalar("<dtv/dx, x> against degree tv(x)", dx.dot(&x), want, GRADIENT_TOLERANCE * magnitudes)
 }
 
 /// The gradient of a quadratic form is its own adjoint.
@@ -115,10 +115,10 @@ fn adjoint<B: Backend>(b: &B, kind: Tv, shape: Shape, rng: &mut Rng) -> Check {
     let (lx, lv) = (gradient(&lab, kind, &x)?, gradient(&lab, kind, &v)?);
     let magnitudes = |x: &Array, v: &Array| oracle::bwd_magnitudes(kind, x, 1.0).dot(&v.map(f64::abs));
     let bound = GRADIENT_TOLERANCE * (magnitudes(&x, &v) + magnitudes(&v, &x));
-    near_scalar("<L x, v> beside <x, L v>", lx.dot(&v), x.dot(&lv), bound)
+    near_scalar("<L x, v> against <x, L v>", lx.dot(&v), x.dot(&lv), bound)
 }
 
-/// For a constant image, value and gradient are zero, at the kinks too.
+/// For a constant image, value and gradient are zero, also at the kinks.
 fn constant<B: Backend>(b: &B, kind: Tv) -> Check {
     for shape in [Shape::new(3, 9, 8), Shape::new(20, 9, 8)] {
         let (x, lab, mut out) = (Array::full(shape, 100.25), Lab::fresh(b), b.scalars(1)?);
@@ -148,7 +148,7 @@ fn empty<B: Backend>(b: &B, kind: Tv) -> Check {
             b.tv(kind, &x, &mut out, 0)?;
             b.tv_bwd(kind, &x, 1.0, Acc::Store, &mut dx)
         };
-        served_or_misfit("the variation of nothing", both_ways())?;
+        served_or_misfit("the variation of an empty tensor", both_ways())?;
     }
     Ok(())
 }

@@ -89,7 +89,7 @@ fn dots<B: Backend>(b: &B, shape: Shape, (m, n): (usize, usize), rng: &mut Rng) 
             near_scalar(&what, got[first + i], want[i], DOT_TOLERANCE * magnitudes[i])?;
         }
         for i in (0..first).chain(first + m * n..first + m * n + 2) {
-            near_scalar("a scalar that is none of its business", got[i], 0.0, 0.0)?;
+            near_scalar("a scalar that must not change", got[i], 0.0, 0.0)?;
         }
         b.dots(&rb, &ra, &mut out, 0)?;
         let turned = lab.scalars(&out, m * n)?;
@@ -128,7 +128,7 @@ fn combine<B: Backend>(b: &B, shape: Shape, count: usize, rng: &mut Rng) -> Chec
     combine_against_oracle(b, shape, &terms)
 }
 
-/// Terms of `1e8` that cancel leave the small term: the sum is wide.
+/// Terms of `1e8` that cancel leave the small term, because the sum is `f64`.
 fn combine_cancels<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let shape = Shape::new(3, 21, 11);
     let xs = draw(2, shape, rng);
@@ -148,7 +148,7 @@ fn dots_nothing<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     b.dots(&[&x], &[], &mut out, 0)?;
     b.dots(&[], &[], &mut out, 0)?;
     for value in lab.scalars(&out, 2)? {
-        near_scalar("a scalar that nothing is written to", value, 0.0, 0.0)?;
+        near_scalar("an unwritten scalar", value, 0.0, 0.0)?;
     }
     Ok(())
 }
@@ -198,7 +198,7 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
         misfit("x", b.adam(&step, &x, &mut y, &mut z, &mut bent))?;
     }
     for first in [1, 4, 5, usize::MAX] {
-        misfit("products behind the end", b.dots(&[&x, &x], &[&x, &x], &mut out, first))?;
+        misfit("products past the end", b.dots(&[&x, &x], &[&x, &x], &mut out, first))?;
     }
     b.dots(&[&x, &x], &[&x, &x], &mut out, 0)?;
     Ok(())
@@ -215,5 +215,5 @@ fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
         b.combine(&[(1.0, &x)], &mut y)?;
         b.adam(&step, &x, &mut y, &mut z, &mut w)
     };
-    served_or_misfit("vectors of nothing", every_op())
+    served_or_misfit("empty vectors", every_op())
 }

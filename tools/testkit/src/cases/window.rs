@@ -87,7 +87,7 @@ fn adjoint<B: Backend>(b: &B, whole: Shape, at: [usize; 2], within: Shape, rng: 
     let (x, dy, lab) = (Array::random(whole, rng), Array::random(within, rng), Lab::fresh(b));
     let y = Array::from_f32(within, &forward(&lab, &x, at, within)?);
     let dx = Array::from_f32(whole, &backward(&lab, &dy, at, Acc::Store, &x)?);
-    near_scalar("<W^T dy, x> beside <dy, W x>", dx.dot(&x), dy.dot(&y), 1e-12 * dy.norm() * y.norm())
+    near_scalar("<W^T dy, x> against <dy, W x>", dx.dot(&x), dy.dot(&y), 1e-12 * dy.norm() * y.norm())
 }
 
 /// Values outside are zero under `Store`, and keep their bits under `Add`, also for -0.0 and NaN.
@@ -143,7 +143,7 @@ fn both_misfit<B: Backend>(b: &B, whole: Shape, at: [usize; 2], within: Shape) -
     let what = format!("a window {within} at {at:?} of {whole}");
     misfit(&what, b.window(&x, at, &mut y))?;
     for acc in ACCS {
-        misfit(&format!("{what} backwards"), b.window_bwd(&y, at, acc, &mut x))?;
+        misfit(&format!("{what}, backward"), b.window_bwd(&y, at, acc, &mut x))?;
     }
     Ok(())
 }
@@ -197,9 +197,9 @@ fn empty<B: Backend>(b: &B, rng: &mut Rng) -> Check {
                 let (mut y, dy) = (b.tensor(within)?, Array::zeros(within));
                 b.window(&lab.put(&previous)?, at, &mut y)?;
                 let stored = backward(&lab, &dy, at, Acc::Store, &previous)?;
-                equal("dx of nothing under Store", &stored, &vec![0.0; whole.len()])?;
+                equal("dx of an empty window under Store", &stored, &vec![0.0; whole.len()])?;
                 let added = backward(&lab, &dy, at, Acc::Add, &previous)?;
-                same_bits("dx of nothing under Add", &added, &previous.to_f32())?;
+                same_bits("dx of an empty window under Add", &added, &previous.to_f32())?;
             }
         }
     }
@@ -209,7 +209,7 @@ fn empty<B: Backend>(b: &B, rng: &mut Rng) -> Check {
             b.window(&x, [0, 0], &mut y)?;
             ACCS.into_iter().try_for_each(|acc| b.window_bwd(&y, [0, 0], acc, &mut x))
         };
-        served_or_misfit("a window of nothing", of_nothing())?;
+        served_or_misfit("an empty window", of_nothing())?;
     }
     Ok(())
 }

@@ -61,7 +61,7 @@ pub fn fwd(kind: Tv, x: &Array) -> f64 {
             }
             sum
         }
-        kind => panic!("there is no oracle for {kind:?}"),
+        kind => panic!("no oracle for {kind:?}"),
     }
 }
 
@@ -90,7 +90,7 @@ fn slopes(kind: Tv, x: &Array) -> Vec<(usize, usize, f64)> {
                 Tv::Absolute if d == 0.0 => 0.0,
                 Tv::Absolute => d.signum(),
                 Tv::Means => 2.0 * d / pairs.len() as f64,
-                kind => panic!("there is no oracle for {kind:?}"),
+                kind => panic!("no oracle for {kind:?}"),
             };
             slopes.push((from, to, slope));
         }

@@ -1,5 +1,5 @@
-//! The cases must be able to fail: the reference backend with one deliberate mistake, which some case of the room
-//! where it is made has to notice.
+//! Checks that the cases can fail: in the reference backend with one deliberate mistake, a case of the affected op must
+//! fail.
 
 mod mutant;
 mod ops;
@@ -8,14 +8,14 @@ mod window;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mutant::Mistake::*;
-use mutant::{Mistake, Mutant, Room};
+use mutant::{Mistake, Mutant, Prefix};
 use testkit::cases;
 
-/// The first case of `room` that fails, with what it says.
-fn noticed(mistake: Mistake, room: Room) -> Option<String> {
+/// The first case of `prefix` that fails, with its message.
+fn detection(mistake: Mistake, prefix: Prefix) -> Option<String> {
     let mutant = Mutant::new(mistake);
-    let of_room = cases::all::<Mutant>().into_iter().filter(|c| c.name().starts_with(room));
-    of_room.into_iter().find_map(|case| match catch_unwind(AssertUnwindSafe(|| case.run(&mutant))) {
+    let of_prefix = cases::all::<Mutant>().into_iter().filter(|c| c.name().starts_with(prefix));
+    of_prefix.into_iter().find_map(|case| match catch_unwind(AssertUnwindSafe(|| case.run(&mutant))) {
         Ok(Ok(())) => None,
         Ok(Err(failed)) => Some(format!("{}: {}", case.name(), failed.message().unwrap_or_default())),
         Err(_) => Some(format!("{}: panics", case.name())),
@@ -23,120 +23,120 @@ fn noticed(mistake: Mistake, room: Room) -> Option<String> {
 }
 
 #[track_caller]
-fn must_notice(room: Room, mistakes: &[Mistake]) {
+fn must_detect(prefix: Prefix, mistakes: &[Mistake]) {
     for &mistake in mistakes {
-        let by = noticed(mistake, room);
+        let by = detection(mistake, prefix);
         println!("{mistake:?} -> {by:?}");
-        assert!(by.is_some(), "no case of {room} notices {mistake:?}");
+        assert!(by.is_some(), "no case of {prefix} detects {mistake:?}");
     }
 }
 
 #[test]
 fn the_mutant_without_mistake_passes() {
-    assert_eq!(noticed(Nothing, ""), None);
+    assert_eq!(detection(Nothing, ""), None);
 }
 
 #[test]
 fn storage() {
-    must_notice("storage", &[NotZeroed, UploadOfAnyLength, ReshapeOfAnySize]);
-    must_notice("storage/reshape-gate", &[ReshapeOfAnyMarks, ReshapeKeepsMarks]);
-    must_notice("storage/reshape-switches", &[ReshapeOfAnyMarks, ReshapeKeepsMarks]);
+    must_detect("storage", &[NotZeroed, UploadOfAnyLength, ReshapeOfAnySize]);
+    must_detect("storage/reshape-gate", &[ReshapeOfAnyMarks, ReshapeKeepsMarks]);
+    must_detect("storage/reshape-switches", &[ReshapeOfAnyMarks, ReshapeKeepsMarks]);
 }
 
 #[test]
 fn conv2d() {
-    must_notice("conv2d/fwd", &[StaleMemoryLeaks("conv2d"), ConvTransposed, ConvRotated]);
-    must_notice("conv2d/fwd", &[ConvNoBias, ConvNoRelu, ConvHalfPrecision, ConvEdgeLost]);
-    must_notice("conv2d/bwd", &[AddStores("conv2d"), StoreAdds("conv2d"), ConvBackwardNotRotated]);
-    must_notice("conv2d/adjoint", &[ConvBackwardNotRotated]);
-    must_notice("conv2d/repeat", &[DifferentEveryTime("conv2d")]);
-    must_notice("conv2d/misfit", &[ConvTakesTransposedInput, ConvPanics]);
-    must_notice("conv2d/pooled", &[ConvPoolSums, ConvPoolSpreadWhole, ConvPoolGateClosed]);
-    must_notice("conv2d/parts", &[ConvPartAlone, ConvPartSpills]);
-    must_notice("conv2d/fwd", &[ConvPaddingIgnored, ConvPaddingCornersLost]);
-    must_notice("conv2d/constant", &[ConvPaddingIgnored, ConvPaddingCornersLost]);
-    must_notice("conv2d/bwd", &[ConvPaddingNotFolded]);
-    must_notice("conv2d/adjoint", &[ConvPaddingIgnored, ConvPaddingNotFolded, ConvPaddingCornersLost]);
-    must_notice("conv2d/parts", &[ConvPartPaddingIgnored, ConvPaddingNotFolded]);
-    must_notice("conv2d/misfit-padding", &[ConvPaddingOfFeatures]);
-    must_notice("conv2d/fused", &[GateInverted, GateOpen]);
-    must_notice("conv2d/closed-at-zero", &[GateOpenAtZero]);
+    must_detect("conv2d/fwd", &[StaleMemoryLeaks("conv2d"), ConvTransposed, ConvRotated]);
+    must_detect("conv2d/fwd", &[ConvNoBias, ConvNoRelu, ConvHalfPrecision, ConvEdgeLost]);
+    must_detect("conv2d/bwd", &[AddStores("conv2d"), StoreAdds("conv2d"), ConvBackwardNotRotated]);
+    must_detect("conv2d/adjoint", &[ConvBackwardNotRotated]);
+    must_detect("conv2d/repeat", &[DifferentEveryTime("conv2d")]);
+    must_detect("conv2d/misfit", &[ConvTakesTransposedInput, ConvPanics]);
+    must_detect("conv2d/pooled", &[ConvPoolSums, ConvPoolSpreadWhole, ConvPoolGateClosed]);
+    must_detect("conv2d/parts", &[ConvPartAlone, ConvPartSpills]);
+    must_detect("conv2d/fwd", &[ConvPaddingIgnored, ConvPaddingCornersLost]);
+    must_detect("conv2d/constant", &[ConvPaddingIgnored, ConvPaddingCornersLost]);
+    must_detect("conv2d/bwd", &[ConvPaddingNotFolded]);
+    must_detect("conv2d/adjoint", &[ConvPaddingIgnored, ConvPaddingNotFolded, ConvPaddingCornersLost]);
+    must_detect("conv2d/parts", &[ConvPartPaddingIgnored, ConvPaddingNotFolded]);
+    must_detect("conv2d/misfit-padding", &[ConvPaddingOfFeatures]);
+    must_detect("conv2d/fused", &[GateInverted, GateOpen]);
+    must_detect("conv2d/closed-at-zero", &[GateOpenAtZero]);
 }
 
 #[test]
 fn pool2d() {
-    must_notice("pool2d", &[AddStores("pool2d"), StoreAdds("pool2d"), StaleMemoryLeaks("pool2d")]);
-    must_notice("pool2d", &[DifferentEveryTime("pool2d"), PoolLastTie, PoolHalves, PoolDroppedUntouched]);
-    must_notice("pool2d", &[PoolDroppedZeroed, PoolNeedsNoSwitches]);
+    must_detect("pool2d", &[AddStores("pool2d"), StoreAdds("pool2d"), StaleMemoryLeaks("pool2d")]);
+    must_detect("pool2d", &[DifferentEveryTime("pool2d"), PoolLastTie, PoolHalves, PoolDroppedUntouched]);
+    must_detect("pool2d", &[PoolDroppedZeroed, PoolNeedsNoSwitches]);
 }
 
 #[test]
 fn gram() {
-    must_notice("gram", &[AddStores("gram"), StoreAdds("gram"), StaleMemoryLeaks("gram"), DifferentEveryTime("gram")]);
-    must_notice("gram", &[GramScaleIgnored, GramOfAllRows, GramAsymmetric, GramInF32, GramLowerHalfIgnored]);
+    must_detect("gram", &[AddStores("gram"), StoreAdds("gram"), StaleMemoryLeaks("gram"), DifferentEveryTime("gram")]);
+    must_detect("gram", &[GramScaleIgnored, GramOfAllRows, GramAsymmetric, GramInF32, GramLowerHalfIgnored]);
 }
 
 #[test]
 fn relu() {
-    must_notice("relu", &[StaleMemoryLeaks("relu"), DifferentEveryTime("relu")]);
-    must_notice("relu", &[RectifyKeepsNegatives, RectifyMirrors, RectifyKeepsNan]);
+    must_detect("relu", &[StaleMemoryLeaks("relu"), DifferentEveryTime("relu")]);
+    must_detect("relu", &[RectifyKeepsNegatives, RectifyMirrors, RectifyKeepsNan]);
 }
 
 #[test]
 fn guide() {
-    must_notice("guide", &[AddStores("guide"), StoreAdds("guide")]);
-    must_notice("guide", &[StaleMemoryLeaks("guide"), DifferentEveryTime("guide")]);
-    must_notice("guide", &[GuideMapIgnored, GuideScaleIgnored, GuideMapOfAnyShape]);
+    must_detect("guide", &[AddStores("guide"), StoreAdds("guide")]);
+    must_detect("guide", &[StaleMemoryLeaks("guide"), DifferentEveryTime("guide")]);
+    must_detect("guide", &[GuideMapIgnored, GuideScaleIgnored, GuideMapOfAnyShape]);
 }
 
 #[test]
 fn moments() {
-    must_notice("moments", &[AddStores("moments"), StoreAdds("moments")]);
-    must_notice("moments", &[StaleMemoryLeaks("moments"), DifferentEveryTime("moments")]);
-    must_notice("moments/weighted/fwd", &[MomentsUnweighted]);
-    must_notice("moments/plain/fwd", &[MomentsVariance, MomentsOfSample]);
-    must_notice("moments/plain/activations", &[MomentsInF32]);
-    must_notice("moments/plain/far-from-zero", &[MomentsCancel]);
-    must_notice("moments/constant", &[MomentsCancel]);
-    must_notice("moments/weighted/bwd", &[MomentsGradientUnweighted]);
-    must_notice("moments/plain/bwd", &[MomentsGradientUndivided, MomentsGradientDividesByZero]);
-    must_notice("moments/plain/bwd", &[MomentsGradientOfMeanAlone]);
-    must_notice("moments/plain/euler", &[MomentsGradientUndivided, MomentsGradientOfMeanAlone]);
-    must_notice("moments/one-position", &[MomentsGradientDividesFirst]);
+    must_detect("moments", &[AddStores("moments"), StoreAdds("moments")]);
+    must_detect("moments", &[StaleMemoryLeaks("moments"), DifferentEveryTime("moments")]);
+    must_detect("moments/weighted/fwd", &[MomentsUnweighted]);
+    must_detect("moments/plain/fwd", &[MomentsVariance, MomentsOfSample]);
+    must_detect("moments/plain/activations", &[MomentsInF32]);
+    must_detect("moments/plain/far-from-zero", &[MomentsCancel]);
+    must_detect("moments/constant", &[MomentsCancel]);
+    must_detect("moments/weighted/bwd", &[MomentsGradientUnweighted]);
+    must_detect("moments/plain/bwd", &[MomentsGradientUndivided, MomentsGradientDividesByZero]);
+    must_detect("moments/plain/bwd", &[MomentsGradientOfMeanAlone]);
+    must_detect("moments/plain/euler", &[MomentsGradientUndivided, MomentsGradientOfMeanAlone]);
+    must_detect("moments/one-position", &[MomentsGradientDividesFirst]);
 }
 
 #[test]
 fn loss() {
-    must_notice("loss", &[AddStores("loss"), StoreAdds("loss"), StaleMemoryLeaks("loss"), DifferentEveryTime("loss")]);
-    must_notice("loss", &[LossNotHalved, LossInF32, LossSign, LossSlot]);
+    must_detect("loss", &[AddStores("loss"), StoreAdds("loss"), StaleMemoryLeaks("loss"), DifferentEveryTime("loss")]);
+    must_detect("loss", &[LossNotHalved, LossInF32, LossSign, LossSlot]);
 }
 
 #[test]
 fn tv() {
-    must_notice("tv", &[AddStores("tv"), StoreAdds("tv"), StaleMemoryLeaks("tv"), DifferentEveryTime("tv")]);
-    must_notice("tv", &[TvNotHalved, TvSign, TvScaleIgnored]);
-    must_notice("tv/absolute", &[TvKindIgnored, TvAbsoluteUnsigned]);
-    must_notice("tv/absolute/ties", &[TvAbsoluteSlopesAtZero]);
-    must_notice("tv/means", &[TvKindIgnored, TvMeansNotDivided, TvMeansOverPixels]);
-    must_notice("tv/power-1.5", &[TvKindIgnored, TvPowerOfSquares]);
-    must_notice("tv/power-2.5", &[TvKindIgnored, TvPowerOfSquares]);
-    must_notice("tv/power-1/constant", &[TvPowerUndefinedAtZero]);
+    must_detect("tv", &[AddStores("tv"), StoreAdds("tv"), StaleMemoryLeaks("tv"), DifferentEveryTime("tv")]);
+    must_detect("tv", &[TvNotHalved, TvSign, TvScaleIgnored]);
+    must_detect("tv/absolute", &[TvKindIgnored, TvAbsoluteUnsigned]);
+    must_detect("tv/absolute/ties", &[TvAbsoluteSlopesAtZero]);
+    must_detect("tv/means", &[TvKindIgnored, TvMeansNotDivided, TvMeansOverPixels]);
+    must_detect("tv/power-1.5", &[TvKindIgnored, TvPowerOfSquares]);
+    must_detect("tv/power-2.5", &[TvKindIgnored, TvPowerOfSquares]);
+    must_detect("tv/power-1/constant", &[TvPowerUndefinedAtZero]);
 }
 
 #[test]
 fn vector() {
-    must_notice("vector", &[StaleMemoryLeaks("vector"), DifferentEveryTime("vector"), DotsTransposed, DotsInF32]);
-    must_notice("vector", &[CombineInF32, CombineDropsLast, CopyOfNothing, AdamUncorrected, AdamBetasSwapped]);
+    must_detect("vector", &[StaleMemoryLeaks("vector"), DifferentEveryTime("vector"), DotsTransposed, DotsInF32]);
+    must_detect("vector", &[CombineInF32, CombineDropsLast, CopyOfNothing, AdamUncorrected, AdamBetasSwapped]);
 }
 
 #[test]
 fn window() {
-    must_notice("window", &[AddStores("window"), StoreAdds("window")]);
-    must_notice("window", &[StaleMemoryLeaks("window"), DifferentEveryTime("window")]);
-    must_notice("window/both-ways", &[WindowAtOrigin, WindowPlaceTurned, WindowOffByARow]);
-    must_notice("window/both-ways", &[WindowRestKept, WindowRestZeroed]);
-    must_notice("window/outside", &[WindowRestKept, WindowRestZeroed, WindowRestAdded]);
-    must_notice("window/tiles", &[WindowAtOrigin, WindowPlaceTurned, WindowOffByARow]);
-    must_notice("window/misfit", &[WindowAnywhere]);
-    must_notice("window/absurd", &[WindowAnywhere]);
+    must_detect("window", &[AddStores("window"), StoreAdds("window")]);
+    must_detect("window", &[StaleMemoryLeaks("window"), DifferentEveryTime("window")]);
+    must_detect("window/both-ways", &[WindowAtOrigin, WindowPlaceTurned, WindowOffByARow]);
+    must_detect("window/both-ways", &[WindowRestKept, WindowRestZeroed]);
+    must_detect("window/outside", &[WindowRestKept, WindowRestZeroed, WindowRestAdded]);
+    must_detect("window/tiles", &[WindowAtOrigin, WindowPlaceTurned, WindowOffByARow]);
+    must_detect("window/misfit", &[WindowAnywhere]);
+    must_detect("window/absurd", &[WindowAnywhere]);
 }

@@ -5,20 +5,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use style_core::{Acc, Error, ErrorKind, Result, Shape, Storage};
 use testkit::Reference;
 
-/// The backend that is spoilt.
+/// The backend that is modified.
 pub(crate) const R: Reference = Reference;
 pub(crate) type Inner = <Reference as Storage>::Tensor;
 
-/// Where a mistake is made, as the names of the cases begin.
-pub(crate) type Room = &'static str;
+/// The op with the mistake, as the prefix of the case names.
+pub(crate) type Prefix = &'static str;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Mistake {
     Nothing,
-    AddStores(Room),
-    StoreAdds(Room),
-    StaleMemoryLeaks(Room),
-    DifferentEveryTime(Room),
+    AddStores(Prefix),
+    StoreAdds(Prefix),
+    StaleMemoryLeaks(Prefix),
+    DifferentEveryTime(Prefix),
     NotZeroed,
     UploadOfAnyLength,
     ReshapeOfAnySize,
@@ -118,34 +118,34 @@ impl Mutant {
         self.mistake == mistake
     }
 
-    pub(crate) fn acc(&self, room: Room, acc: Acc) -> Acc {
+    pub(crate) fn acc(&self, prefix: Prefix, acc: Acc) -> Acc {
         match acc {
-            Acc::Add if self.makes(AddStores(room)) => Acc::Store,
-            Acc::Store if self.makes(StoreAdds(room)) => Acc::Add,
+            Acc::Add if self.makes(AddStores(prefix)) => Acc::Store,
+            Acc::Store if self.makes(StoreAdds(prefix)) => Acc::Add,
             acc => acc,
         }
     }
 
-    /// Spoils a result by what it must not depend on.
-    pub(crate) fn spoil(&self, room: Room, operand: &Tensor, out: &mut Tensor) {
-        if operand.stale && self.makes(StaleMemoryLeaks(room)) {
+    /// Makes a result depend on stale memory or on the number of calls.
+    pub(crate) fn spoil(&self, prefix: Prefix, operand: &Tensor, out: &mut Tensor) {
+        if operand.stale && self.makes(StaleMemoryLeaks(prefix)) {
             change(&mut out.inner, |_, v| v * 1.001 + 1e-3);
         }
-        if self.makes(DifferentEveryTime(room)) {
-            // 0 1 1 0 1 0 0 1 ...: no two neighbouring blocks of calls are alike.
+        if self.makes(DifferentEveryTime(prefix)) {
+            // 0 1 1 0 1 0 0 1 ...: no two adjacent blocks of calls are equal.
             let bit = self.calls.fetch_add(1, Ordering::Relaxed).count_ones() % 2;
             change(&mut out.inner, |_, v| f32::from_bits(v.to_bits() ^ bit));
         }
     }
 }
 
-/// A tensor that knows whether it was reshaped.
+/// A tensor that records whether it was reshaped.
 pub(crate) struct Tensor {
     pub(crate) inner: Inner,
     pub(crate) stale: bool,
 }
 
-/// Gates and switches, with nothing hidden.
+/// Gates and switches with public contents.
 pub(crate) struct Marks {
     pub(crate) shape: Shape,
     pub(crate) capacity: usize,

@@ -1,4 +1,4 @@
-//! The ops with their mistakes, each by way of the reference backend.
+//! The ops with their mistakes, based on the reference backend.
 
 use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Padding, Part, Pool2d, Pool2dOps, Rows, Tv};
 use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps};
@@ -8,7 +8,7 @@ use testkit::Reference;
 use crate::mutant::Mistake::*;
 use crate::mutant::{Marks, Mistake, Mutant, R, Tensor, change, inners, made, read, sum_in_f32};
 
-/// Filters as they are used forwards and backwards.
+/// The filters used in the forward and the backward pass.
 pub(crate) struct Filter {
     forwards: <Reference as Conv2dOps>::Filter,
     backwards: <Reference as Conv2dOps>::Filter,
@@ -162,19 +162,19 @@ impl Conv2dOps for Mutant {
     }
 }
 
-/// The average pool that a convolution may take in.
+/// The average pool that a convolution may fuse.
 fn pool_behind(op: &Conv2d) -> Pool2d {
     Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width }
 }
 
 impl Mutant {
-    /// The op, whose padding is forgotten by one mistake, and allowed to all by another.
+    /// The op; one mistake ignores its padding, another allows every padding.
     fn padded(&self, op: &Conv2d, forgotten: Mistake) -> Conv2d {
         let features = op.in_channels > Conv2d::PICTURE && self.makes(ConvPaddingOfFeatures);
         if self.makes(forgotten) || features { op.with_padding(Padding::Zero) } else { *op }
     }
 
-    /// The whole of a tensor that holds some rows, zero elsewhere; mistaken, nothing beside the rows that are computed.
+    /// The whole of a tensor that holds some rows, zero elsewhere; with a mistake, only the computed rows.
     fn whole(&self, x: &Tensor, held: Rows, computed: Rows, height: usize) -> Result<Tensor> {
         let Shape { channels, width, .. } = self.shape(x);
         let (mut all, from) = (self.tensor(Shape::new(channels, height, width))?, read(&x.inner));
@@ -187,7 +187,7 @@ impl Mutant {
         Ok(all)
     }
 
-    /// Copies the rows that were computed from the whole.
+    /// Copies the computed rows from the whole.
     fn take(&self, whole: &Tensor, held: Rows, computed: Rows, to: &mut Tensor) {
         let (Shape { height, width, .. }, from) = (self.shape(whole), read(&whole.inner));
         change(&mut to.inner, |i, previous| {
@@ -285,7 +285,7 @@ impl Mutant {
     }
 }
 
-/// The windows of a pool: which output the element `i` of the input belongs to, and its place there.
+/// The output to whose window element `i` of the input belongs, and its position in the window.
 fn window(op: &Pool2d, i: usize) -> Option<(usize, u8)> {
     let (k, r, c) = (i / (op.height * op.width), i / op.width % op.height, i % op.width);
     let (height, width) = (op.height / 2, op.width / 2);
@@ -317,7 +317,7 @@ impl Pool2dOps for Mutant {
         let none = self.switches(op.output())?;
         let switches = match (op.pooling, switches) {
             (Pooling::Max, None) if !self.makes(PoolNeedsNoSwitches) => {
-                return Err(Error::new(ErrorKind::Argument, "a max pool wants switches"));
+                return Err(Error::new(ErrorKind::Argument, "a max pool requires switches"));
             }
             (_, switches) => switches.unwrap_or(&none),
         };
@@ -469,7 +469,7 @@ impl MomentsOps for Mutant {
         let changed = |v: f32| match self.mistake {
             MomentsGradientUndivided if v != 0.0 => 1.0,
             MomentsGradientDividesByZero if v == 0.0 => 1e-30,
-            // What 1/v, or (x - mean)/v, comes to when it overflows.
+            // The value of 1/v, or (x - mean)/v, on overflow.
             MomentsGradientDividesFirst if v < 1e-32 && v > 0.0 => f32::NAN,
             _ => v,
         };

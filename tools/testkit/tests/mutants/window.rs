@@ -1,4 +1,4 @@
-//! Windows with their mistakes, by way of the reference backend.
+//! Windows with their mistakes, based on the reference backend.
 
 use style_core::ops::{WindowOps, expect_window};
 use style_core::{Acc, Result, Shape, Storage};
@@ -7,7 +7,7 @@ use crate::mutant::Mistake::*;
 use crate::mutant::{Mutant, R, Tensor, change, read};
 
 impl Mutant {
-    /// Where a window of `window` is taken to lie.
+    /// The assumed position of a window.
     fn place(&self, whole: Shape, at: [usize; 2], window: Shape) -> Result<[usize; 2]> {
         if !self.makes(WindowAnywhere) {
             expect_window(whole, at, window)?;

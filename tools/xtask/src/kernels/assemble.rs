@@ -24,17 +24,17 @@ struct Assembled {
     shared: u32,
 }
 
-/// ptxas from PyPI, in the target folder: only a checker; nothing of it is committed or shipped.
+/// ptxas from PyPI, in the target folder. It is only used for checks; none of it is committed or shipped.
 pub(super) fn fetch_ptxas() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe()?;
-    let target = program.ancestors().nth(2).ok_or("this program is not in a target folder")?;
+    let target = program.ancestors().nth(2).ok_or("this program is not in a target folder; run it with cargo")?;
     let folder = target.join("ptxas");
     let ptxas = folder.join("nvidia/cuda_nvcc/bin/ptxas");
     if !ptxas.exists() {
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"]).arg(&folder).arg(PACKAGE);
         if !pip.status()?.success() {
-            return Err(format!("pip does not get {PACKAGE}; give --ptxas FILE instead").into());
+            return Err(format!("pip cannot install {PACKAGE}; use --ptxas FILE").into());
         }
     }
     Ok(ptxas)
@@ -46,7 +46,7 @@ pub(super) fn run(ptxas: &Path, folder: &Path) -> Result<(), Failure> {
     files.retain(|file| file.extension().is_some_and(|e| e == "ptx"));
     files.sort();
     let mut spilled = Vec::new();
-    println!("Registers a thread, and occupancy: the share of a multiprocessor's threads that can be there at once.\n");
+    println!("Registers per thread, and occupancy: the share of a multiprocessor's threads that can be resident.\n");
     let heads: Vec<String> = MULTIPROCESSORS.iter().map(|m| format!("sm_{}", m.0)).collect();
     println!("| kernel | threads | shared memory | {} |", heads.join(" | "));
     println!("|---|---:|---:|{}", "---:|".repeat(heads.len()));
@@ -79,7 +79,7 @@ pub(super) fn run(ptxas: &Path, folder: &Path) -> Result<(), Failure> {
         println!("No kernel spills registers or has local memory.");
         return Ok(());
     }
-    Err(format!("local memory is used: {}", spilled.join("; ")).into())
+    Err(format!("kernels use local memory: {}", spilled.join("; ")).into())
 }
 
 /// The target capability of the PTX.
@@ -109,7 +109,7 @@ fn assemble(ptxas: &Path, file: &Path, capability: u32) -> Result<Vec<Assembled>
     if !output.status.success() {
         return Err(format!("{} for sm_{capability}: {text}", file.display()).into());
     }
-    parse(&text).ok_or_else(|| format!("ptxas writes what this program does not understand:\n{text}").into())
+    parse(&text).ok_or_else(|| format!("unexpected output of ptxas:\n{text}").into())
 }
 
 /// Parses `ptxas -v`: for each kernel one line with its name, one with its stack and spills, one with its resources.

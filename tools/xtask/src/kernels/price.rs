@@ -51,14 +51,14 @@ pub(super) fn run(precision: Precision, size: usize, sample: u64) -> Result<(), 
     let launches = launches(precision, size, sample)?;
     let rows = rows(&launches, size, precision)?;
     println!(
-        "\nOne evaluation of VGG-19 to conv5_1 at {size} x {size}, {precision:?}, and the Adam step behind it: counted"
+        "\nOne evaluation of VGG-19 to conv5_1 at {size} x {size}, {precision:?}, and the Adam step after it, counted on"
     );
     println!(
-        "on ptx-runner from {sample} blocks of each launch. The times are what an H100 SXM could do it in at best by its"
+        "ptx-runner from {sample} blocks of each launch. Times are lower bounds for an H100 SXM from its published figures:"
     );
-    println!("published figures; they are paper figures, **not measured**, and count no gaps between launches.\n");
+    println!("they are estimates, **not measured**, without gaps between launches.\n");
     println!(
-        "| layer | kernel | launches | blocks | GFLOP | MB through L2 | MB at least | L2 / least | sectors a request | \
+        "| layer | kernel | launches | blocks | GFLOP | MB through L2 | least MB | L2 / least | sectors per request | \
          shared cycles / ideal | paper µs | bound by |"
     );
     println!("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|");
@@ -70,17 +70,15 @@ pub(super) fn run(precision: Precision, size: usize, sample: u64) -> Result<(), 
     let count: u64 = rows.iter().map(|row| row.launches).sum();
     println!("\nSum: {:.3} ms on paper, {count} launches, **not measured**.\n", 1e3 * total);
     println!(
-        "Bold: more than 1.5 times the least is asked of the L2 cache. Convolutions and Gram matrices ask for their"
+        "Bold: L2 traffic above 1.5 times the least. Convolutions and Gram matrices load their operands once for every tile:"
     );
     println!(
-        "operands once for every tile that needs them: a halo for its neighbours, features for each group of outputs,"
+        "halos for neighbours, features for each group of outputs, filters for each tile of positions. 50 MB of L2 serve"
     );
     println!(
-        "filters for each tile of positions. 50 MB of L2 serve that; memory sees the least and little more. What reads"
+        "these loads, so memory traffic is close to the least. A thread that reads eight f32 values requests each sector"
     );
-    println!(
-        "eight f32 values a thread asks for each sector twice, 16 bytes at a time, and L1 has it the second time."
-    );
+    println!("twice, 16 bytes at a time; the second request hits L1.");
     Ok(())
 }
 
@@ -127,7 +125,7 @@ fn rows(launches: &[Launched], size: usize, precision: Precision) -> Result<Vec<
         let layer = match (convolution, backward) {
             (None, _) => "picture".to_owned(),
             (Some(c), false) => c.name.clone(),
-            (Some(c), true) => format!("{} back", c.name),
+            (Some(c), true) => format!("{} backward", c.name),
         };
         let floor = floor(&launch.name, &launch.counters, &place, precision);
         let (seconds, bound) = paper(&launch.counters, launch.grid, floor);
@@ -150,9 +148,7 @@ fn rows(launches: &[Launched], size: usize, precision: Precision) -> Result<Vec<
         }
     }
     if seen != 2 * convolutions.len() {
-        return Err(
-            format!("{seen} convolutions are launched, not {} forward and as many back", convolutions.len()).into()
-        );
+        return Err(format!("expected {} convolution launches, found {seen}", 2 * convolutions.len()).into());
     }
     Ok(rows)
 }

@@ -49,5 +49,5 @@ pub(super) fn draw(lines: &[Line<'_>], to: &Path) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    Err(format!("{}: {width} x {height} pixels do not fit into {LIMIT} bytes", to.display()).into())
+    Err(format!("{}: {width} x {height} pixels do not fit in {LIMIT} bytes", to.display()).into())
 }

@@ -11,8 +11,8 @@ use crate::Failure;
 use crate::peers::repository;
 
 const LAYERS: [&str; 5] = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
-/// Both pictures are measured at full, half and quarter size, where strokes and forms appear to the network as large as
-/// details did before.
+/// Both pictures are measured at full, half and quarter size; at smaller sizes, strokes and shapes appear as large to the
+/// network as details at full size.
 pub(super) const PARTS: [usize; 3] = [1, 2, 4];
 /// The smallest side measured.
 const SMALLEST: usize = 16;
@@ -52,7 +52,7 @@ fn embedded() -> Result<PathBuf, Failure> {
     let mut weights = files.into_iter().filter(|file| file.to_string_lossy().ends_with(".safetensors.gz"));
     match (weights.next(), weights.next()) {
         (Some(file), None) => Ok(file),
-        _ => Err(format!("{} has not one weight file; name one by --weights", folder.display()).into()),
+        _ => Err(format!("expected one weight file in {}; choose one with --weights", folder.display()).into()),
     }
 }
 
@@ -71,7 +71,7 @@ fn gram(features: &Features) -> Vec<f64> {
     gram
 }
 
-/// In eight partial sums, which a processor adds at once.
+/// In eight partial sums, so that the compiler can vectorise.
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     let mut sums = [0.0; 8];
     let (a, b) = (a.chunks(8), b.chunks(8));

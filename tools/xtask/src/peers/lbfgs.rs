@@ -71,9 +71,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let style = resize(&style, options.size, &style_png)?;
     let loaded = style_models::load(weights, &LoadOptions::default())?;
     if *loaded.model().input() != style_core::InputSpace::CAFFE {
-        return Err(
-            "the peer's program wants weights whose input is BGR in 0..255 minus the mean (Caffe's, Keras')".into()
-        );
+        return Err("expected weights for BGR input in 0..255 minus the mean (as from Caffe or Keras)".into());
     }
     let weights = folder.join("weights.safetensors");
     style_models::save(loaded.model(), &weights)?;
@@ -112,7 +110,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The number of evaluations that a descent took to reach a loss, and its share of the wall time.
+/// The number of evaluations until a descent reached a loss, and their share of the wall time.
 fn reaches(descent: &Descent, target: f64) -> (usize, f64) {
     let Descent { losses, wall_seconds, .. } = descent;
     let count = losses.iter().position(|loss| *loss <= target).map_or(losses.len(), |i| i + 1);
@@ -125,13 +123,13 @@ fn tell(descent: Descent) -> Descent {
     descent
 }
 
-/// The start image's loss shows whether all had the same objective.
+/// Checks by the start image's loss that all programs had the same objective.
 fn same_start(descents: &[Descent]) -> Result<(), Failure> {
     let starts: Vec<f64> = descents.iter().map(|d| d.losses.first().copied().unwrap_or(f64::NAN)).collect();
     if starts.iter().all(|start| (start - starts[0]).abs() <= 1e-3 * start.abs()) {
         return Ok(());
     }
-    Err(format!("the losses of the start image differ: {starts:?}; the objectives are not the same").into())
+    Err(format!("the losses of the start image differ ({starts:?}), so the objectives differ").into())
 }
 
 /// The least loss of the first `count` evaluations.

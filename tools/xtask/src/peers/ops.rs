@@ -26,13 +26,13 @@ struct Options {
     /// Calls measured per round, after one warm-up
     #[arg(long, default_value_t = 5)]
     repeat: usize,
-    /// Our instruction set: portable, avx2 or avx512 [default: the best that the processor has]
+    /// Our instruction set: portable, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = |name: &str| isa(name).map(|_| name.to_owned()))]
     isa: Option<String>,
     /// A Python with PyTorch [default: a virtual environment in the target folder, created when needed]
     #[arg(long)]
     python: Option<PathBuf>,
-    /// The program of benches/peers/rust [default: one in the target folder, built when needed, in ten minutes]
+    /// The program of benches/peers/rust [default: one in the target folder; the first build takes ten minutes]
     #[arg(long)]
     rust_peers: Option<PathBuf>,
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Program::Ours, Program::ChannelsLast, Program::Nnpack])]
@@ -119,7 +119,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     }
     let names: Vec<&str> = options.programs.iter().map(|program| program.name()).collect();
     for (name, timed) in names.iter().zip(&turns) {
-        println!("- {name}: {}", timed.first().map_or("nothing measured", |timed| &timed.program));
+        println!("- {name}: {}", timed.first().map_or("not measured", |timed| &timed.program));
     }
     println!();
     table(&names, &turns).iter().for_each(|row| println!("{row}"));

@@ -19,7 +19,7 @@ struct Options {
     /// Iterations measured, after one warm-up
     #[arg(long, default_value_t = 5)]
     repeat: usize,
-    /// portable, avx2 or avx512 [default: the best that the processor has]
+    /// portable, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = isa)]
     isa: Option<Isa>,
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
@@ -55,7 +55,7 @@ fn isa_name(isa: Isa) -> String {
 pub(super) fn isa(name: &str) -> Result<Isa, String> {
     Isa::ALL.into_iter().find(|isa| isa_name(*isa) == name).ok_or_else(|| {
         let known = Isa::ALL.map(isa_name).join(", ");
-        format!("known are {known}")
+        format!("expected one of {known}")
     })
 }
 

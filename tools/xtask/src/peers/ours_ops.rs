@@ -22,7 +22,7 @@ struct Options {
     /// INxOUTxHEIGHTxWIDTH, comma-separated
     #[arg(long, value_parser = shape, value_delimiter = ',', default_value = "64x64x512x512")]
     shapes: Vec<Conv2d>,
-    /// portable, avx2 or avx512 [default: the best that the processor has]
+    /// portable, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = isa)]
     isa: Option<Isa>,
 }
@@ -31,7 +31,7 @@ fn shape(text: &str) -> Result<Conv2d, String> {
     let numbers: Option<Vec<usize>> = text.split('x').map(|n| n.parse().ok().filter(|n| *n > 0)).collect();
     match numbers.as_deref() {
         Some(&[in_channels, out_channels, height, width]) => Ok(Conv2d::new(in_channels, out_channels, height, width)),
-        _ => Err("a shape is INxOUTxHEIGHTxWIDTH".into()),
+        _ => Err("expected INxOUTxHEIGHTxWIDTH".into()),
     }
 }
 

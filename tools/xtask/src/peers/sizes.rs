@@ -40,7 +40,9 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let tiled = options.tiles.iter().map(|_| vec![("--size", options.tiled)]);
     let in_tiles = turns(&options, tiled.collect())?;
 
-    println!("| picture | tiles | work | wall s | CPU s | CPU us a pixel | planned MiB | peak MiB | peak / planned |");
+    println!(
+        "| picture | tiles | work | wall s | CPU s | CPU us per pixel | planned MiB | peak MiB | peak / planned |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|");
     for turns in of_sizes.iter().chain(&in_tiles) {
         let of = |f: fn(&Measured) -> f64| median(turns.iter().map(f));

@@ -1,8 +1,8 @@
-//! `setp`: comparisons, and how they combine with a predicate.
+//! `setp`: comparisons, and their combination with a predicate.
 
 use crate::ptx::program::{L32, L64, Test32, Test64};
 
-/// A comparison with the bits of its operands.
+/// A comparison, with the width of its operands in bits.
 pub(crate) enum Test {
     Narrow(Test32, u32),
     Wide(Test64),
@@ -83,7 +83,7 @@ fn ordered<T>(a: T, b: T, f: impl Fn(T, T) -> bool) -> bool {
     f(a, b)
 }
 
-/// Comparisons of floats: those with `u` are true of a NaN, the others false.
+/// Comparisons of floats: those with `u` are true for a NaN, the others false.
 macro_rules! floats {
     ($name:ident, $kind:ident) => {
         fn $name(comparison: &str) -> Option<Test> {
@@ -110,7 +110,7 @@ macro_rules! floats {
 floats!(single, f32);
 floats!(double, f64);
 
-/// How `setp.CmpOp.BoolOp` joins the comparison with its third operand.
+/// The operation by which `setp.CmpOp.BoolOp` combines the comparison with its third operand.
 pub(crate) fn combine(name: &str) -> Option<fn(u32, u32) -> u32> {
     Some(match name {
         "and" => |a, b| a & b,

@@ -1,14 +1,14 @@
-//! `cvt` among integers and floats. Floats to integers saturate, as the PTX ISA says; a NaN becomes 0, or the lone top
-//! bit where either side has 64 bits.
+//! `cvt` between integers and floats. Floats to integers saturate, as in the PTX ISA; a NaN becomes 0, or only the top bit
+//! is set if either side has 64 bits.
 
 use super::float::{NAN, bits, saturate};
 use super::{Code, Entry, narrow, shrink, wide, widen};
 
-/// An integer type; values go through 64 bits.
+/// An integer type; values pass through 64 bits.
 trait Int {
     const BITS: u32;
     fn get(register: u64) -> i64;
-    /// Into a register, extended by the type's own sign.
+    /// Converts to a register, extended by the sign of the type.
     fn put(value: i64) -> u64;
     fn saturating(value: f64) -> u64;
 }
@@ -41,7 +41,7 @@ int!(i32, 32, 0xffff_ffff);
 int!(u64, 64, u64::MAX);
 int!(i64, 64, u64::MAX);
 
-/// Bits of the register that holds a type of so many.
+/// The width of the register for a type of this many bits.
 fn register(bits: u32) -> u32 {
     bits.max(16)
 }
@@ -71,7 +71,7 @@ fn to_float<A: Int>(kind: &str, unsigned: bool) -> Option<Entry> {
     Some(Entry { code, destination, sources: vec![register(A::BITS)], flops: 0 })
 }
 
-/// How a float is rounded to an integer.
+/// The rounding of a float to an integer.
 #[inline(always)]
 fn round<const R: u8>(x: f64) -> f64 {
     match R {
@@ -82,7 +82,7 @@ fn round<const R: u8>(x: f64) -> f64 {
     }
 }
 
-/// What a NaN becomes: `wide` where source or destination has 64 bits.
+/// The result for a NaN; `wide` if source or destination has 64 bits.
 #[inline(always)]
 fn integer<D: Int, const R: u8>(x: f64, wide: bool) -> u64 {
     if x.is_nan() {

@@ -1,7 +1,7 @@
-//! Single and double precision. All arithmetic rounds to nearest even, as the modifier `.rn` or its absence says; other
-//! roundings are unknown opcodes. A NaN result in single precision is the canonical one, 0x7fffffff.
+//! Single and double precision. All arithmetic rounds to nearest even, with or without the modifier `.rn`; other roundings
+//! are unknown opcodes. A NaN result in single precision is the canonical one, 0x7fffffff.
 //!
-//! The approximate functions are computed in double precision and rounded: closer than the PTX ISA asks.
+//! The approximate functions are computed in double precision and rounded, more accurately than the PTX ISA requires.
 
 use super::{Code, Entry, narrow, wide};
 use crate::ptx::program::L32;
@@ -21,7 +21,7 @@ fn flush(x: f32) -> f32 {
     if x.abs() < f32::MIN_POSITIVE { f32::from_bits(x.to_bits() & 0x8000_0000) } else { x }
 }
 
-/// A function of single precision, plain or with `.ftz`; `flops` a lane.
+/// A single-precision function, plain or with `.ftz`, with `flops` per lane.
 macro_rules! f {
     ($ftz:expr, $count:literal, $flops:literal, $f:expr) => {{
         let plain = Code::Narrow3(|a, b, c| {
@@ -42,7 +42,7 @@ fn call(f: impl Fn(f32, f32, f32) -> f32, a: f32, b: f32, c: f32) -> f32 {
     f(a, b, c)
 }
 
-/// A function of double precision.
+/// A double-precision function.
 macro_rules! d {
     ($count:literal, $f:expr) => {
         Entry::same(
@@ -60,13 +60,13 @@ fn call64(f: impl Fn(f64, f64, f64) -> f64, a: f64, b: f64, c: f64) -> f64 {
     f(a, b, c)
 }
 
-/// Approximations go through double precision.
+/// Approximations are computed in double precision.
 #[inline(always)]
 fn through(x: f32, f: impl Fn(f64) -> f64) -> f32 {
     f(f64::from(x)) as f32
 }
 
-/// The lesser; of a number and a NaN the number, and -0 is less than +0.
+/// The minimum; for a number and a NaN the number; -0 is less than +0.
 #[inline(always)]
 fn min32(a: f32, b: f32) -> f32 {
     if a.is_nan() {
@@ -87,7 +87,7 @@ fn max32(a: f32, b: f32) -> f32 {
     -min32(-a, -b)
 }
 
-/// The canonical NaN where either is one.
+/// The canonical NaN if either operand is a NaN.
 #[inline(always)]
 fn nan_or(a: f32, b: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
     if a.is_nan() || b.is_nan() { f32::from_bits(0x7fff_ffff) } else { f(a, b) }
@@ -137,7 +137,7 @@ fn single(opcode: &str) -> Option<Entry> {
         "max.NaN.f32" => f!(ftz, 2, 1, |a, b, _| nan_or(a, b, max32)),
         "abs.f32" => f!(ftz, 1, 0, |a, _, _| a.abs()),
         "neg.f32" => f!(ftz, 1, 0, |a, _, _| -a),
-        // The sign of the first goes onto the second, bit by bit.
+        // Copies the sign bit of the first onto the second.
         "copysign.f32" if !ftz => {
             Entry::same(32, 2, Code::Narrow3(|a, b, c| narrow(a, b, c, |a, b, _| (a & 1 << 31) | (b & !(1 << 31)))))
         }
@@ -145,7 +145,7 @@ fn single(opcode: &str) -> Option<Entry> {
     })
 }
 
-/// Into [0, 1]; a NaN becomes +0.
+/// Clamps to [0, 1]; a NaN becomes +0.
 #[inline(always)]
 pub(super) fn saturate(x: f32) -> f32 {
     if x > 0.0 { if x < 1.0 { x } else { 1.0 } } else { 0.0 }
@@ -168,7 +168,7 @@ fn double(opcode: &str) -> Option<Entry> {
     })
 }
 
-/// `fma.rn.f32`, by the processor's own instruction where it has one.
+/// `fma.rn.f32`, by the processor's instruction if available.
 fn fused() -> fn(&L32, &L32, &L32) -> L32 {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("fma") && is_x86_feature_detected!("avx2") {
@@ -180,7 +180,7 @@ fn fused() -> fn(&L32, &L32, &L32) -> L32 {
             }
             d
         }
-        // SAFETY: the processor has AVX2 and FMA, asked when the kernel was decoded.
+        // SAFETY: the processor has AVX2 and FMA, as checked when the kernel was decoded.
         return |a, b, c| unsafe { lanes(a, b, c) };
     }
     |a, b, c| narrow(a, b, c, |a, b, c| bits(f32::from_bits(a).mul_add(f32::from_bits(b), f32::from_bits(c))))

@@ -1,7 +1,7 @@
-//! Half precision: `cvt` to and from f16 and bf16, one or two to a register, and f16 arithmetic.
+//! Half precision: `cvt` to and from f16 and bf16, one or two per register, and f16 arithmetic.
 //!
 //! Conversions round to nearest even and keep subnormal numbers; a NaN becomes the canonical one, 0x7fff. Arithmetic is
-//! done in double precision and rounded once: exact sums and products of f16 fit there.
+//! in double precision, which holds sums and products of f16 exactly, and is rounded once.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -32,12 +32,12 @@ fn singles(a: &L32) -> L32 {
 /// Bits of the nearest bf16.
 #[inline(always)]
 fn brain(x: u32) -> u32 {
-    // The upper half of an f32; ties go to the even one, and the carry may run into the exponent.
+    // The upper half of an f32; ties round to even, and the carry may reach the exponent.
     let rounded = (x.wrapping_add(0x7fff + ((x >> 16) & 1))) >> 16;
     if x & 0x7fff_ffff > 0x7f80_0000 { 0x7fff } else { rounded }
 }
 
-/// What is negative becomes +0, a NaN the canonical NaN.
+/// Negative values become +0, a NaN the canonical NaN.
 fn relu(x: u32) -> u32 {
     if x & 0x8000 != 0 { 0 } else { x }
 }

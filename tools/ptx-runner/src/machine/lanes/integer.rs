@@ -16,14 +16,14 @@ macro_rules! w {
     };
 }
 
-/// A function with a wide result; the wide source comes last in `$f`, wherever it is written.
+/// A function with a wide result; the wide source is the last argument of `$f`, wherever it is written.
 macro_rules! mixed {
     ($sources:expr, $f:expr) => {
         Entry { code: Code::Widen(|a, b, c| widen(a, b, c, $f)), destination: 64, sources: $sources.to_vec(), flops: 0 }
     };
 }
 
-/// A division: the machine looks at the divisor first.
+/// A division; the machine checks the divisor first.
 macro_rules! divide32 {
     ($f:expr) => {
         Entry::same(32, 2, Code::Divide32(|a, b, c| narrow(a, b, c, $f)))
@@ -87,7 +87,7 @@ fn words(opcode: &str) -> Option<Entry> {
     })
 }
 
-/// `b:a`, the high word second as in `shf`.
+/// `b:a`, with the high word second, as in `shf`.
 fn join(a: u32, b: u32) -> u64 {
     u64::from(b) << 32 | u64::from(a)
 }
@@ -177,13 +177,13 @@ fn fields(opcode: &str) -> Option<Entry> {
         }),
         "bfe.s32" => n!(32, 3, |a, pos, len| {
             let (pos, len) = (pos & 255, len & 255);
-            // The field's sign is its top bit, or the register's where the field reaches beyond it.
+            // The field's sign is its top bit, or the register's if the field extends beyond the register.
             if len == 0 {
                 return 0;
             }
             let sign = (a >> (pos + len - 1).min(31)) & 1;
             let field = if pos > 31 { 0 } else { a >> (pos & 31) };
-            // Bits of the field that lie within the register.
+            // The bits of the field within the register.
             let within = len.min(32u32.saturating_sub(pos));
             let low = if within > 31 { u32::MAX } else { !(u32::MAX << within) };
             (field & low) | if sign == 1 { !low } else { 0 }
@@ -192,7 +192,7 @@ fn fields(opcode: &str) -> Option<Entry> {
     })
 }
 
-/// `prmt`: each nibble of the selector takes one of eight bytes, or spreads its sign.
+/// `prmt`: each nibble of the selector selects one of eight bytes, or replicates its sign.
 fn permute(a: u32, b: u32, selector: u32) -> u32 {
     let bytes = join(a, b);
     let mut d = 0;

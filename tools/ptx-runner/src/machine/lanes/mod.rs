@@ -1,6 +1,6 @@
-//! What each opcode computes, over the 32 lanes of a warp, found by the opcode's full text.
+//! The functions of all opcodes over the 32 lanes of a warp, looked up by the opcode's full text.
 //!
-//! All lanes are computed, whatever the active mask; the caller keeps those that count.
+//! All lanes are computed, whatever the active mask; the caller keeps the active ones.
 
 mod compare;
 mod convert;
@@ -13,7 +13,7 @@ pub(crate) use float::NAN;
 
 use crate::ptx::program::{F32, F64, L32, L64, Narrow, Widen};
 
-/// A function over lanes, with its shape.
+/// A function over lanes, by its signature.
 #[derive(Clone, Copy)]
 pub(crate) enum Code {
     Narrow3(F32),
@@ -25,12 +25,12 @@ pub(crate) enum Code {
     Divide64(F64),
 }
 
-/// An opcode: its function, and the bits of its destination and sources.
+/// An opcode: its function, and the widths of its destination and sources in bits.
 pub(crate) struct Entry {
     pub(crate) code: Code,
     pub(crate) destination: u32,
     pub(crate) sources: Vec<u32>,
-    /// Floating-point operations of single precision a lane.
+    /// Single-precision operations per lane.
     pub(crate) flops: u8,
 }
 

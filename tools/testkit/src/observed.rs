@@ -4,7 +4,7 @@ use style_core::{Acc, Backend, Result, Shape};
 
 /// The Gram matrix, reporting each call to a test before running it. It does not declare itself a sum over positions, so
 /// nothing is computed in bands.
-pub struct Told<F> {
+pub struct Observed<F> {
     gram: Gram,
     called: F,
 }
@@ -18,14 +18,14 @@ pub enum Call {
     Backward,
 }
 
-impl<F: Fn(Call) + Send + Sync> Told<F> {
+impl<F: Fn(Call) + Send + Sync> Observed<F> {
     /// Reports calls to `called`.
     pub fn new(called: F) -> Self {
         Self { gram: Gram::default(), called }
     }
 }
 
-impl<B: Backend, F: Fn(Call) + Send + Sync> Statistic<B> for Told<F> {
+impl<B: Backend, F: Fn(Call) + Send + Sync> Statistic<B> for Observed<F> {
     fn identity(&self) -> String {
         "reporting gram".into()
     }
