@@ -60,18 +60,18 @@ impl Init {
     pub(crate) fn check(&self, shape: Shape, has_content: bool, noise: Noise, ratio: f32) -> Result<()> {
         let bad = |message: String| Err(Error::new(ErrorKind::Argument, message));
         if !(0.0..=1.0).contains(&ratio) {
-            return bad(format!("the noise ratio must lie in 0..=1, but is {ratio}"));
+            return bad(format!("the noise ratio must lie in 0..=1, but is {ratio:?}"));
         }
         let (Noise::Uniform(width) | Noise::Normal(width)) = noise;
         if !(0.0..=1e6).contains(&width) {
-            return bad(format!("the width of the noise must lie in 0..=1e6 8-bit units, but is {width}"));
+            return bad(format!("the width of the noise must lie in 0..=1e6 8-bit units, but is {width:?}"));
         }
         match self {
             Self::Image(image) => expect_shape("the start picture", shape, image.shape()),
             Self::Content if !has_content => bad("a start from the content needs a content picture".into()),
-            Self::Noise if !has_content && ratio < 1.0 => {
-                bad(format!("noise with a ratio of {ratio} is mixed into the content, and there is no content picture"))
-            }
+            Self::Noise if !has_content && ratio < 1.0 => bad(format!(
+                "noise with a ratio of {ratio:?} is mixed into the content, and there is no content picture"
+            )),
             _ => Ok(()),
         }
     }

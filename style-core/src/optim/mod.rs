@@ -137,14 +137,14 @@ impl Optimizer {
             | Self::Adam(AdamOptions { learning_rate: r, .. })
                 if !(r.is_finite() && *r > 0.0 && *r <= 1e6) =>
             {
-                bad(format!("the step must lie above 0 and at most at 1e6 8-bit units, but is {r}"))
+                bad(format!("the step must lie above 0 and at most at 1e6 8-bit units, but is {r:?}"))
             }
             Self::Adam(o) if ![o.beta1, o.beta2].iter().all(|b| (0.0..1.0).contains(b)) => {
-                bad(format!("Adam's betas must lie in 0..1, but are {} and {}", o.beta1, o.beta2))
+                bad(format!("Adam's betas must lie in 0..1, but are {:?} and {:?}", o.beta1, o.beta2))
             }
             // The backends store it as f32.
             Self::Adam(o) if !((o.epsilon as f32).is_finite() && o.epsilon as f32 > 0.0) => {
-                bad(format!("Adam's epsilon must be an f32 above 0, but is {}", o.epsilon))
+                bad(format!("Adam's epsilon must be an f32 above 0, but is {:?}", o.epsilon))
             }
             _ => Ok(()),
         }
