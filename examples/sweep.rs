@@ -92,7 +92,7 @@ impl Sweep {
             .build()?;
         let mut evaluations = 0;
         session.run(|progress| {
-            evaluations = progress.iteration + 1;
+            evaluations = progress.iteration;
             ControlFlow::Continue(())
         })?;
         let losses = session.losses().context("there was no evaluation")?;

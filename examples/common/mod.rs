@@ -31,7 +31,7 @@ pub(crate) fn picture(n: usize, sample: &str, long_side: u32) -> Result<Image> {
 /// Runs a session to its end and prints a summary.
 pub(crate) fn run(what: &str, session: &mut Session<Cpu>) -> Result<Image> {
     let start = std::time::Instant::now();
-    session.run(|p| if quick() && p.iteration >= 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })?;
+    session.run(|p| if quick() && p.iteration >= 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })?;
     let loss = session.losses().map_or(f64::NAN, |losses| losses.total);
     println!("{what}: loss {loss:.4e} after {:.0?}", start.elapsed());
     Ok(session.image()?)

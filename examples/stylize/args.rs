@@ -234,7 +234,8 @@ pub(crate) struct Args {
     pub(crate) snapshot_every: Option<NonZeroUsize>,
 
     /// Save the job's state to this file, and resume from it if it exists; delete it to start again. To resume, use the same options
-    /// as before; --memory, --threads, the options of this section and, unless --scales is auto, --iterations may change
+    /// as before; --memory, --threads, --style-strength, the options of this section and, unless --scales is auto, --iterations may
+    /// change
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) checkpoint: Option<PathBuf>,
 
@@ -242,7 +243,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "20", requires = "checkpoint", help_heading = "Output")]
     pub(crate) every: NonZeroUsize,
 
-    /// Log the losses of each iteration as one JSON line; iteration 0 is the start image
+    /// Log the losses of each iteration as one JSON line; iteration 1 is of the start image
     #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
     pub(crate) log: Option<PathBuf>,
 
@@ -263,7 +264,7 @@ const AFTER_HELP: &str = "\
 After the first of several scales a preview is written beside the result, as OUT_preview.png; it is removed when the result \
 is there.
 
-Ctrl-C or SIGTERM stops after the current iteration and saves the best picture so far (exit status 130); a second one stops \
+Ctrl-C or SIGTERM stops after the current iteration and saves the picture so far (exit status 130); a second one stops \
 at once and saves nothing. With --checkpoint the same command resumes the job, --log included. Files appear under \
 their names only when they are complete.
 

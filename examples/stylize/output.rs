@@ -229,7 +229,7 @@ fn as_map<S: Serializer>(layers: &&[LayerLoss], serializer: S) -> Result<S::Ok, 
 fn before(line: &[u8], done: usize) -> bool {
     let line: Option<serde_json::Value> = serde_json::from_slice(line).ok();
     let iteration = line.and_then(|line| usize::try_from(line.get("iteration")?.as_u64()?).ok());
-    iteration.is_some_and(|iteration| iteration < done)
+    iteration.is_some_and(|iteration| (1..=done).contains(&iteration))
 }
 
 impl Log {

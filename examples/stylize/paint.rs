@@ -133,11 +133,15 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let session = match &kept {
         None => builder.build()?,
         Some(checkpoint) => {
-            let resumed = builder.resume(checkpoint).map_err(|e| match &args.checkpoint {
+            let mut resumed = builder.resume(checkpoint).map_err(|e| match &args.checkpoint {
                 Some(path) if e.kind() == ErrorKind::Checkpoint => e.context(path.display()),
                 _ => e,
             })?;
             report.say(format!("resumed  after {} iterations", checkpoint.iteration()?));
+            // Otherwise the checkpoint's weight counts.
+            if let Some(weight) = args.style_strength.or(args.style_weight) {
+                resumed.set_style_weight(weight)?;
+            }
             resumed
         }
     };
@@ -433,8 +437,11 @@ impl<B: Backend> Job<'_, B> {
         let from = first.map_or(String::new(), |first| format!("{first:.4e} at the start, "));
         report.say(format!(
             "wrote    {name} after {} iterations in {start_to_end:.1?}{how}{enlarged}: loss {from}{best:.4e} at the end",
-            last.iteration + 1,
+            last.iteration,
         ));
+        if last.diverged {
+            report.say("warning: the picture is worse than the start, by its loss; use a smaller --learning-rate");
+        }
         match failed {
             Some(e) => Err(e),
             None if interrupt.asked() => Ok(Outcome::Interrupted),
@@ -453,7 +460,7 @@ impl<B: Backend> Job<'_, B> {
         }
         failed = self.watch(progress).or(failed);
         self.preview(progress, since_start);
-        let done = progress.iteration + 1;
+        let done = progress.iteration;
         if self.snapshot_every.is_some_and(|n| done.is_multiple_of(n)) {
             let finished = |image| finished(image, self.size, self.photograph.as_ref());
             let image = self.session.image().and_then(finished);
@@ -525,7 +532,7 @@ impl<B: Backend> Job<'_, B> {
         last
     }
 
-    /// Saves the best picture so far, elsewhere if its own path fails.
+    /// Saves the picture so far, elsewhere if its own path fails.
     fn save(self) -> Result<()> {
         let image = finished(self.session.into_image()?, self.size, self.photograph.as_ref())?;
         let picture = self.output.finished(image);

@@ -66,10 +66,10 @@ impl Report {
         let borrowed = self.bar.borrow();
         let Some(bar) = &*borrowed else { return };
         bar.set_message(format!("loss {loss:.4e}"));
-        bar.set_position(progress.iteration as u64 + 1);
+        bar.set_position(progress.iteration as u64);
         if bar.is_hidden() && self.last_line.get().is_none_or(|t| t.elapsed() >= LINE_EVERY) {
             self.last_line.set(Some(Instant::now()));
-            let (done, all) = (progress.iteration + 1, progress.iterations);
+            let (done, all) = (progress.iteration, progress.iterations);
             tell(&format!("{done}/{all}  loss {loss:.4e}  {:.0?} left", bar.eta()));
         }
     }

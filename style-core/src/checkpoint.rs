@@ -31,6 +31,9 @@ pub(crate) const STYLE_WEIGHT: &str = "setting.style_weight";
 /// The one setting that may differ when a session is resumed.
 const ITERATIONS: &str = "setting.iterations";
 
+/// Hexadecimal digits of a hash.
+const HASH_LENGTH: usize = 32;
+
 /// Prefix of the metadata that forms the manifest.
 const MANIFEST: &str = "manifest.";
 
@@ -153,6 +156,16 @@ impl Checkpoint {
         backend.upload(&values, tensor)
     }
 
+    /// The style strength, or the style weight of absolute losses, which the session had at that moment and has again when
+    /// it is resumed.
+    ///
+    /// # Errors
+    /// `Checkpoint` if it is damaged.
+    pub fn style_weight(&self) -> Result<f64> {
+        let weight = self.noted(&format!("{MANIFEST}{STYLE_WEIGHT}"))?;
+        if (0.0..=1e30).contains(&weight) { Ok(weight) } else { Err(damaged(STYLE_WEIGHT)) }
+    }
+
     /// Evaluations done.
     ///
     /// # Errors
@@ -174,13 +187,21 @@ impl Checkpoint {
         self.put_f32("image", image.pixels())
     }
 
+    /// Exact size of its file in bytes: that of the image and the optimiser's vectors, and some kilobytes of text.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn size_bytes(&self) -> Result<usize> {
+        Ok(self.header("0".repeat(HASH_LENGTH))?.len().saturating_add(self.len()))
+    }
+
     /// Writes a file, without needing memory for a second copy.
     ///
     /// # Errors
     /// `Io` if writing fails; `OutOfMemory`.
     pub fn write_to(&self, mut to: impl io::Write) -> Result<()> {
         let failed = |e: io::Error| Error::new(ErrorKind::Io, "cannot write a checkpoint").with_source(e);
-        to.write_all(&self.header()?).map_err(failed)?;
+        to.write_all(&self.header(self.hash())?).map_err(failed)?;
         // In the order of the header: wider number types first, then by name.
         for dtype in [Dtype::F64, Dtype::F32] {
             for values in self.values.values().filter(|values| values.dtype == dtype) {
@@ -206,10 +227,10 @@ impl Checkpoint {
     }
 
     /// The part of a file before the values.
-    fn header(&self) -> Result<Vec<u8>> {
+    fn header(&self, hash: String) -> Result<Vec<u8>> {
         let mut metadata: HashMap<String, String> = self.notes.clone().into_iter().collect();
         metadata.insert("format".into(), FORMAT.into());
-        metadata.insert("hash".into(), self.hash());
+        metadata.insert("hash".into(), hash);
         // The crate also allocates memory for the values, without using it, and aborts if that fails.
         drop(reserved::<u8>(self.len(), "a checkpoint")?);
         let views = self.values.iter().map(|(name, values)| (name, Header(values)));
@@ -261,7 +282,7 @@ impl Checkpoint {
             hasher.write(name.as_bytes());
             hasher.write(&values.bytes);
         }
-        format!("{:032x}", hasher.finish_128())
+        format!("{:0HASH_LENGTH$x}", hasher.finish_128())
     }
 }
 

@@ -51,6 +51,10 @@ pub enum ErrorKind {
     NonFinite,
     /// [Cancelled](crate::SessionBuilder::cancel) by the caller.
     Cancelled,
+    /// The session or the job has finished; it can do no more.
+    Finished,
+    /// Code of the caller, such as an observer, panicked on the thread of a [job](crate::Job).
+    Panicked,
 }
 
 impl fmt::Display for ErrorKind {
@@ -70,6 +74,8 @@ impl fmt::Display for ErrorKind {
             Self::Io => "input/output",
             Self::NonFinite => "non-finite value",
             Self::Cancelled => "cancelled",
+            Self::Finished => "finished",
+            Self::Panicked => "panicked",
         })
     }
 }

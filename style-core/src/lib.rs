@@ -51,9 +51,12 @@ pub use network::model::{ChannelOrder, ConvLayer, InputSpace, Layer, Model};
 pub use optim::Optimizer;
 pub use optim::adam::AdamOptions;
 pub use optim::lbfgs::LbfgsOptions;
+pub use pass::cancel::Cancel;
 pub use pass::plan::PlannedConvolution;
 pub use prepare::plan::Plan;
 pub use session::Session;
+pub use session::handle::{Handle, Updates};
+pub use session::job::{Ending, Job, Outcome};
 pub use session::observer::{Observer, View};
 pub use session::progress::Progress;
 

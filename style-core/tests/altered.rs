@@ -45,7 +45,7 @@ impl File {
         }
         let mut notes: HashMap<String, String> = self.notes.clone().into_iter().collect();
         notes.insert("hash".into(), format!("{:032x}", hasher.finish_128()));
-        notes.insert("format".into(), "style-transfer checkpoint 1".into());
+        notes.insert("format".into(), "style-transfer checkpoint 2".into());
         let views = self.values.iter().map(|(name, (kind, values))| {
             (name, TensorView::new(*kind, vec![8 * values.len() / kind.bitsize()], values).unwrap())
         });

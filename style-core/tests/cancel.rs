@@ -2,11 +2,12 @@
 
 mod common;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{builder, described};
-use style_core::{AdamOptions, Error, ErrorKind, Image, Init, Optimizer, Pooling, Progress, Scale, SessionBuilder};
+use style_core::{
+    AdamOptions, Cancel, Error, ErrorKind, Image, Init, Optimizer, Pooling, Progress, Scale, SessionBuilder,
+};
 use testkit::{Observed, Reference};
 
 type Builder = SessionBuilder<Reference>;
@@ -28,14 +29,14 @@ fn is_cancelled(e: &Error) {
 
 /// Raises the flag at call `left`, lowers it after the error, and sometimes continues from a checkpoint.
 fn live(describe: &dyn Fn() -> Builder, left: usize) -> (Life, Vec<Progress>, Option<Image>) {
-    let flag = Arc::new(AtomicBool::new(false));
-    let (left, raised) = (AtomicUsize::new(left), Arc::clone(&flag));
+    let cancel = Cancel::new();
+    let (left, raised) = (AtomicUsize::new(left), cancel.clone());
     let statistic = Observed::new(move |_| {
         if left.fetch_sub(1, Ordering::Relaxed) == 0 {
-            raised.store(true, Ordering::Relaxed);
+            raised.cancel();
         }
     });
-    let mut session = match describe().statistic(statistic).cancel(Arc::clone(&flag)).build() {
+    let mut session = match describe().statistic(statistic).cancel(&cancel).build() {
         Ok(session) => session,
         Err(e) => {
             is_cancelled(&e);
@@ -54,7 +55,7 @@ fn live(describe: &dyn Fn() -> Builder, left: usize) -> (Life, Vec<Progress>, Op
                 // Or at the start of the next scale.
                 assert!(iteration == before.1 && (image == before.0 || image.width() > before.0.width()));
                 let kept = session.checkpoint().unwrap();
-                flag.store(false, Ordering::Relaxed);
+                cancel.reset();
                 if told.len() % 2 == 1 {
                     session = describe().statistic(Observed::new(|_| ())).resume(&kept).unwrap();
                 }
@@ -88,7 +89,9 @@ fn a_step_that_was_cancelled_is_done_again() {
 
 #[test]
 fn a_raised_flag_lets_nothing_begin() {
-    let raised = || builder().cancel(Arc::new(AtomicBool::new(true)));
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let raised = || builder().cancel(&cancel);
     assert!(raised().plan().is_ok());
     is_cancelled(&raised().build().unwrap_err());
     is_cancelled(&raised().targets().unwrap_err());

@@ -27,6 +27,8 @@ fn a_pyramid_grows_by_roots_of_two() {
     assert_eq!(sizes(1024), [128, 181, 256, 362, 512, 724]);
     assert_eq!(sizes(200), [141]);
     assert!(sizes(128).is_empty() && sizes(0).is_empty());
+    assert_eq!(sizes(usize::MAX), sizes(1 << 20));
+    assert!(sizes(usize::MAX).len() == 26 && sizes(usize::MAX)[24] == 1 << 19);
     let pixels = |s: &Scale| (s.size * s.size * s.iterations) as f64;
     assert!(Scale::pyramid(4096, 7).iter().map(pixels).sum::<f64>() < 7.01 * 4096.0 * 4096.0);
 }
@@ -58,11 +60,27 @@ fn each_scale_starts_from_the_last_ones_image() {
             _ => (40, 30),
         };
         let scales = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 2];
-        let wanted: Vec<_> = scales.iter().enumerate().map(|(i, &s)| (i, s, of(s).0, of(s).1)).collect();
+        let wanted: Vec<_> = scales.iter().enumerate().map(|(i, &s)| (i + 1, s, of(s).0, of(s).1)).collect();
         assert_eq!(seen, wanted);
         assert_eq!(session.image().unwrap(), last.unwrap());
         assert_eq!(session.into_image().unwrap().width(), 40);
     }
+}
+
+/// At any scale there is an image of the result's size, to show or to save.
+#[test]
+fn an_image_has_the_full_size() {
+    let mut session = described().scales(vec![scale(12, 2)]).build().unwrap();
+    assert_eq!((session.size(), session.full_size()), ((12, 9), (40, 30)));
+    session.step().unwrap();
+    let (small, full) = (session.image().unwrap(), session.full_size_image().unwrap());
+    assert_eq!((full.width(), full.height()), (40, 30));
+    // Reduced again, it is about the same.
+    let again = full.resized(12, 9).unwrap();
+    let apart = small.pixels().iter().zip(again.pixels()).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+    assert!((apart / small.pixels().len() as f32).sqrt() < 25.0);
+    session.run(|_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(session.full_size_image().unwrap(), session.image().unwrap());
 }
 
 #[test]
@@ -73,7 +91,7 @@ fn a_scale_that_converges_gives_way() {
     assert!(session.step().unwrap().converged);
     assert!(!session.is_finished());
     let progress = session.step().unwrap().clone();
-    assert_eq!((progress.iteration, progress.iterations, progress.scale, progress.width), (1, 4, 1, 40));
+    assert_eq!((progress.iteration, progress.iterations, progress.scale, progress.width), (2, 4, 1, 40));
 }
 
 #[test]

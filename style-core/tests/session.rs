@@ -112,7 +112,7 @@ fn descends_and_stays_finite() {
         let mut totals = vec![];
         session
             .run(|progress| {
-                assert_eq!(progress.iteration, totals.len());
+                assert_eq!(progress.iteration, totals.len() + 1);
                 if progress.accepted {
                     totals.push(progress.losses.total);
                 } else {
@@ -326,6 +326,51 @@ fn a_callback_can_stop_and_go_on() {
     }
     assert_eq!(seen, 8);
     assert!(!session.is_finished());
+}
+
+#[test]
+fn a_session_that_has_finished_does_not_paint_on() {
+    let mut session = builder().init(Init::Noise).iterations(3).build().unwrap();
+    session.run(|_| ControlFlow::Continue(())).unwrap();
+    let (image, progress) = (session.image().unwrap(), session.progress().cloned());
+    assert_eq!(session.step().unwrap_err().kind(), ErrorKind::Finished);
+    assert_eq!((session.image().unwrap(), session.progress().cloned()), (image, progress));
+}
+
+/// A descent that goes up is told, whatever scale it was at; one that goes down is not.
+#[test]
+fn divergence_is_told() {
+    let adam = |learning_rate| Optimizer::Adam(AdamOptions { learning_rate, ..Default::default() });
+    let scale = |optimizer| Scale { size: 10, iterations: 12, optimizer };
+    let noise = |optimizer| builder().init(Init::Noise).optimizer(optimizer).iterations(12);
+    let end = |describe: SessionBuilder<Reference>| {
+        let mut session = describe.build().unwrap();
+        let mut first = None;
+        session
+            .run(|progress| {
+                let losses = if progress.accepted { &progress.losses } else { &progress.accepted_losses };
+                assert_eq!(*losses, progress.accepted_losses);
+                first.get_or_insert(progress.losses.total);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        let progress = session.progress().unwrap().clone();
+        assert_eq!(session.losses(), Some(&progress.accepted_losses));
+        (progress.diverged, progress.accepted_losses.total > first.unwrap())
+    };
+    assert_eq!(end(noise(adam(1e5))), (true, true));
+    assert_eq!(end(noise(adam(2.0))), (false, false));
+    assert_eq!(end(noise(Optimizer::default())), (false, false));
+    assert!(end(noise(adam(2.0)).scales(vec![scale(Some(adam(1e5)))])).0);
+    assert!(!end(noise(adam(2.0)).scales(vec![scale(None)])).0);
+    // Another weight is another loss.
+    let mut session = noise(adam(2.0)).build().unwrap();
+    session.step().unwrap();
+    session.set_style_weight(1e6).unwrap();
+    for _ in 0..8 {
+        session.step().unwrap();
+    }
+    assert!(!session.progress().unwrap().diverged);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn textures_of_any_size_and_reconstructions() {
     let (mut first, mut last) = (0.0, 0.0);
     session
         .run(|progress| {
-            if progress.iteration == 0 {
+            if progress.iteration == 1 {
                 first = progress.losses.total;
             }
             last = progress.losses.total;
@@ -159,7 +159,10 @@ fn shared_targets_give_the_same_bits() {
         full().with_targets(&both).style_layers(common::layers(&[("conv1_2", 1.0)])),
         "they were computed for conv1_1",
     );
-    fails(full().with_targets(&both).content_layers(common::layers(&[("conv1_2", 1.0)])), "do not include layer conv1_2");
+    fails(
+        full().with_targets(&both).content_layers(common::layers(&[("conv1_2", 1.0)])),
+        "do not include layer conv1_2",
+    );
     fails(full().with_targets(&both).statistic_at("conv1_1", Moments), "cannot be set together");
     fails(full().with_targets(&both).statistic(Moments), "this session sets moments");
     fails(full().with_targets(&style), "there is no content picture");
@@ -368,17 +371,17 @@ impl Observer for Counter {
 #[test]
 fn observers_see_every_evaluation_and_can_end_the_run() {
     let mut session = builder().iterations(20).build().unwrap();
-    let (mut a, mut b) = (Counter::default(), Counter { break_at: Some(3), ..Counter::default() });
+    let (mut a, mut b) = (Counter::default(), Counter { break_at: Some(4), ..Counter::default() });
     session.run_with(&mut [&mut a as &mut dyn Observer, &mut b][..]).unwrap();
-    assert_eq!((&a.seen, &b.seen), (&vec![0, 1, 2, 3], &vec![0, 1, 2, 3]));
+    assert_eq!((&a.seen, &b.seen), (&vec![1, 2, 3, 4], &vec![1, 2, 3, 4]));
     assert_eq!((a.finished, b.finished), (1, 1));
 
-    let mut c = Counter { fail_at: Some(5), ..Counter::default() };
+    let mut c = Counter { fail_at: Some(6), ..Counter::default() };
     assert_eq!(session.run_with(&mut c).unwrap_err().kind(), ErrorKind::Io);
-    assert_eq!((c.seen.clone(), c.finished), (vec![4, 5], 1));
+    assert_eq!((c.seen.clone(), c.finished), (vec![5, 6], 1));
     assert!(session.image().is_ok());
 
     let mut d = Counter::default();
     session.run_with(&mut d).unwrap();
-    assert_eq!(*d.seen.last().unwrap(), 19);
+    assert_eq!(*d.seen.last().unwrap(), 20);
 }

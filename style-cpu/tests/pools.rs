@@ -82,7 +82,7 @@ fn a_panic_of_the_callers_leaves_pools_and_sessions_whole() {
         let mut session = describe(&network, 1).build().unwrap();
         // The backend's private pool still works for another session.
         let mut other = describe(&network, 1).optimizer(Optimizer::Adam(adam)).build().unwrap();
-        for at in 0..3 {
+        for at in 1..=3 {
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 within(&mut || {
                     let panics = |iteration| assert!(iteration != at, "a deliberate panic");

@@ -4,13 +4,13 @@ mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{model, picture, runs_on};
 use style_core::statistics::Covariance;
 use style_core::{
-    Backend, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Preset, Session, SessionBuilder,
-    Style,
+    Backend, Cancel, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Preset, Session,
+    SessionBuilder, Style,
 };
 use style_cpu::Cpu;
 use style_cuda::{Cuda, Precision};
@@ -163,17 +163,17 @@ fn a_cancelled_evaluation_is_recorded_again() {
     let (.., want) = outcome(adam());
     // In the first evaluation, and in the second (recorded).
     for left in [1, 6, 8] {
-        let cancel = Arc::new(AtomicBool::new(false));
-        let raised = Arc::clone(&cancel);
-        let statistic = after(left, move || raised.store(true, Ordering::Relaxed));
-        let mut session = adam().statistic(statistic).cancel(Arc::clone(&cancel)).build().unwrap();
+        let cancel = Cancel::new();
+        let raised = cancel.clone();
+        let statistic = after(left, move || raised.cancel());
+        let mut session = adam().statistic(statistic).cancel(&cancel).build().unwrap();
         let (mut totals, mut cancelled) = (vec![], 0);
         while !session.is_finished() {
             match session.step() {
                 Ok(progress) => totals.push(progress.losses.total),
                 Err(e) => {
                     assert_eq!(e.kind(), ErrorKind::Cancelled, "{e}");
-                    cancel.store(false, Ordering::Relaxed);
+                    cancel.reset();
                     cancelled += 1;
                 }
             }

@@ -85,7 +85,7 @@ impl Checkpoints {
 
 impl Observer for Checkpoints {
     fn observe(&mut self, progress: &Progress, view: &dyn View) -> Result<ControlFlow<()>> {
-        if progress.iteration.saturating_add(1).is_multiple_of(self.every) {
+        if progress.iteration.is_multiple_of(self.every) {
             self.write(view)?;
         }
         Ok(ControlFlow::Continue(()))

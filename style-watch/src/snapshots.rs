@@ -73,7 +73,7 @@ impl<'a> Snapshots<'a> {
 
 impl Observer for Snapshots<'_> {
     fn observe(&mut self, progress: &Progress, view: &dyn View) -> Result<ControlFlow<()>> {
-        let done = progress.iteration.saturating_add(1);
+        let done = progress.iteration;
         if done.is_multiple_of(self.every) {
             (self.write)(done, &view.image()?)?;
         }

@@ -43,7 +43,7 @@ impl Default for TensorBoardOptions {
 /// nor TensorFlow. `tensorboard --logdir FOLDER` displays the file, even while the session runs: every evaluation is in
 /// the file when [`observe`](Observer::observe) returns.
 ///
-/// A step is the number of an evaluation; 0 is the start image. The tags:
+/// A step is the number of an evaluation, counted from 1, which is of the start image. The tags:
 ///
 /// | tag | value |
 /// |---|---|

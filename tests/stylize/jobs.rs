@@ -27,7 +27,7 @@ fn a_job_goes_on_where_it_was() {
     assert_eq!(bench.open("rest.png"), bench.open("whole.png"));
     // Evaluations after the checkpoint run, and are logged, again; an incomplete line is dropped.
     let text = fs::read_to_string(bench.path("log.jsonl")).expect("is there");
-    fs::write(bench.path("log.jsonl"), format!("{text}{{\"iteration\": 12}}\n{{\"iter")).expect("writes");
+    fs::write(bench.path("log.jsonl"), format!("{text}{{\"iteration\": 13}}\n{{\"iter")).expect("writes");
     // A finished job does nothing.
     let said = bench.paint(&format!("{kept} -o again.png --iterations 6"));
     assert!(said.contains("resumed  after 12 iterations"), "{said}");
@@ -35,7 +35,8 @@ fn a_job_goes_on_where_it_was() {
     assert_eq!(fs::read_to_string(bench.path("log.jsonl")).expect("is there"), text);
 
     let elsewhere = |options: &str, words: &[&str]| bench.fail(&format!("{kept} -o y.png {options}"), words);
-    elsewhere("--style-strength 2", &["another job", "style weight"]);
+    let said = bench.paint(&format!("{kept} -o stronger.png --style-strength 2"));
+    assert!(said.contains("resumed  after 12") && said.contains("2.0000e0 style"), "{said}");
     elsewhere("--optimizer adam", &["another job", "optimiser"]);
     fs::write(bench.path("job.checkpoint"), "no checkpoint").expect("writes");
     elsewhere("", &["job.checkpoint", "not a"]);

@@ -119,7 +119,7 @@ fn paints_and_logs() {
         let mut wanted = ["iteration", "width", "seconds", "content", "style", "tv", "total", "layers"];
         wanted.sort_unstable();
         assert_eq!(keys, wanted);
-        assert_eq!(line["iteration"].as_u64(), Some(i as u64));
+        assert_eq!(line["iteration"].as_u64(), Some(i as u64 + 1));
         let sum = layers.iter().map(|(layer, weight)| weight * number(&line["layers"], layer)).sum::<f64>();
         let style = number(line, "style");
         assert!((sum - style).abs() <= 1e-12 * style, "{line}");

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crate::backend::Backend;
 use crate::backend::ops::conv2d::Padding;
@@ -446,25 +445,24 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// A flag that another thread may raise to end [`build`](Self::build), [`targets`](Self::targets) and
+    /// A switch with which another thread ends [`build`](Self::build), [`targets`](Self::targets) and
     /// [`step`](crate::Session::step) with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled). On the CPU this takes at
     /// most one part of an evaluation: the convolutions between two tapped layers, in one tile. Resizing pictures,
     /// allocating memory, and evaluating the pictures of the next scale on the way to it are not interrupted. A checkpoint
-    /// can still be made after a cancelled step. Once the flag is lowered, the step can be repeated with the same bits, but
+    /// can still be made after a cancelled step. After [`Cancel::reset`], the step can be repeated with the same bits, but
     /// not if [processes](Self::reduce) share the picture. Default: none.
     ///
     /// ```
-    /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
-    /// # use style_core::{Backend, SessionBuilder};
+    /// # use style_core::{Backend, Cancel, SessionBuilder};
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
-    /// let cancel = Arc::new(AtomicBool::new(false));
-    /// let builder = builder.cancel(Arc::clone(&cancel));
+    /// let cancel = Cancel::new();
+    /// let builder = builder.cancel(&cancel);
     /// // Behind a button:
-    /// cancel.store(true, Ordering::Relaxed);
+    /// cancel.cancel();
     /// # }
     /// ```
-    pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
-        self.cancel = Cancel(Some(flag));
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
         self
     }
 }

@@ -25,10 +25,13 @@ const SHORTEST: usize = 32;
 /// Long side of the coarsest scale of a [pyramid](Scale::pyramid).
 const COARSEST: usize = 128;
 
+/// Long side of the largest picture that a [pyramid](Scale::pyramid) is for: above what any machine can paint.
+const LARGEST: usize = 1 << 20;
+
 impl Scale {
     /// The scales below a size, starting at 128 pixels or more, each with twice the area of the previous one and this
-    /// number of iterations. Together they take less time than the same number of iterations at the size itself. The scales
-    /// depend on the long side only: for a picture far from square, leave out those whose short side is too small for the
+    /// number of iterations. Together they take less time than the same number of iterations at the size itself. A size above
+    /// `2^20` gets the scales of `2^20`, which are 26. The scales depend on the long side only: for a picture far from square, leave out those whose short side is too small for the
     /// network (16 pixels for conv5_1), as [`coarse_to_fine`](Self::coarse_to_fine) does.
     ///
     /// ```
@@ -37,6 +40,7 @@ impl Scale {
     /// ```
     #[must_use]
     pub fn pyramid(size: usize, iterations: usize) -> Vec<Self> {
+        let size = size.min(LARGEST);
         let halvings = |i: i32| (size as f64 / 2f64.powf(f64::from(i) / 2.0)).round() as usize;
         let mut scales: Vec<_> = (1..).map(halvings).take_while(|&size| size >= COARSEST).collect();
         scales.reverse();

@@ -1,5 +1,7 @@
 //! One job: a content picture, one or more style pictures, and the image under optimisation.
 
+pub(crate) mod handle;
+pub(crate) mod job;
 pub(crate) mod observer;
 pub(crate) mod progress;
 mod start;
@@ -20,6 +22,7 @@ use crate::loss::losses::{Losses, STYLE};
 use crate::network::Network;
 use crate::optim::adam::Carried;
 use crate::optim::average::Average;
+use crate::pass::cancel::Cancel;
 use crate::prepare::check::check_weight;
 use crate::prepare::layout::tiles;
 use crate::prepare::scales::ScalePlan;
@@ -32,15 +35,23 @@ impl<B: Backend> View for Session<B> {
         Session::image(self)
     }
 
+    fn full_size_image(&self) -> Result<Image> {
+        Session::full_size_image(self)
+    }
+
     fn checkpoint(&self) -> Result<Checkpoint> {
         Session::checkpoint(self)
+    }
+
+    fn light_checkpoint(&self) -> Result<Checkpoint> {
+        Session::light_checkpoint(self)
     }
 }
 
 /// A style transfer in progress, created by [`Session::builder`].
 ///
-/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so a good
-/// image is available after every step, whatever happens in the next one.
+/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so an image
+/// is available after every step, whatever happens in the next one.
 pub struct Session<B: Backend> {
     network: Arc<Network<B>>,
     /// The current scale; `None` if the next could not be created.
@@ -49,14 +60,15 @@ pub struct Session<B: Backend> {
     kept: Option<Image>,
     /// The inputs of the remaining scales.
     ahead: Option<Ahead<B>>,
-    /// Evaluations in total, evaluations at this scale, and the number planned for this scale.
-    iteration: usize,
+    /// Evaluations at this scale, and the number planned for it.
     at_scale: usize,
     wanted: usize,
     /// Result of the last evaluation.
     progress: Progress,
-    /// The losses at the last accepted point.
-    losses: Losses,
+    /// The loss at the first accepted point of this scale with the current weights; `None` before.
+    start_loss: Option<f64>,
+    /// Whether an earlier scale diverged.
+    diverged_before: bool,
     /// The manifest of its description.
     manifest: Manifest,
     /// All scales; the final size is the last.
@@ -77,31 +89,48 @@ impl<B: Backend> Session<B> {
     }
 
     /// Everything that the next steps depend on, to continue in a later run of the program: [`SessionBuilder::resume`]. It
-    /// includes the optimiser's vectors, of at most [`Plan::optimizer`](crate::Plan::optimizer) bytes.
+    /// includes the optimiser's vectors, of at most [`Plan::optimizer`](crate::Plan::optimizer) bytes: with the
+    /// default L-BFGS, up to 133 times the image.
     ///
     /// # Errors
     /// Backend errors; `Argument` after an error on the way to another scale.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let Stage { descent, point, average, evaluated, .. } = self.stage.as_ref().ok_or_else(ended)?;
         let backend = self.network.backend();
-        let mut to = Checkpoint::new(&self.manifest, backend.description());
-        let Progress { iteration, scale, width, height, accepted, converged, .. } = &self.progress;
-        to.note("scale", scale);
-        to.note("iteration", self.iteration);
-        to.note("at_scale", self.at_scale);
+        let mut to = self.light_checkpoint()?;
+        to.note("light", false);
         to.note("evaluated", evaluated);
-        to.note("width", width);
-        to.note("height", height);
-        self.scales.iter().enumerate().for_each(|(i, scale)| to.note(&tiles(i), &scale.layout));
-        to.note("progress.iteration", iteration);
-        to.note("progress.accepted", accepted);
-        to.note("progress.converged", converged);
-        to.put("progress.lengths", &[self.progress.gradient_norm, self.progress.step_length]);
-        to.put("progress.losses", &self.progress.losses.numbers());
-        to.put("losses", &self.losses.numbers());
         to.put_tensor("point", backend, &point.x)?;
         descent.save(backend, &mut to)?;
         average.as_ref().map_or(Ok(()), |average| average.save(backend, &mut to))?;
+        Ok(to)
+    }
+
+    /// A checkpoint without the state of the optimiser, little larger than the image (12 bytes per pixel). A session
+    /// resumed from it starts a new descent at the image, and a new [running mean](SessionBuilder::running_mean): its bits are not
+    /// those of an uninterrupted session, and it takes L-BFGS some iterations to be as fast again.
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Session::checkpoint).
+    pub fn light_checkpoint(&self) -> Result<Checkpoint> {
+        self.stage.as_ref().ok_or_else(ended)?;
+        let mut to = Checkpoint::new(&self.manifest, self.network.backend().description());
+        let Progress { iteration, scale, width, height, accepted, converged, .. } = &self.progress;
+        to.note("light", true);
+        to.note("scale", scale);
+        to.note("iteration", iteration);
+        to.note("at_scale", self.at_scale);
+        to.note("width", width);
+        to.note("height", height);
+        self.scales.iter().enumerate().for_each(|(i, scale)| to.note(&tiles(i), &scale.layout));
+        to.note("progress.accepted", accepted);
+        to.note("progress.converged", converged);
+        to.note("progress.diverged", self.progress.diverged);
+        to.note("diverged_before", self.diverged_before);
+        to.put("start_loss", self.start_loss.as_slice());
+        to.put("progress.lengths", &[self.progress.gradient_norm, self.progress.step_length]);
+        to.put("progress.losses", &self.progress.losses.numbers());
+        to.put("losses", &self.progress.accepted_losses.numbers());
         to.put_image(&self.image()?)?;
         Ok(to)
     }
@@ -115,24 +144,31 @@ impl<B: Backend> Session<B> {
     fn restore(&mut self, from: &Checkpoint) -> Result<()> {
         let Stage { descent, point, average, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
         let backend = self.network.backend();
-        from.tensor("point", backend, &mut point.x)?;
-        descent.load(backend, from)?;
-        average.as_mut().map_or(Ok(()), |average| average.load(backend, from))?;
-        *evaluated = from.noted("evaluated")?;
+        // Otherwise the descent starts at the image, as at the start of a scale.
+        if !from.noted::<bool>("light")? {
+            from.tensor("point", backend, &mut point.x)?;
+            descent.load(backend, from)?;
+            average.as_mut().map_or(Ok(()), |average| average.load(backend, from))?;
+            *evaluated = from.noted("evaluated")?;
+        }
         // No evaluation has been done when a scale is entered.
         let later = self.progress.iterations - self.wanted;
-        (self.iteration, self.at_scale) = (from.noted("iteration")?, from.noted("at_scale")?);
-        let iterations = self.iteration.saturating_add(self.left()).saturating_add(later);
+        self.at_scale = from.noted("at_scale")?;
+        (self.start_loss, self.diverged_before) =
+            (from.numbers("start_loss", None)?.first().copied(), from.noted("diverged_before")?);
+        let left = self.left();
         let progress = &mut self.progress;
-        progress.iterations = iterations;
-        progress.iteration = from.noted("progress.iteration")?;
+        progress.iteration = from.noted("iteration")?;
+        progress.iterations = progress.iteration.saturating_add(left).saturating_add(later);
         progress.accepted = from.noted("progress.accepted")?;
         progress.converged = from.noted("progress.converged")?;
+        progress.diverged = from.noted("progress.diverged")?;
         if let [gradient_norm, step_length] = from.numbers("progress.lengths", 2)?[..] {
             (progress.gradient_norm, progress.step_length) = (gradient_norm, step_length);
         }
         progress.losses.set_numbers(&from.numbers("progress.losses", progress.losses.numbers().len())?);
-        self.losses.set_numbers(&from.numbers("losses", self.losses.numbers().len())?);
+        let accepted = &mut progress.accepted_losses;
+        accepted.set_numbers(&from.numbers("losses", accepted.numbers().len())?);
         Ok(())
     }
 
@@ -157,16 +193,18 @@ impl<B: Backend> Session<B> {
         let iterations = description.settings.iterations;
         let stage = description.stage(&self.scales[scale], carried, cancellable)?;
         (self.at_scale, self.wanted) = (0, iterations);
-        self.losses = stage.objective.no_losses();
-        self.progress = Progress {
-            iterations: self.iteration.saturating_add(iterations).saturating_add(ahead.as_ref().map_or(0, rest)),
-            scale,
-            width: to.width,
-            height: to.height,
-            losses: stage.objective.no_losses(),
-            converged: false,
-            ..self.progress.clone()
-        };
+        (self.start_loss, self.diverged_before) = (None, self.progress.diverged);
+        let progress = &mut self.progress;
+        let none = stage.objective.no_losses();
+        if progress.iteration == 0 {
+            (progress.losses, progress.accepted_losses) = (none.clone(), none);
+        } else {
+            progress.losses.terms.iter_mut().zip(&none.terms).for_each(|(term, none)| term.weight = none.weight);
+        }
+        let later = ahead.as_ref().map_or(0, rest);
+        progress.iterations = progress.iteration.saturating_add(iterations).saturating_add(later);
+        (progress.scale, progress.width, progress.height) = (scale, to.width, to.height);
+        progress.converged = false;
         (self.stage, self.ahead, self.kept) = (Some(stage), ahead, None);
         Ok(())
     }
@@ -179,11 +217,16 @@ impl<B: Backend> Session<B> {
     /// allocates a block about every 60 steps.
     ///
     /// # Errors
+    /// `Finished` if all iterations are done or the descent has converged ([`is_finished`](Session::is_finished)).
     /// `NonFinite` if the loss or the gradient at the start of the descent is not finite, or too large for the optimiser's
     /// numbers (the weights are too large); [`Cancelled`](SessionBuilder::cancel); backend errors. The image is unchanged,
     /// also after an error on the way to another scale. After the latter, no more steps or checkpoints are possible; both
     /// return the same error, `Argument`.
     pub fn step(&mut self) -> Result<&Progress> {
+        if self.is_finished() {
+            let message = "the session has finished; to paint on, resume its checkpoint with more iterations";
+            return Err(Error::new(ErrorKind::Finished, message));
+        }
         if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
             let stage = self.stage.as_ref().ok_or_else(ended)?;
             let from = Shape { height: self.progress.height, width: self.progress.width, channels: 3 };
@@ -194,7 +237,7 @@ impl<B: Backend> Session<B> {
             (self.kept, self.stage) = (Some(image), None);
             self.enter(carried.map(|carried| (carried, from)), false)?;
         }
-        let Self { network, stage, iteration, at_scale, progress, losses, .. } = self;
+        let Self { network, stage, at_scale, progress, start_loss, diverged_before, .. } = self;
         let Stage { objective, descent, point, average, evaluated } = stage.as_mut().ok_or_else(ended)?;
         let backend = network.backend();
         let told = backend.within(|| {
@@ -211,22 +254,23 @@ impl<B: Backend> Session<B> {
             return Err(Error::new(
                 ErrorKind::NonFinite,
                 format!(
-                    "the loss of the image that the descent begins at is {} and its gradient's norm {}; use smaller \
+                    "the loss of the image that the descent begins at is {:e} and its gradient's norm {:e}; use smaller \
                      weights",
                     progress.losses.total, told.gradient_norm
                 ),
             ));
         }
         *evaluated = true;
-        progress.iteration = *iteration;
+        progress.iteration = progress.iteration.saturating_add(1);
         progress.accepted = told.accepted;
         progress.gradient_norm = told.gradient_norm;
         progress.step_length = told.step_length;
         progress.converged = told.converged;
-        *iteration = iteration.saturating_add(1);
         *at_scale = at_scale.saturating_add(1);
         if told.accepted {
-            losses.set(&progress.losses);
+            progress.accepted_losses.set(&progress.losses);
+            let total = progress.losses.total;
+            progress.diverged = *diverged_before || total > *start_loss.get_or_insert(total);
         }
         Ok(progress)
     }
@@ -234,7 +278,7 @@ impl<B: Backend> Session<B> {
     /// The result of the last step; `None` before the first.
     #[must_use]
     pub fn progress(&self) -> Option<&Progress> {
-        (self.iteration > 0).then_some(&self.progress)
+        (self.progress.iteration > 0).then_some(&self.progress)
     }
 
     /// Steps until all iterations are done, the descent has converged, or `callback` breaks. To inspect the image along the
@@ -281,10 +325,10 @@ impl<B: Backend> Session<B> {
         self.stage.is_some() && self.ahead.is_none() && (self.progress.converged || self.left() == 0)
     }
 
-    /// Evaluations done, including those before a checkpoint.
+    /// Evaluations done, including those before a checkpoint; after a step, the same as [`Progress::iteration`].
     #[must_use]
     pub fn iteration(&self) -> usize {
-        self.iteration
+        self.progress.iteration
     }
 
     /// The number of evaluations at all scales, if none converges early.
@@ -299,8 +343,19 @@ impl<B: Backend> Session<B> {
         (self.progress.width, self.progress.height)
     }
 
+    /// Width and height of the result, the image at the final size.
+    #[must_use]
+    pub fn full_size(&self) -> (usize, usize) {
+        self.scales.last().map_or(self.size(), |last| (last.checked.shape.width, last.checked.shape.height))
+    }
+
     /// The last accepted image, or the [mean](SessionBuilder::running_mean) of several; before the first step, the start image. Its
     /// size is that of the current scale.
+    ///
+    /// L-BFGS with its line search accepts only images with a lower loss, so this is the best image at this scale. Adam, and
+    /// L-BFGS with a [fixed step](crate::LbfgsOptions::fixed_step), accept every image with a finite loss, as published:
+    /// their loss rises and falls from step to step, and the last image may be slightly worse than an earlier one. If it is
+    /// worse than the first, [`Progress::diverged`] says so.
     ///
     /// # Errors
     /// Backend errors.
@@ -324,10 +379,20 @@ impl<B: Backend> Session<B> {
         self.network.download(descent.result(), 1.0)
     }
 
-    /// The losses of [`image`](Session::image); `None` before the first step.
+    /// [`image`](Session::image), at a coarse scale enlarged to the size of the result: to show, or to save in the place of
+    /// the result.
+    ///
+    /// # Errors
+    /// As [`image`](Session::image).
+    pub fn full_size_image(&self) -> Result<Image> {
+        let (image, (width, height)) = (self.image()?, self.full_size());
+        if self.size() == (width, height) { Ok(image) } else { image.enlarged(width, height) }
+    }
+
+    /// The losses of [`image`](Session::image), the same as [`Progress::accepted_losses`]; `None` before the first step.
     #[must_use]
     pub fn losses(&self) -> Option<&Losses> {
-        (self.iteration > 0).then_some(&self.losses)
+        self.progress().map(|progress| &progress.accepted_losses)
     }
 
     /// The losses at any picture of the current scale's size, and the gradient of the total loss with respect to its
@@ -378,8 +443,18 @@ impl<B: Backend> Session<B> {
         for (_, value) in self.manifest.iter_mut().filter(|(name, _)| *name == STYLE_WEIGHT) {
             *value = serde_json::json!(weight).to_string();
         }
-        self.progress.converged = false;
+        (self.progress.converged, self.start_loss) = (false, None);
         Ok(())
+    }
+
+    /// Makes a switch for this session alone, which it obeys from now on beside the one that it was described with.
+    pub(crate) fn own_cancel(&mut self) -> Cancel {
+        let stage = self.stage.as_mut().map(|stage| &mut stage.objective.passes.plan.cancel);
+        let ahead = self.ahead.as_mut().map(|ahead| &mut ahead.builder.cancel);
+        let all: Vec<_> = stage.into_iter().chain(ahead).collect();
+        let own = all.first().map_or_else(Cancel::new, |cancel| cancel.child());
+        all.into_iter().for_each(|cancel| *cancel = own.clone());
+        own
     }
 
     /// The weight of a [term](crate::TermLoss) in the total loss, at the current scale; 0 without such a term.
@@ -400,7 +475,7 @@ impl<B: Backend> fmt::Debug for Session<B> {
             .field("network", &self.network)
             .field("width", &self.progress.width)
             .field("height", &self.progress.height)
-            .field("iteration", &self.iteration)
+            .field("iteration", &self.progress.iteration)
             .finish_non_exhaustive()
     }
 }

@@ -50,11 +50,30 @@ pub trait View {
     /// Backend errors.
     fn image(&self) -> Result<Image>;
 
+    /// The same image at the size of the result, as [`Session::full_size_image`](crate::Session::full_size_image).
+    ///
+    /// # Errors
+    /// Backend errors.
+    fn full_size_image(&self) -> Result<Image>;
+
     /// The current checkpoint, as [`Session::checkpoint`](crate::Session::checkpoint).
     ///
     /// # Errors
     /// Backend errors.
     fn checkpoint(&self) -> Result<Checkpoint>;
+
+    /// The same without the optimiser's state, as [`Session::light_checkpoint`](crate::Session::light_checkpoint).
+    ///
+    /// # Errors
+    /// Backend errors.
+    fn light_checkpoint(&self) -> Result<Checkpoint>;
+}
+
+/// Observes nothing.
+impl Observer for () {
+    fn observe(&mut self, _: &Progress, _: &dyn View) -> Result<ControlFlow<()>> {
+        Ok(ControlFlow::Continue(()))
+    }
 }
 
 /// Calls all observers in turn. The run ends after an evaluation at which one breaks, and at the first error.

@@ -6,9 +6,9 @@ use crate::loss::losses::Losses;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Index of the evaluation; 0 is the start image, before any update.
+    /// Number of evaluations done, this one included, and those before a checkpoint. The first is of the start image.
     pub iteration: usize,
-    /// Number of evaluations at all scales.
+    /// Number of evaluations at all scales, if none converges early.
     pub iterations: usize,
     /// Index of the scale, and the number of scales: 1 if only the final size is painted.
     pub scale: usize,
@@ -22,6 +22,13 @@ pub struct Progress {
     pub losses: Losses,
     /// Whether this point became the session's image; a line search also evaluates points that it rejects.
     pub accepted: bool,
+    /// The losses at the last accepted point, the session's image: those of this evaluation if it was accepted.
+    pub accepted_losses: Losses,
+    /// Whether the accepted loss lies above that of the first evaluation at this scale (and with these weights), or did
+    /// at the end of an earlier scale: the image is worse than the one that the descent began with. L-BFGS with its line
+    /// search never goes there. Adam may pass through on its first steps; if this is true at the end of a run, its
+    /// learning rate is too large.
+    pub diverged: bool,
     /// Euclidean norm of the image gradient at this point (per 8-bit unit).
     pub gradient_norm: f64,
     /// Euclidean length of the last accepted L-BFGS step, in 8-bit units; zero for Adam.

@@ -60,27 +60,34 @@ impl<B: Backend> SessionBuilder<B> {
     /// range; `TooSmall` if a picture is too small for a layer; `Shape` if a picture has the wrong size; `MemoryExceeded`,
     /// before any work, if the session exceeds its limit or the device's free memory with any tiling;
     /// [`Cancelled`](Self::cancel); backend errors.
-    pub fn build(self) -> Result<Session<B>> {
-        self.cancel.check()?;
-        let (_, scales) = self.plan_all(self.check()?, None)?;
+    pub fn build(mut self) -> Result<Session<B>> {
+        let scales = self.prepared(None)?;
         Session::new(self, scales, None)
     }
 
     /// Continues a session of the same description from a [checkpoint](Session::checkpoint): pictures, weights and settings
-    /// must match. The number of threads, the memory limit and the iterations at the final size may differ. On the same
-    /// backend the results are bit-identical to an uninterrupted session, unless the tiling recorded in the checkpoint does
+    /// must match. The number of threads, the memory limit and the iterations at the final size may differ. So may the style
+    /// strength or weight, which may have [changed](Session::set_style_weight) during the session: that of the checkpoint
+    /// counts. To continue with another, set it after resuming. On the same backend the results are bit-identical to an uninterrupted session, unless the tiling recorded in the checkpoint does
     /// not suit this description (tiles too large or too few). A new tiling is then chosen, and the last bits may differ.
     ///
     /// # Errors
     /// As [`build`](Self::build); `Checkpoint` if it is damaged or belongs to another session, naming the difference.
-    pub fn resume(self, checkpoint: &Checkpoint) -> Result<Session<B>> {
-        self.cancel.check()?;
-        let checked = self.check()?;
-        checkpoint.expect(&self.manifest()?)?;
-        let before: Vec<_> =
-            (0..=self.settings.scales.len()).map(|scale| checkpoint.noted(&tiles(scale))).collect::<Result<_>>()?;
-        let (_, scales) = self.plan_all(checked, Some(&before))?;
+    pub fn resume(mut self, checkpoint: &Checkpoint) -> Result<Session<B>> {
+        let scales = self.prepared(Some(checkpoint))?;
         Session::new(self, scales, Some(checkpoint))
+    }
+
+    /// The part of building that needs no device: checks the description, and against the checkpoint, whose style weight it
+    /// takes; cuts all scales into tiles.
+    pub(crate) fn prepared(&mut self, checkpoint: Option<&Checkpoint>) -> Result<Vec<ScalePlan<B>>> {
+        let checked = self.check()?;
+        let before = checkpoint.map(|checkpoint| {
+            self.settings.style_weight = checkpoint.style_weight()?;
+            checkpoint.expect(&self.manifest()?)?;
+            (0..=self.settings.scales.len()).map(|scale| checkpoint.noted(&tiles(scale))).collect::<Result<Vec<_>>>()
+        });
+        Ok(self.plan_all(checked, before.transpose()?.as_deref())?.1)
     }
 }
 
@@ -91,6 +98,7 @@ impl<B: Backend> Session<B> {
         scales: Vec<ScalePlan<B>>,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Self> {
+        builder.cancel.check()?;
         let network = Arc::clone(&builder.network);
         let progress = Progress {
             iteration: 0,
@@ -101,22 +109,23 @@ impl<B: Backend> Session<B> {
             height: 0,
             losses: Losses::default(),
             accepted: false,
+            accepted_losses: Losses::default(),
+            diverged: false,
             gradient_norm: 0.0,
             step_length: 0.0,
             converged: false,
         };
         let manifest = builder.manifest()?;
-        let (stage, kept, losses, ahead) = (None, None, Losses::default(), None);
         let mut session = Self {
             network,
-            stage,
-            kept,
-            ahead,
-            iteration: 0,
+            stage: None,
+            kept: None,
+            ahead: None,
             at_scale: 0,
             wanted: 0,
             progress,
-            losses,
+            start_loss: None,
+            diverged_before: false,
             manifest,
             scales,
         };
