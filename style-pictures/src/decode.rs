@@ -188,12 +188,10 @@ pub(crate) fn planes(pixels: &DynamicImage, convert: Option<&ToSrgb>) -> Result<
             row.extend(bytes[range].iter().map(wide));
         } else if let Some(words) = words(pixels) {
             row.extend_from_slice(&words[range]);
-        }
-        if row.is_empty() {
-            Err(bad("the picture's values are not of 8 or 16 bits; save it with so many"))
         } else {
-            Ok(())
+            return Err(bad("the picture's values are not of 8 or 16 bits; convert it, or save it with so many"));
         }
+        Ok(())
     };
     let has_alpha = pixels.color().has_alpha();
     let colours = channels - usize::from(has_alpha);
