@@ -11,7 +11,7 @@ use crate::image::mask::Mask;
 use crate::image::{Image, check_len, place};
 
 /// The values of a plausible picture, where white is 1: results and filters overshoot, but hardly by so much.
-const PLAUSIBLE: RangeInclusive<f32> = -2.0..=3.0;
+const PLAUSIBLE: RangeInclusive<f32> = -10.0..=11.0;
 
 /// White, in 8-bit units.
 const WHITE: f32 = 255.0;
@@ -23,7 +23,7 @@ const UNITS: RangeInclusive<f32> = -3.0..=3.0;
 impl Image {
     /// A picture from planar values in 8-bit units, `[3, H, W]` row-major: all of red, then green, then blue.
     ///
-    /// Values may overshoot 0..=255 as results do, up to -510..=765. Values of other scales are refused, also a picture of
+    /// Values may overshoot 0..=255 as results do, up to -2550..=2805. Values of other scales are refused, also a picture of
     /// 0 to 1; one of whole numbers, and so a black one, is taken. Interleaved values, `[H, W, 3]`, have the same number and
     /// cannot be told apart: [`from_interleaved`](Self::from_interleaved) takes them.
     ///
@@ -73,7 +73,7 @@ impl Image {
     ///
     /// # Errors
     /// `Shape` as for [`from_planar`](Self::from_planar); `NonFinite` if a value is NaN or infinite; `Image` if one is below
-    /// -2 or above 3.
+    /// -10 or above 11.
     pub fn from_unit_planar(width: usize, height: usize, mut pixels: Vec<f32>) -> Result<Self> {
         if let Some(i) = pixels.iter().position(|v| v.is_finite() && !PLAUSIBLE.contains(v)) {
             check_len(width, height, ("RGB", 3), pixels.len())?;
