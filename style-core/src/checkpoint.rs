@@ -179,7 +179,7 @@ impl Checkpoint {
     /// # Errors
     /// `Checkpoint` if it is damaged; `OutOfMemory`.
     pub fn image(&self) -> Result<Image> {
-        Image::from_planar(self.noted("width")?, self.noted("height")?, self.f32("image")?)
+        Image::from_finite_planar(self.noted("width")?, self.noted("height")?, self.f32("image")?)
             .map_err(|e| damaged("image").with_source(e))
     }
 

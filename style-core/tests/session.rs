@@ -298,7 +298,7 @@ fn the_largest_values_stay_finite() {
     conv.weight.fill(0.0);
     let network =
         std::sync::Arc::new(Network::new(Reference, &Model::new("blind", InputSpace::CAFFE, model).unwrap()).unwrap());
-    let image = Image::from_planar(4, 4, vec![f32::MAX; 48]).unwrap();
+    let image = Image::from_finite_planar(4, 4, vec![f32::MAX; 48]).unwrap();
     for percent in 1..100 {
         let session = Session::builder(std::sync::Arc::clone(&network)).content(image.clone()).without_style();
         let session = session

@@ -204,7 +204,7 @@ pub fn keep_colours(result: &Image, photograph: &Image) -> Result<Image> {
     let (of, from) = (result.pixels(), photograph.pixels());
     let shift: Vec<f64> = (0..n).map(|i| y(pixel(of, n, i)) - y(pixel(from, n, i))).collect();
     let planar = from.iter().enumerate().map(|(i, v)| to_value(f64::from(*v) + shift[i % n]));
-    Image::from_planar(result.width(), result.height(), planar.collect())
+    Image::from_finite_planar(result.width(), result.height(), planar.collect())
 }
 
 /// Mean and covariance of a picture's colours.
@@ -258,5 +258,5 @@ fn map_pixels(image: &Image, f: impl Fn([f64; 3]) -> [f64; 3]) -> Result<Image> 
         let colour = f(pixel(image.pixels(), n, i));
         (0..3).for_each(|c| planar[c * n + i] = to_value(colour[c]));
     }
-    Image::from_planar(image.width(), image.height(), planar)
+    Image::from_finite_planar(image.width(), image.height(), planar)
 }

@@ -189,8 +189,10 @@ pub(crate) fn planes(pixels: &DynamicImage, convert: Option<&ToSrgb>) -> Result<
             row.extend(bytes[range].iter().map(wide));
         } else if let Some(words) = words(pixels) {
             row.extend_from_slice(&words[range]);
+        } else {
+            return Err(bad("expected 8 or 16 bits per channel; convert the picture"));
         }
-        if row.is_empty() { Err(bad("expected 8 or 16 bits per channel; convert the picture")) } else { Ok(()) }
+        Ok(())
     };
     let has_alpha = pixels.color().has_alpha();
     let colours = channels - usize::from(has_alpha);

@@ -12,7 +12,7 @@ use image::{ExtendedColorType, ImageEncoder, ImageError, ImageFormat};
 use style_core::{Error, ErrorKind, Image, Result};
 
 use crate::picture::{Extras, Picture};
-use crate::{icc, tiff};
+use crate::{srgb, tiff};
 
 /// JPEG quality, of 100: higher values enlarge files without visible benefit.
 const QUALITY: u8 = 95;
@@ -86,7 +86,7 @@ impl Format {
         }
     }
 
-    /// Whether this format supports transparency.
+    /// Whether this format supports transparency: all but JPEG, which gets the colours alone.
     #[must_use]
     pub fn carries_alpha(self) -> bool {
         self != Self::Jpeg
@@ -105,8 +105,10 @@ pub fn save(path: impl AsRef<Path>, image: &Image) -> Result<()> {
 }
 
 impl Picture {
-    /// Encodes the picture, rounded and clamped to the format's range, with transparency if the format supports it, and
-    /// tagged as sRGB.
+    /// Encodes the picture, rounded and clamped to the format's range, and tagged as sRGB.
+    ///
+    /// Transparency is kept if the format [supports it](Format::carries_alpha). A JPEG file gets the colours alone, in
+    /// which invisible pixels have the mean of the visible ones.
     ///
     /// # Errors
     /// `Shape` if image and transparency differ in size; `Image` if the format cannot hold the picture.
@@ -163,7 +165,7 @@ fn encoded(image: &Image, alpha: Option<&[f32]>, format: Format) -> Result<Vec<u
     // Casts saturate.
     let bytes = || interleaved(image, alpha, |v| v.round() as u8);
     let words = || interleaved(image, alpha, |v| (v * 257.0).round() as u16);
-    let icc = icc::srgb();
+    let icc = srgb::profile();
     let mut file = vec![];
     match format {
         Format::Png => put(PngEncoder::new(&mut file), icc, &bytes(), size, colour8)?,

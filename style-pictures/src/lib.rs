@@ -21,6 +21,9 @@
 //! # }
 //! ```
 //!
+//! Two features are on by default: `icc` converts colours by the profiles of files, without which a note says of every
+//! file with a profile that its colours are taken as sRGB; `sheets` is [`Sheet`] with its font.
+//!
 //! Pixels are sRGB-encoded, in 8-bit units: 0 is black and 255 white. Colours of other profiles are converted when a
 //! file is opened, written files are tagged as sRGB, and nothing is linearised, not even for resizing.
 
@@ -32,13 +35,17 @@ mod decode;
 mod file;
 mod formats;
 mod gif;
+#[cfg_attr(not(feature = "icc"), path = "no_icc.rs")]
 mod icc;
 mod jpeg;
 mod limits;
 mod mask;
 mod matrix;
 mod picture;
+#[cfg(feature = "sheets")]
 mod sheet;
+mod srgb;
+#[cfg(feature = "sheets")]
 mod text;
 mod tiff;
 
@@ -47,5 +54,6 @@ pub use file::{Format, save};
 pub use limits::{LARGEST_AREA, LARGEST_SIDE};
 pub use mask::{mask, mask_of};
 pub use picture::{Extras, Picture};
+#[cfg(feature = "sheets")]
 pub use sheet::Sheet;
 pub use style_core::{Error, ErrorKind, Image, Mask, Result};

@@ -1,7 +1,8 @@
-//! Pictures from files, and resizing.
+//! Pictures from files, transparency, and resizing.
 
 use std::path::Path;
 
+use image::DynamicImage;
 use style_core::{Error, ErrorKind, Image, Mask, Result, resample};
 
 use crate::decode::{decode, decode_bytes, planes};
@@ -28,8 +29,8 @@ pub struct Picture {
 /// Data carried from a photograph to the result unseen by the network: transparency, and notes about the file.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
-    /// Opacity of each pixel, 0 to 1; `None` if all are opaque.
-    alpha: Option<Vec<f32>>,
+    /// `None` if all pixels are opaque.
+    alpha: Option<Mask>,
     notes: Vec<String>,
 }
 
@@ -40,35 +41,52 @@ impl Extras {
         self.alpha.is_some()
     }
 
-    /// The opacity of each pixel, 0 to 1, `[H, W]` row-major; `None` if all are opaque.
+    /// The opacity of each pixel; `None` if all are opaque.
     #[must_use]
-    pub fn alpha(&self) -> Option<&[f32]> {
-        self.alpha.as_deref()
+    pub fn alpha(&self) -> Option<&Mask> {
+        self.alpha.as_ref()
     }
 
     /// The opacity of this image's pixels.
     pub(crate) fn alpha_of(&self, image: &Image) -> Result<Option<&[f32]>> {
-        let pixels = image.width() * image.height();
-        match self.alpha.as_deref() {
-            Some(alpha) if alpha.len() != pixels => Err(Error::new(
-                ErrorKind::Shape,
-                format!(
-                    "the transparency is of a picture of {} pixels, but the image has {}x{}; resize the picture that \
-                     the transparency comes from",
-                    alpha.len(),
-                    image.width(),
-                    image.height()
-                ),
-            )),
-            alpha => Ok(alpha),
-        }
+        self.alpha().map(|alpha| same_size(image, alpha).map(|()| alpha.values())).transpose()
     }
+}
+
+fn same_size(image: &Image, alpha: &Mask) -> Result<()> {
+    if (image.width(), image.height()) == (alpha.width(), alpha.height()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Shape,
+        format!(
+            "the transparency is of a picture of {}x{} pixels, but the image has {}x{}; resize the picture that the \
+             transparency comes from",
+            alpha.width(),
+            alpha.height(),
+            image.width(),
+            image.height()
+        ),
+    ))
 }
 
 /// An opaque picture.
 impl From<Image> for Picture {
     fn from(image: Image) -> Self {
         Self { image, extras: Extras::default() }
+    }
+}
+
+/// A decoded picture of 8 or 16 bits per channel, with its transparency. Colours are taken as sRGB and the picture as
+/// upright: a `DynamicImage` has lost its file's profile and orientation, which [`Picture::from_bytes`] heeds.
+impl TryFrom<DynamicImage> for Picture {
+    type Error = Error;
+
+    /// # Errors
+    /// `Image` if channels have neither 8 nor 16 bits, or every pixel is transparent; `Shape` if a side is zero;
+    /// `OutOfMemory`.
+    fn try_from(pixels: DynamicImage) -> Result<Self> {
+        Self::from_decoded(Decoded { pixels, icc: None, notes: vec![] })
     }
 }
 
@@ -86,7 +104,7 @@ impl Picture {
     /// and without black point compensation; colours outside sRGB are clamped to it. A profile within half an 8-bit
     /// step of sRGB changes nothing. A file without a profile is taken as sRGB; so is one whose profile is unusable, or
     /// which states by other means that its colours are not sRGB (gAMA, cHRM or cICP in PNG), which
-    /// [`notes`](Self::notes) reports.
+    /// [`notes`](Self::notes) reports. Without the feature `icc` no profile is usable but that of our own results.
     ///
     /// Colours are not premultiplied by alpha (those of a premultiplied TIFF are divided by it). Invisible pixels get
     /// the mean colour of the visible ones, so that the network sees no edge that a viewer does not.
@@ -129,16 +147,55 @@ impl Picture {
             notes.push(unusable(&e));
             None
         });
-        let (mut colours, alpha) = planes(&pixels, convert.as_ref())?;
+        let (colours, alpha) = planes(&pixels, convert.as_ref())?;
         drop(pixels);
-        let alpha = alpha.filter(|alpha| alpha.iter().any(|a| *a < 1.0));
-        if let Some(alpha) = &alpha {
-            if alpha.iter().all(|a| *a < VISIBLE) {
-                return Err(bad("every pixel is transparent: nothing of the picture can be seen; make it opaque"));
+        let image = Image::from_finite_planar(width, height, colours)?;
+        let extras = Extras { alpha: None, notes };
+        match alpha.filter(|alpha| alpha.iter().any(|a| *a < 1.0)) {
+            Some(alpha) => {
+                check_visible(&alpha)?;
+                Self { image, extras }.with_alpha(Mask::new(width, height, alpha)?)
             }
-            colours.chunks_exact_mut(width * height).for_each(|plane| fill_invisible(plane, alpha));
+            None => Ok(Self { image, extras }),
         }
-        Ok(Self { image: Image::from_planar(width, height, colours)?, extras: Extras { alpha, notes } })
+    }
+
+    /// The opacity of each pixel, of the picture's size; `None` if all are opaque.
+    ///
+    /// It is saved with the picture in every [`Format`](crate::Format) but JPEG, which
+    /// [holds colours alone](crate::Format::carries_alpha). As the [region](style_core::Style::region) of a style, take
+    /// [`opaque_part`](Self::opaque_part).
+    #[must_use]
+    pub fn alpha(&self) -> Option<&Mask> {
+        self.extras.alpha()
+    }
+
+    /// The picture with this opacity in place of its own. As when a file is opened, invisible pixels get the mean colour of
+    /// the visible ones.
+    ///
+    /// ```
+    /// use style_pictures::{Format, Image, Mask, Picture};
+    ///
+    /// let pixels = [[90, 80, 70], [0, 0, 0]].concat().repeat(16 * 8);
+    /// let alpha = Mask::new(16, 16, [1.0, 0.0].repeat(16 * 8))?;
+    /// let picture = Picture::from(Image::from_rgb8(16, 16, &pixels)?).with_alpha(alpha)?;
+    /// assert_eq!(picture.image.to_rgb8()[3..6], [90, 80, 70]);
+    /// let file = picture.encode(Format::Png)?;
+    /// assert_eq!(Picture::from_bytes(&file)?.alpha(), picture.alpha());
+    /// # Ok::<(), style_pictures::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Shape` if image and opacity differ in size; `Image` if every pixel is transparent; `OutOfMemory`.
+    pub fn with_alpha(self, alpha: Mask) -> Result<Self> {
+        same_size(&self.image, &alpha)?;
+        check_visible(alpha.values())?;
+        let (width, height) = (alpha.width(), alpha.height());
+        let mut colours = self.image.into_pixels();
+        colours.chunks_exact_mut(width * height).for_each(|plane| fill_invisible(plane, alpha.values()));
+        let alpha = Some(alpha).filter(|alpha| alpha.values().iter().any(|a| *a < 1.0));
+        let image = Image::from_finite_planar(width, height, colours)?;
+        Ok(Self { image, extras: Extras { alpha, ..self.extras } })
     }
 
     /// The parts of the file that could not be used or kept, one sentence each, for display: a colour profile that is
@@ -206,7 +263,7 @@ impl Picture {
     ///
     /// # Errors
     /// `Argument` if a side would have no pixel or more than [`LARGEST_SIDE`], or the whole more than [`LARGEST_AREA`];
-    /// `Shape` if image and transparency differ in size.
+    /// `Shape` if image and transparency differ in size; `Image` if too little of the picture is visible at this size.
     pub fn stretched(&self, width: usize, height: usize) -> Result<Self> {
         let (w, h) = (self.image.width(), self.image.height());
         if (w, h) == (width, height) {
@@ -229,26 +286,26 @@ impl Picture {
         let colours = self.image.pixels().chunks_exact(w * h);
         let Some(alpha) = alpha else {
             let planes = colours.map(resampled).collect::<Result<Vec<_>>>()?;
-            let image = Image::from_planar(width, height, clamped(planes.concat(), 255.0))?;
+            let image = Image::from_finite_planar(width, height, clamped(planes.concat(), 255.0))?;
             return Ok(Self { image, extras: self.extras.clone() });
         };
         // Colours are weighted by their opacity.
         let new_alpha = resampled(alpha)?;
+        check_visible(&new_alpha)?;
         let mut planes = vec![];
         for plane in colours {
             let weighted: Vec<f32> = plane.iter().zip(alpha).map(|(v, a)| v * a).collect();
             let mut plane = resampled(&weighted)?;
             plane.iter_mut().zip(&new_alpha).for_each(|(v, a)| *v /= a.max(VISIBLE));
-            fill_invisible(&mut plane, &new_alpha);
             planes.push(plane);
         }
-        let image = Image::from_planar(width, height, clamped(planes.concat(), 255.0))?;
-        let extras = Extras { alpha: Some(clamped(new_alpha, 1.0)), notes: self.extras.notes.clone() };
-        Ok(Self { image, extras })
+        let image = Image::from_finite_planar(width, height, clamped(planes.concat(), 255.0))?;
+        let alpha = Mask::new(width, height, clamped(new_alpha, 1.0))?;
+        Self { image, extras: self.extras.clone() }.with_alpha(alpha)
     }
 
-    /// The opaque part of the picture: the region of a painting that a style is taken from. `None` if all of it is
-    /// opaque.
+    /// The opaque part of the picture: the region of a painting that a style is taken from. It is [`alpha`](Self::alpha)
+    /// with 0 for pixels that are as good as invisible. `None` if all of the picture is opaque.
     ///
     /// # Errors
     /// `Shape` if image and transparency differ in size.
@@ -264,6 +321,14 @@ impl Picture {
     pub fn long_side(&self) -> usize {
         self.image.width().max(self.image.height())
     }
+}
+
+/// Refuses an opacity at which nothing can be seen.
+fn check_visible(alpha: &[f32]) -> Result<()> {
+    if alpha.iter().all(|a| *a < VISIBLE) {
+        return Err(bad("every pixel is transparent: nothing of the picture can be seen; make it opaque"));
+    }
+    Ok(())
 }
 
 fn clamped(mut values: Vec<f32>, most: f32) -> Vec<f32> {

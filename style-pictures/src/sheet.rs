@@ -187,7 +187,7 @@ impl Sheet {
             );
             canvas.line(cell_font, label, (x, y + row_h), cell_w, Align::Middle);
         }
-        Image::from_planar(width, height, canvas.pixels)
+        Image::from_finite_planar(width, height, canvas.pixels)
     }
 
     fn check(&self) -> Result<()> {

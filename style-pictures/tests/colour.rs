@@ -1,5 +1,6 @@
 //! Colour matching and luminance transfer against numpy, and by their defining property: equal statistics.
 
+use approx::assert_abs_diff_eq;
 use serde::Deserialize;
 use style_pictures::{ErrorKind, Image, Matching, keep_colours, luminance, match_colours, match_luminance};
 
@@ -94,9 +95,7 @@ fn the_matched_picture_has_the_photographs_mean_and_covariance() {
     for matching in MATCHINGS {
         let ours = match_colours(&style, &photo, matching).expect("matches");
         assert!(ours.pixels().iter().all(|v| *v > 0.0 && *v < 255.0), "this test requires a pair without clamping");
-        for (a, b) in statistics(&ours).iter().zip(&wanted) {
-            assert!((a - b).abs() < 1e-4, "{matching:?}: {a} is not {b}");
-        }
+        assert_abs_diff_eq!(statistics(&ours)[..], wanted[..], epsilon = 1e-4);
         matched.push(ours);
     }
     assert!(matched[0] != matched[1] && matched[1] != matched[2] && matched[0] != matched[2]);
@@ -107,15 +106,14 @@ fn a_picture_matched_to_itself_is_itself() {
     let style = golden().pairs[0].style.image();
     for matching in MATCHINGS {
         let ours = match_colours(&style, &style, matching).expect("matches");
-        let far = ours.pixels().iter().zip(style.pixels()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(far < 1e-4, "{matching:?}: {far}");
+        assert_abs_diff_eq!(ours.pixels(), style.pixels(), epsilon = 1e-4);
     }
 }
 
 #[test]
 fn values_of_any_size_give_colours() {
-    let huge = Image::from_planar(2, 1, vec![f32::MAX, f32::MIN, 0.0, f32::MAX, 1.0, 2.0]).expect("finite");
-    let tiny = Image::from_planar(2, 1, vec![f32::MIN_POSITIVE; 6]).expect("finite");
+    let huge = Image::from_finite_planar(2, 1, vec![f32::MAX, f32::MIN, 0.0, f32::MAX, 1.0, 2.0]).expect("finite");
+    let tiny = Image::from_finite_planar(2, 1, vec![f32::MIN_POSITIVE; 6]).expect("finite");
     for style in [&huge, &tiny] {
         for photo in [&huge, &tiny] {
             for matching in MATCHINGS {
@@ -145,7 +143,7 @@ fn luminance_is_grey_and_white_stays_white() {
     let wanted = 0.299 * 10.0 + 0.587 * 200.0 + 0.114 * 50.0;
     for plane in grey.pixels().chunks(3) {
         assert_eq!(plane[..2], [255.0, 0.0]);
-        assert!((plane[2] - wanted).abs() < 1e-5);
+        assert_abs_diff_eq!(plane[2], wanted, epsilon = 1e-5);
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::fs;
 
+use approx::{assert_abs_diff_eq, assert_relative_eq};
 use image::{DynamicImage, GrayAlphaImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
-use style_pictures::{ErrorKind, Format, Image, Picture, mask, mask_of, save};
+use style_pictures::{ErrorKind, Format, Image, Mask, Picture, luminance, mask, mask_of, save};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -26,16 +27,14 @@ fn masks_of_all_depths() {
     let (w, h, values) = plane(DynamicImage::ImageLuma16(deep));
     assert_eq!((w, h, values[0], values[2]), (1, 3, 0.0, 1.0));
     // A value between two of 8 bits.
-    assert!((values[1] - 13.0 / 65535.0).abs() < 1e-8);
+    assert_relative_eq!(values[1], 13.0 / 65535.0, max_relative = 1e-5);
 
     let colours = RgbImage::from_fn(3, 1, |x, _| Rgb([[255, 0, 0], [0, 255, 0], [0, 0, 255]][x as usize]));
     let (_, _, values) = plane(DynamicImage::ImageRgb8(colours));
     assert_eq!(values, [0.299, 0.587, 0.114]);
     let clear = GrayAlphaImage::from_fn(4, 1, |x, _| LumaA([[255, 255], [255, 0], [255, 51], [51, 51]][x as usize]));
     let (_, _, values) = plane(DynamicImage::ImageLumaA8(clear));
-    for (value, wanted) in values.iter().zip([1.0, 0.0, 0.2, 0.04]) {
-        assert!((value - wanted).abs() < 1e-7, "{values:?}");
-    }
+    assert_abs_diff_eq!(values[..], [1.0, 0.0, 0.2, 0.04][..], epsilon = 1e-7);
 }
 
 #[test]
@@ -63,7 +62,7 @@ fn transparency_of_another_size_is_an_error() {
     RgbaImage::from_fn(20, 20, |x, _| Rgba([9, 9, 9, (9 * x) as u8])).save(&path).expect("saves");
     let photo = Picture::open(&path).expect("opens");
     assert!(photo.extras.has_alpha());
-    for (width, height) in [(30, 30), (10, 10), (400, 2)] {
+    for (width, height) in [(30, 30), (10, 10), (40, 10)] {
         let image = Image::from_rgb8(width, height, &vec![9; 3 * width * height]).expect("a picture");
         let torn = Picture { image, extras: photo.extras.clone() };
         for e in [torn.encode(Format::Png).expect_err("torn"), torn.stretched(8, 8).expect_err("torn")] {
@@ -71,6 +70,84 @@ fn transparency_of_another_size_is_an_error() {
             assert!(e.to_string().contains(&format!("{width}x{height}")), "{e}");
         }
     }
+}
+
+/// Opacity of 1/255 to 1, with columns that cannot be seen.
+fn ramp() -> Mask {
+    Mask::new(32, 16, (0..512).map(|i| if i % 32 < 2 { 0.0 } else { (i % 32 * 8 + 7) as f32 / 255.0 }).collect())
+        .unwrap()
+}
+
+#[test]
+fn opacity_is_saved_where_a_format_holds_it() {
+    let bytes: Vec<u8> = (0..512).flat_map(|i| if i % 32 < 2 { [255, 0, 255] } else { [90, 80, 70] }).collect();
+    let picture = Picture::from(Image::from_rgb8(32, 16, &bytes).expect("a picture")).with_alpha(ramp()).expect("fits");
+    assert_eq!(picture.alpha(), Some(&ramp()));
+    // Where nothing is seen there is the colour of the rest.
+    assert_eq!(picture.image.to_rgb8(), [90, 80, 70].repeat(512));
+    for format in [Format::Png, Format::Png16, Format::WebP, Format::Tiff, Format::Tiff16, Format::Jpeg] {
+        let file = picture.encode(format).expect("encodes");
+        let back = Picture::from_bytes(&file).expect("opens");
+        assert_eq!(back.alpha(), picture.alpha().filter(|_| format.carries_alpha()), "{format:?}");
+        assert!(format == Format::Jpeg || back.image == picture.image, "{format:?}");
+        // Another program's reading.
+        let theirs = image::load_from_memory(&file).expect("reads");
+        assert_eq!(theirs.color().has_alpha(), format.carries_alpha(), "{format:?}");
+        assert_eq!(theirs.into_rgba8().get_pixel(9, 3)[3], if format.carries_alpha() { 79 } else { 255 });
+    }
+    let part = picture.opaque_part().expect("fits").expect("is not all");
+    assert_eq!(part, ramp());
+    let small = picture.stretched(16, 8).expect("resizes");
+    assert_eq!(small.alpha().map(|alpha| (alpha.width(), alpha.height())), Some((16, 8)));
+}
+
+#[test]
+fn opacity_that_cannot_be() {
+    let picture = |width, height| Picture::from(Image::from_luma8(width, height, &vec![9; width * height]).unwrap());
+    // As many pixels, in other rows.
+    assert_eq!(picture(16, 32).with_alpha(ramp()).expect_err("differs").kind(), ErrorKind::Shape);
+    let faint = Mask::new(16, 16, vec![0.003; 256]).unwrap();
+    assert_eq!(picture(16, 16).with_alpha(faint).expect_err("is invisible").kind(), ErrorKind::Image);
+    let opaque = picture(16, 16).with_alpha(Mask::new(16, 16, vec![1.0; 256]).unwrap()).expect("fits");
+    assert!(opaque.alpha().is_none() && opaque.opaque_part().expect("fits").is_none());
+    // A dot that vanishes.
+    let dot = Mask::new(64, 64, (0..4096).map(|i| if i == 0 { 0.5 } else { 0.0 }).collect()).unwrap();
+    let dot = picture(64, 64).with_alpha(dot).expect("is seen").stretched(1, 1).expect_err("is not");
+    assert_eq!(dot.kind(), ErrorKind::Image);
+}
+
+#[test]
+fn decoded_pictures_are_as_opened() {
+    let clear = RgbaImage::from_fn(20, 16, |x, y| Rgba([(x * 12) as u8, (y * 15) as u8, 90, (x * 13) as u8]));
+    let deep = ImageBuffer::from_fn(20, 16, |x, y| Rgb([(x * 3000) as u16, (y * 4000) as u16, 12345]));
+    let grey = GrayAlphaImage::from_fn(20, 16, |x, y| LumaA([(x * 12) as u8, (y * 17) as u8]));
+    let pictures = [clear.into(), deep.into(), grey.into(), DynamicImage::new_rgb8(20, 16)];
+    for pixels in pictures {
+        let folder = folder();
+        let path = folder.path().join("picture.png");
+        pixels.save(&path).expect("saves");
+        let (opened, kind) = (Picture::open(&path).expect("opens"), pixels.color());
+        let ours = Picture::try_from(pixels).expect("is taken");
+        assert_eq!(ours.image, opened.image, "{kind:?}");
+        assert_eq!(ours.alpha(), opened.alpha(), "{kind:?}");
+        assert_eq!(ours.alpha().is_some(), kind.has_alpha());
+    }
+    let refused = |pixels: DynamicImage| Picture::try_from(pixels).expect_err("is none").kind();
+    assert_eq!(refused(DynamicImage::new_rgb32f(20, 16)), ErrorKind::Image);
+    assert_eq!(refused(DynamicImage::new_rgba8(20, 16)), ErrorKind::Image);
+    for (width, height) in [(0, 16), (16, 0)] {
+        assert_eq!(refused(DynamicImage::new_rgb8(width, height)), ErrorKind::Shape);
+    }
+}
+
+/// Its values, of 0 to 1 in 8-bit units, would be refused as a picture of 0 to 1.
+#[test]
+fn a_picture_may_be_nearly_black() {
+    let words = ImageBuffer::from_fn(20, 16, |x, _| Rgb([x as u16; 3]));
+    let picture = Picture::try_from(DynamicImage::from(words)).expect("is taken");
+    assert_eq!(picture.image.pixels()[19], 19.0 / 257.0);
+    let small = picture.sized(17).expect("resizes");
+    assert!(luminance(&small.image).is_ok() && small.encode(Format::Png16).is_ok());
 }
 
 #[test]
@@ -82,7 +159,7 @@ fn what_is_invisible_does_not_bleed() {
     RgbaImage::from_fn(40, 40, |x, _| half(x)).save(&path).expect("saves");
     let small = Picture::open(&path).and_then(|picture| picture.sized(16)).expect("resizes");
     for (plane, wanted) in small.image.pixels().chunks(16 * 16).zip([10.0, 200.0, 30.0]) {
-        assert!(plane.iter().all(|v| (v - wanted).abs() < 0.5), "{plane:?}");
+        assert_abs_diff_eq!(*plane, [wanted; 16 * 16][..], epsilon = 0.5);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Colours of other profiles than sRGB, held to LittleCMS and to the formulas; and profiles that cannot be used.
 
+#![cfg(feature = "icc")]
+
 mod common;
 
 use common::{distance, golden, open};

@@ -1,5 +1,7 @@
 //! Contact sheets: every picture in its place, and text beside them, never on them.
 
+#![cfg(feature = "sheets")]
+
 use style_pictures::{ErrorKind, Image, Sheet};
 
 /// A picture without white, so that it is told from the ground.

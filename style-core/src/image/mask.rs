@@ -12,6 +12,8 @@ pub(crate) const MASK: &str = "a mask";
 /// A mask may have any size. It is resampled to the picture it applies to, each value being the mean of the area it covers.
 /// At each pool it is halved like the features, by the mean of 2x2 values.
 ///
+/// Feature `ndarray` adds `TryFrom<ndarray::ArrayView2<f32>>` and `From<&Mask> for ndarray::Array2<f32>`, both `[H, W]`.
+///
 /// ```
 /// use style_core::Mask;
 ///
@@ -46,7 +48,9 @@ impl Mask {
         }
         if let Some((i, v)) = values.iter().enumerate().find(|(_, v)| !(0.0..=1.0).contains(*v)) {
             let (x, y) = (i % width, i / width);
-            let message = format!("the values of a mask must lie in 0..=1, but at ({x}, {y}) it is {v}");
+            let message = format!(
+                "the values of a mask must lie in 0..=1, but at ({x}, {y}) it is {v}; Mask::from_luma8 takes bytes of 0 to 255"
+            );
             return Err(Error::new(ErrorKind::Argument, message));
         }
         if values.iter().all(|&v| v == 0.0) {
@@ -55,6 +59,14 @@ impl Mask {
             return Err(Error::new(ErrorKind::Argument, message));
         }
         Ok(Self { width, height, values })
+    }
+
+    /// A mask from bytes, `[H, W]` row-major: 255 is 1.
+    ///
+    /// # Errors
+    /// `Shape` if a side is zero or there are not `height * width` bytes; `Argument` if all are zero.
+    pub fn from_luma8(width: usize, height: usize, bytes: &[u8]) -> Result<Self> {
+        Self::new(width, height, collected(bytes.len(), MASK, bytes.iter().map(|&b| f32::from(b) / 255.0))?)
     }
 
     /// One minus the mask.

@@ -1,7 +1,12 @@
 //! The picture type of this library's input and output.
 
+#[cfg(feature = "ndarray")]
+mod arrays;
+#[cfg(feature = "image")]
+mod dynamic;
 pub(crate) mod mask;
 pub(crate) mod resample;
+mod values;
 
 use std::ops::Range;
 
@@ -15,6 +20,19 @@ use crate::image::resample::resample_by;
 /// An RGB picture: planar `[3, H, W]`, `f32` in 8-bit units (0 is black, 255 white), as encoded (no linearisation).
 ///
 /// Results may lie slightly outside 0..=255; [`to_rgb8`](Image::to_rgb8) clamps.
+///
+/// | values at hand | constructor | and back |
+/// |---|---|---|
+/// | bytes, RGB | [`from_rgb8`](Self::from_rgb8) | [`to_rgb8`](Self::to_rgb8) |
+/// | bytes, RGBA | [`from_rgba8`](Self::from_rgba8) | [`to_rgba8`](Self::to_rgba8) |
+/// | bytes, grey | [`from_luma8`](Self::from_luma8) | |
+/// | `f32` of 0 to 255, `[3, H, W]` | [`from_planar`](Self::from_planar) | [`pixels`](Self::pixels), [`into_pixels`](Self::into_pixels) |
+/// | `f32` of 0 to 255, `[H, W, 3]` | [`from_interleaved`](Self::from_interleaved) | [`to_interleaved`](Self::to_interleaved) |
+/// | `f32` of 0 to 1, `[3, H, W]` | [`from_unit_planar`](Self::from_unit_planar) | [`to_unit_planar`](Self::to_unit_planar) |
+/// | `f32` at any scale, `[3, H, W]` | [`from_finite_planar`](Self::from_finite_planar) | |
+///
+/// Feature `image` adds `TryFrom<image::DynamicImage>` and `From<&Image> for image::RgbImage`; feature `ndarray` adds
+/// `TryFrom<ndarray::ArrayView3<f32>>` and `From<&Image> for ndarray::Array3<f32>`, both `[3, H, W]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
     width: usize,
@@ -23,37 +41,19 @@ pub struct Image {
 }
 
 impl Image {
-    /// A picture from planar values, `[3, H, W]` row-major.
+    /// A picture from planar values at any scale, `[3, H, W]` row-major: for values computed from those of other pictures,
+    /// which may leave the limits of [`from_planar`](Self::from_planar), or be very dark.
     ///
     /// # Errors
-    /// `Shape` if a side is zero or `pixels` does not have `3 * height * width` values; `NonFinite` if one is NaN or
-    /// infinite.
-    pub fn from_planar(width: usize, height: usize, pixels: Vec<f32>) -> Result<Self> {
-        check_len(width, height, pixels.len())?;
+    /// `Shape` if a side is zero or has more than `u32::MAX` pixels, or `pixels` does not have `3 * height * width` values;
+    /// `NonFinite` if one is NaN or infinite.
+    pub fn from_finite_planar(width: usize, height: usize, pixels: Vec<f32>) -> Result<Self> {
+        check_len(width, height, ("RGB", 3), pixels.len())?;
         if let Some(i) = pixels.iter().position(|v| !v.is_finite()) {
-            return Err(Error::new(
-                ErrorKind::NonFinite,
-                format!("value {i} of a {width}x{height} picture is {}", pixels[i]),
-            ));
+            let message = format!("{} is {}; a finite value is wanted", place(width, height, i), pixels[i]);
+            return Err(Error::new(ErrorKind::NonFinite, message));
         }
         Ok(Self { width, height, pixels })
-    }
-
-    /// A picture from interleaved bytes, `[H, W, 3]` row-major.
-    ///
-    /// # Errors
-    /// `Shape` if a side is zero or `bytes` does not have `3 * height * width` values.
-    pub fn from_rgb8(width: usize, height: usize, bytes: &[u8]) -> Result<Self> {
-        check_len(width, height, bytes.len())?;
-        let pixels = (0..3).flat_map(|c| bytes.iter().skip(c).step_by(3).map(|&b| f32::from(b)));
-        Ok(Self { width, height, pixels: collected(bytes.len(), "an image", pixels)? })
-    }
-
-    /// Interleaved bytes, `[H, W, 3]` row-major, rounded and clamped to 0..=255.
-    #[must_use]
-    pub fn to_rgb8(&self) -> Vec<u8> {
-        let n = self.width * self.height;
-        (0..3 * n).map(|i| self.pixels[i % 3 * n + i / 3].round().clamp(0.0, 255.0) as u8).collect()
     }
 
     /// A black picture.
@@ -75,7 +75,7 @@ impl Image {
         let rows_of_planes = planes.flat_map(|plane| plane.chunks_exact(self.width).take(rows.end).skip(rows.start));
         let pixels = rows_of_planes.flat_map(|row| row[columns.clone()].iter().copied());
         let count = 3 * columns.len() * rows.len();
-        Self::from_planar(columns.len(), rows.len(), collected(count, "an image", pixels)?)
+        Self::from_finite_planar(columns.len(), rows.len(), collected(count, "an image", pixels)?)
     }
 
     /// The picture resized by a three-lobed Lanczos filter on the encoded values; unchanged at its own size. The filter may
@@ -99,7 +99,7 @@ impl Image {
         for plane in planes {
             pixels.extend(resample_by(filter, plane, from, to)?);
         }
-        Self::from_planar(width, height, pixels)
+        Self::from_finite_planar(width, height, pixels)
     }
 
     /// A fallible clone.
@@ -138,16 +138,24 @@ impl Image {
     }
 }
 
-fn check_len(width: usize, height: usize, len: usize) -> Result<()> {
-    let wanted = Shape::new(3, height, width);
-    if wanted.is_empty() || wanted.len() != len {
-        return Err(Error::new(
-            ErrorKind::Shape,
-            format!(
-                "a {width}x{height} RGB picture wants {} values and at least one pixel; {len} were given",
-                wanted.len()
-            ),
-        ));
-    }
-    Ok(())
+/// Checks sides, and the number of values of `channels` per pixel, which `kind` names.
+fn check_len(width: usize, height: usize, (kind, channels): (&str, usize), len: usize) -> Result<()> {
+    let wanted = Shape::new(channels, height, width);
+    let message = if wanted.is_empty() || wanted.len() != len {
+        format!(
+            "a {width}x{height} {kind} picture wants {} values and at least one pixel; {len} were given",
+            wanted.len()
+        )
+    } else if u32::try_from(width.max(height)).is_err() {
+        format!("a picture of {width}x{height} is too large: a side may have {} pixels", u32::MAX)
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::Shape, message))
+}
+
+/// Names value `i` of a planar picture.
+fn place(width: usize, height: usize, i: usize) -> String {
+    let (channel, pixel) = (["red", "green", "blue"][i / (width * height) % 3], i % (width * height));
+    format!("the {channel} at ({}, {}) of a {width}x{height} picture", pixel % width, pixel / width)
 }

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "ndarray")]
+use ndarray::Array3;
+
 use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::ops::conv2d::Padding;
 use crate::backend::ops::pool2d::Pooling;
 use crate::backend::shape::Shape;
 use crate::error::Result;
+#[cfg(feature = "ndarray")]
+use crate::error::{Error, ErrorKind};
 use crate::image::Image;
 use crate::network::Network;
 use crate::network::taps::Taps;
@@ -15,6 +20,8 @@ use crate::pass::chain::Chain;
 use crate::pass::plan::ChainPlan;
 
 /// One layer's response to a picture, after the ReLU or the pool.
+///
+/// Feature `ndarray` adds `TryFrom<Features> for ndarray::Array3<f32>`, `[C, H, W]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
     /// The layer.
@@ -23,6 +30,23 @@ pub struct Features {
     pub shape: Shape,
     /// `[C, H, W]`, row-major.
     pub values: Vec<f32>,
+}
+
+/// `[C, H, W]`, without a copy.
+#[cfg(feature = "ndarray")]
+impl TryFrom<Features> for Array3<f32> {
+    type Error = Error;
+
+    /// # Errors
+    /// `Shape` if the values are not as many as the shape says, which those of [`Network::features`] are.
+    fn try_from(features: Features) -> Result<Self> {
+        let Shape { channels, height, width } = features.shape;
+        let (found, shape) = (features.values.len(), features.shape);
+        Self::from_shape_vec((channels, height, width), features.values).map_err(|e| {
+            let message = format!("features {shape} have {} values, but {found} were given", shape.len());
+            Error::new(ErrorKind::Shape, message).with_source(e)
+        })
+    }
 }
 
 impl<B: Backend> Network<B> {

@@ -172,7 +172,7 @@ impl<B: Backend> Network<B> {
         let value = |p: f32, mean: f32| (f64::from(p) / divisor + f64::from(mean)).clamp(-most, most) as f32;
         let n = shape.positions();
         pixels.iter_mut().enumerate().for_each(|(i, p)| *p = value(*p, self.mean[i / n]));
-        Image::from_planar(shape.width, shape.height, pixels)
+        Image::from_finite_planar(shape.width, shape.height, pixels)
     }
 }
 

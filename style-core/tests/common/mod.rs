@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test uses a part
 
+use approx::assert_relative_eq;
 use style_core::{
     ConvLayer, Image, Init, InputSpace, Layer, LayerWeight, Model, Network, Preset, Session, SessionBuilder,
 };
@@ -71,8 +72,10 @@ pub(crate) fn described(width: usize, height: usize) -> SessionBuilder<Reference
         .tv_weight(0.1)
 }
 
+/// Equal but for the rounding of sums in `f32`.
+#[track_caller]
 pub(crate) fn close(a: f64, b: f64) {
-    assert!((a - b).abs() <= 2e-5 * b.abs().max(1e-3), "expected {b}, found {a}");
+    assert_relative_eq!(a, b, epsilon = 2e-8, max_relative = 2e-5);
 }
 
 /// Compares directional derivatives of the total loss with finite differences along random directions.

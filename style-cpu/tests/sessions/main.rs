@@ -160,7 +160,7 @@ impl Picture {
             Values::Wide(width) => width * rng.unit() as f32,
         };
         let pixels = (0..3 * self.width * self.height).map(value).collect();
-        Image::from_planar(self.width, self.height, pixels).unwrap()
+        Image::from_finite_planar(self.width, self.height, pixels).unwrap()
     }
 }
 
