@@ -3,7 +3,7 @@
 //!
 //! All jobs share one network. Its backend has no private threads, so each job computes on the thread that it runs on:
 //! `--jobs` bounds the cores in use, and also the memory, because each job allocates its own. A job's result is bitwise
-//! the same whatever runs beside it.
+//! the same whatever other jobs run.
 //!
 //! A job is done when the summary lists it as done, with the current settings and with pictures of their current size
 //! and time, and its result exists; delete the result to repeat the job. After Ctrl-C, a crash or a mistake, run the

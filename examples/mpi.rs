@@ -82,14 +82,14 @@ fn describe(args: &Args) -> Result<SessionBuilder<Cpu>> {
     Ok(session)
 }
 
-fn paint(session: SessionBuilder<Cpu>, args: &Args, tells: bool) -> Result<()> {
+fn paint(session: SessionBuilder<Cpu>, args: &Args, prints: bool) -> Result<()> {
     let mut session = session.build()?;
     while !session.is_finished() {
-        let told = session.step()?;
-        if tells {
-            let losses = &told.losses;
+        let progress = session.step()?;
+        if prints {
+            let losses = &progress.losses;
             let line = json!({
-                "iteration": told.iteration,
+                "iteration": progress.iteration,
                 "total": losses.total,
                 "content": losses.content(),
                 "style": losses.style(),
@@ -97,7 +97,7 @@ fn paint(session: SessionBuilder<Cpu>, args: &Args, tells: bool) -> Result<()> {
             writeln!(std::io::stdout(), "{line}")?;
         }
     }
-    if tells {
+    if prints {
         style_pictures::save(&args.output, &session.image()?)?;
     }
     Ok(())

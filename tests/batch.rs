@@ -102,8 +102,8 @@ fn a_job_is_the_same_whatever_runs_beside_it() {
 
     // With an invalid photograph.
     fs::write(bench.path("photos/broken.png"), "no picture").expect("writes");
-    let told = bench.run("out --size 40 --iterations 8 --jobs 4", 1);
-    assert!(told.contains("4 done, 2 failed, 0 unfinished"), "{told}");
+    let output = bench.run("out --size 40 --iterations 8 --jobs 4", 1);
+    assert!(output.contains("4 done, 2 failed, 0 unfinished"), "{output}");
     assert_eq!(bench.painted("out"), alone);
     let summary = bench.summary("out");
     assert_eq!(summary.len(), 6);
@@ -120,12 +120,12 @@ fn a_job_is_the_same_whatever_runs_beside_it() {
     // Finished jobs are skipped; failed ones run again.
     let changed = |name: &str| fs::metadata(bench.path("out").join(name)).and_then(|m| m.modified()).expect("is there");
     let before = ALL.map(changed);
-    let told = bench.run("out --size 40 --iterations 8", 1);
-    assert_eq!((told.matches("already done").count(), ALL.map(changed)), (4, before), "{told}");
+    let output = bench.run("out --size 40 --iterations 8", 1);
+    assert_eq!((output.matches("already done").count(), ALL.map(changed)), (4, before), "{output}");
     fs::remove_file(bench.path("photos/broken.png")).expect("is there");
     fs::remove_file(bench.path("out/dog--waves.png")).expect("is there");
-    let told = bench.run("out --size 40 --iterations 8", 0);
-    assert_eq!((told.matches("already done").count(), bench.summary("out").len()), (3, 4), "{told}");
+    let output = bench.run("out --size 40 --iterations 8", 0);
+    assert_eq!((output.matches("already done").count(), bench.summary("out").len()), (3, 4), "{output}");
     assert_eq!(bench.painted("out"), alone);
     assert_eq!(bench.names("out").len(), 5, "unexpected files: {:?}", bench.names("out"));
 
@@ -134,9 +134,9 @@ fn a_job_is_the_same_whatever_runs_beside_it() {
     fs::copy(bench.path("styles/waves.png"), &dog).expect("copies");
     fs::File::open(&dog).and_then(|f| f.set_modified(UNIX_EPOCH + Duration::from_secs(9))).expect("is there");
     fs::write(bench.path("out/dog--lines.checkpoint"), "no checkpoint").expect("writes");
-    let told = bench.run("out --size 40 --iterations 8", 0);
-    assert_eq!(told.matches("already done").count(), 2, "{told}");
-    assert!(told.contains("dog--lines.png: restarted"), "{told}");
+    let output = bench.run("out --size 40 --iterations 8", 0);
+    assert_eq!(output.matches("already done").count(), 2, "{output}");
+    assert!(output.contains("dog--lines.png: restarted"), "{output}");
     assert_ne!(bench.painted("out")["dog--lines.png"], alone["dog--lines.png"]);
 
     // Other settings make other jobs.
@@ -194,8 +194,8 @@ fn interrupted_or_killed_it_goes_on_with_the_same_bits() {
 fn invalid_folders_are_errors() {
     let bench = Bench::new();
     let fails = |line: &str, words: &str| {
-        let told = bench.run(line, 1);
-        assert!(told.contains(words), "{line}: {words:?} is not in: {told}");
+        let output = bench.run(line, 1);
+        assert!(output.contains(words), "{line}: {words:?} is not in: {output}");
     };
     fails("photos", "both an input folder and the result folder");
     fs::create_dir(bench.path("out")).expect("makes");

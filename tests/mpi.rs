@@ -71,13 +71,13 @@ fn paint(folder: &Path, command: &mut Command, line: &str) -> (Vec<[f64; 3]>, Rg
         .args(["photo.png", "art.png", "x.png", "--size", "64", "--iterations", "8"])
         .args(line.split_whitespace()));
     assert!(output.status.success(), "{line}: {}", said(&output));
-    let told = String::from_utf8_lossy(&output.stdout);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     let losses = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
         ["total", "content", "style"].map(|key| line[key].as_f64().expect("a loss"))
     };
-    let losses: Vec<_> = told.lines().map(losses).collect();
-    assert_eq!(losses.len(), 8, "only process 0 may print: {told}");
+    let losses: Vec<_> = stdout.lines().map(losses).collect();
+    assert_eq!(losses.len(), 8, "only process 0 may print: {stdout}");
     let picture = ImageReader::open(folder.join("x.png")).expect("is there").decode().expect("is a picture");
     (losses, picture.to_rgb8())
 }

@@ -128,7 +128,7 @@ class Job:
 def peak_memory():
     """The peak memory of this process in bytes.
 
-    Linux also tells it through getrusage, but there a process inherits the peak of the one that started it.
+    Linux also reports it through getrusage, but there a process inherits its parent's peak.
     """
     try:
         with open("/proc/self/status") as status:

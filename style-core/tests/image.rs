@@ -64,8 +64,8 @@ fn values_of_another_scale_are_refused() {
     kind_and_words([0.0, 0.25, 1.0, 0.5, 0.0, 0.0], ErrorKind::Image, &["0 to 1", "from_unit_planar"]);
     kind_and_words([-2.1, 0.25, 1.0, 0.5, 2.6, 0.0], ErrorKind::Image, &["-2.1 to 2.6", "normalisation"]);
 
-    let e = Image::from_unit_planar(2, 1, with(60.0).to_vec()).unwrap_err();
-    assert!(e.kind() == ErrorKind::Image && e.to_string().contains("red at (0, 0)"), "{e}");
+    let e = Image::from_unit_planar(2, 1, with(40.0).to_vec()).unwrap_err();
+    assert!(e.kind() == ErrorKind::Image && e.to_string().contains("red at (1, 0)"), "{e}");
     assert!(e.to_string().contains("from_planar"), "{e}");
     let e = Image::from_unit_planar(1, 1, vec![0.0, f32::NAN, 12.0]).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Image);

@@ -38,7 +38,7 @@ impl Cuda {
     /// Opens the first device, in `f32`.
     ///
     /// # Errors
-    /// As [`CudaBuilder::build`].
+    /// As for [`CudaBuilder::build`].
     pub fn new() -> Result<Self> {
         Self::builder().build()
     }

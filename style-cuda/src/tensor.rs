@@ -143,7 +143,7 @@ pub(crate) fn from_half(dtype: DType, bits: u16) -> f32 {
     }
 }
 
-/// Where a ReLU let its input pass: one bit per element, one byte per eight channels of a position.
+/// The positions where a ReLU is open: one bit per element, one byte per eight channels of a position.
 pub struct Gate {
     pub(crate) buffer: Buffer,
     pub(crate) shape: Shape,

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | `vgg` | the layers of both networks and their shapes |
 //! | `load` | from tensors to a model: identifies the network, checks completeness |
-//! | `space` | the input space, and how it is known |
+//! | `space` | the input space, and its source |
 //! | `naming` | each framework's layer names |
 //! | `formats` | one file per format: finds tensors, without knowledge of VGG |
 //! | `caches` | the download caches of torch hub and Keras |

@@ -74,7 +74,7 @@ impl Loaded {
         self.format
     }
 
-    /// How the model's input space is known. If it is [`InputSpaceSource::Assumed`], find it out and set it with
+    /// The source of the model's input space. If it is [`InputSpaceSource::Assumed`], find it out and set it with
     /// [`LoadOptions::input_space`]: weights in the wrong space load and paint, but give poor results.
     #[must_use]
     pub fn input_space_source(&self) -> InputSpaceSource {

@@ -1,4 +1,4 @@
-//! The input space of weights, and how it is known.
+//! The input space of weights, and its source.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::formats::format::Format;
 use crate::naming::{Family, Layout, Naming};
 use crate::tensors::CAFFE_RGB;
 
-/// How the input space of a weight file is known: see [`crate::load`].
+/// The source of a weight file's input space: see [`crate::load`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputSpaceSource {
@@ -59,7 +59,7 @@ pub(crate) fn find(naming: &Naming, format: Format, sha256: &str, first: &[f32])
 }
 
 /// The mean cosine above which filters count as related. Between filters of two independent trainings it deviates by
-/// some 0.05 from zero; for filters fine-tuned from these (at a tiny learning rate) it was 0.99.
+/// about 0.05 from zero; for filters fine-tuned from these (at a tiny learning rate) it was 0.99.
 const RELATED: f64 = 0.8;
 /// The largest common scale factor of all filters, up or down: smaller than any other pixel range would cause.
 const SCALE: f64 = 4.0;
@@ -68,7 +68,7 @@ const SCALE: f64 = 4.0;
 /// rounded, or fine-tuned. With the input channels reversed they take RGB.
 ///
 /// Filters are compared individually, by direction, so the values themselves decide. Statistics are not enough: this
-/// layer's biases are 0.56 of its filters' norms (root mean squares), although its inputs deviate by some 60, and that
+/// layer's biases are 0.56 of its filters' norms (root mean squares), although its inputs deviate by about 60, and that
 /// would equally fit a network for inputs that deviate by 1.
 fn by_values(first: &[f32]) -> Option<InputSpace> {
     if first.len() != 64 * 27 {

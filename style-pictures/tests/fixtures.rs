@@ -133,7 +133,7 @@ fn kinds_of_jpeg_are_named() {
     }
 }
 
-/// Of two equal entries, the decoder uses the last, while the check before it reads the first.
+/// The decoder uses the last of two equal entries, but the check before it reads the first.
 #[test]
 fn a_duplicate_tag() {
     let mut file = fixture("bits4.tif");

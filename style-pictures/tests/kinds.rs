@@ -78,7 +78,7 @@ fn jpeg_is_as_libjpeg_has_it() {
     assert!(equal > 1200 && wrong.is_empty(), "{} of {}:\n{}", wrong.len(), files.len(), wrong.join("\n"));
 }
 
-/// The largest distance of a picture from the values beside its file, in 8-bit levels; colours count only where visible.
+/// The largest distance of a picture from the values stored with its file, in 8-bit levels; colours count only where visible.
 fn distance_to_values(ours: &Picture, values: &[u8]) -> Result<f32, String> {
     let side = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|i| values[at + i])) as usize;
     let (size, n) = ((ours.image.width(), ours.image.height()), ours.image.width() * ours.image.height());

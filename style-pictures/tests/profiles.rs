@@ -76,7 +76,7 @@ fn with_profile(icc: &[u8], colour: ExtendedColorType) -> Vec<Vec<u8>> {
     vec![png, jpeg]
 }
 
-/// How far `image`'s values may be from ours: its decoder of JPEG rounds in another way than libjpeg.
+/// The tolerance for `image`'s values, because its JPEG decoder rounds differently from libjpeg.
 fn rounding(file: &[u8]) -> f64 {
     if file.starts_with(b"\xff\xd8") { 2.0 } else { 0.0 }
 }
@@ -101,7 +101,7 @@ fn unusable_profiles_give_a_note() {
             let picture = open(&file).expect("opens");
             let [note] = picture.notes() else { panic!("{word}: {:?}", picture.notes()) };
             assert!(note.contains("profile is unusable") && note.contains("sRGB") && note.contains(word), "{note}");
-            // As they are stored.
+            // The stored values.
             let stored = image::load_from_memory(&file).expect("reads").into_rgb8();
             let values: Vec<f64> = stored.as_raw().iter().map(|&v| f64::from(v)).collect();
             assert!(distance(&interleaved(&picture), &values) <= rounding(&file));
@@ -193,7 +193,7 @@ fn results_are_tagged_as_srgb() {
     }
 }
 
-/// What readers that are strict look at: ICC.1:2010, 7.2 and 7.3.
+/// The checks of strict readers: ICC.1:2010, 7.2 and 7.3.
 #[test]
 fn the_profile_of_results_is_well_formed() {
     let picture = Picture::from(Image::from_planar(64, 64, vec![9.0; 3 * 64 * 64]).expect("finite"));
@@ -254,7 +254,7 @@ fn with_chunk(png: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     [head, &length, &checked, &crc32(&checked).to_be_bytes(), rest].concat()
 }
 
-/// Of PNG's specification, annex D.
+/// The CRC of the PNG specification, annex D.
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
     !bytes.iter().fold(u32::MAX, |crc, b| (0..8).fold(crc ^ u32::from(*b), step))

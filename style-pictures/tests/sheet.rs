@@ -4,7 +4,7 @@
 
 use style_pictures::{ErrorKind, Image, Sheet};
 
-/// A picture without white, so that it is told from the ground.
+/// A picture without white, so that it differs from the background.
 fn picture(width: usize, height: usize, seed: usize) -> Image {
     let bytes: Vec<u8> = (0..3 * width * height).map(|i| ((i * 7 + seed * 31) % 200) as u8).collect();
     Image::from_rgb8(width, height, &bytes).expect("a picture")

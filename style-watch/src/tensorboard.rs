@@ -18,7 +18,7 @@ use crate::file::{encode_png, io_error};
 use proto::{Histogram, Summary, summary_event, version_event};
 use record::record;
 
-/// How often a [`TensorBoard`] records images and histograms, which take space.
+/// The intervals at which a [`TensorBoard`] records images and histograms, which take space.
 ///
 /// ```
 /// let options = style_watch::TensorBoardOptions { images_every: 10, ..Default::default() };

@@ -18,7 +18,7 @@ use style_core::Acc;
 
 use crate::simd::{LANES, Simd};
 
-/// How many terms ahead a panel is prefetched: it streams from the second-level cache or beyond.
+/// The prefetch distance in terms of a panel, which streams from the second-level cache or beyond.
 const AHEAD: usize = 12;
 
 /// The operands of a product.

@@ -75,7 +75,7 @@ impl<A: Args> Kernel<A> {
     /// Launches one thread per item, for `count` items.
     ///
     /// # Safety
-    /// As [`launch`](Self::launch).
+    /// As for [`launch`](Self::launch).
     pub(crate) unsafe fn launch_for(&self, entered: &Entered<'_>, count: usize, args: A) -> Result<()> {
         // SAFETY: guaranteed by the caller.
         unsafe { self.launch(entered, [count.div_ceil(self.threads()), 1, 1], args) }

@@ -1,6 +1,6 @@
 //! Keras' weight files: HDF5, any version that h5py writes.
 //!
-//! Of the readers in pure Rust, this uses `hdf5-reader` and not `hdf5-pure` (0.47). Both were tested with small files
+//! This module uses `hdf5-reader` rather than `hdf5-pure` (0.47), the other reader in pure Rust. Both were tested with small files
 //! that were truncated or had one to three bytes changed at random. `hdf5-reader` (0.12) returned an error or a value
 //! in every one of two million runs and stayed below its budget of 16 MiB, while `hdf5-pure` soon requested 4 GiB
 //! because of a damaged header. `hdf5-reader` also reads ranges of a custom source, so a file is never wholly in
@@ -49,10 +49,10 @@ impl Keras {
         let root = file.root_group().map_err(|e| damaged(source, "/", e))?;
         walk.group(&root, "", 0)?;
         let shapes = walk.shapes;
-        // Keras records its backend beside the layers: at the root, or where a whole model keeps its weights.
-        let beside = root.group("model_weights").ok();
+        // Keras records its backend next to the layers: at the root, or where a whole model keeps its weights.
+        let nested = root.group("model_weights").ok();
         let backend =
-            beside.iter().chain([&root]).find_map(|group| group.attribute("backend").ok()?.read_string().ok());
+            nested.iter().chain([&root]).find_map(|group| group.attribute("backend").ok()?.read_string().ok());
         let correlates = backend.is_some_and(|backend| backend.trim_end_matches('\0') != "theano");
         Ok(Self { source: source.clone(), file, shapes, correlates })
     }

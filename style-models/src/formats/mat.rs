@@ -5,7 +5,7 @@
 //! values are read only when needed. A compressed variable is unpacked as a stream and never held. Layouts follow
 //! MathWorks' "MAT-File Format".
 //!
-//! Of the crates, `matfile` (0.5) and `mat5` (0.1) do not support cells or structs, of which a network is made. `matrw`
+//! The crates `matfile` (0.5) and `mat5` (0.1) do not support cells or structs, which networks use. `matrw`
 //! (0.1) unpacks whole variables, including 490 MB of classifier, and panics on a damaged zlib stream.
 
 use std::io::{self, BufReader, Read};

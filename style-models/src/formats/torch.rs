@@ -1,7 +1,7 @@
 //! PyTorch's `.pth`: a state dict written by `torch.save`, in the zip layout (since 1.6) or the legacy one.
 //!
 //! Both hold a pickle, which [`super::pickle`] reads without executing anything, and the storages that its tensors
-//! view. Only the range of a tensor is read, so a classifier of 470 MB beside the convolutions costs nothing.
+//! view. Only the range of a tensor is read, so an additional classifier of 470 MB costs nothing.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -141,7 +141,7 @@ fn what_the_caller_says_goes_first() {
 #[test]
 fn how_the_input_space_is_known() {
     use InputSpaceSource::{Assumed, File, Given, Names};
-    for (name, source, told) in [
+    for (name, source, space) in [
         ("ours_i8.safetensors", File, "torchvision"),
         ("matconvnet_vgg19.mat", File, "caffe with RGB order"),
         ("matconvnet_old.mat", File, "rgb;255;120,110,100;1,1,1"),
@@ -156,7 +156,7 @@ fn how_the_input_space_is_known() {
         ("onnx_floats.onnx", Assumed, "caffe"),
     ] {
         let loaded = tiny(name, &LoadOptions::default()).unwrap();
-        assert_eq!((loaded.input_space_source(), loaded.input_space_name().as_str()), (source, told), "{name}");
+        assert_eq!((loaded.input_space_source(), loaded.input_space_name().as_str()), (source, space), "{name}");
     }
     let given = LoadOptions::default().input_space(InputSpace::TORCHVISION);
     let loaded = tiny("keras_names.npz", &given).unwrap();

@@ -53,7 +53,7 @@ pub fn install() -> Result<(), InstallError> {
 /// threads that call this function wait; then the device is [`Device::default`] again.
 ///
 /// # Errors
-/// As [`install`].
+/// As for [`install`].
 pub fn configure(device: Device) -> Result<Configured, InstallError> {
     static ONE: Mutex<()> = Mutex::new(());
     let library = library()?;
@@ -78,7 +78,7 @@ impl Drop for Configured {
 /// The completed launches since [`configure`] or [`forget_launches`], in order.
 ///
 /// # Errors
-/// As [`install`].
+/// As for [`install`].
 pub fn launches() -> Result<Vec<Launched>, InstallError> {
     extern "C" fn sink(target: *mut c_void, raw: *const RawLaunch) {
         // SAFETY: `launches` passes its own vector through the library, which calls this with a launch that it owns.
@@ -96,7 +96,7 @@ pub fn launches() -> Result<Vec<Launched>, InstallError> {
 /// Clears the list of completed launches.
 ///
 /// # Errors
-/// As [`install`].
+/// As for [`install`].
 pub fn forget_launches() -> Result<(), InstallError> {
     (library()?.forget_launches)();
     Ok(())
@@ -106,7 +106,7 @@ pub fn forget_launches() -> Result<(), InstallError> {
 /// still live when their context was destroyed, since [`configure`].
 ///
 /// # Errors
-/// As [`install`].
+/// As for [`install`].
 pub fn leaks() -> Result<Vec<String>, InstallError> {
     extern "C" fn sink(target: *mut c_void, text: *const u8, bytes: usize) {
         // SAFETY: `leaks` passes its own vector through the library, which calls this with a line that it owns.

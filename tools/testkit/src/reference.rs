@@ -223,7 +223,7 @@ impl Conv2dOps for Reference {
         let Part { computed, x: held, y: to } = op.rows();
         let linear = oracle::conv2d::fwd(op, &x.get().among(held, op.height), &filter.0);
         let relu = oracle::conv2d::relu(&linear);
-        // As a separate pool would read it.
+        // The same as a separate pool reads.
         let stored = || oracle::pool2d::fwd(&pool_behind(op), &Array::from_f32(op.output(), &relu.to_f32())).0;
         let halved = |rows: Rows| Rows { start: rows.start / 2, end: rows.end / 2 };
         let mut put = |value: &Array, computed: Rows, to: Rows| {

@@ -57,7 +57,7 @@ struct Source<'a> {
     padding: Padding,
 }
 
-/// What is applied to a result before and as it is written.
+/// The operations applied to a result before and during its write.
 #[derive(Clone, Copy)]
 struct Finish<'a> {
     /// The shape of the whole output, before any pool.

@@ -358,7 +358,7 @@ impl Memory {
     /// Copies bytes, which must have been written; the ranges may overlap.
     ///
     /// # Errors
-    /// As `read` and `write`.
+    /// As for `read` and `write`.
     pub fn copy(&self, from: u64, to: u64, len: u64) -> Result<(), Fault> {
         if len == 0 {
             return Ok(());

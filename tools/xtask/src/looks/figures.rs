@@ -72,8 +72,8 @@ fn along_rows(plane: &Plane, period: usize) -> f64 {
         (from..=to).map(energy).sum::<f64>() / (to + 1 - from) as f64 + floor
     };
     let below = mean(bin.saturating_sub(8), bin - 3);
-    let beside = if period == 2 { below } else { (below * mean(bin + 3, bin + 8)).sqrt() };
-    mean(bin - 1, bin + 1) / beside
+    let neighbours = if period == 2 { below } else { (below * mean(bin + 3, bin + 8)).sqrt() };
+    mean(bin - 1, bin + 1) / neighbours
 }
 
 /// Side of the squares of [`grid`], in pixels.

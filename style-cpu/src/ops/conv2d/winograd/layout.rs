@@ -1,4 +1,4 @@
-//! How one convolution is split into blocks of tiles.
+//! The split of a convolution into blocks of tiles.
 
 use style_core::Shape;
 
@@ -6,7 +6,7 @@ use crate::cpu::Convolution;
 use crate::simd::LANES;
 use crate::tensor::blocks;
 
-/// How one convolution is split; depends on shapes alone.
+/// The split of a convolution; depends only on shapes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub(super) width: usize,
