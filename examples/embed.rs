@@ -16,7 +16,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use style_transfer::cpu::Cpu;
 use style_transfer::{ErrorKind, Image, Network, Progress, Session, SessionBuilder};
 
 /// Messages from the window.
@@ -46,7 +45,7 @@ struct Job {
 }
 
 impl Job {
-    fn start(network: &Arc<Network<Cpu>>, photo: Image, painting: Image, iterations: usize) -> Self {
+    fn start(network: &Arc<Network>, photo: Image, painting: Image, iterations: usize) -> Self {
         let ((commands, to_do), (tell, events)) = (channel(), channel());
         let cancel = Arc::new(AtomicBool::new(false));
         let description = Session::builder(Arc::clone(network)).content(photo).style(painting);
@@ -91,7 +90,7 @@ fn failed(e: style_transfer::Error) -> Event {
 
 /// The thread: handles commands between evaluations.
 fn work(
-    description: SessionBuilder<Cpu>,
+    description: SessionBuilder,
     commands: &Receiver<Command>,
     events: &Sender<Event>,
 ) -> style_transfer::Result<Option<Image>> {

@@ -52,7 +52,9 @@ impl Isa {
         Err(Error::new(ErrorKind::Unavailable, format!("this processor has no {}", self.name())))
     }
 
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name: `avx2`, for example.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",

@@ -12,7 +12,7 @@ use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::adam::Adam;
-use crate::optim::lbfgs::{Lbfgs, MAX_HISTORY};
+use crate::optim::lbfgs::Lbfgs;
 use crate::optim::point::{Point, Told};
 
 pub(crate) use adam::AdamOptions;
@@ -129,8 +129,8 @@ impl Optimizer {
     pub(crate) fn check(&self) -> Result<()> {
         let bad = |what: String| Err(Error::new(ErrorKind::Argument, what));
         match self {
-            Self::Lbfgs(o) if !(1..=MAX_HISTORY).contains(&o.history) => {
-                bad(format!("L-BFGS history must be 1 to {MAX_HISTORY} pairs, but is {}", o.history))
+            Self::Lbfgs(o) if !(1..=LbfgsOptions::MAX_HISTORY).contains(&o.history) => {
+                bad(format!("L-BFGS history must be 1 to {} pairs, but is {}", LbfgsOptions::MAX_HISTORY, o.history))
             }
             Self::Lbfgs(LbfgsOptions { fixed_step: Some(r), .. })
             | Self::Lbfgs(LbfgsOptions { initial_step: r, .. })
