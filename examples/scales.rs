@@ -15,7 +15,6 @@ mod common;
 
 use anyhow::{Context, Result};
 use style_pictures::{Picture, Sheet};
-use style_transfer::cpu::Cpu;
 use style_transfer::{Image, Scale, Session, SessionBuilder};
 
 const LONG_SIDE: u32 = 384;
@@ -38,7 +37,7 @@ fn main() -> Result<()> {
     let describe = |photo: &Image, painting: &Image| {
         Session::builder(network.clone()).content(photo.clone()).style(painting.clone())
     };
-    let over_scales = |photo: &Image, painting: &Image| -> SessionBuilder<Cpu> {
+    let over_scales = |photo: &Image, painting: &Image| -> SessionBuilder {
         let scales = Scale::pyramid(photo.width().max(photo.height()), COARSE);
         let rest = if scales.is_empty() { evaluations } else { evaluations - COARSE };
         describe(photo, painting).scales(scales).iterations(rest)

@@ -17,7 +17,6 @@ mod common;
 
 use anyhow::Result;
 use style_pictures::Sheet;
-use style_transfer::cpu::Cpu;
 use style_transfer::ops::Tv;
 use style_transfer::statistics::{Covariance, Gram, Moments};
 use style_transfer::{Image, Session, SessionBuilder};
@@ -53,7 +52,7 @@ fn main() -> Result<()> {
 }
 
 /// The norm of a session's gradient at a picture. (At the photograph, the content gradient is zero.)
-fn length(builder: SessionBuilder<Cpu>, at: &Image) -> Result<f64> {
+fn length(builder: SessionBuilder, at: &Image) -> Result<f64> {
     let (_, gradient) = builder.build()?.evaluate(at)?;
     Ok(gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt())
 }

@@ -23,7 +23,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use common::STYLE_LAYERS;
 use style_pictures::{Picture, Sheet};
-use style_transfer::cpu::Cpu;
 use style_transfer::{Image, Network, Session, Targets};
 
 const LONG_SIDE: u32 = 160;
@@ -35,8 +34,8 @@ const EVALUATIONS: usize = 75;
 
 /// The data shared by all cells, and the table of their results.
 struct Sweep {
-    network: Arc<Network<Cpu>>,
-    content: Arc<Targets<Cpu>>,
+    network: Arc<Network>,
+    content: Arc<Targets>,
     table: String,
 }
 
@@ -80,7 +79,7 @@ fn main() -> Result<()> {
 
 impl Sweep {
     /// Paints one cell with the first `depth` style layers, and adds a line to the table.
-    fn cell(&mut self, style: &Arc<Targets<Cpu>>, depth: usize, strength: f64, scale: f64) -> Result<Image> {
+    fn cell(&mut self, style: &Arc<Targets>, depth: usize, strength: f64, scale: f64) -> Result<Image> {
         let start = std::time::Instant::now();
         let layers = &STYLE_LAYERS[..depth];
         let mut session = Session::builder(self.network.clone())

@@ -6,11 +6,11 @@
 //! is plain Rust, and the original VGG-16 weights are included (feature `embedded`).
 //!
 //! ```
-//! use style_transfer::{Image, Network, Session, cpu::Cpu, models};
+//! use style_transfer::{Device, Image, Network, Session, models};
 //!
 //! # fn main() -> style_transfer::Result<()> {
 //! # let (photo, painting) = (vec![128; 3 * 24 * 16], (0..3 * 20 * 20).map(|i| i as u8).collect::<Vec<u8>>());
-//! let network = Network::new(Cpu::new()?, models::embedded()?.model())?;
+//! let network = Network::new(Device::best()?, models::embedded()?.model())?;
 //! let mut session = Session::builder(network)
 //!     .content(Image::from_rgb8(24, 16, &photo)?)
 //!     .style(Image::from_rgb8(20, 20, &painting)?)
@@ -28,6 +28,8 @@
 //!
 //! - A [`Model`] is data: a chain of layers with weights, from [`models`] or your own. A [`Network`] is a model on a
 //!   backend; one network (in an `Arc`) serves any number of [`Session`]s.
+//! - [`Device::best`] chooses a backend of this build at run time: a GPU with the feature `cuda`, or else the CPU.
+//!   [`Device::by_name`] opens another. To settle the backend at compile time, name it: `Session<Cpu>`.
 //! - [`SessionBuilder`] checks everything at [`build`](SessionBuilder::build), and reports the required memory with
 //!   [`plan`](SessionBuilder::plan).
 //! - [`Session::step`] runs one evaluation of loss and gradient; [`Session::run`] runs all of them, with a callback that
@@ -49,6 +51,16 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "cpu", feature = "cuda"))]
+mod aliases;
+#[cfg(any(feature = "cpu", feature = "cuda"))]
+pub mod device;
+
+#[cfg(any(feature = "cpu", feature = "cuda"))]
+pub use aliases::{Network, Probe, Session, SessionBuilder, Targets};
+#[cfg(any(feature = "cpu", feature = "cuda"))]
+pub use device::Device;
+// Without a backend, these are the generic types.
 pub use style_core::*;
 /// The CPU backend.
 #[cfg(feature = "cpu")]

@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use style_pictures::Picture;
-use style_transfer::cpu::Cpu;
-use style_transfer::{Image, LayerWeight, Network, Session, models};
+use style_transfer::{Device, Image, LayerWeight, Network, Session, models};
 
-/// The CPU backend with the library's embedded VGG-16.
-pub(crate) fn network() -> Result<Arc<Network<Cpu>>> {
-    Ok(Arc::new(Network::new(Cpu::new()?, models::embedded()?.model())?))
+/// The library's embedded VGG-16 on the best device.
+pub(crate) fn network() -> Result<Arc<Network>> {
+    Ok(Arc::new(Network::new(Device::best()?, models::embedded()?.model())?))
 }
 
 /// Whether EXAMPLES_QUICK is set in the environment: small pictures and few evaluations, to check that an example runs.
@@ -29,7 +28,7 @@ pub(crate) fn picture(n: usize, sample: &str, long_side: u32) -> Result<Image> {
 }
 
 /// Runs a session to its end and prints a summary.
-pub(crate) fn run(what: &str, session: &mut Session<Cpu>) -> Result<Image> {
+pub(crate) fn run(what: &str, session: &mut Session) -> Result<Image> {
     let start = std::time::Instant::now();
     session.run(|p| if quick() && p.iteration >= 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })?;
     let loss = session.losses().map_or(f64::NAN, |losses| losses.total);

@@ -55,7 +55,9 @@ impl Isa {
         ))
     }
 
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name: `avx2`, for example.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",

@@ -126,7 +126,9 @@ impl Tensor {
         vectors(shape).saturating_mul(size_of::<Lanes>())
     }
 
-    pub(crate) fn shape(&self) -> Shape {
+    /// The shape, `[1, C, H, W]`.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
         self.shape
     }
 

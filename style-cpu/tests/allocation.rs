@@ -3,9 +3,6 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use common::{layers, mask, model, picture};
 use style_core::ops::Tv;
 use style_core::statistics::{Covariance, Moments};
@@ -13,41 +10,10 @@ use style_core::{
     AdamOptions, Init, LbfgsOptions, Network, Optimizer, Padding, Pooling, Session, SessionBuilder, Style,
 };
 use style_cpu::Cpu;
-
-/// The system allocator with a count of allocations, reallocations and deallocations by any thread.
-struct Counting;
-
-static CALLS: AtomicUsize = AtomicUsize::new(0);
+use testkit::memory::Counting;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: the system allocator does the work; counting neither allocates nor panics.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller guarantees the layout.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        CALLS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller guarantees the layout.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        CALLS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller guarantees all three.
-        unsafe { System.realloc(memory, layout, len) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        CALLS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller guarantees both.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
+static ALLOCATOR: Counting = Counting::new();
 
 fn plain(cpu: &Cpu) -> SessionBuilder<Cpu> {
     Session::builder(Network::new(cpu.clone(), &model()).unwrap())
@@ -83,18 +49,18 @@ fn fixed() -> Optimizer {
 fn calls(builder: SessionBuilder<Cpu>, steps: usize) -> usize {
     let mut session = builder.build().unwrap();
     session.step().unwrap();
-    let before = CALLS.load(Ordering::Relaxed);
+    let before = ALLOCATOR.calls();
     for _ in 1..steps {
         assert!(!session.step().unwrap().converged);
     }
-    CALLS.load(Ordering::Relaxed) - before
+    ALLOCATOR.calls() - before
 }
 
 #[test]
 fn an_iteration_allocates_nothing_after_the_first() {
-    let before = CALLS.load(Ordering::Relaxed);
+    let before = ALLOCATOR.calls();
     drop(std::hint::black_box(Box::new(1)));
-    assert_eq!(CALLS.load(Ordering::Relaxed) - before, 2, "the counter must count");
+    assert_eq!(ALLOCATOR.calls() - before, 2, "the counter must count");
 
     let cases = |cpu: &Cpu| {
         let adam = || Optimizer::Adam(AdamOptions::default());

@@ -1,11 +1,12 @@
 //! Repeated work, replayed as a CUDA graph.
 
-use std::sync::Arc;
-
 use style_core::Result;
 
 use crate::context::{Context, Graph};
-use crate::tensor::Tensor;
+
+/// The addresses of the tensors that the work reads and writes. They always have the same shape, so equal addresses mean
+/// equal work.
+type Pair = [u64; 2];
 
 /// Graphs of one piece of work, one per pair of tensors that it read and wrote.
 ///
@@ -13,7 +14,9 @@ use crate::tensor::Tensor;
 /// after that.
 #[derive(Default)]
 pub struct Recording {
-    graphs: Vec<([u64; 2], State)>,
+    graphs: Vec<(Pair, State)>,
+    /// The pair of the last replay, if it had no graph.
+    missed: Option<Pair>,
 }
 
 enum State {
@@ -28,33 +31,35 @@ enum State {
 const PAIRS: usize = 4;
 
 impl Recording {
-    pub(crate) fn repeat(
-        &mut self,
-        context: &Arc<Context>,
-        from: &Tensor,
-        to: &mut Tensor,
-        mut work: impl FnMut(&Tensor, &mut Tensor) -> Result<()>,
-    ) -> Result<()> {
-        // The tensors always have the same shape, so equal addresses mean equal work.
-        let pair = [from.address(), to.address()];
+    /// Replays the graph of a pair; `false` if there is none.
+    pub(crate) fn replay(&mut self, context: &Context, pair: Pair) -> Result<bool> {
+        let known = self.graphs.iter().find(|(of, _)| *of == pair);
+        let Some((_, State::Recorded(graph))) = known else {
+            self.missed = Some(pair);
+            return Ok(false);
+        };
+        context.enter()?.replay(graph)?;
+        Ok(true)
+    }
+
+    /// Runs the work of the pair that the last replay missed.
+    pub(crate) fn record(&mut self, context: &Context, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+        let Some(pair) = self.missed.take() else { return work() };
         let Some((_, state)) = self.graphs.iter_mut().find(|(of, _)| *of == pair) else {
-            work(from, to)?;
+            work()?;
             if self.graphs.len() == PAIRS {
                 self.graphs.remove(0);
             }
             self.graphs.push((pair, State::Seen));
             return Ok(());
         };
-        let entered = context.enter()?;
         if let State::Seen = state {
-            *state = entered.record(|| work(from, to))?.map_or(State::Direct, State::Recorded);
-        }
-        match state {
-            State::Recorded(graph) => entered.replay(graph),
-            State::Seen | State::Direct => {
-                drop(entered);
-                work(from, to)
+            let entered = context.enter()?;
+            *state = entered.record(&mut work)?.map_or(State::Direct, State::Recorded);
+            if let State::Recorded(graph) = state {
+                return entered.replay(graph);
             }
         }
+        work()
     }
 }

@@ -27,14 +27,12 @@ impl Storage for Cuda {
         format!("cuda ({}, {precision})", self.context.device.name)
     }
 
-    fn repeat(
-        &self,
-        recording: &mut Recording,
-        from: &Tensor,
-        to: &mut Tensor,
-        work: impl FnMut(&Tensor, &mut Tensor) -> Result<()>,
-    ) -> Result<()> {
-        recording.repeat(&self.context, from, to, work)
+    fn replay(&self, recording: &mut Recording, from: &Tensor, to: &mut Tensor) -> Result<bool> {
+        recording.replay(&self.context, [from.address(), to.address()])
+    }
+
+    fn record(&self, recording: &mut Recording, work: impl FnMut() -> Result<()>) -> Result<()> {
+        recording.record(&self.context, work)
     }
 
     fn free_memory(&self) -> Option<usize> {

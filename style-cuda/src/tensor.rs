@@ -69,7 +69,9 @@ impl Tensor {
         values(shape).saturating_mul(bytes).checked_next_multiple_of(32).unwrap_or(usize::MAX)
     }
 
-    pub(crate) fn shape(&self) -> Shape {
+    /// The shape, `[1, C, H, W]`.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
         self.shape
     }
 

@@ -19,7 +19,7 @@ pub trait Storage: Send + Sync + 'static {
     type Scalars: Send + Sync;
     /// Scratch memory shared by the ops of one session.
     type Workspace: Send + Sync;
-    /// Work recorded by a device for replay; `()` if the device does not support it.
+    /// Work recorded by a device for [`replay`](Storage::replay); `()` if the device does not support it.
     type Recording: Default + Send + Sync;
 
     /// A description of the backend for messages, such as `cpu (avx2, 2 threads)`.
@@ -31,21 +31,25 @@ pub trait Storage: Send + Sync + 'static {
         work()
     }
 
-    /// Runs `work(from, to)`, which enqueues ops and does not wait. All calls with one `recording` enqueue the same ops
-    /// with the same constants, on the same tensors except these two; so a device may record the work and replay it without
-    /// calling `work`. By default calls it.
+    /// Enqueues the work recorded for these two tensors and returns `true`. Returns `false` if there is no such recording:
+    /// then call [`record`](Storage::record) with that work. All work of one `recording` is the same ops with the same
+    /// constants, on the same tensors except these two. By default there is never a recording.
+    ///
+    /// # Errors
+    /// Errors of the device.
+    fn replay(&self, recording: &mut Self::Recording, from: &Self::Tensor, to: &mut Self::Tensor) -> Result<bool> {
+        let _ = (recording, from, to);
+        Ok(false)
+    }
+
+    /// Runs `work`, which enqueues ops and does not wait. A device may record the ops, to [`replay`](Storage::replay) them
+    /// for the two tensors of the last call of `replay`. If it cannot, it may call `work` again. By default calls it once.
     ///
     /// # Errors
     /// Errors of `work` and of the device.
-    fn repeat(
-        &self,
-        recording: &mut Self::Recording,
-        from: &Self::Tensor,
-        to: &mut Self::Tensor,
-        mut work: impl FnMut(&Self::Tensor, &mut Self::Tensor) -> Result<()>,
-    ) -> Result<()> {
+    fn record(&self, recording: &mut Self::Recording, mut work: impl FnMut() -> Result<()>) -> Result<()> {
         let _ = recording;
-        work(from, to)
+        work()
     }
 
     /// Free device memory in bytes, for devices where it is scarce enough to query; `None` on a host, where memory is

@@ -125,8 +125,10 @@ impl<B: Backend> Objective<B> {
             self.enqueue(network, image, gradient)?;
         } else {
             let mut recording = std::mem::take(&mut self.recording);
-            let enqueued = backend
-                .repeat(&mut recording, image, gradient, |image, gradient| self.enqueue(network, image, gradient));
+            let enqueued = match backend.replay(&mut recording, image, gradient) {
+                Ok(false) => backend.record(&mut recording, || self.enqueue(network, image, gradient)),
+                replayed => replayed.map(|_| ()),
+            };
             self.recording = recording;
             enqueued?;
         }

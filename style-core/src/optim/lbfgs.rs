@@ -15,9 +15,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::optim::line_search::{LineSearch, Verdict};
 use crate::optim::point::{Point, Told};
 
-/// Maximum number of stored pairs.
-pub(super) const MAX_HISTORY: usize = 1000;
-
 /// Maximum ratio of a line search's first trial step to the last step.
 const MAX_GROWTH: f64 = 4.0;
 
@@ -28,8 +25,8 @@ const MAX_FAILURES: i32 = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LbfgsOptions {
-    /// Number of stored pairs. Each takes two tensors of the image's size. More pairs give slightly more progress per
-    /// evaluation; fewer than about 20 give clearly less.
+    /// Number of stored pairs, at most [`MAX_HISTORY`](Self::MAX_HISTORY). Each takes two tensors of the image's size. More
+    /// pairs give slightly more progress per evaluation; fewer than about 20 give clearly less.
     pub history: usize,
     /// Root mean square change of the image in the first step, in 8-bit units; later steps are scaled automatically.
     pub initial_step: f64,
@@ -37,6 +34,11 @@ pub struct LbfgsOptions {
     /// search, the default of the peers (torch.optim.LBFGS, Lua's optim.lbfgs): every step is `rate` times the direction,
     /// the first `min(1, 1 / sum |g|) rate`, and is accepted for any finite loss.
     pub fixed_step: Option<f64>,
+}
+
+impl LbfgsOptions {
+    /// Maximum number of stored pairs.
+    pub const MAX_HISTORY: usize = 1000;
 }
 
 impl Default for LbfgsOptions {
@@ -272,7 +274,7 @@ impl<B: Backend> Lbfgs<B> {
         // One pass over the history: the new s, y and g against every s and y.
         let Pair { s, y } = &self.pairs[slot];
         let n = self.order.len();
-        let mut history = [s; 2 * MAX_HISTORY];
+        let mut history = [s; 2 * LbfgsOptions::MAX_HISTORY];
         for (k, &i) in self.order.iter().enumerate() {
             (history[k], history[n + k]) = (&self.pairs[i].s, &self.pairs[i].y);
         }
@@ -314,7 +316,7 @@ impl<B: Backend> Lbfgs<B> {
             return Ok(false);
         }
         let coefficients = &self.recursion.coefficients;
-        let mut terms = [(coefficients[2 * n], &self.base.g); 2 * MAX_HISTORY + 1];
+        let mut terms = [(coefficients[2 * n], &self.base.g); 2 * LbfgsOptions::MAX_HISTORY + 1];
         for (k, &i) in self.order.iter().enumerate() {
             terms[k] = (coefficients[k], &self.pairs[i].s);
             terms[n + k] = (coefficients[n + k], &self.pairs[i].y);

@@ -14,7 +14,7 @@ use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::adam::Adam;
-use crate::optim::lbfgs::{Lbfgs, MAX_HISTORY};
+use crate::optim::lbfgs::Lbfgs;
 use crate::optim::point::{Point, Told};
 
 pub(crate) use adam::AdamOptions;
@@ -132,8 +132,9 @@ impl Optimizer {
     pub(crate) fn check(&self) -> Result<()> {
         let bad = |what: String| Err(Error::new(ErrorKind::Argument, what));
         match self {
-            Self::Lbfgs(o) if !(1..=MAX_HISTORY).contains(&o.history) => {
-                bad(format!("the history of L-BFGS must be 1 to {MAX_HISTORY} pairs; found {}", o.history))
+            Self::Lbfgs(o) if !(1..=LbfgsOptions::MAX_HISTORY).contains(&o.history) => {
+                let most = LbfgsOptions::MAX_HISTORY;
+                bad(format!("the history of L-BFGS must be 1 to {most} pairs; found {}", o.history))
             }
             Self::Lbfgs(LbfgsOptions { fixed_step: Some(r), .. })
             | Self::Lbfgs(LbfgsOptions { initial_step: r, .. })

@@ -1,9 +1,9 @@
-//! Failing allocations, for testing out-of-memory errors. Each such test runs alone in its process.
+//! Failing allocations, for testing out-of-memory errors, and counted ones. Each such test runs alone in its process.
 #![allow(unsafe_code)] // a global allocator is unsafe
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
-use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 use style_core::{ErrorKind, Result};
 
@@ -74,4 +74,55 @@ pub fn each<T>(what: &str, mut prepare: impl FnMut() -> Box<dyn FnOnce() -> Resu
         }
     }
     unreachable!()
+}
+
+/// The system allocator, counting its calls: how often memory was taken, moved or given back, by any thread.
+pub struct Counting {
+    calls: AtomicUsize,
+}
+
+impl Counting {
+    /// Nothing counted yet.
+    #[must_use]
+    #[allow(clippy::new_without_default)] // a static is made of it
+    pub const fn new() -> Self {
+        Self { calls: AtomicUsize::new(0) }
+    }
+
+    /// The number of calls so far.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.load(Relaxed)
+    }
+
+    fn count(&self) {
+        self.calls.fetch_add(1, Relaxed);
+    }
+}
+
+// SAFETY: every call is delegated to the system allocator; counting neither allocates nor panics.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.count();
+        // SAFETY: the caller vouches for the layout.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        self.count();
+        // SAFETY: the caller vouches for the layout.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, len: usize) -> *mut u8 {
+        self.count();
+        // SAFETY: the caller vouches for all three.
+        unsafe { System.realloc(memory, layout, len) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        self.count();
+        // SAFETY: the caller vouches for both.
+        unsafe { System.dealloc(memory, layout) }
+    }
 }
