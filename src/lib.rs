@@ -40,7 +40,7 @@
 //! - Errors are values ([`Error`], with a [`kind`](Error::kind)); nothing prints, and there is no global state.
 //! - Results have the same bits for any number of threads.
 //!
-//! The example program `stylize` is a complete tool on top of this: `cargo run --release --example stylize -- --help`.
+//! The command `stylize` is a complete tool on top of this: `cargo install style-transfer-stylize`, then `stylize --help`.
 //!
 //! [arXiv 1508.06576]: https://arxiv.org/abs/1508.06576
 

@@ -2,7 +2,7 @@
 //! touched: once against the page before it, once against the page after it. What is reached in bounds of the memory, but
 //! of the wrong place, is for the values to tell.
 //!
-//! A case that ends the process is named with `cargo test -p style-cpu --test guarded -- --test-threads 1`.
+//! A case that ends the process is named with `cargo test -p style-transfer-cpu --test guarded -- --test-threads 1`.
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod guard;

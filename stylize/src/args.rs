@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
-use style_pictures::LARGEST_SIDE;
 use style_transfer::Preset;
 use style_transfer::models::Vgg;
 use style_transfer::ops::Tv;
+use style_transfer::pictures::LARGEST_SIDE;
 
 /// Repaint a photograph in the style of a painting.
 ///
@@ -18,12 +18,12 @@ use style_transfer::ops::Tv;
 #[derive(Debug, Parser)]
 #[command(name = "stylize", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Args {
-    /// Photograph: PNG, JPEG, WebP, TIFF, GIF or BMP, with or without alpha; "-" reads standard input [default: the sample
-    /// photograph in examples/images]
+    /// Photograph: PNG, JPEG, WebP, TIFF, GIF or BMP, with or without alpha; "-" reads standard input [default: a sample
+    /// photograph inside the program]
     pub(crate) content: Option<PathBuf>,
 
-    /// Paintings to take the style from. Several are blended, or each applies within its --style-mask [default: the sample
-    /// painting]
+    /// Paintings to take the style from. Several are blended, or each applies within its --style-mask [default: a sample
+    /// painting inside the program]
     #[arg(value_name = "STYLE")]
     pub(crate) styles: Vec<PathBuf>,
 

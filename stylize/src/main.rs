@@ -9,6 +9,7 @@ mod output;
 mod paint;
 mod report;
 mod settings;
+mod source;
 
 use std::process::ExitCode;
 
@@ -23,12 +24,9 @@ use style_transfer::cuda::{
 #[cfg(feature = "cuda")]
 use args::PrecisionName;
 use args::{Args, BackendName};
-use interrupt::Interrupt;
+use interrupt::{INTERRUPTED, Interrupt};
 use paint::Outcome;
 use report::Report;
-
-/// The shell's exit code for "ended by Ctrl-C".
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();

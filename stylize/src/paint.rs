@@ -1,29 +1,23 @@
 //! The painting job: reads pictures and weights, writes a painting.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use style_pictures::{self as pictures, Matching, Picture};
 use style_transfer::models::{self, InputSpaceSource, LoadOptions, Loaded, Vgg};
+use style_transfer::pictures::{self, Matching, Picture};
+use style_transfer::watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
 use style_transfer::{
     Backend, Error, ErrorKind, Image, Init, InputSpace, Mask, Network, Observer, Optimizer, Progress, Session, Style,
 };
-use style_watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
 
 use crate::args::{Args, Colours, InputSpaceName, MaskFile, Size, Start};
 use crate::interrupt::Interrupt;
 use crate::output::{Log, Output, expect_apart};
 use crate::report::Report;
 use crate::settings;
-
-const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/images");
-const SAMPLE_CONTENT: &str = "tubingen.jpg";
-const SAMPLE_STYLE: &str = "starry_night.jpg";
-
-/// The most bytes read from standard input, slightly above the limit of a picture.
-const MOST_BYTES: u64 = (1 << 31) + 1;
+use crate::source::{PAINTING, PHOTOGRAPH, Source, is_standard};
 
 /// The outcome of a job without an error.
 pub(crate) enum Outcome {
@@ -33,15 +27,17 @@ pub(crate) enum Outcome {
 
 /// Runs one job from the command line to the output file.
 pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interrupt: &Interrupt) -> Result<Outcome> {
-    let sample = |name: &str| Path::new(SAMPLES).join(name);
-    let content_path = args.content.clone().unwrap_or_else(|| sample(SAMPLE_CONTENT));
-    let style_paths = if args.styles.is_empty() { vec![sample(SAMPLE_STYLE)] } else { args.styles.clone() };
+    let content_source = args.content.as_deref().map_or(Source::Sample(PHOTOGRAPH), Source::new);
+    let style_sources = match &args.styles[..] {
+        [] => vec![Source::Sample(PAINTING)],
+        paths => paths.iter().map(|path| Source::new(path)).collect(),
+    };
 
     // All possible errors are detected before the work starts.
     let start_path = if let Some(Start::File(path)) = &args.init { Some(path) } else { None };
     let masks = args.style_mask.iter().chain(&args.style_region).filter_map(|m| m.0.as_ref());
     let others = start_path.into_iter().chain(&args.weights).chain(masks).chain(&args.content_mask);
-    let inputs: Vec<PathBuf> = [&content_path].into_iter().chain(&style_paths).chain(others).cloned().collect();
+    let inputs: Vec<PathBuf> = args.content.iter().chain(&args.styles).chain(others).cloned().collect();
     if inputs.iter().filter(|path| is_standard(path)).count() > 1 {
         return Err(
             argument("the standard input (-) can be only one of the pictures; name files for the others").into()
@@ -53,9 +49,9 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     }
     let told = [&args.log, &args.plot, &args.checkpoint].into_iter().flatten().map(PathBuf::as_path);
     expect_apart(&inputs, &[output.path()].into_iter().chain(told).collect::<Vec<_>>())?;
-    let content = open(&content_path, report)?;
+    let content = content_source.open(report)?;
     let painted = sized(&content, settings::size(args), 1.0)?;
-    let styles = open_styles(args, &style_paths, &painted, report)?;
+    let styles = open_styles(args, &style_sources, &painted, report)?;
     let content_mask = args.content_mask.as_deref().map(|path| mask(path, &painted.image, report)).transpose()?;
     let init = args.init.as_ref().map(|start| open_start(start, &painted, report)).transpose()?;
     if !output.carry(painted.extras.clone()) {
@@ -68,11 +64,11 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let resized =
         if from.width() == to.width() { String::new() } else { format!(" from {}x{}", from.width(), from.height()) };
     let size = (to.width(), to.height());
-    report.say(format!("content  {} at {}x{}{resized}", shown(&content_path), size.0, size.1));
+    report.say(format!("content  {} at {}x{}{resized}", content_source, size.0, size.1));
     let full_sizes: Vec<_> = [[from.width(), from.height()]].into_iter().chain(styles.iter().map(|s| s.0)).collect();
     drop(content);
-    for (path, (_, [width, height], _)) in style_paths.iter().zip(&styles) {
-        report.say(format!("style    {} at {width}x{height}", shown(path)));
+    for (source, (_, [width, height], _)) in style_sources.iter().zip(&styles) {
+        report.say(format!("style    {source} at {width}x{height}"));
     }
     let sha256 = weights.sha256().get(..16).unwrap_or_default();
     report.say(format!("network  {}, {}, sha256 {sha256}...", network.name(), weights.format()));
@@ -110,8 +106,8 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     }
     let plan = builder.plan().map_err(|e| match e.kind() {
         ErrorKind::TooSmall { least } => {
-            let paths: Vec<_> = [&content_path].into_iter().chain(&style_paths).zip(full_sizes).collect();
-            too_small(e, least, args, &paths)
+            let pictures: Vec<_> = [&content_source].into_iter().chain(&style_sources).zip(full_sizes).collect();
+            too_small(e, least, args, &pictures)
         }
         _ => e,
     })?;
@@ -163,21 +159,11 @@ fn argument(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Argument, message)
 }
 
-/// Whether a path denotes standard input or output.
-pub(crate) fn is_standard(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-/// A path for messages.
-fn shown(path: &Path) -> String {
-    if is_standard(path) { "standard input".into() } else { path.display().to_string() }
-}
-
-/// Names the picture that is too small, and the size that would be enough. `pictures` gives the path and the size in the
-/// file of each, the content first.
-fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&PathBuf, [usize; 2])]) -> Error {
+/// Names the picture that is too small, and the size that would be enough. `pictures` gives the source and its size of
+/// each, the content first.
+fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&Source, [usize; 2])]) -> Error {
     let size = settings::size(args);
-    for (i, (path, [width, height])) in pictures.iter().enumerate() {
+    for (i, (source, [width, height])) in pictures.iter().enumerate() {
         let (option, size, scale) = match i {
             0 => ("--size", size, 1.0),
             i => ("--style-size", args.style_size.unwrap_or(size), style_scale(args, i - 1)),
@@ -189,39 +175,18 @@ fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&PathBuf, [usize;
         };
         if (short * factor).round() < least as f64 {
             let enough = (least as f64 * long / short / scale).ceil();
-            return Error::new(e.kind(), format!("{}: {e}; {option} {enough} would do", shown(path)));
+            return Error::new(e.kind(), format!("{source}: {e}; {option} {enough} would do"));
         }
     }
     e
-}
-
-/// Reads a picture, and prints notes on the parts that cannot be used.
-fn open(path: &Path, report: &Report) -> style_transfer::Result<Picture> {
-    let picture = if is_standard(path) {
-        if io::stdin().is_terminal() {
-            return Err(argument(
-                "- reads a picture from the standard input, which is the terminal; redirect a file into it",
-            ));
-        }
-        let mut bytes = vec![];
-        let read = io::stdin().lock().take(MOST_BYTES).read_to_end(&mut bytes);
-        read.map_err(|e| Error::new(ErrorKind::Io, "cannot read the standard input").with_source(e))?;
-        Picture::from_bytes(&bytes).map_err(|e| e.context("standard input"))?
-    } else {
-        Picture::open(path)?
-    };
-    for note in picture.notes() {
-        report.say(format!("note: {}: {note}", shown(path)));
-    }
-    Ok(picture)
 }
 
 /// A style, after its picture's size in the file and its size in use.
 type SizedStyle = ([usize; 2], [usize; 2], Style);
 
 /// The style pictures.
-fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture, report: &Report) -> Result<Vec<SizedStyle>> {
-    let n = paths.len();
+fn open_styles(args: &Args, sources: &[Source], painted: &Picture, report: &Report) -> Result<Vec<SizedStyle>> {
+    let n = sources.len();
     let count = |option: &str, given: usize, one_for_all: bool| match given {
         0 => Ok(()),
         1 if one_for_all => Ok(()),
@@ -233,17 +198,17 @@ fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture, report: &Repor
     count("--style-mask", args.style_mask.len(), false)?;
     count("--style-region", args.style_region.len(), false)?;
     let size: Size = args.style_size.unwrap_or(settings::size(args));
-    let style = |(i, path): (usize, &PathBuf)| {
+    let style = |(i, source): (usize, &Source)| {
         let scale = style_scale(args, i);
         if !(scale > 0.0 && scale.is_finite()) {
             return Err(argument(format!("--style-scale must be above 0, but is {scale}")).into());
         }
-        let full = open(path, report)?;
-        let picture = sized(&full, size, scale).with_context(|| path.display().to_string())?;
+        let full = source.open(report)?;
+        let picture = sized(&full, size, scale).with_context(|| source.to_string())?;
         let image = recoloured(args.colours, &picture, painted)?;
         let mut region = picture.opaque_part()?;
         if region.is_some() {
-            report.say(format!("note: {}: its transparent pixels do not count as style", shown(path)));
+            report.say(format!("note: {source}: its transparent pixels do not count as style"));
         }
         let mut style = Style::new(image).share(args.style_share.get(i).copied().unwrap_or(1.0));
         if let Some(MaskFile(Some(path))) = args.style_mask.get(i) {
@@ -260,7 +225,7 @@ fn open_styles(args: &Args, paths: &[PathBuf], painted: &Picture, report: &Repor
         let pixels = |picture: &Picture| [picture.image.width(), picture.image.height()];
         Ok((pixels(&full), pixels(&picture), style))
     };
-    paths.iter().enumerate().map(style).collect()
+    sources.iter().enumerate().map(style).collect()
 }
 
 fn style_scale(args: &Args, i: usize) -> f64 {
@@ -321,7 +286,7 @@ fn open_start(start: &Start, painted: &Picture, report: &Report) -> Result<Init>
         Start::Style => Init::Style,
         Start::File(path) => {
             let (width, height) = (painted.image.width(), painted.image.height());
-            Init::Image(open(path, report)?.stretched(width, height)?.image)
+            Init::Image(Source::new(path).open(report)?.stretched(width, height)?.image)
         }
     })
 }

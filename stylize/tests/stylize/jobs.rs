@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use crate::{Bench, number, said, tool};
+use crate::{Bench, TOOL, WEIGHTS, number, said};
 
 #[test]
 fn a_job_goes_on_where_it_was() {
@@ -107,8 +107,7 @@ fn of_other_weights_it_does_not_go_on() {
     let line = "photo.png art.png -o x.png --size 32 --iterations 2 --checkpoint job.checkpoint";
     bench.paint(line);
     // The weights inside, one byte of one bias changed: another network.
-    let embedded = concat!(env!("CARGO_MANIFEST_DIR"), "/style-models/weights/vgg16-q8.safetensors.gz");
-    let model = style_transfer::models::load(embedded, &Default::default()).expect("loads");
+    let model = style_transfer::models::load(WEIGHTS, &Default::default()).expect("loads");
     let mut layers = model.model().layers().to_vec();
     let style_transfer::Layer::Conv(conv) = &mut layers[0] else { panic!("a convolution") };
     conv.bias[0] += 1e-3;
@@ -174,7 +173,7 @@ fn asked_to_end_it_leaves_a_checkpoint() {
 fn a_hangup_that_is_ignored_ends_nothing() {
     let bench = Bench::new();
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(tool()).current_dir(bench.path(""));
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(TOOL).current_dir(bench.path(""));
     command.args(format!("{ENDLESS} -o x.png").split_whitespace());
     let child = under_way(&bench, command);
     let sent = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
@@ -241,7 +240,7 @@ fn a_full_disk() {
     // No file may grow beyond a block: nothing can be saved, and what was there before stays.
     let before = fs::read(bench.path("x.png")).expect("is there");
     let line = "ulimit -f 1; trap '' XFSZ; exec \"$0\" photo.png art.png -o x.png --size 64 --iterations 2";
-    let limited = Command::new("sh").args(["-c", line]).arg(tool()).current_dir(bench.path("")).output();
+    let limited = Command::new("sh").args(["-c", line]).arg(TOOL).current_dir(bench.path("")).output();
     let output = limited.expect("a shell");
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -261,7 +260,7 @@ fn a_disk_that_fills_up_leaves_the_last_checkpoint_that_it_had_room_for() {
     let kept = format!("{line} -o x.png --checkpoint job.checkpoint --every 1");
     // In units of 512 bytes; a checkpoint without pairs has 23 KB for each of five images.
     let limited = format!("ulimit -f 600; trap '' XFSZ; exec \"$0\" {kept}");
-    let output = Command::new("sh").args(["-c", &limited]).arg(tool()).current_dir(bench.path("")).output();
+    let output = Command::new("sh").args(["-c", &limited]).arg(TOOL).current_dir(bench.path("")).output();
     let output = output.expect("a shell");
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -292,7 +291,7 @@ fn a_folder_that_cannot_be_written() {
         // Root may write everywhere, unless it gives that up.
         if fs::metadata(&folder).expect("is there").uid() == 0 {
             command = Command::new("setpriv");
-            command.arg("--bounding-set=-dac_override").arg(tool()).args(line.split_whitespace());
+            command.arg("--bounding-set=-dac_override").arg(TOOL).args(line.split_whitespace());
             command.current_dir(bench.path(""));
         }
         let output = command.output().expect("runs");
@@ -321,7 +320,7 @@ fn too_little_memory() {
     // How much is enough depends on the machine: its threads, its allocator, its instruction set.
     for mib in (100..400).step_by(20).chain([2000]) {
         let limited = format!("ulimit -v {}; exec \"$0\" {line}", 1024 * mib);
-        let output = Command::new("sh").args(["-c", &limited]).arg(tool()).current_dir(bench.path("")).output();
+        let output = Command::new("sh").args(["-c", &limited]).arg(TOOL).current_dir(bench.path("")).output();
         let output = output.expect("a shell");
         let text = said(&output);
         match output.status.code() {

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use style_pictures::{Extras, Format, Picture};
+use style_transfer::pictures::{Extras, Format, Picture};
 use style_transfer::{Error, ErrorKind, Image, LayerLoss, Progress, Result};
 
-use crate::paint::is_standard;
+use crate::source::is_standard;
 
 /// The default output.
 const DEFAULT_FOLDER: &str = "out";
