@@ -53,7 +53,7 @@ pub use style_cpu as cpu;
 /// The CUDA backend.
 #[cfg(feature = "cuda")]
 pub use style_cuda as cuda;
-/// VGG-16 and VGG-19, their weight files, and the embedded weights.
+/// VGG-16 and VGG-19, the embedded weights (feature `embedded`), and weight files (features `weight-files` and `keras`).
 pub use style_models as models;
 #[cfg(feature = "mpi")]
 pub mod mpi;

@@ -58,13 +58,6 @@ pub enum Outcome {
     Taken,
 }
 
-#[cfg(feature = "fuzzer")]
-impl From<Outcome> for libfuzzer_sys::Corpus {
-    fn from(outcome: Outcome) -> Self {
-        if outcome == Outcome::Foreign { Self::Reject } else { Self::Keep }
-    }
-}
-
 /// Runs a target on some bytes.
 ///
 /// # Panics

