@@ -1,7 +1,7 @@
-//! Generates a sample style picture, `examples/images/mosaic.jpg`: a stained-glass window whose panes are the Voronoi
+//! Generates a sample style picture, `stylize/samples/mosaic.jpg`: a stained-glass window whose panes are the Voronoi
 //! cells of a jittered grid, warm in some parts and cool in others, between rods of dark lead.
 //!
-//! `cargo run --release --example paint_mosaic -- examples/images/mosaic.jpg` regenerates it.
+//! `cargo run --release --example paint_mosaic -- stylize/samples/mosaic.jpg` regenerates it.
 
 use image::RgbImage;
 

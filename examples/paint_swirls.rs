@@ -1,7 +1,7 @@
-//! Paints the sample style picture, `examples/images/swirls.jpg`: strokes that follow a field of vortices, in layers
+//! Paints the sample style picture, `stylize/samples/swirls.jpg`: strokes that follow a field of vortices, in layers
 //! from broad to fine, each stroke with the furrows of its bristles, lit from one side like thick paint.
 //!
-//! `cargo run --release --example paint_swirls -- examples/images/swirls.jpg` regenerates it.
+//! `cargo run --release --example paint_swirls -- stylize/samples/swirls.jpg` regenerates it.
 
 use std::f32::consts::TAU;
 

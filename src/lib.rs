@@ -45,7 +45,7 @@
 //! - Errors are values ([`Error`], with a [`kind`](Error::kind)); nothing prints, and there is no global state.
 //! - Results have the same bits for any number of threads.
 //!
-//! The example program `stylize` is a complete tool on top of this: `cargo run --release --example stylize -- --help`.
+//! The command `stylize` is a complete tool on top of this: `cargo install style-transfer-stylize`, then `stylize --help`.
 //!
 //! [arXiv 1508.06576]: https://arxiv.org/abs/1508.06576
 
@@ -68,7 +68,7 @@ pub use style_cpu as cpu;
 /// The CUDA backend.
 #[cfg(feature = "cuda")]
 pub use style_cuda as cuda;
-/// VGG-16 and VGG-19, their weight files, and the embedded weights.
+/// VGG-16 and VGG-19, the embedded weights (feature `embedded`), and weight files (features `weight-files` and `keras`).
 pub use style_models as models;
 #[cfg(feature = "mpi")]
 pub mod mpi;

@@ -22,7 +22,7 @@ pub(crate) fn quick() -> bool {
 
 /// The picture named by the `n`-th argument of the program, or a sample, with this long side.
 pub(crate) fn picture(n: usize, sample: &str, long_side: u32) -> Result<Image> {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/images");
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("stylize/samples");
     let path = std::env::args_os().nth(n).map_or(samples.join(sample), PathBuf::from);
     Ok(Picture::open(path)?.sized(if quick() { 64 } else { long_side })?.image)
 }

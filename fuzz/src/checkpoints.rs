@@ -4,7 +4,7 @@
 //! Bytes that start like safetensors are a file. Otherwise, the first byte selects a checkpoint, and the rest are edits: an
 //! operation, the number of a note or tensor, and its new value.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use safetensors::tensor::TensorView;
@@ -105,8 +105,7 @@ impl File {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        let mut metadata: HashMap<String, String> = self.notes.clone().into_iter().collect();
-        metadata.insert("hash".into(), self.hash());
+        let metadata = self.notes.clone().into_iter().chain([("hash".to_owned(), self.hash())]).collect();
         let views = self.tensors.iter().map(|(name, (kind, values))| {
             (name, TensorView::new(*kind, vec![values.len() / size(*kind)], values).expect("whole values"))
         });

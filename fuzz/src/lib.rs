@@ -5,19 +5,19 @@
 //! | `weights` | every weight format, through `style_models::from_bytes` |
 //! | `pictures` | picture files, profiles and masks, through `style_pictures::{Picture::open, mask}` |
 //! | `checkpoints` | `Checkpoint::from_bytes`, and sessions that resume from altered and rehashed checkpoints |
-//! | `arguments` | the command line of `examples/stylize` |
+//! | `arguments` | the command line of `stylize` |
 //! | `values` | images and masks from values, and sessions under such masks |
 //! | `repair` | repair of checksums, which would otherwise stop a fuzzer early |
 //! | `tiny` | a network and pictures for sessions that take a millisecond |
 
-#[path = "../../examples/stylize/args.rs"]
+#[path = "../../stylize/src/args.rs"]
 #[allow(dead_code)] // the program's use of them
 mod args;
 mod arguments;
 mod checkpoints;
 mod pictures;
 mod repair;
-#[path = "../../examples/stylize/settings.rs"]
+#[path = "../../stylize/src/settings.rs"]
 mod settings;
 mod tiny;
 mod values;
@@ -56,13 +56,6 @@ pub enum Outcome {
     Rejected,
     /// Accepted.
     Accepted,
-}
-
-#[cfg(feature = "fuzzer")]
-impl From<Outcome> for libfuzzer_sys::Corpus {
-    fn from(outcome: Outcome) -> Self {
-        if outcome == Outcome::Foreign { Self::Reject } else { Self::Keep }
-    }
 }
 
 /// Runs a target on some bytes.

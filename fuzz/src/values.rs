@@ -55,7 +55,7 @@ fn image(width: usize, height: usize, kind: u8, bytes: &[u8], values: Vec<f32>) 
     match Image::from_planar(width, height, values.clone()) {
         Ok(_) => assert!(fits(len) && values.iter().all(|v| (-2550.0..=2805.0).contains(v))),
         Err(e) if e.kind() == ErrorKind::Image => assert!(fits(len) && finite),
-        Err(e) => drop(refused(&e, &[ErrorKind::Shape, ErrorKind::NonFinite])),
+        Err(e) => drop(rejected(&e, &[ErrorKind::Shape, ErrorKind::NonFinite])),
     }
     let image = match Image::from_finite_planar(width, height, values) {
         Ok(image) => image,

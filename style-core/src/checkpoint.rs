@@ -5,7 +5,7 @@
 //! and pictures; [`SessionBuilder::resume`](crate::SessionBuilder::resume) compares it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::{fmt, io};
 
@@ -228,9 +228,9 @@ impl Checkpoint {
 
     /// The part of a file before the values.
     fn header(&self, hash: String) -> Result<Vec<u8>> {
-        let mut metadata: HashMap<String, String> = self.notes.clone().into_iter().collect();
-        metadata.insert("format".into(), FORMAT.into());
-        metadata.insert("hash".into(), hash);
+        let more = [("format".to_owned(), FORMAT.to_owned()), ("hash".to_owned(), hash)];
+        // The features of `safetensors` decide which `HashMap` this is.
+        let metadata = self.notes.clone().into_iter().chain(more).collect();
         // The crate also allocates memory for the values, without using it, and aborts if that fails.
         drop(reserved::<u8>(self.len(), "a checkpoint")?);
         let views = self.values.iter().map(|(name, values)| (name, Header(values)));

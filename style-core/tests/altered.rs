@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use common::{builder, picture};
@@ -43,9 +43,9 @@ impl File {
             hasher.write(name.as_bytes());
             hasher.write(values);
         }
-        let mut notes: HashMap<String, String> = self.notes.clone().into_iter().collect();
-        notes.insert("hash".into(), format!("{:032x}", hasher.finish_128()));
-        notes.insert("format".into(), "style-transfer checkpoint 2".into());
+        let hash = format!("{:032x}", hasher.finish_128());
+        let more = [("hash".to_owned(), hash), ("format".to_owned(), "style-transfer checkpoint 2".to_owned())];
+        let notes = self.notes.clone().into_iter().chain(more).collect();
         let views = self.values.iter().map(|(name, (kind, values))| {
             (name, TensorView::new(*kind, vec![8 * values.len() / kind.bitsize()], values).unwrap())
         });

@@ -8,11 +8,14 @@
 //! # Ok::<(), style_core::Error>(())
 //! ```
 //!
-//! Its ops ([`style_core::ops`]) can be used on their own. [`Tensor`]s convert from and to `ndarray` arrays.
+//! Its ops ([`style_core::ops`]) can be used on their own. With the feature `ndarray`, [`Tensor`]s convert from
+//! and to its arrays.
 //!
 //! Every result is bitwise identical for any number of threads: the work is partitioned by shape alone, and each sum
 //! has a fixed order. Results from different instruction sets agree only up to rounding.
 
+#[cfg(feature = "ndarray")]
+mod arrays;
 mod cpu;
 mod gemm;
 mod isa;

@@ -5,10 +5,9 @@
 //! Channels are padded to whole blocks, and the padding is zero wherever a tensor has been written.
 
 use bytemuck::{Pod, Zeroable};
-use ndarray::{Array3, ArrayView3};
 use style_core::{Error, ErrorKind, Result, Shape, expect_shape};
 
-use crate::memory::{Memory, zeroed, zeroed_vec};
+use crate::memory::{Memory, zeroed};
 use crate::simd::LANES;
 
 /// The most channels of a planar tensor.
@@ -51,33 +50,6 @@ pub(crate) const PARTS: usize = 64;
 /// Scratch memory.
 pub struct Workspace {
     pub(crate) memory: Memory<Lanes>,
-}
-
-impl Tensor {
-    /// Creates a tensor from an array `[C, H, W]` of any strides.
-    ///
-    /// # Errors
-    /// `OutOfMemory`.
-    pub fn from_array(array: ArrayView3<'_, f32>) -> Result<Self> {
-        let (channels, height, width) = array.dim();
-        let mut tensor = Self::new(Shape { channels, height, width })?;
-        tensor.upload(&array.as_standard_layout().iter().copied().collect::<Vec<_>>())?;
-        Ok(tensor)
-    }
-
-    /// Returns the values as an array `[C, H, W]`.
-    ///
-    /// # Errors
-    /// `OutOfMemory`.
-    pub fn to_array(&self) -> Result<Array3<f32>> {
-        let Shape { channels, height, width } = self.shape;
-        let mut values = zeroed_vec(self.shape.len(), format_args!("an array of shape {}", self.shape))?;
-        self.download(&mut values)?;
-        let array = Array3::from_shape_vec((channels, height, width), values);
-        array.map_err(|e| {
-            Error::new(ErrorKind::Shape, format!("{} is not a valid array shape", self.shape)).with_source(e)
-        })
-    }
 }
 
 impl std::fmt::Debug for Tensor {
@@ -243,20 +215,4 @@ pub(crate) fn expect_workspace<T>(memory: &mut [T], len: usize) -> Result<&mut [
     memory.get_mut(..len).ok_or_else(|| {
         Error::new(ErrorKind::Shape, format!("expected a workspace of at least {len} values, found {found}"))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arrays_of_any_strides_go_in_and_come_out() {
-        for channels in [3, 17] {
-            let array = Array3::from_shape_fn((channels, 5, 4), |(c, h, w)| (100 * c + 10 * h + w) as f32);
-            let turned = array.view().permuted_axes([0, 2, 1]);
-            let tensor = Tensor::from_array(turned).unwrap();
-            assert_eq!(tensor.shape(), Shape::new(channels, 4, 5));
-            assert_eq!(tensor.to_array().unwrap(), turned);
-        }
-    }
 }

@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(feature = "weight-files")]
 use sha2::{Digest, Sha256};
 use style_core::{Error, ErrorKind, Result};
 
@@ -18,8 +19,6 @@ struct Inner {
     name: String,
     len: u64,
     data: Data,
-    /// The SHA-256 of all bytes, if known in advance.
-    sha256: Option<&'static str>,
 }
 
 enum Data {
@@ -60,7 +59,7 @@ impl Source {
             ));
         }
         let file = File::open(path).map_err(opening)?;
-        Ok(Self(Arc::new(Inner { name, len: meta.len(), data: Data::File(Mutex::new(file)), sha256: None })))
+        Ok(Self(Arc::new(Inner { name, len: meta.len(), data: Data::File(Mutex::new(file)) })))
     }
 
     /// The files of a folder with this extension, sorted by name.
@@ -89,7 +88,7 @@ impl Source {
             len += file.len();
             parts.push(Part { stem, start, file });
         }
-        Ok(Self(Arc::new(Inner { name, len, data: Data::Folder(parts), sha256: None })))
+        Ok(Self(Arc::new(Inner { name, len, data: Data::Folder(parts) })))
     }
 
     /// The files, if it is a folder.
@@ -99,14 +98,7 @@ impl Source {
 
     pub(crate) fn memory(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         let bytes = bytes.into();
-        Self(Arc::new(Inner { name: name.into(), len: bytes.len() as u64, data: Data::Memory(bytes), sha256: None }))
-    }
-
-    /// Bytes embedded in the program, which need no checksum.
-    #[cfg(feature = "embedded")]
-    pub(crate) fn embedded(name: &str, bytes: &'static [u8], sha256: &'static str) -> Self {
-        let (len, data) = (bytes.len() as u64, Data::Memory(bytes.into()));
-        Self(Arc::new(Inner { name: name.into(), len, data, sha256: Some(sha256) }))
+        Self(Arc::new(Inner { name: name.into(), len: bytes.len() as u64, data: Data::Memory(bytes) }))
     }
 
     /// The name used in messages.
@@ -188,10 +180,8 @@ impl Source {
     }
 
     /// The SHA-256 of all bytes, in lower-case hexadecimal.
+    #[cfg(feature = "weight-files")]
     pub(crate) fn sha256(&self) -> Result<String> {
-        if let Some(known) = self.0.sha256 {
-            return Ok(known.to_owned());
-        }
         let mut hash = Sha256::new();
         match &self.0.data {
             Data::Memory(bytes) => hash.update(bytes),

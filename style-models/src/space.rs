@@ -4,9 +4,15 @@ use std::fmt;
 
 use style_core::{ChannelOrder, InputSpace};
 
-use crate::formats::format::Format;
+use crate::format::Format;
 use crate::naming::{Family, Layout, Naming};
-use crate::tensors::CAFFE_RGB;
+
+/// Caffe's weights for RGB pictures, as used with TensorFlow and MATLAB: 0..=255, minus the mean.
+pub(crate) const CAFFE_RGB: InputSpace =
+    InputSpace { order: ChannelOrder::Rgb, range: 255.0, mean: [123.68, 116.779, 103.939], std: [1.0; 3] };
+
+/// The entry of a safetensors file's metadata that states the input space, in the form of [`show`].
+pub(crate) const INPUT_SPACE: &str = "input_space";
 
 /// The source of a weight file's input space: see [`crate::load`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,8 @@
 //! The interface of every format: tensors by name, with shapes available at once and values on demand.
 
-use style_core::{ChannelOrder, Error, ErrorKind, InputSpace, Result};
+use style_core::{Error, ErrorKind, InputSpace, Result};
 
 use crate::naming::{Layout, Naming};
-
-/// Caffe's weights for RGB pictures, as used with TensorFlow and MATLAB: 0..=255, minus the mean.
-pub(crate) const CAFFE_RGB: InputSpace =
-    InputSpace { order: ChannelOrder::Rgb, range: 255.0, mean: [123.68, 116.779, 103.939], std: [1.0; 3] };
 
 /// The tensors of an opened weight file.
 pub(crate) trait Tensors {

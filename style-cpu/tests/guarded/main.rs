@@ -1,7 +1,7 @@
 //! Conformance cases on every instruction set, with each allocation next to a page that ends the process on access: once
 //! after it, once before it. An access within bounds but at the wrong position shows in the values instead.
 //!
-//! A case that ends the process is named with `cargo test -p style-cpu --test guarded -- --test-threads 1`.
+//! A case that ends the process is named with `cargo test -p style-transfer-cpu --test guarded -- --test-threads 1`.
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod guard;

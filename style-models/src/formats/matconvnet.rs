@@ -19,7 +19,8 @@ use style_core::{InputSpace, Result};
 
 use super::mat::{Array, Mat, Value};
 use crate::source::Source;
-use crate::tensors::{CAFFE_RGB, Tensors, count, show};
+use crate::space::CAFFE_RGB;
+use crate::tensors::{Tensors, count, show};
 
 /// An average image has the size of the network's input, 224 x 224.
 const MAX_AVERAGE: usize = 1 << 18;

@@ -1,25 +1,34 @@
 //! One module per file format. Each finds and reads the tensors of a file, without knowledge of VGG.
 
+#[cfg(feature = "weight-files")]
 mod archive;
+#[cfg(feature = "weight-files")]
 pub(crate) mod caffe;
-pub(crate) mod format;
 mod gzip;
 #[cfg(feature = "keras")]
 pub(crate) mod keras;
+#[cfg(feature = "weight-files")]
 mod mat;
+#[cfg(feature = "weight-files")]
 pub(crate) mod matconvnet;
+#[cfg(feature = "weight-files")]
 pub(crate) mod numpy;
+#[cfg(feature = "weight-files")]
 pub(crate) mod onnx;
+#[cfg(feature = "weight-files")]
 pub(crate) mod pickle;
 pub(crate) mod safetensors;
+#[cfg(feature = "weight-files")]
 pub(crate) mod torch;
+#[cfg(feature = "weight-files")]
 mod wire;
 
 use style_core::Result;
 
+#[cfg(feature = "weight-files")]
+use crate::format::Format;
 use crate::source::Source;
 use crate::tensors::Tensors;
-use format::Format;
 
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 const GZIP: &[u8] = b"\x1f\x8b";
@@ -27,7 +36,17 @@ const ZIP: &[u8] = b"PK\x03\x04";
 
 const MATLAB: &[u8] = b"MATLAB 5.0 MAT-file";
 
+/// Opens a gzip file, which must hold safetensors.
+pub(crate) fn open_gzip(source: &Source) -> Result<Box<dyn Tensors>> {
+    let inner = gzip::unpack(source)?;
+    if inner.head(9)?.get(8) != Some(&b'{') {
+        return Err(source.bad("the gzip file holds something else than safetensors"));
+    }
+    Ok(Box::new(safetensors::Safetensors::open(&inner)?))
+}
+
 /// Recognises the format by the first bytes, and opens the file or folder.
+#[cfg(feature = "weight-files")]
 pub(crate) fn open(source: &Source) -> Result<(Format, Box<dyn Tensors>)> {
     if source.parts().is_some() {
         return Ok((Format::Numpy, Box::new(numpy::Numpy::open_folder(source)?)));
@@ -37,11 +56,7 @@ pub(crate) fn open(source: &Source) -> Result<(Format, Box<dyn Tensors>)> {
         return Ok((Format::Keras, open_keras(source)?));
     }
     if head.starts_with(GZIP) {
-        let inner = gzip::unpack(source)?;
-        if inner.head(9)?.get(8) != Some(&b'{') {
-            return Err(source.bad("expected safetensors in the gzip file; unpack the file and load the result"));
-        }
-        return Ok((Format::Safetensors, Box::new(safetensors::Safetensors::open(&inner)?)));
+        return Ok((Format::Safetensors, open_gzip(source)?));
     }
     if head.starts_with(ZIP) {
         let archive = archive::Archive::open(source)?;
@@ -77,11 +92,11 @@ fn open_keras(source: &Source) -> Result<Box<dyn Tensors>> {
     Ok(Box::new(keras::Keras::open(source)?))
 }
 
-#[cfg(not(feature = "keras"))]
+#[cfg(all(feature = "weight-files", not(feature = "keras")))]
 fn open_keras(source: &Source) -> Result<Box<dyn Tensors>> {
     Err(style_core::Error::new(
         style_core::ErrorKind::Unsupported,
-        format!("{}: this build cannot read HDF5; enable the feature `keras` of style-models", source.name()),
+        format!("{}: this build cannot read HDF5; enable the feature `keras`", source.name()),
     ))
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use style_core::{ChannelOrder, InputSpace, Layer, Model, Result};
 
-use crate::load::{from_source, source};
+use crate::assemble::{from_source, source};
 use crate::source::Source;
 use crate::vgg::Spec;
 use crate::{Format, InputSpaceSource, LoadOptions, Loaded, Vgg};
@@ -249,10 +249,10 @@ fn values_go_before_names() {
             first.swap_with_slice(&mut rest[9..]);
         }
     });
-    assert_eq!(space(&rgb), (crate::tensors::CAFFE_RGB, Values));
+    assert_eq!(space(&rgb), (crate::space::CAFFE_RGB, Values));
     // the file's own statement takes precedence over its values
     let model = Model::new("any", InputSpace::TORCHVISION, published(1.0)).unwrap();
-    let bytes = crate::formats::safetensors::to_bytes(&model).unwrap();
+    let bytes = crate::save::to_bytes(&model).unwrap();
     let loaded = crate::from_bytes("file", bytes, &LoadOptions::default()).unwrap();
     assert_eq!((*loaded.model().input(), loaded.input_space_source()), (InputSpace::TORCHVISION, File));
 }

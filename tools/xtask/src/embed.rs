@@ -1,7 +1,6 @@
 //! `embed-weights`: writes the embedded weights and a README with their origin and error.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -63,7 +62,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let (mut weights, mut f32) = (None, None);
     let (mut f16, mut bf16) = (IN_F16.to_owned(), String::new());
-    let mut image = root.join("examples/images/cat.jpg");
+    let mut image = root.join("stylize/samples/cat.jpg");
     let mut out = root.join("style-models/weights");
     while let Some(arg) = args.next() {
         let value = args.next().map(PathBuf::from).ok_or_else(|| format!("{arg} requires a value\n\n{USAGE}"))?;
@@ -207,7 +206,7 @@ fn pack(model: &Model, types: &Types) -> Result<Vec<u8>, Failure> {
         tensors.push((format!("{name}.bias"), bias));
     }
     // a single entry: the order of several would vary from run to run
-    let metadata = HashMap::from([("input_space".to_owned(), "caffe".to_owned())]);
+    let metadata = [("input_space".to_owned(), "caffe".to_owned())].into_iter().collect();
     let plain = safetensors::serialize(tensors, Some(metadata))?;
     blocked_gzip(&plain)
 }

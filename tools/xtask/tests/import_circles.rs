@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 7] =
-    [".", "style-core", "style-cpu", "style-cuda", "style-models", "style-pictures", "style-watch"];
+const CRATES: [&str; 8] =
+    [".", "style-core", "style-cpu", "style-cuda", "style-models", "style-pictures", "style-watch", "stylize"];
 
-/// The files of a crate, by their modules: `["pass", "plan"]` is `pass/plan.rs` or `pass/plan/mod.rs`, `[]` is `lib.rs`.
+/// The files of a crate, by their modules: `["pass", "plan"]` is `pass/plan.rs` or `pass/plan/mod.rs`, `[]` is `lib.rs` or
+/// `main.rs`.
 type Modules = BTreeMap<Vec<String>, PathBuf>;
 
 fn modules(folder: &Path, at: &[String], found: &mut Modules) {
@@ -18,7 +19,8 @@ fn modules(folder: &Path, at: &[String], found: &mut Modules) {
         if path.is_dir() {
             modules(&path, &below, found);
         } else if path.extension().is_some_and(|e| e == "rs") {
-            let module = if name == "mod" || (name == "lib" && at.is_empty()) { at.to_vec() } else { below };
+            let module =
+                if name == "mod" || (at.is_empty() && (name == "lib" || name == "main")) { at.to_vec() } else { below };
             found.insert(module, path);
         }
     }

@@ -61,7 +61,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let python = process::python(options.python.clone())?;
 
     // inputs of both sides: pictures at the final size, and weights as f32
-    let sample = |name: &str| repository("examples/images").join(name);
+    let sample = |name: &str| repository("stylize/samples").join(name);
     let content = options.content.clone().unwrap_or_else(|| sample("cat.jpg"));
     let style = options.style.clone().unwrap_or_else(|| sample("swirls.jpg"));
     let weights = options.weights.clone().unwrap_or_else(|| repository("style-models/weights/vgg16-q8.safetensors.gz"));

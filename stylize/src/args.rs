@@ -1,0 +1,477 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, ValueEnum};
+use style_transfer::Preset;
+use style_transfer::models::Vgg;
+use style_transfer::ops::Tv;
+use style_transfer::pictures::LARGEST_SIDE;
+
+/// Repaint a photograph in the style of a painting.
+///
+/// The method is that of Gatys, Ecker and Bethge (2015): it optimises the pixels of the result until a pre-trained VGG
+/// network sees the content of the photograph and the style of the painting in it.
+#[derive(Debug, Parser)]
+#[command(name = "stylize", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Photograph: PNG, JPEG, WebP, TIFF, GIF or BMP, with or without alpha; "-" reads standard input [default: a sample
+    /// photograph inside the program]
+    pub(crate) content: Option<PathBuf>,
+
+    /// Paintings to take the style from. Several are blended, or each applies within its --style-mask [default: a sample
+    /// painting inside the program]
+    #[arg(value_name = "STYLE")]
+    pub(crate) styles: Vec<PathBuf>,
+
+    /// Style strength: 0.5 keeps more of the photograph, 2 less; the same value has the same effect at any size and for any painting
+    /// [default: 1]
+    #[arg(short, long, value_name = "F", allow_negative_numbers = true, conflicts_with_all = ["content_weight", "content_mean_weight", "style_weight"])]
+    pub(crate) style_strength: Option<f64>,
+
+    /// Output file: .png, .jpg, .jpeg, .webp, .tif or .tiff. Its folder must exist; "-" writes a PNG file to standard
+    /// output [default: out/stylized.png, whose folder is created]
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Use the settings of the paper (gatys) or of a well-known implementation (stanford, johnson, anishathalye, gatys-pytorch,
+    /// pystiche). Other options override them
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = preset())]
+    pub(crate) preset: Option<Preset>,
+
+    /// Bits per channel of the result: 8, or 16 in .png and .tif
+    #[arg(long, value_name = "8|16", default_value_t = 8, value_parser = depth, help_heading = "Pictures")]
+    pub(crate) depth: u8,
+
+    /// Long side of the result in pixels; smaller photographs are enlarged. "native" keeps the photograph's size
+    /// [default: 512, or the preset's]
+    #[arg(long, value_name = "N|native", help_heading = "Pictures")]
+    pub(crate) size: Option<Size>,
+
+    /// Long side of the style pictures in pixels, or "native" [default: same as --size]
+    #[arg(long, value_name = "N|native", help_heading = "Pictures")]
+    pub(crate) style_size: Option<Size>,
+
+    /// Scale factor of the style pictures, one for all or one for each: larger gives larger strokes [default: 1]
+    #[arg(long, value_name = "F,...", value_delimiter = ',', allow_negative_numbers = true, help_heading = "Pictures")]
+    pub(crate) style_scale: Vec<f64>,
+
+    /// Weight of each painting relative to the others, such as 1,3; for a painting with a mask, the factor of its loss
+    /// [default: 1 each]
+    #[arg(long, value_name = "F,...", value_delimiter = ',', allow_negative_numbers = true, help_heading = "Pictures")]
+    pub(crate) style_share: Vec<f64>,
+
+    /// Where in the RESULT each painting applies: one picture per painting, of the photograph's proportions, white where it
+    /// applies, black elsewhere, grey for soft edges; or "none" for everywhere
+    #[arg(long, value_name = "FILE,...", value_delimiter = ',', help_heading = "Pictures")]
+    pub(crate) style_mask: Vec<MaskFile>,
+
+    /// Which part of each PAINTING to take the style from: one picture per painting, of its proportions, white and black as above;
+    /// or "none" for all of it
+    #[arg(long, value_name = "FILE,...", value_delimiter = ',', help_heading = "Pictures")]
+    pub(crate) style_region: Vec<MaskFile>,
+
+    /// Where to keep the photograph's content: a picture, white where to keep it; elsewhere the style is free
+    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
+    pub(crate) content_mask: Option<PathBuf>,
+
+    /// Colours of the result. painting: the painting's. luminance: the photograph's; only brightness is painted. cholesky, pca,
+    /// symmetric: the photograph's; the painting's colours are matched to it first
+    #[arg(
+        long,
+        alias = "colors",
+        value_enum,
+        value_name = "NAME",
+        default_value = "painting",
+        help_heading = "Pictures"
+    )]
+    pub(crate) colours: Colours,
+
+    /// Start image: the photograph, white noise, the first style picture, or a custom picture, which is stretched to
+    /// the size of the result [default: the photograph with 20 % noise, or the preset's]
+    #[arg(long, value_name = "content|noise|style|FILE", help_heading = "Pictures")]
+    pub(crate) init: Option<Start>,
+
+    /// Share of white noise in the start image, 0 to 1 [default: 0.2, less below a style strength of 1, or the preset's; 0 with
+    /// another --init; 1 with --init noise, where less mixes in the photograph]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Pictures")]
+    pub(crate) noise_ratio: Option<f32>,
+
+    /// Noise seed; the same seed gives the same picture
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Pictures")]
+    pub(crate) seed: u64,
+
+    /// Number of loss and gradient evaluations [default: 80, or the preset's]. With --scales auto this is a time budget: small
+    /// scales are cheaper, so more evaluations run in total
+    #[arg(long, value_name = "N", help_heading = "Optimisation")]
+    pub(crate) iterations: Option<usize>,
+
+    /// Smaller sizes to paint first, each starting from the previous one: auto (starts at 128 pixels, each with twice
+    /// the area of the last), none, or a list such as 128=100,256=60 (size=iterations), followed by --iterations at the result's
+    /// size [default: auto; with a preset none]
+    #[arg(long, value_name = "auto|none|LIST", value_parser = scales, help_heading = "Optimisation")]
+    pub(crate) scales: Option<Scales>,
+
+    /// Save an exponential moving average of the images, with decay F from 0 to below 1, for example 0.99; useful with Adam
+    /// [default: off]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Optimisation")]
+    pub(crate) ema: Option<f64>,
+
+    /// Memory limit: 2GiB, 800MB or a number of bytes. A picture that needs more is painted in tiles, which is slower
+    /// and gives the same picture up to rounding. The limit excludes decoding pictures and writing a --checkpoint,
+    /// which needs about the "optimizer" line of --plan
+    #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Optimisation")]
+    pub(crate) memory: Option<usize>,
+
+    /// Optimiser. L-BFGS gives better results in the same time; Adam needs less memory; lbfgs-fixed takes fixed steps, as
+    /// PyTorch's L-BFGS does [default: lbfgs, or the preset's]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Optimisation")]
+    pub(crate) optimizer: Option<OptimizerName>,
+
+    /// Step size. For adam, its learning rate in 8-bit units [default: 5]; for lbfgs, the mean change of a pixel in the
+    /// very first step, in 8-bit units [default: 5]; for lbfgs-fixed, a factor on every step [default: 1]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Optimisation")]
+    pub(crate) learning_rate: Option<f64>,
+
+    /// Absolute weight of the content loss, the paper's alpha: factor of 1/2 sum (F - P)^2. Replaces --style-strength
+    /// [default: not used, or the preset's]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
+    pub(crate) content_weight: Option<f64>,
+
+    /// Absolute weight of the content loss as a factor of mean (F - P)^2. Replaces --style-strength [default: 0.5 if
+    /// --style-weight is given, otherwise not used, or the preset's]
+    #[arg(
+        long,
+        value_name = "F",
+        allow_negative_numbers = true,
+        conflicts_with = "content_weight",
+        help_heading = "Loss"
+    )]
+    pub(crate) content_mean_weight: Option<f64>,
+
+    /// Absolute weight of the style loss, the paper's beta: factor of sum w E, for Gram matrices E = 1/(4 N^2) sum (G/M -
+    /// A/M')^2. Replaces --style-strength [default: 1 if a content weight is given, otherwise not used, or the preset's]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
+    pub(crate) style_weight: Option<f64>,
+
+    /// Weight of the total variation, which smooths the result [default: 0, or the preset's]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
+    pub(crate) tv_weight: Option<f64>,
+
+    /// Form of the total variation: squared (half the sum), absolute, means (of squares), or power=B with B from 1 to 4
+    /// [default: squared, or the preset's]
+    #[arg(long, value_name = "NAME", value_parser = tv, help_heading = "Loss")]
+    pub(crate) tv: Option<Tv>,
+
+    /// Layers of the content loss, each "name" (weight 1) or "name=weight"; "none" for a texture without content. Other
+    /// programs' names also work: relu4_2, block4_conv2 or r42 for conv4_2 [default: conv4_2]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
+    pub(crate) content_layers: Option<Vec<LayerArg>>,
+
+    /// Layers of the style loss, each "name" (weight 1/n for a list of n layers) or "name=weight", optionally with its
+    /// own --statistic as ":statistic"; "none" for a reconstruction without style [default:
+    /// conv1_1=0.37,conv2_1=0.37,conv3_1=0.18,conv4_1=0.07,conv5_1=0.01, or the preset's]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
+    pub(crate) style_layers: Option<Vec<LayerArg>>,
+
+    /// Style statistic for all layers: the Gram matrix, the Gram matrix per element, the covariance, or mean and
+    /// deviation (moments) [default: gram at conv1_1, covariance at the others, or the preset's]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Loss")]
+    pub(crate) statistic: Option<StatisticName>,
+
+    /// Network pooling: average, as in the paper, or maximum, as in training [default: avg, or the preset's]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
+    pub(crate) pooling: Option<PoolingName>,
+
+    /// Padding of the picture: replicate repeats its border pixels; zero, as in the paper, stands for the mean colour and
+    /// leaves a frame along the border [default: replicate; with a preset zero]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
+    pub(crate) padding: Option<PaddingName>,
+
+    /// vgg16 or vgg19; vgg19, the paper's, needs --weights [default: the network of the weights; without a file vgg16]
+    #[arg(long, value_name = "NAME", value_parser = vgg, help_heading = "Network")]
+    pub(crate) network: Option<Vgg>,
+
+    /// Weights from PyTorch (.pth), Keras (.h5), ONNX (.onnx), Caffe (.caffemodel), MatConvNet (.mat), NumPy (.npz or a
+    /// folder of .npy) or safetensors [default: the embedded original VGG-16]
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub(crate) weights: Option<PathBuf>,
+
+    /// Input space of --weights: BGR, 0 to 255, minus the mean (caffe), or RGB, 0 to 1, normalised (torchvision)
+    /// [default: recognised from the file, its values or its names]
+    #[arg(long, value_enum, value_name = "NAME", requires = "weights", help_heading = "Network")]
+    pub(crate) input_space: Option<InputSpaceName>,
+
+    /// Compute backend
+    #[arg(long, value_enum, value_name = "NAME", default_value = "cpu", help_heading = "Network")]
+    pub(crate) backend: BackendName,
+
+    /// Threads of the CPU backend; their number does not affect the result [default: one per core]
+    #[arg(long, value_name = "N", help_heading = "Network")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Device of --backend cuda: its number, or part of its name
+    #[arg(long, value_name = "DEVICE", default_value = "0", help_heading = "Network")]
+    pub(crate) device: String,
+
+    /// Number format of features with --backend cuda
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "f32", help_heading = "Network")]
+    pub(crate) precision: PrecisionName,
+
+    /// Avoid the Winograd algorithm: slightly more exact, about three times slower
+    #[arg(long, help_heading = "Network")]
+    pub(crate) direct: bool,
+
+    /// Print the job's memory needs and the algorithm of each layer, and exit
+    #[arg(long, help_heading = "Output")]
+    pub(crate) plan: bool,
+
+    /// Also save the picture every N iterations, as OUT_0050.png and so on
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub(crate) snapshot_every: Option<NonZeroUsize>,
+
+    /// Save the job's state to this file, and resume from it if it exists; delete it to start again. To resume, use the same options
+    /// as before; --memory, --threads, --style-strength, the options of this section and, unless --scales is auto, --iterations may
+    /// change
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) checkpoint: Option<PathBuf>,
+
+    /// Write --checkpoint every N iterations; it is also written at the end, and on Ctrl-C or SIGTERM
+    #[arg(long, value_name = "N", default_value = "20", requires = "checkpoint", help_heading = "Output")]
+    pub(crate) every: NonZeroUsize,
+
+    /// Log the losses of each iteration as one JSON line; iteration 1 is of the start image
+    #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
+    pub(crate) log: Option<PathBuf>,
+
+    /// Write losses, pictures and histograms for TensorBoard to this folder
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    pub(crate) tensorboard: Option<PathBuf>,
+
+    /// Plot the losses to this file at the end; a resumed job plots from its resumption on
+    #[arg(long, value_name = "FILE.svg|png", help_heading = "Output")]
+    pub(crate) plot: Option<PathBuf>,
+
+    /// Print only errors
+    #[arg(long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+const AFTER_HELP: &str = "\
+After the first of several scales a preview is written beside the result, as OUT_preview.png; it is removed when the result \
+is there.
+
+Ctrl-C or SIGTERM stops after the current iteration and saves the picture so far (exit status 130); a second one stops \
+at once and saves nothing. With --checkpoint the same command resumes the job, --log included. Files appear under \
+their names only when they are complete.
+
+Pictures are converted from their colour profiles to sRGB, and the result is tagged as sRGB. The transparency of the \
+photograph is carried over to it; transparent pixels of a painting do not count as style. Masks are not colour-managed; their transparent parts count as black.";
+
+fn depth(s: &str) -> Result<u8, String> {
+    match s {
+        "8" => Ok(8),
+        "16" => Ok(16),
+        _ => Err("a result has 8 or 16 bits a channel".into()),
+    }
+}
+
+/// `--size` and `--style-size`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Size {
+    Native,
+    LongSide(u32),
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s.parse() {
+            _ if s == "native" => Ok(Self::Native),
+            Ok(n) if (1..=LARGEST_SIDE).contains(&n) => Ok(Self::LongSide(n)),
+            _ => Err(format!("a size is a number of pixels from 1 to {LARGEST_SIDE}, or \"native\"")),
+        }
+    }
+}
+
+/// `--scales`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scales {
+    Auto,
+    /// Sizes and iterations.
+    List(Vec<(usize, usize)>),
+}
+
+fn scales(s: &str) -> Result<Scales, String> {
+    let one = |entry: &str| {
+        let (size, iterations) = entry.split_once('=')?;
+        Some((size.trim().parse().ok()?, iterations.trim().parse().ok()?))
+    };
+    match s {
+        "auto" => Ok(Scales::Auto),
+        "none" => Ok(Scales::List(vec![])),
+        list => {
+            list.split(',').map(one).collect::<Option<_>>().map(Scales::List).ok_or_else(|| {
+                "scales are \"auto\", \"none\", or a list of SIZE=ITERATIONS: 128=100,256=60, say".into()
+            })
+        }
+    }
+}
+
+/// A number of bytes, with an optional unit.
+fn bytes(s: &str) -> Result<usize, String> {
+    let end = s.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(s.len());
+    let (number, unit) = s.split_at(end);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kib" => 1024.0,
+        "kb" => 1e3,
+        "m" | "mib" => f64::from(1 << 20),
+        "mb" => 1e6,
+        "g" | "gib" => f64::from(1 << 30),
+        "gb" => 1e9,
+        _ => f64::NAN,
+    };
+    match number.parse::<f64>().map(|n| n * unit) {
+        Ok(bytes) if bytes >= 1.0 && bytes < 2f64.powi(53) => Ok(bytes as usize),
+        _ => Err("memory is a number of bytes, with a unit if you like: 2GiB, 800MB".into()),
+    }
+}
+
+/// `--init`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Start {
+    Content,
+    Noise,
+    Style,
+    File(PathBuf),
+}
+
+impl FromStr for Start {
+    type Err = std::convert::Infallible;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(match s {
+            "content" => Self::Content,
+            "noise" => Self::Noise,
+            "style" => Self::Style,
+            file => Self::File(file.into()),
+        })
+    }
+}
+
+/// An entry of `--content-layers` or `--style-layers`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LayerArg {
+    pub(crate) name: String,
+    pub(crate) weight: Option<f64>,
+    pub(crate) statistic: Option<StatisticName>,
+}
+
+impl FromStr for LayerArg {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let (s, statistic) = match s.split_once(':') {
+            None => (s, None),
+            Some((s, name)) => (s, Some(StatisticName::from_str(name.trim(), true)?)),
+        };
+        let Some((name, weight)) = s.split_once('=') else {
+            return Ok(Self { name: s.trim().into(), weight: None, statistic });
+        };
+        let number = weight.trim().parse().map_err(|_| format!("the weight {weight:?} is not a number"))?;
+        Ok(Self { name: name.trim().into(), weight: Some(number), statistic })
+    }
+}
+
+/// An entry of `--style-mask` or `--style-region`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MaskFile(pub(crate) Option<PathBuf>);
+
+impl FromStr for MaskFile {
+    type Err = std::convert::Infallible;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(Self((s != "none").then(|| s.into())))
+    }
+}
+
+fn tv(s: &str) -> Result<Tv, String> {
+    match (s, s.strip_prefix("power=").map(str::parse)) {
+        ("squared", _) => Ok(Tv::Squared),
+        ("absolute", _) => Ok(Tv::Absolute),
+        ("means", _) => Ok(Tv::Means),
+        (_, Some(Ok(b))) => Ok(Tv::Power(b)),
+        _ => Err("a total variation is squared, absolute, means, or power=B with B a number".into()),
+    }
+}
+
+fn preset() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(Preset::ALL.map(Preset::name)).try_map(|name| name.parse::<Preset>())
+}
+
+fn vgg(s: &str) -> Result<Vgg, style_transfer::Error> {
+    s.parse()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum Colours {
+    Painting,
+    Luminance,
+    Cholesky,
+    Pca,
+    Symmetric,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum StatisticName {
+    Gram,
+    GramPerElement,
+    Covariance,
+    Moments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum OptimizerName {
+    Lbfgs,
+    LbfgsFixed,
+    Adam,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum InputSpaceName {
+    Caffe,
+    Torchvision,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PoolingName {
+    Avg,
+    Max,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PaddingName {
+    Zero,
+    Replicate,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum BackendName {
+    Cpu,
+    /// An NVIDIA device, in a build with `--features cuda`
+    Cuda,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PrecisionName {
+    F32,
+    /// Half precision on tensor cores; features beyond 65504 are clamped
+    F16,
+    /// Half precision with the range of f32
+    Bf16,
+}

@@ -1,0 +1,77 @@
+//! `stylize`: repaint a photograph in the style of a painting.
+//!
+//! Without arguments it repaints the sample photograph in the style of the sample painting. [`args`] lists the options,
+//! [`settings`] holds the defaults and presets, and [`paint`] does the work: read it first.
+
+mod args;
+mod interrupt;
+mod output;
+mod paint;
+mod report;
+mod settings;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use style_transfer::cpu::{Convolution, Cpu};
+#[cfg(feature = "cuda")]
+use style_transfer::cuda::{
+    Convolution::{Direct, Planned},
+    Cuda, Precision,
+};
+
+#[cfg(feature = "cuda")]
+use args::PrecisionName;
+use args::{Args, BackendName};
+use interrupt::{INTERRUPTED, Interrupt};
+use paint::Outcome;
+use report::Report;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let report = Report::new(args.quiet);
+    match run(&args, &report) {
+        Ok(Outcome::Finished) => ExitCode::SUCCESS,
+        Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(e) => {
+            report.error(&e);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
+    let interrupt = Interrupt::new()?;
+    match args.backend {
+        BackendName::Cpu => {
+            let mut backend = Cpu::builder();
+            if let Some(n) = args.threads {
+                backend = backend.threads(n.get());
+            }
+            if args.direct {
+                backend = backend.convolution(Convolution::Direct);
+            }
+            paint::paint(backend.build()?, args, report, &interrupt)
+        }
+        #[cfg(feature = "cuda")]
+        BackendName::Cuda => {
+            let backend = Cuda::builder().precision(match args.precision {
+                PrecisionName::F32 => Precision::F32,
+                PrecisionName::F16 => Precision::F16,
+                PrecisionName::Bf16 => Precision::Bf16,
+            });
+            let backend = backend.convolution(if args.direct { Direct } else { Planned });
+            let backend = match args.device.parse() {
+                Ok(index) => backend.device(index),
+                Err(_) => backend.named(&args.device),
+            };
+            paint::paint(backend.build()?, args, report, &interrupt)
+        }
+        #[cfg(not(feature = "cuda"))]
+        BackendName::Cuda => {
+            let message = "this build has no CUDA backend; build it with --features cuda, or use --backend cpu";
+            Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message).into())
+        }
+    }
+}

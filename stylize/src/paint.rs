@@ -1,0 +1,521 @@
+//! The painting job: reads pictures and weights, writes a painting.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use style_transfer::models::{self, InputSpaceSource, LoadOptions, Loaded, Vgg};
+use style_transfer::pictures::{self, Matching, Picture};
+use style_transfer::watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
+use style_transfer::{
+    Backend, Error, ErrorKind, Image, Init, InputSpace, Mask, Network, Observer, Optimizer, Progress, Session, Style,
+};
+
+use crate::args::{Args, Colours, InputSpaceName, MaskFile, Size, Start};
+use crate::interrupt::Interrupt;
+use crate::output::{Log, Output, expect_apart};
+use crate::report::Report;
+use crate::settings;
+use crate::source::{PAINTING, PHOTOGRAPH, Source, is_standard};
+
+/// The outcome of a job without an error.
+pub(crate) enum Outcome {
+    Finished,
+    Interrupted,
+}
+
+/// Runs one job from the command line to the output file.
+pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interrupt: &Interrupt) -> Result<Outcome> {
+    let content_source = args.content.as_deref().map_or(Source::Sample(PHOTOGRAPH), Source::new);
+    let style_sources = match &args.styles[..] {
+        [] => vec![Source::Sample(PAINTING)],
+        paths => paths.iter().map(|path| Source::new(path)).collect(),
+    };
+
+    // All possible errors are detected before the work starts.
+    let start_path = if let Some(Start::File(path)) = &args.init { Some(path) } else { None };
+    let masks = args.style_mask.iter().chain(&args.style_region).filter_map(|m| m.0.as_ref());
+    let others = start_path.into_iter().chain(&args.weights).chain(masks).chain(&args.content_mask);
+    let inputs: Vec<PathBuf> = args.content.iter().chain(&args.styles).chain(others).cloned().collect();
+    if inputs.iter().filter(|path| is_standard(path)).count() > 1 {
+        return Err(
+            argument("the standard input (-) can be only one of the pictures; name files for the others").into()
+        );
+    }
+    let mut output = Output::new(args.output.as_deref(), args.depth == 16, &inputs)?;
+    if output.is_standard() && args.snapshot_every.is_some() {
+        return Err(argument("--snapshot-every names its pictures after the result; give -o a file, not -").into());
+    }
+    let told = [&args.log, &args.plot, &args.checkpoint].into_iter().flatten().map(PathBuf::as_path);
+    expect_apart(&inputs, &[output.path()].into_iter().chain(told).collect::<Vec<_>>())?;
+    let content = content_source.open(report)?;
+    let painted = sized(&content, settings::size(args), 1.0)?;
+    let styles = open_styles(args, &style_sources, &painted, report)?;
+    let content_mask = args.content_mask.as_deref().map(|path| mask(path, &painted.image, report)).transpose()?;
+    let init = args.init.as_ref().map(|start| open_start(start, &painted, report)).transpose()?;
+    if !output.carry(painted.extras.clone()) {
+        report.say("note: JPEG has no transparency; the result will be opaque (.png, .webp and .tif keep it)");
+    }
+    let weights = weights(args)?;
+    let network = Network::new(backend, weights.model())?;
+
+    let (from, to) = (&content.image, &painted.image);
+    let resized =
+        if from.width() == to.width() { String::new() } else { format!(" from {}x{}", from.width(), from.height()) };
+    let size = (to.width(), to.height());
+    report.say(format!("content  {} at {}x{}{resized}", content_source, size.0, size.1));
+    let full_sizes: Vec<_> = [[from.width(), from.height()]].into_iter().chain(styles.iter().map(|s| s.0)).collect();
+    drop(content);
+    for (source, (_, [width, height], _)) in style_sources.iter().zip(&styles) {
+        report.say(format!("style    {source} at {width}x{height}"));
+    }
+    let sha256 = weights.sha256().get(..16).unwrap_or_default();
+    report.say(format!("network  {}, {}, sha256 {sha256}...", network.name(), weights.format()));
+    if args.weights.is_some() {
+        let known = weights.input_space_source();
+        let hint = if known == InputSpaceSource::Assumed { "; --input-space sets another" } else { "" };
+        report.say(format!("input    {} ({known}{hint})", weights.input_space_name()));
+    }
+    report.say(format!("backend  {}", network.backend().description()));
+    drop(weights);
+
+    let name = match settings::optimizer(args) {
+        Optimizer::Adam(_) => "Adam",
+        _ => "L-BFGS",
+    };
+    let (scales, iterations) = settings::scales(args, size);
+    let coarse: Vec<_> = scales.iter().map(|s| format!("{} at {} px, ", s.iterations, s.size)).collect();
+    report.say(format!("descent  {name}, {}{iterations} iterations", coarse.concat()));
+    let (seen, photograph) = match args.colours {
+        Colours::Luminance => (pictures::luminance(&painted.image)?, Some(painted.image)),
+        _ => (painted.image, None),
+    };
+    let mut builder = settings::describe(Session::builder(network), args, size).content(seen);
+    for (_, _, style) in styles {
+        builder = builder.style(style);
+    }
+    if let Some(mask) = content_mask {
+        builder = builder.content_mask(mask);
+    }
+    if let Some(init) = init {
+        builder = builder.init(init);
+    }
+    if let Some(ratio) = args.noise_ratio {
+        builder = builder.noise_ratio(ratio);
+    }
+    let plan = builder.plan().map_err(|e| match e.kind() {
+        ErrorKind::TooSmall { least } => {
+            let pictures: Vec<_> = [&content_source].into_iter().chain(&style_sources).zip(full_sizes).collect();
+            too_small(e, least, args, &pictures)
+        }
+        _ => e,
+    })?;
+    if args.plan {
+        writeln!(io::stdout(), "{}", plan.to_string().trim_end()).context("cannot tell the plan")?;
+        return Ok(Outcome::Finished);
+    }
+    let peak = plan.peak() as f64 / f64::from(1 << 20);
+    let [rows, columns] = plan.tiles;
+    let tiles = match rows * columns {
+        1 => String::new(),
+        n => format!("; in {n} tiles ({rows} x {columns}), which takes {:.1} times as long", plan.work),
+    };
+    report.say(format!("memory   {peak:.0} MiB at most for the network and the picture{tiles}"));
+    let kept = args.checkpoint.as_deref().map(Checkpoints::load).transpose()?.flatten();
+    let checkpoints = args.checkpoint.as_ref().map(|path| Checkpoints::every(args.every.get(), path)).transpose()?;
+    let board = args.tensorboard.as_deref().map(|folder| TensorBoard::create(folder, TensorBoardOptions::default()));
+    let board = board.transpose()?;
+    let session = match &kept {
+        None => builder.build()?,
+        Some(checkpoint) => {
+            let mut resumed = builder.resume(checkpoint).map_err(|e| match &args.checkpoint {
+                Some(path) if e.kind() == ErrorKind::Checkpoint => e.context(path.display()),
+                _ => e,
+            })?;
+            report.say(format!("resumed  after {} iterations", checkpoint.iteration()?));
+            // Otherwise the checkpoint's weight counts.
+            if let Some(weight) = args.style_strength.or(args.style_weight) {
+                resumed.set_style_weight(weight)?;
+            }
+            resumed
+        }
+    };
+    drop(kept);
+    // The log is complete up to the checkpoint.
+    let log = args.log.as_deref().map(|path| Log::create(path, &inputs, session.iteration())).transpose()?;
+    let [alpha, beta, gamma] = ["content", "style", "tv"].map(|term| session.weight(term));
+    if args.tv.is_some() && gamma == 0.0 {
+        return Err(argument("--tv chooses a total variation whose weight is 0; give --tv-weight too").into());
+    }
+    let plot = args.plot.as_deref().map(LossPlot::new).transpose()?;
+    let (width, height) = session.size();
+    let at = width.max(height);
+    report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv at {at} px"));
+    let iterations = session.iterations();
+    let watchers = Watchers { checkpoints, board, plot };
+    let snapshot_every = args.snapshot_every.map(|n| n.get());
+    Job { session, size, output, photograph, log, watchers, report, snapshot_every, previewed: 0, preview: None }
+        .run(iterations, interrupt)
+}
+
+fn argument(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Argument, message)
+}
+
+/// Names the picture that is too small, and the size that would be enough. `pictures` gives the source and its size of
+/// each, the content first.
+fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&Source, [usize; 2])]) -> Error {
+    let size = settings::size(args);
+    for (i, (source, [width, height])) in pictures.iter().enumerate() {
+        let (option, size, scale) = match i {
+            0 => ("--size", size, 1.0),
+            i => ("--style-size", args.style_size.unwrap_or(size), style_scale(args, i - 1)),
+        };
+        let (long, short) = (*width.max(height) as f64, *width.min(height) as f64);
+        let factor = match size {
+            Size::Native => scale,
+            Size::LongSide(n) => scale * f64::from(n) / long,
+        };
+        if (short * factor).round() < least as f64 {
+            let enough = (least as f64 * long / short / scale).ceil();
+            return Error::new(e.kind(), format!("{source}: {e}; {option} {enough} would do"));
+        }
+    }
+    e
+}
+
+/// A style, after its picture's size in the file and its size in use.
+type SizedStyle = ([usize; 2], [usize; 2], Style);
+
+/// The style pictures.
+fn open_styles(args: &Args, sources: &[Source], painted: &Picture, report: &Report) -> Result<Vec<SizedStyle>> {
+    let n = sources.len();
+    let count = |option: &str, given: usize, one_for_all: bool| match given {
+        0 => Ok(()),
+        1 if one_for_all => Ok(()),
+        _ if given == n => Ok(()),
+        _ => Err(argument(format!("{option} has {given} entries for {n} style pictures; give one for each"))),
+    };
+    count("--style-scale", args.style_scale.len(), true)?;
+    count("--style-share", args.style_share.len(), false)?;
+    count("--style-mask", args.style_mask.len(), false)?;
+    count("--style-region", args.style_region.len(), false)?;
+    let size: Size = args.style_size.unwrap_or(settings::size(args));
+    let style = |(i, source): (usize, &Source)| {
+        let scale = style_scale(args, i);
+        if !(scale > 0.0 && scale.is_finite()) {
+            return Err(argument(format!("--style-scale must be above 0, but is {scale}")).into());
+        }
+        let full = source.open(report)?;
+        let picture = sized(&full, size, scale).with_context(|| source.to_string())?;
+        let image = recoloured(args.colours, &picture, painted)?;
+        let mut region = picture.opaque_part()?;
+        if region.is_some() {
+            report.say(format!("note: {source}: its transparent pixels do not count as style"));
+        }
+        let mut style = Style::new(image).share(args.style_share.get(i).copied().unwrap_or(1.0));
+        if let Some(MaskFile(Some(path))) = args.style_mask.get(i) {
+            style = style.mask(mask(path, &painted.image, report)?);
+        }
+        if let Some(MaskFile(Some(path))) = args.style_region.get(i) {
+            let given = mask(path, &picture.image, report)?;
+            let both = |opaque: Mask| opaque.and(&given).map_err(|e| e.context(path.display()));
+            region = Some(region.map_or_else(|| Ok(given.clone()), both)?);
+        }
+        if let Some(region) = region {
+            style = style.region(region);
+        }
+        let pixels = |picture: &Picture| [picture.image.width(), picture.image.height()];
+        Ok((pixels(&full), pixels(&picture), style))
+    };
+    sources.iter().enumerate().map(style).collect()
+}
+
+fn style_scale(args: &Args, i: usize) -> f64 {
+    args.style_scale.get(i).or(args.style_scale.first()).copied().unwrap_or(1.0)
+}
+
+/// A style picture with its colours adjusted as requested.
+fn recoloured(colours: Colours, style: &Picture, photograph: &Picture) -> style_transfer::Result<Image> {
+    let matched = |matching| style.match_colours(photograph, matching);
+    match colours {
+        Colours::Painting => Ok(style.image.clone()),
+        Colours::Luminance => style.match_luminance(photograph),
+        Colours::Cholesky => matched(Matching::Cholesky),
+        Colours::Pca => matched(Matching::Pca),
+        Colours::Symmetric => matched(Matching::Symmetric),
+    }
+}
+
+/// A mask for a picture, of any size but with the same proportions.
+fn mask(path: &Path, of: &Image, report: &Report) -> style_transfer::Result<Mask> {
+    let (mask, notes) = pictures::mask(path)?;
+    for note in notes {
+        report.say(format!("note: {}: {note}", path.display()));
+    }
+    let ratio = |w: usize, h: usize| w as f64 / h as f64;
+    let off = |width: usize, height: usize| {
+        let off = ratio(width, height) / ratio(of.width(), of.height());
+        !(0.97..=1.03).contains(&off)
+    };
+    let (width, height) = (mask.width(), mask.height());
+    if off(width, height) {
+        let instead = if off(height, width) {
+            "crop or stretch it"
+        } else {
+            "turn it by a quarter, as the camera's orientation turns the picture"
+        };
+        return Err(argument(format!(
+            "{}: the mask has {width}x{height} pixels, which are other proportions than the {}x{} of its picture; {instead}",
+            path.display(),
+            of.width(),
+            of.height()
+        )));
+    }
+    Ok(mask)
+}
+
+fn sized(picture: &Picture, size: Size, scale: f64) -> style_transfer::Result<Picture> {
+    match size {
+        Size::Native => picture.scaled(scale),
+        Size::LongSide(n) => picture.scaled(scale * f64::from(n) / picture.long_side() as f64),
+    }
+}
+
+fn open_start(start: &Start, painted: &Picture, report: &Report) -> Result<Init> {
+    Ok(match start {
+        Start::Content => Init::Content,
+        Start::Noise => Init::Noise,
+        Start::Style => Init::Style,
+        Start::File(path) => {
+            let (width, height) = (painted.image.width(), painted.image.height());
+            Init::Image(Source::new(path).open(report)?.stretched(width, height)?.image)
+        }
+    })
+}
+
+fn weights(args: &Args) -> Result<Loaded> {
+    let mut options = LoadOptions::default();
+    if let Some(vgg) = args.network {
+        options = options.network(vgg);
+    }
+    match args.input_space {
+        Some(InputSpaceName::Caffe) => options = options.input_space(InputSpace::CAFFE),
+        Some(InputSpaceName::Torchvision) => options = options.input_space(InputSpace::TORCHVISION),
+        None => {}
+    }
+    match (&args.weights, args.network) {
+        (Some(path), _) => Ok(models::load(path, &options)?),
+        (None, None | Some(Vgg::Vgg16)) => Ok(models::embedded()?),
+        (None, Some(Vgg::Vgg19)) => Err(argument(no_vgg19(&models::cached(Vgg::Vgg19))).into()),
+    }
+}
+
+/// Advice on missing VGG-19 weights, some of which may be in the usual caches.
+fn no_vgg19(cached: &[PathBuf]) -> String {
+    let Some(first) = cached.first() else {
+        return "VGG-19 is not inside this program: get torchvision's vgg19-dcbb9e9d.pth or Keras' \
+                vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, and give it with --weights FILE"
+            .into();
+    };
+    let others: Vec<_> = cached[1..].iter().map(|path| path.display().to_string()).collect();
+    let others = if others.is_empty() { String::new() } else { format!(" (also there: {})", others.join(", ")) };
+    format!("VGG-19 is not inside this program, but on this machine: give --weights {}{others}", first.display())
+}
+
+/// Observers, each active until it fails.
+struct Watchers {
+    checkpoints: Option<Checkpoints>,
+    board: Option<TensorBoard>,
+    plot: Option<LossPlot>,
+}
+
+/// A running session and its outputs.
+struct Job<'a, B: Backend> {
+    session: Session<B>,
+    /// Width and height of the result.
+    size: (usize, usize),
+    output: Output,
+    /// The picture whose colours the result gets, unless it keeps those it was painted in.
+    photograph: Option<Image>,
+    log: Option<Log>,
+    watchers: Watchers,
+    report: &'a Report,
+    snapshot_every: Option<usize>,
+    /// The last scale at which a preview was attempted.
+    previewed: usize,
+    /// The preview written by this run.
+    preview: Option<PathBuf>,
+}
+
+impl<B: Backend> Job<'_, B> {
+    /// Steps until the end or until the user stops, then saves. No failure on the way loses the picture: a log or
+    /// snapshot that cannot be written is reported at once, and makes the program fail after all else is done.
+    fn run(mut self, iterations: usize, interrupt: &Interrupt) -> Result<Outcome> {
+        let start = Instant::now();
+        let resumed = self.session.iteration() > 0;
+        let mut first = None;
+        let mut best = self.session.losses().map_or(f64::NAN, |losses| losses.total);
+        let mut failed = None;
+        self.report.start_bar(iterations);
+        while !self.session.is_finished() && !interrupt.asked() {
+            match self.session.step() {
+                Ok(progress) => {
+                    first.get_or_insert(progress.losses.total);
+                    if progress.accepted {
+                        // The picture is now the one just evaluated; otherwise that was only a trial.
+                        best = progress.losses.total;
+                    }
+                    let progress = progress.clone();
+                    failed = self.record(&progress, best, start.elapsed()).or(failed);
+                }
+                Err(e) => {
+                    failed = Some(anyhow::Error::new(e).context("it ended early; the picture is the one so far"));
+                    break;
+                }
+            }
+        }
+        self.report.end_bar();
+        failed = failed.or(self.end_watching());
+        let Some(last) = self.session.progress().cloned() else {
+            self.report.say("ended before the first iteration: there is no picture");
+            return failed.map_or(Ok(Outcome::Interrupted), Err);
+        };
+        let (name, start_to_end) = (self.output.name(), start.elapsed());
+        let (report, preview) = (self.report, self.preview.take());
+        self.save()?;
+        if let Some(preview) = preview {
+            let _ = std::fs::remove_file(preview); // a leftover preview is harmless
+        }
+        let how = match () {
+            () if interrupt.asked() => ", ended early as asked",
+            () if last.converged => ", as far as it goes",
+            () => "",
+        };
+        let enlarged = match last.scale + 1 < last.scales {
+            true => format!(", painted at {}x{} and enlarged", last.width, last.height),
+            false => String::new(),
+        };
+        // The losses of two sizes, or of a job's two parts, say nothing together.
+        let first = first.filter(|_| last.scales == 1 && !resumed);
+        let from = first.map_or(String::new(), |first| format!("{first:.4e} at the start, "));
+        report.say(format!(
+            "wrote    {name} after {} iterations in {start_to_end:.1?}{how}{enlarged}: loss {from}{best:.4e} at the end",
+            last.iteration,
+        ));
+        if last.diverged {
+            report.say("warning: the picture is worse than the start, by its loss; use a smaller --learning-rate");
+        }
+        match failed {
+            Some(e) => Err(e),
+            None if interrupt.asked() => Ok(Outcome::Interrupted),
+            None => Ok(Outcome::Finished),
+        }
+    }
+
+    /// Reports, logs and saves one evaluation; returns its errors.
+    fn record(&mut self, progress: &Progress, loss: f64, since_start: Duration) -> Option<anyhow::Error> {
+        self.report.progress(progress, loss);
+        let mut failed = None;
+        if let Some(Err(e)) = self.log.as_mut().map(|log| log.write(progress, since_start)) {
+            self.report.warn(&e);
+            self.log = None;
+            failed = Some(anyhow::Error::new(e).context("the picture is painted, but its log is incomplete"));
+        }
+        failed = self.watch(progress).or(failed);
+        self.preview(progress, since_start);
+        let done = progress.iteration;
+        if self.snapshot_every.is_some_and(|n| done.is_multiple_of(n)) {
+            let finished = |image| finished(image, self.size, self.photograph.as_ref());
+            let image = self.session.image().and_then(finished);
+            let saved = image.and_then(|image| self.output.save_snapshot(image, done));
+            if let Err(e) = saved {
+                self.report.warn(&e);
+                failed = Some(anyhow::Error::new(e).context("the picture is painted, but a snapshot is missing"));
+            }
+        }
+        failed
+    }
+
+    /// Saves the picture so far, at the result's size, after each coarse scale. It was not requested, so a failure is
+    /// printed and stops nothing, and an existing file is kept.
+    fn preview(&mut self, progress: &Progress, since_start: Duration) {
+        if progress.scale <= self.previewed {
+            return;
+        }
+        let first = self.previewed == 0;
+        self.previewed = progress.scale;
+        let Some(path) = self.output.preview() else { return };
+        if self.preview.is_none() && path.exists() {
+            if first {
+                self.report.say(format!("preview  none: {} exists; delete or rename it to see one", path.display()));
+            }
+            return;
+        }
+        let image = self.session.image().and_then(|image| finished(image, self.size, self.photograph.as_ref()));
+        if let Err(e) = image.and_then(|image| self.output.save_preview(image, &path)) {
+            self.report.warn(&e);
+            return;
+        }
+        if first {
+            self.report.say(format!("preview  {} after {since_start:.1?}, until the result is there", path.display()));
+        }
+        self.preview = Some(path);
+    }
+
+    /// Shows one evaluation to the observers; a failed observer is reported and then skipped.
+    fn watch(&mut self, progress: &Progress) -> Option<anyhow::Error> {
+        let Watchers { checkpoints, board, plot } = &mut self.watchers;
+        let kept_failed = checkpoints.as_mut().and_then(|kept| kept.observe(progress, &self.session).err());
+        let board_failed = board.as_mut().and_then(|board| board.observe(progress, &self.session).err());
+        let plot_failed = plot.as_mut().and_then(|plot| plot.observe(progress, &self.session).err());
+        if board_failed.is_some() {
+            self.watchers.board = None;
+        }
+        if plot_failed.is_some() {
+            self.watchers.plot = None;
+        }
+        // The next checkpoint may succeed: the disk may have space again.
+        self.unwatched([kept_failed, board_failed, plot_failed])
+    }
+
+    fn end_watching(&mut self) -> Option<anyhow::Error> {
+        let Watchers { checkpoints, board, plot } = &mut self.watchers;
+        let kept_failed = checkpoints.as_mut().and_then(|kept| kept.finish(&self.session).err());
+        let board_failed = board.as_mut().and_then(|board| board.finish(&self.session).err());
+        let plot_failed = plot.as_mut().and_then(|plot| plot.finish(&self.session).err());
+        self.unwatched([kept_failed, board_failed, plot_failed])
+    }
+
+    fn unwatched(&self, failed: [Option<Error>; 3]) -> Option<anyhow::Error> {
+        let mut last = None;
+        for e in failed.into_iter().flatten() {
+            self.report.warn(&e);
+            last = Some(anyhow::Error::new(e).context("the picture is painted, but not all of it was recorded"));
+        }
+        last
+    }
+
+    /// Saves the picture so far, elsewhere if its own path fails.
+    fn save(self) -> Result<()> {
+        let image = finished(self.session.into_image()?, self.size, self.photograph.as_ref())?;
+        let picture = self.output.finished(image);
+        let Err(e) = self.output.save(&picture) else { return Ok(()) };
+        let e = anyhow::Error::new(e);
+        Err(match self.output.rescue(&picture) {
+            Ok(path) => e.context(format!("the picture is not where it should be, but safe in {}", path.display())),
+            Err(again) => e.context(format!("the picture is lost, for neither place could be written; {again}")),
+        })
+    }
+}
+
+/// The picture to save: scaled to the result's size if the session has not reached it, and in the photograph's colours
+/// if they are kept.
+fn finished(image: Image, size: (usize, usize), photograph: Option<&Image>) -> style_transfer::Result<Image> {
+    let image = if (image.width(), image.height()) == size { image } else { image.resized(size.0, size.1)? };
+    match photograph {
+        None => Ok(image),
+        Some(photograph) => pictures::keep_colours(&image, photograph),
+    }
+}
