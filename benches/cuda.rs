@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use common::operands::{Conv, conv_name, padded_shapes, random as features};
 use common::{random, testing};
+use style_transfer::backend::ops::{Conv2d, GramOps, Rows};
+use style_transfer::backend::{Acc, Shape, Storage};
 use style_transfer::cuda::{Cuda, Precision};
-use style_transfer::ops::{Conv2d, GramOps, Rows};
-use style_transfer::{Acc, Error, ErrorKind, Network, Result, Session, Shape, Storage};
+use style_transfer::{Error, ErrorKind, Network, Result, Session};
 
 const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::F16, Precision::Bf16];
 

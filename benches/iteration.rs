@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use common::random;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use style_transfer::backend::ops::Conv2d;
 use style_transfer::cpu::Cpu;
-use style_transfer::ops::Conv2d;
 use style_transfer::{Model, Network, Session};
 
 fn iteration(c: &mut Criterion) {

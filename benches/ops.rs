@@ -21,9 +21,12 @@ use common::operands::{self, Conv};
 use common::random::convolutions;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use style_transfer::backend::ops::{
+    AdamStep, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows, VectorOps, WindowOps,
+};
+use style_transfer::backend::{Acc, Shape, Storage};
 use style_transfer::cpu::{Convolution, Cpu, Tensor};
-use style_transfer::ops::{AdamStep, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows, VectorOps, WindowOps};
-use style_transfer::{Acc, LbfgsOptions, Pooling, Shape, Storage};
+use style_transfer::{LbfgsOptions, Pooling};
 
 /// Side of the picture that determines the shapes.
 fn side() -> usize {

@@ -16,8 +16,9 @@ mod common;
 
 use anyhow::Result;
 use style_pictures::Sheet;
-use style_transfer::ops::ReluRule;
-use style_transfer::{Image, Padding, Pooling, Probe, Response};
+use style_transfer::backend::ops::ReluRule;
+use style_transfer::inspect::{Probe, Response};
+use style_transfer::{Image, Padding, Pooling};
 
 const RULES: [(ReluRule, &str); 3] =
     [(ReluRule::Gradient, "gradient"), (ReluRule::Deconvnet, "deconvnet"), (ReluRule::Guided, "guided")];

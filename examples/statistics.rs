@@ -17,7 +17,7 @@ mod common;
 
 use anyhow::Result;
 use style_pictures::Sheet;
-use style_transfer::ops::Tv;
+use style_transfer::backend::ops::Tv;
 use style_transfer::statistics::{Covariance, Gram, Moments};
 use style_transfer::{Image, Session, SessionBuilder};
 

@@ -41,7 +41,7 @@
 //!   [defaults](SessionBuilder) were chosen by eye; [`Preset::Gatys`] has the paper's. [`Scale::coarse_to_fine`] returns
 //!   the sizes to paint at first.
 //! - [`Style`]s have shares, [`Mask`]s and regions; [`statistics`] define style; a [`Preset`] has the settings of a
-//!   well-known implementation; several sessions can share [`Targets`]. [`Probe`] shows what a neuron responds to.
+//!   well-known implementation; several sessions can share [`Targets`]. [`inspect::Probe`] shows what a neuron responds to.
 //! - Errors are values ([`Error`], with a [`kind`](Error::kind)); nothing prints, and there is no global state.
 //! - Results have the same bits for any number of threads.
 //!
@@ -57,26 +57,52 @@ mod aliases;
 pub mod device;
 
 #[cfg(any(feature = "cpu", feature = "cuda"))]
-pub use aliases::{Network, Probe, Session, SessionBuilder, Targets};
+pub use aliases::{Network, Session, SessionBuilder, Targets};
 #[cfg(any(feature = "cpu", feature = "cuda"))]
 pub use device::Device;
 // Without a backend, these are the generic types.
 pub use style_core::*;
+
+/// Inspecting a network: the features of a picture, and what a neuron responds to.
+#[cfg(any(feature = "cpu", feature = "cuda"))]
+pub mod inspect {
+    pub use style_core::inspect::{Features, Neuron, ReluRule, Response};
+
+    pub use crate::aliases::Probe;
+}
+
+/// The names that most programs use.
+///
+/// ```
+/// use style_transfer::prelude::*;
+/// ```
+#[cfg(any(feature = "cpu", feature = "cuda"))]
+pub mod prelude {
+    pub use style_core::{Image, Mask, Model, Preset, Scale, Settings, Style};
+
+    pub use crate::{Device, Network, Session, SessionBuilder};
+}
+
 /// The CPU backend.
 #[cfg(feature = "cpu")]
+#[doc(inline)]
 pub use style_cpu as cpu;
 /// The CUDA backend.
 #[cfg(feature = "cuda")]
+#[doc(inline)]
 pub use style_cuda as cuda;
 /// VGG-16 and VGG-19, the embedded weights (feature `embedded`), and weight files (features `weight-files` and `keras`).
+#[doc(inline)]
 pub use style_models as models;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 /// Picture files, colours, masks and contact sheets.
 #[cfg(feature = "pictures")]
+#[doc(inline)]
 pub use style_pictures as pictures;
 /// Observers of a session: checkpoints, TensorBoard, snapshots, loss plots.
 #[cfg(feature = "watch")]
+#[doc(inline)]
 pub use style_watch as watch;
 
 #[cfg(all(doctest, feature = "cpu", feature = "embedded"))]

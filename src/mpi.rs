@@ -1,7 +1,8 @@
 //! Paints one picture with the processes of an MPI job: each evaluates its share of the tiles.
 //!
 //! ```no_run
-//! use style_transfer::{Backend, Result, SessionBuilder, mpi};
+//! use style_transfer::backend::Backend;
+//! use style_transfer::{Result, SessionBuilder, mpi};
 //!
 //! fn paint<B: Backend>(describe: impl Fn() -> Result<SessionBuilder<B>>) -> Result<()> {
 //!     let world = mpi::World::new()?; // ends MPI when it goes out of scope

@@ -3,7 +3,8 @@
 
 #![cfg(all(feature = "cpu", feature = "embedded"))]
 
-use style_core::{ErrorKind, Pooling, Storage};
+use style_core::backend::Storage;
+use style_core::{ErrorKind, Pooling};
 use style_cpu::{Convolution, Cpu, Isa};
 use testkit::golden::{Golden, Weights, measure};
 

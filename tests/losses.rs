@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use style_core::ops::{ReluRule, Tv};
+use style_core::backend::ops::{ReluRule, Tv};
+use style_core::inspect::{Neuron, Probe};
 use style_core::statistics::{Covariance, Moments};
 use style_core::{
-    AdamOptions, Image, LbfgsOptions, Mask, Network, Neuron, Optimizer, Padding, Pooling, Preset, Probe, Session,
-    SessionBuilder, Style,
+    AdamOptions, Image, LbfgsOptions, Mask, Network, Optimizer, Padding, Pooling, Preset, Session, SessionBuilder,
+    Style,
 };
 use style_cpu::{Convolution, Cpu};
 use testkit::Array;

@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 use image::{ImageReader, Rgb, RgbImage};
 use serde_json::Value;
 use style_transfer::cpu::Cpu;
-use style_transfer::{ErrorKind, Image, Init, Network, Reduce, Session, models, mpi};
+use style_transfer::distributed::Reduce;
+use style_transfer::{ErrorKind, Image, Init, Network, Session, models, mpi};
 use tempfile::TempDir;
 
 /// The environment variable with the task of [`worker`].

@@ -2,8 +2,9 @@
 
 #![allow(dead_code)] // each bench uses a part
 
-use style_core::ops::{Conv2d, Epilogue, Padding};
-use style_core::{Acc, Backend, Result, Shape};
+use style_core::Result;
+use style_core::backend::ops::{Conv2d, Epilogue, Padding};
+use style_core::backend::{Acc, Backend, Shape};
 use testkit::Rng;
 
 use super::random::{convolutions, he_weights};

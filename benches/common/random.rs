@@ -3,9 +3,10 @@
 
 #![allow(dead_code)] // each bench uses a part
 
+use style_core::backend::Backend;
 use style_core::{
-    AdamOptions, Backend, ConvLayer, Image, InputSpace, Layer, LbfgsOptions, Model, Network, Optimizer, Preset, Result,
-    Session, SessionBuilder,
+    AdamOptions, ConvLayer, Image, InputSpace, Layer, LbfgsOptions, Model, Network, Optimizer, Preset, Result, Session,
+    SessionBuilder,
 };
 use style_models::{Convolution, Vgg};
 use testkit::Rng;

@@ -1,6 +1,7 @@
 //! What a [`Device`](crate::Device) holds in memory: for each type of the backends, an enum over theirs.
 
-use style_core::{Error, ErrorKind, Result, Shape};
+use style_core::backend::Shape;
+use style_core::{Error, ErrorKind, Result};
 
 /// Access to what belongs to one backend.
 pub(super) trait Held<T> {

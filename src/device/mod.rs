@@ -6,7 +6,8 @@ mod ops;
 use std::fmt;
 use std::str::FromStr;
 
-use style_core::{Error, ErrorKind, Result, Storage};
+use style_core::backend::Storage;
+use style_core::{Error, ErrorKind, Result};
 #[cfg(feature = "cpu")]
 use style_cpu::{Cpu, Isa};
 #[cfg(feature = "cuda")]

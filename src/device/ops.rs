@@ -1,11 +1,12 @@
 //! The ops: each is passed on to the backend in use, with its operands taken out of their enums.
 
 use smallvec::SmallVec;
-use style_core::ops::{
+use style_core::backend::ops::{
     AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, GuideOps, LossOps, MomentsOps, Pool2d, Pool2dOps, ReluOps, Rows,
     Tv, TvOps, VectorOps, WindowOps,
 };
-use style_core::{Acc, LbfgsOptions, Result, Shape, Storage};
+use style_core::backend::{Acc, Shape, Storage};
+use style_core::{LbfgsOptions, Result};
 
 use crate::device::Device;
 use crate::device::held::{Filter, Gate, Held, Recording, Scalars, Switches, Tensor, Workspace};

@@ -4,18 +4,18 @@
 //! through a pre-trained network, compare its features with a content image's and its Gram matrices with a style image's,
 //! and optimise the image's own pixels by gradient descent.
 //!
-//! A [`Model`] (data) becomes a [`Network`] (on a [`Backend`]), on which a [`Session`] repaints an [`Image`].
+//! A [`Model`] (data) becomes a [`Network`] (on a [`Backend`](backend::Backend)), on which a [`Session`] repaints an [`Image`].
 
 #![forbid(unsafe_code)]
 
 mod alloc;
-mod backend;
+pub mod backend;
 mod checkpoint;
 mod describe;
-mod distributed;
+pub mod distributed;
 mod error;
 mod image;
-mod inspect;
+pub mod inspect;
 mod loss;
 mod network;
 mod optim;
@@ -25,9 +25,7 @@ mod session;
 
 pub use backend::ops::conv2d::Padding;
 pub use backend::ops::pool2d::Pooling;
-pub use backend::shape::{Acc, Shape, expect_shape};
-pub use backend::storage::Storage;
-pub use backend::{Backend, ops};
+pub use backend::ops::tv::Tv;
 pub use checkpoint::Checkpoint;
 pub use describe::builder::SessionBuilder;
 pub use describe::init::{Init, Noise, Start};
@@ -37,13 +35,10 @@ pub use describe::scale::Scale;
 pub use describe::settings::{ContentWeight, Settings};
 pub use describe::style::Style;
 pub use describe::targets::Targets;
-pub use distributed::Reduce;
 pub use error::{Error, ErrorKind, Result};
 pub use image::Image;
 pub use image::mask::Mask;
 pub use image::resample::resample;
-pub use inspect::features::Features;
-pub use inspect::probe::{Neuron, Probe, Response};
 pub use loss::losses::{LayerLoss, LayerWeight, Losses, StyleLayer, TermLoss};
 pub use loss::statistics;
 pub use network::Network;
@@ -59,6 +54,16 @@ pub use session::handle::{Handle, Updates};
 pub use session::job::{Ending, Job, Outcome};
 pub use session::observer::{Observer, View};
 pub use session::progress::Progress;
+
+/// The names that most programs use.
+///
+/// ```
+/// use style_core::prelude::*;
+/// ```
+pub mod prelude {
+    pub use crate::backend::Backend;
+    pub use crate::{Image, Mask, Model, Network, Preset, Scale, Session, SessionBuilder, Settings, Style};
+}
 
 /// Losses of your own: the interface of a [loss](losses::Loss) and its [term](losses::Term) in the objective.
 pub mod losses {

@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use common::{builder, described, described_on, layers, model, network, picture};
+use style_core::backend::Storage;
 use style_core::statistics::{Moments, StatisticKind};
 use style_core::{
     AdamOptions, Checkpoint, ErrorKind, Image, Init, InputSpace, Layer, LbfgsOptions, Mask, Model, Network, Optimizer,
-    Preset, Progress, Scale, Session, SessionBuilder, Settings, Storage, Style,
+    Preset, Progress, Scale, Session, SessionBuilder, Settings, Style,
 };
 use testkit::Reference;
 

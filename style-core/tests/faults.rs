@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::builder;
+use style_core::backend::Backend;
 use style_core::{
-    AdamOptions, Backend, Cancel, Checkpoint, Handle, Init, Job, Network, Observer, Optimizer, Outcome, Progress,
-    Result, Scale, Session, SessionBuilder, Targets, Updates, View,
+    AdamOptions, Cancel, Checkpoint, Handle, Init, Job, Network, Observer, Optimizer, Outcome, Progress, Result, Scale,
+    Session, SessionBuilder, Targets, Updates, View,
 };
 use testkit::Reference;
 

@@ -161,7 +161,9 @@ mod dynamic {
 #[cfg(feature = "ndarray")]
 mod arrays {
     use ndarray::{Array2, Array3, s};
-    use style_core::{ErrorKind, Features, Image, Mask, Shape};
+    use style_core::backend::Shape;
+    use style_core::inspect::Features;
+    use style_core::{ErrorKind, Image, Mask};
 
     fn value(c: usize, y: usize, x: usize) -> f32 {
         (100 * c + 10 * y + x) as f32

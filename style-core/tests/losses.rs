@@ -5,9 +5,10 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::{builder, layers, network, picture};
+use style_core::backend::{Acc, Backend, Shape};
 use style_core::losses::{Additivity, Buffers, HostLoss, Inputs, Loss, Site, Term};
 use style_core::statistics::{Gram, Scratch, Statistic};
-use style_core::{Acc, Backend, ErrorKind, Mask, Result, Session, SessionBuilder, Shape, Style};
+use style_core::{ErrorKind, Mask, Result, Session, SessionBuilder, Style};
 use testkit::Reference;
 
 type Builder = SessionBuilder<Reference>;

@@ -9,9 +9,10 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use common::{described, picture};
+use style_core::distributed::Reduce;
 use style_core::statistics::{Covariance, Gram, Moments};
 use style_core::{
-    AdamOptions, Error, ErrorKind, Init, Losses, Mask, Optimizer, Reduce, Result, Scale, Session, SessionBuilder, Style,
+    AdamOptions, Error, ErrorKind, Init, Losses, Mask, Optimizer, Result, Scale, Session, SessionBuilder, Style,
 };
 use testkit::Reference;
 

@@ -5,7 +5,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::{builder, close, layers, network, picture};
-use style_core::ops::Tv;
+use style_core::backend::ops::Tv;
 use style_core::{AdamOptions, ErrorKind, Image, Init, Optimizer, Scale, Session, SessionBuilder};
 use testkit::Reference;
 

@@ -5,9 +5,10 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::{builder, close, layers, model, network, picture};
+use style_core::inspect::Features;
 use style_core::{
-    AdamOptions, ConvLayer, ErrorKind, Features, Image, Init, InputSpace, Layer, LbfgsOptions, Model, Network,
-    Optimizer, Padding, Pooling, Scale, Session, SessionBuilder, Style,
+    AdamOptions, ConvLayer, ErrorKind, Image, Init, InputSpace, Layer, LbfgsOptions, Model, Network, Optimizer,
+    Padding, Pooling, Scale, Session, SessionBuilder, Style,
 };
 use testkit::Reference;
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{described, layers, picture};
-use style_core::ops::Tv;
+use style_core::backend::ops::Tv;
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_core::{AdamOptions, ErrorKind, Init, Losses, Mask, Optimizer, Padding, Pooling, SessionBuilder, Style};
 use testkit::Reference;

@@ -6,11 +6,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use common::{builder, close, layers, network, picture};
-use style_core::ops::{ReluRule, Tv};
+use style_core::backend::ops::{ReluRule, Tv};
+use style_core::inspect::{Neuron, Probe};
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_core::{
-    Error, ErrorKind, Image, Init, LbfgsOptions, Mask, Neuron, Noise, Observer, Optimizer, Padding, Pooling, Preset,
-    Probe, Progress, Result, Session, SessionBuilder, Style, View,
+    Error, ErrorKind, Image, Init, LbfgsOptions, Mask, Noise, Observer, Optimizer, Padding, Pooling, Preset, Progress,
+    Result, Session, SessionBuilder, Style, View,
 };
 use testkit::{Reference, Rng};
 

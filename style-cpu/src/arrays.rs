@@ -1,7 +1,8 @@
 //! Tensors from and to the arrays of `ndarray`.
 
 use ndarray::{Array3, ArrayView3};
-use style_core::{Error, ErrorKind, Result, Shape};
+use style_core::backend::Shape;
+use style_core::{Error, ErrorKind, Result};
 
 use crate::memory::zeroed_vec;
 use crate::tensor::Tensor;

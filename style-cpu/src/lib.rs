@@ -8,7 +8,7 @@
 //! # Ok::<(), style_core::Error>(())
 //! ```
 //!
-//! Its ops ([`style_core::ops`]) can be used on their own. With the feature `ndarray`, [`Tensor`]s convert from
+//! Its ops ([`style_core::backend::ops`]) can be used on their own. With the feature `ndarray`, [`Tensor`]s convert from
 //! and to its arrays.
 //!
 //! Every result is bitwise identical for any number of threads: the work is partitioned by shape alone, and each sum

@@ -1,6 +1,7 @@
-//! The backend's memory; see [`style_core::Storage`].
+//! The backend's memory; see [`style_core::backend::Storage`].
 
-use style_core::{Error, ErrorKind, Result, Shape, Storage};
+use style_core::backend::{Shape, Storage};
+use style_core::{Error, ErrorKind, Result};
 
 use crate::cpu::Cpu;
 use crate::memory::{zeroed, zeroed_vec};

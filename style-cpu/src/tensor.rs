@@ -5,7 +5,8 @@
 //! Channels are padded to whole blocks, and the padding is zero wherever a tensor has been written.
 
 use bytemuck::{Pod, Zeroable};
-use style_core::{Error, ErrorKind, Result, Shape, expect_shape};
+use style_core::backend::{Shape, expect_shape};
+use style_core::{Error, ErrorKind, Result};
 
 use crate::memory::{Memory, zeroed};
 use crate::simd::LANES;

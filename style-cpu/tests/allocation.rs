@@ -4,7 +4,7 @@
 mod common;
 
 use common::{layers, mask, model, picture};
-use style_core::ops::Tv;
+use style_core::backend::ops::Tv;
 use style_core::statistics::{Covariance, Moments};
 use style_core::{
     AdamOptions, Init, LbfgsOptions, Network, Optimizer, Padding, Pooling, Session, SessionBuilder, Style,

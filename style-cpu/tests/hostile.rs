@@ -1,11 +1,12 @@
 //! Misuse of the ops that the conformance cases do not try: it gives an error or a correct result, and no access outside
 //! the op's memory.
 
-use style_core::ops::{
+use style_core::backend::ops::{
     AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, GuideOps, LossOps, MomentsOps, Pool2d, Pool2dOps, ReluOps, Rows,
     Tv, TvOps, VectorOps, WindowOps,
 };
-use style_core::{Acc, ErrorKind, Pooling, Result, Shape, Storage};
+use style_core::backend::{Acc, Shape, Storage};
+use style_core::{ErrorKind, Pooling, Result};
 use style_cpu::{Convolution, Cpu, Isa};
 
 const OP: Conv2d = Conv2d::new(17, 16, 6, 9);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use style_core::{Error, ErrorKind, Result, Storage};
+use style_core::backend::Storage;
+use style_core::{Error, ErrorKind, Result};
 
 use crate::context::{Buffer, Context, Event};
 use crate::device::{Device, check_driver, devices};
@@ -11,7 +12,7 @@ use crate::kernels::set::{Kernels, TensorKernels};
 use crate::kernels::vector::PARTIAL_BYTES;
 use crate::precision::Precision;
 
-/// A CUDA device with a dedicated stream; see [`style_core::Storage`].
+/// A CUDA device with a dedicated stream; see [`style_core::backend::Storage`].
 pub struct Cuda {
     pub(crate) context: Arc<Context>,
     pub(crate) kernels: Kernels,

@@ -1,7 +1,8 @@
-//! Device memory; see [`style_core::Storage`].
+//! Device memory; see [`style_core::backend::Storage`].
 
 use half::f16;
-use style_core::{Result, Shape, Storage};
+use style_core::Result;
+use style_core::backend::{Shape, Storage};
 
 use crate::context::{Buffer, rounded};
 use crate::cuda::Cuda;

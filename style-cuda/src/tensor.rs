@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use half::{bf16, f16};
-use style_core::{Error, ErrorKind, Result, Shape};
+use style_core::backend::Shape;
+use style_core::{Error, ErrorKind, Result};
 
 use crate::context::{Buffer, Context};
 use crate::precision::Precision;

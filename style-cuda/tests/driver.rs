@@ -7,8 +7,9 @@ use std::sync::Arc;
 use common::{model, picture, runs_on};
 use cudarc::driver::result;
 use ptx_runner::{Configured, Device, configure, leaks};
-use style_core::ops::VectorOps;
-use style_core::{AdamOptions, ErrorKind, LayerWeight, Network, Optimizer, Session, SessionBuilder, Shape, Storage};
+use style_core::backend::ops::VectorOps;
+use style_core::backend::{Shape, Storage};
+use style_core::{AdamOptions, ErrorKind, LayerWeight, Network, Optimizer, Session, SessionBuilder};
 use style_cuda::{Cuda, Precision};
 
 /// A simulated device with the test's settings; `None` on a real GPU.

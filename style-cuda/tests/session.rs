@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{model, picture, runs_on};
+use style_core::backend::Backend;
 use style_core::statistics::Covariance;
 use style_core::{
-    Backend, Cancel, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Preset, Session,
-    SessionBuilder, Style,
+    Cancel, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Preset, Session, SessionBuilder,
+    Style,
 };
 use style_cpu::Cpu;
 use style_cuda::{Cuda, Precision};

@@ -17,7 +17,8 @@ use crate::file::{cannot_write, expect_folder, io_error, write_atomically};
 /// unaffected, so the caller may continue it without checkpoints.
 ///
 /// ```
-/// use style_core::{Backend, Result, Session, SessionBuilder};
+/// use style_core::backend::Backend;
+/// use style_core::{Result, Session, SessionBuilder};
 /// use style_watch::Checkpoints;
 ///
 /// fn paint<B: Backend>(describe: SessionBuilder<B>) -> Result<Session<B>> {

@@ -10,7 +10,8 @@
 //! watches one session:
 //!
 //! ```
-//! use style_core::{Backend, Observer, Result, Session};
+//! use style_core::backend::Backend;
+//! use style_core::{Observer, Result, Session};
 //! use style_watch::{LossPlot, Snapshots, TensorBoard, TensorBoardOptions};
 //!
 //! fn run<B: Backend>(session: &mut Session<B>) -> Result<()> {

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use style_transfer::Preset;
+use style_transfer::backend::ops::Tv;
 use style_transfer::models::Vgg;
-use style_transfer::ops::Tv;
 use style_transfer::pictures::LARGEST_SIDE;
 
 /// Repaint a photograph in the style of a painting.

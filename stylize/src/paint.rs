@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use style_transfer::backend::Backend;
 use style_transfer::models::{self, InputSpaceSource, LoadOptions, Loaded, Vgg};
 use style_transfer::pictures::{self, Matching, Picture};
 use style_transfer::watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
 use style_transfer::{
-    Backend, Error, ErrorKind, Image, Init, InputSpace, Mask, Network, Observer, Optimizer, Progress, Session, Style,
+    Error, ErrorKind, Image, Init, InputSpace, Mask, Network, Observer, Optimizer, Progress, Session, Style,
 };
 
 use crate::args::{Args, Colours, InputSpaceName, MaskFile, Size, Start};

@@ -1,8 +1,9 @@
 //! Translates the command line into library settings: a preset, then the given options.
 
+use style_transfer::backend::Backend;
 use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_transfer::{
-    AdamOptions, Backend, LayerWeight, LbfgsOptions, Optimizer, Padding, Pooling, Preset, Scale, SessionBuilder,
+    AdamOptions, LayerWeight, LbfgsOptions, Optimizer, Padding, Pooling, Preset, Scale, SessionBuilder,
 };
 
 use crate::args::{Args, LayerArg, OptimizerName, PaddingName, PoolingName, Scales, Size, StatisticName};

@@ -1,11 +1,10 @@
 //! CUDA behind a [`Device`], on a GPU or else on ptx-runner.
 
+use style_transfer::backend::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, LossOps, Rows, VectorOps};
+use style_transfer::backend::{Acc, Backend, Shape, Storage};
 use style_transfer::cpu::Cpu;
 use style_transfer::cuda::{self, Cuda, Precision};
-use style_transfer::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, LossOps, Rows, VectorOps};
-use style_transfer::{
-    Acc, AdamOptions, Backend, Device, ErrorKind, Image, Init, Network, Optimizer, Result, Shape, Storage,
-};
+use style_transfer::{AdamOptions, Device, ErrorKind, Image, Init, Network, Optimizer, Result};
 
 use crate::{builder, model, picture};
 

@@ -6,10 +6,11 @@ mod same;
 
 use std::sync::Arc;
 
+use style_transfer::backend::Backend;
 use style_transfer::cpu::Cpu;
+use style_transfer::inspect::Probe;
 use style_transfer::{
-    Backend, ConvLayer, Device, ErrorKind, Image, InputSpace, Layer, Model, Network, Probe, Session, SessionBuilder,
-    Targets,
+    ConvLayer, Device, ErrorKind, Image, InputSpace, Layer, Model, Network, Session, SessionBuilder, Targets,
 };
 
 /// Three convolutions of few channels, and a pool.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use style_transfer::backend::ops::Tv;
+use style_transfer::backend::{Acc, Backend, Shape};
 use style_transfer::cpu::Cpu;
 use style_transfer::losses::{Additivity, Site};
-use style_transfer::ops::Tv;
 use style_transfer::statistics::{Gram, Moments, Scratch, Statistic};
 use style_transfer::{
-    Acc, AdamOptions, Backend, Checkpoint, Device, Image, Mask, Network, Optimizer, Pooling, Progress, Result, Scale,
-    Session, SessionBuilder, Shape, Style,
+    AdamOptions, Checkpoint, Device, Image, Mask, Network, Optimizer, Pooling, Progress, Result, Scale, Session,
+    SessionBuilder, Style,
 };
 
 use crate::{builder, model, picture};

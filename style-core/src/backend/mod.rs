@@ -1,8 +1,11 @@
-//! The interface of a backend: storage, and one op trait per module of [`crate::ops`].
+//! The interface of a backend: storage, and one op trait per module of [`ops`].
 
 pub mod ops;
 pub(crate) mod shape;
 pub(crate) mod storage;
+
+pub use shape::{Acc, Shape, expect_shape};
+pub use storage::Storage;
 
 use crate::backend::ops::conv2d::Conv2dOps;
 use crate::backend::ops::gram::GramOps;
@@ -14,7 +17,6 @@ use crate::backend::ops::relu::ReluOps;
 use crate::backend::ops::tv::TvOps;
 use crate::backend::ops::vector::VectorOps;
 use crate::backend::ops::window::WindowOps;
-use crate::backend::storage::Storage;
 
 /// Everything the algorithm requires of a device.
 ///

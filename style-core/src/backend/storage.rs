@@ -64,7 +64,7 @@ pub trait Storage: Send + Sync + 'static {
     /// `OutOfMemory` if the allocation fails; the same for the other allocations.
     fn tensor(&self, shape: Shape) -> Result<Self::Tensor>;
     /// A tensor of zeros for activations of more than four channels, or for their gradient, which a backend may store in
-    /// half precision. The operands of [`crate::ops::Conv2dOps`] that are not pictures are such tensors. By default a
+    /// half precision. The operands of [`crate::backend::ops::Conv2dOps`] that are not pictures are such tensors. By default a
     /// [`tensor`](Storage::tensor).
     ///
     /// # Errors

@@ -45,8 +45,9 @@ use crate::pass::cancel::Cancel;
 /// features.
 ///
 /// ```
-/// use style_core::ops::Tv;
-/// use style_core::{AdamOptions, Backend, Image, Init, Network, Noise, Optimizer, Pooling, Session, Style};
+/// use style_core::backend::ops::Tv;
+/// use style_core::backend::Backend;
+/// use style_core::{AdamOptions, Image, Init, Network, Noise, Optimizer, Pooling, Session, Style};
 /// # use style_core::{Result, SessionBuilder};
 ///
 /// # fn describe<B: Backend>(network: std::sync::Arc<Network<B>>, photo: Image, swirls: Image, mosaic: Image) -> Result<()> {
@@ -135,7 +136,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// A mask for the content loss: each position's contribution is multiplied by the mask there.
     ///
     /// ```
-    /// # use style_core::{Backend, Mask, Result, SessionBuilder};
+    /// # use style_core::backend::Backend;
+    /// # use style_core::{Mask, Result, SessionBuilder};
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>) -> Result<()> {
     /// let middle = Mask::new(3, 1, vec![0.2, 1.0, 0.2])?;
     /// let builder = builder.content_mask(middle);
@@ -158,7 +160,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// Pooling, padding, masks and statistics must match those the targets were computed with.
     ///
     /// ```
-    /// # use style_core::{Backend, Image, LayerWeight, Network, Result, Session};
+    /// # use style_core::backend::Backend;
+    /// # use style_core::{Image, LayerWeight, Network, Result, Session};
     /// # fn sweep<B: Backend>(network: std::sync::Arc<Network<B>>, photo: Image, painting: Image) -> Result<()> {
     /// let targets = Session::builder(network.clone()).content(photo).style(painting).targets()?;
     /// for weight in [0.1, 1.0, 10.0] {
@@ -184,7 +187,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// are accepted too: `relu4_2`, `block4_conv2` and `r42` are conv4_2.
     ///
     /// ```
-    /// # use style_core::{Backend, SessionBuilder};
+    /// # use style_core::backend::Backend;
+    /// # use style_core::SessionBuilder;
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
     /// let builder = builder.content_layers(["conv4_2"]).style_layers([("conv1_1", 0.2), ("conv2_1", 0.8)]);
     /// # }
@@ -222,7 +226,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// covariance at all others, which forms larger structures and leaves even areas alone.
     ///
     /// ```
-    /// # use style_core::{Backend, SessionBuilder, statistics::{Covariance, Moments}};
+    /// # use style_core::backend::Backend;
+    /// # use style_core::{SessionBuilder, statistics::{Covariance, Moments}};
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
     /// let builder = builder.statistic(Covariance).statistic_at("conv1_1", Moments);
     /// # }
@@ -389,7 +394,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// the paper.
     ///
     /// ```
-    /// # use style_core::{Backend, Image, Scale, SessionBuilder};
+    /// # use style_core::backend::Backend;
+    /// # use style_core::{Image, Scale, SessionBuilder};
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>, photo: Image) {
     /// let (scales, iterations) = Scale::coarse_to_fine(photo.width(), photo.height(), 80);
     /// let builder = builder.content(photo).scales(scales).iterations(iterations);
@@ -415,7 +421,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// Default: no limit, or the free memory on a device that reports it.
     ///
     /// ```
-    /// # use style_core::{Backend, ErrorKind, Result, SessionBuilder};
+    /// # use style_core::backend::Backend;
+    /// # use style_core::{ErrorKind, Result, SessionBuilder};
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>) -> Result<()> {
     /// match builder.memory_limit(2 << 30).plan() {
     ///     Ok(plan) => println!("{} bytes in {:?} tiles, {:.1} times the work", plan.peak(), plan.tiles, plan.work),
@@ -453,7 +460,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// not if [processes](Self::reduce) share the picture. Default: none.
     ///
     /// ```
-    /// # use style_core::{Backend, Cancel, SessionBuilder};
+    /// # use style_core::backend::Backend;
+    /// # use style_core::{Cancel, SessionBuilder};
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
     /// let cancel = Cancel::new();
     /// let builder = builder.cancel(&cancel);

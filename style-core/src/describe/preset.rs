@@ -217,7 +217,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// Seed, scales and running mean are kept.
     ///
     /// ```
-    /// # use style_core::{Backend, Preset, SessionBuilder};
+    /// # use style_core::backend::Backend;
+    /// # use style_core::{Preset, SessionBuilder};
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
     /// let builder = builder.preset(Preset::Johnson).iterations(200);
     /// # }

@@ -53,7 +53,8 @@ impl Scale {
     /// uses this schedule.
     ///
     /// ```
-    /// # use style_core::{Backend, Image, Scale, SessionBuilder};
+    /// # use style_core::backend::Backend;
+    /// # use style_core::{Image, Scale, SessionBuilder};
     /// # fn describe<B: Backend>(builder: SessionBuilder<B>, photo: Image) {
     /// let (scales, iterations) = Scale::coarse_to_fine(photo.width(), photo.height(), 80);
     /// let builder = builder.content(photo).scales(scales).iterations(iterations);

@@ -2,3 +2,8 @@
 
 pub(crate) mod features;
 pub(crate) mod probe;
+
+pub use features::Features;
+pub use probe::{Neuron, Probe, Response};
+
+pub use crate::backend::ops::relu::ReluRule;

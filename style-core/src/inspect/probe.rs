@@ -24,7 +24,9 @@ use crate::pass::plan::ChainPlan;
 /// The response of one layer of a network to a picture, from which signals can be propagated back.
 ///
 /// ```
-/// # use style_core::{Backend, Image, Network, Padding, Pooling, Probe, Result, ops::ReluRule};
+/// # use style_core::backend::{Backend, ops::ReluRule};
+/// # use style_core::inspect::Probe;
+/// # use style_core::{Image, Network, Padding, Pooling, Result};
 /// # fn look<B: Backend>(network: std::sync::Arc<Network<B>>, photo: Image) -> Result<()> {
 /// let mut probe = Probe::new(network, &photo, "conv4_1", Pooling::Max, Padding::Zero)?;
 /// for (channel, _) in probe.strongest_channels().into_iter().take(9) {

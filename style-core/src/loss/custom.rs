@@ -71,7 +71,7 @@ pub struct Inputs<'a, B: Backend> {
 ///
 /// ```
 /// use style_core::losses::HostLoss;
-/// use style_core::Shape;
+/// use style_core::backend::Shape;
 ///
 /// /// Pulls all activations towards a value: `1/2 sum (f - level)^2`.
 /// struct Level(f32);

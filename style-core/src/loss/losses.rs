@@ -157,7 +157,7 @@ impl Losses {
         self.loss(STYLE)
     }
 
-    /// The image's total variation, [`Tv`](crate::ops::Tv).
+    /// The image's total variation, [`Tv`](crate::Tv).
     #[must_use]
     pub fn tv(&self) -> f64 {
         self.loss(TV)

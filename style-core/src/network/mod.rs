@@ -41,7 +41,7 @@ impl<B: Backend> Network<B> {
     /// Packs a model's filters for a backend.
     ///
     /// # Errors
-    /// Errors of the backend's [`pack`](crate::ops::Conv2dOps::pack).
+    /// Errors of the backend's [`pack`](crate::backend::ops::Conv2dOps::pack).
     pub fn new(backend: B, model: &Model) -> Result<Self> {
         let mut channels = 3;
         let mut layers = Vec::with_capacity(model.layers().len());

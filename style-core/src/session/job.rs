@@ -24,7 +24,8 @@ use crate::session::progress::Progress;
 /// errors. So a window may close at any moment.
 ///
 /// ```
-/// use style_core::{Backend, Ending, Image, Result, SessionBuilder};
+/// use style_core::backend::Backend;
+/// use style_core::{Ending, Image, Result, SessionBuilder};
 ///
 /// fn paint<B: Backend>(describe: SessionBuilder<B>) -> Result<Option<Image>> {
 ///     let job = describe.spawn()?;

@@ -14,7 +14,7 @@
 
 mod tiles;
 
-use style_core::Acc;
+use style_core::backend::Acc;
 
 use crate::simd::{LANES, Simd};
 

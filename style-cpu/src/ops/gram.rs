@@ -1,12 +1,13 @@
-//! The Gram matrix and its gradient; see [`style_core::ops::GramOps`].
+//! The Gram matrix and its gradient; see [`style_core::backend::ops::GramOps`].
 //!
 //! The sum over positions is split into ranges of [`RANGE`], and each range into pieces of [`PIECE`]. A piece is summed
 //! in `f32` in registers, and pieces are accumulated in `f64`. Only blocks on and above the diagonal are computed.
 
 use std::ops::Range;
 
-use style_core::ops::{GramOps, Rows};
-use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
+use style_core::backend::ops::{GramOps, Rows};
+use style_core::backend::{Acc, Shape, expect_shape};
+use style_core::{Error, ErrorKind, Result};
 
 use crate::cpu::Cpu;
 use crate::gemm::{Gemm, Product, groups};

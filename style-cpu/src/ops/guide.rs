@@ -1,7 +1,8 @@
-//! Multiplication by a map; see [`style_core::ops::GuideOps`].
+//! Multiplication by a map; see [`style_core::backend::ops::GuideOps`].
 
-use style_core::ops::GuideOps;
-use style_core::{Acc, Result};
+use style_core::Result;
+use style_core::backend::Acc;
+use style_core::backend::ops::GuideOps;
 
 use super::{Piece, expect_map, for_each_piece};
 use crate::cpu::Cpu;

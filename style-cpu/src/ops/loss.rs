@@ -1,9 +1,10 @@
-//! Half the squared distance; see [`style_core::ops::LossOps`].
+//! Half the squared distance; see [`style_core::backend::ops::LossOps`].
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
-use style_core::ops::LossOps;
-use style_core::{Acc, Result};
+use style_core::Result;
+use style_core::backend::Acc;
+use style_core::backend::ops::LossOps;
 
 use super::{CHUNK, sum_pairs};
 use crate::cpu::Cpu;

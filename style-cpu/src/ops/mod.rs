@@ -1,4 +1,4 @@
-//! One file per op, named as in `style_core::ops`.
+//! One file per op, named as in `style_core::backend::ops`.
 
 pub(crate) mod conv2d;
 mod gram;
@@ -15,7 +15,8 @@ use std::ops::Range;
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::ParallelSliceMut;
-use style_core::{Error, ErrorKind, Result, Shape, expect_shape};
+use style_core::backend::{Shape, expect_shape};
+use style_core::{Error, ErrorKind, Result};
 
 use crate::parallel::Threads;
 use crate::simd::LANES;

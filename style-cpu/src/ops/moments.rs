@@ -1,4 +1,4 @@
-//! Mean and standard deviation; see [`style_core::ops::MomentsOps`].
+//! Mean and standard deviation; see [`style_core::backend::ops::MomentsOps`].
 //!
 //! The features are read from memory once. Each piece is summed and then, while still in the cache, its squared
 //! distances from its own mean are summed. Pieces are combined as in Chan, Golub and LeVeque (1983, "Algorithms for
@@ -6,8 +6,9 @@
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator};
 use rayon::slice::ParallelSliceMut;
-use style_core::ops::MomentsOps;
-use style_core::{Acc, Result, Shape, expect_shape};
+use style_core::Result;
+use style_core::backend::ops::MomentsOps;
+use style_core::backend::{Acc, Shape, expect_shape};
 
 use super::{CHUNK, Piece, expect_map, for_each_piece};
 use crate::cpu::Cpu;

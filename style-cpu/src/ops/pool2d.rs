@@ -1,9 +1,10 @@
-//! 2x2 pooling; see [`style_core::ops::Pool2dOps`].
+//! 2x2 pooling; see [`style_core::backend::ops::Pool2dOps`].
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::ParallelSliceMut;
-use style_core::ops::{Pool2d, Pool2dOps};
-use style_core::{Acc, Error, ErrorKind, Pooling, Result, expect_shape};
+use style_core::backend::ops::{Pool2d, Pool2dOps};
+use style_core::backend::{Acc, expect_shape};
+use style_core::{Error, ErrorKind, Pooling, Result};
 
 use crate::cpu::Cpu;
 use crate::simd::LANES;

@@ -1,8 +1,8 @@
-//! Rectification in place; see [`style_core::ops::ReluOps`].
+//! Rectification in place; see [`style_core::backend::ops::ReluOps`].
 
 use rayon::slice::ParallelSliceMut;
 use style_core::Result;
-use style_core::ops::ReluOps;
+use style_core::backend::ops::ReluOps;
 
 use super::CHUNK;
 use crate::cpu::Cpu;

@@ -1,11 +1,12 @@
-//! Total variation; see [`style_core::ops::TvOps`].
+//! Total variation; see [`style_core::backend::ops::TvOps`].
 
 use std::ops::Range;
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::ParallelSliceMut;
-use style_core::ops::{Tv, TvOps};
-use style_core::{Acc, Error, ErrorKind, Result, Shape};
+use style_core::backend::ops::{Tv, TvOps};
+use style_core::backend::{Acc, Shape};
+use style_core::{Error, ErrorKind, Result};
 
 use crate::cpu::Cpu;
 use crate::simd::LANES;

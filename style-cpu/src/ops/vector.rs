@@ -1,9 +1,9 @@
-//! Dot products, linear combinations and Adam's update; see [`style_core::ops::VectorOps`].
+//! Dot products, linear combinations and Adam's update; see [`style_core::backend::ops::VectorOps`].
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use style_core::Result;
-use style_core::ops::{AdamStep, VectorOps};
+use style_core::backend::ops::{AdamStep, VectorOps};
 
 use super::{CHUNK, sum_pairs};
 use crate::cpu::Cpu;

@@ -1,9 +1,10 @@
-//! Windows; see [`style_core::ops::WindowOps`].
+//! Windows; see [`style_core::backend::ops::WindowOps`].
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::ParallelSliceMut;
-use style_core::ops::{WindowOps, expect_window};
-use style_core::{Acc, Result, Shape};
+use style_core::Result;
+use style_core::backend::ops::{WindowOps, expect_window};
+use style_core::backend::{Acc, Shape};
 
 use crate::cpu::Cpu;
 use crate::simd::LANES;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
-use style_core::ops::Tv;
+use style_core::backend::ops::Tv;
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_core::{
     AdamOptions, Checkpoint, ConvLayer, Error, ErrorKind, Image, Init, InputSpace, Layer, Losses, Mask, Model, Network,

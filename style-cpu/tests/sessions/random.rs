@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use style_core::ops::Tv;
+use style_core::backend::ops::Tv;
 use style_core::statistics::GramNorm;
 use style_core::{AdamOptions, LbfgsOptions, Noise, Optimizer, Padding, Pooling, Scale};
 use style_cpu::Isa;

@@ -1,7 +1,8 @@
-//! See [`style_core::ops::GuideOps`] and kernels/guide.cu.
+//! See [`style_core::backend::ops::GuideOps`] and kernels/guide.cu.
 
-use style_core::ops::GuideOps;
-use style_core::{Acc, Result, expect_shape};
+use style_core::Result;
+use style_core::backend::ops::GuideOps;
+use style_core::backend::{Acc, expect_shape};
 
 use super::{acc_code, expect_map};
 use crate::cuda::Cuda;

@@ -1,7 +1,8 @@
-//! See [`style_core::ops::LossOps`] and kernels/loss.cu.
+//! See [`style_core::backend::ops::LossOps`] and kernels/loss.cu.
 
-use style_core::ops::LossOps;
-use style_core::{Acc, Result, expect_shape};
+use style_core::Result;
+use style_core::backend::ops::LossOps;
+use style_core::backend::{Acc, expect_shape};
 
 use super::{acc_code, parts};
 use crate::cuda::Cuda;

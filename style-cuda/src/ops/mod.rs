@@ -1,4 +1,4 @@
-//! One file per op, named as in `style_core::ops`.
+//! One file per op, named as in `style_core::backend::ops`.
 
 pub(crate) mod conv2d;
 pub(crate) mod gram;
@@ -11,7 +11,8 @@ pub(crate) mod tv;
 pub(crate) mod vector;
 pub(crate) mod window;
 
-use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
+use style_core::backend::{Acc, Shape, expect_shape};
+use style_core::{Error, ErrorKind, Result};
 
 use crate::context::{Buffer, Entered};
 use crate::cuda::Cuda;

@@ -1,7 +1,8 @@
-//! See [`style_core::ops::MomentsOps`] and kernels/moments.cu.
+//! See [`style_core::backend::ops::MomentsOps`] and kernels/moments.cu.
 
-use style_core::ops::MomentsOps;
-use style_core::{Acc, Result, Shape, expect_shape};
+use style_core::Result;
+use style_core::backend::ops::MomentsOps;
+use style_core::backend::{Acc, Shape, expect_shape};
 
 use super::{acc_code, expect_map, extent};
 use crate::context::Entered;

@@ -1,7 +1,8 @@
-//! See [`style_core::ops::Pool2dOps`] and kernels/pool2d.cu.
+//! See [`style_core::backend::ops::Pool2dOps`] and kernels/pool2d.cu.
 
-use style_core::ops::{Pool2d, Pool2dOps};
-use style_core::{Acc, Error, ErrorKind, Pooling, Result, expect_shape};
+use style_core::backend::ops::{Pool2d, Pool2dOps};
+use style_core::backend::{Acc, expect_shape};
+use style_core::{Error, ErrorKind, Pooling, Result};
 
 use super::{acc_code, extent};
 use crate::cuda::Cuda;

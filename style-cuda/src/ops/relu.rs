@@ -1,7 +1,7 @@
-//! See [`style_core::ops::ReluOps`] and kernels/relu.cu.
+//! See [`style_core::backend::ops::ReluOps`] and kernels/relu.cu.
 
 use style_core::Result;
-use style_core::ops::ReluOps;
+use style_core::backend::ops::ReluOps;
 
 use crate::cuda::Cuda;
 use crate::kernels::relu::RectifyArgs;

@@ -1,7 +1,8 @@
-//! See [`style_core::ops::TvOps`] and kernels/tv.cu.
+//! See [`style_core::backend::ops::TvOps`] and kernels/tv.cu.
 
-use style_core::ops::{Tv, TvOps};
-use style_core::{Acc, Error, ErrorKind, Result, expect_shape};
+use style_core::backend::ops::{Tv, TvOps};
+use style_core::backend::{Acc, expect_shape};
+use style_core::{Error, ErrorKind, Result};
 
 use super::{acc_code, extent};
 use crate::cuda::Cuda;

@@ -1,9 +1,10 @@
-//! See [`style_core::ops::VectorOps`] and kernels/vector.cu.
+//! See [`style_core::backend::ops::VectorOps`] and kernels/vector.cu.
 //!
 //! A call processes up to 240 vectors at a time; longer sums are `f64` only within each group of 240.
 
-use style_core::ops::{AdamStep, VectorOps};
-use style_core::{Error, ErrorKind, Result, expect_shape};
+use style_core::backend::expect_shape;
+use style_core::backend::ops::{AdamStep, VectorOps};
+use style_core::{Error, ErrorKind, Result};
 
 use super::parts;
 use crate::context::Entered;

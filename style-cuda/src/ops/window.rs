@@ -1,7 +1,8 @@
-//! See [`style_core::ops::WindowOps`] and kernels/window.cu.
+//! See [`style_core::backend::ops::WindowOps`] and kernels/window.cu.
 
-use style_core::ops::{WindowOps, expect_window};
-use style_core::{Acc, Result};
+use style_core::Result;
+use style_core::backend::Acc;
+use style_core::backend::ops::{WindowOps, expect_window};
 
 use super::{acc_code, extent};
 use crate::cuda::Cuda;

@@ -1,7 +1,7 @@
 //! A host array of `f64` with a shape.
 
-use style_core::Shape;
-use style_core::ops::Rows;
+use style_core::backend::Shape;
+use style_core::backend::ops::Rows;
 
 use crate::Rng;
 

@@ -1,8 +1,9 @@
 //! Checks that two instances of a backend, for example with different numbers of threads, give the same bits.
 
 use libtest_mimic::Failed;
-use style_core::ops::{AdamStep, Conv2d, Epilogue, Padding, Pool2d, Tv};
-use style_core::{Acc, Backend, Pooling, Shape};
+use style_core::Pooling;
+use style_core::backend::ops::{AdamStep, Conv2d, Epilogue, Padding, Pool2d, Tv};
+use style_core::backend::{Acc, Backend, Shape};
 
 use crate::{Array, Rng};
 
@@ -92,7 +93,7 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     }
 
     let mut g = b.tensor(Shape::gram(shape.channels))?;
-    b.gram(&x, style_core::ops::Rows::all(shape), 0.001, Acc::Store, &mut g, &mut ws)?;
+    b.gram(&x, style_core::backend::ops::Rows::all(shape), 0.001, Acc::Store, &mut g, &mut ws)?;
     keep("gram", &g)?;
     b.gram_bwd(&x, &g, 0.001, Acc::Store, &mut out, &mut ws)?;
     keep("gram_bwd", &out)?;

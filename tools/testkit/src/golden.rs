@@ -3,7 +3,8 @@
 //! `golden/make_golden.py` of this crate generates and documents them; the files are compiled in.
 
 use serde::Deserialize;
-use style_core::{Acc, Backend, Image, Losses, Model, Network, Padding, Pooling, Preset, Result, Session, Shape};
+use style_core::backend::{Acc, Backend, Shape};
+use style_core::{Image, Losses, Model, Network, Padding, Pooling, Preset, Result, Session};
 
 use crate::Array;
 
@@ -189,7 +190,7 @@ pub fn measure<B: Backend>(backend: B, model: &Model, golden: &Golden, pooling: 
         let mut workspace = backend.workspace(backend.gram_workspace(got.shape))?;
         backend.gram(
             &f,
-            style_core::ops::Rows::all(got.shape),
+            style_core::backend::ops::Rows::all(got.shape),
             1.0 / got.shape.positions() as f32,
             Acc::Store,
             &mut g,
@@ -329,7 +330,8 @@ mod tests {
                 let total = w.content * values.content + w.style * values.style + w.tv * values.tv;
                 assert!((total - values.total).abs() < 1e-9 * total);
                 assert!(
-                    (crate::oracle::tv::fwd(style_core::ops::Tv::Squared, &start().planar()) - values.tv).abs()
+                    (crate::oracle::tv::fwd(style_core::backend::ops::Tv::Squared, &start().planar()) - values.tv)
+                        .abs()
                         < 1e-9 * values.tv
                 );
             }

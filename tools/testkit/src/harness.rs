@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Trial};
-use style_core::{Backend, ErrorKind, Result};
+use style_core::backend::Backend;
+use style_core::{ErrorKind, Result};
 
 use crate::cases::{self, Check};
 

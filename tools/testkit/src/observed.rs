@@ -1,6 +1,7 @@
+use style_core::Result;
+use style_core::backend::{Acc, Backend, Shape};
 use style_core::losses::{Additivity, Site};
 use style_core::statistics::{Gram, Scratch, Statistic};
-use style_core::{Acc, Backend, Result, Shape};
 
 /// The Gram matrix, reporting each call to a test before running it. It does not declare itself a sum over positions, so
 /// nothing is computed in bands.

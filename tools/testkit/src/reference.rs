@@ -1,8 +1,11 @@
 //! A backend built on the oracle: slow, simple, and correct to the last bit of `f32`.
 
-use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};
-use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps, WindowOps, expect_window};
-use style_core::{Acc, Error, ErrorKind, Pooling, Result, Shape, Storage, expect_shape};
+use style_core::backend::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};
+use style_core::backend::ops::{
+    GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps, WindowOps, expect_window,
+};
+use style_core::backend::{Acc, Shape, Storage, expect_shape};
+use style_core::{Error, ErrorKind, Pooling, Result};
 
 use crate::Array;
 use crate::oracle::{self, conv2d::Weights};

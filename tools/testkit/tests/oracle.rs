@@ -1,7 +1,8 @@
 //! Checks of the oracle: gradients by finite differences in `f64`, adjoints, and values that are easy to verify by hand.
 
-use style_core::ops::{AdamStep, Conv2d, Padding, Pool2d, Tv};
-use style_core::{Pooling, Shape};
+use style_core::Pooling;
+use style_core::backend::Shape;
+use style_core::backend::ops::{AdamStep, Conv2d, Padding, Pool2d, Tv};
 use testkit::oracle::{conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector, window};
 use testkit::{Array, Rng};
 

@@ -1,7 +1,7 @@
 //! One file per op: its equation, its adjoint, its shapes, and the trait that a backend implements.
 //!
 //! Notation: `F` are features of shape `[1, N, H, W]`, `M = H W` positions, `d.` the gradient of the total loss with
-//! respect to `.`; `(=|+=)` is [`crate::Acc`]. "Adjoint" is meant literally: `<dy, A x> = <A^T dy, x>`, and the conformance
+//! respect to `.`; `(=|+=)` is [`crate::backend::Acc`]. "Adjoint" is meant literally: `<dy, A x> = <A^T dy, x>`, and the conformance
 //! cases check it.
 
 pub(crate) mod conv2d;

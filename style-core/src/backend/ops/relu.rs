@@ -21,7 +21,7 @@ pub enum ReluRule {
     Guided,
 }
 
-/// The part of the rules that the gate of [`crate::ops::Conv2dOps::conv2d_bwd`] does not cover.
+/// The part of the rules that the gate of [`crate::backend::ops::Conv2dOps::conv2d_bwd`] does not cover.
 pub trait ReluOps: Storage {
     /// `x = max(0, x)`, in place; NaN becomes 0.
     ///

@@ -5,7 +5,7 @@
 //! v = (mean F, deviation F)      E = 1/N sum ((mean - mean_s)^2 + (deviation - deviation_s)^2)
 //! ```
 //!
-//! Adjoint: that of [`crate::ops::MomentsOps`].
+//! Adjoint: that of [`crate::backend::ops::MomentsOps`].
 
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};

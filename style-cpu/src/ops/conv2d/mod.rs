@@ -1,4 +1,4 @@
-//! Convolution; see [`style_core::ops::Conv2dOps`].
+//! Convolution; see [`style_core::backend::ops::Conv2dOps`].
 //!
 //! Convolutions between blocked tensors use [`winograd`], unless the backend is configured otherwise. Where a side is
 //! planar (up to four channels, as for the image itself), they use [`direct`]. Backward-data is the same computation
@@ -8,8 +8,9 @@
 mod direct;
 mod winograd;
 
-use style_core::ops::{Conv2d, Conv2dOps, Epilogue, Padding, Rows};
-use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
+use style_core::backend::ops::{Conv2d, Conv2dOps, Epilogue, Padding, Rows};
+use style_core::backend::{Acc, Shape, expect_shape};
+use style_core::{Error, ErrorKind, Result};
 
 use crate::cpu::{Convolution, Cpu};
 use crate::memory::{Memory, zeroed};

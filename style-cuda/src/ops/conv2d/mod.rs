@@ -1,4 +1,4 @@
-//! See [`style_core::ops::Conv2dOps`], and kernels/conv2d_winograd.cu, conv2d.cu, conv2d_tensor.cu
+//! See [`style_core::backend::ops::Conv2dOps`], and kernels/conv2d_winograd.cu, conv2d.cu, conv2d_tensor.cu
 //! and conv2d_picture.cu.
 //!
 //! Backward-data is the forward computation with the filters rotated by 180 degrees and transposed, so filters are
@@ -9,8 +9,9 @@ pub(crate) mod picture;
 pub(crate) mod tensor;
 pub(crate) mod winograd;
 
-use style_core::ops::{Conv2d, Conv2dOps, Epilogue, Padding};
-use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
+use style_core::backend::ops::{Conv2d, Conv2dOps, Epilogue, Padding};
+use style_core::backend::{Acc, Shape, expect_shape};
+use style_core::{Error, ErrorKind, Result};
 
 use crate::context::Buffer;
 use crate::cuda::{Convolution, Cuda};

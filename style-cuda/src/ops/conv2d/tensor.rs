@@ -1,6 +1,7 @@
 //! Features to features in half precision, on tensor cores: kernels/conv2d_tensor.cu and convolve.cuh.
 
-use style_core::{Error, ErrorKind, Result, Shape};
+use style_core::backend::Shape;
+use style_core::{Error, ErrorKind, Result};
 
 use super::{Conv2dArgs, Pass, Weights};
 use crate::context::Entered;

@@ -1,7 +1,8 @@
 //! Gram matrices of features of any type, in `f32`.
 
-use style_core::ops::Rows;
-use style_core::{Acc, Result, Shape};
+use style_core::Result;
+use style_core::backend::ops::Rows;
+use style_core::backend::{Acc, Shape};
 
 use super::FinishArgs;
 use crate::context::Entered;

@@ -1,4 +1,4 @@
-//! See [`style_core::ops::GramOps`], and kernels/gram.cu and gram_tensor.cu.
+//! See [`style_core::backend::ops::GramOps`], and kernels/gram.cu and gram_tensor.cu.
 //!
 //! The positions are split into parts by shape alone. Each tile on and above the diagonal is summed over each part,
 //! then over the parts in a fixed order.
@@ -6,8 +6,9 @@
 pub(crate) mod direct;
 pub(crate) mod tensor;
 
-use style_core::ops::{GramOps, Rows};
-use style_core::{Acc, Error, ErrorKind, Result, Shape, expect_shape};
+use style_core::backend::ops::{GramOps, Rows};
+use style_core::backend::{Acc, Shape, expect_shape};
+use style_core::{Error, ErrorKind, Result};
 
 use crate::cuda::Cuda;
 use crate::kernels::gram::FinishArgs;

@@ -1,8 +1,9 @@
 //! Gram matrices of features in half precision, on tensor cores: kernels/gram_tensor.cu. The gradient is a 1x1
 //! convolution of the features with the symmetric matrix.
 
-use style_core::ops::Rows;
-use style_core::{Acc, Result};
+use style_core::Result;
+use style_core::backend::Acc;
+use style_core::backend::ops::Rows;
 
 use super::direct::{TILE, finish, parts, tiles};
 use crate::cuda::Cuda;

@@ -1,8 +1,9 @@
 //! Convolution.
 
 use libtest_mimic::Failed;
-use style_core::ops::{Conv2d, Epilogue, Padding, Part, Pool2d, Rows};
-use style_core::{Acc, Backend, ErrorKind, Pooling, Shape};
+use style_core::backend::ops::{Conv2d, Epilogue, Padding, Part, Pool2d, Rows};
+use style_core::backend::{Acc, Backend, Shape};
+use style_core::{ErrorKind, Pooling};
 
 use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near_scalar, same_bits, served_or_misfit};
 use crate::oracle::conv2d::{self as oracle, Weights};

@@ -1,8 +1,8 @@
 //! The Gram matrix.
 
 use libtest_mimic::Failed;
-use style_core::ops::Rows;
-use style_core::{Acc, Backend, Shape};
+use style_core::backend::ops::Rows;
+use style_core::backend::{Acc, Backend, Shape};
 
 use super::{ACCS, Case, Check, Lab, accumulated, misfit, near, near_scalar, same_bits, served_or_misfit, tag};
 use crate::oracle::gram as oracle;

@@ -1,7 +1,7 @@
 //! Multiplication by a map.
 
 use libtest_mimic::Failed;
-use style_core::{Acc, Backend, Shape};
+use style_core::backend::{Acc, Backend, Shape};
 
 use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near, near_scalar, same_bits, served_or_misfit, tag};
 use crate::oracle::guide as oracle;

@@ -5,8 +5,9 @@
 //! with practically random signs, and one of the result.
 
 use libtest_mimic::Failed;
-use style_core::ops::{Conv2d, Epilogue, Padding, Pool2d, Rows};
-use style_core::{Acc, Backend, Pooling, Shape};
+use style_core::Pooling;
+use style_core::backend::ops::{Conv2d, Epilogue, Padding, Pool2d, Rows};
+use style_core::backend::{Acc, Backend, Shape};
 
 use super::{ACCS, Case, Check, Lab, conv2d, equal, near, near_scalar, same_bits, tag};
 use crate::oracle;

@@ -1,7 +1,7 @@
 //! Half the squared distance.
 
 use libtest_mimic::Failed;
-use style_core::{Backend, Shape};
+use style_core::backend::{Backend, Shape};
 
 use super::{ACCS, Case, Check, Lab, accumulated, misfit, near, near_scalar, same_bits, served_or_misfit, tag};
 use crate::oracle::loss as oracle;
@@ -89,7 +89,7 @@ fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
         let both_ways = || {
             let (x, mut da, mut out) = (b.tensor(shape)?, b.tensor(shape)?, b.scalars(1)?);
             b.half_squared_distance(&x, &x, &mut out, 0)?;
-            b.half_squared_distance_bwd(&x, &x, 1.0, style_core::Acc::Store, &mut da)
+            b.half_squared_distance_bwd(&x, &x, 1.0, style_core::backend::Acc::Store, &mut da)
         };
         served_or_misfit("an empty distance", both_ways())?;
     }

@@ -19,7 +19,8 @@ pub mod vector;
 pub mod window;
 
 use libtest_mimic::Failed;
-use style_core::{Acc, Backend, ErrorKind, Shape};
+use style_core::ErrorKind;
+use style_core::backend::{Acc, Backend, Shape};
 
 use crate::{Array, Rng};
 

@@ -1,8 +1,9 @@
 //! Pooling.
 
 use libtest_mimic::Failed;
-use style_core::ops::Pool2d;
-use style_core::{Acc, Backend, ErrorKind, Pooling, Shape};
+use style_core::backend::ops::Pool2d;
+use style_core::backend::{Acc, Backend, Shape};
+use style_core::{ErrorKind, Pooling};
 
 use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near, near_scalar, refused, same_bits};
 use super::{served_or_misfit, shapes, tag};

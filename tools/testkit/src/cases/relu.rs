@@ -1,6 +1,6 @@
 //! Rectification in place.
 
-use style_core::{Backend, Shape};
+use style_core::backend::{Backend, Shape};
 
 use super::{Case, Check, Lab, equal, served_or_misfit, tag};
 use crate::oracle::relu as oracle;

@@ -1,8 +1,9 @@
 //! Memory: round trips, reshapes, and invalid sizes.
 
 use libtest_mimic::Failed;
-use style_core::ops::{Conv2d, Epilogue, Pool2d};
-use style_core::{Acc, Backend, ErrorKind, Pooling, Shape};
+use style_core::backend::ops::{Conv2d, Epilogue, Pool2d};
+use style_core::backend::{Acc, Backend, Shape};
+use style_core::{ErrorKind, Pooling};
 
 use super::{Case, Check, Lab, SHAPES, conv2d, misfit, near_scalar, refused, same_bits, served_or_misfit, shapes, tag};
 use crate::{Array, Rng};

@@ -1,8 +1,8 @@
 //! Total variation of every kind.
 
 use libtest_mimic::Failed;
-use style_core::ops::Tv;
-use style_core::{Acc, Backend, Shape};
+use style_core::backend::ops::Tv;
+use style_core::backend::{Acc, Backend, Shape};
 
 use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near, near_scalar, same_bits, served_or_misfit, tag};
 use crate::oracle::tv as oracle;

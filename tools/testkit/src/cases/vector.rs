@@ -1,8 +1,8 @@
 //! Vector ops of the optimisers.
 
 use libtest_mimic::Failed;
-use style_core::ops::AdamStep;
-use style_core::{Backend, Shape};
+use style_core::backend::ops::AdamStep;
+use style_core::backend::{Backend, Shape};
 
 use super::{Case, Check, Lab, misfit, near, near_scalar, same_bits, served_or_misfit, tag};
 use crate::oracle::vector as oracle;

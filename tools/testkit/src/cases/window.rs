@@ -1,7 +1,7 @@
 //! Windows. They copy, so there is no tolerance except for the sum of `Add`.
 
 use libtest_mimic::Failed;
-use style_core::{Acc, Backend, Shape};
+use style_core::backend::{Acc, Backend, Shape};
 
 use super::{ACCS, Case, Check, Lab, accumulated, equal, misfit, near, near_scalar, same_bits, served_or_misfit, tag};
 use crate::oracle::window as oracle;

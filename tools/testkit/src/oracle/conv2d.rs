@@ -1,7 +1,7 @@
 //! `y[o, r, c] = b[o] + sum_{i,u,v} w[o, i, u, v] x[i, r + u - 1, c + v - 1]`, and its adjoint; outside the picture, `x` is
 //! zero or the nearest pixel.
 
-use style_core::ops::{Conv2d, Padding};
+use style_core::backend::ops::{Conv2d, Padding};
 
 use crate::Array;
 

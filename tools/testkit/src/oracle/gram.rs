@@ -1,6 +1,6 @@
 //! `G = s F F^T`, and `dF = s (dG + dG^T) F`.
 
-use style_core::Shape;
+use style_core::backend::Shape;
 
 use crate::Array;
 

@@ -1,6 +1,6 @@
 //! `y[k, p] = s t[p] x[k, p]`, its own adjoint.
 
-use style_core::Shape;
+use style_core::backend::Shape;
 
 use crate::Array;
 

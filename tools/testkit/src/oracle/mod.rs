@@ -1,4 +1,4 @@
-//! Each op in `f64`, written directly from its equation in [`style_core::ops`] with the simplest possible loops.
+//! Each op in `f64`, written directly from its equation in [`style_core::backend::ops`] with the simplest possible loops.
 //!
 //! Nothing here is fast, and nothing here may be clever: it must be obviously correct.
 

@@ -1,6 +1,6 @@
 //! `mean[k] = sum_p t[p] x[k, p]`, `deviation[k] = sqrt(sum_p t[p] (x[k, p] - mean[k])^2)`, and their gradient.
 
-use style_core::Shape;
+use style_core::backend::Shape;
 
 use crate::Array;
 

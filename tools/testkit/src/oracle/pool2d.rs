@@ -1,7 +1,7 @@
 //! 2x2 windows, stride 2: `y = 1/4 sum x` or `y = max x`, and their adjoints.
 
 use style_core::Pooling;
-use style_core::ops::Pool2d;
+use style_core::backend::ops::Pool2d;
 
 use crate::Array;
 

@@ -1,6 +1,6 @@
 //! Total variation of each kind, and its gradient `sum_d phi'(d) (e_to - e_from)`.
 
-use style_core::ops::Tv;
+use style_core::backend::ops::Tv;
 
 use crate::Array;
 

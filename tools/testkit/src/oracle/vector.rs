@@ -1,7 +1,7 @@
 //! Dot products, linear combinations and Adam's update.
 
-use style_core::Shape;
-use style_core::ops::AdamStep;
+use style_core::backend::Shape;
+use style_core::backend::ops::AdamStep;
 
 use crate::Array;
 

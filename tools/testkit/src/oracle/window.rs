@@ -1,6 +1,6 @@
 //! `y[k, r, c] = x[k, a + r, b + c]`, and its adjoint.
 
-use style_core::Shape;
+use style_core::backend::Shape;
 
 use crate::Array;
 

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use style_core::{Acc, Error, ErrorKind, Result, Shape, Storage};
+use style_core::backend::{Acc, Shape, Storage};
+use style_core::{Error, ErrorKind, Result};
 use testkit::Reference;
 
 /// The backend that is modified.

@@ -1,8 +1,9 @@
 //! The ops with their mistakes, based on the reference backend.
 
-use style_core::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Padding, Part, Pool2d, Pool2dOps, Rows, Tv};
-use style_core::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps};
-use style_core::{Acc, Error, ErrorKind, Pooling, Result, Shape, Storage, expect_shape};
+use style_core::backend::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Padding, Part, Pool2d, Pool2dOps, Rows, Tv};
+use style_core::backend::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps};
+use style_core::backend::{Acc, Shape, Storage, expect_shape};
+use style_core::{Error, ErrorKind, Pooling, Result};
 use testkit::Reference;
 
 use crate::mutant::Mistake::*;

@@ -1,7 +1,8 @@
 //! Windows with their mistakes, based on the reference backend.
 
-use style_core::ops::{WindowOps, expect_window};
-use style_core::{Acc, Result, Shape, Storage};
+use style_core::Result;
+use style_core::backend::ops::{WindowOps, expect_window};
+use style_core::backend::{Acc, Shape, Storage};
 
 use crate::mutant::Mistake::*;
 use crate::mutant::{Mutant, R, Tensor, change, read};

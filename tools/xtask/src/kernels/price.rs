@@ -2,8 +2,9 @@
 //! H100: on paper, **not measured**.
 
 use ptx_runner::{Counters, Device, Launched};
-use style_core::ops::{AdamStep, VectorOps};
-use style_core::{Network, Storage};
+use style_core::Network;
+use style_core::backend::Storage;
+use style_core::backend::ops::{AdamStep, VectorOps};
 use style_cuda::{Cuda, Precision};
 use style_models::Convolution;
 

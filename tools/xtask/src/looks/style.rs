@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use style_core::{Features, Image, Network, Padding, Pooling};
+use style_core::inspect::Features;
+use style_core::{Image, Network, Padding, Pooling};
 use style_cpu::Cpu;
 use style_models::LoadOptions;
 
@@ -91,7 +92,7 @@ fn relative(values: &[f64], targets: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use style_core::Shape;
+    use style_core::backend::Shape;
     use testkit::Rng;
 
     use super::*;

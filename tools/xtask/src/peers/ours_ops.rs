@@ -3,7 +3,7 @@
 //! iteration.
 
 use clap::Parser;
-use style_core::ops::Conv2d;
+use style_core::backend::ops::Conv2d;
 use style_cpu::Isa;
 
 use super::operands::{Conv, conv_name};

@@ -1,7 +1,7 @@
 //! Between blocked tensors: a strip of positions is gathered with its neighbours, `[9 blocks, positions, 16]`, and
 //! multiplied by the filters.
 
-use style_core::Acc;
+use style_core::backend::Acc;
 
 use super::{Item, Source, load};
 use crate::gemm::{Gemm, Product, groups};

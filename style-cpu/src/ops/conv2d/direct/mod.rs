@@ -10,7 +10,8 @@ mod gathered;
 mod planar;
 mod spread;
 
-use style_core::{Acc, Result, Shape};
+use style_core::Result;
+use style_core::backend::{Acc, Shape};
 
 use super::{Direction, Finish, FinishKind, Source};
 use crate::cpu::Cpu;

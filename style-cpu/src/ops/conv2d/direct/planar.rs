@@ -1,8 +1,8 @@
 //! From a planar tensor: `A[r, k]` of the product is pixel `r + v - 1` of line `(c, u)`, with `k = 9 c + 3 u + v`, so
 //! the product reads a padded copy of the strip's lines, `[C, 3, columns + 2]`, in place.
 
-use style_core::ops::Padding;
-use style_core::{Acc, Shape};
+use style_core::backend::ops::Padding;
+use style_core::backend::{Acc, Shape};
 
 use super::{Item, Source, folds, write_planar};
 use crate::gemm::{Gemm, Product, groups};

@@ -2,7 +2,7 @@
 //! then `y[w, p] = sum_tap S[p + tap, (tap, w)]`, with additional terms of `S` at the border, where the ring around the
 //! image is folded back. A product with only `W` columns would leave most lanes empty.
 
-use style_core::Acc;
+use style_core::backend::Acc;
 
 use super::{Area, Item, Source, folds, load, write_planar};
 use crate::gemm::{Gemm, Product, groups};

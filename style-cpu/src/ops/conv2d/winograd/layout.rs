@@ -1,6 +1,6 @@
 //! The split of a convolution into blocks of tiles.
 
-use style_core::Shape;
+use style_core::backend::Shape;
 
 use crate::cpu::Convolution;
 use crate::simd::LANES;

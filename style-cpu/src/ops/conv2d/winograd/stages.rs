@@ -11,8 +11,8 @@ use crate::ops::conv2d::{Direction, Finish, FinishKind, Source};
 use crate::parallel::Shared;
 use crate::simd::{LANES, Simd};
 use crate::tensor::Lanes;
-use style_core::Acc;
-use style_core::ops::Rows;
+use style_core::backend::Acc;
+use style_core::backend::ops::Rows;
 
 /// Channel blocks that a product sums at a time: their panels stay in the first-level cache.
 const PIECE: usize = 16;
