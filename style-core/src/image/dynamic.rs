@@ -45,7 +45,7 @@ fn from_values<T: Copy + PartialEq>(
     unit: impl Fn(T) -> f32,
 ) -> Result<Image> {
     let (width, height) = (width as usize, height as usize);
-    let has_alpha = channels % 2 == 0;
+    let has_alpha = matches!(channels, 2 | 4);
     if has_alpha && let Some(i) = values.iter().skip(channels - 1).step_by(channels).position(|a| *a != opaque) {
         let message = format!(
             "the picture is transparent at ({}, {}), and an Image has no opacity; Image::from_rgba8 and \
