@@ -94,7 +94,7 @@ fn median(mut call: impl FnMut() -> Result<Duration>) -> Result<Duration> {
 /// the session's memory.
 fn iteration(size: usize, precision: Precision) -> Result<(Duration, usize)> {
     let network = Network::new(Cuda::builder().precision(precision).build()?, &random::vgg19()?)?;
-    let builder = random::session(network, size, random::adam())?.iterations(1000);
+    let builder = random::session(network, size, random::adam())?;
     let bytes = builder.plan()?.peak();
     let mut session: Session<Cuda> = builder.build()?;
     let time = median(|| {

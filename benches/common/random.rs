@@ -59,11 +59,12 @@ pub(crate) fn lbfgs() -> Optimizer {
 }
 
 /// The measured session: the paper's layers, average pooling, a start from noise; content and style are square pictures of
-/// the same size.
+/// the same size. It has no last step.
 pub(crate) fn session<B: Backend>(network: Network<B>, size: usize, by: Optimizer) -> Result<SessionBuilder<B>> {
     Ok(Session::builder(network)
         .preset(Preset::Gatys)
         .content(picture(size, "content")?)
         .style(picture(size, "style")?)
-        .optimizer(by))
+        .optimizer(by)
+        .iterations(usize::MAX))
 }

@@ -41,6 +41,7 @@ pub use held::{Filter, Gate, Recording, Scalars, Switches, Tensor, Workspace};
 /// ```
 ///
 /// [`From`] takes a backend with settings of its own: `Device::from(Cpu::builder().threads(2).build()?)`.
+#[allow(clippy::large_enum_variant)] // a program has few devices
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Device {

@@ -94,8 +94,6 @@ fn a_paused_job_answers_and_does_not_paint() {
 
     // From there it goes on as a session does.
     handle.resume();
-    let seen = handle.updates().find(|progress| progress.iteration > done).unwrap();
-    assert_eq!(seen.losses.weight("style"), 5.0);
     let now = paused_after(&handle, done + 2);
     let mut session = endless().resume(&checkpoint).unwrap();
     while session.iteration() < now {
@@ -190,7 +188,7 @@ fn a_cancel_concerns_one_job_and_a_shared_switch_all() {
     assert!(!handle.is_finished() && !cancel.is_cancelled());
     assert!(third.handle().updates().nth(2).is_some());
     cancel.cancel();
-    assert!(handle.updates().skip(1).next().is_none(), "a paused job notices, too");
+    assert!(handle.updates().nth(1).is_none(), "a paused job notices, too");
     assert!(is_cancelled(&paused.join()) && is_cancelled(&third.join()));
 }
 

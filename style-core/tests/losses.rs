@@ -164,9 +164,9 @@ fn losses_of_layers_and_of_the_image_add_to_the_objective() {
     let (both, one, two) = (on(&["conv3_1", "conv1_2"]), on(&["conv1_2"]), on(&["conv3_1"]));
     let sum = one.0.loss("level") + two.0.loss("level");
     assert!((both.0.loss("level") / sum - 1.0).abs() < 1e-9);
-    for i in 0..before.len() {
-        let want = one.1[i] + two.1[i] - before[i];
-        assert!((both.1[i] - want).abs() < 1e-3 * (1.0 + want.abs()), "{} is not {want}", both.1[i]);
+    for (((both, one), two), before) in both.1.iter().zip(&one.1).zip(&two.1).zip(&before) {
+        let want = one + two - before;
+        assert!((both - want).abs() < 1e-3 * (1.0 + want.abs()), "{both} is not {want}");
     }
 }
 

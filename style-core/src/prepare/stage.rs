@@ -170,7 +170,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// The terms of the caller's own losses.
     fn own_losses(&self, checked: &Checked<B>, plan: &PassesPlan) -> Result<Vec<Box<dyn Term<B>>>> {
         let styles: Vec<_> = self.styles.iter().map(|s| &s.image).collect();
-        let term = |((_, loss), taps): (&(f64, Arc<dyn Loss<B>>), &Vec<usize>)| {
+        let term = |(loss, taps): (&dyn Loss<B>, &Vec<usize>)| {
             let features: Vec<_> = taps.iter().map(|&tap| plan.features(tap)).collect();
             let features = if features.is_empty() { vec![plan.picture()] } else { features };
             loss.term(&custom::Inputs {
@@ -183,7 +183,7 @@ impl<B: Backend> SessionBuilder<B> {
                 tiles: plan.tiles.len(),
             })
         };
-        self.losses.iter().zip(&checked.loss_taps).map(term).collect()
+        self.losses.iter().map(|(_, loss)| &**loss).zip(&checked.loss_taps).map(term).collect()
     }
 
     /// The groups of the objective: content, style, total variation and the caller's own. Sets the weights as

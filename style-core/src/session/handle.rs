@@ -25,7 +25,8 @@ type Question = Box<dyn FnOnce(&dyn View) + Send>;
 ///
 /// Commands and [`progress`](Self::progress) return at once. [`preview`](Self::preview) and [`checkpoint`](Self::checkpoint)
 /// wait for the evaluation under way, or for the analysis of the pictures before the first. After the job has ended, commands
-/// to it are errors of the kind [`Finished`](ErrorKind::Finished); the preview still answers.
+/// to it are errors of the kind [`Finished`](ErrorKind::Finished); the preview still answers, from the image that is kept as
+/// long as there is a handle.
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Shared>);
 
