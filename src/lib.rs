@@ -105,6 +105,6 @@ pub use style_pictures as pictures;
 #[doc(inline)]
 pub use style_watch as watch;
 
-#[cfg(all(doctest, feature = "cpu", feature = "embedded"))]
+#[cfg(all(doctest, feature = "cpu", feature = "embedded", feature = "pictures"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -37,7 +37,7 @@ impl ToSrgb {
     pub(crate) fn new(icc: &[u8], grey: bool) -> Result<Option<Self>, String> {
         let profile = ColorProfile::new_from_slice(icc).map_err(|e| e.to_string())?;
         let by = match profile.color_space {
-            DataColorSpace::Gray if !grey => return Err("it is one of greys, and the picture has colours".into()),
+            DataColorSpace::Gray if !grey => return Err("it is a grey profile, but the picture has colours".into()),
             DataColorSpace::Gray if profile.pcs == DataColorSpace::Xyz => {
                 By::Greys(curve(&profile.gray_trc)?.into_iter().map(encoded).collect())
             }

@@ -55,11 +55,11 @@ pub fn mask(path: impl AsRef<Path>) -> Result<(Mask, Vec<String>)> {
 
     let most = colours.iter().fold(0.0, |most: f32, v| most.max(*v));
     if most > 0.0 && most < step * 1.5 {
-        notes.push("its values are 0 and 1: 1 is taken as white".into());
+        notes.push("its values are 0 and 1; 1 is treated as white".into());
         colours.iter_mut().for_each(|v| *v = if *v > 0.0 { 255.0 } else { 0.0 });
     } else if most > 0.0 && most <= BLACK {
         notes.push(format!(
-            "its brightest value is {most:.0} of 255, so that it holds almost nowhere; a mask is white where it holds"
+            "its brightest value is {most:.0} of 255, so it applies almost nowhere; a mask is white where it applies"
         ));
     }
     let rgb = |i: usize| [colours[i], colours[n + i], colours[2 * n + i]];
@@ -69,9 +69,7 @@ pub fn mask(path: impl AsRef<Path>) -> Result<(Mask, Vec<String>)> {
     };
     if (0..n).filter(coloured).count() as f64 > COLOURED * n as f64 {
         notes.push(
-            "it has colours, which a mask does not tell apart: each counts by its brightness; save one mask a colour, \
-             white on black"
-                .into(),
+            "it has colours, but only brightness counts in a mask; save one mask per colour, white on black".into(),
         );
     }
     let alpha = |i: usize| alpha.as_ref().map_or(1.0, |alpha| alpha[i]);

@@ -323,10 +323,10 @@ impl Picture {
     }
 }
 
-/// Refuses an opacity at which nothing can be seen.
+/// Checks that not every pixel is transparent.
 fn check_visible(alpha: &[f32]) -> Result<()> {
     if alpha.iter().all(|a| *a < VISIBLE) {
-        return Err(bad("every pixel is transparent: nothing of the picture can be seen; make it opaque"));
+        return Err(bad("every pixel is transparent; make the picture opaque"));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ fn a_profile_is_told_and_colours_are_as_stored() {
     for profile in golden().profiles {
         let picture = Picture::from_bytes(&profile.png).expect("opens");
         let [note] = picture.notes() else { panic!("{}: {:?}", profile.name, picture.notes()) };
-        assert!(note.contains("feature `icc`") && note.contains("taken as sRGB"), "{note}");
+        assert!(note.contains("feature `icc`") && note.contains("treated as sRGB"), "{note}");
         let stored = image::load_from_memory(&profile.png).expect("reads").into_rgb8();
         let wanted = Image::from_rgb8(picture.image.width(), picture.image.height(), &stored).expect("a picture");
         assert_eq!(distance(picture.image.pixels(), wanted.pixels()), 0.0, "{}", profile.name);
