@@ -29,7 +29,8 @@ use ::mpi::environment::{Universe, initialize_with_threading};
 use ::mpi::topology::SimpleCommunicator;
 use ::mpi::traits::{Communicator, CommunicatorCollectives, Equivalence, Root};
 
-use crate::{Error, ErrorKind, Reduce, Result};
+use crate::distributed::Reduce;
+use crate::{Error, ErrorKind, Result};
 
 /// Number of values sent at a time. MPI counts in `i32`, and process 0 needs a buffer of this size.
 const CHUNK: usize = 1 << 20;
