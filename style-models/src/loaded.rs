@@ -6,7 +6,7 @@ use crate::format::Format;
 use crate::space::{self, InputSpaceSource};
 use crate::vgg::Vgg;
 
-/// Options for [`load`]: the expected network and the input space. The default accepts any.
+/// Options for [`crate::load`]: the expected network and the input space. The default accepts any.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {

@@ -16,7 +16,8 @@ use crate::image::Image;
 use crate::loss::term::{Additivity, Buffers, Site, Term};
 use crate::network::Network;
 
-/// Describes a loss; see the [module](self).
+/// Describes a loss of any layers, or of the image, that computes with the ops of the [`Backend`]. It creates a [`Term`] for
+/// each scale. [`HostLoss`] is simpler, for a loss of one layer on plain slices.
 pub trait Loss<B: Backend>: Send + Sync {
     /// The name of its term in [`Losses`](crate::Losses), unique in a session.
     fn name(&self) -> String;

@@ -109,7 +109,11 @@ impl<B: Backend> Buffers<'_, B> {
     }
 }
 
-/// A term of the objective; see the [module](self) for the order of the calls.
+/// A term of the objective, ready for pictures of one size. An evaluation calls [`begin`](Term::begin); for each tile,
+/// [`forward`](Term::forward) at each of its layers (in bands, if it accepts them), then [`end_of_tile`](Term::end_of_tile);
+/// [`end`](Term::end) once all tiles have been seen; for each tile, [`backward`](Term::backward) at each of its layers, the
+/// last layer first; and [`loss`](Term::loss). With [`Additivity::Positions`] a tile goes backward at once, before the next
+/// tile and before `end`.
 pub trait Term<B: Backend>: Send + Sync {
     /// How it is computed from tiles; the same as its [`Loss`](crate::losses::Loss) declares.
     fn additivity(&self) -> Additivity;
