@@ -35,7 +35,7 @@
 //! - [`Session::step`] runs one evaluation of loss and gradient; [`Session::run`] runs all of them, with a callback that
 //!   can stop it, and [`Session::run_with`] with an [`Observer`]. After any step [`Session::image`] is the last accepted
 //!   image; with L-BFGS, the default, it is the best so far.
-//! - [`SessionBuilder::spawn`] paints on a thread of its own: a [`Job`], whose [`Handle`]s pause, resume and cancel it, show
+//! - [`SessionBuilder::spawn`] paints on its own thread, as a [`Job`], whose [`Handle`]s pause, resume and cancel it, show
 //!   the image, and change the strength of the style, from any thread.
 //! - [`SessionBuilder::style_strength`] balances content and style, with the same effect for every size and painting. The
 //!   [defaults](SessionBuilder) were chosen by eye; [`Preset::Gatys`] has the paper's. [`Scale::coarse_to_fine`] returns

@@ -170,7 +170,7 @@ impl Job {
             Met::All => {}
             Met::Ended => {
                 link.broken = true;
-                return Err(unavailable("another process has ended its work; it may have told why"));
+                return Err(unavailable("another process has ended; see its error message"));
             }
             Met::Differing => {
                 return Err(Error::new(

@@ -40,7 +40,7 @@ pub use held::{Filter, Gate, Recording, Scalars, Switches, Tensor, Workspace};
 /// # }
 /// ```
 ///
-/// [`From`] takes a backend with settings of its own: `Device::from(Cpu::builder().threads(2).build()?)`.
+/// [`From`] takes a configured backend: `Device::from(Cpu::builder().threads(2).build()?)`.
 #[allow(clippy::large_enum_variant)] // a program has few devices
 #[derive(Debug)]
 #[non_exhaustive]
@@ -65,8 +65,8 @@ pub struct Available {
 
 impl Device {
     /// Opens the fastest device: the first CUDA device that works, if this build has the CUDA backend, or else the CPU.
-    /// [`name`](Self::name) and [`description`](Storage::description) tell which it is;
-    /// [`by_name("cuda")`](Self::by_name) tells why it is not a CUDA device.
+    /// [`name`](Self::name) and [`description`](Storage::description) identify it;
+    /// the error of [`by_name("cuda")`](Self::by_name) explains why it is not a CUDA device.
     ///
     /// # Errors
     /// As [`by_name`](Self::by_name).

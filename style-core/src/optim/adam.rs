@@ -9,7 +9,7 @@ use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::image::resample::resample;
-use crate::optim::point::{Point, Told};
+use crate::optim::point::{Point, Update};
 
 /// Hyperparameters of Adam.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,12 +86,12 @@ impl<B: Backend> Adam<B> {
         self.rate = self.options.learning_rate;
     }
 
-    pub(super) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
+    pub(super) fn update(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Update> {
         backend.dots(&[&point.g], &[&point.g], &mut self.square, 0)?;
         let mut square = [0.0];
         backend.read_scalars(&self.square, &mut square)?;
         let gradient_norm = square[0].sqrt();
-        let told = Told { accepted: true, gradient_norm, step_length: 0.0, converged: gradient_norm == 0.0 };
+        let update = Update { accepted: true, gradient_norm, step_length: 0.0, converged: gradient_norm == 0.0 };
         if !(loss.is_finite() && square[0] <= MAX_SQUARE) {
             // Return to the last good point, with half the learning rate and reset moments.
             self.rate *= 0.5;
@@ -99,7 +99,7 @@ impl<B: Backend> Adam<B> {
             backend.combine(&[], &mut self.m)?;
             backend.combine(&[], &mut self.v)?;
             backend.copy(&self.good, &mut point.x)?;
-            return Ok(Told { accepted: false, converged: self.rate < 1e-6, ..told });
+            return Ok(Update { accepted: false, converged: self.rate < 1e-6, ..update });
         }
         backend.copy(&point.x, &mut self.good)?;
         self.steps = self.steps.saturating_add(1);
@@ -112,7 +112,7 @@ impl<B: Backend> Adam<B> {
             epsilon: o.epsilon as f32,
         };
         backend.adam(&step, &point.g, &mut self.m, &mut self.v, &mut point.x)?;
-        Ok(told)
+        Ok(update)
     }
 
     pub(super) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {

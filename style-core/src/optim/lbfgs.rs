@@ -13,7 +13,7 @@ use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::line_search::{LineSearch, Verdict};
-use crate::optim::point::{Point, Told};
+use crate::optim::point::{Point, Update};
 
 /// Maximum ratio of a line search's first trial step to the last step.
 const MAX_GROWTH: f64 = 4.0;
@@ -199,42 +199,42 @@ impl<B: Backend> Lbfgs<B> {
         &self.base.x
     }
 
-    pub(super) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
+    pub(super) fn update(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Update> {
         let [square, slope] = self.slopes(backend, point)?;
-        let mut told =
-            Told { accepted: false, gradient_norm: square.sqrt(), step_length: self.step_length, converged: false };
+        let mut update =
+            Update { accepted: false, gradient_norm: square.sqrt(), step_length: self.step_length, converged: false };
         let finite = loss.is_finite() && square.is_finite();
         let verdict = match &mut self.search {
             // The start image, or a step without a line search: accepted if it is finite.
             None if finite => Verdict::Accept,
             None => Verdict::Fail,
-            Some(search) => search.tell(loss, if square.is_finite() { slope } else { f64::NAN }),
+            Some(search) => search.update(loss, if square.is_finite() { slope } else { f64::NAN }),
         };
         match verdict {
             Verdict::Try(_) => {}
             Verdict::Accept => {
-                told.accepted = true;
+                update.accepted = true;
                 let t = self.step();
                 if t > 0.0 {
                     self.step_length = t * self.length;
-                    told.step_length = self.step_length;
+                    update.step_length = self.step_length;
                     self.remember(backend, point, t)?;
                 }
                 self.failures = 0;
                 std::mem::swap(&mut self.base, point);
                 (self.base_loss, self.square) = (loss, square);
-                told.converged = !self.search_from_base(backend)?;
+                update.converged = !self.search_from_base(backend)?;
             }
             // There is no earlier point to return to.
-            Verdict::Fail if self.base_loss.is_infinite() => told.converged = true,
+            Verdict::Fail if self.base_loss.is_infinite() => update.converged = true,
             Verdict::Fail if self.order.is_empty() && (self.search.is_some() || self.failures > MAX_FAILURES) => {
-                told.converged = true;
+                update.converged = true;
             }
             Verdict::Fail => {
                 // The history has misled the search: discard it and follow the negative gradient.
                 self.failures = self.failures.saturating_add(1);
                 self.order.clear();
-                told.converged = !self.search_from_base(backend)?;
+                update.converged = !self.search_from_base(backend)?;
             }
         }
         let t = self.step();
@@ -243,7 +243,7 @@ impl<B: Backend> Lbfgs<B> {
         } else {
             backend.copy(&self.base.x, &mut point.x)?;
         }
-        Ok(told)
+        Ok(update)
     }
 
     /// The step under evaluation, in units of `direction`; 0 at the start.

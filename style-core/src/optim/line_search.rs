@@ -78,7 +78,7 @@ impl LineSearch {
     }
 
     /// Processes the value and slope at [`step`](LineSearch::step).
-    pub(super) fn tell(&mut self, f: f64, slope: f64) -> Verdict {
+    pub(super) fn update(&mut self, f: f64, slope: f64) -> Verdict {
         self.evaluations = self.evaluations.saturating_add(1);
         let here = Sample { t: self.t, f, slope };
         if !(f.is_finite() && slope.is_finite()) {
@@ -162,7 +162,7 @@ mod tests {
         let mut search = LineSearch::new(f, slope, first);
         for n in 1..100 {
             let (f, slope) = at(search.step());
-            match search.tell(f, slope) {
+            match search.update(f, slope) {
                 Verdict::Accept => return Some((search.step(), n)),
                 Verdict::Try(_) => {}
                 Verdict::Fail => return None,

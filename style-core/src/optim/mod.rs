@@ -15,7 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::adam::Adam;
 use crate::optim::lbfgs::Lbfgs;
-use crate::optim::point::{Point, Told};
+use crate::optim::point::{Point, Update};
 
 pub(crate) use adam::AdamOptions;
 pub(crate) use adam::Carried;
@@ -61,10 +61,10 @@ impl<B: Backend> Descent<B> {
     }
 
     /// Processes the loss at `point.x`, whose gradient is `point.g`, and moves `point.x` to the next point to evaluate.
-    pub(crate) fn tell(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Told> {
+    pub(crate) fn update(&mut self, backend: &B, loss: f64, point: &mut Point<B>) -> Result<Update> {
         match self {
-            Self::Lbfgs(lbfgs) => lbfgs.tell(backend, loss, point),
-            Self::Adam(adam) => adam.tell(backend, loss, point),
+            Self::Lbfgs(lbfgs) => lbfgs.update(backend, loss, point),
+            Self::Adam(adam) => adam.update(backend, loss, point),
         }
     }
 

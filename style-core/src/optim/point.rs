@@ -18,7 +18,7 @@ impl<B: Backend> Point<B> {
 
 /// The outcome of one evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Told {
+pub(crate) struct Update {
     /// The evaluated point is the new result.
     pub(crate) accepted: bool,
     /// `|g|` at the evaluated point.

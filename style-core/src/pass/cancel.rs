@@ -5,23 +5,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A switch that ends the work of a session from another thread; see
+/// A switch that stops a session from another thread; see
 /// [`SessionBuilder::cancel`](crate::SessionBuilder::cancel). Clones are the same switch.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel {
     flag: Arc<AtomicBool>,
-    /// The switch that this one also obeys.
+    /// A switch that also cancels this one's work.
     above: Option<Arc<AtomicBool>>,
 }
 
 impl Cancel {
-    /// A switch that is not thrown.
+    /// A switch that is off.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Cancels the work under way and all work to come, until [`reset`](Self::reset).
+    /// Cancels the current and all further work, until [`reset`](Self::reset).
     pub fn cancel(&self) {
         self.flag.store(true, Ordering::Relaxed);
     }
@@ -37,7 +37,7 @@ impl Cancel {
         self.flag.load(Ordering::Relaxed) || self.above.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
-    /// A switch for one of several users of this one, which still stops them all.
+    /// A switch for one of several users; this one still stops them all.
     pub(crate) fn child(&self) -> Self {
         Self { flag: Arc::default(), above: Some(Arc::clone(&self.flag)) }
     }

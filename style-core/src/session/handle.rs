@@ -1,4 +1,4 @@
-//! What other threads hold of a running job: commands, questions, the latest progress.
+//! The handle to a running job for other threads: commands, requests, the latest progress.
 
 use std::fmt;
 use std::mem::take;
@@ -15,13 +15,14 @@ use crate::prepare::check::check_weight;
 use crate::session::observer::View;
 use crate::session::progress::Progress;
 
-/// How often a paused job looks at a [`Cancel`] that wakes nobody.
+/// How often a paused job checks a [`Cancel`], which cannot wake it.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A question to the session, answered on the job's thread between evaluations.
+/// A request to the session, answered on the job's thread between evaluations.
 type Question = Box<dyn FnOnce(&dyn View) + Send>;
 
-/// A running [`Job`](crate::Job), for any thread: commands, and the latest progress and image. Clones are of the same job.
+/// Controls a running [`Job`](crate::Job) from any thread, and returns its latest progress and image. Clones refer to the
+/// same job.
 ///
 /// Commands and [`progress`](Self::progress) return at once. [`preview`](Self::preview) and [`checkpoint`](Self::checkpoint)
 /// wait for the evaluation under way, or for the analysis of the pictures before the first. After the job has ended, commands
@@ -30,26 +31,26 @@ type Question = Box<dyn FnOnce(&dyn View) + Send>;
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Shared>);
 
-/// What a job's thread and its handles share.
+/// The state shared by a job's thread and its handles.
 pub(crate) struct Shared {
     pub(crate) cancel: Cancel,
     state: Mutex<State>,
-    /// Wakes the job: there is a command or a question.
+    /// Wakes the job for a command or a request.
     called: Condvar,
-    /// Wakes its readers: there is progress, or the end.
-    told: Condvar,
+    /// Wakes the readers for progress, or for the end.
+    changed: Condvar,
     thread: OnceLock<ThreadId>,
 }
 
 #[derive(Default)]
 struct State {
     paused: bool,
-    /// Someone waits for the end, so it is no longer paused.
+    /// A caller waits for the end, so the job is no longer paused.
     awaited: bool,
     style_weight: Option<f64>,
     questions: Vec<Question>,
     progress: Option<Progress>,
-    /// Evaluations told by this job.
+    /// Evaluations reported by this job.
     evaluations: u64,
     /// Width and height of the result, once known.
     size: (usize, usize),
@@ -58,18 +59,18 @@ struct State {
     image: Option<Arc<Image>>,
 }
 
-/// What a job is to do before its next evaluation.
+/// The work of a job before its next evaluation.
 pub(crate) struct Orders {
     pub(crate) style_weight: Option<f64>,
     pub(crate) questions: Vec<Question>,
-    /// There is no evaluation now.
+    /// No evaluation now.
     pub(crate) paused: bool,
 }
 
 impl Shared {
     pub(crate) fn new(cancel: Cancel) -> Self {
-        let (state, called, told, thread) = (Mutex::default(), Condvar::new(), Condvar::new(), OnceLock::new());
-        Self { cancel, state, called, told, thread }
+        let (state, called, changed, thread) = (Mutex::default(), Condvar::new(), Condvar::new(), OnceLock::new());
+        Self { cancel, state, called, changed, thread }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -83,7 +84,7 @@ impl Shared {
         changed
     }
 
-    /// Makes this thread the job's.
+    /// Marks this thread as the job's.
     pub(crate) fn begin(&self) {
         self.thread.get_or_init(|| thread::current().id());
     }
@@ -93,7 +94,7 @@ impl Shared {
         self.thread.get() == Some(&thread::current().id())
     }
 
-    /// Tells the size of the result, and the progress before the first evaluation, if there was any.
+    /// Reports the size of the result, and any progress before the first evaluation.
     pub(crate) fn describe(&self, size: (usize, usize), progress: Option<&Progress>) {
         let mut state = self.lock();
         (state.size, state.progress) = (size, progress.cloned());
@@ -116,17 +117,17 @@ impl Shared {
         let mut state = self.lock();
         state.progress = Some(progress.clone());
         state.evaluations += 1;
-        self.told.notify_all();
+        self.changed.notify_all();
     }
 
-    /// Ends the job; drops questions that were not answered, which tells those who ask.
+    /// Ends the job and drops unanswered requests, which unblocks their callers.
     pub(crate) fn end(&self, image: Option<Image>) {
         let mut state = self.lock();
         (state.ended, state.image, state.questions) = (true, image.map(Arc::new), vec![]);
-        self.told.notify_all();
+        self.changed.notify_all();
     }
 
-    /// Ends all pauses, for those who wait for the end.
+    /// Ends all pauses, for callers that wait for the end.
     pub(crate) fn expect_end(&self) {
         self.call(|state| state.awaited = true);
     }
@@ -148,14 +149,14 @@ impl Handle {
         self.0.call(|state| state.paused = true);
     }
 
-    /// Evaluates again.
+    /// Continues after a pause.
     pub fn resume(&self) {
         self.0.call(|state| state.paused = false);
     }
 
     /// Ends the job, also during the analysis of the pictures and when it is paused, with
-    /// [`Ending::Cancelled`](crate::Ending::Cancelled). It takes as long as
-    /// [`SessionBuilder::cancel`](crate::SessionBuilder::cancel) says, and concerns this job only.
+    /// [`Ending::Cancelled`](crate::Ending::Cancelled), within the time given at
+    /// [`SessionBuilder::cancel`](crate::SessionBuilder::cancel). It affects this job only.
     pub fn cancel(&self) {
         self.0.cancel.cancel();
         self.0.call(|_| ());
@@ -203,11 +204,11 @@ impl Handle {
     /// most `max_side` pixels. Also while the job is paused, and after its end.
     ///
     /// # Errors
-    /// `Argument` if `max_side` is zero or the caller is the job's own thread, which has a [`View`] to ask; `Finished` if
+    /// `Argument` if `max_side` is zero or the caller is the job's own thread, which has a [`View`] instead; `Finished` if
     /// the job has ended before there was an image; backend errors.
     pub fn preview(&self, max_side: Option<usize>) -> Result<Image> {
         if max_side == Some(0) {
-            return Err(bad("a preview has a long side of at least one pixel, not of 0"));
+            return Err(bad("the long side of the preview is 0; expected at least 1 pixel"));
         }
         let image = match self.ask(|view| view.image())? {
             Some(image) => Arc::new(image),
@@ -225,7 +226,7 @@ impl Handle {
     /// [`Observer`](crate::Observer).
     ///
     /// # Errors
-    /// `Finished` after the end of the job; `Argument` if the caller is the job's own thread, which has a [`View`] to ask;
+    /// `Finished` after the end of the job; `Argument` if the caller is the job's own thread, which has a [`View`] instead;
     /// backend errors.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         self.ask(|view| view.checkpoint())?.ok_or_else(finished)
@@ -245,9 +246,7 @@ impl Handle {
         question: impl FnOnce(&dyn View) -> Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
         if self.0.is_own_thread() {
-            return Err(bad(
-                "a job cannot wait for itself; on its own thread, ask the View that its observer is given",
-            ));
+            return Err(bad("a job cannot wait for itself; on its own thread, use the View passed to its observer"));
         }
         let (answer, answered) = sync_channel(1);
         let asked = self.0.call(|state| {
@@ -282,7 +281,7 @@ impl fmt::Debug for Handle {
 /// The progress of a job, from [`Handle::updates`].
 pub struct Updates {
     shared: Arc<Shared>,
-    /// Evaluations told by the job up to the last item.
+    /// Evaluations reported by the job up to the last item.
     seen: u64,
 }
 
@@ -296,7 +295,7 @@ impl Iterator for Updates {
             if state.ended || self.shared.is_own_thread() {
                 return None;
             }
-            state = self.shared.told.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         self.seen = state.evaluations;
         state.progress.clone()

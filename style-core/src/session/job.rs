@@ -1,4 +1,4 @@
-//! A session on a thread of its own.
+//! A session on its own thread.
 
 use std::any::Any;
 use std::fmt;
@@ -17,11 +17,11 @@ use crate::session::handle::{Handle, Shared};
 use crate::session::observer::Observer;
 use crate::session::progress::Progress;
 
-/// A session that paints on a thread of its own, made by [`SessionBuilder::spawn`] or [`Session::spawn`]. Its
-/// [`handle`](Job::handle) commands it, and [`join`](Job::join) waits for the image.
+/// A session that paints on its own thread, created by [`SessionBuilder::spawn`] or [`Session::spawn`]. Its
+/// [`handle`](Job::handle) controls it, and [`join`](Job::join) waits for the image.
 ///
-/// Dropping a job cancels it and does not wait: the thread ends by itself soon after, and handles that are left return
-/// errors. So a window may close at any moment.
+/// Dropping a job cancels it without waiting: the thread ends soon after, and remaining handles return errors. So a window
+/// may close at any moment.
 ///
 /// ```
 /// use style_core::backend::Backend;
@@ -40,8 +40,8 @@ use crate::session::progress::Progress;
 ///     let outcome = job.join();
 ///     match outcome.ending {
 ///         Ending::Completed => println!("done"),
-///         Ending::Cancelled => println!("as it was when you cancelled"),
-///         Ending::Failed(e) => println!("as far as it came: {e}"),
+///         Ending::Cancelled => println!("cancelled; the image so far"),
+///         Ending::Failed(e) => println!("failed: {e}; the image so far"),
 ///     }
 ///     Ok(outcome.image)
 /// }
@@ -52,15 +52,15 @@ pub struct Job {
     thread: Option<JoinHandle<Ending>>,
 }
 
-/// How a job ended, and what it leaves.
+/// The result of a job.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome {
     /// The image at the end, whatever the ending, at the size of the result: at a coarse scale it is enlarged. `None` if
     /// the job ended before there was one, or if it could not be read from the device.
     pub image: Option<Image>,
-    /// The result of the last evaluation; `None` if there was none. [`Progress::diverged`] says whether the image is worse
-    /// than the one that the descent began with.
+    /// The result of the last evaluation; `None` if there was none. [`Progress::diverged`] reports whether the image is worse
+    /// than at the start of the descent.
     pub progress: Option<Progress>,
     /// How it ended.
     pub ending: Ending,
@@ -71,7 +71,7 @@ pub struct Outcome {
 pub enum Ending {
     /// All iterations are done, or the descent has converged.
     Completed,
-    /// By [`Handle::cancel`], by the [`Cancel`] of the description, or by an observer that broke off.
+    /// By [`Handle::cancel`], by the [`Cancel`] of the description, or by an observer that returned `Break`.
     Cancelled,
     /// By an error, or by a panic of the caller's code ([`Panicked`](ErrorKind::Panicked)).
     Failed(Error),
@@ -82,7 +82,7 @@ impl Ending {
         if e.kind() == ErrorKind::Cancelled { Self::Cancelled } else { Self::Failed(e) }
     }
 
-    /// The ending with what came after it: an error outweighs the others.
+    /// Combines the ending with a later result; an error takes precedence.
     fn then(self, next: Result<()>) -> Self {
         match (self, next) {
             (ending, Ok(())) => ending,
@@ -93,19 +93,19 @@ impl Ending {
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// Checks the description, then builds the session and runs it on a thread of its own: the analysis of the pictures
-    /// does not block the caller.
+    /// Checks the description, then builds and runs the session on a new thread, so that the analysis of the pictures does
+    /// not block the caller.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan): what is wrong with the description is an error at once. `Unavailable` if no thread can be
-    /// started. All other errors of [`build`](Self::build), and a cancel, are the job's [`Ending`].
+    /// As [`plan`](Self::plan), at once; `Unavailable` if no thread can be started. All other errors of
+    /// [`build`](Self::build), and a cancel, are the job's [`Ending`].
     pub fn spawn(self) -> Result<Job> {
         self.spawn_with(None, ())
     }
 
     /// The same with a checkpoint to [resume](Self::resume), if there is one, and an observer. The observer is called on
-    /// the job's thread, as by [`Session::run_with`]: after every evaluation, and when the session, once built, has ended
-    /// for whatever reason. It can write checkpoints, or pass progress on to an event loop.
+    /// the job's thread, as by [`Session::run_with`]: after every evaluation, and when the session has ended for
+    /// any reason. It can write checkpoints, or pass progress on to an event loop.
     ///
     /// # Errors
     /// As [`spawn`](Self::spawn); `Checkpoint` if it is damaged or belongs to another session.
@@ -117,7 +117,7 @@ impl<B: Backend> SessionBuilder<B> {
 }
 
 impl<B: Backend> Session<B> {
-    /// Runs the session to its end on a thread of its own.
+    /// Runs the session to its end on a new thread.
     ///
     /// # Errors
     /// `Unavailable` if no thread can be started; the session is then lost.
@@ -162,7 +162,7 @@ impl Job {
         self.handle.clone()
     }
 
-    /// Waits for the end; a job that is paused goes on, and cannot be paused any more. To end it soon, cancel it first.
+    /// Waits for the end. A paused job continues and cannot be paused again. To end it soon, cancel it first.
     #[must_use]
     pub fn join(mut self) -> Outcome {
         let shared = Arc::clone(&self.handle.0);
@@ -211,7 +211,7 @@ fn work<B: Backend>(
     }
 }
 
-/// Steps until the end, and does what is asked in between.
+/// Steps until the end, and answers requests between the steps.
 fn paint<B: Backend>(session: &mut Session<B>, observer: &mut impl Observer, shared: &Shared) -> Result<Ending> {
     loop {
         let orders = shared.orders();
@@ -234,7 +234,7 @@ fn paint<B: Backend>(session: &mut Session<B>, observer: &mut impl Observer, sha
     }
 }
 
-/// Makes a panic an error. A session is whole after one.
+/// Converts a panic to an error. The session stays consistent.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(panicked(&*payload)))
 }

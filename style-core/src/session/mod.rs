@@ -240,34 +240,34 @@ impl<B: Backend> Session<B> {
         let Self { network, stage, at_scale, progress, start_loss, diverged_before, .. } = self;
         let Stage { objective, descent, point, average, evaluated } = stage.as_mut().ok_or_else(ended)?;
         let backend = network.backend();
-        let told = backend.within(|| {
+        let update = backend.within(|| {
             objective.evaluate(network, &point.x, &mut point.g, &mut progress.losses)?;
-            let told = descent.tell(backend, progress.losses.total, point)?;
+            let update = descent.update(backend, progress.losses.total, point)?;
             // Do not add the same image twice when the descent restarts from it.
             let new = |average: &Average<B>| *evaluated || average.mean().is_none();
-            if let Some(average) = average.as_mut().filter(|average| told.accepted && new(average)) {
+            if let Some(average) = average.as_mut().filter(|average| update.accepted && new(average)) {
                 average.add(backend, descent.result())?;
             }
-            Ok(told)
+            Ok(update)
         })?;
-        if !*evaluated && !told.accepted {
+        if !*evaluated && !update.accepted {
             return Err(Error::new(
                 ErrorKind::NonFinite,
                 format!(
                     "the loss of the image that the descent begins at is {:e} and its gradient's norm {:e}; use smaller \
                      weights",
-                    progress.losses.total, told.gradient_norm
+                    progress.losses.total, update.gradient_norm
                 ),
             ));
         }
         *evaluated = true;
         progress.iteration = progress.iteration.saturating_add(1);
-        progress.accepted = told.accepted;
-        progress.gradient_norm = told.gradient_norm;
-        progress.step_length = told.step_length;
-        progress.converged = told.converged;
+        progress.accepted = update.accepted;
+        progress.gradient_norm = update.gradient_norm;
+        progress.step_length = update.step_length;
+        progress.converged = update.converged;
         *at_scale = at_scale.saturating_add(1);
-        if told.accepted {
+        if update.accepted {
             progress.accepted_losses.set(&progress.losses);
             let total = progress.losses.total;
             progress.diverged = *diverged_before || total > *start_loss.get_or_insert(total);
