@@ -2,8 +2,8 @@
 //!
 //! The algorithm of Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" ([arXiv 1508.06576]): run an image
 //! through a pre-trained VGG network, compare its features with a content picture's and its Gram matrices with a style
-//! picture's, and optimise the image's own pixels by gradient descent. There is nothing to install or download: the backend
-//! is plain Rust, and the original VGG-16 weights are included (feature `embedded`).
+//! picture's, and optimise the image's own pixels by gradient descent. There is nothing to install or download: the
+//! backend is plain Rust, and the original VGG-16 weights are included (feature `embedded`).
 //!
 //! ```
 //! use style_transfer::{Device, Image, Network, Session, models};
@@ -32,20 +32,22 @@
 //!   [`Device::by_name`] opens another. To settle the backend at compile time, name it: `Session<Cpu>`.
 //! - [`SessionBuilder`] checks everything at [`build`](SessionBuilder::build), and reports the required memory with
 //!   [`plan`](SessionBuilder::plan).
-//! - [`Session::step`] runs one evaluation of loss and gradient; [`Session::run`] runs all of them, with a callback that
-//!   can stop it, and [`Session::run_with`] with an [`Observer`]. After any step [`Session::image`] is the last accepted
-//!   image; with L-BFGS, the default, it is the best so far.
-//! - [`SessionBuilder::spawn`] paints on its own thread, as a [`Job`], whose [`Handle`]s pause, resume and cancel it, show
-//!   the image, and change the strength of the style, from any thread.
-//! - [`SessionBuilder::style_strength`] balances content and style, with the same effect for every size and painting. The
-//!   [defaults](SessionBuilder) were chosen by eye; [`Preset::Gatys`] has the paper's. [`Scale::coarse_to_fine`] returns
-//!   the sizes to paint at first.
+//! - [`Session::step`] runs one evaluation of loss and gradient; [`Session::run`] runs all of them, with a callback
+//!   that can stop it, and [`Session::run_with`] with an [`Observer`]. After any step [`Session::image`] is the last
+//!   accepted image; with L-BFGS, the default, it is the best so far at its scale.
+//! - [`SessionBuilder::spawn`] paints on its own thread, as a [`Job`], whose [`Handle`]s pause, resume and cancel it,
+//!   show the image, and change the strength of the style, from any thread.
+//! - [`SessionBuilder::style_strength`] balances content and style, with the same effect for every size and painting.
+//!   The [defaults](SessionBuilder) were chosen by eye; [`Preset::Gatys`] has the paper's. [`Scale::coarse_to_fine`]
+//!   returns the smaller sizes to paint first.
 //! - [`Style`]s have shares, [`Mask`]s and regions; [`statistics`] define style; a [`Preset`] has the settings of a
-//!   well-known implementation; several sessions can share [`Targets`]. [`inspect::Probe`] shows what a neuron responds to.
-//! - Errors are values ([`Error`], with a [`kind`](Error::kind)); nothing prints, and there is no global state.
+//!   well-known implementation; several sessions can share [`Targets`]. [`inspect::Probe`] shows what a neuron responds
+//!   to.
+//! - Errors are values ([`Error`], with a [`kind`](Error::kind)); the library prints nothing and has no global state.
 //! - Results have the same bits for any number of threads.
 //!
-//! The command `stylize` is a complete tool on top of this: `cargo install style-transfer-stylize`, then `stylize --help`.
+//! The command `stylize` is a complete tool on top of this: `cargo install style-transfer-stylize`, then `stylize
+//! --help`.
 //!
 //! [arXiv 1508.06576]: https://arxiv.org/abs/1508.06576
 
@@ -91,7 +93,8 @@ pub use style_cpu as cpu;
 #[cfg(feature = "cuda")]
 #[doc(inline)]
 pub use style_cuda as cuda;
-/// VGG-16 and VGG-19, the embedded weights (feature `embedded`), and weight files (features `weight-files` and `keras`).
+/// VGG-16 and VGG-19, the embedded weights (feature `embedded`), and weight files (features `weight-files` and
+/// `keras`).
 #[doc(inline)]
 pub use style_models as models;
 #[cfg(feature = "mpi")]

@@ -18,8 +18,8 @@ pub use held::{Filter, Gate, Recording, Scalars, Switches, Tensor, Workspace};
 /// One of the backends of this build, chosen at run time.
 ///
 /// [`Session`](crate::Session), [`Network`](crate::Network) and the other generic types of this crate are on a `Device`
-/// unless another backend is named, so that an application needs no type parameter for its backend. The results have the
-/// same bits as those of the backend inside.
+/// unless another backend is named, so that an application needs no type parameter for its backend. The results have
+/// the same bits as those of the backend inside.
 ///
 /// ```
 /// # use style_transfer::Image;
@@ -53,7 +53,7 @@ pub enum Device {
     Cuda(Cuda),
 }
 
-/// A device that [`Device::by_name`] opens.
+/// A device that [`Device::by_name`] can open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Available {
@@ -66,7 +66,7 @@ pub struct Available {
 impl Device {
     /// Opens the fastest device: the first CUDA device that works, if this build has the CUDA backend, or else the CPU.
     /// [`name`](Self::name) and [`description`](Storage::description) identify it;
-    /// the error of [`by_name("cuda")`](Self::by_name) explains why it is not a CUDA device.
+    /// the error of [`by_name("cuda")`](Self::by_name) explains why no CUDA device was chosen.
     ///
     /// # Errors
     /// As [`by_name`](Self::by_name).

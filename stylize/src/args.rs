@@ -79,7 +79,7 @@ pub(crate) struct Args {
     pub(crate) content_mask: Option<PathBuf>,
 
     /// Colours of the result. painting: the painting's. luminance: the photograph's; only brightness is painted. cholesky, pca,
-    /// symmetric: the photograph's; the painting's colours are matched to it first
+    /// symmetric: the photograph's; the painting's colours are matched to them first
     #[arg(
         long,
         alias = "colors",
@@ -96,7 +96,7 @@ pub(crate) struct Args {
     pub(crate) init: Option<Start>,
 
     /// Share of white noise in the start image, 0 to 1 [default: 0.2, less below a style strength of 1, or the preset's; 0 with
-    /// another --init; 1 with --init noise, where less mixes in the photograph]
+    /// another --init; 1 with --init noise, where a smaller share mixes in the photograph]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Pictures")]
     pub(crate) noise_ratio: Option<f32>,
 
@@ -111,7 +111,7 @@ pub(crate) struct Args {
 
     /// Smaller sizes to paint first, each starting from the previous one: auto (starts at 128 pixels, each with twice
     /// the area of the last), none, or a list such as 128=100,256=60 (size=iterations), followed by --iterations at the result's
-    /// size [default: auto; with a preset none]
+    /// size [default: auto, or none with a preset]
     #[arg(long, value_name = "auto|none|LIST", value_parser = scales, help_heading = "Optimisation")]
     pub(crate) scales: Option<Scales>,
 
@@ -122,7 +122,7 @@ pub(crate) struct Args {
 
     /// Memory limit: 2GiB, 800MB or a number of bytes. A picture that needs more is painted in tiles, which is slower
     /// and gives the same picture up to rounding. The limit excludes decoding pictures and writing a --checkpoint,
-    /// which needs about the "optimizer" line of --plan
+    /// which needs about as much as the "optimizer" line of --plan shows
     #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Optimisation")]
     pub(crate) memory: Option<usize>,
 
@@ -177,7 +177,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
     pub(crate) style_layers: Option<Vec<LayerArg>>,
 
-    /// Style statistic for all layers: the Gram matrix, the Gram matrix per element, the covariance, or mean and
+    /// Style statistic for all layers: the Gram matrix, the same over the number of feature values, the covariance, or mean and
     /// deviation (moments) [default: gram at conv1_1, covariance at the others, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Loss")]
     pub(crate) statistic: Option<StatisticName>,
@@ -187,11 +187,11 @@ pub(crate) struct Args {
     pub(crate) pooling: Option<PoolingName>,
 
     /// Padding of the picture: replicate repeats its border pixels; zero, as in the paper, stands for the mean colour and
-    /// leaves a frame along the border [default: replicate; with a preset zero]
+    /// leaves a frame along the border [default: replicate, or zero with a preset]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) padding: Option<PaddingName>,
 
-    /// vgg16 or vgg19; vgg19, the paper's, needs --weights [default: the network of the weights; without a file vgg16]
+    /// vgg16 or vgg19; vgg19, the paper's, needs --weights [default: the network in the weight file, or vgg16 without one]
     #[arg(long, value_name = "NAME", value_parser = vgg, help_heading = "Network")]
     pub(crate) network: Option<Vgg>,
 
@@ -213,7 +213,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Device of --backend cuda: its number, or part of its name
+    /// Device for --backend cuda: its index, or part of its name
     #[arg(long, value_name = "DEVICE", default_value = "0", help_heading = "Network")]
     pub(crate) device: String,
 
@@ -234,7 +234,7 @@ pub(crate) struct Args {
     pub(crate) snapshot_every: Option<NonZeroUsize>,
 
     /// Save the job's state to this file, and resume from it if it exists; delete it to start again. To resume, use the same options
-    /// as before; --memory, --threads, --style-strength, the options of this section and, unless --scales is auto, --iterations may
+    /// as before; --memory, --threads, --style-strength, --style-weight, --output, the options of this section and, unless --scales is auto, --iterations may
     /// change
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) checkpoint: Option<PathBuf>,
@@ -243,7 +243,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "20", requires = "checkpoint", help_heading = "Output")]
     pub(crate) every: NonZeroUsize,
 
-    /// Log the losses of each iteration as one JSON line; iteration 1 is of the start image
+    /// Log the losses of each iteration as one JSON line; iteration 1 has those of the start image
     #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
     pub(crate) log: Option<PathBuf>,
 
@@ -251,7 +251,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     pub(crate) tensorboard: Option<PathBuf>,
 
-    /// Plot the losses to this file at the end; a resumed job plots from its resumption on
+    /// Plot the losses to this file at the end; a resumed job plots only what follows its resumption
     #[arg(long, value_name = "FILE.svg|png", help_heading = "Output")]
     pub(crate) plot: Option<PathBuf>,
 
@@ -261,7 +261,7 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-After the first of several scales a preview is written beside the result, as OUT_preview.png; it is removed when the result \
+After the first of several scales a preview is written beside the result, as OUT_preview.png; it is removed once the result \
 is there.
 
 Ctrl-C or SIGTERM stops after the current iteration and saves the picture so far (exit status 130); a second one stops \

@@ -29,7 +29,7 @@ use crate::pass::cancel::Cancel;
 ///
 /// | setting | default | the paper's ([`Preset::Gatys`](crate::Preset::Gatys)) |
 /// |---|---|---|
-/// | losses | relative to their targets, [`style_strength`](Self::style_strength) 1 | absolute, 1 to 1000 |
+/// | losses | relative to their targets, [`style_strength`](Self::style_strength) 1 | absolute, content 1 and style 1000 |
 /// | content layer | conv4_2 | the same |
 /// | style layers | conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1 0.07, conv5_1 0.01 | the same, 1/5 each |
 /// | statistic | Gram matrix at conv1_1, covariance at the others | Gram matrix |
@@ -39,7 +39,7 @@ use crate::pass::cancel::Cancel;
 /// | optimiser | L-BFGS, 300 iterations, one scale | not stated (here L-BFGS, 500 iterations) |
 /// | total variation | none | the same |
 ///
-/// Programs that paint pictures for people should also use [`Scale::coarse_to_fine`], which is not a default.
+/// Programs that paint pictures for people should also use [`Scale::coarse_to_fine`], which is off by default.
 ///
 /// Without content layers a session synthesises a texture; without style layers it reconstructs a picture from its
 /// features.
@@ -116,8 +116,8 @@ impl<B: Backend> SessionBuilder<B> {
         }
     }
 
-    /// Replaces all settings, for example by those of a stored session. Layer names from other programs are accepted too.
-    /// Pictures, [losses of your own](Self::loss) and a start picture are kept.
+    /// Replaces all settings, for example by those of a stored session. Layer names from other programs are accepted
+    /// too. Pictures, [losses of your own](Self::loss) and a start picture are kept.
     pub fn settings(mut self, settings: Settings) -> Self {
         let own = |layer: &mut String| *layer = self.network.own_name(std::mem::take(layer));
         self.settings = settings;
@@ -133,7 +133,7 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// A mask for the content loss: each position's contribution is multiplied by the mask there.
+    /// A mask for the content loss: each position's contribution is multiplied by the mask's value there.
     ///
     /// ```
     /// # use style_core::backend::Backend;
@@ -149,8 +149,8 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// A picture to take the style from, of any size: an [`Image`], or a [`Style`] with a share and masks. Call it again to
-    /// add more.
+    /// A picture to take the style from, of any size: an [`Image`], or a [`Style`] with a share and masks. Call it
+    /// again to add more.
     pub fn style(mut self, style: impl Into<Style>) -> Self {
         self.styles.push(style.into());
         self
@@ -176,15 +176,15 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The size of the result if there is no content picture. Default: the size of the start picture, or of the first style
-    /// picture.
+    /// The size of the result if there is no content picture. Default: the size of the start picture, or of the first
+    /// style picture.
     pub fn size(mut self, width: usize, height: usize) -> Self {
         self.size = Some((width, height));
         self
     }
 
-    /// The layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1. Names from other programs
-    /// are accepted too: `relu4_2`, `block4_conv2` and `r42` are conv4_2.
+    /// The layers of the content loss and their weights `w_l`. Default: conv4_2 with weight 1. Names from other
+    /// programs are accepted too: `relu4_2`, `block4_conv2` and `r42` are conv4_2.
     ///
     /// ```
     /// # use style_core::backend::Backend;
@@ -212,8 +212,8 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// The layers of the style loss and their weights `w_l`. Default: conv1_1 0.37, conv2_1 0.37, conv3_1 0.18, conv4_1
-    /// 0.07, conv5_1 0.01. These suit relative losses: deep layers weigh little because their pooling grid shows in even
-    /// areas.
+    /// 0.07, conv5_1 0.01. These suit relative losses: deep layers weigh little because their pooling grid shows in
+    /// even areas.
     pub fn style_layers(mut self, layers: impl IntoIterator<Item = impl Into<StyleLayer>>) -> Self {
         let own = |layer: StyleLayer| StyleLayer { layer: self.network.own_name(layer.layer), ..layer };
         self.settings.style_layers = layers.into_iter().map(|layer| own(layer.into())).collect();
@@ -221,9 +221,9 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The statistic of all style layers except those [set individually](Self::statistic_at); see [`crate::statistics`].
-    /// Default: the Gram matrix at the network's first convolution, where the means are the painting's colours, and the
-    /// covariance at all others, which forms larger structures and leaves even areas alone.
+    /// The statistic of all style layers except those [set individually](Self::statistic_at); see
+    /// [`crate::statistics`]. Default: the Gram matrix at the network's first convolution, where the means are the
+    /// painting's colours, and the covariance at all others, which forms larger structures and leaves even areas alone.
     ///
     /// ```
     /// # use style_core::backend::Backend;
@@ -258,8 +258,8 @@ impl<B: Backend> SessionBuilder<B> {
         kind
     }
 
-    /// Adds a loss of your own to the objective, with this weight; see [`crate::losses`]. Its weight has the same value at
-    /// every [scale](Self::scales). Masks do not apply to it.
+    /// Adds a loss of your own to the objective, with this weight; see [`crate::losses`]. Its weight has the same value
+    /// at every [scale](Self::scales). Masks do not apply to it.
     pub fn loss(mut self, weight: f64, loss: impl Loss<B> + 'static) -> Self {
         self.losses.push((weight, Arc::new(loss)));
         self
@@ -273,23 +273,25 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The strength of the style. Default: 1; 0 means no style, and doubling it makes a visible difference. The scale is
-    /// the same for every size, network, statistic and painting, because each layer's loss is relative to its target:
+    /// The strength of the style. Default: 1; 0 means no style, and doubling it makes a visible difference. Its effect
+    /// is the same for every size, network, statistic and painting, because each layer's loss is relative to its
+    /// target:
     ///
     /// ```text
     /// total = 0.037 sum_l w_l sum (F - P)^2 / sum P^2 + strength sum_l w_l sum (v - t)^2 / sum t^2
     /// ```
     ///
-    /// where `v` are the values of the statistic on the image and `t` those on the painting. This is not in the paper; for
-    /// the paper's absolute losses use [`content_weight`](Self::content_weight) and [`style_weight`](Self::style_weight).
+    /// where `v` are the values of the statistic on the image and `t` those on the painting. This is not in the paper;
+    /// for the paper's absolute losses use [`content_weight`](Self::content_weight) and
+    /// [`style_weight`](Self::style_weight).
     pub fn style_strength(mut self, strength: f64) -> Self {
         self.settings.content_weight = ContentWeight::Relative;
         self.settings.style_weight = strength;
         self
     }
 
-    /// Factor of the absolute content loss `1/2 sum (F - P)^2` (the paper's alpha), which grows with the picture. Replaces
-    /// [`style_strength`](Self::style_strength); the style weight then defaults to 1. Default: not used.
+    /// Factor of the absolute content loss `1/2 sum (F - P)^2` (the paper's alpha), which grows with the picture.
+    /// Replaces [`style_strength`](Self::style_strength); the style weight then defaults to 1. Default: not used.
     pub fn content_weight(mut self, weight: f64) -> Self {
         if self.settings.content_weight == ContentWeight::Relative {
             self.settings.style_weight = 1.0;
@@ -298,9 +300,9 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Factor of the mean of `(F - P)^2`, as in most other implementations; it does not grow with the picture. The losses
-    /// still report `1/2 sum (F - P)^2`, so the reported weight is the given one times `2 / (N M)`. With several content
-    /// layers, `N M` is that of the first, and the weights of the others are corrected for theirs. Replaces
+    /// Factor of the mean of `(F - P)^2`, as in most other implementations; it does not grow with the picture. The
+    /// losses still report `1/2 sum (F - P)^2`, so the reported weight is the given one times `2 / (N M)`. With several
+    /// content layers, `N M` is that of the first, and the weights of the others are corrected for theirs. Replaces
     /// [`style_strength`](Self::style_strength); the style weight then defaults to 1. Default: not used.
     pub fn content_mean_weight(mut self, weight: f64) -> Self {
         if self.settings.content_weight == ContentWeight::Relative {
@@ -310,8 +312,8 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Factor of the absolute style loss (the paper's beta). Replaces [`style_strength`](Self::style_strength); without a
-    /// content weight, the [content mean weight](Self::content_mean_weight) is then 1/2. Default: not used.
+    /// Factor of the absolute style loss (the paper's beta). Replaces [`style_strength`](Self::style_strength); without
+    /// a content weight, the [content mean weight](Self::content_mean_weight) is then 1/2. Default: not used.
     pub fn style_weight(mut self, weight: f64) -> Self {
         if self.settings.content_weight == ContentWeight::Relative {
             self.settings.content_weight = ContentWeight::Mean(0.5);
@@ -338,16 +340,16 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// How the first convolution pads the picture. Default: [`Padding::Replicate`], which repeats the border pixels. The
-    /// paper's zeros stand for the mean colour: the network sees a frame of that colour, and the result tends to get a
-    /// frame along its border.
+    /// How the first convolution pads the picture. Default: [`Padding::Replicate`], which repeats the border pixels.
+    /// The paper's zeros stand for the mean colour: the network sees a frame of that colour, and the result tends to
+    /// get a frame along its border.
     pub fn padding(mut self, padding: Padding) -> Self {
         self.settings.padding = padding;
         self
     }
 
-    /// The start image. Default: the content picture with 20 % noise, or noise alone without a content picture. Setting it
-    /// resets [`noise_ratio`](Self::noise_ratio) to the default for that start.
+    /// The start image. Default: the content picture with 20 % noise, or noise alone without a content picture. Setting
+    /// it resets [`noise_ratio`](Self::noise_ratio) to the default for that start.
     pub fn init(mut self, init: Init) -> Self {
         let (start, image) = init.split();
         (self.settings.init, self.start) = (Some(start), image);
@@ -361,9 +363,9 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The share of white noise in the start image, 0 to 1. Default: 0.2 for the default start, so that the style also takes hold in
-    /// even areas, and proportionally less below a [strength](Self::style_strength) of 1; 0 for an explicit [`init`](Self::init),
-    /// and 1 for [`Init::Noise`]. Call it after `init`.
+    /// The share of white noise in the start image, 0 to 1. Default: 0.2 for the default start, so that the style also
+    /// takes hold in even areas, and proportionally less below a [strength](Self::style_strength) of 1; 0 for an
+    /// explicit [`init`](Self::init), and 1 for [`Init::Noise`]. Call it after `init`.
     pub fn noise_ratio(mut self, ratio: f32) -> Self {
         self.settings.noise_ratio = Some(ratio);
         self
@@ -387,11 +389,11 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The sizes to paint at before the final size, coarsest first, for example from [`Scale::coarse_to_fine`]. Each scale
-    /// starts from the image of the previous one, with all pictures resized by the same factor; Adam keeps its moments.
-    /// Weights have the same effect at every scale: relative losses need no correction, and weights of sums
-    /// ([`content_weight`](Self::content_weight) and most [total variations](Self::tv)) are rescaled. Default: none, as in
-    /// the paper.
+    /// The sizes to paint at before the final size, coarsest first, for example from [`Scale::coarse_to_fine`]. Each
+    /// scale starts from the image of the previous one, with all pictures resized by the same factor; Adam keeps its
+    /// moments. Weights have the same effect at every scale: relative losses need no correction, and weights of sums
+    /// ([`content_weight`](Self::content_weight) and most [total variations](Self::tv)) are rescaled. Default: none, as
+    /// in the paper.
     ///
     /// ```
     /// # use style_core::backend::Backend;
@@ -406,19 +408,19 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Makes the image a running mean of the accepted images, in which each counts `decay` times as much as the next. This
-    /// removes the noise that Adam's last steps leave. (The bias of the first steps is corrected, as in Adam.) Losses are
-    /// still those of the points themselves. Default: none.
+    /// Makes the image a running mean of the accepted images, in which each counts `decay` times as much as the next.
+    /// This removes the noise that Adam's last steps leave. (The bias of the first steps is corrected, as in Adam.)
+    /// Losses are still those of the points themselves. Default: none.
     pub fn running_mean(mut self, decay: f64) -> Self {
         self.settings.running_mean = Some(decay);
         self
     }
 
-    /// The memory limit of the session in bytes, including the network's filters. A picture that needs more is evaluated
-    /// tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and gradient up to
-    /// rounding. The number of tiles may depend on the number of threads, as each needs memory, and the tiling affects the
-    /// last bits. [`tiles`](Self::tiles) sets it explicitly, and a [resumed](Self::resume) session keeps its tiling.
-    /// Default: no limit, or the free memory on a device that reports it.
+    /// The memory limit of the session in bytes, including the network's filters. A picture that needs more is
+    /// evaluated tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and
+    /// gradient up to rounding. The number of tiles may depend on the number of threads, as each needs memory, and the
+    /// tiling affects the last bits. [`tiles`](Self::tiles) sets a minimum, and a [resumed](Self::resume) session keeps
+    /// its tiling. On a device that reports its free memory, that is always a limit as well. Default: no other limit.
     ///
     /// ```
     /// # use style_core::backend::Backend;
@@ -439,7 +441,7 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The minimum number of rows and columns of tiles, as far as the picture is large enough. Default: one of each; see
+    /// The minimum number of rows and columns of tiles, or as many as a small picture allows. Default: one of each; see
     /// [`memory_limit`](Self::memory_limit).
     pub fn tiles(mut self, rows: usize, columns: usize) -> Self {
         self.tiles = Some([rows, columns]);
@@ -453,11 +455,11 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// A switch with which another thread ends [`build`](Self::build), [`targets`](Self::targets) and
-    /// [`step`](crate::Session::step) with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled). On the CPU this takes at
-    /// most one part of an evaluation: the convolutions between two tapped layers, in one tile. Resizing pictures,
-    /// allocating memory, and evaluating the pictures of the next scale on the way to it are not interrupted. A checkpoint
-    /// can still be made after a cancelled step. After [`Cancel::reset`], the step can be repeated with the same bits, but
-    /// not if [processes](Self::reduce) share the picture. Default: none.
+    /// [`step`](crate::Session::step) with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled). On the CPU this takes
+    /// at most one part of an evaluation: the convolutions between two tapped layers, in one tile. Resizing pictures,
+    /// allocating memory, and evaluating the pictures of the next scale on the way to it are not interrupted. A
+    /// checkpoint can still be made after a cancelled step. After [`Cancel::reset`], the step can be repeated with the
+    /// same bits, but not if [processes](Self::reduce) share the picture. Default: none.
     ///
     /// ```
     /// # use style_core::backend::Backend;

@@ -30,9 +30,10 @@ const LARGEST: usize = 1 << 20;
 
 impl Scale {
     /// The scales below a size, starting at 128 pixels or more, each with twice the area of the previous one and this
-    /// number of iterations. Together they take less time than the same number of iterations at the size itself. A size above
-    /// `2^20` gets the scales of `2^20`, which are 26. The scales depend on the long side only: for a picture far from square, leave out those whose short side is too small for the
-    /// network (16 pixels for conv5_1), as [`coarse_to_fine`](Self::coarse_to_fine) does.
+    /// number of iterations. Together they take less time than the same number of iterations at the size itself. A size
+    /// above `2^20` gets the scales of `2^20`, which are 26. The scales depend on the long side only: for a picture far
+    /// from square, leave out those whose short side is too small for the network (16 pixels for conv5_1), as
+    /// [`coarse_to_fine`](Self::coarse_to_fine) does.
     ///
     /// ```
     /// let sizes: Vec<_> = style_core::Scale::pyramid(512, 60).iter().map(|scale| scale.size).collect();
@@ -48,9 +49,9 @@ impl Scale {
     }
 
     /// A schedule that takes as long as `iterations` at the size itself. It returns the scales of a
-    /// [pyramid](Scale::pyramid) whose short side is large enough for conv5_1, each with a third of the iterations, and the
-    /// number of iterations left for the size itself. 80 are enough for a good picture with the default losses; `stylize`
-    /// uses this schedule.
+    /// [pyramid](Scale::pyramid) whose short side is large enough for conv5_1, each with a third of the iterations, and
+    /// the number of iterations left for the size itself. 80 are enough for a good picture with the default losses;
+    /// `stylize` uses this schedule.
     ///
     /// ```
     /// # use style_core::backend::Backend;

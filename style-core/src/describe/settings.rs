@@ -1,7 +1,8 @@
-//! The settings of a session as plain data: everything but its pictures, its network and losses of the caller's own.
+//! The settings of a session as plain data: all that defines its result except the pictures and masks, the final size,
+//! the network and custom losses.
 //!
-//! Presets are made of them, checkpoints hold them ([`Checkpoint::settings`](crate::Checkpoint::settings)), and applications
-//! can store them, for example as JSON with serde.
+//! Presets are made of them, checkpoints hold them ([`Checkpoint::settings`](crate::Checkpoint::settings)), and
+//! applications can store them, for example as JSON with serde.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +16,8 @@ use crate::loss::losses::{LayerWeight, StyleLayer};
 use crate::loss::statistics::kind::StatisticKind;
 use crate::optim::Optimizer;
 
-/// The settings of a session, without pictures; see the setters of [`SessionBuilder`](crate::SessionBuilder) of the same
-/// names for their meanings. A field that is missing in serialised settings has its default.
+/// The settings of a session, without pictures; each has the meaning of the [`SessionBuilder`](crate::SessionBuilder)
+/// setter of the same name. A field missing from serialised settings takes its default value.
 ///
 /// ```
 /// use style_core::{Preset, Settings};

@@ -1,8 +1,8 @@
 //! Losses of your own: terms of the objective next to content, style and total variation.
 //!
-//! [`HostLoss`] is a function of one layer's features on plain slices; it is the simplest, and copies the features from the
-//! device and a gradient to it in each evaluation. [`Loss`] describes a loss of any layers, or of the image, that computes
-//! with the ops of the [`Backend`]; it creates a [`Term`] for each scale.
+//! [`HostLoss`] is a function of one layer's features on plain slices; it is the simplest, but each evaluation copies
+//! the features from the device and the gradient back. [`Loss`] describes a loss of any layers, or of the image, that
+//! computes with the ops of the [`Backend`]; it creates a [`Term`] for each scale.
 
 use std::sync::Arc;
 
@@ -16,21 +16,22 @@ use crate::image::Image;
 use crate::loss::term::{Additivity, Buffers, Site, Term};
 use crate::network::Network;
 
-/// Describes a loss of any layers, or of the image, that computes with the ops of the [`Backend`]. It creates a [`Term`] for
-/// each scale. [`HostLoss`] is simpler, for a loss of one layer on plain slices.
+/// Describes a loss of any layers, or of the image, that computes with the ops of the [`Backend`]. It creates a
+/// [`Term`] for each scale. [`HostLoss`] is simpler, for a loss of one layer on plain slices.
 pub trait Loss<B: Backend>: Send + Sync {
     /// The name of its term in [`Losses`](crate::Losses), unique in a session.
     fn name(&self) -> String;
 
-    /// Identifies the loss and its parameters in checkpoints: two losses with the same identity must give the same values.
-    /// Keep it short: use a hash for large parameters.
+    /// Identifies the loss and its parameters in checkpoints: two losses with the same identity must give the same
+    /// values. Keep it short: use a hash for large parameters.
     fn identity(&self) -> String;
 
-    /// The layers that it reads, in the order of [`Site::layer`]; none for a loss of the image itself, which it sees as the
-    /// network does: in the channel order and scale of its [`InputSpace`](crate::InputSpace), without the mean colour.
+    /// The layers that it reads, in the order of [`Site::layer`]; none for a loss of the image itself, which it sees as
+    /// the network does: in the channel order and scale of its [`InputSpace`](crate::InputSpace), without the mean
+    /// colour.
     fn layers(&self) -> Vec<String>;
 
-    /// How it is computed from tiles. Default: not at all.
+    /// How it is computed from tiles. Default: a picture with this loss cannot be tiled.
     fn additivity(&self) -> Additivity {
         Additivity::Whole
     }
@@ -99,8 +100,8 @@ pub trait HostLoss: Send + Sync {
     /// As [`Loss::identity`].
     fn identity(&self) -> String;
 
-    /// Returns the loss of `features`, row-major `[C, H, W]`, and writes its gradient with respect to them to `gradient`,
-    /// which is zero on entry.
+    /// Returns the loss of `features`, row-major `[C, H, W]`, and writes its gradient with respect to them to
+    /// `gradient`, which is zero on entry.
     fn evaluate(&self, shape: Shape, features: &[f32], gradient: &mut [f32]) -> f64;
 }
 

@@ -10,15 +10,15 @@
 //! total   = content_weight content + style_weight style + tv_weight tv(image) + ...  (equation 7; the paper has the first two)
 //! ```
 //!
-//! The paper's `1/(4 N^2 M^2) sum (G - A)^2` is the same if both pictures have the same size; dividing each matrix by its
-//! own `M` lets the sizes differ. A layer may use another [statistic](crate::statistics) than the Gram matrix, with its own
-//! `E`. A style with a mask has a separate `E` and adds `share area E` to the layer's loss, so that a mask controls where
-//! the style acts and not how strongly. A content mask `m` makes the content loss `1/2 sum m (F - P)^2`.
+//! The paper's `1/(4 N^2 M^2) sum (G - A)^2` is the same if both pictures have the same size; dividing each matrix by
+//! its own `M` lets the sizes differ. A layer may use another [statistic](crate::statistics) than the Gram matrix, with
+//! its own `E`. A style with a mask has a separate `E` and adds `share area E` to the layer's loss, so that a mask
+//! controls where the style acts and not how strongly. A content mask `m` makes the content loss `1/2 sum m (F - P)^2`.
 //!
 //! Adjoint: `dF = content_weight w_l (F - P)`, and `dF = style_weight w_l / (N^2 M) (G/M - A/M_s) F`.
 //!
-//! The relative form, which is the default and not in the paper, divides each layer's loss by its value at zero. With `v`
-//! the values of the statistic on the image and `t` those on the painting,
+//! The relative form, which is the default and not in the paper, divides each layer's loss by its value at zero. With
+//! `v` the values of the statistic on the image and `t` those on the painting,
 //!
 //! ```text
 //! content = sum_l w_l c_l 1/2 sum (F - P)^2,  c_l = 1 / (1/2 sum P^2)
@@ -26,15 +26,15 @@
 //! total   = 0.037 content + style_strength style + tv_weight tv(image)
 //! ```
 //!
-//! The factors `c_l` are constants of the pictures, so the adjoint has the same form: `dF = 0.037 w_l c_l (F - P)`, and `dv
-//! = style_strength w_l c_l (v - t)`, which the statistic propagates to `dF` (`dF = 2/M dv F` if `v = G/M`). A zero target
-//! has `c_l = 1`.
+//! The factors `c_l` are constants of the pictures, so the adjoint has the same form: `dF = 0.037 w_l c_l (F - P)`, and
+//! `dv = style_strength w_l c_l (v - t)`, which the statistic propagates to `dF` (`dF = 2/M dv F` if `v = G/M`). A zero
+//! target has `c_l = 1`.
 //!
-//! Each loss is a [`Term`], which computes its value and gradient; losses of one's own are further terms.
+//! Each loss is a [`Term`], which computes its value and gradient; custom losses are further terms.
 //!
-//! A picture of several [tiles](crate::pass::tiles) takes two passes if a term needs statistics of the whole picture. The
-//! first runs forward and accumulates them. The second runs forward and backward: with the statistics known, a tile's
-//! gradient does not depend on the other tiles.
+//! A picture of several [tiles](crate::pass::tiles) takes two passes if a term needs statistics of the whole picture.
+//! The first runs forward and accumulates them. The second runs forward and backward: with the statistics known, a
+//! tile's gradient does not depend on the other tiles.
 
 use std::sync::Arc;
 
@@ -108,7 +108,8 @@ impl<B: Backend> Objective<B> {
         self.passes.plan.cancel.check()
     }
 
-    /// Computes the losses at `image` and their gradient. `losses` must have the terms of [`no_losses`](Self::no_losses).
+    /// Computes the losses at `image` and their gradient. `losses` must have the terms of
+    /// [`no_losses`](Self::no_losses).
     pub(crate) fn evaluate(
         &mut self,
         network: &Network<B>,
@@ -146,6 +147,7 @@ impl<B: Backend> Objective<B> {
     fn enqueue(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
         self.begin();
         self.forward(network, image, 0, true)?;
+        self.end_of_tile(network.backend(), 0)?;
         self.end(network.backend(), &Alone)?;
         self.backward(network, image, gradient)?;
         self.on_image(network.backend(), image, gradient)
@@ -161,7 +163,7 @@ impl<B: Backend> Objective<B> {
         if twice {
             for tile in tiles.clone() {
                 self.forward(network, image, tile, true)?;
-                self.terms().try_for_each(|(_, p)| p.term.end_of_tile(backend, tile))?;
+                self.end_of_tile(backend, tile)?;
             }
             let reduce = Arc::clone(&self.reduce);
             self.end(backend, &*reduce)?;
@@ -173,7 +175,7 @@ impl<B: Backend> Objective<B> {
                 self.forward(network, image, tile, !twice)?;
             }
             if !twice {
-                self.terms().try_for_each(|(_, p)| p.term.end_of_tile(backend, tile))?;
+                self.end_of_tile(backend, tile)?;
             }
             self.backward(network, image, gradient)?;
         }
@@ -195,6 +197,11 @@ impl<B: Backend> Objective<B> {
 
     fn begin(&mut self) {
         self.terms().for_each(|(_, placed)| placed.term.begin());
+    }
+
+    /// Ends a tile for the terms on layers.
+    fn end_of_tile(&mut self, backend: &B, tile: usize) -> Result<()> {
+        self.terms().filter(|(_, p)| !p.of_image()).try_for_each(|(_, p)| p.term.end_of_tile(backend, tile))
     }
 
     /// Runs a tile forward; the terms read it if `read`.

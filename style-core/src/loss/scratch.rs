@@ -47,7 +47,8 @@ pub(crate) fn shaped<'a, B: Backend>(
     Ok(tensors)
 }
 
-/// Shapes large enough for any of these lists, one list at a time: the largest first shape, the largest second shape, ...
+/// Shapes large enough for any of these lists, one list at a time: the largest first shape, the largest second shape,
+/// ...
 pub(crate) fn largest<B: Backend>(backend: &B, lists: impl IntoIterator<Item = Vec<Shape>>) -> Vec<Shape> {
     let mut all: Vec<Shape> = vec![];
     for list in lists {

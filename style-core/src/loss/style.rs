@@ -1,11 +1,12 @@
-//! The style loss of a layer: a [statistic](crate::statistics) of its features, compared with that of the style pictures.
+//! The style loss of a layer: a [statistic](crate::statistics) of its features, compared with that of the style
+//! pictures.
 //!
 //! ```text
 //! l = share c d(v, t)        v the values on the image, t the targets, d = 1/2 sum (v - t)^2 unless the statistic has its own
 //! ```
 //!
-//! Adjoint: `dv = share c dd/dv`, which the statistic propagates to `dF`. In a tile, `dv` is multiplied by the tile's share of
-//! the positions.
+//! Adjoint: `dv = share c dd/dv`, which the statistic propagates to `dF`. In a tile, `dv` is multiplied by the tile's
+//! share of the positions.
 
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
-//! The interface of a term of the objective, in use: ready for pictures of one size.
+//! The interface of a term of the objective: a loss prepared for pictures of one size.
 //!
-//! A loss `l(F_1, F_2, ...)` of the features of some layers (or of the image itself) adds `weight l` to the objective. An
-//! evaluation calls its [`Term`] in this order; a picture that is not tiled is one tile:
+//! A loss `l(F_1, F_2, ...)` of the features of some layers (or of the image itself) adds `weight l` to the objective.
+//! An evaluation calls its [`Term`] in this order; a picture that is not tiled is one tile:
 //!
 //! ```text
 //! begin
-//!   for each tile:  forward at each of its layers (in bands, if it accepts them), then end_of_tile
+//!   for each tile:  forward at each of its layers, then end_of_tile
 //! end                            with the picture's values known, the loss and what its gradient needs
 //!   for each tile:  backward at each of its layers, the last first:  dF (=|+=) weight dl/dF
 //! loss                           from the scalars that it wrote on the device
@@ -23,28 +23,30 @@ use crate::pass::tiles::Window;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Additivity {
-    /// It needs all features at once. A session in tiles, or shared by processes, is an error.
+    /// It needs all features at once: tiling the picture, or sharing it among processes, is an error (not for losses of
+    /// the image itself).
     Whole,
-    /// It is a function of statistics that can be combined from those of the parts. The gradient at one position depends
-    /// on all others through the statistics only.
+    /// It is a function of statistics that can be combined from those of the parts. The gradient at one position
+    /// depends on all others through the statistics only.
     Statistics,
-    /// It is a function of sums over positions (for a statistic), or itself such a sum (for a loss). The gradient at one
-    /// position depends on no other position, except through the sums.
+    /// It is a function of sums over positions (for a statistic), or itself such a sum (for a loss). The gradient at
+    /// one position depends on no other position, except through the sums.
     Positions,
 }
 
-/// A layer's features, as passed to a term or a statistic: those of the whole picture, of one tile, or of one band of rows.
+/// A layer's features, as passed to a term or a statistic: those of the whole picture, of one tile, or of one band of
+/// rows.
 pub struct Site<'a, B: Backend> {
     /// Compute backend.
     pub backend: &'a B,
-    /// The features, `[1, N, H, W]`, or some of their rows if the picture is processed in bands. For a term on the image,
-    /// its pixels.
+    /// The features, `[1, N, H, W]`, or some of their rows if the picture is processed in bands. For a term on the
+    /// image, its pixels.
     pub features: &'a B::Tensor,
     /// Shape of the features of the whole picture, or of a tile.
     pub whole: Shape,
     /// The rows of `features` that count: all, except for a band, which includes neighbouring rows.
     pub rows: Rows,
-    /// Whether to store the values or to accumulate, as from the second band on.
+    /// Whether to store the values, or to add to them, as for every band after the first.
     pub acc: Acc,
     /// The weights of the positions, if they are not uniform. Only for statistics.
     pub guide: Option<&'a Guide<B>>,
@@ -102,7 +104,7 @@ pub struct Buffers<'a, B: Backend> {
 }
 
 impl<B: Backend> Buffers<'_, B> {
-    /// The same for a call before the last.
+    /// Reborrows the buffers, for a call that another one follows.
     pub(crate) fn again(&mut self) -> Buffers<'_, B> {
         let Self { scalars, slot, workspace, scratch, dvalues, target } = self;
         Buffers { scalars, slot: *slot, workspace, scratch, dvalues, target: target.as_deref_mut() }
@@ -110,10 +112,10 @@ impl<B: Backend> Buffers<'_, B> {
 }
 
 /// A term of the objective, ready for pictures of one size. An evaluation calls [`begin`](Term::begin); for each tile,
-/// [`forward`](Term::forward) at each of its layers (in bands, if it accepts them), then [`end_of_tile`](Term::end_of_tile);
-/// [`end`](Term::end) once all tiles have been seen; for each tile, [`backward`](Term::backward) at each of its layers, the
-/// last layer first; and [`loss`](Term::loss). With [`Additivity::Positions`] a tile goes backward at once, before the next
-/// tile and before `end`.
+/// [`forward`](Term::forward) at each of its layers, then [`end_of_tile`](Term::end_of_tile); [`end`](Term::end) once
+/// all tiles have been seen; for each tile, [`backward`](Term::backward) at each of its layers, the last layer first;
+/// and [`loss`](Term::loss). If every term on layers has [`Additivity::Positions`], a tile of several goes backward
+/// before the next tile and before `end`.
 pub trait Term<B: Backend>: Send + Sync {
     /// How it is computed from tiles; the same as its [`Loss`](crate::losses::Loss) declares.
     fn additivity(&self) -> Additivity;
@@ -146,7 +148,8 @@ pub trait Term<B: Backend>: Send + Sync {
         Ok(())
     }
 
-    /// Called when all tiles have been seen. If other processes have seen the other tiles, `reduce` adds up with theirs.
+    /// Called when all tiles have been seen. If other processes have seen some of the tiles, add in their sums with
+    /// `reduce`.
     ///
     /// # Errors
     /// Backend errors, and those of `reduce`.
@@ -168,7 +171,7 @@ pub trait Term<B: Backend>: Send + Sync {
         buffers: Buffers<'_, B>,
     ) -> Result<()>;
 
-    /// The loss, before its weight, from the scalars that it wrote. With [`Additivity::Positions`], they are summed over all
-    /// processes before this call.
+    /// The loss, before its weight, from the scalars that it wrote. With [`Additivity::Positions`], they are summed
+    /// over all processes before this call.
     fn loss(&self, scalars: &[f64]) -> f64;
 }

@@ -21,13 +21,13 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A request to the session, answered on the job's thread between evaluations.
 type Question = Box<dyn FnOnce(&dyn View) + Send>;
 
-/// Controls a running [`Job`](crate::Job) from any thread, and returns its latest progress and image. Clones refer to the
-/// same job.
+/// Controls a running [`Job`](crate::Job) from any thread, and returns its latest progress and image. Clones refer to
+/// the same job.
 ///
-/// Commands and [`progress`](Self::progress) return at once. [`preview`](Self::preview) and [`checkpoint`](Self::checkpoint)
-/// wait for the evaluation under way, or for the analysis of the pictures before the first. After the job has ended, commands
-/// to it are errors of the kind [`Finished`](ErrorKind::Finished); the preview still answers, from the image that is kept as
-/// long as there is a handle.
+/// Commands and [`progress`](Self::progress) return at once. [`preview`](Self::preview) and
+/// [`checkpoint`](Self::checkpoint) wait for the evaluation under way, or for the analysis of the pictures before the
+/// first. After the job has ended, commands that return a `Result` fail with [`Finished`](ErrorKind::Finished), the
+/// others do nothing; the preview still works, from the image that is kept as long as there is a handle.
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Shared>);
 
@@ -100,7 +100,7 @@ impl Shared {
         (state.size, state.progress) = (size, progress.cloned());
     }
 
-    /// Takes the orders; waits for some while the job is paused.
+    /// Takes the pending orders; while the job is paused, blocks until there are any.
     pub(crate) fn orders(&self) -> Orders {
         let mut state = self.lock();
         loop {
@@ -154,7 +154,7 @@ impl Handle {
         self.0.call(|state| state.paused = false);
     }
 
-    /// Ends the job, also during the analysis of the pictures and when it is paused, with
+    /// Ends the job, even during the analysis of the pictures or while it is paused, with
     /// [`Ending::Cancelled`](crate::Ending::Cancelled), within the time given at
     /// [`SessionBuilder::cancel`](crate::SessionBuilder::cancel). It affects this job only.
     pub fn cancel(&self) {
@@ -163,8 +163,9 @@ impl Handle {
     }
 
     /// The style strength, or the style weight of absolute losses, from the next evaluation on; see
-    /// [`Session::set_style_weight`](crate::Session::set_style_weight). Of several values since the last evaluation, the
-    /// last one counts, so a slider may call this at every move.
+    /// [`Session::set_style_weight`](crate::Session::set_style_weight). Of several values since the last evaluation,
+    /// the last one counts, so a slider may call this at every move; with L-BFGS the image then does not change until
+    /// the slider rests.
     ///
     /// # Errors
     /// `Argument` if the weight is outside 0..=1e30; `Finished` after the end of the job.
@@ -191,21 +192,21 @@ impl Handle {
         self.0.lock().ended
     }
 
-    /// The progress of each evaluation from now on, as an iterator that waits for the next and ends with the job. A reader
-    /// that is slower than the job misses some: only the latest progress is kept, so nothing piles up. The first item is the
-    /// current progress, if there has been an evaluation. To see every evaluation, give the job an
-    /// [`Observer`](crate::Observer).
+    /// The latest progress, then that of each later evaluation, as an iterator that waits for the next and ends with
+    /// the job. A reader that is slower than the job misses some: only the latest progress is kept, so nothing piles
+    /// up. The first item is the current progress, if this job has already made an evaluation. To see every evaluation,
+    /// give the job an [`Observer`](crate::Observer).
     #[must_use]
     pub fn updates(&self) -> Updates {
         Updates { shared: Arc::clone(&self.0), seen: 0 }
     }
 
-    /// The image now, at the size of the result (at a coarse scale it is enlarged), or reduced so that its long side has at
-    /// most `max_side` pixels. Also while the job is paused, and after its end.
+    /// The image now, at the size of the result (at a coarse scale it is enlarged), or reduced so that its long side
+    /// has at most `max_side` pixels. Also while the job is paused, and after its end.
     ///
     /// # Errors
-    /// `Argument` if `max_side` is zero or the caller is the job's own thread, which has a [`View`] instead; `Finished` if
-    /// the job has ended before there was an image; backend errors.
+    /// `Argument` if `max_side` is zero or the caller is the job's own thread, which has a [`View`] instead; `Finished`
+    /// if the job has ended before there was an image; backend errors.
     pub fn preview(&self, max_side: Option<usize>) -> Result<Image> {
         if max_side == Some(0) {
             return Err(bad("the long side of the preview is 0; expected at least 1 pixel"));
@@ -226,8 +227,8 @@ impl Handle {
     /// [`Observer`](crate::Observer).
     ///
     /// # Errors
-    /// `Finished` after the end of the job; `Argument` if the caller is the job's own thread, which has a [`View`] instead;
-    /// backend errors.
+    /// `Finished` after the end of the job; `Argument` if the caller is the job's own thread, which has a [`View`]
+    /// instead; backend errors.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         self.ask(|view| view.checkpoint())?.ok_or_else(finished)
     }

@@ -20,8 +20,8 @@ use crate::session::progress::Progress;
 /// A session that paints on its own thread, created by [`SessionBuilder::spawn`] or [`Session::spawn`]. Its
 /// [`handle`](Job::handle) controls it, and [`join`](Job::join) waits for the image.
 ///
-/// Dropping a job cancels it without waiting: the thread ends soon after, and remaining handles return errors. So a window
-/// may close at any moment.
+/// Dropping a job cancels it without waiting: the thread ends soon after, and remaining handles report that it has
+/// ended. So a window may close at any moment.
 ///
 /// ```
 /// use style_core::backend::Backend;
@@ -56,11 +56,11 @@ pub struct Job {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// The image at the end, whatever the ending, at the size of the result: at a coarse scale it is enlarged. `None` if
-    /// the job ended before there was one, or if it could not be read from the device.
+    /// The image at the end, whatever the ending, at the size of the result: at a coarse scale it is enlarged. `None`
+    /// if the job ended before there was one, or if it could not be read from the device.
     pub image: Option<Image>,
-    /// The result of the last evaluation; `None` if there was none. [`Progress::diverged`] reports whether the image is worse
-    /// than at the start of the descent.
+    /// The result of the last evaluation; `None` if there was none. [`Progress::diverged`] reports whether the image is
+    /// worse than at the start of the descent.
     pub progress: Option<Progress>,
     /// How it ended.
     pub ending: Ending,
@@ -93,8 +93,8 @@ impl Ending {
 }
 
 impl<B: Backend> SessionBuilder<B> {
-    /// Checks the description, then builds and runs the session on a new thread, so that the analysis of the pictures does
-    /// not block the caller.
+    /// Checks the description, then builds and runs the session on a new thread, so that the analysis of the pictures
+    /// does not block the caller.
     ///
     /// # Errors
     /// As [`plan`](Self::plan), at once; `Unavailable` if no thread can be started. All other errors of
@@ -103,9 +103,9 @@ impl<B: Backend> SessionBuilder<B> {
         self.spawn_with(None, ())
     }
 
-    /// The same with a checkpoint to [resume](Self::resume), if there is one, and an observer. The observer is called on
-    /// the job's thread, as by [`Session::run_with`]: after every evaluation, and when the session has ended for
-    /// any reason. It can write checkpoints, or pass progress on to an event loop.
+    /// The same with a checkpoint to [resume](Self::resume), if there is one, and an observer. The observer is called
+    /// on the job's thread, as by [`Session::run_with`]: after every evaluation, and when the session has ended for any
+    /// reason. It can write checkpoints, or pass progress on to an event loop.
     ///
     /// # Errors
     /// As [`spawn`](Self::spawn); `Checkpoint` if it is damaged or belongs to another session.
@@ -171,7 +171,7 @@ impl Job {
                 shared.expect_end();
                 thread.join().unwrap_or_else(|payload| Ending::Failed(panicked(&*payload)))
             }
-            _ => Ending::Failed(bad("a job cannot wait for itself: join it on another thread than its own")),
+            _ => Ending::Failed(bad("a job cannot wait for itself: join it on a thread other than its own")),
         };
         match shared.last() {
             (progress, Ok(image)) => Outcome { image, progress, ending },

@@ -1,4 +1,4 @@
-//! One job: a content picture, one or more style pictures, and the image under optimisation.
+//! A session: a content picture, one or more style pictures, and the image being optimised.
 
 pub(crate) mod handle;
 pub(crate) mod job;
@@ -50,8 +50,8 @@ impl<B: Backend> View for Session<B> {
 
 /// A style transfer in progress, created by [`Session::builder`].
 ///
-/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so an image
-/// is available after every step, whatever happens in the next one.
+/// An iteration is one evaluation of loss and gradient. [`image`](Session::image) is the last accepted point, so an
+/// image is available after every step, whatever happens in the next one.
 pub struct Session<B: Backend> {
     network: Arc<Network<B>>,
     /// The current scale; `None` if the next could not be created.
@@ -88,12 +88,12 @@ impl<B: Backend> Session<B> {
         SessionBuilder::new(network.into())
     }
 
-    /// Everything that the next steps depend on, to continue in a later run of the program: [`SessionBuilder::resume`]. It
-    /// includes the optimiser's vectors, of at most [`Plan::optimizer`](crate::Plan::optimizer) bytes: with the
-    /// default L-BFGS, up to 133 times the image.
+    /// Everything that the next steps depend on; a later run of the program can continue from it with
+    /// [`SessionBuilder::resume`]. It includes the optimiser's vectors, of at most
+    /// [`Plan::optimizer`](crate::Plan::optimizer) bytes: with the default L-BFGS, up to 133 times the image.
     ///
     /// # Errors
-    /// Backend errors; `Argument` after an error on the way to another scale.
+    /// Backend errors; `Argument` after an error while moving to another scale.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let Stage { descent, point, average, evaluated, .. } = self.stage.as_ref().ok_or_else(ended)?;
         let backend = self.network.backend();
@@ -107,8 +107,8 @@ impl<B: Backend> Session<B> {
     }
 
     /// A checkpoint without the state of the optimiser, little larger than the image (12 bytes per pixel). A session
-    /// resumed from it starts a new descent at the image, and a new [running mean](SessionBuilder::running_mean): its bits are not
-    /// those of an uninterrupted session, and it takes L-BFGS some iterations to be as fast again.
+    /// resumed from it starts a new descent at the image, and a new [running mean](SessionBuilder::running_mean): its
+    /// bits are not those of an uninterrupted session, and it takes L-BFGS some iterations to be as fast again.
     ///
     /// # Errors
     /// As [`checkpoint`](Session::checkpoint).
@@ -209,19 +209,19 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// Evaluates loss and gradient once and updates the image; moves to the next scale when the iterations of this one are
-    /// done. The result stays in the session until the next step, also as [`progress`](Session::progress); clone it to keep
-    /// it.
+    /// Evaluates loss and gradient once and updates the image; moves to the next scale when the iterations of this one
+    /// are done. The result stays in the session until the next step, also as [`progress`](Session::progress); clone it
+    /// to keep it.
     ///
     /// On the CPU, only the first step at a scale allocates memory. The exception is a thread pool, where rayon's queue
     /// allocates a block about every 60 steps.
     ///
     /// # Errors
     /// `Finished` if all iterations are done or the descent has converged ([`is_finished`](Session::is_finished)).
-    /// `NonFinite` if the loss or the gradient at the start of the descent is not finite, or too large for the optimiser's
-    /// numbers (the weights are too large); [`Cancelled`](SessionBuilder::cancel); backend errors. The image is unchanged,
-    /// also after an error on the way to another scale. After the latter, no more steps or checkpoints are possible; both
-    /// return the same error, `Argument`.
+    /// `NonFinite` if the loss or the gradient at the start of the descent is not finite, or too large for the
+    /// optimiser's numbers (the weights are too large); [`Cancelled`](SessionBuilder::cancel); backend errors. The
+    /// image is unchanged, also after an error while moving to another scale. After the latter, no more steps or
+    /// checkpoints are possible; both return the same error, `Argument`.
     pub fn step(&mut self) -> Result<&Progress> {
         if self.is_finished() {
             let message = "the session has finished; to paint on, resume its checkpoint with more iterations";
@@ -281,8 +281,8 @@ impl<B: Backend> Session<B> {
         (self.progress.iteration > 0).then_some(&self.progress)
     }
 
-    /// Steps until all iterations are done, the descent has converged, or `callback` breaks. To inspect the image along the
-    /// way, pass an [`Observer`] to [`run_with`](Session::run_with).
+    /// Steps until all iterations are done, the descent has converged, or `callback` breaks. To inspect the image along
+    /// the way, pass an [`Observer`] to [`run_with`](Session::run_with).
     ///
     /// # Errors
     /// As [`step`](Session::step); the image stays readable.
@@ -295,12 +295,12 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// Steps until all iterations are done, the descent has converged, or the observer ends the run. For several observers:
-    /// `session.run_with(&mut [&mut a as &mut dyn Observer, &mut b][..])`.
+    /// Steps until all iterations are done, the descent has converged, or the observer ends the run. For several
+    /// observers: `session.run_with(&mut [&mut a as &mut dyn Observer, &mut b][..])`.
     ///
     /// # Errors
-    /// As [`step`](Session::step), and the observer's own; the image stays readable, and [`finish`](Observer::finish) is
-    /// called in any case. If that fails too, the message reports both errors.
+    /// As [`step`](Session::step), and the observer's own; the image stays readable, and [`finish`](Observer::finish)
+    /// is called in any case. If that fails too, the message reports both errors.
     pub fn run_with(&mut self, observer: &mut (impl Observer + ?Sized)) -> Result<()> {
         let mut observed = || {
             while !self.is_finished() {
@@ -318,8 +318,8 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// Whether [`run`](Session::run) would do nothing: all iterations are done, or the descent has converged. False after
-    /// an error on the way to another scale.
+    /// Whether [`run`](Session::run) would do nothing: all iterations are done, or the descent has converged. False
+    /// after an error while moving to another scale.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.stage.is_some() && self.ahead.is_none() && (self.progress.converged || self.left() == 0)
@@ -349,13 +349,13 @@ impl<B: Backend> Session<B> {
         self.scales.last().map_or(self.size(), |last| (last.checked.shape.width, last.checked.shape.height))
     }
 
-    /// The last accepted image, or the [mean](SessionBuilder::running_mean) of several; before the first step, the start image. Its
-    /// size is that of the current scale.
+    /// The last accepted image, or the [mean](SessionBuilder::running_mean) of several; before the first step, the
+    /// start image. Its size is that of the current scale.
     ///
-    /// L-BFGS with its line search accepts only images with a lower loss, so this is the best image at this scale. Adam, and
-    /// L-BFGS with a [fixed step](crate::LbfgsOptions::fixed_step), accept every image with a finite loss, as published:
-    /// their loss rises and falls from step to step, and the last image may be slightly worse than an earlier one. If it is
-    /// worse than the first, [`Progress::diverged`] says so.
+    /// L-BFGS with its line search accepts only images with a lower loss, so this is the best image at this scale.
+    /// Adam, and L-BFGS with a [fixed step](crate::LbfgsOptions::fixed_step), accept every image with a finite loss, as
+    /// published: their loss rises and falls from step to step, and the last image may be slightly worse than an
+    /// earlier one. If it is worse than the first, [`Progress::diverged`] says so.
     ///
     /// # Errors
     /// Backend errors.
@@ -379,8 +379,8 @@ impl<B: Backend> Session<B> {
         self.network.download(descent.result(), 1.0)
     }
 
-    /// [`image`](Session::image), at a coarse scale enlarged to the size of the result: to show, or to save in the place of
-    /// the result.
+    /// As [`image`](Session::image), but enlarged to the size of the result if the scale is coarse: to show, or to save
+    /// in place of the result.
     ///
     /// # Errors
     /// As [`image`](Session::image).
@@ -389,7 +389,8 @@ impl<B: Backend> Session<B> {
         if self.size() == (width, height) { Ok(image) } else { image.enlarged(width, height) }
     }
 
-    /// The losses of [`image`](Session::image), the same as [`Progress::accepted_losses`]; `None` before the first step.
+    /// The losses of [`image`](Session::image), the same as [`Progress::accepted_losses`]; `None` before the first
+    /// step.
     #[must_use]
     pub fn losses(&self) -> Option<&Losses> {
         self.progress().map(|progress| &progress.accepted_losses)
@@ -415,16 +416,16 @@ impl<B: Backend> Session<B> {
     }
 
     /// Sets the style weight from the next step on, at this scale and all later ones, for example from a slider. If the
-    /// session is described by a [strength](SessionBuilder::style_strength), the default, this is the strength; otherwise
-    /// it is the paper's beta.
-    /// The descent continues from the current image, whose [`losses`](Session::losses) stay those of the old weight until
-    /// the next step. L-BFGS evaluates the image once more and discards its curvature history, which belongs to the old
-    /// loss. So call this when the slider rests: each change costs one of the [iterations](SessionBuilder::iterations), in
-    /// which the image does not change. Adam keeps its moments. Later checkpoints describe the session with this weight.
-    /// Setting the current weight again has no effect.
+    /// session is described by a [strength](SessionBuilder::style_strength), the default, this is the strength;
+    /// otherwise it is the paper's beta. The descent continues from the current image, whose
+    /// [`losses`](Session::losses) stay those of the old weight until the next step. L-BFGS evaluates the image once
+    /// more and discards its curvature history, which belongs to the old loss. So call this when the slider rests: each
+    /// change costs one of the [iterations](SessionBuilder::iterations), in which the image does not change. Adam keeps
+    /// its moments. Later checkpoints describe the session with this weight. Setting the current weight again has no
+    /// effect.
     ///
     /// # Errors
-    /// `Argument` if the weight is outside 0..=1e30, or after an error on the way to another scale; backend errors.
+    /// `Argument` if the weight is outside 0..=1e30, or after an error while moving to another scale; backend errors.
     pub fn set_style_weight(&mut self, weight: f64) -> Result<()> {
         check_weight(STYLE_WEIGHT, weight)?;
         let Stage { objective, descent, point, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
@@ -447,7 +448,7 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
-    /// Makes a switch for this session alone, which it obeys from now on beside the one that it was described with.
+    /// Creates a switch for this session alone, which from now on works in addition to the one given to its builder.
     pub(crate) fn own_cancel(&mut self) -> Cancel {
         let stage = self.stage.as_mut().map(|stage| &mut stage.objective.passes.plan.cancel);
         let ahead = self.ahead.as_mut().map(|ahead| &mut ahead.builder.cancel);

@@ -56,20 +56,21 @@ impl<B: Backend> SessionBuilder<B> {
     /// scales, for the first.
     ///
     /// # Errors
-    /// `Argument` if a picture or layer is missing or unknown, two settings contradict each other, or a number is out of
-    /// range; `TooSmall` if a picture is too small for a layer; `Shape` if a picture has the wrong size; `MemoryExceeded`,
-    /// before any work, if the session exceeds its limit or the device's free memory with any tiling;
+    /// `Argument` if a picture or layer is missing or unknown, two settings contradict each other, or a number is out
+    /// of range; `TooSmall` if a picture is too small for a layer; `Shape` if a picture has the wrong size;
+    /// `MemoryExceeded`, before any work, if the session exceeds its limit or the device's free memory with any tiling;
     /// [`Cancelled`](Self::cancel); backend errors.
     pub fn build(mut self) -> Result<Session<B>> {
         let scales = self.prepared(None)?;
         Session::new(self, scales, None)
     }
 
-    /// Continues a session of the same description from a [checkpoint](Session::checkpoint): pictures, weights and settings
-    /// must match. The number of threads, the memory limit and the iterations at the final size may differ. So may the style
-    /// strength or weight, which may have [changed](Session::set_style_weight) during the session: that of the checkpoint
-    /// counts. To continue with another, set it after resuming. On the same backend the results are bit-identical to an uninterrupted session, unless the tiling recorded in the checkpoint does
-    /// not suit this description (tiles too large or too few). A new tiling is then chosen, and the last bits may differ.
+    /// Continues a session of the same description from a [checkpoint](Session::checkpoint): pictures, weights and
+    /// settings must match. The number of threads, the memory limit and the iterations at the final size may differ. So
+    /// may the style strength or weight, which may have [changed](Session::set_style_weight) during the session: that
+    /// of the checkpoint counts. To continue with another, set it after resuming. On the same backend the results are
+    /// bit-identical to an uninterrupted session, unless the tiling recorded in the checkpoint does not suit this
+    /// description (tiles too large or too few). A new tiling is then chosen, and the last bits may differ.
     ///
     /// # Errors
     /// As [`build`](Self::build); `Checkpoint` if it is damaged or belongs to another session, naming the difference.
@@ -78,8 +79,8 @@ impl<B: Backend> SessionBuilder<B> {
         Session::new(self, scales, Some(checkpoint))
     }
 
-    /// The part of building that needs no device: checks the description, and against the checkpoint, whose style weight it
-    /// takes; cuts all scales into tiles.
+    /// The part of building that needs no device: checks the description, and against the checkpoint, whose style
+    /// weight it takes; cuts all scales into tiles.
     pub(crate) fn prepared(&mut self, checkpoint: Option<&Checkpoint>) -> Result<Vec<ScalePlan<B>>> {
         let checked = self.check()?;
         let before = checkpoint.map(|checkpoint| {
