@@ -152,6 +152,6 @@ impl Start {
                 Some(base) => ratio * noise + (1.0 - ratio) * base.pixels()[i],
             }
         });
-        Image::from_planar(width, height, collected(inputs.shape.len(), "an image", pixels)?)
+        Image::from_finite_planar(width, height, collected(inputs.shape.len(), "an image", pixels)?)
     }
 }

@@ -129,5 +129,5 @@ fn within_range(image: &Image, width: usize, height: usize) -> Result<Image> {
     let resized = image.resized(width, height)?;
     let mut pixels = resized.into_pixels();
     pixels.iter_mut().for_each(|v| *v = v.clamp(low, high));
-    Image::from_planar(width, height, pixels)
+    Image::from_finite_planar(width, height, pixels)
 }
