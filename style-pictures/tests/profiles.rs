@@ -93,7 +93,7 @@ fn unusable_profiles_give_a_note() {
         (&p3[..p3.len() / 2], ExtendedColorType::Rgb8, ""),
         (&garbage[..], ExtendedColorType::Rgb8, ""),
         (b"profile", ExtendedColorType::Rgb8, ""),
-        (&grey[..], ExtendedColorType::Rgb8, "greys"),
+        (&grey[..], ExtendedColorType::Rgb8, "grey profile"),
         (&cmyk[..], ExtendedColorType::Rgb8, "CMYK"),
         (&cmyk[..], ExtendedColorType::L8, "CMYK"),
     ] {

@@ -37,7 +37,7 @@ fn a_job_goes_on_where_it_was() {
     let elsewhere = |options: &str, words: &[&str]| bench.fail(&format!("{kept} -o y.png {options}"), words);
     let said = bench.paint(&format!("{kept} -o stronger.png --iterations 6 --style-strength 2"));
     assert!(said.contains("resumed  after 12") && said.contains("2.0000e0 style"), "{said}");
-    elsewhere("--optimizer adam", &["another job", "optimiser"]);
+    elsewhere("--optimizer adam", &["another job", "optimizer"]);
     fs::write(bench.path("job.checkpoint"), "no checkpoint").expect("writes");
     elsewhere("", &["job.checkpoint", "not a"]);
     assert_eq!(fs::read_to_string(bench.path("log.jsonl")).expect("is there"), text);

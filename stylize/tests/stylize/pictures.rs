@@ -296,7 +296,7 @@ fn masks_mean_what_they_look_like() {
     let (said, white) = paint("white.png");
     assert!(!said.contains("note"), "{said}");
     let (said, one) = paint("one.png");
-    assert!(said.contains("note: one.png: its values are 0 and 1: 1 is taken as white"), "{said}");
+    assert!(said.contains("note: one.png: its values are 0 and 1; 1 is treated as white"), "{said}");
     assert_eq!(one, white);
     let (said, dim) = paint("dim.png");
     assert!(said.contains("note: dim.png: its brightest value is 3 of 255"), "{said}");
