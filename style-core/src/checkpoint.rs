@@ -15,7 +15,6 @@ use twox_hash::xxhash3_128::Hasher;
 
 use crate::alloc::{reserved, zeros};
 use crate::backend::Backend;
-use crate::describe::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 
@@ -55,7 +54,7 @@ struct Values {
 /// The description of a session: names and values, readable and comparable.
 pub(crate) type Manifest = Vec<(String, String)>;
 
-fn damaged(what: impl fmt::Display) -> Error {
+pub(crate) fn damaged(what: impl fmt::Display) -> Error {
     Error::new(ErrorKind::Checkpoint, format!("the checkpoint is damaged ({what}); take an earlier one, or start anew"))
 }
 
@@ -88,15 +87,6 @@ impl Checkpoint {
             }
         }
         Ok(())
-    }
-
-    /// The settings of the session.
-    ///
-    /// # Errors
-    /// `Checkpoint` if it is damaged.
-    pub fn settings(&self) -> Result<Settings> {
-        let fields = self.manifest().filter_map(|(name, value)| Some((name.strip_prefix(SETTING)?, value)));
-        Settings::from_fields(fields).map_err(|e| damaged("settings").with_source(e))
     }
 
     pub(crate) fn note(&mut self, name: &str, value: impl fmt::Display) {

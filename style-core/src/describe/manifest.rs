@@ -1,8 +1,9 @@
 //! The manifest: everything that must match for a checkpoint to be accepted.
 
 use crate::backend::Backend;
-use crate::checkpoint::{Manifest, SETTING};
+use crate::checkpoint::{Checkpoint, Manifest, SETTING, damaged};
 use crate::describe::builder::SessionBuilder;
+use crate::describe::settings::Settings;
 use crate::describe::style::Style;
 use crate::error::Result;
 use crate::image::Image;
@@ -17,6 +18,17 @@ pub(crate) fn picture(image: &Image) -> String {
 
 pub(crate) fn mask(mask: &Mask) -> String {
     format!("{}x{}, {}", mask.width(), mask.height(), hash([mask.values()]))
+}
+
+impl Checkpoint {
+    /// The settings of the session.
+    ///
+    /// # Errors
+    /// `Checkpoint` if it is damaged.
+    pub fn settings(&self) -> Result<Settings> {
+        let fields = self.manifest().filter_map(|(name, value)| Some((name.strip_prefix(SETTING)?, value)));
+        Settings::from_fields(fields).map_err(|e| damaged("settings").with_source(e))
+    }
 }
 
 impl<B: Backend> SessionBuilder<B> {
