@@ -48,7 +48,6 @@ struct Level {
 
 struct LevelTerm<B: Backend> {
     targets: Vec<B::Tensor>,
-    additivity: Additivity,
 }
 
 impl<B: Backend> Loss<B> for Level {
@@ -76,15 +75,11 @@ impl<B: Backend> Loss<B> for Level {
             Ok(target)
         };
         let targets = inputs.features.iter().map(target).collect::<Result<_>>()?;
-        Ok(Box::new(LevelTerm { targets, additivity: self.additivity }))
+        Ok(Box::new(LevelTerm { targets }))
     }
 }
 
 impl<B: Backend> Term<B> for LevelTerm<B> {
-    fn additivity(&self) -> Additivity {
-        self.additivity
-    }
-
     fn slots(&self) -> usize {
         self.targets.len()
     }
@@ -173,6 +168,7 @@ fn losses_of_layers_and_of_the_image_add_to_the_objective() {
 #[test]
 fn names_are_unique_and_layers_known() {
     refused(builder().loss(1.0, level(&["conv9_9"], 1.0)), "the loss \"level\": ");
+    refused(builder().loss(1.0, level(&["conv1_1", "relu1_1"], 1.0)), "layer conv1_1 appears twice");
     refused(builder().loss(-1.0, level(&[], 1.0)), "\"level\" must be");
     refused(builder().loss(1.0, level(&[], 1.0)).loss(1.0, level(&[], 2.0)), "two losses are named \"level\"");
     let named = |name| Distance { name, target: vec![] };

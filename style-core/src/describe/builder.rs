@@ -84,7 +84,7 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) settings: Settings,
     /// The picture to start from.
     pub(crate) start: Option<Image>,
-    /// Statistics of the caller's own.
+    /// Custom statistics.
     pub(crate) statistics: Vec<Arc<dyn Statistic<B>>>,
     /// Layers that were given a statistic and are not style layers.
     pub(crate) misplaced: Vec<String>,
@@ -248,7 +248,7 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// The statistic as a setting; keeps one of the caller's own.
+    /// The statistic as a setting; keeps a custom one.
     fn kind_of(&mut self, statistic: impl Statistic<B> + 'static) -> StatisticKind {
         let kind = StatisticKind::from(statistic.identity());
         if let StatisticKind::Custom(identity) = &kind {

@@ -14,7 +14,7 @@ use crate::backend::shape::Acc;
 use crate::error::Result;
 use crate::loss::guide::ContentGuide;
 use crate::loss::scratch::{own_window, shaped};
-use crate::loss::term::{Additivity, Buffers, Site, Term};
+use crate::loss::term::{Buffers, Site, Term};
 
 /// Compares a layer's features with `target`.
 pub(crate) struct Content<B: Backend> {
@@ -26,10 +26,6 @@ pub(crate) struct Content<B: Backend> {
 }
 
 impl<B: Backend> Term<B> for Content<B> {
-    fn additivity(&self) -> Additivity {
-        Additivity::Positions
-    }
-
     /// One per tile.
     fn slots(&self) -> usize {
         self.tiles

@@ -136,7 +136,9 @@ impl<B: Backend> Loss<B> for AtLayer {
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let (backend, shape) = (inputs.network.backend(), inputs.features[0]);
         let mut ones = backend.tensor(Shape { channels: 1, ..shape })?;
-        backend.upload(&vec![1.0; shape.positions()], &mut ones)?;
+        let mut one = zeros(shape.positions(), self.loss.name())?;
+        one.fill(1.0);
+        backend.upload(&one, &mut ones)?;
         let (features, gradient) = (zeros(shape.len(), self.loss.name())?, zeros(shape.len(), self.loss.name())?);
         let on_device = backend.features(shape)?;
         Ok(Box::new(HostTerm { loss: Arc::clone(&self.loss), shape, features, gradient, on_device, ones, value: 0.0 }))
@@ -156,10 +158,6 @@ struct HostTerm<B: Backend> {
 }
 
 impl<B: Backend> Term<B> for HostTerm<B> {
-    fn additivity(&self) -> Additivity {
-        Additivity::Whole
-    }
-
     fn on_host(&self) -> bool {
         true
     }

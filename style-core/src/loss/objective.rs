@@ -36,6 +36,7 @@
 //! The first runs forward and accumulates them. The second runs forward and backward: with the statistics known, a
 //! tile's gradient does not depend on the other tiles.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::backend::Backend;
@@ -80,8 +81,9 @@ pub(crate) struct Placed<B: Backend> {
     pub(crate) layer: usize,
     /// The taps of its layers; none for a term on the image.
     pub(crate) taps: Vec<usize>,
-    /// Its first scalar.
-    pub(crate) slot: usize,
+    pub(crate) additivity: Additivity,
+    /// Its scalars.
+    pub(crate) slots: Range<usize>,
     pub(crate) term: Box<dyn Term<B>>,
 }
 
@@ -135,9 +137,9 @@ impl<B: Backend> Objective<B> {
         }
         backend.read_scalars(&self.scalars, &mut self.numbers)?;
         let Self { groups, numbers, reduce, .. } = self;
-        let partial = |p: &&Placed<B>| !p.of_image() && p.term.additivity() == Additivity::Positions;
+        let partial = |p: &&Placed<B>| !p.of_image() && p.additivity == Additivity::Positions;
         for placed in groups.iter().flat_map(|g| &g.terms).filter(partial) {
-            reduce.sum(&mut numbers[placed.slot..][..placed.term.slots()])?;
+            reduce.sum(&mut numbers[placed.slots.clone()])?;
         }
         self.add_up(losses);
         Ok(())
@@ -157,7 +159,7 @@ impl<B: Backend> Objective<B> {
     fn in_tiles(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
         let backend = network.backend();
         let tiles = share(&*self.reduce, self.passes.plan.tiles.len());
-        let of_layers = |p: &Placed<B>| !p.of_image() && p.term.additivity() != Additivity::Positions;
+        let of_layers = |p: &Placed<B>| !p.of_image() && p.additivity != Additivity::Positions;
         let twice = self.groups.iter().flat_map(|g| &g.terms).any(of_layers);
         self.begin();
         if twice {
@@ -217,7 +219,7 @@ impl<B: Backend> Objective<B> {
             let features = own_window(backend, seen.features, seen.window.map(|w| w.here), to)?;
             for (_, placed) in terms(groups) {
                 let Some(layer) = placed.layer_at(seen.tap) else { continue };
-                let (slot, target) = (placed.slot, target.as_deref_mut());
+                let (slot, target) = (placed.slots.start, target.as_deref_mut());
                 let buffers = Buffers { scalars, slot, workspace, scratch, dvalues, target };
                 placed.term.forward(&Site::new(backend, seen, features, layer), buffers)?;
             }
@@ -228,8 +230,8 @@ impl<B: Backend> Objective<B> {
     /// Finishes the statistics of the picture.
     fn end(&mut self, backend: &B, reduce: &dyn Reduce) -> Result<()> {
         let Self { groups, shared: Shared { scratch, dvalues, .. }, scalars, workspace, .. } = self;
-        for (_, Placed { term, slot, .. }) in terms(groups).filter(|(_, p)| !p.of_image()) {
-            let buffers = Buffers { scalars, slot: *slot, workspace, scratch, dvalues, target: None };
+        for (_, Placed { term, slots, .. }) in terms(groups).filter(|(_, p)| !p.of_image()) {
+            let buffers = Buffers { scalars, slot: slots.start, workspace, scratch, dvalues, target: None };
             term.end(backend, reduce, buffers)?;
         }
         Ok(())
@@ -252,7 +254,7 @@ impl<B: Backend> Objective<B> {
             };
             for (weight, placed) in terms(groups) {
                 let Some(layer) = placed.layer_at(seen.tap) else { continue };
-                let (slot, target) = (placed.slot, target.as_deref_mut());
+                let (slot, target) = (placed.slots.start, target.as_deref_mut());
                 let buffers = Buffers { scalars, slot, workspace, scratch, dvalues, target };
                 let at = Site::new(backend, seen, features, layer);
                 placed.term.backward(&at, weight, to_acc, to, buffers)?;
@@ -271,8 +273,8 @@ impl<B: Backend> Objective<B> {
         let whole = backend.shape(image);
         let (rows, acc) = (Rows::all(whole), Acc::Store);
         let at = Site { backend, features: image, whole, rows, acc, guide: None, tile: 0, layer: 0, window: None };
-        for (weight, Placed { term, slot, .. }) in terms(groups).filter(|(_, p)| p.of_image()) {
-            let mut buffers = Buffers { scalars, slot: *slot, workspace, scratch, dvalues, target: None };
+        for (weight, Placed { term, slots, .. }) in terms(groups).filter(|(_, p)| p.of_image()) {
+            let mut buffers = Buffers { scalars, slot: slots.start, workspace, scratch, dvalues, target: None };
             term.forward(&at, buffers.again())?;
             term.end(backend, &Alone, buffers.again())?;
             if weight > 0.0 {
@@ -298,7 +300,7 @@ impl<B: Backend> Objective<B> {
     fn add_up(&self, losses: &mut Losses) {
         losses.total = 0.0;
         for (group, sum) in self.groups.iter().zip(&mut losses.terms) {
-            let loss = |p: &Placed<B>| p.term.loss(&self.numbers[p.slot..][..p.term.slots()]);
+            let loss = |p: &Placed<B>| p.term.loss(&self.numbers[p.slots.clone()]);
             sum.layers.iter_mut().for_each(|layer| layer.loss = 0.0);
             for placed in group.terms.iter().filter(|_| !group.layers.is_empty()) {
                 sum.layers[placed.layer].loss += loss(placed);

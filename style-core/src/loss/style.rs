@@ -16,7 +16,7 @@ use crate::distributed::Reduce;
 use crate::error::Result;
 use crate::loss::measure::Measure;
 use crate::loss::scratch::shaped;
-use crate::loss::term::{Additivity, Buffers, Site, Term};
+use crate::loss::term::{Buffers, Site, Term};
 
 /// A style at a layer: compares the values of a statistic with `targets`.
 pub(crate) struct Style<B: Backend> {
@@ -33,10 +33,6 @@ pub(crate) struct Style<B: Backend> {
 }
 
 impl<B: Backend> Term<B> for Style<B> {
-    fn additivity(&self) -> Additivity {
-        Additivity::Statistics
-    }
-
     fn slots(&self) -> usize {
         self.compared.len()
     }

@@ -117,10 +117,7 @@ impl<B: Backend> Buffers<'_, B> {
 /// and [`loss`](Term::loss). If every term on layers has [`Additivity::Positions`], a tile of several goes backward
 /// before the next tile and before `end`.
 pub trait Term<B: Backend>: Send + Sync {
-    /// How it is computed from tiles; the same as its [`Loss`](crate::losses::Loss) declares.
-    fn additivity(&self) -> Additivity;
-
-    /// The number of scalars that it writes.
+    /// The number of scalars that it writes; asked once.
     fn slots(&self) -> usize {
         0
     }

@@ -4,16 +4,12 @@ use crate::backend::Backend;
 use crate::backend::ops::tv::Tv;
 use crate::backend::shape::Acc;
 use crate::error::Result;
-use crate::loss::term::{Additivity, Buffers, Site, Term};
+use crate::loss::term::{Buffers, Site, Term};
 
 /// The total variation of a kind.
 pub(crate) struct TotalVariation(pub(crate) Tv);
 
 impl<B: Backend> Term<B> for TotalVariation {
-    fn additivity(&self) -> Additivity {
-        Additivity::Positions
-    }
-
     fn slots(&self) -> usize {
         1
     }

@@ -31,7 +31,7 @@ pub(crate) struct Checked<B: Backend> {
     /// The tap of each content layer and of each style layer in such a pass.
     pub(crate) content_taps: Vec<usize>,
     pub(crate) style_taps: Vec<usize>,
-    /// The taps of each loss of the caller's own.
+    /// The taps of each custom loss.
     pub(crate) loss_taps: Vec<Vec<usize>>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Layers<B: Backend> {
     /// Positions in the chain.
     pub(crate) content: Vec<usize>,
     pub(crate) style: Vec<ResolvedLayer<B>>,
-    /// Positions in the chain for each loss of the caller's own.
+    /// Positions in the chain for each custom loss.
     pub(crate) losses: Vec<Vec<usize>>,
 }
 
@@ -172,11 +172,12 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// Positions in the chain of a loss's layers.
     fn places(&self, loss: &dyn Loss<B>) -> Result<Vec<usize>> {
-        let of_loss = |e: Error| e.context(format!("the loss {:?}", loss.name()));
-        loss.layers().iter().map(|layer| self.network.position(layer).map_err(of_loss)).collect()
+        let layers: Vec<_> = loss.layers().into_iter().map(|layer| self.network.own_name(layer)).collect();
+        let names: Vec<_> = layers.iter().map(String::as_str).collect();
+        self.positions(&names).map_err(|e| e.context(format!("the loss {:?}", loss.name())))
     }
 
-    /// Checks the names and weights of the caller's own losses.
+    /// Checks the names and weights of custom losses.
     fn check_losses(&self) -> Result<()> {
         let mut names = vec![CONTENT.to_owned(), STYLE.to_owned(), TV.to_owned()];
         for (weight, loss) in &self.losses {

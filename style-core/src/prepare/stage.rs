@@ -19,7 +19,7 @@ use crate::loss::measure::Measure;
 use crate::loss::objective::{Group, Objective, Placed};
 use crate::loss::scratch::Shared;
 use crate::loss::style::Style;
-use crate::loss::term::Term;
+use crate::loss::term::{Additivity, Term};
 use crate::loss::tv::TotalVariation;
 use crate::network::Network;
 use crate::optim::Descent;
@@ -69,11 +69,11 @@ impl<B: Backend> SessionBuilder<B> {
         let average = self.settings.running_mean.map(|decay| Average::new(backend, shape, decay)).transpose()?;
 
         let processes = self.reduce.processes();
-        let losses = self.own_losses(checked, &plan)?;
+        let losses = self.custom_terms(checked, &plan)?;
         let content = self.content_terms(checked, layout, &plan)?;
         let style = self.style_terms(checked, layout, &plan)?;
         let groups = self.groups(checked, content, style, losses)?;
-        let slots = groups.iter().flat_map(|g| &g.terms).map(|p| p.term.slots()).sum();
+        let slots = groups.iter().flat_map(|g| &g.terms).map(|p| p.slots.len()).sum();
 
         let tensors = |shapes: Vec<Shape>| shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>();
         let own = |shape| Ok([backend.features(shape)?, backend.features(shape)?, backend.features(shape)?]);
@@ -167,8 +167,8 @@ impl<B: Backend> SessionBuilder<B> {
         })
     }
 
-    /// The terms of the caller's own losses.
-    fn own_losses(&self, checked: &Checked<B>, plan: &PassesPlan) -> Result<Vec<Box<dyn Term<B>>>> {
+    /// The terms of custom losses.
+    fn custom_terms(&self, checked: &Checked<B>, plan: &PassesPlan) -> Result<Vec<Box<dyn Term<B>>>> {
         let styles: Vec<_> = self.styles.iter().map(|s| &s.image).collect();
         let term = |(loss, taps): (&dyn Loss<B>, &Vec<usize>)| {
             let features: Vec<_> = taps.iter().map(|&tap| plan.features(tap)).collect();
@@ -186,7 +186,7 @@ impl<B: Backend> SessionBuilder<B> {
         self.losses.iter().map(|(_, loss)| &**loss).zip(&checked.loss_taps).map(term).collect()
     }
 
-    /// The groups of the objective: content, style, total variation and the caller's own. Sets the weights as
+    /// The groups of the objective: content, style, total variation and custom losses. Sets the weights as
     /// [`ContentWeight`] requires.
     fn groups(
         &self,
@@ -196,30 +196,35 @@ impl<B: Backend> SessionBuilder<B> {
         losses: Vec<Box<dyn Term<B>>>,
     ) -> Result<Vec<Group<B>>> {
         let alpha = self.weigh(&mut content, &mut style)?;
-        let mut slots = 0;
-        let mut placed = |layer: usize, taps: Vec<usize>, term: Box<dyn Term<B>>| {
-            let slot = slots;
-            slots += term.slots();
-            Placed { layer, taps, slot, term }
+        let mut next = 0;
+        let mut placed = |layer: usize, taps: Vec<usize>, additivity: Additivity, term: Box<dyn Term<B>>| {
+            let slots = next..next + term.slots();
+            next = slots.end;
+            Placed { layer, taps, additivity, slots, term }
         };
         let mut groups = vec![];
         if !content.is_empty() {
             let layers = content.iter().map(|(layer, _)| layer.clone()).collect();
             let terms = content.into_iter().zip(&checked.content_taps).enumerate();
-            let terms = terms.map(|(i, ((_, term), &tap))| placed(i, vec![tap], Box::new(term))).collect();
+            let terms = terms
+                .map(|(i, ((_, term), &tap))| placed(i, vec![tap], Additivity::Positions, Box::new(term)))
+                .collect();
             groups.push(Group { name: CONTENT.into(), weight: alpha, layers, terms });
         }
         if !style.is_empty() {
-            let at = |(i, term): (usize, Style<B>)| placed(i, vec![checked.style_taps[i]], Box::new(term));
+            let at = |(i, term): (usize, Style<B>)| {
+                placed(i, vec![checked.style_taps[i]], Additivity::Statistics, Box::new(term))
+            };
             let terms = style.into_iter().map(at).collect();
             let layer = |l: &StyleLayer| LayerWeight::new(l.layer.clone(), l.weight);
             let (weight, layers) = (self.settings.style_weight, self.settings.style_layers.iter().map(layer).collect());
             groups.push(Group { name: STYLE.into(), weight, layers, terms });
         }
-        let tv = vec![placed(0, vec![], Box::new(TotalVariation(self.settings.tv)))];
+        let tv = Box::new(TotalVariation(self.settings.tv));
+        let tv = vec![placed(0, vec![], Additivity::Positions, tv)];
         groups.push(Group { name: TV.into(), weight: self.settings.tv_weight, layers: vec![], terms: tv });
         for (((weight, loss), taps), term) in self.losses.iter().zip(&checked.loss_taps).zip(losses) {
-            let terms = vec![placed(0, taps.clone(), term)];
+            let terms = vec![placed(0, taps.clone(), loss.additivity(), term)];
             groups.push(Group { name: loss.name(), weight: *weight, layers: vec![], terms });
         }
         Ok(groups)

@@ -113,7 +113,8 @@ impl Shared {
         }
     }
 
-    pub(crate) fn tell(&self, progress: &Progress) {
+    /// Publishes the progress of an evaluation.
+    pub(crate) fn publish(&self, progress: &Progress) {
         let mut state = self.lock();
         state.progress = Some(progress.clone());
         state.evaluations += 1;

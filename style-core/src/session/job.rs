@@ -227,7 +227,7 @@ fn paint<B: Backend>(session: &mut Session<B>, observer: &mut impl Observer, sha
             continue;
         }
         session.step()?;
-        shared.tell(&session.progress);
+        shared.publish(&session.progress);
         if observer.observe(&session.progress, session)?.is_break() {
             return Ok(Ending::Cancelled);
         }

@@ -21,14 +21,14 @@ pub enum StatisticKind {
     Covariance,
     /// [`Moments`].
     Moments,
-    /// A statistic of the caller's own with this identity; pass it to
+    /// A custom statistic with this identity; pass it to
     /// [`SessionBuilder::statistic`](crate::SessionBuilder::statistic) or
     /// [`statistic_at`](crate::SessionBuilder::statistic_at).
     Custom(String),
 }
 
 impl StatisticKind {
-    /// The statistic, unless it is the caller's own.
+    /// The statistic, unless it is custom.
     pub(crate) fn built_in<B: Backend>(&self) -> Option<Arc<dyn Statistic<B>>> {
         Some(match self {
             Self::Gram(norm) => Arc::new(Gram { norm: *norm }),
