@@ -12,8 +12,11 @@ use crate::backend::ops::gram::GramOps;
 use crate::backend::ops::guide::GuideOps;
 use crate::backend::ops::loss::LossOps;
 use crate::backend::ops::moments::MomentsOps;
+use crate::backend::ops::nearest::NearestOps;
 use crate::backend::ops::pool2d::Pool2dOps;
+use crate::backend::ops::product::ProductOps;
 use crate::backend::ops::relu::ReluOps;
+use crate::backend::ops::transport::TransportOps;
 use crate::backend::ops::tv::TvOps;
 use crate::backend::ops::vector::VectorOps;
 use crate::backend::ops::window::WindowOps;
@@ -23,7 +26,20 @@ use crate::backend::ops::window::WindowOps;
 /// A backend value is one instance (an instruction set and its threads, or a device and its stream), never a global. All
 /// ops are deterministic: the same inputs give the same bits for any number of threads.
 pub trait Backend:
-    Storage + Conv2dOps + Pool2dOps + ReluOps + GramOps + MomentsOps + GuideOps + LossOps + TvOps + VectorOps + WindowOps
+    Storage
+    + Conv2dOps
+    + Pool2dOps
+    + ReluOps
+    + GramOps
+    + MomentsOps
+    + GuideOps
+    + LossOps
+    + NearestOps
+    + ProductOps
+    + TransportOps
+    + TvOps
+    + VectorOps
+    + WindowOps
 {
 }
 
@@ -36,6 +52,9 @@ impl<B> Backend for B where
         + MomentsOps
         + GuideOps
         + LossOps
+        + NearestOps
+        + ProductOps
+        + TransportOps
         + TvOps
         + VectorOps
         + WindowOps

@@ -1,4 +1,4 @@
-//! Vector operations of the optimisers on whole tensors: dot products, linear combinations, Adam's update.
+//! Vector operations of the optimisers on whole tensors: dot products, linear combinations, a factor from a scalar, Adam's update.
 //!
 //! L-BFGS requests all dot products of a step at once ([`VectorOps::dots`]), so that the device reads each vector once and
 //! the host reads scalars once.
@@ -40,6 +40,19 @@ pub trait VectorOps: Storage {
     /// # Errors
     /// `Shape` if the shapes differ.
     fn combine(&self, terms: &[(f64, &Self::Tensor)], y: &mut Self::Tensor) -> Result<()>;
+
+    /// `y = s^power x`, with `s` the scalar at `slot`; `y = 0` if `s` is not positive.
+    ///
+    /// # Errors
+    /// `Shape` if the shapes differ or there is no such slot.
+    fn scale_by(
+        &self,
+        x: &Self::Tensor,
+        scalars: &Self::Scalars,
+        slot: usize,
+        power: f64,
+        y: &mut Self::Tensor,
+    ) -> Result<()>;
 
     /// Adam: `m = b1 m + (1-b1) g`, `v = b2 v + (1-b2) g^2`, `x -= rate m / (sqrt(v / correction2) + epsilon)`.
     ///
