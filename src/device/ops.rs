@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 use style_core::backend::ops::{
-    AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, GuideOps, LossOps, MomentsOps, Pool2d, Pool2dOps, ReluOps, Rows,
-    Tv, TvOps, VectorOps, WindowOps,
+    AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, GuideOps, LossOps, MomentsOps, NearestOps, Pool2d, Pool2dOps,
+    ProductOps, ReluOps, Rows, TransportOps, Tv, TvOps, VectorOps, WindowOps,
 };
 use style_core::backend::{Acc, Shape, Storage};
 use style_core::{LbfgsOptions, Result};
@@ -318,6 +318,99 @@ impl LossOps for Device {
     }
 }
 
+impl NearestOps for Device {
+    fn nearest(
+        &self,
+        x: &Tensor,
+        y: &Tensor,
+        side: usize,
+        found: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        on!(self, on => on.nearest(x.of()?, y.of()?, side, found.of_mut()?, workspace.of_mut()?))
+    }
+
+    fn nearest_distance(
+        &self,
+        x: &Tensor,
+        y: &Tensor,
+        side: usize,
+        found: &Tensor,
+        out: &mut Scalars,
+        slot: usize,
+        d: &mut Tensor,
+    ) -> Result<()> {
+        on!(self, on => on.nearest_distance(x.of()?, y.of()?, side, found.of()?, out.of_mut()?, slot, d.of_mut()?))
+    }
+
+    fn nearest_workspace(&self, x: Shape, side: usize) -> usize {
+        on!(self, on => on.nearest_workspace(x, side))
+    }
+}
+
+impl ProductOps for Device {
+    fn product(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        scale: f32,
+        acc: Acc,
+        c: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        on!(self, on => on.product(a.of()?, b.of()?, scale, acc, c.of_mut()?, workspace.of_mut()?))
+    }
+
+    fn product_workspace(&self, a: Shape, b: Shape) -> usize {
+        on!(self, on => on.product_workspace(a, b))
+    }
+
+    fn project(
+        &self,
+        matrix: &Tensor,
+        features: &Tensor,
+        scale: f32,
+        y: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        on!(self, on => on.project(matrix.of()?, features.of()?, scale, y.of_mut()?, workspace.of_mut()?))
+    }
+
+    fn project_bwd(
+        &self,
+        matrix: &Tensor,
+        dy: &Tensor,
+        scale: f32,
+        acc: Acc,
+        dfeatures: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        on!(self, on => on.project_bwd(matrix.of()?, dy.of()?, scale, acc, dfeatures.of_mut()?, workspace.of_mut()?))
+    }
+
+    fn project_workspace(&self, rows: usize, shape: Shape) -> usize {
+        on!(self, on => on.project_workspace(rows, shape))
+    }
+}
+
+impl TransportOps for Device {
+    fn transport(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        out: &mut Scalars,
+        slot: usize,
+        d: &mut Tensor,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        on!(self, on => on.transport(x.of()?, t.of()?, out.of_mut()?, slot, d.of_mut()?, workspace.of_mut()?))
+    }
+
+    fn transport_workspace(&self, shape: Shape) -> usize {
+        on!(self, on => on.transport_workspace(shape))
+    }
+}
+
 impl TvOps for Device {
     fn tv(&self, kind: Tv, x: &Tensor, out: &mut Scalars, slot: usize) -> Result<()> {
         on!(self, on => on.tv(kind, x.of()?, out.of_mut()?, slot))
@@ -339,6 +432,10 @@ impl VectorOps for Device {
 
     fn combine(&self, of: &[(f64, &Tensor)], y: &mut Tensor) -> Result<()> {
         on!(self, on => on.combine(&terms(of)?, y.of_mut()?))
+    }
+
+    fn scale_by(&self, x: &Tensor, scalars: &Scalars, slot: usize, power: f64, y: &mut Tensor) -> Result<()> {
+        on!(self, on => on.scale_by(x.of()?, scalars.of()?, slot, power, y.of_mut()?))
     }
 
     fn adam(&self, step: &AdamStep, g: &Tensor, m: &mut Tensor, v: &mut Tensor, x: &mut Tensor) -> Result<()> {

@@ -177,8 +177,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Loss")]
     pub(crate) style_layers: Option<Vec<LayerArg>>,
 
-    /// Style statistic for all layers: the Gram matrix, the same over the number of feature values, the covariance, or mean and
-    /// deviation (moments) [default: gram at conv1_1, covariance at the others, or the preset's]
+    /// Style statistic for all layers: the Gram matrix, the same over the number of feature values, the covariance, mean and
+    /// deviation (moments), the Wasserstein distance of mean and covariance, the sliced Wasserstein distance, the histogram
+    /// of each channel, or patches of 3x3 positions and their nearest neighbours in the painting [default: gram at conv1_1, covariance at the others, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Loss")]
     pub(crate) statistic: Option<StatisticName>,
 
@@ -433,6 +434,10 @@ pub(crate) enum StatisticName {
     GramPerElement,
     Covariance,
     Moments,
+    Wasserstein,
+    SlicedWasserstein,
+    Histogram,
+    Patches,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]

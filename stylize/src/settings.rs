@@ -1,7 +1,7 @@
 //! Translates the command line into library settings: a preset, then the given options.
 
 use style_transfer::backend::Backend;
-use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments};
+use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments, Patches, Sliced, Statistic, Wasserstein};
 use style_transfer::{
     AdamOptions, LayerWeight, LbfgsOptions, Optimizer, Padding, Pooling, Preset, Scale, SessionBuilder,
 };
@@ -127,16 +127,27 @@ pub(crate) fn describe<B: Backend>(
 }
 
 fn statistic<B: Backend>(builder: SessionBuilder<B>, layer: Option<&str>, name: StatisticName) -> SessionBuilder<B> {
-    let elements = Gram { norm: GramNorm::Elements };
-    match (layer, name) {
-        (None, StatisticName::Gram) => builder.statistic(Gram::default()),
-        (None, StatisticName::GramPerElement) => builder.statistic(elements),
-        (None, StatisticName::Covariance) => builder.statistic(Covariance),
-        (None, StatisticName::Moments) => builder.statistic(Moments),
-        (Some(layer), StatisticName::Gram) => builder.statistic_at(layer, Gram::default()),
-        (Some(layer), StatisticName::GramPerElement) => builder.statistic_at(layer, elements),
-        (Some(layer), StatisticName::Covariance) => builder.statistic_at(layer, Covariance),
-        (Some(layer), StatisticName::Moments) => builder.statistic_at(layer, Moments),
+    match name {
+        StatisticName::Gram => placed(builder, layer, Gram::default()),
+        StatisticName::GramPerElement => placed(builder, layer, Gram { norm: GramNorm::Elements }),
+        StatisticName::Covariance => placed(builder, layer, Covariance),
+        StatisticName::Moments => placed(builder, layer, Moments),
+        StatisticName::Wasserstein => placed(builder, layer, Wasserstein),
+        StatisticName::SlicedWasserstein => placed(builder, layer, Sliced::Random { seed: 0 }),
+        StatisticName::Histogram => placed(builder, layer, Sliced::Channels),
+        StatisticName::Patches => placed(builder, layer, Patches::default()),
+    }
+}
+
+/// Sets the statistic of a layer, or of all.
+fn placed<B: Backend>(
+    builder: SessionBuilder<B>,
+    layer: Option<&str>,
+    statistic: impl Statistic<B> + 'static,
+) -> SessionBuilder<B> {
+    match layer {
+        None => builder.statistic(statistic),
+        Some(layer) => builder.statistic_at(layer, statistic),
     }
 }
 

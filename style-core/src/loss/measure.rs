@@ -25,6 +25,8 @@ pub(crate) struct Measure<B: Backend> {
     pub(crate) values: Vec<B::Tensor>,
     /// Shapes of the scratch tensors that the statistic needs in each tile.
     scratch: Vec<Vec<Shape>>,
+    /// What the statistic defines as constants.
+    pub(crate) constants: Vec<B::Tensor>,
     /// Present if there are several tiles or several processes.
     sums: Option<Sums>,
 }
@@ -34,6 +36,16 @@ pub(crate) fn values<B: Backend>(statistic: &dyn Statistic<B>, features: Shape) 
     let mut shapes = statistic.values(features);
     shapes.extend(statistic.others(features));
     shapes
+}
+
+/// Uploads constants.
+fn constants<B: Backend>(backend: &B, of: Vec<(Shape, Vec<f32>)>) -> Result<Vec<B::Tensor>> {
+    let upload = |(shape, values): (Shape, Vec<f32>)| {
+        let mut tensor = backend.tensor(shape)?;
+        backend.upload(&values, &mut tensor)?;
+        Ok(tensor)
+    };
+    of.into_iter().map(upload).collect()
 }
 
 impl<B: Backend> Measure<B> {
@@ -56,6 +68,7 @@ impl<B: Backend> Measure<B> {
         Ok(Self {
             tap,
             scratch: plan.own_shapes(tap).map(|own| statistic.scratch(own, !guides.is_empty())).collect(),
+            constants: constants(backend, statistic.constants(all))?,
             statistic: Arc::clone(statistic),
             guides,
             shares,
@@ -86,7 +99,7 @@ impl<B: Backend> Measure<B> {
         }
         let tensors = shaped(at.backend, scratch, &self.scratch[at.tile])?;
         let at = Site { guide: self.guides.get(at.tile), ..*at };
-        self.statistic.forward(&at, &mut self.values, Scratch { tensors, workspace })
+        self.statistic.forward(&at, &mut self.values, Scratch { constants: &self.constants, tensors, workspace })
     }
 
     /// Adds a tile's values to the sums.
@@ -116,6 +129,7 @@ impl<B: Backend> Measure<B> {
     ) -> Result<()> {
         let tensors = shaped(at.backend, scratch, &self.scratch[at.tile])?;
         let at = Site { guide: self.guides.get(at.tile), ..*at };
-        self.statistic.backward(&at, &self.values, dvalues, acc, dfeatures, Scratch { tensors, workspace })
+        let scratch = Scratch { constants: &self.constants, tensors, workspace };
+        self.statistic.backward(&at, &self.values, dvalues, acc, dfeatures, scratch)
     }
 }

@@ -16,6 +16,7 @@ use crate::distributed::Reduce;
 use crate::error::Result;
 use crate::loss::measure::Measure;
 use crate::loss::scratch::shaped;
+use crate::loss::statistics::statistic::{Compared, Scratch};
 use crate::loss::term::{Buffers, Site, Term};
 
 /// A style at a layer: compares the values of a statistic with `targets`.
@@ -24,8 +25,13 @@ pub(crate) struct Style<B: Backend> {
     pub(crate) measure: Measure<B>,
     /// Values of a style picture, or the mean of several.
     pub(crate) targets: Arc<Vec<B::Tensor>>,
-    /// Shapes of the values that the loss compares.
+    /// What the statistic keeps for the distance from them.
+    pub(crate) kept: Vec<B::Tensor>,
+    /// Shape of the whole picture's features.
+    pub(crate) features: Shape,
+    /// Shapes of the values that the loss compares, and of the scratch tensors for it.
     pub(crate) compared: Vec<Shape>,
+    pub(crate) scratch: Vec<Shape>,
     /// The factor `c`.
     pub(crate) scale: f64,
     /// Factor of its loss, in addition to the layer's weight.
@@ -34,7 +40,7 @@ pub(crate) struct Style<B: Backend> {
 
 impl<B: Backend> Term<B> for Style<B> {
     fn slots(&self) -> usize {
-        self.compared.len()
+        self.measure.statistic.slots(self.features)
     }
 
     fn begin(&mut self) {
@@ -51,8 +57,12 @@ impl<B: Backend> Term<B> for Style<B> {
 
     fn end(&mut self, backend: &B, reduce: &dyn Reduce, buffers: Buffers<'_, B>) -> Result<()> {
         self.measure.finish(backend, reduce)?;
-        let (Measure { statistic, values, .. }, compared) = (&self.measure, self.compared.len());
-        statistic.distance(backend, &values[..compared], &self.targets[..compared], buffers.scalars, buffers.slot)
+        let Buffers { scalars, slot, workspace, scratch, .. } = buffers;
+        let tensors = shaped(backend, scratch, &self.scratch)?;
+        let Self { measure: Measure { statistic, values, constants, .. }, targets, kept, compared, .. } = self;
+        let n = compared.len();
+        let of = Compared { backend, values: &values[..n], targets: &targets[..n], kept };
+        statistic.distance(of, scalars, slot, Scratch { constants, tensors, workspace })
     }
 
     fn backward(
@@ -66,12 +76,14 @@ impl<B: Backend> Term<B> for Style<B> {
         let Buffers { workspace, scratch, dvalues, .. } = buffers;
         let scale = weight * self.share * self.scale * self.measure.shares[at.tile];
         let dvalues = shaped(at.backend, dvalues, &self.compared)?;
-        let (Measure { statistic, values, .. }, compared) = (&self.measure, self.compared.len());
-        statistic.distance_bwd(at.backend, &values[..compared], &self.targets[..compared], scale as f32, dvalues)?;
+        let Self { measure: Measure { statistic, values, .. }, targets, kept, compared, .. } = self;
+        let n = compared.len();
+        let of = Compared { backend: at.backend, values: &values[..n], targets: &targets[..n], kept };
+        statistic.distance_bwd(of, scale as f32, dvalues)?;
         self.measure.backward(at, dvalues, acc, dfeatures, scratch, workspace)
     }
 
     fn loss(&self, scalars: &[f64]) -> f64 {
-        self.share * self.scale * scalars.iter().sum::<f64>()
+        self.share * self.scale * self.measure.statistic.loss(scalars)
     }
 }

@@ -142,12 +142,15 @@ impl<B: Backend> SessionBuilder<B> {
         let layers = || checked.layers.style.iter().zip(&checked.style_taps);
         let shapes = |(layer, &tap): (&ResolvedLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
         let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
+        let kept = |(layer, &tap): (&ResolvedLayer<B>, &usize)| layer.statistic.kept(main.features(tap));
+        let prepared = sum(layers().map(|at| tensors(&kept(at))));
         let summed = !main.is_whole() || self.reduce.processes() > 1;
         let sums = sum(layers().filter(|_| summed).map(|at| Sums::bytes(&shapes(at))));
         let regions = self.regions();
         let guides = sum(layers().map(|(_, &tap)| 2 * one_channel(main.features(tap))));
         let guided = regions.iter().filter(|(mask, _)| mask.is_some()).count();
-        let of_regions = of_styles.saturating_mul(2).saturating_add(sums).saturating_mul(regions.len());
+        let of_region = of_styles.saturating_mul(2).saturating_add(sums).saturating_add(prepared);
+        let of_regions = of_region.saturating_mul(regions.len());
         let custom = self.losses.iter().zip(&checked.loss_taps).map(|((_, loss), taps)| {
             let shapes: Vec<_> = taps.iter().map(|&tap| main.features(tap)).collect();
             if shapes.is_empty() { loss.bytes(backend, &[shape]) } else { loss.bytes(backend, &shapes) }
@@ -160,7 +163,7 @@ impl<B: Backend> SessionBuilder<B> {
         let own = main.room(backend).map_or(0, |s| backend.features_bytes(s).saturating_mul(OWN));
         let scratch = [tensors(&self.scratch(checked, &main)), tensors(&Self::dvalues(checked, &main)), own];
         let activations = main.bytes(backend).saturating_add(sum(scratch));
-        let workspace = main.workspace(backend);
+        let workspace = self.workspace(checked, &main);
         let exchanged = if self.reduce.processes() > 1 { vector } else { 0 };
         let vectors = self.settings.optimizer.vectors() + usize::from(self.settings.running_mean.is_some()) * 2;
         let optimizer = vector.saturating_mul(vectors).saturating_add(exchanged);
@@ -272,10 +275,21 @@ impl<B: Backend> SessionBuilder<B> {
     pub(crate) fn scratch(&self, checked: &Checked<B>, plan: &PassesPlan) -> Vec<Shape> {
         let guided = self.regions().iter().any(|(mask, _)| mask.is_some());
         let style = checked.layers.style.iter().zip(&checked.style_taps);
-        let style = style.flat_map(|(l, &tap)| plan.own_shapes(tap).map(|own| l.statistic.scratch(own, guided)));
+        let style = style.flat_map(|(l, &tap)| {
+            let own = plan.own_shapes(tap).map(|own| l.statistic.scratch(own, guided));
+            own.chain([l.statistic.distance_scratch(plan.features(tap))])
+        });
         let masked = checked.content_taps.iter().filter(|_| self.content_mask.is_some());
         let masked = masked.flat_map(|&tap| plan.own_shapes(tap).map(|own| vec![own; 2]));
         largest(self.network.backend(), style.chain(masked))
+    }
+
+    /// Size of the workspace for the passes over the image and the terms, in bytes.
+    pub(crate) fn workspace(&self, checked: &Checked<B>, plan: &PassesPlan) -> usize {
+        let backend = self.network.backend();
+        let style = checked.layers.style.iter().zip(&checked.style_taps);
+        let style = style.map(|(l, &tap)| l.statistic.workspace(backend, plan.features(tap)));
+        style.fold(plan.workspace(backend), usize::max)
     }
 
     /// Shapes of the gradients of the style layers' values.

@@ -222,6 +222,13 @@ impl<B: Backend> SessionBuilder<B> {
                 "the statistic {what:?} at {layer} does not support masks and regions of a style"
             )));
         }
+        let free = self.styles.iter().filter(|s| s.mask.is_none()).count();
+        if let Some(layer) = layers.style.iter().find(|l| free > 1 && !l.statistic.blends()) {
+            let (what, layer) = (layer.statistic.identity(), &layer.name);
+            return Err(bad(format!(
+                "the statistic {what:?} at {layer} cannot average {free} style pictures; expected one"
+            )));
+        }
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::loss::losses::{CONTENT, LayerWeight, STYLE, StyleLayer, TV};
 use crate::loss::measure::Measure;
 use crate::loss::objective::{Group, Objective, Placed};
 use crate::loss::scratch::Shared;
+use crate::loss::statistics::statistic::half_squares;
 use crate::loss::style::Style;
 use crate::loss::term::{Additivity, Term};
 use crate::loss::tv::TotalVariation;
@@ -83,7 +84,7 @@ impl<B: Backend> SessionBuilder<B> {
             own: plan.room(backend).map(own).transpose()?,
         };
         let objective = Objective {
-            workspace: backend.workspace(plan.workspace(backend))?,
+            workspace: backend.workspace(self.workspace(checked, &plan))?,
             passes: Passes::new(backend, plan)?,
             groups,
             shared,
@@ -158,12 +159,19 @@ impl<B: Backend> SessionBuilder<B> {
         let (image, pools) = (plan.picture(), self.network.pools_before(layer.position));
         let guide = |mask| Guide::new(backend, mask, image, pools, &layer.name, plan.own(tap));
         let guides = region.mask.as_ref().map(guide).transpose()?.unwrap_or_default();
+        let share = region.share * guides.first().map_or(1.0, |g| g.area);
+        let measure = Measure::new(backend, plan, tap, statistic, guides, processes)?;
+        let compared = statistic.values(features);
+        let kept = statistic.prepare(backend, features, &targets[..compared.len()], &measure.constants)?;
         Ok(Style {
+            kept,
             targets: Arc::clone(targets),
-            compared: statistic.values(features),
+            features,
+            compared,
+            scratch: statistic.distance_scratch(features),
             scale: statistic.scale(features),
-            share: region.share * guides.first().map_or(1.0, |g| g.area),
-            measure: Measure::new(backend, plan, tap, statistic, guides, processes)?,
+            share,
+            measure,
         })
     }
 
@@ -245,30 +253,22 @@ impl<B: Backend> SessionBuilder<B> {
             }
             ContentWeight::Relative => {
                 for (layer, term) in content.iter_mut() {
-                    layer.weight /= self.half_squares(std::slice::from_ref(&*term.target))?;
+                    layer.weight *= reciprocal(half_squares(backend, std::slice::from_ref(&*term.target))?);
                 }
                 for (_, term) in style.iter_mut() {
-                    term.scale = 1.0 / self.half_squares(&term.targets[..term.compared.len()])?;
+                    let targets = &term.targets[..term.compared.len()];
+                    let Measure { statistic, constants, .. } = &term.measure;
+                    term.scale = reciprocal(statistic.at_zero(backend, term.features, targets, constants)?);
                 }
                 CONTENT_WEIGHT
             }
         })
     }
+}
 
-    /// `1/2 sum t^2` of targets, the divisor of a relative loss; 1 if it is zero up to rounding.
-    fn half_squares(&self, targets: &[B::Tensor]) -> Result<f64> {
-        let backend = self.network.backend();
-        let mut scalars = backend.scalars(targets.len())?;
-        for (slot, target) in targets.iter().enumerate() {
-            let mut zero = backend.tensor(backend.shape(target))?;
-            backend.combine(&[], &mut zero)?;
-            backend.half_squared_distance(target, &zero, &mut scalars, slot)?;
-        }
-        let mut squares = vec![0.0; targets.len()];
-        backend.read_scalars(&scalars, &mut squares)?;
-        let sum = squares.iter().sum::<f64>();
-        Ok(if sum > 1e-12 { sum } else { 1.0 })
-    }
+/// The factor of a relative loss: 1 over its value at zero, or 1 if that is zero up to rounding.
+fn reciprocal(at_zero: f64) -> f64 {
+    if at_zero > 1e-12 { 1.0 / at_zero } else { 1.0 }
 }
 
 /// Weight of the relative content loss at which a style strength of 1 looks balanced.

@@ -77,10 +77,11 @@ struct Look<B: Backend> {
 }
 
 impl<B: Backend> Look<B> {
-    fn new(network: &Network<B>, image: Image, plan: PassesPlan) -> Result<Self> {
+    /// With a workspace of at least `bytes`.
+    fn new(network: &Network<B>, image: Image, plan: PassesPlan, bytes: usize) -> Result<Self> {
         let backend = network.backend();
         let image = network.upload_owned(image)?;
-        let workspace = backend.workspace(plan.workspace(backend))?;
+        let workspace = backend.workspace(plan.workspace(backend).max(bytes))?;
         let own = plan.room(backend).map(|shape| backend.features(shape)).transpose()?;
         Ok(Self { passes: Passes::new(backend, plan)?, image, workspace, own })
     }
@@ -112,7 +113,7 @@ pub(crate) fn features<B: Backend>(
     let whole = |tap| backend.features(plan.features(tap));
     let mut all = (0..taps).map(whole).collect::<Result<Vec<_>>>()?;
     let tiles = plan.tiles.len();
-    let mut look = Look::new(network, image, plan)?;
+    let mut look = Look::new(network, image, plan, 0)?;
     for tile in 0..tiles {
         look.at(network, tile, |seen, features, _| match seen.window {
             None => backend.copy(features, &mut all[seen.tap]),
@@ -143,7 +144,9 @@ pub(crate) fn measure<B: Backend>(
     let shapes = largest(backend, measures.iter().flat_map(|m| m.scratch().iter().cloned()));
     let mut scratch = shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>()?;
     let tiles = plan.tiles.len();
-    let mut look = Look::new(network, image, plan)?;
+    let wanted = layers.iter().zip(taps).map(|(l, &tap)| l.statistic.workspace(backend, plan.features(tap)));
+    let wanted = wanted.fold(0, usize::max);
+    let mut look = Look::new(network, image, plan, wanted)?;
     for tile in 0..tiles {
         look.at(network, tile, |seen, features, workspace| {
             let mut here = measures.iter_mut().filter(|m| m.tap == seen.tap);

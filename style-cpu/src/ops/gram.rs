@@ -9,8 +9,9 @@ use style_core::backend::ops::{GramOps, Rows};
 use style_core::backend::{Acc, Shape, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
+use super::product::{Mix, mix, panels};
 use crate::cpu::Cpu;
-use crate::gemm::{Gemm, Product, groups};
+use crate::gemm::{Gemm, Product};
 use crate::isa::Kernel;
 use crate::parallel::Shared;
 use crate::simd::LANES;
@@ -22,10 +23,6 @@ const RANGE: usize = 1 << 14;
 const GROUP: usize = 4;
 /// Positions summed in `f32` at a time.
 const PIECE: usize = 256;
-/// Positions per item of the gradient.
-const STRIP: usize = 252;
-/// Channel blocks that the gradient sums at a time: their panels stay in the first-level cache.
-const DEPTH: usize = 16;
 
 /// The sums of a group of row blocks over one range of positions: `sums[16 group, 16 blocks]`.
 struct Sums<'a> {
@@ -71,48 +68,6 @@ impl Kernel for Sums<'_> {
                                 sums.iter_mut().zip(values).for_each(|(sum, &v)| *sum += f64::from(v));
                             }
                         }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// `dF (=|+=) S F` for a strip of positions; `matrix` is S in panels, `[blocks, 16 blocks, 16]`.
-struct Gradient<'a> {
-    matrix: &'a [f32],
-    features: &'a [f32],
-    positions: usize,
-    blocks: usize,
-    strip: Range<usize>,
-    acc: Acc,
-    gradient: Shared<f32>,
-}
-
-impl Kernel for Gradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Gemm>(self, simd: S) {
-        let Self { matrix, features, positions, blocks, strip, acc, gradient } = self;
-        for column in (0..blocks).step_by(S::PANELS) {
-            let panels = S::PANELS.min(blocks - column);
-            for depth in (0..blocks).step_by(DEPTH) {
-                for rows in groups(strip.len(), S::ROWS) {
-                    let start = strip.start + rows.start;
-                    // SAFETY: the rows are positions of the tensors; only this strip writes its part of the output.
-                    unsafe {
-                        let product = Product {
-                            a: features[(depth * positions + start) * LANES..].as_ptr(),
-                            a_stride: positions * LANES,
-                            b: matrix[(column * blocks + depth) * LANES * LANES..].as_ptr(),
-                            panel_stride: blocks * LANES * LANES,
-                            k: DEPTH.min(blocks - depth) * LANES,
-                            acc: if depth == 0 { acc } else { Acc::Add },
-                            c: gradient.at((column * positions + start) * LANES),
-                            c_stride: positions * LANES,
-                        };
-                        simd.multiply_positions(product, rows.len(), panels);
                     }
                 }
             }
@@ -202,23 +157,9 @@ impl GramOps for Cpu {
         let nb = blocks(n);
         let k = nb * LANES;
         let matrix: &mut [f32] = bytemuck::cast_slice_mut(&mut workspace.memory);
-        let matrix = &mut expect_workspace(matrix, k * k)?[..k * k];
-        let to = Shared::new(matrix);
-        self.threads.for_each(nb, |block| {
-            // SAFETY: each block of columns has its own panel.
-            let panel = unsafe { to.slice(block * k * LANES, k * LANES) };
-            for (row, values) in panel.chunks_exact_mut(LANES).enumerate() {
-                for (lane, value) in values.iter_mut().enumerate() {
-                    let column = block * LANES + lane;
-                    *value = if row < n && column < n { symmetric(row, column) } else { 0.0 };
-                }
-            }
-        });
-        let (matrix, gradient) = (&*matrix, Shared::new(dfeatures.values_mut()));
-        self.threads.for_each(m.div_ceil(STRIP), |i| {
-            let strip = i * STRIP..m.min((i + 1) * STRIP);
-            self.level.run(Gradient { matrix, features: f, positions: m, blocks: nb, strip, acc, gradient });
-        });
+        let matrix = expect_workspace(matrix, k * k)?;
+        panels(&self.threads, [n, n], k, matrix, symmetric);
+        mix(self, &Mix { matrix, x: f, positions: m, x_blocks: nb, y_blocks: nb, acc }, dfeatures.values_mut());
         Ok(())
     }
 

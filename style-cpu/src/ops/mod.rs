@@ -5,8 +5,11 @@ mod gram;
 mod guide;
 mod loss;
 mod moments;
+mod nearest;
 mod pool2d;
+mod product;
 mod relu;
+mod transport;
 mod tv;
 mod vector;
 mod window;
@@ -103,6 +106,15 @@ impl Scalars {
             values[first..].iter_mut().zip(sums).for_each(|(value, sum)| *value += sum);
         }
         Ok(())
+    }
+
+    /// The scalar at `slot`.
+    fn get(&self, slot: usize) -> Result<f64> {
+        let len = self.values.len();
+        self.values
+            .get(slot)
+            .copied()
+            .ok_or_else(|| Error::new(ErrorKind::Shape, format!("scalar {slot} is out of range for {len} scalars")))
     }
 
     /// Returns `count` scalars from `first` on.

@@ -94,6 +94,17 @@ impl VectorOps for Cpu {
         Ok(())
     }
 
+    fn scale_by(&self, x: &Tensor, scalars: &Scalars, slot: usize, power: f64, y: &mut Tensor) -> Result<()> {
+        expect_same(x, y)?;
+        let scalar = scalars.get(slot)?;
+        let factor = if scalar > 0.0 { scalar.powf(power) } else { 0.0 };
+        let items = x.values().par_chunks(CHUNK).zip(y.values_mut().par_chunks_mut(CHUNK));
+        self.threads.for_each_of(items, |(x, y)| {
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = (factor * f64::from(*x)) as f32);
+        });
+        Ok(())
+    }
+
     fn adam(&self, step: &AdamStep, g: &Tensor, m: &mut Tensor, v: &mut Tensor, x: &mut Tensor) -> Result<()> {
         [&*m, v, x].into_iter().try_for_each(|t| expect_same(g, t))?;
         let (m, v) = (m.values_mut().par_chunks_mut(CHUNK), v.values_mut().par_chunks_mut(CHUNK));

@@ -51,8 +51,8 @@ pub trait NearestOps: Storage {
         d: &mut Self::Tensor,
     ) -> Result<()>;
 
-    /// Workspace for patches of features of these shapes, in bytes.
-    fn nearest_workspace(&self, x: Shape, y: Shape, side: usize) -> usize;
+    /// Workspace for patches of features `x` of this shape, in bytes.
+    fn nearest_workspace(&self, x: Shape, side: usize) -> usize;
 }
 
 /// The shape of the neighbours of patches; for backends.

@@ -58,12 +58,12 @@ impl<B: Backend> Statistic<B> for Covariance {
     }
 
     fn forward(&self, at: &Site<'_, B>, values: &mut [B::Tensor], scratch: Scratch<'_, B>) -> Result<()> {
-        let ([value, mean], Scratch { tensors: [_, maps @ ..], workspace }) = (values, scratch) else {
+        let ([value, mean], Scratch { constants, tensors: [_, maps @ ..], workspace }) = (values, scratch) else {
             return Err(misfit());
         };
         let weights = at.guide.map(|guide| &guide.weights);
         at.backend.moments(at.features, weights, mean, None)?;
-        gram(at, 1.0, value, Scratch { tensors: maps, workspace })?;
+        gram(at, 1.0, value, Scratch { constants, tensors: maps, workspace })?;
         // Treats the mean as features of one position: its Gram matrix is m m^T.
         at.backend.gram(mean, Rows::all(at.backend.shape(mean)), -1.0, Acc::Add, value, workspace)
     }
@@ -78,10 +78,10 @@ impl<B: Backend> Statistic<B> for Covariance {
         scratch: Scratch<'_, B>,
     ) -> Result<()> {
         let ([_, mean], [dvalue, ..]) = (values, dvalues) else { return Err(misfit()) };
-        let Scratch { tensors: [dmean, maps @ ..], workspace } = scratch else { return Err(misfit()) };
+        let Scratch { constants, tensors: [dmean, maps @ ..], workspace } = scratch else { return Err(misfit()) };
         let weights = at.guide.map(|guide| &guide.weights);
         at.backend.gram_bwd(mean, dvalue, -1.0, Acc::Store, dmean, workspace)?;
-        gram_bwd(at, 1.0, dvalue, acc, dfeatures, Scratch { tensors: maps, workspace })?;
+        gram_bwd(at, 1.0, dvalue, acc, dfeatures, Scratch { constants, tensors: maps, workspace })?;
         at.backend.moments_bwd(at.features, weights, mean, dmean, None, Acc::Add, dfeatures)
     }
 }

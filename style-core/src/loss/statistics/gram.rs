@@ -98,7 +98,7 @@ pub(super) fn gram<B: Backend>(
     at: &Site<'_, B>,
     divisor: f64,
     g: &mut B::Tensor,
-    Scratch { tensors, workspace }: Scratch<'_, B>,
+    Scratch { tensors, workspace, .. }: Scratch<'_, B>,
 ) -> Result<()> {
     let Some(guide) = at.guide else {
         let scale = 1.0 / (at.shape().positions() as f64 * divisor);
@@ -116,7 +116,7 @@ pub(super) fn gram_bwd<B: Backend>(
     dg: &B::Tensor,
     acc: Acc,
     dfeatures: &mut B::Tensor,
-    Scratch { tensors, workspace }: Scratch<'_, B>,
+    Scratch { tensors, workspace, .. }: Scratch<'_, B>,
 ) -> Result<()> {
     let Some(guide) = at.guide else {
         let scale = 1.0 / (at.shape().positions() as f64 * divisor);

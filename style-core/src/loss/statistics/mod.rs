@@ -6,15 +6,22 @@
 //! the rest of the library depends on nothing else. A new statistic is one more file next to these, here or in another
 //! crate.
 
+mod copied;
 pub(crate) mod covariance;
 pub(crate) mod gram;
 pub(crate) mod kind;
 pub(crate) mod moments;
+pub(crate) mod patches;
+pub(crate) mod sliced;
 pub(crate) mod statistic;
 pub(crate) mod sums;
+pub(crate) mod wasserstein;
 
 pub use covariance::Covariance;
 pub use gram::{Gram, GramNorm};
 pub use kind::StatisticKind;
 pub use moments::Moments;
-pub use statistic::{Scratch, Statistic};
+pub use patches::Patches;
+pub use sliced::Sliced;
+pub use statistic::{Compared, Scratch, Statistic, half_squares};
+pub use wasserstein::Wasserstein;

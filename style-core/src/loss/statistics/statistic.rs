@@ -5,12 +5,40 @@ use crate::backend::shape::{Acc, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::term::{Additivity, Site};
 
-/// Tensors that a statistic may use freely during one call.
+/// Memory for one call of a statistic.
 pub struct Scratch<'a, B: Backend> {
-    /// Tensors of the shapes requested by [`Statistic::scratch`]; their contents are unspecified.
+    /// What [`Statistic::constants`] defines.
+    pub constants: &'a [B::Tensor],
+    /// Tensors to use freely, of the shapes requested by [`Statistic::scratch`] or [`Statistic::distance_scratch`]; their contents are unspecified.
     pub tensors: &'a mut [B::Tensor],
     /// Workspace large enough for the ops on these features.
     pub workspace: &'a mut B::Workspace,
+}
+
+/// The image's values and the style's.
+pub struct Compared<'a, B: Backend> {
+    /// Compute backend.
+    pub backend: &'a B,
+    /// The image's values: those that are compared.
+    pub values: &'a [B::Tensor],
+    /// The style's values.
+    pub targets: &'a [B::Tensor],
+    /// What [`Statistic::prepare`] returned.
+    pub kept: &'a mut [B::Tensor],
+}
+
+/// `1/2 sum t^2` of tensors.
+///
+/// # Errors
+/// Backend errors.
+pub fn half_squares<B: Backend>(backend: &B, targets: &[B::Tensor]) -> Result<f64> {
+    let mut scalars = backend.scalars(targets.len())?;
+    for (slot, target) in targets.iter().enumerate() {
+        backend.dots(&[target], &[target], &mut scalars, slot)?;
+    }
+    let mut squares = vec![0.0; targets.len()];
+    backend.read_scalars(&scalars, &mut squares)?;
+    Ok(0.5 * squares.iter().sum::<f64>())
 }
 
 /// A statistic of features; see [`crate::statistics`].
@@ -51,6 +79,25 @@ pub trait Statistic<B: Backend>: Send + Sync {
         vec![]
     }
 
+    /// Whether the values of several style pictures can be averaged. If not, several styles without masks are an error.
+    /// Default: yes.
+    fn blends(&self) -> bool {
+        true
+    }
+
+    /// Tensors that do not change, with their contents, row-major `[C, H, W]`; passed on as [`Scratch::constants`]. Default:
+    /// none.
+    fn constants(&self, features: Shape) -> Vec<(Shape, Vec<f32>)> {
+        let _ = features;
+        vec![]
+    }
+
+    /// Workspace that it needs for features of this shape beyond that of the Gram matrix, in bytes.
+    fn workspace(&self, backend: &B, features: Shape) -> usize {
+        let _ = (backend, features);
+        0
+    }
+
     /// Shapes of the scratch tensors that either direction needs.
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape>;
 
@@ -65,39 +112,79 @@ pub trait Statistic<B: Backend>: Send + Sync {
         let _ = sums;
     }
 
-    /// Writes the distance of the image's values from the style's, before the factor `c`, to the scalars from `slot` on: one
-    /// scalar per compared value, whose sum is the distance. Default: `1/2 sum (v - t)^2`.
+    /// The number of scalars that [`distance`](Self::distance) writes. Default: one per compared value.
+    fn slots(&self, features: Shape) -> usize {
+        self.values(features).len()
+    }
+
+    /// Tensors that [`distance`](Self::distance) needs besides the values, created once per target for the image's features:
+    /// what it derives from the targets, and room for what [`distance_bwd`](Self::distance_bwd) needs. Default: none.
+    ///
+    /// # Errors
+    /// Backend errors.
+    fn prepare(
+        &self,
+        backend: &B,
+        features: Shape,
+        targets: &[B::Tensor],
+        constants: &[B::Tensor],
+    ) -> Result<Vec<B::Tensor>> {
+        let _ = (backend, features, targets, constants);
+        Ok(vec![])
+    }
+
+    /// Shapes of the tensors that [`prepare`](Self::prepare) returns.
+    fn kept(&self, features: Shape) -> Vec<Shape> {
+        let _ = features;
+        vec![]
+    }
+
+    /// Shapes of the scratch tensors of [`distance`](Self::distance).
+    fn distance_scratch(&self, features: Shape) -> Vec<Shape> {
+        let _ = features;
+        vec![]
+    }
+
+    /// Writes what the distance of the image's values from the style's is computed from to the scalars from `slot` on.
+    /// Default: `1/2 sum (v - t)^2` of each value.
     ///
     /// # Errors
     /// Backend errors.
     fn distance(
         &self,
-        backend: &B,
-        values: &[B::Tensor],
-        targets: &[B::Tensor],
+        of: Compared<'_, B>,
         scalars: &mut B::Scalars,
         slot: usize,
+        scratch: Scratch<'_, B>,
     ) -> Result<()> {
-        let mut pairs = values.iter().zip(targets).zip(slot..);
-        pairs.try_for_each(|((value, target), slot)| backend.half_squared_distance(value, target, scalars, slot))
+        let _ = scratch;
+        let mut pairs = of.values.iter().zip(of.targets).zip(slot..);
+        pairs.try_for_each(|((value, target), slot)| of.backend.half_squared_distance(value, target, scalars, slot))
+    }
+
+    /// The distance, before the factor `c`, from its scalars. Default: their sum.
+    fn loss(&self, scalars: &[f64]) -> f64 {
+        scalars.iter().sum()
     }
 
     /// `dvalues = scale ddistance/dvalues`. Default: `scale (v - t)`.
     ///
     /// # Errors
     /// Backend errors.
-    fn distance_bwd(
-        &self,
-        backend: &B,
-        values: &[B::Tensor],
-        targets: &[B::Tensor],
-        scale: f32,
-        dvalues: &mut [B::Tensor],
-    ) -> Result<()> {
-        let mut pairs = values.iter().zip(targets).zip(dvalues);
+    fn distance_bwd(&self, of: Compared<'_, B>, scale: f32, dvalues: &mut [B::Tensor]) -> Result<()> {
+        let mut pairs = of.values.iter().zip(of.targets).zip(dvalues);
         pairs.try_for_each(|((value, target), dvalue)| {
-            backend.half_squared_distance_bwd(value, target, scale, Acc::Store, dvalue)
+            of.backend.half_squared_distance_bwd(value, target, scale, Acc::Store, dvalue)
         })
+    }
+
+    /// The distance of zeros from the targets, by which a relative loss is divided. Default: `1/2 sum t^2`.
+    ///
+    /// # Errors
+    /// Backend errors.
+    fn at_zero(&self, backend: &B, features: Shape, targets: &[B::Tensor], constants: &[B::Tensor]) -> Result<f64> {
+        let _ = (features, constants);
+        half_squares(backend, targets)
     }
 
     /// Computes the values.
