@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use style_core::backend::ops::{ReluRule, Tv};
 use style_core::inspect::{Neuron, Probe};
-use style_core::statistics::{Covariance, Moments};
+use style_core::statistics::{Covariance, Moments, Patches, Sliced, Wasserstein};
 use style_core::{
     AdamOptions, Image, LbfgsOptions, Mask, Network, Optimizer, Padding, Pooling, Preset, Session, SessionBuilder,
     Style,
@@ -119,9 +119,10 @@ fn mask(which: &str, width: usize, height: usize) -> Mask {
 fn statistics_variations_styles_and_masks() {
     let (golden, network) = (golden(), network());
     let second = || image(&Picture::content_at(31, 29));
-    assert_eq!(golden.variants.len(), 10);
+    assert_eq!(golden.variants.len(), 15);
     for case in &golden.variants {
         let styles = |b: SessionBuilder<Cpu>| b.content_weight(0.0).style_weight(1.0);
+        let shallow = || builder(&network).style_layers(["conv1_1", "conv2_1", "conv3_1"].map(|l| (l, 1.0 / 3.0)));
         let variation = |kind| builder(&network).content_weight(0.0).style_weight(0.0).tv(kind).tv_weight(1.0);
         let plain = || plain(&network);
         let masked = || {
@@ -135,10 +136,15 @@ fn statistics_variations_styles_and_masks() {
             "tv absolute" => variation(Tv::Absolute),
             "tv means" => variation(Tv::Means),
             "tv power" => variation(Tv::Power(2.5)),
+            "tv nine-point" => variation(Tv::NinePoint),
             "two styles" => styles(plain().style(image(&style())).style(Style::new(second()).share(3.0))),
             "masks gram" => styles(masked()),
             "masks covariance" => styles(masked().statistic(Covariance)),
             "masks moments" => styles(masked().statistic(Moments)),
+            "wasserstein" => styles(shallow().statistic(Wasserstein)),
+            "sliced wasserstein" => styles(shallow().statistic(Sliced::Random { seed: 0 })),
+            "histogram" => styles(shallow().statistic(Sliced::Channels)),
+            "patches" => styles(shallow().statistic(Patches::default())),
             "content mask" => {
                 builder(&network).content_mask(mask("soft", 53, 37)).content_weight(1.0).style_weight(0.0)
             }

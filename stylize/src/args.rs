@@ -406,8 +406,9 @@ fn tv(s: &str) -> Result<Tv, String> {
         ("squared", _) => Ok(Tv::Squared),
         ("absolute", _) => Ok(Tv::Absolute),
         ("means", _) => Ok(Tv::Means),
+        ("nine-point", _) => Ok(Tv::NinePoint),
         (_, Some(Ok(b))) => Ok(Tv::Power(b)),
-        _ => Err("a total variation is squared, absolute, means, or power=B with B a number".into()),
+        _ => Err("a total variation is squared, absolute, means, nine-point, or power=B with B a number".into()),
     }
 }
 

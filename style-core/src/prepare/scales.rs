@@ -76,7 +76,11 @@ impl<B: Backend> SessionBuilder<B> {
                 ContentWeight::Sum(weight) => ContentWeight::Sum(weight * more),
                 other => other,
             },
-            tv_weight: if settings.tv == Tv::Means { settings.tv_weight } else { settings.tv_weight * more },
+            tv_weight: if matches!(settings.tv, Tv::Means | Tv::NinePoint) {
+                settings.tv_weight
+            } else {
+                settings.tv_weight * more
+            },
             optimizer: scale.optimizer.unwrap_or(settings.optimizer),
             iterations: scale.iterations,
             scales: vec![],

@@ -21,6 +21,8 @@ enum Penalty {
     Absolute,
     /// `(v^2 + h^2)^(b/2)`.
     Power(f64),
+    /// `w d^2`, with `w` for straight and diagonal neighbours.
+    NinePoint([f64; 2]),
 }
 
 impl Penalty {
@@ -35,6 +37,11 @@ impl Penalty {
                 mean(Shape { width: shape.width.saturating_sub(1), ..shape }.len()),
             ]),
             Tv::Power(b) => Self::Power(b.into()),
+            Tv::NinePoint => {
+                let Shape { channels, height, width } = shape;
+                let [grown, across] = [height, width].map(|n| n.saturating_add(1));
+                Self::NinePoint([mean(shape.len()) / 3.0, mean(Shape::new(channels, grown, across).len()) / 12.0])
+            }
             _ => {
                 let message = format!("total variation {kind:?} is not supported by this backend; choose another kind");
                 return Err(Error::new(ErrorKind::Argument, message));
@@ -135,6 +142,38 @@ fn powers(rows: &Rows, x: &[f32], i: usize, at: Range<usize>, b: f64) -> [f32; P
     gradient
 }
 
+/// The neighbours of value `c` of row `i`, each with its weight: `nine` has those of straight and diagonal neighbours. Of
+/// each pair, only the first if `once`.
+fn nine(
+    rows: &Rows,
+    x: &[f32],
+    i: usize,
+    c: usize,
+    [straight, diagonal]: [f64; 2],
+    once: bool,
+) -> impl Iterator<Item = (f64, f64)> {
+    let (above, here, below) = rows.neighbours(x, i);
+    let (first, last) = (c < rows.lanes, c + rows.lanes >= rows.len);
+    // A pair along an edge of the picture is also the difference of two diagonals.
+    let along = |edges: [bool; 2]| straight + 2.0 * diagonal * edges.map(f64::from).iter().sum::<f64>();
+    let (vertical, horizontal) = (along([first, last]), along([above.is_none(), below.is_none()]));
+    let (left, right) = ((!first).then(|| c - rows.lanes), (!last).then_some(c + rows.lanes));
+    let all = [
+        (Some(here), right, horizontal),
+        (below, Some(c), vertical),
+        (below, right, diagonal),
+        (below, left, diagonal),
+        (Some(here), left, horizontal),
+        (above, Some(c), vertical),
+        (above, right, diagonal),
+        (above, left, diagonal),
+    ];
+    let value = f64::from(here[c]);
+    let pair =
+        move |(row, c, weight): (Option<&[f32]>, Option<usize>, f64)| Some((weight, value - f64::from(row?[c?])));
+    all.into_iter().take(if once { 4 } else { 8 }).filter_map(pair)
+}
+
 impl TvOps for Cpu {
     fn tv(&self, kind: Tv, x: &Tensor, out: &mut Scalars, slot: usize) -> Result<()> {
         let (rows, values, penalty) = (Rows::of(x), x.values(), Penalty::of(kind, x.shape())?);
@@ -144,6 +183,10 @@ impl TvOps for Cpu {
             match penalty {
                 Penalty::Squares([v, h]) => {
                     0.5 * (h * sum_of(here, right, |d| d * d) + v * sum_of(here, below, |d| d * d))
+                }
+                Penalty::NinePoint(weights) => {
+                    let of = |c| nine(&rows, values, i, c, weights, true).map(|(w, d)| w * d * d).sum::<f64>();
+                    (0..rows.len).map(of).sum()
                 }
                 Penalty::Absolute => sum_of(here, right, f64::abs) + sum_of(here, below, f64::abs),
                 Penalty::Power(b) => {
@@ -171,6 +214,12 @@ impl TvOps for Cpu {
                     Penalty::Squares(weights) => separate(&rows, values, i, at, |d| d, weights.map(|w| w as f32)),
                     Penalty::Absolute => separate(&rows, values, i, at, sign, [1.0, 1.0]),
                     Penalty::Power(b) => powers(&rows, values, i, at, b),
+                    Penalty::NinePoint(weights) => {
+                        let of = |c| nine(&rows, values, i, c, weights, false).map(|(w, d)| 2.0 * w * d).sum::<f64>();
+                        let mut gradient = [0.0; PIECE];
+                        gradient.iter_mut().zip(at).for_each(|(g, c)| *g = of(c) as f32);
+                        gradient
+                    }
                 };
                 for (dx, gradient) in dx.iter_mut().zip(gradient) {
                     match acc {

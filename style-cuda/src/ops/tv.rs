@@ -1,7 +1,7 @@
 //! See [`style_core::backend::ops::TvOps`] and kernels/tv.cu.
 
 use style_core::backend::ops::{Tv, TvOps};
-use style_core::backend::{Acc, expect_shape};
+use style_core::backend::{Acc, Shape, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
 use super::{acc_code, extent};
@@ -22,6 +22,12 @@ impl TvArgs {
             Tv::Means => (0, differences(shape.height, shape.width), differences(shape.width, shape.height)),
             Tv::Absolute => (1, 0.0, 0.0),
             Tv::Power(b) => (2, f64::from(b) / 2.0, 0.0),
+            Tv::NinePoint => {
+                let mean = |count: usize| if count == 0 { 0.0 } else { 2.0 / count as f64 };
+                let [grown, across] = [shape.height, shape.width].map(|n| n.saturating_add(1));
+                let diagonals = Shape::new(shape.channels, grown, across);
+                (3, mean(shape.len()) / 3.0, mean(diagonals.len()) / 12.0)
+            }
             _ => {
                 return Err(Error::new(
                     ErrorKind::Argument,

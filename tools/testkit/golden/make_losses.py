@@ -9,7 +9,7 @@ pixels (planar RGB, 8-bit units); the losses along a few steps of torch.optim's 
 back from neurons by the three rules. A preset's total follows the peer's own formula; only its parts are in the library's
 units.
 """
-import argparse, json, os
+import argparse, json, math, os
 
 import torch
 import torch.nn.functional as F
@@ -55,12 +55,110 @@ def moments(f, t):
     return mean, ((flat(f) - mean[:, None]) ** 2 * t).sum(1).sqrt()
 
 
+# Losses with a distance of their own, of features f from a painting's a.
+def newton_schulz(a, steps=12):
+    """crowsonkb/style-transfer-pytorch's root, whose gradient solves the Lyapunov equation by the same iterations."""
+
+    class Root(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            norm, eye = a.norm(), torch.eye(len(a), dtype=a.dtype)
+            y, z = a / norm, eye
+            for _ in range(steps):
+                t = (3 * eye - z @ y) / 2
+                y, z = y @ t, t @ z
+            root = y * norm.sqrt()
+            ctx.save_for_backward(root)
+            return root
+
+        @staticmethod
+        def backward(ctx, gradient):
+            (root,) = ctx.saved_tensors
+            norm, eye = root.norm(), torch.eye(len(root), dtype=root.dtype)
+            a, q = root / norm, gradient / norm
+            for _ in range(steps):
+                t = 3 * eye - a @ a
+                q = (q @ t - a.t() @ (a.t() @ q - q @ a)) / 2
+                a = a @ t / 2
+            return q / 2
+
+    return Root.apply(a)
+
+
+def wasserstein(f, a):
+    n = f.shape[1]
+    (s,), (t,) = covariance(f, uniform(f)), covariance(a, uniform(a))
+    epsilon = 1e-4 * t.diagonal().mean() * torch.eye(n, dtype=torch.float64)  # theirs: 1e-4, for variances near 1
+    root = newton_schulz(t + epsilon)
+    under = newton_schulz(root @ (s + epsilon) @ root)
+    means = ((flat(f).mean(1) - flat(a).mean(1)) ** 2).mean()
+    return means + (s + t + 2 * epsilon - 2 * under).diagonal().mean()
+
+
+def quantiles(t, count):
+    """The means of equal parts of sorted values."""
+    edges = torch.arange(count + 1, dtype=torch.float64) * t.shape[1] / count
+    whole = F.pad(t.cumsum(1), (1, 0))  # the integral at whole numbers
+    at = edges.floor().long().clamp(max=t.shape[1] - 1)
+    integral = whole[:, at] + (edges - at) * t[:, at]
+    return integral.diff(dim=1) * count / t.shape[1]
+
+
+def in_order(v, t):
+    return ((v.sort(1).values - quantiles(t.sort(1).values, v.shape[1])) ** 2).mean()
+
+
+def directions(n):
+    """n directions in n dimensions, as from the seed 0 of the library: xoshiro256++ and the Box-Muller transform."""
+    mask = 2**64 - 1
+    state, x = [], 0
+    for _ in range(4):  # SplitMix64
+        x = (x + 0x9E3779B97F4A7C15) & mask
+        z = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        state.append(z ^ (z >> 31))
+    rotate = lambda v, k: ((v << k) | (v >> (64 - k))) & mask
+
+    def unit():
+        s = state
+        out = (rotate((s[0] + s[3]) & mask, 23) + s[0]) & mask
+        t = (s[1] << 17) & mask
+        s[2] ^= s[0]; s[3] ^= s[1]; s[1] ^= s[2]; s[0] ^= s[3]; s[2] ^= t
+        s[3] = rotate(s[3], 45)
+        return (out >> 11) / 2**53
+
+    def normal():
+        u = unit()
+        return math.sqrt(-2 * math.log(1 - u)) * math.cos(2 * math.pi * unit())
+
+    rows = torch.tensor([[normal() for _ in range(n)] for _ in range(n)], dtype=torch.float64)
+    return rows / rows.norm(dim=1, keepdim=True)
+
+
+def sliced(f, a):
+    u = directions(f.shape[1])
+    return in_order(u @ flat(f), u @ flat(a))
+
+
+def histogram(f, a):
+    return in_order(flat(f), flat(a))
+
+
+def patches(f, a, side=3):
+    p, q = (F.unfold(x, side)[0] for x in (f, a))
+    nearest = (p.t() @ (q / q.norm(dim=0).clamp(min=1e-30))).argmax(1)
+    return ((p - q[:, nearest]) ** 2).sum() / (side**2 * f.numel())
+
+
 def paper(v, t, n):
     return ((v[0] - t[0]) ** 2).sum() / (4 * n**2)
 
 
 def batch_norm(v, t, n):
     return (((v[0] - t[0]) ** 2).sum() + ((v[1] - t[1]) ** 2).sum()) / n
+
+
+DISTANCES = {"wasserstein": wasserstein, "sliced wasserstein": sliced, "histogram": histogram, "patches": patches}
 
 
 def uniform(f):
@@ -93,12 +191,21 @@ def at_layer(mask, name, rgb):
     return m.flatten()
 
 
+def nine_point(x):
+    """crowsonkb/style-transfer-pytorch's, in 8-bit units."""
+    p = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    straight = ((p[..., 1:-1, 2:] - x) ** 2).mean() + ((p[..., 2:, 1:-1] - x) ** 2).mean()
+    diagonal = ((p[..., 1:, 1:] - p[..., :-1, :-1]) ** 2).mean() + ((p[..., 1:, :-1] - p[..., :-1, 1:]) ** 2).mean()
+    return 2 * (straight / 3 + diagonal / 12)
+
+
 def tvs(x):
     v, h = x.diff(dim=2), x.diff(dim=3)
     return {
         "squared": 0.5 * ((v**2).sum() + (h**2).sum()),
         "absolute": v.abs().sum() + h.abs().sum(),
         "means": (v**2).mean() + (h**2).mean(),
+        "nine-point": nine_point(x),
         "power": ((v[..., :-1] ** 2 + h[:, :, :-1] ** 2) ** 1.25).sum(),  # Keras' example
     }
 
@@ -170,11 +277,11 @@ def variants(layers):
     with torch.no_grad():
         b = features(layers, F.avg_pool2d, second)
 
-    def run(name, style_of=None, content_of=None, tv=None):
+    def run(name, style_of=None, content_of=None, tv=None, layers=STYLE):
         x = picture("start", 53, 37).requires_grad_()
         f = case.at(x)
         content = (content_of or case.half)(f)
-        style = sum((style_of or simple(gram))(f, n, f[n].shape[1]) for n in STYLE) / 5
+        style = sum((style_of or simple(gram))(f, n, f[n].shape[1]) for n in layers) / len(layers)
         v = tvs(x)[tv or "squared"]
         total = (content if content_of else 0.0) + (style if style_of else 0.0) + (v if tv else 0.0)
         return record(name, x, total, content, style, v)
@@ -209,11 +316,13 @@ def variants(layers):
         run("tv absolute", tv="absolute"),
         run("tv means", tv="means"),
         run("tv power", tv="power"),
+        run("tv nine-point", tv="nine-point"),
         run("two styles", blend),
         run("masks gram", masked(gram, paper)),
         run("masks covariance", masked(covariance, paper)),
         run("masks moments", masked(moments, batch_norm)),
         run("content mask", content_of=content_masked),
+        *(run(name, lambda f, n, c: of(f[n], case.a[n]), layers=STYLE[:3]) for name, of in DISTANCES.items()),
     ]
 
 

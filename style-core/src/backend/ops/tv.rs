@@ -8,7 +8,11 @@
 //! Absolute   sum |d|
 //! Means      mean of the vertical d^2 + mean of the horizontal d^2
 //! Power(b)   sum (v^2 + h^2)^(b/2), v and h the differences of a pixel that has both neighbours
+//! NinePoint  2 (1/3 sum d^2 / (N H W) + 1/12 sum e^2 / (N (H+1) (W+1))), e the differences of diagonal neighbours
 //! ```
+//!
+//! For `NinePoint` the border pixels repeat once outside, so a difference along an edge of the picture is also the `e` of
+//! two diagonals, one each way; at a corner they are zero.
 //!
 //! Adjoint: `dx (=|+=) dtv sum_d dtv/dd (e_to - e_from)`, with `e` the unit vectors of the two pixels. For `Squared` it is
 //! the graph Laplacian of the pixel grid, `(L x)[p] = sum over the up to four neighbours q of p of (x[p] - x[q])`. At a
@@ -36,6 +40,9 @@ pub enum Tv {
     /// `sum (v^2 + h^2)^(b/2)` with `b` in 1..=4 (Mahendran and Vedaldi 2015, over the pixels that have both neighbours;
     /// Keras' example uses b = 2.5).
     Power(f32),
+    /// The mean of squares over a stencil of nine points, with repeated borders: crowsonkb/style-transfer-pytorch. Does not
+    /// grow with the picture.
+    NinePoint,
 }
 
 /// Total variation and its gradient.

@@ -19,6 +19,7 @@ const KINDS: [(Tv, &str, f64); 8] = [
     (Tv::Squared, "squared", 2.0),
     (Tv::Absolute, "absolute", 1.0),
     (Tv::Means, "means", 2.0),
+    (Tv::NinePoint, "nine-point", 2.0),
     (Tv::Power(1.0), "power-1", 1.0),
     (Tv::Power(1.5), "power-1.5", 1.5),
     (Tv::Power(2.0), "power-2", 2.0),

@@ -35,6 +35,22 @@ fn corners(x: &Array) -> Vec<[usize; 3]> {
     corners
 }
 
+/// The pairs of diagonal neighbours in a picture with a border of repeated pixels.
+fn diagonals(x: &Array) -> Vec<[usize; 2]> {
+    let (h, w) = (x.shape.height as isize, x.shape.width as isize);
+    let at = |k: usize, r: isize, c: isize| x.index(k, r.clamp(0, h - 1) as usize, c.clamp(0, w - 1) as usize);
+    let mut pairs = Vec::new();
+    for k in 0..x.shape.channels {
+        for r in 0..if w > 0 { h + 1 } else { 0 } {
+            for c in 0..if h > 0 { w + 1 } else { 0 } {
+                pairs.push([at(k, r - 1, c - 1), at(k, r, c)]);
+                pairs.push([at(k, r, c - 1), at(k, r - 1, c)]);
+            }
+        }
+    }
+    pairs
+}
+
 /// Total variation.
 ///
 /// # Panics
@@ -61,6 +77,12 @@ pub fn fwd(kind: Tv, x: &Array) -> f64 {
             }
             sum
         }
+        Tv::NinePoint => {
+            let diagonal = diagonals(x);
+            let mean = |pairs: &[[usize; 2]], n: usize| sum_of(pairs, |d| d * d) / n.max(1) as f64;
+            let n = x.shape.len();
+            2.0 * ((mean(&vertical, n) + mean(&horizontal, n)) / 3.0 + mean(&diagonal, diagonal.len() / 2) / 12.0)
+        }
         kind => panic!("no oracle for {kind:?}"),
     }
 }
@@ -79,6 +101,15 @@ fn slopes(kind: Tv, x: &Array) -> Vec<(usize, usize, f64)> {
                 slopes.push((here, below, b * v * squares.powf(b / 2.0 - 1.0)));
                 slopes.push((here, right, b * h * squares.powf(b / 2.0 - 1.0)));
             }
+        }
+        return slopes;
+    }
+    if kind == Tv::NinePoint {
+        let diagonal = diagonals(x);
+        let (n, m) = (x.shape.len() as f64, (diagonal.len() / 2) as f64);
+        for (pairs, weight) in [(vertical, 2.0 / (3.0 * n)), (horizontal, 2.0 / (3.0 * n)), (diagonal, 1.0 / (6.0 * m))]
+        {
+            slopes.extend(pairs.into_iter().map(|[from, to]| (from, to, 2.0 * weight * d(from, to))));
         }
         return slopes;
     }
