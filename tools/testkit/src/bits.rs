@@ -2,7 +2,7 @@
 
 use libtest_mimic::Failed;
 use style_core::Pooling;
-use style_core::backend::ops::{AdamStep, Conv2d, Epilogue, Padding, Pool2d, Tv};
+use style_core::backend::ops::{AdamStep, Conv2d, Epilogue, Padding, Pool2d, Tv, expect_patches};
 use style_core::backend::{Acc, Backend, Shape};
 
 use crate::{Array, Rng};
@@ -136,13 +136,41 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
         keep(name, tensor)?;
     }
 
-    let mut values = [0.0; 7 + KINDS.len()];
+    let mut values = [0.0; 9 + KINDS.len()];
     let mut scalars = b.scalars(values.len())?;
+    for rows in [3, 40] {
+        let a = put(&Array::random(Shape::new(1, rows, shape.channels), rng))?;
+        let mut ws =
+            b.workspace(b.project_workspace(rows, shape).max(b.product_workspace(b.shape(&a), b.shape(&g))))?;
+        let (mut product, mut z) = (b.tensor(b.shape(&a))?, b.tensor(Shape { channels: rows, ..shape })?);
+        b.product(&a, &g, 0.7, Acc::Store, &mut product, &mut ws)?;
+        keep("product", &product)?;
+        b.project(&a, &x, 0.7, &mut z, &mut ws)?;
+        keep("project", &z)?;
+        b.project_bwd(&a, &z, 0.7, Acc::Add, &mut out, &mut ws)?;
+        keep("project_bwd", &out)?;
+    }
+    let mut ws = b.workspace(b.transport_workspace(shape))?;
+    b.transport(&x, &y, &mut scalars, 7, &mut out, &mut ws)?;
+    keep("transport", &out)?;
+    // Comparing all patches with all would take long.
+    let part = Shape { height: shape.height.min(40), width: shape.width.min(30), ..shape };
+    let (mut of_x, mut of_y, mut d) = (b.tensor(part)?, b.tensor(part)?, b.tensor(part)?);
+    b.window(&x, [0, 0], &mut of_x)?;
+    b.window(&y, [0, 0], &mut of_y)?;
+    let side = part.height.min(3);
+    let mut found = b.tensor(expect_patches(part, part, side)?)?;
+    b.nearest(&of_x, &of_y, side, &mut found, &mut b.workspace(b.nearest_workspace(part, side))?)?;
+    keep("nearest", &found)?;
+    b.nearest_distance(&of_x, &of_y, side, &found, &mut scalars, 8, &mut d)?;
+    keep("nearest_distance", &d)?;
     b.half_squared_distance(&x, &y, &mut scalars, 0)?;
     b.dots(&[&x, &y], &[&x, &y, &out], &mut scalars, 1)?;
     for (i, kind) in KINDS.into_iter().enumerate() {
-        b.tv(kind, &x, &mut scalars, 7 + i)?;
+        b.tv(kind, &x, &mut scalars, 9 + i)?;
     }
+    b.scale_by(&x, &scalars, 1, -0.5, &mut out)?;
+    keep("scale_by", &out)?;
     b.read_scalars(&scalars, &mut values)?;
     all.push((format!("scalars {shape}"), values.map(f64::to_bits).to_vec()));
     Ok(())

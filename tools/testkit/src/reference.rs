@@ -1,5 +1,9 @@
 //! A backend built on the oracle: slow, simple, and correct to the last bit of `f32`.
 
+mod nearest;
+mod product;
+mod transport;
+
 use style_core::backend::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};
 use style_core::backend::ops::{
     GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps, WindowOps, expect_window,
@@ -85,10 +89,13 @@ fn expect_map(what: &str, t: Option<&Tensor>, x: &Tensor) -> Result<()> {
     t.map_or(Ok(()), |t| expect_shape(what, Shape { channels: 1, ..x.shape }, t.shape))
 }
 
+fn no_slot(slot: usize, len: usize) -> Error {
+    Error::new(ErrorKind::Shape, format!("slot {slot} is out of range for {len} scalars"))
+}
+
 fn slot(out: &mut [f64], slot: usize) -> Result<&mut f64> {
     let len = out.len();
-    out.get_mut(slot)
-        .ok_or_else(|| Error::new(ErrorKind::Shape, format!("slot {slot} is out of range for {len} scalars")))
+    out.get_mut(slot).ok_or_else(|| no_slot(slot, len))
 }
 
 impl Storage for Reference {
@@ -484,6 +491,13 @@ impl VectorOps for Reference {
         let terms: Vec<_> = terms.iter().map(|(c, x)| (*c, x.get())).collect();
         let terms: Vec<_> = terms.iter().map(|(c, x)| (*c, x)).collect();
         y.set(Acc::Store, &oracle::vector::combine(y.shape, &terms));
+        Ok(())
+    }
+
+    fn scale_by(&self, x: &Tensor, scalars: &Vec<f64>, slot: usize, power: f64, y: &mut Tensor) -> Result<()> {
+        expect_shape("the result of a scaling", x.shape, y.shape)?;
+        let s = scalars.get(slot).copied().ok_or_else(|| no_slot(slot, scalars.len()))?;
+        y.set(Acc::Store, &oracle::vector::scale_by(&x.get(), s, power));
         Ok(())
     }
 

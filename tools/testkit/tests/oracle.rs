@@ -3,7 +3,9 @@
 use style_core::Pooling;
 use style_core::backend::Shape;
 use style_core::backend::ops::{AdamStep, Conv2d, Padding, Pool2d, Tv};
-use testkit::oracle::{conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector, window};
+use testkit::oracle::{
+    conv2d, gram, guide, loss, moments, nearest, pool2d, product, relu, transport, tv, vector, window,
+};
 use testkit::{Array, Rng};
 
 /// Central differences of `f` at `x`, element by element, against `gradient`, to `1e-6` of its largest value.
@@ -201,6 +203,78 @@ fn a_window_by_hand() {
     assert_eq!(y.data, [4.0, 5.0, 10.0, 11.0]);
     let dx = window::bwd(&y, [0, 1], x.shape);
     assert_eq!(dx.data, [0.0, 4.0, 5.0, 0.0, 0.0, 0.0, 0.0, 10.0, 11.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn a_product_by_hand() {
+    let a = Array { shape: Shape::new(1, 2, 3), data: vec![1.0, 2.0, 3.0, -1.0, 0.0, 1.0] };
+    let b = Array { shape: Shape::new(1, 3, 1), data: vec![1.0, 0.0, 2.0] };
+    assert_eq!(product::product(&a, &b, 0.5).data, [3.5, 0.5]);
+    let x = Array { shape: Shape::new(3, 1, 2), data: vec![1.0, 2.0, 0.0, 4.0, 2.0, 1.0] };
+    assert_eq!(product::project(&a, &x, 1.0).data, [7.0, 13.0, 1.0, -1.0]);
+}
+
+#[test]
+fn a_projection_has_its_gradient() {
+    let mut rng = rng();
+    let (a, x) = (Array::random(Shape::new(1, 4, 3), &mut rng), Array::random(Shape::new(3, 2, 5), &mut rng));
+    let dy = Array::random(Shape::new(4, 2, 5), &mut rng);
+    assert_gradient(|x| product::project(&a, x, 0.7).dot(&dy), &x, &product::project_bwd(&a, &dy, 0.7));
+}
+
+#[test]
+fn transport_by_hand() {
+    let x = Array { shape: Shape::new(2, 1, 3), data: vec![3.0, -1.0, 2.0, 0.0, -0.0, 0.0] };
+    let t = Array { shape: x.shape, data: vec![0.0, 1.0, 2.0, 5.0, 6.0, 7.0] };
+    let (l, d) = transport::transport(&x, &t);
+    assert_eq!(d.data, [1.0, -1.0, 1.0, -5.0, -6.0, -7.0]);
+    assert_eq!(l, 0.5 * (3.0 + 25.0 + 36.0 + 49.0));
+}
+
+#[test]
+fn transport_has_its_gradient() {
+    let mut rng = rng();
+    let (x, mut t) = (Array::random(Shape::new(2, 3, 4), &mut rng), Array::random(Shape::new(2, 3, 4), &mut rng));
+    t.data.chunks_mut(12).for_each(|channel| channel.sort_by(f64::total_cmp));
+    assert_gradient(|x| transport::transport(x, &t).0, &x, &transport::transport(&x, &t).1);
+}
+
+#[test]
+fn neighbours_by_hand() {
+    let x = Array { shape: Shape::new(2, 1, 3), data: vec![1.0, 0.0, -1.0, 1.0, 0.0, -1.0] };
+    let y = Array { shape: Shape::new(2, 1, 4), data: vec![9.0, 2.0, 4.0, 0.0, 0.0, 2.0, 4.0, 0.0] };
+    // Of two with the cosine 1, the first; of equal ones, the first; the patch of zeros.
+    let found = nearest::nearest(&x, &y, 1);
+    assert_eq!(found.data, [1.0, 0.0, 3.0]);
+    let (l, d) = nearest::distance(&x, &y, 1, &found);
+    assert_eq!(d.data, [-1.0, -9.0, -1.0, -1.0, 0.0, -1.0]);
+    assert_eq!(l, 0.5 * (1.0 + 81.0 + 1.0 + 1.0 + 1.0));
+    // Patches of two positions; what is no number of a patch is read as the nearest that is one.
+    let y = Array { shape: Shape::new(1, 2, 2), data: vec![1.0, 2.0, 3.0, 4.0] };
+    let x = Array::zeros(Shape::new(1, 2, 3));
+    let found = Array { shape: Shape::new(1, 1, 2), data: vec![-7.0, 3.4] };
+    assert_eq!(
+        nearest::distance(&x, &y, 2, &found),
+        (30.0, Array { shape: x.shape, data: vec![-1.0, -3.0, -2.0, -3.0, -7.0, -4.0] })
+    );
+}
+
+#[test]
+fn the_distance_from_neighbours_has_its_gradient() {
+    let mut rng = rng();
+    let (x, y) = (Array::random(Shape::new(2, 4, 5), &mut rng), Array::random(Shape::new(2, 3, 4), &mut rng));
+    for side in [1, 2, 3] {
+        let found = nearest::nearest(&x, &y, side);
+        let d = nearest::distance(&x, &y, side, &found).1;
+        assert_gradient(|x| nearest::distance(x, &y, side, &found).0, &x, &d);
+    }
+}
+
+#[test]
+fn a_factor_from_a_scalar_by_hand() {
+    let x = Array { shape: Shape::new(1, 1, 2), data: vec![3.0, -1.0] };
+    assert_eq!(vector::scale_by(&x, 4.0, -0.5).data, [1.5, -0.5]);
+    assert_eq!(vector::scale_by(&x, -4.0, 1.0).data, [0.0, 0.0]);
 }
 
 #[test]

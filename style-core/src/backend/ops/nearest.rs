@@ -1,8 +1,8 @@
 //! Nearest neighbours of patches, and the distance from them.
 //!
-//! The patch of features `x: [1, N, H, W]` at `p` holds the `s x s` positions from `p` on, all channels; there are `(H - s +
-//! 1) (W - s + 1)` patches, counted row by row. The neighbour of a patch of `x` is the patch of `y: [1, N, H', W']` with
-//! the largest cosine (of equal ones, the first):
+//! The patch of features `x: [1, N, H, W]` at `p` holds the `s x s` positions from `p` on, all channels; there are
+//! `(H - s + 1) (W - s + 1)` patches, counted row by row. The neighbour of a patch of `x` is the patch of `y: [1, N, H',
+//! W']` with the largest cosine (of equal ones, the first):
 //!
 //! ```text
 //! q(p) = arg max_q <x_p, y_q> / |y_q|                      a patch of zeros has the quotient 0
@@ -61,7 +61,7 @@ pub trait NearestOps: Storage {
 /// `Shape` if the features have different channels, one has no patch, or `y` has more than 2^24.
 pub fn expect_patches(x: Shape, y: Shape, side: usize) -> Result<Shape> {
     let patches = |s: Shape| {
-        let count = |n: usize| (n + 1).checked_sub(side).filter(|&n| n > 0 && side > 0);
+        let count = |n: usize| n.checked_sub(side.checked_sub(1)?).filter(|&n| n > 0);
         Some(Shape::new(1, count(s.height)?, count(s.width)?))
     };
     let message = match (patches(x), patches(y)) {

@@ -67,6 +67,10 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
         cases.push(Case::new(name("elementwise"), move |b, rng| elementwise(b, shape, rng)));
         cases.push(Case::new(name("moments"), move |b, rng| moments(b, shape, rng)));
         cases.push(Case::new(name("window"), move |b, rng| window(b, shape, rng)));
+        cases.push(Case::new(name("project"), move |b, rng| project(b, shape, rng)));
+        if shape.len() < 1 << 16 {
+            cases.push(Case::new(name("nearest"), move |b, rng| nearest(b, shape, rng)));
+        }
     }
     cases.push(Case::new("half/round-trip", round_trip));
     cases.push(Case::new("half/tiny-gradients", tiny_gradients));
@@ -366,6 +370,52 @@ fn window<B: Backend>(b: &B, whole: Shape, rng: &mut Rng) -> Check {
         near(&format!("dx under {acc:?}"), &get(b, &dx)?.to_f32(), &want, &bound)?;
     }
     Ok(())
+}
+
+/// Projections of features are `f32`; their gradients become gradients of features.
+fn project<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
+    let (x, held) = put(b, &Array::activation(shape, rng))?;
+    let (lab, rows, [_, roundoff]) = (Lab::fresh(b), 19, b.unit_roundoffs());
+    let matrix = Array::random(Shape::new(1, rows, shape.channels), rng);
+    let (a, mut y) = (lab.put(&matrix)?, lab.blank(Shape { channels: rows, ..shape })?);
+    let mut workspace = b.workspace(b.project_workspace(rows, shape))?;
+    b.project(&a, &x, 0.3, &mut y, &mut workspace)?;
+    let absolute = matrix.map(f64::abs);
+    let bound = oracle::product::project(&absolute, &held, 0.3).map(|v| 2e-6 * v + 1e-30);
+    near("Y", &lab.get(&y)?, &oracle::product::project(&matrix, &held, 0.3), &bound)?;
+
+    let (dy, previous) = (Array::random(b.shape(&y), rng), Array::random(shape, rng));
+    let value = oracle::product::project_bwd(&matrix, &dy, 0.3);
+    let rounding = oracle::product::project_bwd(&absolute, &dy.map(f64::abs), 2e-6 * 0.3);
+    for acc in ACCS {
+        let (mut dx, before) =
+            if acc == Acc::Add { gradient(b, &previous)? } else { (blank(b, shape)?, Array::zeros(shape)) };
+        b.project_bwd(&a, &lab.put(&dy)?, 0.3, acc, &mut dx, &mut workspace)?;
+        let want = value.zip(&before, |v, p| v + p);
+        let bound = want.zip(&rounding, |w, r| 1.01 * roundoff * w.abs() + r + 1e-6);
+        near(&format!("dX under {acc:?}"), &get(b, &dx)?.to_f32(), &want, &bound)?;
+    }
+    Ok(())
+}
+
+/// Neighbours of stored features, and the distance from them.
+fn nearest<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
+    let side = shape.height.min(shape.width).min(3);
+    let (x, x_held) = put(b, &Array::activation(shape, rng))?;
+    let (y, y_held) = put(b, &Array::activation(Shape { height: 7, width: 6, ..shape }, rng))?;
+    let (lab, cosines) = (Lab::fresh(b), oracle::nearest::cosines(&x_held, &y_held, side));
+    let of_patches = Shape::new(1, shape.height + 1 - side, shape.width + 1 - side);
+    let (mut found, mut d, mut out) = (lab.blank(of_patches)?, lab.blank(shape)?, b.scalars(1)?);
+    b.nearest(&x, &y, side, &mut found, &mut b.workspace(b.nearest_workspace(shape, side))?)?;
+    let neighbours = get(b, &found)?;
+    for (p, &q) in neighbours.data.iter().enumerate() {
+        let best = (0..cosines.shape.width).map(|q| cosines.at(0, p, q)).fold(f64::NEG_INFINITY, f64::max);
+        near_scalar(&format!("the cosine of patch {p}"), cosines.at(0, p, q as usize), best, 1e-5)?;
+    }
+    b.nearest_distance(&x, &y, side, &found, &mut out, 0, &mut d)?;
+    let (l, want) = oracle::nearest::distance(&x_held, &y_held, side, &neighbours);
+    near_scalar("the distance", lab.scalars(&out, 1)?[0], l, 1e-6 * l)?;
+    near("the differences", &lab.get(&d)?, &want, &Array::full(shape, 1e-6 * 512.0 * (side * side) as f64))
 }
 
 /// Downloaded values equal the uploaded ones within the roundoff, and survive another upload bit by bit; none becomes

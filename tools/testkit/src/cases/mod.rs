@@ -11,9 +11,12 @@ pub mod guide;
 pub mod half;
 pub mod loss;
 pub mod moments;
+pub mod nearest;
 pub mod pool2d;
+pub mod product;
 pub mod relu;
 pub mod storage;
+pub mod transport;
 pub mod tv;
 pub mod vector;
 pub mod window;
@@ -59,7 +62,7 @@ impl<B: Backend> Case<B> {
 /// All cases for a backend that computes in `f32`; for half precision see [`half::cases`].
 #[must_use]
 pub fn all<B: Backend>() -> Vec<Case<B>> {
-    let rooms: [fn() -> Vec<Case<B>>; 11] = [
+    let rooms: [fn() -> Vec<Case<B>>; 14] = [
         storage::cases,
         conv2d::cases,
         pool2d::cases,
@@ -68,6 +71,9 @@ pub fn all<B: Backend>() -> Vec<Case<B>> {
         moments::cases,
         guide::cases,
         loss::cases,
+        nearest::cases,
+        product::cases,
+        transport::cases,
         tv::cases,
         vector::cases,
         window::cases,
@@ -104,6 +110,9 @@ fn shapes() -> impl Iterator<Item = Shape> {
 fn tag(shape: Shape) -> String {
     format!("{}x{}x{}", shape.channels, shape.height, shape.width)
 }
+
+/// Extents whose products overflow.
+const HUGE: [usize; 4] = [usize::MAX, usize::MAX / 2, 1 << 62, 1 << 32];
 
 /// Both accumulation modes.
 const ACCS: [Acc; 2] = [Acc::Store, Acc::Add];
@@ -237,6 +246,14 @@ fn near_scalar(what: &str, got: f64, want: f64, bound: f64) -> Check {
         return Err(format!("{what}: {got:e} instead of {want:e}, off by {error:.1e} > {bound:.1e}").into());
     }
     Ok(())
+}
+
+/// Checks that nothing but a tensor's values, such as the padding of its layout, adds to a dot product.
+fn padded_with_zeros<B: Backend>(lab: &Lab<'_, B>, tensor: &B::Tensor, values: &[f32]) -> Check {
+    let mut out = lab.b.scalars(1)?;
+    lab.b.dots(&[tensor], &[tensor], &mut out, 0)?;
+    let want: f64 = values.iter().map(|&v| f64::from(v).powi(2)).sum();
+    near_scalar("<v, v> on the device", lab.scalars(&out, 1)?[0], want, 1e-6 * want)
 }
 
 /// Checks equality as numbers: `-0.0` equals `0.0`, NaN equals nothing.

@@ -4,7 +4,7 @@ use libtest_mimic::Failed;
 use style_core::backend::ops::AdamStep;
 use style_core::backend::{Backend, Shape};
 
-use super::{Case, Check, Lab, misfit, near, near_scalar, same_bits, served_or_misfit, tag};
+use super::{Case, Check, Lab, equal, misfit, near, near_scalar, same_bits, served_or_misfit, tag};
 use crate::oracle::vector as oracle;
 use crate::{Array, Rng};
 
@@ -21,6 +21,9 @@ const COMBINE_TOLERANCE: f64 = 1e-13;
 /// Maximum error of Adam's moments and step, relative to the magnitudes they are computed from.
 const ADAM_TOLERANCE: f64 = 1e-6;
 
+/// Maximum relative error of a scaled value, whose factor may be rounded to `f32`.
+const SCALE_TOLERANCE: f64 = 3e-7;
+
 /// All cases of these ops.
 #[must_use]
 pub fn cases<B: Backend>() -> Vec<Case<B>> {
@@ -30,6 +33,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
         cases.push(Case::new(name("copy"), move |b, rng| copy(b, shape, rng)));
         cases.push(Case::new(name("dots"), move |b, rng| dots(b, shape, (3, 2), rng)));
         cases.push(Case::new(name("combine"), move |b, rng| combine(b, shape, 4, rng)));
+        cases.push(Case::new(name("scale-by"), move |b, rng| scale_by(b, shape, rng)));
         cases.push(Case::new(name("adam"), move |b, rng| adam(b, shape, rng)));
     }
     for (m, n) in [(1, 1), (1, 41), (41, 1), (20, 21)] {
@@ -140,6 +144,38 @@ fn combine_nothing<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     combine_against_oracle(b, Shape::new(3, 5, 7), &[])
 }
 
+/// A device scalar with this value.
+fn scalar<B: Backend>(b: &B, slot: usize, value: f64) -> Result<B::Scalars, Failed> {
+    let (lab, one) = (Lab::fresh(b), Array::full(Shape::new(1, 1, 1), 1.0));
+    let mut out = b.scalars(slot + 2)?;
+    b.dots(&[&lab.put(&one.map(|v| value * v))?], &[&lab.put(&one)?], &mut out, slot)?;
+    Ok(out)
+}
+
+fn scale_by<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
+    let x = Array::random(shape, rng);
+    let positive = [1.0, 2.0, 0.7, 3e-12, 5e7].map(|s| f64::from(s as f32));
+    for (s, power) in positive.into_iter().flat_map(|s| [-0.5, -1.0, 0.0, 0.5, 1.0, 1.7].map(|power| (s, power))) {
+        let (scalars, want) = (scalar(b, 1, s)?, oracle::scale_by(&x, s, power));
+        let mut runs = Vec::new();
+        for lab in Lab::both(b) {
+            let mut y = lab.blank(shape)?;
+            b.scale_by(&lab.put(&x)?, &scalars, 1, power, &mut y)?;
+            let got = lab.get(&y)?;
+            near(&format!("{s}^{power} x"), &got, &want, &want.map(|v| SCALE_TOLERANCE * v.abs() + 1e-37))?;
+            runs.push(got);
+        }
+        same_bits("s^power x again", &runs[1], &runs[0])?;
+    }
+    for (s, power) in [0.0, -0.0, -2.0, f64::NAN].into_iter().flat_map(|s| [-0.5, 0.0, 2.0].map(|power| (s, power))) {
+        let (lab, scalars) = (Lab::fresh(b), scalar(b, 0, s)?);
+        let mut y = lab.blank(shape)?;
+        b.scale_by(&lab.put(&x)?, &scalars, 0, power, &mut y)?;
+        equal(&format!("x scaled by {s}"), &lab.get(&y)?, &vec![0.0; shape.len()])?;
+    }
+    Ok(())
+}
+
 fn dots_nothing<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let lab = Lab::fresh(b);
     let x = lab.put(&Array::random(Shape::new(3, 5, 7), rng))?;
@@ -192,6 +228,8 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
         misfit("a later dot product", b.dots(&[&x, &bent], &[&x], &mut out, 0))?;
         misfit("a term", b.combine(&[(1.0, &x), (1.0, &bent)], &mut y))?;
         misfit("a sum", b.combine(&[(1.0, &x)], &mut bent))?;
+        misfit("x of a scaling", b.scale_by(&bent, &out, 0, 1.0, &mut y))?;
+        misfit("y of a scaling", b.scale_by(&x, &out, 0, 1.0, &mut bent))?;
         misfit("g", b.adam(&step, &bent, &mut b.tensor(shape)?, &mut y, &mut z))?;
         misfit("m", b.adam(&step, &x, &mut bent, &mut y, &mut z))?;
         misfit("v", b.adam(&step, &x, &mut y, &mut bent, &mut z))?;
@@ -201,6 +239,9 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
         misfit("products past the end", b.dots(&[&x, &x], &[&x, &x], &mut out, first))?;
     }
     b.dots(&[&x, &x], &[&x, &x], &mut out, 0)?;
+    for slot in [4, 5, usize::MAX] {
+        misfit("a factor past the end", b.scale_by(&x, &out, slot, 1.0, &mut y))?;
+    }
     Ok(())
 }
 
@@ -213,6 +254,7 @@ fn empty<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
         b.copy(&x, &mut y)?;
         b.dots(&[&x], &[&y], &mut out, 0)?;
         b.combine(&[(1.0, &x)], &mut y)?;
+        b.scale_by(&x, &out, 0, 1.0, &mut y)?;
         b.adam(&step, &x, &mut y, &mut z, &mut w)
     };
     served_or_misfit("empty vectors", every_op())

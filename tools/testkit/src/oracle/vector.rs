@@ -1,4 +1,4 @@
-//! Dot products, linear combinations and Adam's update.
+//! Dot products, linear combinations, a factor from a scalar and Adam's update.
 
 use style_core::backend::Shape;
 use style_core::backend::ops::AdamStep;
@@ -25,6 +25,12 @@ pub fn combine(shape: Shape, terms: &[(f64, &Array)]) -> Array {
         y = y.zip(x, |y, x| y + c * x);
     }
     y
+}
+
+/// `s^power x`; zeros if `s` is not positive.
+#[must_use]
+pub fn scale_by(x: &Array, s: f64, power: f64) -> Array {
+    if s > 0.0 { x.map(|x| s.powf(power) * x) } else { Array::zeros(x.shape) }
 }
 
 /// One Adam update; returns the new `(m, v, x)`.

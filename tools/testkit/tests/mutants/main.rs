@@ -2,7 +2,10 @@
 //! fail.
 
 mod mutant;
+mod nearest;
 mod ops;
+mod product;
+mod transport;
 mod window;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -127,6 +130,33 @@ fn tv() {
 fn vector() {
     must_detect("vector", &[StaleMemoryLeaks("vector"), DifferentEveryTime("vector"), DotsTransposed, DotsInF32]);
     must_detect("vector", &[CombineInF32, CombineDropsLast, CopyOfNothing, AdamUncorrected, AdamBetasSwapped]);
+    must_detect("vector/scale-by", &[ScaleByPowerIgnored, ScaleByNegative]);
+}
+
+#[test]
+fn product() {
+    must_detect("product", &[AddStores("product"), StoreAdds("product")]);
+    must_detect("product", &[StaleMemoryLeaks("product"), DifferentEveryTime("product")]);
+    must_detect("product/value", &[ProductScaleIgnored, ProductTransposed]);
+    must_detect("product/project", &[ProductScaleIgnored]);
+    must_detect("product/adjoint", &[ProjectNotTransposed]);
+}
+
+#[test]
+fn transport() {
+    must_detect("transport", &[StaleMemoryLeaks("transport"), DifferentEveryTime("transport")]);
+    must_detect("transport/value", &[TransportByMagnitude, TransportUnsorted, TransportNotHalved, TransportSign]);
+    must_detect("transport/equals", &[TransportLastOfEqual]);
+    must_detect("transport/zeros", &[TransportLastOfEqual, TransportZerosDiffer]);
+}
+
+#[test]
+fn nearest() {
+    must_detect("nearest", &[StaleMemoryLeaks("nearest"), DifferentEveryTime("nearest")]);
+    must_detect("nearest/best", &[NearestFarthest, NearestByDotProduct]);
+    must_detect("nearest/first-of-equal", &[NearestLastOfEqual]);
+    must_detect("nearest/distance", &[NearestRoundsDown, NearestWraps, NearestMeans, NearestNotHalved]);
+    must_detect("nearest/slope", &[NearestMeans, NearestNotHalved]);
 }
 
 #[test]

@@ -604,6 +604,16 @@ impl VectorOps for Mutant {
         Ok(())
     }
 
+    fn scale_by(&self, x: &Tensor, scalars: &Vec<f64>, slot: usize, power: f64, y: &mut Tensor) -> Result<()> {
+        let power = if self.makes(ScaleByPowerIgnored) { 1.0 } else { power };
+        R.scale_by(&x.inner, scalars, slot, power, &mut y.inner)?;
+        if self.makes(ScaleByNegative) && scalars[slot] < 0.0 {
+            R.copy(&x.inner, &mut y.inner)?;
+        }
+        self.spoil("vector", x, y);
+        Ok(())
+    }
+
     fn adam(&self, step: &AdamStep, g: &Tensor, m: &mut Tensor, v: &mut Tensor, x: &mut Tensor) -> Result<()> {
         let step = match self.mistake {
             AdamUncorrected => AdamStep { correction2: 1.0, ..*step },
