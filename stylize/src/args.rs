@@ -38,7 +38,7 @@ pub(crate) struct Args {
     pub(crate) output: Option<PathBuf>,
 
     /// Use the settings of the paper (gatys) or of a well-known implementation (stanford, johnson, anishathalye, gatys-pytorch,
-    /// pystiche). Other options override them
+    /// pystiche, crowson). Other options override them
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = preset())]
     pub(crate) preset: Option<Preset>,
 

@@ -51,13 +51,13 @@ pub(crate) fn iterations(args: &Args) -> usize {
 /// Sizes to paint first, and the iterations at the result's own size, given by width and height.
 pub(crate) fn scales(args: &Args, (width, height): (usize, usize)) -> (Vec<Scale>, usize) {
     let iterations = iterations(args);
-    let default = if args.preset.is_none() { Scales::Auto } else { Scales::List(vec![]) };
-    match args.scales.as_ref().unwrap_or(&default) {
-        Scales::List(list) => {
+    match (&args.scales, args.preset) {
+        (None, Some(preset)) => (preset.scales(width.max(height)), iterations),
+        (Some(Scales::List(list)), _) => {
             let scale = |&(size, iterations)| Scale { size, iterations, optimizer: None };
             (list.iter().map(scale).collect(), iterations)
         }
-        Scales::Auto => Scale::coarse_to_fine(width, height, iterations),
+        (Some(Scales::Auto), _) | (None, None) => Scale::coarse_to_fine(width, height, iterations),
     }
 }
 

@@ -9,11 +9,14 @@
 //! | `anishathalye` | `500 * 1/5 E'` | `5 mean` | `100` means | Adam 10, 1000, from noise |
 //! | `gatys-pytorch` | `1000 E'` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `pystiche` | `1000 * 1/5 * 4 E` | `1 mean` | none | L-BFGS without line search, 500, from the content |
+//! | `crowson` | `(256, 64, 16, 4, 1)/341 W` | `0.015 mean` | `0.1` nine points | Adam 5.1, coarse to fine, running mean |
 //!
-//! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2` and `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]); all
-//! presets use layers conv4_2 and conv1_1 ... conv5_1. The input format that a peer's weights expect (channel order, range,
-//! mean) comes with the weight file here. All pad with zeros. There are two differences from the peers: the total loss
-//! includes TV, where jcjohnson's omits it, and a point with a non-finite loss is never accepted.
+//! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2`, `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]) and `W`
+//! the [`Wasserstein`](crate::statistics::Wasserstein) distance; all presets use layers conv4_2 and conv1_1 ... conv5_1. The
+//! input format that a peer's weights expect (channel order, range, mean) comes with the weight file here. All pad with
+//! zeros but `crowson`, which repeats the border. Differences from the peers: the total loss includes TV, where jcjohnson's
+//! omits it; a point with a non-finite loss is never accepted; Crowson clamps the image after each step, here only the
+//! result is clamped.
 //!
 //! The peers chose their weights for VGG-19. Absolute losses depend on the network and total variation does not, so their
 //! balance shifts with another network: adjust [`SessionBuilder::tv_weight`] after the preset, or load a VGG-19.
@@ -27,6 +30,7 @@ use crate::backend::ops::pool2d::Pooling;
 use crate::backend::ops::tv::Tv;
 use crate::describe::builder::SessionBuilder;
 use crate::describe::init::{Noise, Start};
+use crate::describe::scale::Scale;
 use crate::describe::settings::{ContentWeight, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::losses::StyleLayer;
@@ -53,12 +57,22 @@ pub enum Preset {
     GatysPytorch,
     /// The library pystiche.
     Pystiche,
+    /// crowsonkb/style-transfer-pytorch. Its weights are for torchvision's VGG-19, whose features are about 1/58 of the
+    /// embedded network's; its TV weight, 2 for an image in 0..=1, is converted for that and for 8-bit units.
+    Crowson,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 6] =
-        [Self::Gatys, Self::Stanford, Self::Johnson, Self::Anishathalye, Self::GatysPytorch, Self::Pystiche];
+    pub const ALL: [Self; 7] = [
+        Self::Gatys,
+        Self::Stanford,
+        Self::Johnson,
+        Self::Anishathalye,
+        Self::GatysPytorch,
+        Self::Pystiche,
+        Self::Crowson,
+    ];
 
     /// The name of the preset, such as `gatys-pytorch`.
     #[must_use]
@@ -70,6 +84,7 @@ impl Preset {
             Self::Anishathalye => "anishathalye",
             Self::GatysPytorch => "gatys-pytorch",
             Self::Pystiche => "pystiche",
+            Self::Crowson => "crowson",
         }
     }
 
@@ -77,7 +92,7 @@ impl Preset {
     #[must_use]
     pub const fn long_side(self) -> Option<usize> {
         match self {
-            Self::Gatys | Self::Johnson | Self::GatysPytorch => Some(512),
+            Self::Gatys | Self::Johnson | Self::GatysPytorch | Self::Crowson => Some(512),
             Self::Stanford => Some(333),
             Self::Pystiche => Some(500),
             Self::Anishathalye => None,
@@ -89,7 +104,7 @@ impl Preset {
     #[must_use]
     pub fn style_layer_weight(self, count: usize) -> f64 {
         match self {
-            Self::Gatys | Self::Anishathalye | Self::Pystiche => 1.0 / count as f64,
+            Self::Gatys | Self::Anishathalye | Self::Pystiche | Self::Crowson => 1.0 / count as f64,
             Self::Johnson | Self::GatysPytorch => 1.0,
             Self::Stanford => 2.0,
         }
@@ -103,6 +118,7 @@ impl Preset {
             Self::Gatys => Optimizer::default(),
             Self::Stanford => adam(2.0),
             Self::Anishathalye => adam(10.0),
+            Self::Crowson => Optimizer::Adam(AdamOptions { learning_rate: 5.1, beta2: 0.99, ..AdamOptions::default() }),
             Self::Johnson | Self::GatysPytorch | Self::Pystiche => {
                 Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() })
             }
@@ -113,14 +129,28 @@ impl Preset {
     #[must_use]
     pub const fn iterations(self) -> usize {
         match self {
-            Self::Gatys | Self::GatysPytorch | Self::Pystiche => 500,
+            Self::Gatys | Self::GatysPytorch | Self::Pystiche | Self::Crowson => 500,
             Self::Stanford => 300,
             Self::Johnson | Self::Anishathalye => 1000,
         }
     }
 
+    /// The sizes that the preset paints at before the final size, for a picture with this long side.
+    #[must_use]
+    pub fn scales(self, long_side: usize) -> Vec<Scale> {
+        match self {
+            Self::Crowson => {
+                let mut scales = Scale::pyramid(long_side, self.iterations());
+                scales.iter_mut().take(1).for_each(|first| first.iterations = 1000);
+                scales
+            }
+            _ => vec![],
+        }
+    }
+
     fn style_layer_weights(self) -> [f64; 5] {
         match self {
+            Self::Crowson => [256.0, 64.0, 16.0, 4.0, 1.0].map(|weight| weight / 341.0),
             Self::Stanford => [0.5, 1.0, 1.5, 3.0, 4.0],
             other => [other.style_layer_weight(5); 5],
         }
@@ -198,6 +228,17 @@ impl Preset {
                 noise_ratio: no_noise,
                 ..base
             },
+            Self::Crowson => Settings {
+                statistic: Some(StatisticKind::Wasserstein),
+                content_weight: mean(0.015),
+                tv: Tv::NinePoint,
+                tv_weight: 0.1,
+                padding: Padding::Replicate,
+                init: content,
+                noise_ratio: no_noise,
+                running_mean: Some(0.99),
+                ..base
+            },
             Self::Pystiche => {
                 let weights = (mean(1.0), 4e3);
                 Settings {
@@ -214,7 +255,7 @@ impl Preset {
 
 impl<B: Backend> SessionBuilder<B> {
     /// Sets losses, pooling, padding, optimiser, iterations and start to those of a [`Preset`]; later calls override it.
-    /// Seed, scales and running mean are kept.
+    /// Seed and scales are kept ([`Preset::scales`] has those of the preset), and the running mean if the preset has none.
     ///
     /// ```
     /// # use style_core::backend::Backend;
@@ -226,6 +267,8 @@ impl<B: Backend> SessionBuilder<B> {
     pub fn preset(mut self, preset: Preset) -> Self {
         let Settings { seed, scales, running_mean, .. } = std::mem::take(&mut self.settings);
         self.start = None;
-        self.settings(Settings { seed, scales, running_mean, ..preset.settings() })
+        let settings = preset.settings();
+        let running_mean = settings.running_mean.or(running_mean);
+        self.settings(Settings { seed, scales, running_mean, ..settings })
     }
 }

@@ -57,42 +57,37 @@ def moments(f, t):
 
 # Losses with a distance of their own, of features f from a painting's a.
 def newton_schulz(a, steps=12):
-    """crowsonkb/style-transfer-pytorch's root, whose gradient solves the Lyapunov equation by the same iterations."""
+    """The root of crowsonkb/style-transfer-pytorch, and its inverse."""
+    norm, eye = a.norm(), torch.eye(len(a), dtype=a.dtype)
+    y, z = a / norm, eye
+    for _ in range(steps):
+        t = (3 * eye - z @ y) / 2
+        y, z = y @ t, t @ z
+    return y * norm.sqrt(), z / norm.sqrt()
 
-    class Root(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, a):
-            norm, eye = a.norm(), torch.eye(len(a), dtype=a.dtype)
-            y, z = a / norm, eye
-            for _ in range(steps):
-                t = (3 * eye - z @ y) / 2
-                y, z = y @ t, t @ z
-            root = y * norm.sqrt()
-            ctx.save_for_backward(root)
-            return root
 
-        @staticmethod
-        def backward(ctx, gradient):
-            (root,) = ctx.saved_tensors
-            norm, eye = root.norm(), torch.eye(len(root), dtype=root.dtype)
-            a, q = root / norm, gradient / norm
-            for _ in range(steps):
-                t = 3 * eye - a @ a
-                q = (q @ t - a.t() @ (a.t() @ q - q @ a)) / 2
-                a = a @ t / 2
-            return q / 2
+class Covariances(torch.autograd.Function):
+    """The trace of s + t - 2 root(root(t) s root(t)). The gradient is that of a root that has converged; the author's, by as
+    many steps for a Lyapunov equation, is further from it where the root has not."""
 
-    return Root.apply(a)
+    @staticmethod
+    def forward(ctx, s, t):
+        root, _ = newton_schulz(t)
+        under, inverse = newton_schulz(root @ s @ root)
+        ctx.save_for_backward(torch.eye(len(s), dtype=s.dtype) - root @ inverse @ root)
+        return (s + t - 2 * under).trace()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * ctx.saved_tensors[0], None
 
 
 def wasserstein(f, a):
     n = f.shape[1]
     (s,), (t,) = covariance(f, uniform(f)), covariance(a, uniform(a))
     epsilon = 1e-4 * t.diagonal().mean() * torch.eye(n, dtype=torch.float64)  # theirs: 1e-4, for variances near 1
-    root = newton_schulz(t + epsilon)
-    under = newton_schulz(root @ (s + epsilon) @ root)
     means = ((flat(f).mean(1) - flat(a).mean(1)) ** 2).mean()
-    return means + (s + t + 2 * epsilon - 2 * under).diagonal().mean()
+    return means + Covariances.apply(s + epsilon, t + epsilon) / n
 
 
 def quantiles(t, count):
@@ -105,7 +100,7 @@ def quantiles(t, count):
 
 
 def in_order(v, t):
-    return ((v.sort(1).values - quantiles(t.sort(1).values, v.shape[1])) ** 2).mean()
+    return ((v.sort(dim=1, stable=True).values - quantiles(t.sort(1).values, v.shape[1])) ** 2).mean()
 
 
 def directions(n):
@@ -228,7 +223,7 @@ class Case:
 
 def preset(layers, name):
     """The peer's total by the peer's formula, and its parts in the library's units."""
-    case = Case(layers, F.avg_pool2d if name in ("gatys", "stanford") else F.max_pool2d)
+    case = Case(layers, F.avg_pool2d if name in ("gatys", "stanford") else F.max_pool2d, replicate=name == "crowson")
 
     def total(x):
         f = case.at(x)
@@ -253,6 +248,10 @@ def preset(layers, name):
             smooth = 1e2 * 2 * (0.5 * (x.diff(dim=2) ** 2).sum() / x.diff(dim=2).numel()
                                 + 0.5 * (x.diff(dim=3) ** 2).sum() / x.diff(dim=3).numel())
             return 5 * loss(f[CONTENT] - case.p[CONTENT]) + style + smooth, sum(per_element) / 5, tv["means"]
+        if name == "crowson":  # its total variation is of an image in 0..1, in its weights' units: see the library's preset
+            weights = [w / 341 for w in (256, 64, 16, 4, 1)]
+            style = sum(w * wasserstein(f[n], case.a[n]) for w, n in zip(weights, STYLE))
+            return 0.015 * content + style + 0.1 * tv["nine-point"], style, tv["nine-point"]
         if name == "gatys-pytorch":
             style = sum(1e3 / n**2 * mse(g / m, a / ms) for (g, a), (n, m, ms) in zip(grams, sizes))
             return content + style, sum(per_element), tv["squared"]
@@ -420,7 +419,7 @@ if __name__ == "__main__":
     p = argparse.ArgumentParser()
     p.add_argument("--embedded", required=True)
     layers = network_of_embedded(p.parse_args().embedded)
-    names = ["gatys", "stanford", "johnson", "anishathalye", "gatys-pytorch", "pystiche"]
+    names = ["gatys", "stanford", "johnson", "anishathalye", "gatys-pytorch", "pystiche", "crowson"]
     whole = {
         "made_by": f"make_losses.py, torch {torch.__version__.split('+')[0]}, float64",
         "presets": [preset(layers, n) for n in names],
