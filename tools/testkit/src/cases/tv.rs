@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 3e-7;
 const GRADIENT_TOLERANCE: f64 = 1e-6;
 
 /// Each kind, its name, and its degree: `tv(a x) = |a|^degree tv(x)`.
-const KINDS: [(Tv, &str, f64); 8] = [
+const KINDS: [(Tv, &str, f64); 9] = [
     (Tv::Squared, "squared", 2.0),
     (Tv::Absolute, "absolute", 1.0),
     (Tv::Means, "means", 2.0),
