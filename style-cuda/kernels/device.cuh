@@ -27,6 +27,7 @@ DEVICE u32 block_x() { return __nvvm_read_ptx_sreg_ctaid_x(); }
 DEVICE u32 block_y() { return __nvvm_read_ptx_sreg_ctaid_y(); }
 DEVICE u32 block_z() { return __nvvm_read_ptx_sreg_ctaid_z(); }
 DEVICE u32 blocks_x() { return __nvvm_read_ptx_sreg_nctaid_x(); }
+DEVICE u32 blocks_y() { return __nvvm_read_ptx_sreg_nctaid_y(); }
 // The number of this thread in a one-dimensional grid.
 DEVICE u64 global_thread() { return (u64)block_x() * threads() + thread(); }
 
@@ -41,6 +42,8 @@ DEVICE float own(float v) {
     asm("" : "+f"(v));
     return v;
 }
+
+#define SMALLEST_NORMAL 1.17549435e-38f
 
 DEVICE float max0(float v) { return v > 0.0f ? v : 0.0f; }
 
@@ -123,6 +126,35 @@ DEVICE float load_value(const void *tensor, u32 dtype, u64 i) {
     if (dtype == F32) return ((const float *)tensor)[i];
     u32 bits = ((const u16 *)tensor)[i];
     return dtype == F16 ? from_f16(bits) : from_bf16(bits);
+}
+
+// Eight channels of a position from `channel` on, a multiple of 8; zeros beyond `channels`. A stride that is no multiple of
+// 8 is that of dense f32: of up to four channels, or of a matrix with its rows as positions.
+DEVICE Piece channels_at(const void *tensor, u32 dtype, u32 channels, u32 stride, u64 position, u32 channel) {
+    u64 at = position * stride + channel;
+    if (stride % 8 == 0) return channel < stride ? load(tensor, dtype, at / 8) : Piece{};
+    Piece p = {};
+    UNROLL for (u32 k = 0; k < 8; k++)
+        if (channel + k < channels) p.v[k] = ((const float *)tensor)[at + k];
+    return p;
+}
+
+// v^p for v > 0, to about 1e-14: splits exponent and mantissa; the logarithm is an atanh series, the exponential a Taylor
+// series. Saturates at 2^-1022 and 2^1023.
+DEVICE double power(double v, double p) {
+    const double LN2 = 0.693147180559945309;
+    u64 bits = __builtin_bit_cast(u64, v);
+    int exponent = (int)(bits >> 52) - 1023;
+    double m = __builtin_bit_cast(double, (bits & 0xfffffffffffffull) | 0x3ff0000000000000ull);
+    if (m > 1.41421356237309505) m *= 0.5, exponent++;
+    double t = (m - 1.0) / (m + 1.0), t2 = t * t, series = 0.0;
+    UNROLL for (int k = 15; k >= 1; k -= 2) series = series * t2 + 1.0 / k;
+    double y = p * (exponent + 2.0 * t * series / LN2);
+    y = y < -1022.0 ? -1022.0 : y > 1023.0 ? 1023.0 : y;
+    int whole = (int)(y < 0.0 ? y - 0.5 : y + 0.5);
+    double z = (y - whole) * LN2, e = 1.0;
+    UNROLL for (int k = 12; k >= 1; k--) e = 1.0 + z / k * e;
+    return e * __builtin_bit_cast(double, (u64)(whole + 1023) << 52);
 }
 
 DEVICE double shuffle_down(double v, u32 by) {

@@ -11,23 +11,13 @@ struct Gram {
     u32 channels, stride, type;
     u32 padding;
 };
-static_assert(sizeof(Gram) == 48, "as in gram/direct.rs");
+static_assert(sizeof(Gram) == 48, "as in gram.rs");
 
 // The row and column of a tile on or above the diagonal, numbered along columns.
 DEVICE void tile_of(u32 index, u32 &row, u32 &column) {
     column = 0;
     while (index > column) index -= ++column;
     row = index;
-}
-
-// Up to eight channels of a position.
-DEVICE Piece features_at(const void *features, u32 type, u32 channels, u32 stride, u64 position, u32 channel) {
-    if (stride >= 8) return channel < stride ? load(features, type, (position * stride + channel) / 8) : Piece{};
-    Piece p = {};
-    if (channel) return p;
-    UNROLL for (u32 k = 0; k < 4; k++)
-        if (k < channels) p.v[k] = ((const float *)features)[position * stride + k];
-    return p;
 }
 
 // Block (x, y) computes tile x over part y of the positions; a thread computes 4 x 4 values.
@@ -41,8 +31,8 @@ KERNEL(256) gram(Gram a) {
     for (u64 p = begin; p < end; p += BATCH) {
         Piece r = {}, c = {};
         if (p + load_position < end) {
-            r = features_at(a.features, a.type, a.channels, a.stride, p + load_position, row * TILE + load_channel);
-            c = features_at(a.features, a.type, a.channels, a.stride, p + load_position, column * TILE + load_channel);
+            r = channels_at(a.features, a.type, a.channels, a.stride, p + load_position, row * TILE + load_channel);
+            c = channels_at(a.features, a.type, a.channels, a.stride, p + load_position, column * TILE + load_channel);
         }
         __syncthreads(); // the previous batch has been read
         UNROLL for (u32 h = 0; h < 2; h++) {
@@ -71,7 +61,7 @@ struct Finish {
     float scale;
     u32 padding;
 };
-static_assert(sizeof(Finish) == 40, "as in gram/mod.rs");
+static_assert(sizeof(Finish) == 40, "as in gram.rs");
 
 // Tile x, 16 blocks of rows each: g = scale times the sum over the parts in a fixed order, on both sides of the diagonal.
 KERNEL(256) gram_finish(Finish a) {
@@ -89,67 +79,16 @@ KERNEL(256) gram_finish(Finish a) {
 
 struct Symmetric {
     const float *dg;
-    float *s; // [32 rows][64 columns], both rounded up
+    float *s; // for `project`: [32 rows][64 columns], both rounded up
     u32 channels, columns;
     float scale;
     u32 padding;
 };
-static_assert(sizeof(Symmetric) == 32, "as in gram/direct.rs");
+static_assert(sizeof(Symmetric) == 32, "as in gram.rs");
 
 // s = scale (dg + dg^T), zero beyond the channels.
 KERNEL(256) gram_symmetric(Symmetric a) {
     u64 at = global_thread(), i = at / a.columns, j = at % a.columns, n = a.channels;
     if (i >= (n + BATCH - 1) / BATCH * BATCH) return;
     a.s[at] = i < n && j < n ? a.scale * (a.dg[i * n + j] + a.dg[j * n + i]) : 0.0f;
-}
-
-struct GramBwd {
-    const void *features;
-    const float *s; // from gram_symmetric
-    void *to;
-    u64 positions;
-    u32 channels, stride, columns, type, to_type, acc;
-};
-static_assert(sizeof(GramBwd) == 56, "as in gram/direct.rs");
-
-// to (=|+=) features s. Block (x, y) computes 64 positions by 64 channels; a thread computes 4 x 4 values.
-KERNEL(256) gram_bwd(GramBwd a) {
-    __shared__ f32x4 f[BATCH][TILE / 4 + 1], s[BATCH][TILE / 4];
-    u32 t = thread(), load_position = t / 4, load_channel = t % 4 * 8, y = t / 16, x = t % 16;
-    u64 first = (u64)block_x() * TILE;
-    float sum[4][4] = {};
-    for (u32 k = 0; k < a.channels; k += BATCH) {
-        Piece p = {};
-        if (first + load_position < a.positions)
-            p = features_at(a.features, a.type, a.channels, a.stride, first + load_position, k + load_channel);
-        __syncthreads(); // the previous batch has been read
-        UNROLL for (u32 i = 0; i < 8; i++) ((float *)f[load_channel + i])[load_position] = p.v[i];
-        UNROLL for (u32 i = 0; i < 2; i++) {
-            u32 at = t + 256 * i, row = at / (TILE / 4), column = at % (TILE / 4);
-            s[row][column] = ((const f32x4 *)(a.s + (u64)(k + row) * a.columns + block_y() * TILE))[column];
-        }
-        __syncthreads();
-        UNROLL for (u32 i = 0; i < BATCH; i++) {
-            f32x4 u = f[i][y], v = s[i][x];
-            UNROLL for (u32 p = 0; p < 4; p++)
-                UNROLL for (u32 c = 0; c < 4; c++) sum[p][c] = __builtin_fmaf(u[p], v[c], sum[p][c]);
-        }
-    }
-    u32 channel = block_y() * TILE + 4 * x;
-    UNROLL for (u32 i = 0; i < 4; i++) {
-        u64 position = first + 4 * y + i;
-        if (position >= a.positions || channel >= a.stride) continue;
-        u64 at = position * a.stride + channel;
-        if (a.to_type == F32) {
-            UNROLL for (u32 c = 0; c < 4; c++) {
-                float *to = (float *)a.to + at + c;
-                if (channel + c < a.stride) *to = a.acc == ADD ? *to + sum[i][c] : sum[i][c];
-            }
-        } else {
-            UNROLL for (u32 c = 0; c < 4; c++) {
-                float v = sum[i][c] + (a.acc == ADD ? load_value(a.to, a.to_type, at + c) : 0.0f);
-                ((u16 *)a.to)[at + c] = a.to_type == F16 ? to_f16(v) : to_bf16(v);
-            }
-        }
-    }
 }

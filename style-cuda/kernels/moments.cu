@@ -55,8 +55,6 @@ KERNEL(256) moments_finish(Finish a) {
     a.out[channel] = sum;
 }
 
-#define SMALLEST_NORMAL 1.17549435e-38f
-
 struct MomentsBwd {
     const void *x;
     const float *t, *mean, *dmean, *deviation, *ddeviation;

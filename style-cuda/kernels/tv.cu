@@ -19,23 +19,6 @@ struct Tv {
 };
 static_assert(sizeof(Tv) == 64, "as in tv.rs");
 
-// v^p for v > 0, to about 1e-14: splits exponent and mantissa; the logarithm is an atanh series, the exponential a Taylor
-// series.
-DEVICE double power(double v, double p) {
-    const double LN2 = 0.693147180559945309;
-    u64 bits = __builtin_bit_cast(u64, v);
-    int exponent = (int)(bits >> 52) - 1023;
-    double m = __builtin_bit_cast(double, (bits & 0xfffffffffffffull) | 0x3ff0000000000000ull);
-    if (m > 1.41421356237309505) m *= 0.5, exponent++;
-    double t = (m - 1.0) / (m + 1.0), t2 = t * t, series = 0.0;
-    UNROLL for (int k = 15; k >= 1; k -= 2) series = series * t2 + 1.0 / k;
-    double y = p * (exponent + 2.0 * t * series / LN2);
-    int whole = (int)(y < 0.0 ? y - 0.5 : y + 0.5);
-    double z = (y - whole) * LN2, e = 1.0;
-    UNROLL for (int k = 12; k >= 1; k--) e = 1.0 + z / k * e;
-    return e * __builtin_bit_cast(double, (u64)(whole + 1023) << 52);
-}
-
 DEVICE double sign(double d) { return d > 0.0 ? 1.0 : d < 0.0 ? -1.0 : 0.0; }
 
 // The weight of a pair along a line of the picture: at an edge it is also the difference of two diagonals.

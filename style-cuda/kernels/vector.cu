@@ -74,6 +74,27 @@ KERNEL(256) combine(Combine a) {
     store(a.y, F32, i, y);
 }
 
+struct ScaleBy {
+    const float *x;
+    const double *s;
+    float *y;
+    double power;
+    u64 pieces;
+};
+static_assert(sizeof(ScaleBy) == 40, "as in vector.rs");
+
+KERNEL(256) scale_by(ScaleBy a) {
+    __shared__ double factor;
+    if (thread() == 0) factor = *a.s > 0.0 ? power(*a.s, a.power) : 0.0;
+    __syncthreads();
+    u64 i = global_thread();
+    if (i >= a.pieces) return;
+    Piece x = load(a.x, F32, i), y = {};
+    if (factor > 0.0)
+        UNROLL for (u32 k = 0; k < 8; k++) y.v[k] = factor * x.v[k];
+    store(a.y, F32, i, y);
+}
+
 struct Adam {
     const float *g;
     float *m, *v, *x;

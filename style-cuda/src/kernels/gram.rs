@@ -44,33 +44,13 @@ pub(crate) struct SymmetricArgs {
     pub(crate) padding: u32,
 }
 
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct GramBwdArgs {
-    pub(crate) features: u64,
-    pub(crate) s: u64,
-    pub(crate) to: u64,
-    pub(crate) positions: u64,
-    pub(crate) channels: u32,
-    pub(crate) stride: u32,
-    pub(crate) columns: u32,
-    pub(crate) dtype: u32,
-    pub(crate) to_type: u32,
-    pub(crate) acc: u32,
-}
-
 const _: () = assert!(size_of::<GramArgs>() == 48 && size_of::<SymmetricArgs>() == 32);
 
-const _: () = assert!(size_of::<GramBwdArgs>() == 56);
-
-// SAFETY: match the structs Gram, Symmetric and GramBwd in gram.cu.
+// SAFETY: match the structs Gram and Symmetric in gram.cu.
 unsafe impl Args for GramArgs {}
 
 // SAFETY: as above.
 unsafe impl Args for SymmetricArgs {}
-
-// SAFETY: as above.
-unsafe impl Args for GramBwdArgs {}
 
 #[derive(Clone, Copy)]
 #[repr(C)]

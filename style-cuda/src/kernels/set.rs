@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use style_core::Result;
 
-use super::{Kernel, Module, conv2d, gram, guide, loss, moments, pool2d, relu, tv, vector, window};
+use super::{
+    Kernel, Module, conv2d, gram, guide, loss, moments, nearest, pool2d, product, relu, transport, tv, vector, window,
+};
 use crate::context::Context;
 
 /// Modules and their kernels, with each kernel's argument type and number of threads per block.
@@ -56,7 +58,6 @@ kernels! {
             gram(gram::GramArgs, 256),
             gram_finish(gram::FinishArgs, 256),
             gram_symmetric(gram::SymmetricArgs, 256),
-            gram_bwd(gram::GramBwdArgs, 256),
         }
         "guide" { guide(guide::GuideArgs, 256), guide_few(guide::GuideArgs, 256) }
         "loss" {
@@ -69,18 +70,31 @@ kernels! {
             moments_bwd(moments::MomentsBwdArgs, 256),
             moments_bwd_few(moments::MomentsBwdArgs, 256),
         }
+        "nearest" {
+            nearest(nearest::NearestArgs, 256),
+            nearest_pick(nearest::PickArgs, 256),
+            nearest_distance(nearest::NearestDistanceArgs, 256),
+        }
         "pool2d" {
             pool2d_fwd(pool2d::PoolArgs, 256),
             pool2d_bwd(pool2d::PoolArgs, 256),
             pool2d_fwd_few(pool2d::PoolArgs, 256),
             pool2d_bwd_few(pool2d::PoolArgs, 256),
         }
+        "product" { product_spread(product::SpreadArgs, 256), project(product::ProjectArgs, 256) }
         "relu" { rectify(relu::RectifyArgs, 256) }
+        "transport" {
+            transport_begin(transport::SortArgs, 256),
+            transport_step(transport::SortArgs, 256),
+            transport_merge(transport::SortArgs, 256),
+            transport(transport::TransportArgs, 256),
+        }
         "tv" { tv(tv::TvArgs, 256), tv_bwd(tv::TvArgs, 256) }
         "vector" {
             dots(vector::DotsArgs, 256),
             reduce(vector::ReduceArgs, 256),
             combine(vector::CombineArgs, 256),
+            scale_by(vector::ScaleByArgs, 256),
             adam(vector::AdamArgs, 256),
         }
         "window" {

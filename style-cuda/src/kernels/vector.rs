@@ -41,6 +41,16 @@ pub(crate) struct CombineArgs {
 
 #[derive(Clone, Copy)]
 #[repr(C)]
+pub(crate) struct ScaleByArgs {
+    pub(crate) x: u64,
+    pub(crate) s: u64,
+    pub(crate) y: u64,
+    pub(crate) power: f64,
+    pub(crate) pieces: u64,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct AdamArgs {
     pub(crate) g: u64,
     pub(crate) m: u64,
@@ -59,7 +69,9 @@ const _: () = assert!(size_of::<DotsArgs>() == 1976 && size_of::<ReduceArgs>() =
 
 const _: () = assert!(size_of::<CombineArgs>() == 3864 && size_of::<AdamArgs>() == 64);
 
-// SAFETY: match the structs Dots, Reduce, Combine and Adam in vector.cu.
+const _: () = assert!(size_of::<ScaleByArgs>() == 40);
+
+// SAFETY: match the structs Dots, Reduce, Combine, ScaleBy and Adam in vector.cu.
 unsafe impl Args for DotsArgs {}
 
 // SAFETY: as above.
@@ -67,6 +79,9 @@ unsafe impl Args for ReduceArgs {}
 
 // SAFETY: as above.
 unsafe impl Args for CombineArgs {}
+
+// SAFETY: as above.
+unsafe impl Args for ScaleByArgs {}
 
 // SAFETY: as above.
 unsafe impl Args for AdamArgs {}

@@ -25,7 +25,7 @@ impl LossOps for Cuda {
         };
         // SAFETY: both tensors have one shape; there is room for PARTS partial sums.
         unsafe { self.kernels.half_squared_distance.launch(&entered, [blocks, 1, 1], args)? };
-        self.reduce(&entered, slot, 1, blocks, 0.5)
+        self.reduce(&entered, self.partial.address(), slot, 1, blocks, 0.5)
     }
 
     fn half_squared_distance_bwd(&self, a: &Tensor, b: &Tensor, scale: f32, acc: Acc, da: &mut Tensor) -> Result<()> {

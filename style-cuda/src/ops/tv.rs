@@ -63,7 +63,7 @@ impl TvOps for Cuda {
         let blocks = x.values().div_ceil(256).clamp(1, PARTS);
         // SAFETY: the extents match `x`; there is room for PARTS partial sums.
         unsafe { self.kernels.tv.launch(&entered, [blocks, 1, 1], args)? };
-        self.reduce(&entered, slot, 1, blocks, 1.0)
+        self.reduce(&entered, self.partial.address(), slot, 1, blocks, 1.0)
     }
 
     fn tv_bwd(&self, kind: Tv, x: &Tensor, scale: f32, acc: Acc, dx: &mut Tensor) -> Result<()> {

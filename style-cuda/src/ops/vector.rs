@@ -7,22 +7,36 @@ use style_core::backend::ops::{AdamStep, VectorOps};
 use style_core::{Error, ErrorKind, Result};
 
 use super::parts;
-use crate::context::Entered;
+use crate::context::{Buffer, Entered};
 use crate::cuda::Cuda;
-use crate::kernels::vector::{AdamArgs, CombineArgs, DotsArgs, LEFT, RIGHT, ReduceArgs, TERMS};
+use crate::kernels::vector::{AdamArgs, CombineArgs, DotsArgs, LEFT, RIGHT, ReduceArgs, ScaleByArgs, TERMS};
 use crate::tensor::{Scalars, Tensor};
 
 impl Cuda {
     /// `out[i] = scale sum_k partial[i][k]`, for `outs` sums of `count` partial sums each.
-    pub(super) fn reduce(&self, entered: &Entered<'_>, out: u64, outs: usize, count: usize, scale: f64) -> Result<()> {
-        let args = ReduceArgs { partial: self.partial.address(), out, scale, count: super::extent(count)?, padding: 0 };
+    pub(super) fn reduce(
+        &self,
+        entered: &Entered<'_>,
+        partial: u64,
+        out: u64,
+        outs: usize,
+        count: usize,
+        scale: f64,
+    ) -> Result<()> {
+        let args = ReduceArgs { partial, out, scale, count: super::extent(count)?, padding: 0 };
         // SAFETY: the caller's reduction wrote `outs` times `count` sums, and `out` has room for `outs`.
         unsafe { self.kernels.reduce.launch(entered, [outs, 1, 1], args) }
     }
 
-    /// Checks that the operands of a vector op are plain tensors of one shape.
-    fn expect_vectors<'a>(&self, first: &Tensor, others: impl IntoIterator<Item = &'a Tensor>) -> Result<Entered<'_>> {
-        let mut buffers = vec![&first.buffer];
+    /// Checks that operands are plain tensors of one shape, and enters with these and `more` buffers.
+    pub(super) fn expect_vectors<'a>(
+        &self,
+        first: &'a Tensor,
+        others: impl IntoIterator<Item = &'a Tensor>,
+        more: &[&'a Buffer],
+    ) -> Result<Entered<'_>> {
+        let mut buffers = more.to_vec();
+        buffers.push(&first.buffer);
         let mut half = first.is_half();
         for other in others {
             expect_shape("an operand of a vector operation", first.shape(), other.shape())?;
@@ -30,7 +44,7 @@ impl Cuda {
             buffers.push(&other.buffer);
         }
         if half {
-            let message = "expected tensors in f32 for a vector operation, found features in half precision";
+            let message = "expected tensors in f32, found features in half precision";
             return Err(Error::new(ErrorKind::Argument, message));
         }
         self.enter(&buffers)
@@ -53,7 +67,7 @@ impl VectorOps for Cuda {
     fn dots(&self, a: &[&Tensor], b: &[&Tensor], out: &mut Scalars, first: usize) -> Result<()> {
         out.slots(first, a.len().saturating_mul(b.len()))?;
         let (Some(&one), false) = (a.first(), b.is_empty()) else { return Ok(()) };
-        let entered = self.expect_vectors(one, a.iter().chain(b).copied())?;
+        let entered = self.expect_vectors(one, a.iter().chain(b).copied(), &[&out.buffer])?;
         let blocks = parts(one.pieces());
         let addresses = |vectors: &[&Tensor], all: &mut [u64]| {
             all.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector.address());
@@ -75,15 +89,9 @@ impl VectorOps for Cuda {
                 unsafe { self.kernels.dots.launch(&entered, [blocks, rights.len(), 1], args)? };
                 for (l, _) in lefts.iter().enumerate() {
                     let at = first + (i * LEFT + l) * b.len() + j * RIGHT;
-                    let args = ReduceArgs {
-                        partial: self.partial.address() + (8 * l * rights.len() * blocks) as u64,
-                        out: out.slots(at, rights.len())?,
-                        scale: 1.0,
-                        count: blocks as u32,
-                        padding: 0,
-                    };
-                    // SAFETY: the sums were just computed, one row for each left vector.
-                    unsafe { self.kernels.reduce.launch(&entered, [rights.len(), 1, 1], args)? };
+                    // The sums have one row for each left vector.
+                    let partial = self.partial.address() + (8 * l * rights.len() * blocks) as u64;
+                    self.reduce(&entered, partial, out.slots(at, rights.len())?, rights.len(), blocks, 1.0)?;
                 }
             }
         }
@@ -91,7 +99,7 @@ impl VectorOps for Cuda {
     }
 
     fn combine(&self, terms: &[(f64, &Tensor)], y: &mut Tensor) -> Result<()> {
-        let entered = self.expect_vectors(y, terms.iter().map(|(_, x)| *x))?;
+        let entered = self.expect_vectors(y, terms.iter().map(|(_, x)| *x), &[])?;
         // Later groups add the current contents as another term; the first group, even if empty, does not.
         let mut rest = terms;
         let mut begun = false;
@@ -119,8 +127,16 @@ impl VectorOps for Cuda {
         Ok(())
     }
 
+    fn scale_by(&self, x: &Tensor, scalars: &Scalars, slot: usize, power: f64, y: &mut Tensor) -> Result<()> {
+        let s = scalars.slots(slot, 1)?;
+        let entered = self.expect_vectors(x, [&*y], &[&scalars.buffer])?;
+        let args = ScaleByArgs { x: x.address(), s, y: y.address(), power, pieces: x.pieces() as u64 };
+        // SAFETY: both tensors have one shape, and each thread accesses only its own piece of each.
+        unsafe { self.kernels.scale_by.launch_for(&entered, x.pieces(), args) }
+    }
+
     fn adam(&self, step: &AdamStep, g: &Tensor, m: &mut Tensor, v: &mut Tensor, x: &mut Tensor) -> Result<()> {
-        let entered = self.expect_vectors(g, [&*m, v, x])?;
+        let entered = self.expect_vectors(g, [&*m, v, x], &[])?;
         let AdamStep { rate, beta1, beta2, correction2, epsilon } = *step;
         let args = AdamArgs {
             g: g.address(),

@@ -7,7 +7,8 @@ use style_core::backend::{Acc, Shape};
 use super::FinishArgs;
 use crate::context::Entered;
 use crate::cuda::Cuda;
-use crate::kernels::gram::{GramArgs, GramBwdArgs, SymmetricArgs};
+use crate::kernels::gram::{GramArgs, SymmetricArgs};
+use crate::ops::product::{Operand, spread_bytes, spread_extents};
 use crate::ops::{acc_code, extent};
 use crate::tensor::{Tensor, Workspace};
 
@@ -34,8 +35,7 @@ pub(crate) fn workspace(shape: Shape) -> usize {
         return usize::MAX;
     }
     let forward = tiles(shape.channels).saturating_mul(parts(shape.positions()).1).saturating_mul(4 * TILE * TILE);
-    let (rows, columns) = (shape.channels.next_multiple_of(BATCH), shape.channels.next_multiple_of(TILE));
-    forward.max(rows.saturating_mul(columns).saturating_mul(4))
+    forward.max(spread_bytes(shape.channels, shape.channels))
 }
 
 /// `g (=|+=) scale` times the sum of the partial tiles over the parts.
@@ -106,9 +106,9 @@ impl Cuda {
         dfeatures: &mut Tensor,
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let (channels, positions) = (features.shape().channels, features.shape().positions());
-        let (rows, columns) = (channels.next_multiple_of(BATCH), channels.next_multiple_of(TILE));
-        let s = workspace.at_least(rows * columns * 4)?;
+        let channels = features.shape().channels;
+        let [rows, columns] = spread_extents(channels, channels);
+        let s = workspace.at_least(spread_bytes(channels, channels))?;
         let entered = self.enter(&[&features.buffer, &dg.buffer, &dfeatures.buffer, &workspace.buffer])?;
         let symmetric = SymmetricArgs {
             dg: dg.address(),
@@ -118,23 +118,12 @@ impl Cuda {
             scale,
             padding: 0,
         };
-        let args = GramBwdArgs {
-            features: features.address(),
-            s,
-            to: dfeatures.address(),
-            positions: positions as u64,
-            channels: symmetric.channels,
-            stride: features.stride() as u32,
-            columns: symmetric.columns,
-            dtype: features.dtype as u32,
-            to_type: dfeatures.gradient(acc, self.precision),
-            acc: acc_code(acc),
-        };
-        // SAFETY: the workspace has room for the symmetric matrix; `dfeatures` has the shape of `features`, and each of
-        // its values belongs to one thread.
+        dfeatures.gradient(acc, self.precision);
+        // SAFETY: the workspace has room for the symmetric matrix, of spread extents; `dfeatures` has the shape of
+        // `features`.
         unsafe {
             self.kernels.gram_symmetric.launch_for(&entered, rows * columns, symmetric)?;
-            self.kernels.gram_bwd.launch(&entered, [positions.div_ceil(TILE), channels.div_ceil(TILE), 1], args)
+            self.times_spread(&entered, Operand::features(features), s, acc, Operand::features(dfeatures))
         }
     }
 }

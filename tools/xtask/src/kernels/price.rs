@@ -176,7 +176,8 @@ fn floor(kernel: &str, counters: &Counters, place: &Place<'_>, precision: Precis
             }
         }
         (Some(c), name)
-            if name.starts_with("gram") && !["gram_finish", "gram_symmetric", "gram_filters"].contains(&name) =>
+            if name == "project"
+                || name.starts_with("gram") && !["gram_finish", "gram_symmetric", "gram_filters"].contains(&name) =>
         {
             let matrix = 4 * c.out_channels * c.out_channels;
             positions * c.out_channels * bytes + if place.backward { matrix } else { 0 }
