@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! v = (S, m),  m = mean F,  S = F F^T / M - m m^T
-//! E = 1/N (|m - m_s|^2 + trace(S + e I) + trace T - 2 trace root(R (S + e I) R)),  T = S_s + e I,  R = root(T)
+//! E = 1/N (|m - m_s|^2 + trace U + trace T - 2 trace root(R U R)),  R = root(T)
+//! U = S + e I + d |m|^2 I,  T = S_s + e I + d |m_s|^2 I
 //! ```
 //!
 //! Adjoint: `dm = 2/N (m - m_s)`, `dS = 1/N (I - R Z R)` with `Z` the inverse of the root above, then that of the
@@ -16,7 +17,9 @@
 //! small, and so is its part of the gradient.
 //!
 //! `e` is `1e-4` times the mean variance of the style's features, which the author's `1e-4` amounts to for features whose
-//! variance is near 1.
+//! variance is near 1. Departure: the author has no `d`, which is `2.5e-7` and covers the rounding errors of `S` in `f32`.
+//! Without it, the covariance of an even picture may have negative eigenvalues, and the iterations diverge. The adjoint takes
+//! its term as a constant.
 
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
@@ -29,6 +32,8 @@ use crate::loss::term::{Additivity, Site};
 const STEPS: usize = 12;
 /// `e`, relative to the mean variance.
 const EPSILON: f64 = 1e-4;
+/// `d`.
+const ROUNDING: f64 = 2.5e-7;
 
 /// The Wasserstein distance between normal distributions with the features' means and covariances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -47,9 +52,15 @@ enum Slot {
     Root,
     /// The squared norm of the matrix under the root.
     Square,
+    /// `|m|^2`
+    Mean,
+    /// `|m_s|^2`
+    TargetMean,
+    /// `N`
+    Channels,
 }
 
-const SLOTS: usize = 5;
+const SLOTS: usize = 8;
 
 /// The root of the positive matrix in the first tensor, and its inverse, up to their scale: with `s` the scalar at `slot`,
 /// `root = s^0.25 y` and `inverse = s^-0.25 z`. Returns `y`, `z` and the other two tensors.
@@ -150,15 +161,16 @@ impl<B: Backend> Statistic<B> for Wasserstein {
         targets: &[B::Tensor],
         constants: &[B::Tensor],
     ) -> Result<Vec<B::Tensor>> {
-        let ([covariance, _], [identity]) = (targets, constants) else { return Err(misfit()) };
+        let ([covariance, mean], [identity]) = (targets, constants) else { return Err(misfit()) };
         let matrix = Shape::gram(features.channels);
         let tensor = || backend.tensor(matrix);
-        let (mut scalars, mut trace) = (backend.scalars(2)?, [0.0]);
+        let (mut scalars, mut read) = (backend.scalars(2)?, [0.0; 2]);
         backend.dots(&[covariance], &[identity], &mut scalars, 0)?;
-        backend.read_scalars(&scalars, &mut trace)?;
-        let epsilon = EPSILON * trace[0] / features.channels as f64;
+        backend.dots(&[mean], &[mean], &mut scalars, 1)?;
+        backend.read_scalars(&scalars, &mut read)?;
+        let epsilon = EPSILON * read[0].max(0.0) / features.channels as f64;
         let [mut y, mut z, mut next, mut c] = [tensor()?, tensor()?, tensor()?, tensor()?];
-        backend.combine(&[(1.0, covariance), (epsilon, identity)], &mut y)?;
+        backend.combine(&[(1.0, covariance), (epsilon + ROUNDING * read[1], identity)], &mut y)?;
         let mut workspace = backend.workspace(backend.product_workspace(matrix, matrix))?;
         let [root, ..] =
             root(backend, identity, (&mut scalars, 1), [&mut y, &mut z, &mut next, &mut c], &mut workspace)?;
@@ -193,7 +205,11 @@ impl<B: Backend> Statistic<B> for Wasserstein {
         let at = |of: Slot| slot + of as usize;
         backend.half_squared_distance(mean, target_mean, scalars, at(Slot::Means))?;
         backend.dots(&[covariance, target], &[identity], scalars, at(Slot::Trace))?;
-        backend.copy(small, c)?;
+        backend.dots(&[mean], &[mean], scalars, at(Slot::Mean))?;
+        backend.dots(&[target_mean], &[target_mean], scalars, at(Slot::TargetMean))?;
+        backend.dots(&[identity], &[identity], scalars, at(Slot::Channels))?;
+        backend.scale_by(of_target, scalars, at(Slot::Mean), 1.0, next)?;
+        backend.combine(&[(1.0, &*small), (ROUNDING, &*next)], c)?;
         backend.product(covariance, of_target, 1.0, Acc::Add, c, workspace)?;
         backend.product(of_target, c, 1.0, Acc::Store, y, workspace)?;
         let square = at(Slot::Square);
@@ -208,9 +224,11 @@ impl<B: Backend> Statistic<B> for Wasserstein {
 
     fn loss(&self, scalars: &[f64]) -> f64 {
         let of = |slot: Slot| scalars[slot as usize];
-        // Each of the matrices has `e I` added, whose trace is this.
-        let epsilon = EPSILON * of(Slot::TargetTrace);
-        2.0 * of(Slot::Means) + of(Slot::Trace) + of(Slot::TargetTrace) + 2.0 * epsilon - 2.0 * of(Slot::Root)
+        // The traces of what `U` and `T` have besides the covariances.
+        let epsilon = 2.0 * EPSILON * of(Slot::TargetTrace).max(0.0);
+        let rounding = ROUNDING * of(Slot::Channels) * (of(Slot::Mean) + of(Slot::TargetMean));
+        let traces = of(Slot::Trace) + of(Slot::TargetTrace) + epsilon + rounding;
+        2.0 * of(Slot::Means) + traces - 2.0 * of(Slot::Root)
     }
 
     fn distance_bwd(&self, of: Compared<'_, B>, scale: f32, dvalues: &mut [B::Tensor]) -> Result<()> {
