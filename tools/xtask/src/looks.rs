@@ -2,6 +2,7 @@
 //! the sheet docs/looks.jpg.
 
 mod figures;
+mod losses;
 mod sheet;
 mod style;
 
@@ -62,6 +63,10 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
 
+    /// Paint each pair with each style statistic instead, in the time that the default takes
+    #[arg(long)]
+    losses: bool,
+
     /// The weights that measure the style [default: the embedded ones]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -117,6 +122,11 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     }
     if found.is_empty() {
         return Err("no pair has both pictures; name their folders with --images".into());
+    }
+
+    if options.losses {
+        let to = options.sheet.unwrap_or_else(|| results.join("losses.jpg"));
+        return losses::run(&eye, &program, &results, &found, options.size[0], &to);
     }
 
     println!("\n{}", Row::HEAD);

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 use style_pictures::{Picture, Sheet};
+use style_transfer::Image;
 
 use crate::Failure;
 
 /// Cell size in pixels.
-const CELL: (usize, usize) = (360, 280);
+pub(super) const CELL: (usize, usize) = (360, 280);
 const QUALITY: u8 = 86;
 /// Size limit of the sheet in bytes: it is committed.
 const LIMIT: usize = 1_500_000;
@@ -23,7 +24,7 @@ pub(super) struct Line<'a> {
     pub(super) files: [PathBuf; 3],
 }
 
-/// Draws the rows into a JPEG file, at a lower quality if it would be too large otherwise.
+/// Draws the rows into a JPEG file.
 pub(super) fn draw(lines: &[Line<'_>], to: &Path) -> Result<(), Failure> {
     let mut sheet = Sheet::new(3).cell_size(CELL.0, CELL.1);
     for Line { names: [photo, painting], files } in lines {
@@ -33,7 +34,11 @@ pub(super) fn draw(lines: &[Line<'_>], to: &Path) -> Result<(), Failure> {
             sheet = sheet.cell(&Picture::open(file)?.image, label);
         }
     }
-    let sheet = sheet.draw()?;
+    save(&sheet.draw()?, to)
+}
+
+/// Writes a sheet as a JPEG file, at a lower quality if it would be too large otherwise.
+pub(super) fn save(sheet: &Image, to: &Path) -> Result<(), Failure> {
     let (width, height) = (u32::try_from(sheet.width())?, u32::try_from(sheet.height())?);
     for quality in (1..=QUALITY).rev().step_by(5) {
         let mut bytes = vec![];
