@@ -5,6 +5,7 @@
 //! - [`save`]: writes an [`Image`] to a file, completely or not at all.
 //! - [`match_colours`], [`match_luminance`], [`keep_colours`]: keep the photograph's colours.
 //! - [`mask`]: a picture as a mask.
+//! - [`SemanticMap`]: a picture whose colours are regions, as masks for a photograph and a painting.
 //! - [`Sheet`]: pictures side by side, with labels.
 //!
 //! ```
@@ -39,6 +40,7 @@ mod gif;
 mod icc;
 mod jpeg;
 mod limits;
+mod maps;
 mod mask;
 mod matrix;
 mod picture;
@@ -52,6 +54,7 @@ mod tiff;
 pub use colour::{Matching, keep_colours, luminance, match_colours, match_luminance};
 pub use file::{Format, save};
 pub use limits::{LARGEST_AREA, LARGEST_SIDE};
+pub use maps::{MapColour, MatchedRegion, SemanticMap};
 pub use mask::{mask, mask_of};
 pub use picture::{Extras, Picture};
 #[cfg(feature = "sheets")]

@@ -69,7 +69,9 @@ pub fn mask(path: impl AsRef<Path>) -> Result<(Mask, Vec<String>)> {
     };
     if (0..n).filter(coloured).count() as f64 > COLOURED * n as f64 {
         notes.push(
-            "it has colours, but only brightness counts in a mask; save one mask per colour, white on black".into(),
+            "it has colours, but only brightness counts in a mask; if its colours are regions, it is a map: give it as \
+             --map with a --style-map (SemanticMap in the library), or save one mask per colour, white on black"
+                .into(),
         );
     }
     let alpha = |i: usize| alpha.as_ref().map_or(1.0, |alpha| alpha[i]);

@@ -13,7 +13,7 @@ use crate::limits::{Decoded, LARGEST_AREA, LARGEST_SIDE, bad, unusable};
 const SMALLEST: usize = 16;
 
 /// Opacity above which a pixel's colour is meaningful.
-const VISIBLE: f32 = 1.0 / 255.0;
+pub(crate) const VISIBLE: f32 = 1.0 / 255.0;
 
 /// A picture with the extras that the network does not see.
 ///
@@ -140,7 +140,7 @@ impl Picture {
         Ok(self)
     }
 
-    fn from_decoded(Decoded { pixels, icc, mut notes }: Decoded) -> Result<Self> {
+    pub(crate) fn from_decoded(Decoded { pixels, icc, mut notes }: Decoded) -> Result<Self> {
         let (width, height) = (pixels.width() as usize, pixels.height() as usize);
         let grey = pixels.color().channel_count() < 3;
         let convert = icc.map_or(Ok(None), |icc| ToSrgb::new(&icc, grey)).unwrap_or_else(|e| {

@@ -74,6 +74,27 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE,...", value_delimiter = ',', help_heading = "Pictures")]
     pub(crate) style_region: Vec<MaskFile>,
 
+    /// A map of the photograph, a picture of its proportions with each region in one flat colour, up to 16 colours: each region
+    /// is painted in the style of the painting's region that has the same colour in --style-map
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "style_map",
+        conflicts_with_all = ["style_mask", "style_region"],
+        help_heading = "Pictures"
+    )]
+    pub(crate) map: Option<PathBuf>,
+
+    /// The map of the painting, of its proportions, with all colours of --map
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "map",
+        conflicts_with_all = ["style_mask", "style_region"],
+        help_heading = "Pictures"
+    )]
+    pub(crate) style_map: Option<PathBuf>,
+
     /// Where to keep the photograph's content: a picture, white where to keep it; elsewhere the style is free
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     pub(crate) content_mask: Option<PathBuf>,
@@ -270,7 +291,8 @@ at once and saves nothing. With --checkpoint the same command resumes the job, -
 their names only when they are complete.
 
 Pictures are converted from their colour profiles to sRGB, and the result is tagged as sRGB. The transparency of the \
-photograph is carried over to it; transparent pixels of a painting do not count as style. Masks are not colour-managed; their transparent parts count as black.";
+photograph is carried over to it; transparent pixels of a painting do not count as style. Masks are not colour-managed; their transparent parts count as black. \
+Transparent parts of a map belong to no region: they are painted without style, and no style is taken from them.";
 
 fn depth(s: &str) -> Result<u8, String> {
     match s {

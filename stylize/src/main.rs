@@ -10,6 +10,7 @@ mod paint;
 mod report;
 mod settings;
 mod source;
+mod styles;
 
 use std::process::ExitCode;
 

@@ -1,24 +1,23 @@
 //! The painting job: reads pictures and weights, writes a painting.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use style_transfer::backend::Backend;
 use style_transfer::models::{self, InputSpaceSource, LoadOptions, Loaded, Vgg};
-use style_transfer::pictures::{self, Matching, Picture};
+use style_transfer::pictures::{self, Picture};
 use style_transfer::watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
-use style_transfer::{
-    Error, ErrorKind, Image, Init, InputSpace, Mask, Network, Observer, Optimizer, Progress, Session, Style,
-};
+use style_transfer::{Error, ErrorKind, Image, Init, InputSpace, Network, Observer, Optimizer, Progress, Session};
 
-use crate::args::{Args, Colours, InputSpaceName, MaskFile, Size, Start};
+use crate::args::{Args, Colours, InputSpaceName, Size, Start};
 use crate::interrupt::Interrupt;
 use crate::output::{Log, Output, expect_apart};
 use crate::report::Report;
 use crate::settings;
 use crate::source::{PAINTING, PHOTOGRAPH, Source, is_standard};
+use crate::styles::{argument, mask, open_styles, sized, style_scale};
 
 /// The outcome of a job without an error.
 pub(crate) enum Outcome {
@@ -37,7 +36,8 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     // All possible errors are detected before the work starts.
     let start_path = if let Some(Start::File(path)) = &args.init { Some(path) } else { None };
     let masks = args.style_mask.iter().chain(&args.style_region).filter_map(|m| m.0.as_ref());
-    let others = start_path.into_iter().chain(&args.weights).chain(masks).chain(&args.content_mask);
+    let masks = masks.chain(&args.content_mask).chain(&args.map).chain(&args.style_map);
+    let others = start_path.into_iter().chain(&args.weights).chain(masks);
     let inputs: Vec<PathBuf> = args.content.iter().chain(&args.styles).chain(others).cloned().collect();
     if inputs.iter().filter(|path| is_standard(path)).count() > 1 {
         return Err(
@@ -66,10 +66,11 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         if from.width() == to.width() { String::new() } else { format!(" from {}x{}", from.width(), from.height()) };
     let size = (to.width(), to.height());
     report.say(format!("content  {} at {}x{}{resized}", content_source, size.0, size.1));
-    let full_sizes: Vec<_> = [[from.width(), from.height()]].into_iter().chain(styles.iter().map(|s| s.0)).collect();
+    let full_sizes: Vec<_> = [[from.width(), from.height()]].into_iter().chain(styles.iter().map(|s| s.full)).collect();
     drop(content);
-    for (source, (_, [width, height], _)) in style_sources.iter().zip(&styles) {
-        report.say(format!("style    {source} at {width}x{height}"));
+    for (source, style) in style_sources.iter().zip(&styles) {
+        let [width, height] = style.size;
+        report.say(format!("style    {source} at {width}x{height}{}", style.regions));
     }
     let sha256 = weights.sha256().get(..16).unwrap_or_default();
     report.say(format!("network  {}, {}, sha256 {sha256}...", network.name(), weights.format()));
@@ -93,7 +94,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         _ => (painted.image, None),
     };
     let mut builder = settings::describe(Session::builder(network), args, size).content(seen);
-    for (_, _, style) in styles {
+    for style in styles.into_iter().flat_map(|s| s.styles) {
         builder = builder.style(style);
     }
     if let Some(mask) = content_mask {
@@ -160,10 +161,6 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         .run(iterations, interrupt)
 }
 
-fn argument(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Argument, message)
-}
-
 /// Names the picture that is too small, and the size that would be enough. `pictures` gives the source and its size of
 /// each, the content first.
 fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&Source, [usize; 2])]) -> Error {
@@ -184,104 +181,6 @@ fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&Source, [usize; 
         }
     }
     e
-}
-
-/// A style, after its picture's size in the file and its size in use.
-type SizedStyle = ([usize; 2], [usize; 2], Style);
-
-/// The style pictures.
-fn open_styles(args: &Args, sources: &[Source], painted: &Picture, report: &Report) -> Result<Vec<SizedStyle>> {
-    let n = sources.len();
-    let count = |option: &str, given: usize, one_for_all: bool| match given {
-        0 => Ok(()),
-        1 if one_for_all => Ok(()),
-        _ if given == n => Ok(()),
-        _ => Err(argument(format!("{option} has {given} entries for {n} style pictures; give one for each"))),
-    };
-    count("--style-scale", args.style_scale.len(), true)?;
-    count("--style-share", args.style_share.len(), false)?;
-    count("--style-mask", args.style_mask.len(), false)?;
-    count("--style-region", args.style_region.len(), false)?;
-    let size: Size = args.style_size.unwrap_or(settings::size(args));
-    let style = |(i, source): (usize, &Source)| {
-        let scale = style_scale(args, i);
-        if !(scale > 0.0 && scale.is_finite()) {
-            return Err(argument(format!("--style-scale must be above 0, but is {scale}")).into());
-        }
-        let full = source.open(report)?;
-        let picture = sized(&full, size, scale).with_context(|| source.to_string())?;
-        let image = recoloured(args.colours, &picture, painted)?;
-        let mut region = picture.opaque_part()?;
-        if region.is_some() {
-            report.say(format!("note: {source}: its transparent pixels do not count as style"));
-        }
-        let mut style = Style::new(image).share(args.style_share.get(i).copied().unwrap_or(1.0));
-        if let Some(MaskFile(Some(path))) = args.style_mask.get(i) {
-            style = style.mask(mask(path, &painted.image, report)?);
-        }
-        if let Some(MaskFile(Some(path))) = args.style_region.get(i) {
-            let given = mask(path, &picture.image, report)?;
-            let both = |opaque: Mask| opaque.and(&given).map_err(|e| e.context(path.display()));
-            region = Some(region.map_or_else(|| Ok(given.clone()), both)?);
-        }
-        if let Some(region) = region {
-            style = style.region(region);
-        }
-        let pixels = |picture: &Picture| [picture.image.width(), picture.image.height()];
-        Ok((pixels(&full), pixels(&picture), style))
-    };
-    sources.iter().enumerate().map(style).collect()
-}
-
-fn style_scale(args: &Args, i: usize) -> f64 {
-    args.style_scale.get(i).or(args.style_scale.first()).copied().unwrap_or(1.0)
-}
-
-/// A style picture with its colours adjusted as requested.
-fn recoloured(colours: Colours, style: &Picture, photograph: &Picture) -> style_transfer::Result<Image> {
-    let matched = |matching| style.match_colours(photograph, matching);
-    match colours {
-        Colours::Painting => Ok(style.image.clone()),
-        Colours::Luminance => style.match_luminance(photograph),
-        Colours::Cholesky => matched(Matching::Cholesky),
-        Colours::Pca => matched(Matching::Pca),
-        Colours::Symmetric => matched(Matching::Symmetric),
-    }
-}
-
-/// A mask for a picture, of any size but with the same proportions.
-fn mask(path: &Path, of: &Image, report: &Report) -> style_transfer::Result<Mask> {
-    let (mask, notes) = pictures::mask(path)?;
-    for note in notes {
-        report.say(format!("note: {}: {note}", path.display()));
-    }
-    let ratio = |w: usize, h: usize| w as f64 / h as f64;
-    let off = |width: usize, height: usize| {
-        let off = ratio(width, height) / ratio(of.width(), of.height());
-        !(0.97..=1.03).contains(&off)
-    };
-    let (width, height) = (mask.width(), mask.height());
-    if off(width, height) {
-        let instead = if off(height, width) {
-            "crop or stretch it"
-        } else {
-            "turn it by a quarter, as the camera's orientation turns the picture"
-        };
-        return Err(argument(format!(
-            "{}: the mask has {width}x{height} pixels, which are other proportions than the {}x{} of its picture; {instead}",
-            path.display(),
-            of.width(),
-            of.height()
-        )));
-    }
-    Ok(mask)
-}
-
-fn sized(picture: &Picture, size: Size, scale: f64) -> style_transfer::Result<Picture> {
-    match size {
-        Size::Native => picture.scaled(scale),
-        Size::LongSide(n) => picture.scaled(scale * f64::from(n) / picture.long_side() as f64),
-    }
 }
 
 fn open_start(start: &Start, painted: &Picture, report: &Report) -> Result<Init> {

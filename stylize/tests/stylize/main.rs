@@ -1,6 +1,7 @@
 //! Runs the program `stylize`: its results, the properties kept from the photograph, and its error messages.
 
 mod jobs;
+mod maps;
 mod pictures;
 
 use std::fs;
