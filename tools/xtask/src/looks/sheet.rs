@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
+use style_core::Image;
 use style_pictures::{Picture, Sheet};
-use style_transfer::Image;
 
 use crate::Failure;
 
