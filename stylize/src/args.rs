@@ -208,6 +208,10 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) pooling: Option<PoolingName>,
 
+    /// Paint a picture that repeats without seams, as a texture for tiling; its sides become multiples of 16 pixels
+    #[arg(long, help_heading = "Network")]
+    pub(crate) seamless: bool,
+
     /// Padding of the picture: replicate repeats its border pixels; zero, as in the paper, stands for the mean colour and
     /// leaves a frame along the border [default: replicate, or zero with a preset]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]

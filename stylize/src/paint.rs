@@ -51,7 +51,11 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let told = [&args.log, &args.plot, &args.checkpoint].into_iter().flatten().map(PathBuf::as_path);
     expect_apart(&inputs, &[output.path()].into_iter().chain(told).collect::<Vec<_>>())?;
     let content = content_source.open(report)?;
-    let painted = sized(&content, settings::size(args), 1.0)?;
+    let mut painted = sized(&content, settings::size(args), 1.0)?;
+    if args.seamless {
+        let whole = |n: usize| n.next_multiple_of(SEAMLESS_UNIT);
+        painted = painted.stretched(whole(painted.image.width()), whole(painted.image.height()))?;
+    }
     let styles = open_styles(args, &style_sources, &painted, report)?;
     let content_mask = args.content_mask.as_deref().map(|path| mask(path, &painted.image, report)).transpose()?;
     let init = args.init.as_ref().map(|start| open_start(start, &painted, report)).transpose()?;

@@ -117,6 +117,7 @@ pub(crate) fn describe<B: Backend>(
             PoolingName::Max => Pooling::Max,
         });
     }
+    builder = builder.seamless(args.seamless);
     if let Some(padding) = args.padding {
         builder = builder.padding(match padding {
             PaddingName::Zero => Padding::Zero,

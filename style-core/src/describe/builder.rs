@@ -340,6 +340,15 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
+    /// Whether the result repeats without seams in both directions, as a texture for tiling does: the network sees the
+    /// picture continued by itself on all sides. Then its sides must be multiples of 16 pixels if the deepest layer is in
+    /// block 5 (8 in block 4, and so on), and an evaluation takes longer, because regions overlap. Total variation does not
+    /// see across the seam. Not in the paper. Default: false.
+    pub fn seamless(mut self, seamless: bool) -> Self {
+        self.settings.seamless = seamless;
+        self
+    }
+
     /// How the first convolution pads the picture. Default: [`Padding::Replicate`], which repeats the border pixels.
     /// The paper's zeros stand for the mean colour: the network sees a frame of that colour, and the result tends to
     /// get a frame along its border.

@@ -48,6 +48,8 @@ pub struct Settings {
     pub pooling: Pooling,
     /// How the first convolution pads the picture.
     pub padding: Padding,
+    /// Whether the result repeats without seams.
+    pub seamless: bool,
     /// The start image; `None` stands for the default start.
     pub init: Option<Start>,
     /// The distribution of the noise in the start image.
@@ -92,6 +94,7 @@ impl Default for Settings {
             tv_weight: 0.0,
             pooling: Pooling::Average,
             padding: Padding::Replicate,
+            seamless: false,
             init: None,
             noise: Noise::default(),
             noise_ratio: None,

@@ -18,6 +18,7 @@ pub struct Targets<B: Backend> {
     pub(crate) network: Arc<Network<B>>,
     pub(crate) pooling: Pooling,
     pub(crate) padding: Padding,
+    pub(crate) seamless: bool,
     pub(crate) content: Option<ContentTargets<B>>,
     pub(crate) style: Option<StyleTargets<B>>,
     /// The inputs they were computed from, for a session's manifest.

@@ -72,7 +72,7 @@ impl<B: Backend> Measure<B> {
             statistic: Arc::clone(statistic),
             guides,
             shares,
-            sums: (!plan.is_whole() || processes > 1).then(|| Sums::new(&shapes)),
+            sums: (plan.tiles.len() > 1 || processes > 1).then(|| Sums::new(&shapes)),
             values: shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<_>>()?,
         })
     }

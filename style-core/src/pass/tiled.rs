@@ -13,7 +13,7 @@ use crate::network::taps::Taps;
 use crate::pass::cancel::Cancel;
 use crate::pass::chain::{Chain, Tapped};
 use crate::pass::plan::{ChainPlan, InBands};
-use crate::pass::tiles::{Grid, Tile, Window, cut};
+use crate::pass::tiles::{Grid, Tile, Window, cut, parts_in_copies};
 
 /// The requirements of passes, computed from shapes only.
 pub(crate) struct PassesPlan {
@@ -24,6 +24,7 @@ pub(crate) struct PassesPlan {
     picture: Shape,
     taps: Vec<Layer>,
     backward: bool,
+    seamless: bool,
     pub(crate) cancel: Cancel,
 }
 
@@ -45,13 +46,15 @@ pub(crate) struct PassesOptions<'a> {
     /// Where a tap accepts bands.
     pub(crate) in_bands: InBands<'a>,
     pub(crate) grid: Grid,
+    /// Whether the picture repeats without end.
+    pub(crate) seamless: bool,
     pub(crate) cancel: &'a Cancel,
 }
 
 impl PassesPlan {
     pub(crate) fn new<B: Backend>(network: &Network<B>, picture: Shape, options: PassesOptions<'_>) -> Result<Self> {
-        let PassesOptions { taps, pooling, padding, backward, in_bands, grid, cancel } = options;
-        let tiles = cut(network, picture, taps, grid);
+        let PassesOptions { taps, pooling, padding, backward, in_bands, grid, seamless, cancel } = options;
+        let tiles = cut(network, picture, taps, grid, seamless);
         let (mut of_tiles, mut plans) = (vec![], vec![]);
         let mut shapes: Vec<Shape> = vec![];
         for tile in &tiles {
@@ -66,7 +69,7 @@ impl PassesPlan {
         }
         let layer = |&at: &usize| Layer { channels: network.layers[at].channels, pools: network.pools_before(at) };
         let (taps, cancel) = (taps.positions().iter().map(layer).collect(), cancel.clone());
-        Ok(Self { tiles, of_tiles, plans, picture, taps, backward, cancel })
+        Ok(Self { tiles, of_tiles, plans, picture, taps, backward, seamless, cancel })
     }
 
     /// Shape of the picture.
@@ -74,9 +77,9 @@ impl PassesPlan {
         self.picture
     }
 
-    /// Whether the picture is a single tile.
+    /// Whether the picture is a single tile, which is all that the network sees.
     pub(crate) fn is_whole(&self) -> bool {
-        self.tiles.len() == 1
+        self.tiles.len() == 1 && !self.seamless
     }
 
     /// Shape of the whole picture's features at a tap.
@@ -110,6 +113,20 @@ impl PassesPlan {
         rooms.max_by_key(|&s| backend.features_bytes(s))
     }
 
+    /// Room for a part of a region, if the picture is seamless.
+    fn part(&self) -> Option<Shape> {
+        self.seamless.then_some(self.picture)
+    }
+
+    /// The parts of a tile's region: where each is in the picture, and where in the region.
+    fn parts(&self, tile: usize) -> impl Iterator<Item = (Window, [usize; 2])> {
+        let (Window { rows, columns }, Shape { height, width, .. }) = (self.tiles[tile].region, self.picture);
+        let down = parts_in_copies(rows, height);
+        down.flat_map(move |(rows, top)| {
+            parts_in_copies(columns, width).map(move |(columns, left)| (Window { rows, columns }, [top, left]))
+        })
+    }
+
     /// The largest region, if there are several tiles.
     fn region<B: Backend>(&self, backend: &B) -> Option<Shape> {
         let regions = self.tiles.iter().filter(|_| !self.is_whole()).map(|t| t.region.shape(self.picture.channels));
@@ -119,7 +136,9 @@ impl PassesPlan {
     /// Memory that [`Passes::new`] allocates, in bytes.
     pub(crate) fn bytes<B: Backend>(&self, backend: &B) -> usize {
         let region = self.region(backend).map_or(0, |s| backend.tensor_bytes(s));
-        ChainPlan::bytes(&self.plans, backend).saturating_add(region.saturating_mul(1 + usize::from(self.backward)))
+        let part = self.part().map_or(0, |s| backend.tensor_bytes(s));
+        let regions = region.saturating_mul(1 + usize::from(self.backward)).saturating_add(part);
+        ChainPlan::bytes(&self.plans, backend).saturating_add(regions)
     }
 
     /// Workspace needed by the ops, and by the Gram matrices of tiles, in bytes.
@@ -188,6 +207,8 @@ pub(crate) struct Passes<B: Backend> {
     chain: Chain<B>,
     /// The pixels of a region and their gradient, if there are several tiles.
     region: Vec<B::Tensor>,
+    /// A part of the region, if the picture is seamless.
+    part: Option<B::Tensor>,
     /// The tile of the last forward pass.
     tile: usize,
 }
@@ -197,7 +218,8 @@ impl<B: Backend> Passes<B> {
         let count = 1 + usize::from(plan.backward);
         let region = plan.region(backend).into_iter().flat_map(|s| vec![s; count]);
         let region = region.map(|s| backend.tensor(s)).collect::<Result<_>>()?;
-        Ok(Self { chain: Chain::new(backend, &plan.plans)?, plan, region, tile: 0 })
+        let part = plan.part().map(|s| backend.tensor(s)).transpose()?;
+        Ok(Self { chain: Chain::new(backend, &plan.plans)?, plan, region, part, tile: 0 })
     }
 
     /// Runs a tile of `image` through the network; calls `at_tap(seen, workspace)` with its own features.
@@ -211,14 +233,25 @@ impl<B: Backend> Passes<B> {
     ) -> Result<()> {
         self.plan.cancel.check()?;
         self.tile = tile;
-        let (backend, Self { plan, chain, region, .. }) = (network.backend(), self);
+        let (backend, Self { plan, chain, region, part, .. }) = (network.backend(), self);
         let x = match region.first_mut() {
             None => image,
             Some(x) => {
                 let from = &plan.tiles[tile].region;
                 chain.take(backend, &plan.of_tiles[tile])?;
                 backend.reshape(x, from.shape(plan.picture.channels))?;
-                backend.window(image, from.at(), x)?;
+                match part {
+                    None => backend.window(image, from.at(), x)?,
+                    Some(part) => {
+                        let mut acc = Acc::Store;
+                        for (window, at) in plan.parts(tile) {
+                            backend.reshape(part, window.shape(plan.picture.channels))?;
+                            backend.window(image, window.at(), part)?;
+                            backend.window_bwd(part, at, acc, x)?;
+                            acc = Acc::Add;
+                        }
+                    }
+                }
                 &*x
             }
         };
@@ -239,7 +272,7 @@ impl<B: Backend> Passes<B> {
         workspace: &mut B::Workspace,
         mut add_tap: impl FnMut(&Seen<'_, B>, Acc, &mut B::Tensor, &mut B::Workspace) -> Result<()>,
     ) -> Result<()> {
-        let (backend, Self { plan, chain, region, tile }) = (network.backend(), self);
+        let (backend, Self { plan, chain, region, part, tile }) = (network.backend(), self);
         let add_tap = |tapped: &Tapped<'_, B>, acc, dfeatures: &mut B::Tensor, workspace: &mut B::Workspace| {
             plan.cancel.check()?;
             // A band without own features adds nothing; the whole features always have some.
@@ -250,7 +283,13 @@ impl<B: Backend> Passes<B> {
                 let to = &plan.tiles[*tile].region;
                 backend.reshape(dx, to.shape(plan.picture.channels))?;
                 chain.backward(network, ReluRule::Gradient, x, dx, workspace, add_tap)?;
-                backend.window_bwd(dx, to.at(), Acc::Add, gradient)
+                let Some(part) = part else { return backend.window_bwd(dx, to.at(), Acc::Add, gradient) };
+                for (window, at) in plan.parts(*tile) {
+                    backend.reshape(part, window.shape(plan.picture.channels))?;
+                    backend.window(dx, at, part)?;
+                    backend.window_bwd(part, window.at(), Acc::Add, gradient)?;
+                }
+                Ok(())
             }
             _ => chain.backward(network, ReluRule::Gradient, image, gradient, workspace, add_tap),
         }

@@ -8,6 +8,9 @@
 //! them. At the picture's own edges the padding is the same as for the whole picture. At a region's other edges, the values
 //! that padding repeats or adds stay in those wrong features, and the gradient folded back there is zero. So loss and
 //! gradient are those of the whole picture, for any tiling.
+//!
+//! A seamless picture repeats without end in both directions: regions extend beyond its edges, where they see it again from
+//! the other side, and no feature sees an edge.
 
 use crate::backend::Backend;
 use crate::backend::shape::{Rows, Shape};
@@ -30,8 +33,10 @@ pub(crate) struct Window {
 /// One tile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
-    /// The pixels that the tile is evaluated on.
+    /// The pixels that the tile is evaluated on, `shift` rows and columns further on.
     pub(crate) region: Window,
+    /// Whole pictures, so that a seamless picture's regions begin at zero or later; zero otherwise.
+    shift: [usize; 2],
     /// The pixels of its own features; together, the tiles cover the picture.
     own: Window,
 }
@@ -70,8 +75,14 @@ impl Tile {
     /// The same within the features of its region.
     pub(crate) fn own_in_region(&self, pools: usize) -> Window {
         let (own, region) = (self.own.behind(pools), self.region.behind(pools));
-        let from = |r: Rows, first: usize| Rows { start: r.start - first, end: r.end - first };
-        Window { rows: from(own.rows, region.rows.start), columns: from(own.columns, region.columns.start) }
+        let from = |r: Rows, shift: usize, first: usize| {
+            let shift = shift >> pools;
+            Rows { start: r.start + shift - first, end: r.end + shift - first }
+        };
+        Window {
+            rows: from(own.rows, self.shift[0], region.rows.start),
+            columns: from(own.columns, self.shift[1], region.columns.start),
+        }
     }
 }
 
@@ -82,23 +93,32 @@ pub(crate) fn finest<B: Backend>(network: &Network<B>, picture: Shape, taps: &Ta
     [picture.height, picture.width].map(|extent| (extent / unit).max(1))
 }
 
-/// Cuts a picture row by row, for features at `taps`. A grid finer than the finest is reduced to it.
-pub(crate) fn cut<B: Backend>(network: &Network<B>, picture: Shape, taps: &Taps, grid: Grid) -> Vec<Tile> {
+/// Cuts a picture row by row, for features at `taps`. A grid finer than the finest is reduced to it. The sides of a seamless
+/// picture are multiples of the [`unit`].
+pub(crate) fn cut<B: Backend>(
+    network: &Network<B>,
+    picture: Shape,
+    taps: &Taps,
+    grid: Grid,
+    seamless: bool,
+) -> Vec<Tile> {
     let unit = unit(network, taps);
     let axis = |extent: usize, parts: usize| {
         let own = parts_of(extent, unit, parts).into_iter();
-        own.map(|own| (own, region(network, taps, unit, own, extent))).collect::<Vec<_>>()
+        own.map(|own| (own, region(network, taps, unit, own, extent, seamless))).collect::<Vec<_>>()
     };
     let (rows, columns) = (axis(picture.height, grid[0]), axis(picture.width, grid[1]));
-    let tile = |r: &(Rows, Rows), c: &(Rows, Rows)| Tile {
-        own: Window { rows: r.0, columns: c.0 },
-        region: Window { rows: r.1, columns: c.1 },
+    let tile = |&(own_rows, (rows, down)): &(Rows, (Rows, usize)),
+                &(own_columns, (columns, across)): &(Rows, (Rows, usize))| Tile {
+        own: Window { rows: own_rows, columns: own_columns },
+        region: Window { rows, columns },
+        shift: [down, across],
     };
     rows.iter().flat_map(|r| columns.iter().map(move |c| tile(r, c))).collect()
 }
 
 /// Pixels per position after all pools: regions start and end at multiples, so that no pool window is cut.
-fn unit<B: Backend>(network: &Network<B>, taps: &Taps) -> usize {
+pub(crate) fn unit<B: Backend>(network: &Network<B>, taps: &Taps) -> usize {
     1 << taps.positions().last().map_or(0, |&last| network.pools_before(last)).min(16)
 }
 
@@ -110,8 +130,15 @@ fn parts_of(extent: usize, unit: usize, parts: usize) -> Vec<Rows> {
     (0..parts).map(|i| Rows { start: cut(i), end: cut(i + 1) }).collect()
 }
 
-/// The receptive field of the features of `own` along one axis, in whole units.
-fn region<B: Backend>(network: &Network<B>, taps: &Taps, unit: usize, own: Rows, extent: usize) -> Rows {
+/// The receptive field of the features of `own` along one axis, in whole units, and its shift.
+fn region<B: Backend>(
+    network: &Network<B>,
+    taps: &Taps,
+    unit: usize,
+    own: Rows,
+    extent: usize,
+    seamless: bool,
+) -> (Rows, usize) {
     let (mut start, mut end) = (own.start as isize, own.end as isize);
     for &position in taps.positions() {
         let pools = network.pools_before(position);
@@ -121,9 +148,26 @@ fn region<B: Backend>(network: &Network<B>, taps: &Taps, unit: usize, own: Rows,
             end = end.max(network.receptive_field(position, behind - 1).end);
         }
     }
+    if seamless {
+        let shift = start.min(0).unsigned_abs().div_ceil(extent.max(1)).saturating_mul(extent);
+        let at = |pixel: isize| shift.saturating_add_signed(pixel);
+        let end = at(end).div_ceil(unit).saturating_mul(unit);
+        return (Rows { start: at(start) / unit * unit, end }, shift);
+    }
     let start = start.max(0) as usize / unit * unit;
     let end = (end.max(0) as usize).div_ceil(unit).saturating_mul(unit);
-    Rows { start, end: end.min(extent) }
+    (Rows { start, end: end.min(extent) }, 0)
+}
+
+/// The parts of a region along one axis that are each in one copy of a seamless picture: where a part is in the picture, and
+/// where in the region.
+pub(crate) fn parts_in_copies(region: Rows, extent: usize) -> impl Iterator<Item = (Rows, usize)> {
+    let first = region.start / extent.max(1);
+    let last = region.end.saturating_sub(1) / extent.max(1);
+    (first..=last).map(move |copy| {
+        let (start, end) = (region.start.max(copy * extent), region.end.min((copy + 1) * extent));
+        (Rows { start: start - copy * extent, end: end - copy * extent }, start - region.start)
+    })
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ impl<B: Backend> SessionBuilder<B> {
         let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
         let kept = |(layer, &tap): (&ResolvedLayer<B>, &usize)| layer.statistic.kept(main.features(tap));
         let prepared = sum(layers().map(|at| tensors(&kept(at))));
-        let summed = !main.is_whole() || self.reduce.processes() > 1;
+        let summed = main.tiles.len() > 1 || self.reduce.processes() > 1;
         let sums = sum(layers().filter(|_| summed).map(|at| Sums::bytes(&shapes(at))));
         let regions = self.regions();
         let guides = sum(layers().map(|(_, &tap)| 2 * one_channel(main.features(tap))));
@@ -215,7 +215,7 @@ impl<B: Backend> SessionBuilder<B> {
         }
         let [all, last] = main.flops();
         let [whole, _] = self.picture_passes(checked, shape, WHOLE)?.flops();
-        let again = if main.is_whole() || checked.layers.style.is_empty() { 0.0 } else { all - last };
+        let again = if main.tiles.len() == 1 || checked.layers.style.is_empty() { 0.0 } else { all - last };
         let plan = Plan {
             filters: self.network.bytes(),
             targets,
@@ -238,12 +238,13 @@ impl<B: Backend> SessionBuilder<B> {
         let of_losses = |position| layers.losses.iter().flatten().any(|&at| at == position);
         let content = |position| layers.content.contains(&position) || of_losses(position);
         let in_bands = |position| free && !content(position) && sums(&layers.style, position);
-        self.passes(shape, grid, taps, true, &in_bands)
+        self.passes(shape, grid, taps, true, self.settings.seamless, &in_bands)
     }
 
     /// The forward passes over a content picture.
     pub(crate) fn content_passes(&self, taps: &Taps, shape: Shape, grid: Grid) -> Result<PassesPlan> {
-        self.passes(shape, grid, taps, false, &|_| false).map_err(|e| e.context("the content picture"))
+        self.passes(shape, grid, taps, false, self.settings.seamless, &|_| false)
+            .map_err(|e| e.context("the content picture"))
     }
 
     /// The forward passes over a style picture; no bands if positions are not weighted uniformly.
@@ -255,7 +256,8 @@ impl<B: Backend> SessionBuilder<B> {
         grid: Grid,
     ) -> Result<PassesPlan> {
         let in_bands = |position| in_bands && sums(&layers.style, position);
-        self.passes(shape, grid, &layers.style_taps(), false, &in_bands).map_err(|e| e.context("a style picture"))
+        self.passes(shape, grid, &layers.style_taps(), false, false, &in_bands)
+            .map_err(|e| e.context("a style picture"))
     }
 
     fn passes(
@@ -264,10 +266,11 @@ impl<B: Backend> SessionBuilder<B> {
         grid: Grid,
         taps: &Taps,
         backward: bool,
+        seamless: bool,
         in_bands: InBands<'_>,
     ) -> Result<PassesPlan> {
         let (pooling, padding, cancel) = (self.settings.pooling, self.settings.padding, &self.cancel);
-        let options = PassesOptions { taps, pooling, padding, backward, in_bands, grid, cancel };
+        let options = PassesOptions { taps, pooling, padding, backward, in_bands, grid, seamless, cancel };
         PassesPlan::new(&self.network, shape, options)
     }
 

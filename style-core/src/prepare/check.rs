@@ -20,6 +20,7 @@ use crate::loss::statistics::statistic::Statistic;
 use crate::loss::term::Additivity;
 use crate::network::taps::Taps;
 use crate::pass::plan::ChainPlan;
+use crate::pass::tiles::unit;
 
 /// The checked parts of a description.
 pub(crate) struct Checked<B: Backend> {
@@ -291,6 +292,11 @@ impl<B: Backend> SessionBuilder<B> {
                 );
                 return Err(bad(message));
             }
+            if targets.content.is_some() && targets.seamless != self.settings.seamless {
+                return Err(bad(
+                    "the content targets are of a seamless picture, or this session is; compute them with the same setting",
+                ));
+            }
             let lacks = |wanted: Vec<&str>, there: Vec<&str>| match wanted.iter().find(|layer| !there.contains(layer)) {
                 None => Ok(()),
                 Some(layer) => Err(bad(format!(
@@ -337,6 +343,35 @@ impl<B: Backend> SessionBuilder<B> {
             ));
         }
         Ok(shape)
+    }
+
+    /// Checks that all pools divide the sides of a seamless picture.
+    fn check_seams(&self, shape: Shape, taps: &Taps) -> Result<()> {
+        let unit = unit(&self.network, taps);
+        let nearest = |n: usize| n.next_multiple_of(unit);
+        let Shape { height, width, .. } = shape;
+        if !self.settings.seamless || (nearest(height), nearest(width)) == (height, width) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Shape,
+            format!(
+                "the sides of a seamless picture must be multiples of {unit} pixels; found {width}x{height}; use {}x{}",
+                nearest(width),
+                nearest(height)
+            ),
+        ))
+    }
+
+    /// The unit of the sides of a scale: those of a seamless picture are multiples of it.
+    pub(crate) fn side_unit(&self) -> Result<usize> {
+        if !self.settings.seamless {
+            return Ok(1);
+        }
+        let layers = self.layers()?;
+        let style = layers.style.iter().map(|l| l.position);
+        let all = layers.content.iter().chain(layers.losses.iter().flatten()).copied().chain(style);
+        Ok(unit(&self.network, &Taps::new(all)))
     }
 
     pub(crate) fn check_memory(&self) -> Result<()> {
@@ -393,6 +428,7 @@ impl<B: Backend> SessionBuilder<B> {
         let taps = Taps::new(layers.content.iter().chain(of_losses).copied().chain(style));
         let content_taps = layers.content.iter().filter_map(|&position| taps.at(position)).collect();
         let style_taps = layers.style.iter().filter_map(|l| taps.at(l.position)).collect();
+        self.check_seams(shape, &taps)?;
         let own = |positions: &Vec<usize>| positions.iter().filter_map(|&position| taps.at(position)).collect();
         let loss_taps = layers.losses.iter().map(own).collect();
         let large_enough = |shape: Shape, taps: &Taps, what: &str| {

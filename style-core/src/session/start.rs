@@ -49,7 +49,8 @@ impl<B: Backend> SessionBuilder<B> {
         let (content, style) = (content.transpose()?, style.transpose()?);
         let described = self.targets_described();
         let (network, pooling, padding) = (Arc::clone(&self.network), self.settings.pooling, self.settings.padding);
-        Ok(Arc::new(Targets { network, pooling, padding, content, style, described }))
+        let seamless = self.settings.seamless;
+        Ok(Arc::new(Targets { network, pooling, padding, seamless, content, style, described }))
     }
 
     /// Checks the description, computes any missing targets, and allocates everything the iterations need; with several
