@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{model, picture, runs_on};
 use style_core::backend::Backend;
-use style_core::statistics::Covariance;
+use style_core::statistics::{Covariance, Patches, Sliced, Wasserstein};
 use style_core::{
     Cancel, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Preset, Session, SessionBuilder,
     Style,
@@ -44,8 +44,10 @@ fn on<B: Backend>(network: Arc<Network<B>>) -> SessionBuilder<B> {
         .iterations(7)
 }
 
+type Outcome = (f64, Vec<f32>, Vec<f64>);
+
 /// Losses and gradient at one picture, and the losses of a few steps.
-fn outcome<B: Backend>(builder: SessionBuilder<B>) -> (f64, Vec<f32>, Vec<f64>) {
+fn outcome<B: Backend>(builder: SessionBuilder<B>) -> Outcome {
     let mut session = builder.build().unwrap();
     let (losses, gradient) = session.evaluate(&picture("image", 24, 20)).unwrap();
     let mut totals = vec![];
@@ -55,8 +57,11 @@ fn outcome<B: Backend>(builder: SessionBuilder<B>) -> (f64, Vec<f32>, Vec<f64>) 
     (losses.total, gradient, totals)
 }
 
-fn compare(what: &str, precision: Precision, ours: (f64, Vec<f32>, Vec<f64>), theirs: (f64, Vec<f32>, Vec<f64>)) {
-    let (of_losses, of_gradient) = tolerances(precision);
+fn compare(what: &str, precision: Precision, ours: Outcome, theirs: Outcome) {
+    compare_within(what, tolerances(precision), ours, theirs);
+}
+
+fn compare_within(what: &str, (of_losses, of_gradient): (f64, f64), ours: Outcome, theirs: Outcome) {
     let off = (ours.0 - theirs.0).abs() / theirs.0;
     assert!(off < of_losses, "{what}: the loss is off by {off:.1e}: {} instead of {}", ours.0, theirs.0);
     let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
@@ -100,6 +105,26 @@ fn so_it_is_with_masks_other_statistics_pools_and_padding() {
     let cpu = outcome(varied(Cpu::new().unwrap()));
     for precision in [Precision::F32, Precision::F16] {
         compare(&format!("{precision:?}"), precision, outcome(varied(cuda(precision))), cpu.clone());
+    }
+}
+
+#[test]
+fn so_it_is_with_statistics_that_have_distances_of_their_own() {
+    fn with<B: Backend>(backend: B, number: usize) -> SessionBuilder<B> {
+        match number {
+            0 => builder(backend).statistic(Wasserstein),
+            1 => builder(backend).statistic(Sliced::Random { seed: 0 }),
+            2 => builder(backend).statistic(Sliced::Channels),
+            _ => builder(backend).statistic(Patches::default()),
+        }
+    }
+    for number in 0..4 {
+        let cpu = outcome(with(Cpu::new().unwrap(), number));
+        // Rounding exchanges values in their order and changes neighbours, and the iterated root multiplies it.
+        for (precision, within) in [(Precision::F32, (2e-4, 2e-3)), (Precision::F16, (2e-3, 5e-2))] {
+            let ours = outcome(with(cuda(precision), number));
+            compare_within(&format!("statistic {number}, {precision:?}"), within, ours, cpu.clone());
+        }
     }
 }
 

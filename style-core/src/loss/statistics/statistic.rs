@@ -34,11 +34,13 @@ pub struct Compared<'a, B: Backend> {
 pub fn half_squares<B: Backend>(backend: &B, targets: &[B::Tensor]) -> Result<f64> {
     let mut scalars = backend.scalars(targets.len())?;
     for (slot, target) in targets.iter().enumerate() {
-        backend.dots(&[target], &[target], &mut scalars, slot)?;
+        // Not a dot product: targets of a content loss are features, which may be half precision.
+        let zero = backend.tensor(backend.shape(target))?;
+        backend.half_squared_distance(target, &zero, &mut scalars, slot)?;
     }
     let mut squares = vec![0.0; targets.len()];
     backend.read_scalars(&scalars, &mut squares)?;
-    Ok(0.5 * squares.iter().sum::<f64>())
+    Ok(squares.iter().sum())
 }
 
 /// A statistic of features; see [`crate::statistics`].
