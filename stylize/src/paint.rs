@@ -19,6 +19,9 @@ use crate::settings;
 use crate::source::{PAINTING, PHOTOGRAPH, Source, is_standard};
 use crate::styles::{argument, mask, open_styles, sized, style_scale};
 
+/// The sides of a seamless picture are multiples of this: a position of block 5, in pixels.
+const SEAMLESS_UNIT: usize = 16;
+
 /// The outcome of a job without an error.
 pub(crate) enum Outcome {
     Finished,
@@ -53,7 +56,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let content = content_source.open(report)?;
     let mut painted = sized(&content, settings::size(args), 1.0)?;
     if args.seamless {
-        let whole = |n: usize| n.next_multiple_of(SEAMLESS_UNIT);
+        let whole = |n: usize| ((n + SEAMLESS_UNIT / 2) / SEAMLESS_UNIT).max(1) * SEAMLESS_UNIT;
         painted = painted.stretched(whole(painted.image.width()), whole(painted.image.height()))?;
     }
     let styles = open_styles(args, &style_sources, &painted, report)?;
