@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 
 use common::{builder, layers, network, picture};
 use style_core::backend::{Acc, Backend, Shape};
-use style_core::losses::{Additivity, Buffers, HostLoss, Inputs, Loss, Site, Term};
+use style_core::losses::{Additivity, Buffers, HostLoss, Inputs, Laplacian, Loss, Site, Term};
 use style_core::statistics::{Gram, Scratch, Statistic};
-use style_core::{ErrorKind, Mask, Result, Session, SessionBuilder, Style};
+use style_core::{ErrorKind, Image, Mask, Result, Session, SessionBuilder, Style};
 use testkit::Reference;
 
 type Builder = SessionBuilder<Reference>;
@@ -246,4 +246,43 @@ fn what_needs_all_features_is_not_tiled() {
     let session = Session::builder(network()).style(masked).without_content().size(13, 9);
     let session = session.style_layers([("conv1_1", 1.0)]).statistic(Plain(Gram::default()));
     refused(session, "does not support masks");
+}
+
+/// The Laplacian of squares of pixels, by its definition.
+#[test]
+fn the_laplacian_is_that_of_its_equation() {
+    let (content, image) = (picture("content", 13, 9), picture("image", 13, 9));
+    for side in [1, 2, 4] {
+        let (w, h) = (13 / side, 9 / side);
+        let mean = |of: &Image, k: usize, row: usize, column: usize| {
+            let pixel = |i: usize| {
+                let (y, x) = (row * side + i / side, column * side + i % side);
+                f64::from(of.pixels()[(k * 9 + y) * 13 + x])
+            };
+            (0..side * side).map(pixel).sum::<f64>() / (side * side) as f64
+        };
+        let laplacian = |of: &Image, k: usize, row: usize, column: usize| {
+            let (r, c) = (row as isize, column as isize);
+            let beside = [(r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)];
+            let inside =
+                beside.into_iter().filter(|&(r, c)| (0..h as isize).contains(&r) && (0..w as isize).contains(&c));
+            inside.map(|(r, c)| mean(of, k, row, column) - mean(of, k, r as usize, c as usize)).sum::<f64>()
+        };
+        let all = || (0..3).flat_map(|k| (0..h).flat_map(move |r| (0..w).map(move |c| (k, r, c))));
+        let change: f64 =
+            all().map(|(k, r, c)| (laplacian(&image, k, r, c) - laplacian(&content, k, r, c)).powi(2)).sum();
+        let whole: f64 = all().map(|(k, r, c)| laplacian(&content, k, r, c).powi(2)).sum();
+        let b = builder().content_weight(0.0).style_weight(0.0).loss(3.0, Laplacian { pool: side });
+        let mut session = b.build().unwrap();
+        let (losses, _) = session.evaluate(&image).unwrap();
+        common::close(losses.total, 3.0 * change / whole);
+        common::differences("laplacian", &mut session);
+        assert!(session.evaluate(&content).unwrap().0.total < 1e-9);
+    }
+    for side in [0, 10, usize::MAX] {
+        let error = builder().loss(1.0, Laplacian { pool: side }).build().unwrap_err();
+        assert!(error.to_string().contains("squares of 1 to 9 pixels"), "{error}");
+    }
+    let texture = builder().loss(1.0, Laplacian { pool: 1 }).without_content();
+    assert!(texture.build().is_ok(), "the picture is there, without content layers");
 }

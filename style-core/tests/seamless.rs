@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{layers, network, picture};
 use style_core::statistics::{Covariance, Patches};
 use style_core::{ErrorKind, Image, Init, Scale, Session, SessionBuilder};
@@ -95,8 +97,9 @@ fn sides_are_multiples() {
     let last = session.image().unwrap();
     assert_eq!((last.width(), last.height()), (32, 24));
     // Content targets know which they are.
+    let network = Arc::new(network());
     let content = |seamless: bool| {
-        let b = Session::builder(network()).without_style().content_layers(layers(&[("conv2_2", 1.0)]));
+        let b = Session::builder(Arc::clone(&network)).without_style().content_layers(layers(&[("conv2_2", 1.0)]));
         b.seamless(seamless)
     };
     let targets = content(true).content(picture("content", 16, 12)).targets().unwrap();

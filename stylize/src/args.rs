@@ -204,6 +204,11 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Loss")]
     pub(crate) statistic: Option<StatisticName>,
 
+    /// Hold the image's Laplacian to the photograph's, which keeps edges: its weight, and the side of the squares of pixels that
+    /// it is averaged over [default side: 4]; a weight of 0.02 is visible
+    #[arg(long, value_name = "WEIGHT[:SIDE]", value_parser = laplacian, help_heading = "Loss")]
+    pub(crate) laplacian: Option<(f64, usize)>,
+
     /// Network pooling: average, as in the paper, or maximum, as in training [default: avg, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) pooling: Option<PoolingName>,
@@ -424,6 +429,14 @@ impl FromStr for MaskFile {
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         Ok(Self((s != "none").then(|| s.into())))
+    }
+}
+
+fn laplacian(s: &str) -> Result<(f64, usize), String> {
+    let (weight, side) = s.split_once(':').unwrap_or((s, "4"));
+    match (weight.trim().parse(), side.trim().parse()) {
+        (Ok(weight), Ok(side)) => Ok((weight, side)),
+        _ => Err("a Laplacian is a weight, or a weight and a side in pixels: 0.02:4, say".into()),
     }
 }
 

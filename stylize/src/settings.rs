@@ -1,6 +1,7 @@
 //! Translates the command line into library settings: a preset, then the given options.
 
 use style_transfer::backend::Backend;
+use style_transfer::losses::Laplacian;
 use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments, Patches, Sliced, Statistic, Wasserstein};
 use style_transfer::{
     AdamOptions, LayerWeight, LbfgsOptions, Optimizer, Padding, Pooling, Preset, Scale, SessionBuilder,
@@ -116,6 +117,9 @@ pub(crate) fn describe<B: Backend>(
             PoolingName::Avg => Pooling::Average,
             PoolingName::Max => Pooling::Max,
         });
+    }
+    if let Some((weight, pool)) = args.laplacian {
+        builder = builder.loss(weight, Laplacian { pool });
     }
     builder = builder.seamless(args.seamless);
     if let Some(padding) = args.padding {

@@ -26,9 +26,8 @@ pub trait Loss<B: Backend>: Send + Sync {
     /// values. Keep it short: use a hash for large parameters.
     fn identity(&self) -> String;
 
-    /// The layers that it reads, in the order of [`Site::layer`]; none for a loss of the image itself, which it sees as
-    /// the network does: in the channel order and scale of its [`InputSpace`](crate::InputSpace), without the mean
-    /// colour.
+    /// The layers that it reads, in the order of [`Site::layer`]; none for a loss of the image itself, whose pixels are
+    /// RGB in 8-bit units minus the network's mean colour.
     fn layers(&self) -> Vec<String>;
 
     /// How it is computed from tiles. Default: a picture with this loss cannot be tiled.
@@ -125,28 +124,19 @@ impl<B: Backend> Loss<B> for AtLayer {
     }
 
     fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
-        let one = |&shape: &Shape| {
-            let ones = backend.tensor_bytes(Shape { channels: 1, ..shape });
-            let host = shape.len().saturating_mul(2 * size_of::<f32>());
-            backend.features_bytes(shape).saturating_add(ones).saturating_add(host)
-        };
+        let one = |&shape: &Shape| HostTerm::bytes(backend, shape).saturating_add(backend.features_bytes(shape));
         features.iter().map(one).fold(0, usize::saturating_add)
     }
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let (backend, shape) = (inputs.network.backend(), inputs.features[0]);
-        let mut ones = backend.tensor(Shape { channels: 1, ..shape })?;
-        let mut one = zeros(shape.positions(), self.loss.name())?;
-        one.fill(1.0);
-        backend.upload(&one, &mut ones)?;
-        let (features, gradient) = (zeros(shape.len(), self.loss.name())?, zeros(shape.len(), self.loss.name())?);
         let on_device = backend.features(shape)?;
-        Ok(Box::new(HostTerm { loss: Arc::clone(&self.loss), shape, features, gradient, on_device, ones, value: 0.0 }))
+        Ok(Box::new(HostTerm::new(backend, Arc::clone(&self.loss), shape, on_device)?))
     }
 }
 
 /// The term of a [`HostLoss`].
-struct HostTerm<B: Backend> {
+pub(crate) struct HostTerm<B: Backend> {
     loss: Arc<dyn HostLoss>,
     shape: Shape,
     features: Vec<f32>,
@@ -155,6 +145,24 @@ struct HostTerm<B: Backend> {
     on_device: B::Tensor,
     ones: B::Tensor,
     value: f64,
+}
+
+impl<B: Backend> HostTerm<B> {
+    /// The term for features, or an image, of this shape; `on_device` is of their type.
+    pub(crate) fn new(backend: &B, loss: Arc<dyn HostLoss>, shape: Shape, on_device: B::Tensor) -> Result<Self> {
+        let mut ones = backend.tensor(Shape { channels: 1, ..shape })?;
+        let mut one = zeros(shape.positions(), loss.name())?;
+        one.fill(1.0);
+        backend.upload(&one, &mut ones)?;
+        let (features, gradient) = (zeros(shape.len(), loss.name())?, zeros(shape.len(), loss.name())?);
+        Ok(Self { loss, shape, features, gradient, on_device, ones, value: 0.0 })
+    }
+
+    /// Memory that [`new`](Self::new) allocates, in bytes.
+    pub(crate) fn bytes(backend: &B, shape: Shape) -> usize {
+        let ones = backend.tensor_bytes(Shape { channels: 1, ..shape });
+        ones.saturating_add(shape.len().saturating_mul(2 * size_of::<f32>()))
+    }
 }
 
 impl<B: Backend> Term<B> for HostTerm<B> {

@@ -3,6 +3,7 @@
 pub(crate) mod content;
 pub(crate) mod custom;
 pub(crate) mod guide;
+pub(crate) mod laplacian;
 pub(crate) mod losses;
 pub(crate) mod measure;
 pub(crate) mod objective;
