@@ -39,13 +39,13 @@ pub(crate) fn values<B: Backend>(statistic: &dyn Statistic<B>, features: Shape) 
 }
 
 /// Uploads constants.
-fn constants<B: Backend>(backend: &B, of: Vec<(Shape, Vec<f32>)>) -> Result<Vec<B::Tensor>> {
-    let upload = |(shape, values): (Shape, Vec<f32>)| {
+fn constants<B: Backend>(backend: &B, shapes: &[Shape], values: &[Vec<f32>]) -> Result<Vec<B::Tensor>> {
+    let upload = |(&shape, values): (&Shape, &Vec<f32>)| {
         let mut tensor = backend.tensor(shape)?;
-        backend.upload(&values, &mut tensor)?;
+        backend.upload(values, &mut tensor)?;
         Ok(tensor)
     };
-    of.into_iter().map(upload).collect()
+    shapes.iter().zip(values).map(upload).collect()
 }
 
 impl<B: Backend> Measure<B> {
@@ -68,7 +68,7 @@ impl<B: Backend> Measure<B> {
         Ok(Self {
             tap,
             scratch: plan.own_shapes(tap).map(|own| statistic.scratch(own, !guides.is_empty())).collect(),
-            constants: constants(backend, statistic.constants(all))?,
+            constants: constants(backend, &statistic.constants(all), &statistic.constant_values(all))?,
             statistic: Arc::clone(statistic),
             guides,
             shares,

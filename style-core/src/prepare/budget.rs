@@ -142,7 +142,10 @@ impl<B: Backend> SessionBuilder<B> {
         let layers = || checked.layers.style.iter().zip(&checked.style_taps);
         let shapes = |(layer, &tap): (&ResolvedLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
         let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
-        let kept = |(layer, &tap): (&ResolvedLayer<B>, &usize)| layer.statistic.kept(main.features(tap));
+        let kept = |(layer, &tap): (&ResolvedLayer<B>, &usize)| {
+            let features = main.features(tap);
+            [layer.statistic.kept(features), layer.statistic.constants(features)].concat()
+        };
         let prepared = sum(layers().map(|at| tensors(&kept(at))));
         let summed = main.tiles.len() > 1 || self.reduce.processes() > 1;
         let sums = sum(layers().filter(|_| summed).map(|at| Sums::bytes(&shapes(at))));

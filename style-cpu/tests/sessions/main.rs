@@ -10,7 +10,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use style_core::backend::ops::Tv;
-use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
+use style_core::statistics::{Covariance, Gram, GramNorm, Moments, Patches, Sliced, Statistic, Wasserstein};
 use style_core::{
     AdamOptions, Checkpoint, ConvLayer, Error, ErrorKind, Image, Init, InputSpace, Layer, Losses, Mask, Model, Network,
     Noise, Optimizer, Padding, Pooling, Result, Scale, Session, SessionBuilder, Style,
@@ -37,6 +37,7 @@ struct Case {
     tv: Tv,
     pooling: Pooling,
     padding: Padding,
+    seamless: bool,
     init: Option<Start>,
     noise: Noise,
     noise_ratio: Option<f32>,
@@ -106,6 +107,33 @@ enum Kind {
     Gram(GramNorm),
     Covariance,
     Moments,
+    Wasserstein,
+    Sliced(Sliced),
+    Patches(usize),
+}
+
+impl Kind {
+    /// Sets the statistic of a layer, or of all.
+    fn set(self, b: SessionBuilder<Cpu>, layer: Option<String>) -> SessionBuilder<Cpu> {
+        fn on<S: Statistic<Cpu> + 'static>(
+            b: SessionBuilder<Cpu>,
+            layer: Option<String>,
+            statistic: S,
+        ) -> SessionBuilder<Cpu> {
+            match layer {
+                None => b.statistic(statistic),
+                Some(layer) => b.statistic_at(layer, statistic),
+            }
+        }
+        match self {
+            Self::Gram(norm) => on(b, layer, Gram { norm }),
+            Self::Covariance => on(b, layer, Covariance),
+            Self::Moments => on(b, layer, Moments),
+            Self::Wasserstein => on(b, layer, Wasserstein),
+            Self::Sliced(sliced) => on(b, layer, sliced),
+            Self::Patches(side) => on(b, layer, Patches { side }),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -208,24 +236,16 @@ impl Case {
             .tv_weight(tv)
             .pooling(self.pooling)
             .padding(self.padding)
+            .seamless(self.seamless)
             .noise(self.noise)
             .seed(self.seed)
             .optimizer(self.optimizer)
             .iterations(self.iterations)
             .scales(self.scales.clone());
         b = if self.mean { b.content_mean_weight(content) } else { b.content_weight(content) };
-        b = match self.statistic {
-            Kind::Gram(norm) => b.statistic(Gram { norm }),
-            Kind::Covariance => b.statistic(Covariance),
-            Kind::Moments => b.statistic(Moments),
-        };
+        b = self.statistic.set(b, None);
         if let Some((name, kind)) = self.statistic_at {
-            let name = self.network.name(name);
-            b = match kind {
-                Kind::Gram(norm) => b.statistic_at(name, Gram { norm }),
-                Kind::Covariance => b.statistic_at(name, Covariance),
-                Kind::Moments => b.statistic_at(name, Moments),
-            };
+            b = kind.set(b, Some(self.network.name(name)));
         }
         if let Some(content) = &self.content {
             b = b.content(content.image());
@@ -431,6 +451,7 @@ fn plain() -> Case {
         tv: Tv::Squared,
         pooling: Pooling::Average,
         padding: Padding::Zero,
+        seamless: false,
         init: None,
         noise: Noise::Uniform(0.0),
         noise_ratio: None,

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use style_core::backend::ops::Tv;
-use style_core::statistics::GramNorm;
+use style_core::statistics::{GramNorm, Sliced};
 use style_core::{AdamOptions, LbfgsOptions, Noise, Optimizer, Padding, Pooling, Scale};
 use style_cpu::Isa;
 
@@ -109,7 +109,11 @@ fn kind() -> impl Strategy<Value = Kind> {
         Just(Kind::Gram(GramNorm::Positions)),
         Just(Kind::Gram(GramNorm::Elements)),
         Just(Kind::Covariance),
-        Just(Kind::Moments)
+        Just(Kind::Moments),
+        Just(Kind::Wasserstein),
+        Just(Kind::Sliced(Sliced::Channels)),
+        Just(Kind::Sliced(Sliced::Random { seed: 1 })),
+        (0_usize..5).prop_map(Kind::Patches)
     ]
 }
 
@@ -119,6 +123,7 @@ fn tv() -> impl Strategy<Value = Tv> {
         Just(Tv::Squared),
         Just(Tv::Absolute),
         Just(Tv::Means),
+        Just(Tv::NinePoint),
         exponent.prop_map(Tv::Power),
         Just(Tv::Power(1.0))
     ]
@@ -190,7 +195,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
         [weight(), weight(), weight()],
         tv(),
         prop_oneof![Just(Pooling::Average), Just(Pooling::Max)],
-        prop_oneof![Just(Padding::Zero), Just(Padding::Replicate)],
+        prop_oneof![Just((Padding::Zero, false)), Just((Padding::Replicate, false)), Just((Padding::Replicate, true))],
     );
     let descent = (
         option::weighted(0.5, init),
@@ -216,7 +221,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     (pictures, losses, descent, rest).prop_map(
         |(
             (network, content, content_mask, styles, size),
-            (content_layers, style_layers, statistic, statistic_at, mean, weights, tv, pooling, padding),
+            (content_layers, style_layers, statistic, statistic_at, mean, weights, tv, pooling, (padding, seamless)),
             (init, noise, noise_ratio, seed, optimizer, iterations, scales),
             (ema, memory_limit, tiles, isa, reweigh, stop),
         )| {
@@ -253,6 +258,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
                 tv,
                 pooling,
                 padding,
+                seamless,
                 init,
                 noise,
                 noise_ratio,

@@ -7,9 +7,13 @@ use crate::loss::statistics::statistic::{Scratch, half_squares, misfit};
 use crate::loss::term::Site;
 
 /// A map of ones, to copy features of any type with.
-pub(super) fn ones(features: Shape) -> Vec<(Shape, Vec<f32>)> {
-    let map = Shape { channels: 1, ..features };
-    vec![(map, vec![1.0; map.len()])]
+pub(super) fn map(features: Shape) -> Shape {
+    Shape { channels: 1, ..features }
+}
+
+/// Its values.
+pub(super) fn ones(features: Shape) -> Vec<f32> {
+    vec![1.0; features.positions()]
 }
 
 /// `value = F`.

@@ -13,7 +13,7 @@ use crate::backend::Backend;
 use crate::backend::ops::nearest::expect_patches;
 use crate::backend::shape::{Acc, Shape};
 use crate::error::Result;
-use crate::loss::statistics::copied::{copy, copy_bwd, of_as_many, ones};
+use crate::loss::statistics::copied::{copy, copy_bwd, map, of_as_many, ones};
 use crate::loss::statistics::statistic::{Compared, Scratch, Statistic, misfit};
 use crate::loss::term::Site;
 
@@ -55,8 +55,12 @@ impl<B: Backend> Statistic<B> for Patches {
         vec![features]
     }
 
-    fn constants(&self, features: Shape) -> Vec<(Shape, Vec<f32>)> {
-        ones(features)
+    fn constants(&self, features: Shape) -> Vec<Shape> {
+        vec![map(features)]
+    }
+
+    fn constant_values(&self, features: Shape) -> Vec<Vec<f32>> {
+        vec![ones(features)]
     }
 
     fn scratch(&self, _features: Shape, _guided: bool) -> Vec<Shape> {

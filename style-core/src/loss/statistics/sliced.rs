@@ -24,7 +24,7 @@ use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
 use crate::error::Result;
-use crate::loss::statistics::copied::{copy, copy_bwd, of_as_many, ones};
+use crate::loss::statistics::copied::{copy, copy_bwd, map, of_as_many, ones};
 use crate::loss::statistics::statistic::{Compared, Scratch, Statistic, misfit};
 use crate::loss::term::Site;
 
@@ -88,10 +88,17 @@ impl<B: Backend> Statistic<B> for Sliced {
         vec![features]
     }
 
-    fn constants(&self, features: Shape) -> Vec<(Shape, Vec<f32>)> {
+    fn constants(&self, features: Shape) -> Vec<Shape> {
+        match self {
+            Self::Channels => vec![map(features)],
+            Self::Random { .. } => vec![Shape::gram(features.channels)],
+        }
+    }
+
+    fn constant_values(&self, features: Shape) -> Vec<Vec<f32>> {
         match *self {
-            Self::Channels => ones(features),
-            Self::Random { seed } => vec![(Shape::gram(features.channels), directions(features.channels, seed))],
+            Self::Channels => vec![ones(features)],
+            Self::Random { seed } => vec![directions(features.channels, seed)],
         }
     }
 

@@ -9,7 +9,8 @@ use crate::loss::term::{Additivity, Site};
 pub struct Scratch<'a, B: Backend> {
     /// What [`Statistic::constants`] defines.
     pub constants: &'a [B::Tensor],
-    /// Tensors to use freely, of the shapes requested by [`Statistic::scratch`] or [`Statistic::distance_scratch`]; their contents are unspecified.
+    /// Tensors to use freely, of the shapes requested by [`Statistic::scratch`] or [`Statistic::distance_scratch`]; their
+    /// contents are unspecified.
     pub tensors: &'a mut [B::Tensor],
     /// Workspace large enough for the ops on these features.
     pub workspace: &'a mut B::Workspace,
@@ -87,9 +88,14 @@ pub trait Statistic<B: Backend>: Send + Sync {
         true
     }
 
-    /// Tensors that do not change, with their contents, row-major `[C, H, W]`; passed on as [`Scratch::constants`]. Default:
-    /// none.
-    fn constants(&self, features: Shape) -> Vec<(Shape, Vec<f32>)> {
+    /// Shapes of tensors that do not change, passed on as [`Scratch::constants`]. Default: none.
+    fn constants(&self, features: Shape) -> Vec<Shape> {
+        let _ = features;
+        vec![]
+    }
+
+    /// The contents of the constants, each row-major `[C, H, W]`.
+    fn constant_values(&self, features: Shape) -> Vec<Vec<f32>> {
         let _ = features;
         vec![]
     }

@@ -108,9 +108,13 @@ impl<B: Backend> Statistic<B> for Wasserstein {
     }
 
     /// `I`.
-    fn constants(&self, features: Shape) -> Vec<(Shape, Vec<f32>)> {
+    fn constants(&self, features: Shape) -> Vec<Shape> {
+        vec![Shape::gram(features.channels)]
+    }
+
+    fn constant_values(&self, features: Shape) -> Vec<Vec<f32>> {
         let n = features.channels;
-        vec![(Shape::gram(n), (0..n * n).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect())]
+        vec![(0..n * n).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect()]
     }
 
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape> {
