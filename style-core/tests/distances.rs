@@ -81,14 +81,15 @@ fn tiles_masks_and_several_styles() {
             assert!(error.kind() == ErrorKind::Argument && error.to_string().contains(text), "{what}: {error}");
         };
         says(builder().tiles(2, 1), "needs the features of the whole picture");
-        says(builder().style(picture("second", 9, 9)), "cannot average 2 style pictures");
+        says(builder().style(picture("second", 9, 9)), "takes one style picture; 2 are given");
         let white = Mask::new(1, 1, vec![1.0]).unwrap();
         says(builder().style(Style::new(picture("second", 9, 9)).mask(white)), "does not support masks");
     }
     let large = builder().statistic(Patches { side: 5 }).build().unwrap_err();
-    assert!(large.kind() == ErrorKind::Shape && large.to_string().contains("patches of 5x5"), "{large}");
+    assert!(matches!(large.kind(), ErrorKind::TooSmall { least: 20 }), "{large}");
+    assert!(large.to_string().contains("3x2 positions at conv3_1"), "{large}");
     let none = builder().statistic(Patches { side: 0 }).build().unwrap_err();
-    assert_eq!(none.kind(), ErrorKind::Shape);
+    assert!(matches!(none.kind(), ErrorKind::TooSmall { .. }), "{none}");
 }
 
 #[test]
@@ -154,9 +155,9 @@ fn a_thousand_random_sessions_stay_finite() {
 /// As its table says.
 #[test]
 fn crowson_paints_coarse_to_fine() {
-    let scales = Preset::Crowson.scales(512);
+    let scales = Preset::Crowson.scales(512, 500);
     let sizes: Vec<_> = scales.iter().map(|s| (s.size, s.iterations)).collect();
     assert_eq!(sizes, [(128, 1000), (181, 500), (256, 500), (362, 500)]);
     assert_eq!(Preset::Crowson.settings().running_mean, Some(0.99));
-    assert!(Preset::Gatys.scales(512).is_empty());
+    assert!(Preset::Gatys.scales(512, 500).is_empty());
 }

@@ -88,7 +88,7 @@ pub struct SemanticMap {
 pub struct MapColour {
     /// Red, green and blue: the mean of its even areas.
     pub rgb: [u8; 3],
-    /// The share of the map that even areas of the colour fill.
+    /// The share of the map's visible pixels that even areas of the colour fill.
     pub area: f64,
 }
 

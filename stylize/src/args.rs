@@ -132,12 +132,12 @@ pub(crate) struct Args {
 
     /// Smaller sizes to paint first, each starting from the previous one: auto (starts at 128 pixels, each with twice
     /// the area of the last), none, or a list such as 128=100,256=60 (size=iterations), followed by --iterations at the result's
-    /// size [default: auto, or none with a preset]
+    /// size [default: auto, or the preset's]
     #[arg(long, value_name = "auto|none|LIST", value_parser = scales, help_heading = "Optimisation")]
     pub(crate) scales: Option<Scales>,
 
     /// Save an exponential moving average of the images, with decay F from 0 to below 1, for example 0.99; useful with Adam
-    /// [default: off]
+    /// [default: off, or the preset's]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Optimisation")]
     pub(crate) ema: Option<f64>,
 
@@ -182,8 +182,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) tv_weight: Option<f64>,
 
-    /// Form of the total variation: squared (half the sum), absolute, means (of squares), or power=B with B from 1 to 4
-    /// [default: squared, or the preset's]
+    /// Form of the total variation: squared (half the sum), absolute, means (of squares), nine-point (the mean of squares
+    /// over nine points), or power=B with B from 1 to 4 [default: squared, or the preset's]
     #[arg(long, value_name = "NAME", value_parser = tv, help_heading = "Loss")]
     pub(crate) tv: Option<Tv>,
 
@@ -200,25 +200,28 @@ pub(crate) struct Args {
 
     /// Style statistic for all layers: the Gram matrix, the same over the number of feature values, the covariance, mean and
     /// deviation (moments), the Wasserstein distance of mean and covariance, the sliced Wasserstein distance, the histogram
-    /// of each channel, or patches of 3x3 positions and their nearest neighbours in the painting [default: gram at conv1_1, covariance at the others, or the preset's]
+    /// of each channel, or patches of 3x3 positions and their nearest neighbours in the painting. The time for patches grows
+    /// with the square of the number of pixels: give them to deep layers only, as conv4_1:patches in --style-layers
+    /// [default: gram at conv1_1, covariance at the others, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Loss")]
     pub(crate) statistic: Option<StatisticName>,
 
     /// Hold the image's Laplacian to the photograph's, which keeps edges: its weight, and the side of the squares of pixels that
-    /// it is averaged over [default side: 4]; a weight of 0.02 is visible
-    #[arg(long, value_name = "WEIGHT[:SIDE]", value_parser = laplacian, help_heading = "Loss")]
-    pub(crate) laplacian: Option<(f64, usize)>,
+    /// it is averaged over [default side: 4]. With the default weights 0.02 is visible. Repeat it for more than one side
+    #[arg(long, value_name = "WEIGHT[:SIDE]", value_parser = laplacian, allow_negative_numbers = true, help_heading = "Loss")]
+    pub(crate) laplacian: Vec<(f64, usize)>,
 
     /// Network pooling: average, as in the paper, or maximum, as in training [default: avg, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) pooling: Option<PoolingName>,
 
-    /// Paint a picture that repeats without seams, as a texture for tiling; its sides become multiples of 16 pixels
+    /// Paint a picture that repeats without seams, as a texture for tiling; its sides are rounded to multiples of 16 pixels,
+    /// which may exceed --size and change its proportions a little
     #[arg(long, help_heading = "Network")]
     pub(crate) seamless: bool,
 
     /// Padding of the picture: replicate repeats its border pixels; zero, as in the paper, stands for the mean colour and
-    /// leaves a frame along the border [default: replicate, or zero with a preset]
+    /// leaves a frame along the border [default: replicate, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) padding: Option<PaddingName>,
 
@@ -410,7 +413,13 @@ impl FromStr for LayerArg {
     fn from_str(s: &str) -> Result<Self, String> {
         let (s, statistic) = match s.split_once(':') {
             None => (s, None),
-            Some((s, name)) => (s, Some(StatisticName::from_str(name.trim(), true)?)),
+            Some((s, name)) => {
+                let names: Vec<_> =
+                    StatisticName::value_variants().iter().filter_map(|v| v.to_possible_value()).collect();
+                let names: Vec<_> = names.iter().map(|v| v.get_name()).collect();
+                let unknown = |_| format!("no statistic is called {name:?}; they are {}", names.join(", "));
+                (s, Some(StatisticName::from_str(name.trim(), true).map_err(unknown)?))
+            }
         };
         let Some((name, weight)) = s.split_once('=') else {
             return Ok(Self { name: s.trim().into(), weight: None, statistic });

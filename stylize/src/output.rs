@@ -1,6 +1,7 @@
 //! Files that appear complete or not at all, and a log that grows line by line.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use style_transfer::losses::{CONTENT, STYLE, TV};
 use style_transfer::pictures::{Extras, Format, Picture};
 use style_transfer::{Error, ErrorKind, Image, LayerLoss, Progress, Result};
 
@@ -216,6 +218,9 @@ struct Line<'a> {
     content: f64,
     style: f64,
     tv: f64,
+    /// Other terms by name; absent if there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    others: BTreeMap<&'a str, f64>,
     total: f64,
     #[serde(serialize_with = "as_map")]
     layers: &'a [LayerLoss],
@@ -264,6 +269,12 @@ impl Log {
             content: losses.content(),
             style: losses.style(),
             tv: losses.tv(),
+            others: losses
+                .terms
+                .iter()
+                .filter(|t| ![CONTENT, STYLE, TV].contains(&&*t.name))
+                .map(|t| (&*t.name, t.loss))
+                .collect(),
             total: losses.total,
             layers: losses.layers("style"),
         };

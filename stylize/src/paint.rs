@@ -55,12 +55,12 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     expect_apart(&inputs, &[output.path()].into_iter().chain(told).collect::<Vec<_>>())?;
     let content = content_source.open(report)?;
     let mut painted = sized(&content, settings::size(args), 1.0)?;
+    let content_mask = args.content_mask.as_deref().map(|path| mask(path, &painted.image, report)).transpose()?;
+    let styles = open_styles(args, &style_sources, &painted, report)?;
     if args.seamless {
         let whole = |n: usize| ((n + SEAMLESS_UNIT / 2) / SEAMLESS_UNIT).max(1) * SEAMLESS_UNIT;
         painted = painted.stretched(whole(painted.image.width()), whole(painted.image.height()))?;
     }
-    let styles = open_styles(args, &style_sources, &painted, report)?;
-    let content_mask = args.content_mask.as_deref().map(|path| mask(path, &painted.image, report)).transpose()?;
     let init = args.init.as_ref().map(|start| open_start(start, &painted, report)).transpose()?;
     if !output.carry(painted.extras.clone()) {
         report.say("note: JPEG has no transparency; the result will be opaque (.png, .webp and .tif keep it)");
@@ -160,7 +160,8 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let plot = args.plot.as_deref().map(LossPlot::new).transpose()?;
     let (width, height) = session.size();
     let at = width.max(height);
-    report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv at {at} px"));
+    let others: String = args.laplacian.iter().map(|(w, side)| format!(" + {w:.4e} laplacian of {side}")).collect();
+    report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv{others} at {at} px"));
     let iterations = session.iterations();
     let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());

@@ -53,7 +53,7 @@ pub(crate) fn iterations(args: &Args) -> usize {
 pub(crate) fn scales(args: &Args, (width, height): (usize, usize)) -> (Vec<Scale>, usize) {
     let iterations = iterations(args);
     match (&args.scales, args.preset) {
-        (None, Some(preset)) => (preset.scales(width.max(height)), iterations),
+        (None, Some(preset)) => (preset.scales(width.max(height), iterations), iterations),
         (Some(Scales::List(list)), _) => {
             let scale = |&(size, iterations)| Scale { size, iterations, optimizer: None };
             (list.iter().map(scale).collect(), iterations)
@@ -118,7 +118,7 @@ pub(crate) fn describe<B: Backend>(
             PoolingName::Max => Pooling::Max,
         });
     }
-    if let Some((weight, pool)) = args.laplacian {
+    for &(weight, pool) in &args.laplacian {
         builder = builder.loss(weight, Laplacian { pool });
     }
     builder = builder.seamless(args.seamless);

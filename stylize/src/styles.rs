@@ -131,7 +131,10 @@ fn by_colour(
 
 /// The part of a region that is opaque.
 fn both(opaque: Option<&Mask>, region: Mask) -> style_transfer::Result<Mask> {
-    opaque.map_or(Ok(region.clone()), |opaque| opaque.and(&region))
+    match opaque {
+        Some(opaque) => opaque.and(&region),
+        None => Ok(region),
+    }
 }
 
 pub(crate) fn style_scale(args: &Args, i: usize) -> f64 {

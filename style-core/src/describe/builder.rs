@@ -342,8 +342,8 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// Whether the result repeats without seams in both directions, as a texture for tiling does: the network sees the
     /// picture continued by itself on all sides. Then its sides must be multiples of 16 pixels if the deepest layer is in
-    /// block 5 (8 in block 4, and so on), and an evaluation takes longer, because regions overlap. Total variation does not
-    /// see across the seam. Not in the paper. Default: false.
+    /// block 5 (8 in block 4, and so on), and an evaluation takes longer, because regions overlap. Total variation, the
+    /// Laplacian and patches wider than one position do not reach across the seam. Not in the paper. Default: false.
     pub fn seamless(mut self, seamless: bool) -> Self {
         self.settings.seamless = seamless;
         self

@@ -58,7 +58,7 @@ pub enum Preset {
     /// The library pystiche.
     Pystiche,
     /// crowsonkb/style-transfer-pytorch. Its weights are for torchvision's VGG-19, whose features are about 1/58 of the
-    /// embedded network's; its TV weight, 2 for an image in 0..=1, is converted for that and for 8-bit units.
+    /// embedded network's. Its TV weight, 2 for an image in 0..=1, becomes 0.1 for 8-bit units and the larger features.
     Crowson,
 }
 
@@ -135,13 +135,16 @@ impl Preset {
         }
     }
 
-    /// The sizes that the preset paints at before the final size, for a picture with this long side.
+    /// The sizes that the preset paints at before the final size, for a picture with this long side and this number of
+    /// iterations at it: Crowson's has as many at each, and twice as many at the first.
     #[must_use]
-    pub fn scales(self, long_side: usize) -> Vec<Scale> {
+    pub fn scales(self, long_side: usize, iterations: usize) -> Vec<Scale> {
         match self {
             Self::Crowson => {
-                let mut scales = Scale::pyramid(long_side, self.iterations());
-                scales.iter_mut().take(1).for_each(|first| first.iterations = 1000);
+                let mut scales = Scale::pyramid(long_side, iterations);
+                if let Some(first) = scales.first_mut() {
+                    first.iterations = iterations.saturating_mul(2);
+                }
                 scales
             }
             _ => vec![],
@@ -255,7 +258,8 @@ impl Preset {
 
 impl<B: Backend> SessionBuilder<B> {
     /// Sets losses, pooling, padding, optimiser, iterations and start to those of a [`Preset`]; later calls override it.
-    /// Seed and scales are kept ([`Preset::scales`] has those of the preset), and the running mean if the preset has none.
+    /// Seed, scales (for the preset's own, call [`Preset::scales`]) and `seamless` are kept; so is the running mean, if the
+    /// preset has none.
     ///
     /// ```
     /// # use style_core::backend::Backend;
@@ -265,10 +269,10 @@ impl<B: Backend> SessionBuilder<B> {
     /// # }
     /// ```
     pub fn preset(mut self, preset: Preset) -> Self {
-        let Settings { seed, scales, running_mean, .. } = std::mem::take(&mut self.settings);
+        let Settings { seed, scales, running_mean, seamless, .. } = std::mem::take(&mut self.settings);
         self.start = None;
         let settings = preset.settings();
         let running_mean = settings.running_mean.or(running_mean);
-        self.settings(Settings { seed, scales, running_mean, ..settings })
+        self.settings(Settings { seed, scales, running_mean, seamless, ..settings })
     }
 }

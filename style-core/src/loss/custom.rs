@@ -35,6 +35,15 @@ pub trait Loss<B: Backend>: Send + Sync {
         Additivity::Whole
     }
 
+    /// Checks the shapes of its features, or of the image, before anything is computed. Default: any will do.
+    ///
+    /// # Errors
+    /// Its own.
+    fn check(&self, features: &[Shape]) -> Result<()> {
+        let _ = features;
+        Ok(())
+    }
+
     /// Memory that its term will hold, in bytes, for features (or an image) of these shapes; counted by
     /// [`plan`](crate::SessionBuilder::plan). Default: 0.
     fn bytes(&self, backend: &B, features: &[Shape]) -> usize {

@@ -31,21 +31,35 @@ use crate::loss::term::Term;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Laplacian {
-    /// The side of the squares in pixels, `p`; the authors use 4 and 16. At least 1, at most the short side.
+    /// The side of the squares in pixels, `p`; the authors use 4 and 16. Rows and columns that do not fill a square are left
+    /// out, and at least two squares must be there.
     pub pool: usize,
 }
 
 impl<B: Backend> Loss<B> for Laplacian {
     fn name(&self) -> String {
-        format!("laplacian of {}", self.pool)
+        name(self.pool)
     }
 
     fn identity(&self) -> String {
-        Loss::<B>::name(self)
+        name(self.pool)
     }
 
     fn layers(&self) -> Vec<String> {
         vec![]
+    }
+
+    fn check(&self, image: &[Shape]) -> Result<()> {
+        let found = self.pool;
+        match image.iter().find(|&&shape| pooled(shape, found).positions() < 2) {
+            None => Ok(()),
+            Some(Shape { width, height, .. }) => {
+                let most = (*width).min(*height).min((*width).max(*height) / 2);
+                Err(bad(format!(
+                    "expected squares of 1 to {most} pixels for a picture of {width}x{height}, so that there are two; found {found}"
+                )))
+            }
+        }
     }
 
     fn bytes(&self, backend: &B, image: &[Shape]) -> usize {
@@ -60,23 +74,20 @@ impl<B: Backend> Loss<B> for Laplacian {
         let (backend, shape) = (inputs.network.backend(), inputs.features[0]);
         let content = inputs.content.ok_or_else(|| bad("a Laplacian loss needs a content picture"))?;
         let coarse = pooled(shape, self.pool);
-        if coarse.is_empty() {
-            let Shape { width, height, .. } = shape;
-            return Err(bad(format!(
-                "expected a Laplacian over squares of 1 to {} pixels for a picture of {width}x{height}; found {}",
-                width.min(height),
-                self.pool
-            )));
-        }
         let mut means = zeros(coarse.len(), "a Laplacian")?;
         pool(content.pixels(), shape, self.pool, &mut means);
         let mut target = zeros(coarse.len(), "a Laplacian")?;
         laplacian(&means, coarse, &mut target);
         let sum: f64 = target.iter().map(|v| f64::from(*v).powi(2)).sum();
-        let factor = if sum > 1e-12 { 1.0 / sum } else { 1.0 };
+        // An even photograph counts as if it had a difference of one 8-bit level everywhere.
+        let factor = 1.0 / sum.max(coarse.len() as f64);
         let held = Held { pool: self.pool, target, factor };
         Ok(Box::new(HostTerm::new(backend, Arc::new(held), shape, backend.tensor(shape)?)?))
     }
+}
+
+fn name(pool: usize) -> String {
+    format!("laplacian of {pool}")
 }
 
 /// The loss for one photograph.
@@ -90,11 +101,11 @@ struct Held {
 
 impl HostLoss for Held {
     fn name(&self) -> String {
-        Self::identity(self)
+        name(self.pool)
     }
 
     fn identity(&self) -> String {
-        format!("laplacian of {}", self.pool)
+        name(self.pool)
     }
 
     fn evaluate(&self, shape: Shape, pixels: &[f32], gradient: &mut [f32]) -> f64 {

@@ -85,8 +85,9 @@ impl<B: Backend> SessionBuilder<B> {
     /// The error if nothing fits, with the largest picture that would.
     fn exceeded(&self, checked: &Checked<B>, needed: &Plan, limit: usize) -> Error {
         let Shape { width, height, .. } = checked.shape;
+        let unit = self.side_unit().unwrap_or(1);
         let scaled = |factor: f64| {
-            let side = |n: usize| ((n as f64 * factor) as usize).max(1);
+            let side = |n: usize| ((n as f64 * factor / unit as f64) as usize).max(1) * unit;
             Shape { height: side(height), width: side(width), ..checked.shape }
         };
         let fits = |factor: f64| {
@@ -107,12 +108,15 @@ impl<B: Backend> SessionBuilder<B> {
                 format!("{} x {} would fit, with style pictures of at most this size", largest.width, largest.height)
             }
         };
+        let whole =
+            self.whole(&checked.layers).map(|what| format!("; {what} needs the whole picture, so there are no tiles"));
         let message = format!(
             "a session of {width} x {height} pixels needs at least {} MiB, of which the optimiser's vectors take {} MiB; the \
-             limit is {} MiB; {instead}; Adam needs the fewest vectors",
+             limit is {} MiB; {instead}; Adam needs the fewest vectors{}",
             mib(needed.peak()),
             mib(needed.optimizer),
             limit >> 20,
+            whole.unwrap_or_default(),
         );
         let kind = ErrorKind::MemoryExceeded { needed: needed.peak(), width: largest.width, height: largest.height };
         Error::new(kind, message)
@@ -142,6 +146,17 @@ impl<B: Backend> SessionBuilder<B> {
         let layers = || checked.layers.style.iter().zip(&checked.style_taps);
         let shapes = |(layer, &tap): (&ResolvedLayer<B>, &usize)| values(&*layer.statistic, main.features(tap));
         let of_styles = sum(layers().map(|at| tensors(&shapes(at))));
+        // The targets have the style picture's shapes. Those that are not averaged are copied once as they are prepared.
+        let of_picture = |(layer, &tap): (&ResolvedLayer<B>, &usize), picture: Shape| {
+            let pools = self.network.pools_before(layer.position);
+            let Shape { channels, .. } = main.features(tap);
+            let features = Shape::new(channels, picture.height >> pools, picture.width >> pools);
+            let bytes = tensors(&values(&*layer.statistic, features));
+            bytes.saturating_mul(if layer.statistic.blends() { 1 } else { 2 })
+        };
+        let pictures_of_styles = || self.styles.iter().map(|s| s.image.shape());
+        let of_pictures = pictures_of_styles().map(|picture| sum(layers().map(|at| of_picture(at, picture))));
+        let of_targets = of_pictures.max().unwrap_or(of_styles);
         let kept = |(layer, &tap): (&ResolvedLayer<B>, &usize)| {
             let features = main.features(tap);
             [layer.statistic.kept(features), layer.statistic.constants(features)].concat()
@@ -152,7 +167,7 @@ impl<B: Backend> SessionBuilder<B> {
         let regions = self.regions();
         let guides = sum(layers().map(|(_, &tap)| 2 * one_channel(main.features(tap))));
         let guided = regions.iter().filter(|(mask, _)| mask.is_some()).count();
-        let of_region = of_styles.saturating_mul(2).saturating_add(sums).saturating_add(prepared);
+        let of_region = sum([of_styles, of_targets, sums, prepared]);
         let of_regions = of_region.saturating_mul(regions.len());
         let custom = self.losses.iter().zip(&checked.loss_taps).map(|((_, loss), taps)| {
             let shapes: Vec<_> = taps.iter().map(|&tap| main.features(tap)).collect();
@@ -210,7 +225,7 @@ impl<B: Backend> SessionBuilder<B> {
             let taps = checked.layers.style_taps();
             let (shape, banded) = (style.image.shape(), style.region.is_none());
             let passes = |grid| self.style_passes(&checked.layers, shape, banded, grid);
-            let beside = kept.saturating_add(of_styles.saturating_mul(self.styles.len()));
+            let beside = kept.saturating_add(of_targets.saturating_mul(self.styles.len()));
             let before = before.and_then(|b| b.styles.get(i).copied());
             let (bytes, grid) = coarsest(shape, &taps, cuts, beside, before, &passes)?;
             style_pass = style_pass.max(bytes);

@@ -207,7 +207,7 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// Checks that nothing needs all features at once if the session is to be tiled or shared by processes, and that all
     /// statistics take masks if there are any.
-    fn check_parts(&self, layers: &Layers<B>) -> Result<()> {
+    pub(crate) fn check_parts(&self, layers: &Layers<B>) -> Result<()> {
         let shared = self.reduce.processes() > 1;
         if let Some(what) = self.whole(layers)
             && (shared || self.tiles.is_some_and(|[rows, columns]| rows.max(columns) > 1))
@@ -220,15 +220,14 @@ impl<B: Backend> SessionBuilder<B> {
         if let Some(layer) = layers.style.iter().find(|l| masked && !l.statistic.takes_masks()) {
             let (what, layer) = (layer.statistic.identity(), &layer.name);
             return Err(bad(format!(
-                "the statistic {what:?} at {layer} does not support masks and regions of a style"
+                "the statistic {what:?} at {layer} does not support masks and regions of a style (a transparent painting has a \
+                 region); choose gram, covariance, moments or wasserstein"
             )));
         }
         let free = self.styles.iter().filter(|s| s.mask.is_none()).count();
         if let Some(layer) = layers.style.iter().find(|l| free > 1 && !l.statistic.blends()) {
             let (what, layer) = (layer.statistic.identity(), &layer.name);
-            return Err(bad(format!(
-                "the statistic {what:?} at {layer} cannot average {free} style pictures; expected one"
-            )));
+            return Err(bad(format!("the statistic {what:?} at {layer} takes one style picture; {free} are given")));
         }
         Ok(())
     }
@@ -294,7 +293,7 @@ impl<B: Backend> SessionBuilder<B> {
             }
             if targets.content.is_some() && targets.seamless != self.settings.seamless {
                 return Err(bad(
-                    "the content targets are of a seamless picture, or this session is; compute them with the same setting",
+                    "the content targets and this session differ in whether the picture is seamless; compute the targets with the session's setting",
                 ));
             }
             let lacks = |wanted: Vec<&str>, there: Vec<&str>| match wanted.iter().find(|layer| !there.contains(layer)) {
@@ -343,6 +342,39 @@ impl<B: Backend> SessionBuilder<B> {
             ));
         }
         Ok(shape)
+    }
+
+    /// Checks that the features are large enough for the statistics.
+    fn check_smallest(&self, layers: &Layers<B>, shape: Shape) -> Result<()> {
+        let styles = self.styles.iter().enumerate().map(|(i, s)| (format!("style picture {}", i + 1), s.image.shape()));
+        let pictures: Vec<_> = [("the result".to_owned(), shape)].into_iter().chain(styles).collect();
+        for layer in &layers.style {
+            let (least, pools) = (layer.statistic.smallest(), self.network.pools_before(layer.position));
+            for (what, Shape { height, width, .. }) in &pictures {
+                let (rows, columns) = (height >> pools, width >> pools);
+                if least == 0 || rows.min(columns) < least {
+                    let (name, statistic) = (&layer.name, layer.statistic.identity());
+                    return Err(Error::new(
+                        ErrorKind::TooSmall { least: least.saturating_mul(1 << pools) },
+                        format!(
+                            "{what} has {columns}x{rows} positions at {name}, too few for the statistic {statistic:?}; use a \
+                             larger picture, no smaller scales, or that statistic at earlier layers only"
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a custom loss check the shapes that it is for.
+    fn check_loss(&self, loss: &dyn Loss<B>, at: &[usize], image: Shape) -> Result<()> {
+        let features = |&position: &usize| {
+            let pools = self.network.pools_before(position);
+            Shape::new(self.network.layers[position].channels, image.height >> pools, image.width >> pools)
+        };
+        let shapes: Vec<_> = if at.is_empty() { vec![image] } else { at.iter().map(features).collect() };
+        loss.check(&shapes).map_err(|e| e.context(format!("the loss {:?}", loss.name())))
     }
 
     /// Checks that all pools divide the sides of a seamless picture.
@@ -444,6 +476,8 @@ impl<B: Backend> SessionBuilder<B> {
         for (i, style) in self.styles.iter().enumerate() {
             large_enough(style.image.shape(), &of_style, &format!("style picture {}", i + 1))?;
         }
+        self.check_smallest(&layers, shape)?;
+        self.losses.iter().zip(&layers.losses).try_for_each(|((_, loss), at)| self.check_loss(&**loss, at, shape))?;
         Ok(Checked { shape, layers, taps, content_taps, style_taps, loss_taps })
     }
 }

@@ -36,6 +36,7 @@ impl<B: Backend> SessionBuilder<B> {
             return Err(bad("targets are of pictures: give a content or a style picture"));
         }
         let layers = self.layers()?;
+        self.check_parts(&layers)?;
         let content = self.content.clone().filter(|_| !self.settings.content_layers.is_empty());
         let content = content.map(|image| {
             let layers = self.content_features(&layers, image.clone(), WHOLE)?;

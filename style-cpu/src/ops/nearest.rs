@@ -92,6 +92,7 @@ impl Kernel for Strip<'_> {
 
     #[inline(always)]
     fn run<S: Gemm>(self, simd: S) {
+        const { assert!(S::ROWS <= ROWS && S::PANELS <= 2) };
         let Self { x: Patches { values, shape, side, .. }, start, rows, y, first, count, scores, found } = self;
         let (m, depth) = (shape.positions(), blocks(shape.channels) * LANES);
         let mut tile = [[[0.0f32; LANES]; ROWS]; 2];
@@ -134,7 +135,7 @@ impl Kernel for Strip<'_> {
 impl Cpu {
     /// The same for planar features, which have few channels: one product after another.
     fn nearest_planar(&self, x: Patches<'_>, y: Patches<'_>, found: &mut [f32]) {
-        let found = Shared::new(found);
+        let (found, norms) = (Shared::new(found), (0..y.count()).map(|q| y.reciprocal_norm(q)).collect::<Vec<_>>());
         self.threads.for_each(x.count(), |p| {
             let mut best = (f64::NEG_INFINITY, 0);
             for q in 0..y.count() {
@@ -142,7 +143,7 @@ impl Cpu {
                     let (p, q) = (x.position(p, e), y.position(q, e));
                     (0..x.shape.channels).map(|c| f64::from(x.at(c, p)) * f64::from(y.at(c, q))).sum::<f64>()
                 };
-                let score = (0..x.side * x.side).map(of).sum::<f64>() * y.reciprocal_norm(q);
+                let score = (0..x.side * x.side).map(of).sum::<f64>() * norms[q];
                 if score > best.0 {
                     best = (score, q);
                 }

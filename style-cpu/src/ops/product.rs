@@ -216,7 +216,7 @@ impl ProductOps for Cpu {
         expect_shape("the gradient of features", Shape { channels: n, ..shape }, shape)?;
         expect_shape("the gradient of a projection", Shape { channels: k, ..shape }, dy.shape())?;
         let a = matrix.values();
-        self.mixed(|n_, k_| scale * a[k_ * n + n_], dy, acc, dfeatures, workspace)
+        self.mixed(|channel, row| scale * a[row * n + channel], dy, acc, dfeatures, workspace)
     }
 
     fn project_workspace(&self, rows: usize, shape: Shape) -> usize {

@@ -43,6 +43,10 @@ impl<B: Backend> Statistic<B> for Patches {
         format!("patches of {}", self.side)
     }
 
+    fn smallest(&self) -> usize {
+        self.side
+    }
+
     fn blends(&self) -> bool {
         false
     }

@@ -7,9 +7,9 @@
 //! v = U F, or F      E = 1/(N M) sum_k sum_i (x[k, i] - t[k, i])^2      x[k, ..] the values of row k of v, ascending
 //! ```
 //!
-//! `U` has `N` rows, directions drawn uniformly from the sphere. A style picture has `L` positions, the image `M`. The `i`th
-//! of `M` equal parts of the style's sorted values is what the image's `i`th value stands for, and `t[k, i]` is its mean;
-//! the exact distance also has the variance within the parts, which does not depend on the image.
+//! `U` has `N` rows, directions drawn uniformly from the sphere. The style's sorted values are cut
+//! into `M` equal parts; the image's `i`th value is compared with `t[k, i]`, the mean of the `i`th part. The exact distance
+//! also has the variance within the parts, which does not depend on the image.
 //!
 //! Departures: Heitz et al. draw new directions for each evaluation; here they are drawn once from a seed, so that the loss
 //! is one function, as L-BFGS needs; the spatial tag is left out. Risser et al. remap values by histograms of 256 bins; this

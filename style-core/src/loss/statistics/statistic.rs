@@ -82,6 +82,11 @@ pub trait Statistic<B: Backend>: Send + Sync {
         vec![]
     }
 
+    /// The smallest side that features may have, in positions; smaller ones are an error. Default: 1.
+    fn smallest(&self) -> usize {
+        1
+    }
+
     /// Whether the values of several style pictures can be averaged. If not, several styles without masks are an error.
     /// Default: yes.
     fn blends(&self) -> bool {
@@ -94,13 +99,13 @@ pub trait Statistic<B: Backend>: Send + Sync {
         vec![]
     }
 
-    /// The contents of the constants, each row-major `[C, H, W]`.
+    /// The contents of the constants, each row-major `[C, H, W]`. Default: none.
     fn constant_values(&self, features: Shape) -> Vec<Vec<f32>> {
         let _ = features;
         vec![]
     }
 
-    /// Workspace that it needs for features of this shape beyond that of the Gram matrix, in bytes.
+    /// Workspace that it needs for features of this shape beyond that of the Gram matrix, in bytes. Default: none.
     fn workspace(&self, backend: &B, features: Shape) -> usize {
         let _ = (backend, features);
         0
@@ -141,20 +146,20 @@ pub trait Statistic<B: Backend>: Send + Sync {
         Ok(vec![])
     }
 
-    /// Shapes of the tensors that [`prepare`](Self::prepare) returns.
+    /// Shapes of the tensors that [`prepare`](Self::prepare) returns. Default: none.
     fn kept(&self, features: Shape) -> Vec<Shape> {
         let _ = features;
         vec![]
     }
 
-    /// Shapes of the scratch tensors of [`distance`](Self::distance).
+    /// Shapes of the scratch tensors of [`distance`](Self::distance). Default: none.
     fn distance_scratch(&self, features: Shape) -> Vec<Shape> {
         let _ = features;
         vec![]
     }
 
-    /// Writes what the distance of the image's values from the style's is computed from to the scalars from `slot` on.
-    /// Default: `1/2 sum (v - t)^2` of each value.
+    /// Writes the scalars that [`loss`](Self::loss) computes the distance from, beginning at `slot`. Default: `1/2 sum (v -
+    /// t)^2` of each value.
     ///
     /// # Errors
     /// Backend errors.

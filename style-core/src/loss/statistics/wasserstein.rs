@@ -17,9 +17,9 @@
 //! small, and so is its part of the gradient.
 //!
 //! `e` is `1e-4` times the mean variance of the style's features, which the author's `1e-4` amounts to for features whose
-//! variance is near 1. Departure: the author has no `d`, which is `2.5e-7` and covers the rounding errors of `S` in `f32`.
-//! Without it, the covariance of an even picture may have negative eigenvalues, and the iterations diverge. The adjoint takes
-//! its term as a constant.
+//! variance is near 1. Departure: the author has no `d`, which is `5e-6` and covers the rounding errors of `S` in `f32`.
+//! Without it, the covariance of an even picture may have negative eigenvalues, and the iterations diverge. The
+//! gradient treats this term as a constant.
 
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
@@ -33,7 +33,7 @@ const STEPS: usize = 12;
 /// `e`, relative to the mean variance.
 const EPSILON: f64 = 1e-4;
 /// `d`.
-const ROUNDING: f64 = 2.5e-7;
+const ROUNDING: f64 = 5e-6;
 
 /// The Wasserstein distance between normal distributions with the features' means and covariances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
