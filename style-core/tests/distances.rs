@@ -86,8 +86,8 @@ fn tiles_masks_and_several_styles() {
         says(builder().style(Style::new(picture("second", 9, 9)).mask(white)), "does not support masks");
     }
     let large = builder().statistic(Patches { side: 5 }).build().unwrap_err();
-    assert!(matches!(large.kind(), ErrorKind::TooSmall { least: 20 }), "{large}");
-    assert!(large.to_string().contains("3x2 positions at conv3_1"), "{large}");
+    assert!(matches!(large.kind(), ErrorKind::TooSmall { least: 10 }), "{large}");
+    assert!(large.to_string().contains("6x4 positions at conv2_1"), "{large}");
     let none = builder().statistic(Patches { side: 0 }).build().unwrap_err();
     assert!(matches!(none.kind(), ErrorKind::TooSmall { .. }), "{none}");
 }
