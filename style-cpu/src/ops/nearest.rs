@@ -138,12 +138,12 @@ impl Cpu {
         let (found, norms) = (Shared::new(found), (0..y.count()).map(|q| y.reciprocal_norm(q)).collect::<Vec<_>>());
         self.threads.for_each(x.count(), |p| {
             let mut best = (f64::NEG_INFINITY, 0);
-            for q in 0..y.count() {
+            for (q, norm) in norms.iter().enumerate() {
                 let of = |e| {
                     let (p, q) = (x.position(p, e), y.position(q, e));
                     (0..x.shape.channels).map(|c| f64::from(x.at(c, p)) * f64::from(y.at(c, q))).sum::<f64>()
                 };
-                let score = (0..x.side * x.side).map(of).sum::<f64>() * norms[q];
+                let score = (0..x.side * x.side).map(of).sum::<f64>() * norm;
                 if score > best.0 {
                     best = (score, q);
                 }
