@@ -2,7 +2,7 @@
 //! SHAPE is channels x height x width (`INxOUTxHEIGHTxWIDTH` for a convolution) and BACKEND is `cpu-ISA-THREADS`, followed by
 //! `-direct`, `-winograd4` or `-winograd6` if all convolutions use that algorithm.
 //!
-//! Throughput: for convolutions and Gram matrices, the floating-point operations of the direct algorithm, two per
+//! Throughput: for convolutions, Gram matrices, products and nearest patches, the floating-point operations of the direct algorithm, two per
 //! multiply-add, so criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications, or one that computes half of
 //! a symmetric matrix, can therefore exceed the processor's peak. Pools, guidance, moments and windows have little
 //! arithmetic, so their throughput is in bytes read and written.
@@ -22,7 +22,8 @@ use common::random::convolutions;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use style_transfer::backend::ops::{
-    AdamStep, GramOps, GuideOps, MomentsOps, Pool2d, Pool2dOps, Rows, VectorOps, WindowOps,
+    AdamStep, GramOps, GuideOps, MomentsOps, NearestOps, Pool2d, Pool2dOps, ProductOps, Rows, TransportOps, VectorOps,
+    WindowOps,
 };
 use style_transfer::backend::{Acc, Shape, Storage};
 use style_transfer::cpu::{Convolution, Cpu, Tensor};
@@ -244,6 +245,61 @@ fn window(c: &mut Criterion) {
     }
 }
 
+/// A product of matrices as in the roots of the Wasserstein distance, and features along as many directions as channels.
+fn product(c: &mut Criterion) {
+    let mut group = group(c, "product");
+    for shape in style_shapes() {
+        let n = shape.channels;
+        let name = channels_and_sides(shape);
+        for backend in common::backends() {
+            let matrix = Shape::gram(n);
+            let (a, b, mut to) = (random(&backend, matrix), random(&backend, matrix), zeros(&backend, matrix));
+            let bytes = backend.product_workspace(matrix, matrix).max(backend.project_workspace(n, shape));
+            let mut workspace = backend.workspace(bytes).expect("memory");
+            group.throughput(Throughput::Elements((2 * n * n * n) as u64));
+            group.bench_function(id("matrices", &name, &backend), |bencher| {
+                bencher.iter(|| backend.product(&a, &b, 1.0, Acc::Store, &mut to, &mut workspace).expect("square"));
+            });
+            let (features, mut along) = (random(&backend, shape), zeros(&backend, shape));
+            group.throughput(Throughput::Elements((2 * n * shape.len()) as u64));
+            group.bench_function(id("project", &name, &backend), |bencher| {
+                bencher.iter(|| backend.project(&a, &features, 1.0, &mut along, &mut workspace).expect("fits"));
+            });
+        }
+    }
+}
+
+/// The values of each channel carried to as many targets.
+fn transport(c: &mut Criterion) {
+    let mut group = group(c, "transport");
+    for shape in style_shapes() {
+        group.throughput(Throughput::Elements(shape.len() as u64));
+        for backend in common::backends() {
+            let [x, t, mut d] = [(); 3].map(|()| random(&backend, shape));
+            let mut workspace = backend.workspace(backend.transport_workspace(shape)).expect("memory");
+            let mut loss = backend.scalars(1).expect("memory");
+            group.bench_function(id("fwd", &channels_and_sides(shape), &backend), |bencher| {
+                bencher.iter(|| backend.transport(&x, &t, &mut loss, 0, &mut d, &mut workspace).expect("same shapes"));
+            });
+        }
+    }
+}
+
+/// The nearest patches of 3 x 3 positions among as many, at conv4_1.
+fn nearest(c: &mut Criterion) {
+    let (mut group, patch) = (group(c, "nearest"), 3);
+    let shape = Shape::new(512, (side() / 8).max(patch), (side() / 8).max(patch));
+    let found = Shape::new(1, shape.height + 1 - patch, shape.width + 1 - patch);
+    group.throughput(Throughput::Elements((2 * patch * patch * shape.channels * found.len() * found.len()) as u64));
+    for backend in common::backends() {
+        let (x, y, mut to) = (random(&backend, shape), random(&backend, shape), zeros(&backend, found));
+        let mut workspace = backend.workspace(backend.nearest_workspace(shape, patch)).expect("memory");
+        group.bench_function(id("fwd", &channels_and_sides(shape), &backend), |bencher| {
+            bencher.iter(|| backend.nearest(&x, &y, patch, &mut to, &mut workspace).expect("same channels"));
+        });
+    }
+}
+
 /// All vector operations of L-BFGS in an accepted step, with a full history of the default length, as in
 /// `style-core/src/optim/lbfgs.rs`.
 fn lbfgs(c: &mut Criterion) {
@@ -297,5 +353,5 @@ fn adam(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, conv2d, gram, pool2d, guide, moments, window, lbfgs, adam);
+criterion_group!(benches, conv2d, gram, pool2d, guide, moments, window, product, transport, nearest, lbfgs, adam);
 criterion_main!(benches);
