@@ -106,4 +106,9 @@ fn sides_are_multiples() {
     let error = content(false).with_targets(&targets).build().unwrap_err();
     assert!(error.to_string().contains("seamless"), "{error}");
     content(true).with_targets(&targets).build().unwrap();
+    // Targets have no other size than the session.
+    let odd = content(true).content(picture("content", 15, 12)).targets().unwrap_err();
+    assert!(odd.kind() == ErrorKind::Shape && odd.to_string().contains("use 16x12"), "{odd}");
+    let huge = texture().size(usize::MAX, 1).statistic(Patches { side: 1 });
+    assert!(huge.plan().is_err() && huge.seamless(false).build().is_err());
 }

@@ -9,7 +9,7 @@
 //! Adjoint: `dx = 2 / sum (D P c)^2 P^T D (D P x - D P c)`, as `D` is symmetric.
 //!
 //! Departures from the paper: the loss is relative to the photograph's Laplacian, and `D` repeats the border. It is computed
-//! on the host.
+//! on the host, and each evaluation allocates memory for the averages.
 
 use std::sync::Arc;
 

@@ -87,7 +87,7 @@ impl<B: Backend> SessionBuilder<B> {
         let Shape { width, height, .. } = checked.shape;
         let unit = self.side_unit().unwrap_or(1);
         let scaled = |factor: f64| {
-            let side = |n: usize| ((n as f64 * factor / unit as f64) as usize).max(1) * unit;
+            let side = |n: usize| ((n as f64 * factor / unit as f64) as usize).max(1).saturating_mul(unit);
             Shape { height: side(height), width: side(width), ..checked.shape }
         };
         let fits = |factor: f64| {

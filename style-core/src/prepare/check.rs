@@ -378,9 +378,9 @@ impl<B: Backend> SessionBuilder<B> {
     }
 
     /// Checks that all pools divide the sides of a seamless picture.
-    fn check_seams(&self, shape: Shape, taps: &Taps) -> Result<()> {
+    pub(crate) fn check_seams(&self, shape: Shape, taps: &Taps) -> Result<()> {
         let unit = unit(&self.network, taps);
-        let nearest = |n: usize| n.next_multiple_of(unit);
+        let nearest = |n: usize| n.checked_next_multiple_of(unit).unwrap_or(usize::MAX);
         let Shape { height, width, .. } = shape;
         if !self.settings.seamless || (nearest(height), nearest(width)) == (height, width) {
             return Ok(());

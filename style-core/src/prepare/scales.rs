@@ -52,7 +52,7 @@ impl<B: Backend> SessionBuilder<B> {
     pub(crate) fn at_scale(&self, scale: &Scale, shape: Shape, blank: bool) -> Result<Self> {
         let factor = scale.size as f64 / shape.height.max(shape.width) as f64;
         let unit = self.side_unit()?;
-        let side = |n: usize| ((n as f64 * factor / unit as f64).round() as usize).max(1) * unit;
+        let side = |n: usize| ((n as f64 * factor / unit as f64).round() as usize).max(1).saturating_mul(unit);
         let (width, height) = (side(shape.width), side(shape.height));
         let resize = |image: &Image, width, height| {
             if blank { Image::blank(width, height) } else { within_range(image, width, height) }

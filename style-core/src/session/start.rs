@@ -39,6 +39,7 @@ impl<B: Backend> SessionBuilder<B> {
         self.check_parts(&layers)?;
         let content = self.content.clone().filter(|_| !self.settings.content_layers.is_empty());
         let content = content.map(|image| {
+            self.check_seams(image.shape(), &layers.content_taps())?;
             let layers = self.content_features(&layers, image.clone(), WHOLE)?;
             Ok(ContentTargets { image, layers })
         });

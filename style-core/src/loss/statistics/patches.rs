@@ -33,7 +33,7 @@ impl Default for Patches {
 impl Patches {
     /// The shape of the neighbours of a layer's patches.
     fn found(self, features: Shape) -> Shape {
-        let patches = |n: usize| (n + 1).saturating_sub(self.side);
+        let patches = |n: usize| n.saturating_add(1).saturating_sub(self.side);
         Shape::new(1, patches(features.height), patches(features.width))
     }
 }
@@ -52,7 +52,7 @@ impl<B: Backend> Statistic<B> for Patches {
     }
 
     fn scale(&self, features: Shape) -> f64 {
-        2.0 / (self.side * self.side).saturating_mul(features.len()) as f64
+        2.0 / (self.side.saturating_mul(self.side)).saturating_mul(features.len()) as f64
     }
 
     fn values(&self, features: Shape) -> Vec<Shape> {
