@@ -14,7 +14,8 @@
 //! `Y_0 = A / a` and `Z_0 = I`, each step computes `C = (3 I - Z Y) / 2`, `Y <- Y C` and `Z <- C Z`; `Y` tends to `root(A /
 //! a)` and `Z` to its inverse. Like the author, it takes twelve steps: in `f32`, later ones would magnify the rounding
 //! errors of eigenvalues near zero. Where those are below about `1e-4` of the norm, the root has not converged and is too
-//! small, and so is its part of the gradient.
+//! small, and so is its part of the gradient: on small pictures (53 x 37), the loss was 4 to 20 % above the true distance
+//! and the gradient 18 to 26 % off (the author's, 21 to 30 %).
 //!
 //! `e` is `1e-4` times the mean variance of the style's features, which the author's `1e-4` amounts to for features whose
 //! variance is near 1. Departure: the author has no `d`, which is `5e-6` and covers the rounding errors of `S` in `f32`.
