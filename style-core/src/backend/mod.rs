@@ -8,6 +8,7 @@ pub use shape::{Acc, Shape, expect_shape};
 pub use storage::Storage;
 
 use crate::backend::ops::conv2d::Conv2dOps;
+use crate::backend::ops::cosine::CosineOps;
 use crate::backend::ops::gram::GramOps;
 use crate::backend::ops::guide::GuideOps;
 use crate::backend::ops::loss::LossOps;
@@ -16,6 +17,7 @@ use crate::backend::ops::nearest::NearestOps;
 use crate::backend::ops::pool2d::Pool2dOps;
 use crate::backend::ops::product::ProductOps;
 use crate::backend::ops::relu::ReluOps;
+use crate::backend::ops::sample::SampleOps;
 use crate::backend::ops::transport::TransportOps;
 use crate::backend::ops::tv::TvOps;
 use crate::backend::ops::vector::VectorOps;
@@ -30,12 +32,14 @@ pub trait Backend:
     + Conv2dOps
     + Pool2dOps
     + ReluOps
+    + CosineOps
     + GramOps
     + MomentsOps
     + GuideOps
     + LossOps
     + NearestOps
     + ProductOps
+    + SampleOps
     + TransportOps
     + TvOps
     + VectorOps
@@ -48,12 +52,14 @@ impl<B> Backend for B where
         + Conv2dOps
         + Pool2dOps
         + ReluOps
+        + CosineOps
         + GramOps
         + MomentsOps
         + GuideOps
         + LossOps
         + NearestOps
         + ProductOps
+        + SampleOps
         + TransportOps
         + TvOps
         + VectorOps

@@ -5,6 +5,7 @@
 //! cases check it.
 
 pub(crate) mod conv2d;
+pub(crate) mod cosine;
 pub(crate) mod gram;
 pub(crate) mod guide;
 pub(crate) mod loss;
@@ -13,6 +14,7 @@ pub(crate) mod nearest;
 pub(crate) mod pool2d;
 pub(crate) mod product;
 pub(crate) mod relu;
+pub(crate) mod sample;
 pub(crate) mod transport;
 pub(crate) mod tv;
 pub(crate) mod vector;
@@ -20,6 +22,7 @@ pub(crate) mod window;
 
 pub use crate::backend::shape::Rows;
 pub use conv2d::{Conv2d, Conv2dOps, Epilogue, Padding, Part};
+pub use cosine::CosineOps;
 pub use gram::GramOps;
 pub use guide::GuideOps;
 pub use loss::LossOps;
@@ -28,6 +31,7 @@ pub use nearest::{NearestOps, expect_patches};
 pub use pool2d::{Pool2d, Pool2dOps};
 pub use product::ProductOps;
 pub use relu::{ReluOps, ReluRule};
+pub use sample::{CHANNEL_GROUP, SampleOps, Sparse, expect_sparse};
 pub use transport::TransportOps;
 pub use tv::{Tv, TvOps};
 pub use vector::{AdamStep, VectorOps};
