@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use style_core::backend::ops::{ReluRule, Tv};
 use style_core::inspect::{Neuron, Probe};
+use style_core::losses::{Neighbours, Palette, RelaxedEmd, SelfSimilarity};
 use style_core::statistics::{Covariance, Moments, Patches, Sliced, Wasserstein};
 use style_core::{
     AdamOptions, Image, LbfgsOptions, Mask, Network, Optimizer, Padding, Pooling, Preset, Session, SessionBuilder,
@@ -26,6 +27,8 @@ struct Golden {
     paddings: Vec<Case>,
     /// The default objective at a style strength.
     strengths: Vec<Case>,
+    /// Losses of hypercolumns and of colours.
+    hypercolumns: Vec<Value>,
     descents: Descents,
     neurons: Vec<Signal>,
 }
@@ -37,6 +40,13 @@ struct Case {
     content: f64,
     style: f64,
     tv: f64,
+    gradient: Summary,
+}
+
+#[derive(Deserialize)]
+struct Value {
+    name: String,
+    loss: f64,
     gradient: Summary,
 }
 
@@ -104,6 +114,30 @@ fn presets_are_their_authors() {
     for case in &golden.presets {
         let preset: Preset = case.name.parse().unwrap();
         check(case, &mut builder(&network).preset(preset).build().unwrap());
+    }
+}
+
+#[test]
+fn hypercolumns_and_colours() {
+    let (golden, network) = (golden(), network());
+    assert_eq!(golden.hypercolumns.len(), 5);
+    for case in &golden.hypercolumns {
+        let bare = builder(&network).content_layers([] as [&str; 0]).style_layers([] as [&str; 0]);
+        let described = match case.name.as_str() {
+            "neighbours" => bare.loss(1.0, Neighbours::default()),
+            "neighbours turned" => bare.loss(1.0, Neighbours { turned: true, ..Neighbours::default() }),
+            "relaxed emd" => bare.loss(1.0, RelaxedEmd::default()),
+            "self-similarity" => bare.loss(1.0, SelfSimilarity::default()),
+            "palette" => bare.loss(1.0, Palette::default()),
+            name => panic!("no objective is described for {name}"),
+        };
+        let (losses, gradient) = described.build().unwrap().evaluate(&image(&start())).unwrap();
+        let error = (losses.total - case.loss).abs() / case.loss;
+        assert!(error <= 2e-5, "{}: {} instead of {}, off by {error:.1e}", case.name, losses.total, case.loss);
+        let error = case.gradient.error(&Array::from_f32(start().planar().shape, &gradient));
+        // Of a million magnitudes, rounding changes the sign of those near zero.
+        let limit = if case.name == "self-similarity" { 1e-3 } else { 1e-4 };
+        assert!(error <= limit, "{}: the gradient is off by {error:.1e}", case.name);
     }
 }
 

@@ -5,17 +5,19 @@
 //! ```text
 //! C[i, j] = 1 - <x_i, y_j> / (|x_i| |y_j|)                                x: N hypercolumns of the image, y: of the painting
 //! R = max(1/N sum_i min_j C[i, j], 1/N' sum_j min_i C[i, j])
-//! l = R + 1/K sum_k |m_x - m_y|_k + 1/K^2 sum_kl |S_x - S_y|_kl            m, S: mean and covariance of the hypercolumns
+//! l = R + sum |m_x - m_y| / sum |m_y| + sum |S_x - S_y| / sum |S_y|       m, S: mean and covariance of the hypercolumns
 //! ```
 //!
 //! Adjoint: of `R`, the gradient of the cosine distance of the pairs that attain the larger sum; of the moments, `sign(m_x -
-//! m_y) / (K N)` and `2 E (x_i - m_x) / (K^2 N)` with `E = sign(S_x - S_y)`.
+//! m_y) / (N sum |m_y|)` and `2 E (x_i - m_x) / (N sum |S_y|)` with `E = sign(S_x - S_y)`.
 //!
 //! The palette is `R` on colours, turned so that the first axis is grey, with `C[i, j] = 1 - cos + sqrt(|x_i - y_j|^2 / 3)`.
 //!
 //! Departures from the paper: places are drawn once a scale, one in each cell of a grid, so that the loss is one function, as
 //! L-BFGS needs (the authors draw new ones for each step of RMSprop); hypercolumns have no colours (the palette has them);
-//! the painting's are interpolated as the image's are. Sums are computed on the host.
+//! the painting's are interpolated as the image's are; moments are relative to the painting's (the authors take means over
+//! channels, which suits the scale of their network's features); the deepest layer is conv5_1, the last of the embedded weights, not
+//! conv5_3. Sums are computed on the host.
 
 use std::sync::Arc;
 
@@ -31,7 +33,7 @@ use crate::loss::term::{Buffers, Site, Term};
 
 /// The layers of a hypercolumn by default: those of VGG-16 that the authors use.
 pub(super) fn layers() -> Vec<String> {
-    let all = ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_3", "conv5_3"];
+    let all = ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_3", "conv5_1"];
     all.map(Into::into).to_vec()
 }
 
@@ -44,7 +46,7 @@ pub(super) const PLACES: usize = 1024;
 /// with each larger scale, and [`Palette`] with the reciprocal of that weight, at most 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelaxedEmd {
-    /// The layers of a hypercolumn. Default: nine of VGG-16, as the authors use.
+    /// The layers of a hypercolumn. Default: nine of VGG-16, those of the authors but for conv5_1 in place of conv5_3.
     pub layers: Vec<String>,
     /// About how many places of each picture are compared. Default: 1024.
     pub places: usize,
@@ -118,15 +120,14 @@ impl<B: Backend> Loss<B> for RelaxedEmd {
         let mut gram = backend.tensor(Shape::gram(x.channels))?;
         let host = Vectors::download(backend, &painting)?;
         let moments = Moments::of(backend, &painting, &host, &mut gram, &mut workspace)?;
-        let real = inputs.features.iter().map(|s| s.channels).sum::<usize>().max(1) as f64;
         Ok(Box::new(Transported {
             columns,
             gradient: backend.tensor(x)?,
             found: [backend.tensor(Shape { channels: 1, ..x })?, backend.tensor(Shape { channels: 1, ..y })?],
             painting,
             host,
+            shares: [share(moments.mean.iter().copied()), share(moments.covariance.iter().copied().map(f64::from))],
             moments,
-            channels: real,
             gram,
             workspace,
             value: 0.0,
@@ -168,6 +169,12 @@ struct Moments {
     covariance: Vec<f32>,
 }
 
+/// The reciprocal of a sum of magnitudes; 1 for zeros.
+fn share(values: impl Iterator<Item = f64>) -> f64 {
+    let sum: f64 = values.map(f64::abs).sum();
+    if sum > 0.0 { sum.recip() } else { 1.0 }
+}
+
 impl Moments {
     fn of<B: Backend>(
         backend: &B,
@@ -205,8 +212,8 @@ struct Transported<B: Backend> {
     painting: B::Tensor,
     host: Vectors,
     moments: Moments,
-    /// `K`, without those between the layers.
-    channels: f64,
+    /// `1 / sum |m_y|` and `1 / sum |S_y|`.
+    shares: [f64; 2],
     gram: B::Tensor,
     workspace: B::Workspace,
     value: f64,
@@ -249,14 +256,14 @@ impl<B: Backend> Transported<B> {
     /// The distance of the moments. Adds the gradient of the mean to `gradient`, and adds that of the covariance on the
     /// device, once `gradient` is there.
     fn moments(&mut self, backend: &B, x: &Vectors, gradient: &mut [f32]) -> Result<f64> {
-        let Self { columns, moments: target, channels, gram, workspace, .. } = self;
+        let Self { columns, moments: target, shares: [of_means, of_covariances], gram, workspace, .. } = self;
         let Moments { mean, covariance } = Moments::of(backend, &columns.values, x, gram, workspace)?;
-        let (n, k) = (x.places.max(1) as f64, *channels);
+        let n = x.places.max(1) as f64;
         let mut value = 0.0;
         let mut of_mean = vec![0.0; mean.len()];
         for ((to, a), b) in of_mean.iter_mut().zip(&mean).zip(&target.mean) {
-            value += (a - b).abs() / k;
-            *to = sign(a - b) / (k * n);
+            value += (a - b).abs() * *of_means;
+            *to = sign(a - b) * *of_means / n;
         }
         let mut signs = covariance;
         for (row, (signs, targets)) in
@@ -264,9 +271,9 @@ impl<B: Backend> Transported<B> {
         {
             for ((v, t), m) in signs.iter_mut().zip(targets).zip(&mean) {
                 let difference = f64::from(*v) - f64::from(*t);
-                value += difference.abs() / (k * k);
+                value += difference.abs() * *of_covariances;
                 *v = sign(difference) as f32;
-                of_mean[row] -= 2.0 * f64::from(*v) * m / (k * k * n);
+                of_mean[row] -= 2.0 * f64::from(*v) * m * *of_covariances / n;
             }
         }
         for (gradient, of_mean) in gradient.chunks_exact_mut(x.places).zip(of_mean) {
@@ -293,7 +300,7 @@ impl<B: Backend> Term<B> for Transported<B> {
         self.value += self.moments(backend, &x, &mut gradient)?;
         backend.upload(&gradient, &mut self.gradient)?;
         // `gram_bwd` adds `E + E^T`.
-        let scale = (1.0 / (self.channels * self.channels * x.places.max(1) as f64)) as f32;
+        let scale = (self.shares[1] / x.places.max(1) as f64) as f32;
         let Self { columns, gradient, gram, workspace, .. } = self;
         backend.gram_bwd(&columns.values, gram, scale, Acc::Add, gradient, workspace)
     }

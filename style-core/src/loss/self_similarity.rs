@@ -27,7 +27,7 @@ use crate::loss::term::{Buffers, Site, Term};
 /// [`SessionBuilder::loss`](crate::SessionBuilder::loss).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelfSimilarity {
-    /// The layers of a hypercolumn. Default: nine of VGG-16, as the authors use.
+    /// The layers of a hypercolumn. Default: as for [`RelaxedEmd`](crate::losses::RelaxedEmd).
     pub layers: Vec<String>,
     /// About how many places are compared. Default: 1024.
     pub places: usize,

@@ -104,24 +104,30 @@ def in_order(v, t):
     return ((v.sort(dim=1, stable=True).values - quantiles(t.sort(1).values, v.shape[1])) ** 2).mean()
 
 
-def directions(n):
-    """n directions in n dimensions, as from the seed 0 of the library: xoshiro256++ and the Box-Muller transform."""
+def xoshiro(seed):
+    """Numbers of 0 to 1, by xoshiro256++ seeded by SplitMix64."""
     mask = 2**64 - 1
-    state, x = [], 0
-    for _ in range(4):  # SplitMix64
+    s, x = [], seed
+    for _ in range(4):
         x = (x + 0x9E3779B97F4A7C15) & mask
         z = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & mask
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-        state.append(z ^ (z >> 31))
+        s.append(z ^ (z >> 31))
     rotate = lambda v, k: ((v << k) | (v >> (64 - k))) & mask
 
     def unit():
-        s = state
         out = (rotate((s[0] + s[3]) & mask, 23) + s[0]) & mask
         t = (s[1] << 17) & mask
         s[2] ^= s[0]; s[3] ^= s[1]; s[1] ^= s[2]; s[0] ^= s[3]; s[2] ^= t
         s[3] = rotate(s[3], 45)
         return (out >> 11) / 2**53
+
+    return unit
+
+
+def directions(n):
+    """n directions in n dimensions, as from the seed 0 of the library, by the Box-Muller transform."""
+    unit = xoshiro(0)
 
     def normal():
         u = unit()
@@ -353,6 +359,99 @@ def strengths(layers):
     return [record("strength 2", x, 0.037 * content + 2.0 * style, content, style, tvs(x)["squared"])]
 
 
+def places(height, width, count):
+    """A random place, as fractions of the height and the width, in each cell of a grid; as from the seed 0 of the library."""
+    nearest = lambda v: math.floor(v + 0.5)
+    rows = max(1, nearest(math.sqrt(min(count, height * width) * height / width)))
+    columns = max(1, nearest(min(count, height * width) / rows))
+    unit = xoshiro(0)
+    return [((r + unit()) / rows, (c + unit()) / columns) for r in range(rows) for c in range(columns)]
+
+
+def interpolated(f, at):
+    """The features at places, [K, N]; beyond the last position, that position."""
+    height, width = f.shape[2:]
+    row, column = (torch.tensor([p[i] * size for p in at], dtype=torch.float64) for i, size in ((0, height), (1, width)))
+    total = 0.0
+    for r, of_row in ((row.floor(), 1 - row.frac()), (row.floor() + 1, row.frac())):
+        for c, of_column in ((column.floor(), 1 - column.frac()), (column.floor() + 1, column.frac())):
+            index = r.long().clamp(0, height - 1) * width + c.long().clamp(0, width - 1)
+            total = total + flat(f)[:, index] * (of_row * of_column)
+    return total
+
+
+def pairs(x, y):
+    """Cosine distances of the columns of two matrices; 1 from a column of zeros."""
+
+    def unit(x):
+        norm = x.norm(dim=0)
+        return x / torch.where(norm > 0, norm, 1)
+
+    return 1 - unit(x).t() @ unit(y)
+
+
+NNST = ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2", "conv4_3"]
+STROTSS = ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_3", "conv5_1"]
+YUV = torch.tensor([[0.577350, 0.577350, 0.577350], [-0.577350, 0.788675, -0.211325], [-0.577350, -0.211325, 0.788675]],
+                   dtype=torch.float64)
+
+
+def hypercolumns(layers):
+    """nkolkin13/NeuralNeighborStyleTransfer's and nkolkin13/STROTSS's losses; the library's modules tell the departures."""
+    case = Case(layers, F.avg_pool2d)
+
+    def grid(f, rgb):
+        size = rgb.shape[2] // 4, rgb.shape[3] // 4
+        return torch.cat([flat(F.interpolate(f[n] / f[n].shape[1], size, mode="bilinear", align_corners=True)) for n in NNST])
+
+    def neighbours(turns):
+        c = grid(case.p, case.content_rgb)
+        s = torch.cat([grid(case.at(case.style_rgb.rot90(k, (2, 3))), case.style_rgb.rot90(k, (2, 3))) for k in range(turns)], 1)
+        mean = grid(case.a, case.style_rgb).mean(1, keepdim=True)
+        target = s[:, pairs(c - c.mean(1, keepdim=True), s - mean).argmin(1)]
+        return lambda x, f: (1 - F.cosine_similarity(grid(f, x), target, dim=0)).mean()
+
+    def columns(f, at):
+        return torch.cat([interpolated(f[n], at) for n in STROTSS])
+
+    here, there = places(37, 53, 1024), places(50, 43, 1024)
+
+    def relaxed(distances):
+        return torch.maximum(distances.min(1).values.mean(), distances.min(0).values.mean())
+
+    def transport(x, f):
+        u, v = columns(f, here), columns(case.a, there)
+        mean, other = u.mean(1, keepdim=True), v.mean(1, keepdim=True)
+        covariances = [(w - m) @ (w - m).t() / w.shape[1] for w, m in ((u, mean), (v, other))]
+        relative = lambda a, b: (a - b).abs().sum() / b.abs().sum()
+        return relaxed(pairs(u, v)) + relative(mean, other) + relative(*covariances)
+
+    def similarity(x, f):
+        d = [pairs(u, u) for u in (columns(f, here), columns(case.p, here))]
+        d = [m / m.sum(0, keepdim=True) for m in d]
+        return (d[0] - d[1]).abs().sum() / len(here)
+
+    def palette(x, f):
+        def colours(rgb, at):
+            index = [math.floor(r * rgb.shape[2]) * rgb.shape[3] + math.floor(c * rgb.shape[3]) for r, c in at]
+            return YUV @ flat(rgb / 255)[:, index]
+
+        u, v = colours(x, here), colours(case.style_rgb, there)
+        squares = (u**2).sum(0)[:, None] + (v**2).sum(0)[None] - 2 * u.t() @ v
+        return relaxed(pairs(u, v) + (squares.clamp(1e-5, 1e5) / 3).sqrt())
+
+    def run(name, of):
+        x = picture("start", 53, 37).requires_grad_()
+        value = of(x, case.at(x))
+        value.backward()
+        return {"name": name, "loss": value.item(), "gradient": summary("image", x.grad)}
+
+    with torch.no_grad():
+        matched = {"neighbours": neighbours(1), "neighbours turned": neighbours(4)}
+    all = {**matched, "relaxed emd": transport, "self-similarity": similarity, "palette": palette}
+    return [run(name, of) for name, of in all.items()]
+
+
 def descents(layers):
     """Losses at each evaluation of torch.optim's optimisers on pystiche's loss, from the content picture."""
     case = Case(layers, F.max_pool2d)
@@ -427,11 +526,14 @@ if __name__ == "__main__":
         "variants": variants(layers),
         "paddings": paddings(layers),
         "strengths": strengths(layers),
+        "hypercolumns": hypercolumns(layers),
         "descents": descents(layers),
         "neurons": neurons(layers),
     }
     for c in whole["presets"] + whole["variants"] + whole["paddings"] + whole["strengths"]:
         print(c["name"], *(f"{k} {c[k]:.6g}" for k in ("total", "content", "style", "tv")), f"|g| {c['gradient']['norm']:.4g}")
+    for c in whole["hypercolumns"]:
+        print(c["name"], f"{c['loss']:.6g}", f"|g| {c['gradient']['norm']:.4g}")
     print(whole["descents"])
     out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "losses.json")
     with open(out, "w") as f:
