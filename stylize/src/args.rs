@@ -211,6 +211,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WEIGHT[:SIDE]", value_parser = laplacian, allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) laplacian: Vec<(f64, usize)>,
 
+    /// Add a loss over hypercolumns, the features of many layers at a place, with its weight. neighbours: each is held to the
+    /// painting's that is most like the photograph's there (turned-neighbours: of the painting in four directions); it holds
+    /// the content too. relaxed-emd: all are held to the painting's; self-similarity: what is alike in the photograph stays
+    /// alike; palette: the colours. Use them with --content-layers none --style-layers none, or beside the others
+    #[arg(long, value_name = "NAME=WEIGHT", value_parser = loss, help_heading = "Loss")]
+    pub(crate) loss: Vec<(LossName, f64)>,
+
     /// Network pooling: average, as in the paper, or maximum, as in training [default: avg, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) pooling: Option<PoolingName>,
@@ -441,6 +448,16 @@ impl FromStr for MaskFile {
     }
 }
 
+fn loss(s: &str) -> Result<(LossName, f64), String> {
+    let expected = || {
+        let names: Vec<_> = LossName::value_variants().iter().map(LossName::to_string).collect();
+        format!("expected NAME=WEIGHT, for example neighbours=1; the names are {}", names.join(", "))
+    };
+    let (name, weight) = s.split_once('=').ok_or_else(expected)?;
+    let name = LossName::from_str(name, false).map_err(|_| expected())?;
+    Ok((name, weight.parse().map_err(|_| expected())?))
+}
+
 fn laplacian(s: &str) -> Result<(f64, usize), String> {
     let (weight, side) = s.split_once(':').unwrap_or((s, "4"));
     match (weight.trim().parse(), side.trim().parse()) {
@@ -475,6 +492,22 @@ pub(crate) enum Colours {
     Cholesky,
     Pca,
     Symmetric,
+}
+
+/// The names of `--loss`.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum LossName {
+    Neighbours,
+    TurnedNeighbours,
+    RelaxedEmd,
+    SelfSimilarity,
+    Palette,
+}
+
+impl std::fmt::Display for LossName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]

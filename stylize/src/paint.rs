@@ -160,7 +160,8 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let plot = args.plot.as_deref().map(LossPlot::new).transpose()?;
     let (width, height) = session.size();
     let at = width.max(height);
-    let others: String = args.laplacian.iter().map(|(w, side)| format!(" + {w:.4e} laplacian of {side}")).collect();
+    let laplacians = args.laplacian.iter().map(|(weight, side)| format!(" + {weight:.4e} laplacian of {side}"));
+    let others: String = laplacians.chain(args.loss.iter().map(|(l, weight)| format!(" + {weight:.4e} {l}"))).collect();
     report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv{others} at {at} px"));
     let iterations = session.iterations();
     let watchers = Watchers { checkpoints, board, plot };

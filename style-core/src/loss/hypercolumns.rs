@@ -1,7 +1,7 @@
 //! Hypercolumns: the features of several layers at each of some places of a picture, one layer after the other.
 //!
 //! ```text
-//! h[o_l + k, i] = s_l sum_p S_l[i, p] F_l[k, p]        S_l: bilinear interpolation of layer l at place i
+//! h[o_l + k, i] = s_l sum_p S_l[i, p] F_l[k, p]        S_l: bilinear interpolation of layer l at place i, or a mean around it
 //! ```
 //!
 //! Adjoint: `dF_l[k, p] (=|+=) s_l sum_i S_l[i, p] dh[o_l + k, i]`; see [`SampleOps`](crate::backend::ops::SampleOps). The
@@ -26,13 +26,42 @@ use crate::pass::plan::ChainPlan;
 /// Where a picture is sampled.
 #[derive(Clone, Debug)]
 pub(crate) enum Places {
-    /// The crossings of a grid from corner to corner.
+    /// A grid of cells. A layer of more positions than cells is averaged over each cell; one of fewer is interpolated, from
+    /// corner to corner.
     Grid { height: usize, width: usize },
-    /// Rows and columns, as fractions of the height and the width.
+    /// Rows and columns, as fractions of the height and the width; each layer is interpolated.
     Points(Arc<[[f64; 2]]>),
 }
 
+/// Some positions along an axis, with weights that sum to 1.
+type Along = Vec<(usize, f64)>;
+
+/// The two positions around a coordinate, or one.
+fn around(at: f64, n: usize) -> Along {
+    let last = n.saturating_sub(1);
+    let first = (at.floor() as usize).min(last);
+    let share = (at - first as f64).clamp(0.0, 1.0);
+    let both = [(first, 1.0 - share), ((first + 1).min(last), share)];
+    both.into_iter().filter(|(_, weight)| *weight > 0.0).collect()
+}
+
+/// The positions of a cell of a grid.
+fn of_cell(cell: usize, cells: usize, n: usize) -> Along {
+    if n <= cells {
+        return around(cell as f64 * n.saturating_sub(1) as f64 / cells.saturating_sub(1).max(1) as f64, n);
+    }
+    let positions = cell * n / cells..((cell + 1) * n).div_ceil(cells);
+    let weight = 1.0 / positions.len() as f64;
+    positions.map(|p| (p, weight)).collect()
+}
+
 impl Places {
+    /// A grid of about `count` cells over a picture of this shape.
+    pub(crate) fn grid(picture: Shape, count: usize) -> Self {
+        let [height, width] = cells(picture, count);
+        Self::Grid { height, width }
+    }
+
     /// About `count` places: a random one in each cell of a grid over a picture of this shape.
     pub(crate) fn random(picture: Shape, count: usize, seed: u64) -> Self {
         let [rows, columns] = cells(picture, count);
@@ -51,17 +80,16 @@ impl Places {
         }
     }
 
-    /// The place with this number, in rows and columns of a layer.
-    fn at(&self, i: usize, layer: Shape) -> [f64; 2] {
-        let size = [layer.height, layer.width];
+    /// The rows and the columns of a layer that make up the place with this number.
+    fn at(&self, i: usize, layer: Shape) -> [Along; 2] {
         match self {
             Self::Grid { height, width } => {
-                let on = |i: usize, places: usize, n: usize| {
-                    i as f64 * n.saturating_sub(1) as f64 / places.saturating_sub(1).max(1) as f64
-                };
-                [on(i / width, *height, size[0]), on(i % width, *width, size[1])]
+                [of_cell(i / width, *height, layer.height), of_cell(i % width, *width, layer.width)]
             }
-            Self::Points(points) => [0, 1].map(|axis| points[i][axis] * size[axis] as f64),
+            Self::Points(points) => {
+                let [row, column] = points[i];
+                [around(row * layer.height as f64, layer.height), around(column * layer.width as f64, layer.width)]
+            }
         }
     }
 }
@@ -81,24 +109,14 @@ struct Matrix {
 }
 
 impl Matrix {
-    /// Bilinear interpolation between the four positions around each place, and its transpose.
-    fn interpolation(places: &Places, layer: Shape) -> Result<[Self; 2]> {
-        let what = "the places of hypercolumns";
+    /// The weights of a layer's positions at each place, and the transpose.
+    fn weights(places: &Places, layer: Shape) -> Result<[Self; 2]> {
         let (rows, positions) = (places.shape(1).positions(), layer.positions());
-        let mut entries: Vec<(usize, usize, f32)> = reserved(rows.saturating_mul(4), what)?;
+        let mut entries: Vec<(usize, usize, f32)> = reserved(rows.saturating_mul(4), "the places of hypercolumns")?;
         for i in 0..rows {
-            let [row, column] = places.at(i, layer);
-            let along = |at: f64, n: usize| {
-                let first = (at.floor() as usize).min(n.saturating_sub(1));
-                let share = (at - first as f64).clamp(0.0, 1.0);
-                [(first, 1.0 - share), ((first + 1).min(n.saturating_sub(1)), share)]
-            };
-            for (r, of_row) in along(row, layer.height) {
-                for (c, of_column) in along(column, layer.width) {
-                    if of_row * of_column > 0.0 {
-                        entries.push((i, r * layer.width + c, (of_row * of_column) as f32));
-                    }
-                }
+            let [down, across] = places.at(i, layer);
+            for (r, of_row) in down {
+                entries.extend(across.iter().map(|(c, w)| (i, r * layer.width + c, (of_row * w) as f32)));
             }
         }
         let matrix = Self::of(rows, entries.iter().copied(), entries.len())?;
@@ -156,18 +174,28 @@ pub(crate) fn channels(layers: &[Shape]) -> usize {
     all.fold(0, usize::saturating_add)
 }
 
+/// The most positions and weights of a layer; see [`expect_sparse`](crate::backend::ops::expect_sparse).
+const MOST: usize = 1 << 24;
+
+/// At most as many weights as a layer of this shape has at so many places.
+fn weights(layer: Shape, places: usize) -> usize {
+    // A cell of a grid that is not a multiple of it has a part of a row and of a column more.
+    layer.positions().saturating_mul(2).max(places.saturating_mul(4))
+}
+
 /// Checks that layers of these shapes can be sampled at so many places.
 ///
 /// # Errors
 /// `Argument` for pictures that are too large.
 pub(crate) fn check(layers: &[Shape], places: usize) -> Result<()> {
-    const MOST: usize = 1 << 24;
-    let most = layers.iter().map(Shape::positions).chain([places.saturating_mul(4)]).fold(0, usize::max);
+    let most = layers.iter().map(|&layer| weights(layer, places)).fold(0, usize::max);
     if most <= MOST {
         return Ok(());
     }
     Err(bad(format!(
-        "hypercolumns: at most {MOST} positions and interpolated values; this picture has {most}; use a smaller one"
+        "hypercolumns: expected a picture of at most {} pixels, found {}; use a smaller one",
+        MOST / 2,
+        most / 2
     )))
 }
 
@@ -176,7 +204,7 @@ impl<B: Backend> Hypercolumns<B> {
     pub(crate) fn new(backend: &B, layers: &[Shape], scales: &[f32], places: &Places) -> Result<Self> {
         let mut first = 0;
         let part = |(&layer, &scale): (&Shape, &f32)| {
-            let [matrix, transposed] = Matrix::interpolation(places, layer)?;
+            let [matrix, transposed] = Matrix::weights(places, layer)?;
             let part = Part { matrix: matrix.upload(backend)?, transposed: transposed.upload(backend)?, first, scale };
             first += channels(&[layer]);
             Ok(part)
@@ -188,8 +216,10 @@ impl<B: Backend> Hypercolumns<B> {
     /// Memory that [`new`](Self::new) allocates, in bytes.
     pub(crate) fn bytes(backend: &B, layers: &[Shape], places: Shape) -> usize {
         let list = |n: usize| backend.tensor_bytes(Shape::new(1, 1, n));
-        let entries = list(places.positions().saturating_mul(4)).saturating_mul(4);
-        let of_layer = |l: &Shape| list(l.positions()).saturating_add(list(places.positions())).saturating_add(entries);
+        let of_layer = |l: &Shape| {
+            let entries = list(weights(*l, places.positions())).saturating_mul(4);
+            list(l.positions()).saturating_add(list(places.positions())).saturating_add(entries)
+        };
         let values = backend.tensor_bytes(Shape { channels: channels(layers), ..places });
         layers.iter().map(of_layer).fold(values, usize::saturating_add)
     }

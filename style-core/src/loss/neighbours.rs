@@ -6,12 +6,13 @@
 //! q(i) = arg max_j <c_i - c, s_j - s> / (|c_i - c| |s_j - s|)       c, s: the means over all places
 //! ```
 //!
-//! A layer's features are divided by their number of channels and interpolated on a grid, a place every four pixels. Adjoint:
+//! A layer's features are divided by their number of channels, and there is a place every four pixels. Adjoint:
 //! that of [`CosineOps`](crate::backend::ops::CosineOps), followed by that of the hypercolumns. The neighbours are found once
 //! a scale, so the loss holds the content too, and takes the place of both content and style.
 //!
 //! Departures from the paper: the photograph alone is matched, not a mixture of it and the image (the authors' `alpha` of 1);
-//! both means are those of the whole unturned pictures; the authors' last pass, with neighbours of each layer by itself, is
+//! both means are those of the whole unturned pictures; layers finer than the grid are averaged over its cells (the authors
+//! take the four positions around a place: under L-BFGS that leaves a lattice); the authors' last pass, with neighbours of each layer by itself, is
 //! [`Patches`](crate::statistics::Patches) of one position.
 
 use crate::alloc::{collected, zeros};
@@ -178,7 +179,8 @@ impl<B: Backend> Loss<B> for Neighbours {
     }
 
     fn check(&self, features: &[Shape]) -> Result<()> {
-        check(features, 0)
+        let places = features.first().map_or(0, |f| grid(f.height, f.width).shape(1).positions());
+        check(features, places)
     }
 
     fn bytes(&self, backend: &B, features: &[Shape]) -> usize {

@@ -10,8 +10,8 @@
 //! Adjoint: with `e = sign(d - d') / N`, `dD[i, j] = (e[i, j] - sum_k e[k, j] d[k, j]) / sum_k D[k, j]`, and `du = -(dD +
 //! dD^T) u` of the hypercolumns of length one, `u = x / |x|`, of which `dx = (du - <du, u> u) / |x|`.
 //!
-//! Departure from the paper: places are drawn once a scale, one in each cell of a grid. Sums are computed on the host,
-//! products on the device.
+//! Departure from the paper: the places are all cells of a grid, and layers finer than the grid are averaged over each; the
+//! authors draw new places for each step. Sums are computed on the host, products on the device.
 
 use crate::alloc::zeros;
 use crate::backend::Backend;
@@ -31,13 +31,11 @@ pub struct SelfSimilarity {
     pub layers: Vec<String>,
     /// About how many places are compared. Default: 1024.
     pub places: usize,
-    /// The seed of the places.
-    pub seed: u64,
 }
 
 impl Default for SelfSimilarity {
     fn default() -> Self {
-        Self { layers: layers(), places: PLACES, seed: 0 }
+        Self { layers: layers(), places: PLACES }
     }
 }
 
@@ -47,7 +45,7 @@ impl<B: Backend> Loss<B> for SelfSimilarity {
     }
 
     fn identity(&self) -> String {
-        format!("self-similarity of {} places, seed {}, by {}", self.places, self.seed, self.layers.join(" "))
+        format!("self-similarity of {} places, by {}", self.places, self.layers.join(" "))
     }
 
     fn layers(&self) -> Vec<String> {
@@ -74,14 +72,14 @@ impl<B: Backend> Loss<B> for SelfSimilarity {
         let backend = inputs.network.backend();
         let content = inputs.content.ok_or_else(|| bad("self-similarity needs a content picture"))?;
         let Some(&of_picture) = inputs.features.first() else { return Err(bad("hypercolumns need layers")) };
-        let places = Places::random(of_picture, self.places, self.seed);
+        let places = Places::grid(of_picture, self.places);
         let columns = Hypercolumns::new(backend, &inputs.features, &vec![1.0; self.layers.len()], &places)?;
         let shape = backend.shape(&columns.values);
         let n = shape.positions();
         let mut within = Within {
             units: backend.tensor(shape)?,
             matrix: backend.tensor(Shape::new(1, n, shape.channels))?,
-            products: backend.tensor(Shape::new(n, 1, n))?,
+            products: backend.tensor(Shape { channels: n, ..shape })?,
             workspace: backend.workspace(backend.project_workspace(n, shape))?,
             lengths: vec![],
             target: vec![],
@@ -97,11 +95,11 @@ impl<B: Backend> Loss<B> for SelfSimilarity {
 /// The term of [`SelfSimilarity`].
 struct Within<B: Backend> {
     columns: Hypercolumns<B>,
-    /// `u`, `[1, K, 1, N]`, then `dx`.
+    /// `u`, `[1, K, h, w]` with `N = h w`, then `dx`.
     units: B::Tensor,
     /// `u^T`, `[1, 1, N, K]`.
     matrix: B::Tensor,
-    /// `u^T u`, `[1, N, 1, N]`.
+    /// `u^T u`, `[1, N, h, w]`.
     products: B::Tensor,
     workspace: B::Workspace,
     /// `|x|`.

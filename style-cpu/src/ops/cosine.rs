@@ -41,7 +41,7 @@ impl<const L: usize> Kernel for Position<'_, L> {
         let [xx, xt, tt] = sums.map(|lanes| lanes.iter().sum::<f64>());
         let product = (xx * tt).sqrt();
         let (cosine, of_x, of_t) =
-            if product > 0.0 { (xt / product, xt / product / xx, -product.recip()) } else { (0.0, 0.0, 0.0) };
+            if product == 0.0 { (0.0, 0.0, 0.0) } else { (xt / product, xt / product / xx, -product.recip()) };
         for i in vectors {
             let (x, t) = (&x[i..i + L], &t[i..i + L]);
             // SAFETY: the values of a position are within the tensor, and one item writes them.

@@ -108,6 +108,13 @@ impl Cpu {
         let (columns, values, last) = (columns.values(), values.values(), m.saturating_sub(1));
         for_each_piece(&self.threads, y, |Piece { plane, positions, values: y, .. }| {
             let rows = Rows { offsets: &offsets.values()[positions.start..=positions.end], columns, values, last };
+            if planar && plane >= x.count {
+                // It fills up the group.
+                if acc == Acc::Store {
+                    y.fill(0.0);
+                }
+                return;
+            }
             if planar {
                 let sums = (0..rows.count()).map(|i| rows.entries(i).map(|(p, w)| w * x.at(plane, p)).sum::<f32>());
                 for (y, sum) in y.iter_mut().zip(sums) {

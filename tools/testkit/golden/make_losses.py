@@ -359,12 +359,16 @@ def strengths(layers):
     return [record("strength 2", x, 0.037 * content + 2.0 * style, content, style, tvs(x)["squared"])]
 
 
-def places(height, width, count):
-    """A random place, as fractions of the height and the width, in each cell of a grid; as from the seed 0 of the library."""
+def grid_of(height, width, count):
+    """Rows and columns of about as many cells, as square as can be."""
     nearest = lambda v: math.floor(v + 0.5)
     rows = max(1, nearest(math.sqrt(min(count, height * width) * height / width)))
-    columns = max(1, nearest(min(count, height * width) / rows))
-    unit = xoshiro(0)
+    return rows, max(1, nearest(min(count, height * width) / rows))
+
+
+def places(height, width, count):
+    """A random place, as fractions of the height and the width, in each cell of a grid; as from the seed 0 of the library."""
+    (rows, columns), unit = grid_of(height, width, count), xoshiro(0)
     return [((r + unit()) / rows, (c + unit()) / columns) for r in range(rows) for c in range(columns)]
 
 
@@ -378,6 +382,16 @@ def interpolated(f, at):
             index = r.long().clamp(0, height - 1) * width + c.long().clamp(0, width - 1)
             total = total + flat(f)[:, index] * (of_row * of_column)
     return total
+
+
+def cells(f, size):
+    """The features on a grid of cells, coarser ones interpolated, finer ones averaged, each axis by itself."""
+    for axis in (2, 3):
+        to = [f.shape[2], f.shape[3]]
+        finer = to[axis - 2] > size[axis - 2]
+        to[axis - 2] = size[axis - 2]
+        f = F.adaptive_avg_pool2d(f, to) if finer else F.interpolate(f, to, mode="bilinear", align_corners=True)
+    return f
 
 
 def pairs(x, y):
@@ -402,7 +416,7 @@ def hypercolumns(layers):
 
     def grid(f, rgb):
         size = rgb.shape[2] // 4, rgb.shape[3] // 4
-        return torch.cat([flat(F.interpolate(f[n] / f[n].shape[1], size, mode="bilinear", align_corners=True)) for n in NNST])
+        return torch.cat([flat(cells(f[n] / f[n].shape[1], size)) for n in NNST])
 
     def neighbours(turns):
         c = grid(case.p, case.content_rgb)
@@ -427,9 +441,10 @@ def hypercolumns(layers):
         return relaxed(pairs(u, v)) + relative(mean, other) + relative(*covariances)
 
     def similarity(x, f):
-        d = [pairs(u, u) for u in (columns(f, here), columns(case.p, here))]
-        d = [m / m.sum(0, keepdim=True) for m in d]
-        return (d[0] - d[1]).abs().sum() / len(here)
+        size = grid_of(37, 53, 1024)
+        columns = [torch.cat([flat(cells(g[n], size)) for n in STROTSS]) for g in (f, case.p)]
+        d = [m / m.sum(0, keepdim=True) for m in (pairs(u, u) for u in columns)]
+        return (d[0] - d[1]).abs().sum() / (size[0] * size[1])
 
     def palette(x, f):
         def colours(rgb, at):

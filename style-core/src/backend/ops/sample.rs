@@ -18,15 +18,23 @@ pub const CHANNEL_GROUP: usize = 16;
 
 /// A sparse matrix in compressed rows: row `i` has the entries `offsets[i]..offsets[i + 1]`. All numbers are values of
 /// [`tensor`](Storage::tensor)s; an offset or a column that is none is read as the nearest number that is one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Sparse<'a, T> {
-    /// `[1, 1, 1, R + 1]` for `R` rows, ascending.
+    /// `[1, 1, 1, R + 1]` for `R` rows, ascending; a row that ends before it begins has no entries.
     pub offsets: &'a T,
     /// `[1, 1, 1, E]`: the column of each entry.
     pub columns: &'a T,
     /// `[1, 1, 1, E]`: the value of each entry.
     pub values: &'a T,
 }
+
+impl<T> Clone for Sparse<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Sparse<'_, T> {}
 
 /// Samples of features, and their gradient.
 pub trait SampleOps: Storage {
