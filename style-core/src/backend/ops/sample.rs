@@ -16,8 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// Channels of `y` are written in groups of as many: [`SampleOps::sample`] begins at a multiple of it.
 pub const CHANNEL_GROUP: usize = 16;
 
-/// A sparse matrix in compressed rows: row `i` has the entries `offsets[i]..offsets[i + 1]`. All numbers are values of
-/// [`tensor`](Storage::tensor)s; an offset or a column that is out of range is read as the nearest that is not.
+/// A sparse matrix in compressed rows: row `i` has the entries `offsets[i]..offsets[i + 1]`, none if it ends before it begins.
+/// All numbers are values of [`tensor`](Storage::tensor)s. An offset or a column that is none, such as a fraction, is read as
+/// the nearest number that is one.
 #[derive(Clone, Copy, Debug)]
 pub struct Sparse<'a, T> {
     /// `[1, 1, 1, R + 1]` for `R` rows, ascending.
