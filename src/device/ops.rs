@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 use style_core::backend::ops::{
-    AdamStep, Conv2d, Conv2dOps, Epilogue, GramOps, GuideOps, LossOps, MomentsOps, NearestOps, Pool2d, Pool2dOps,
-    ProductOps, ReluOps, Rows, TransportOps, Tv, TvOps, VectorOps, WindowOps,
+    AdamStep, Conv2d, Conv2dOps, CosineOps, Epilogue, GramOps, GuideOps, LossOps, MomentsOps, NearestOps, Pool2d,
+    Pool2dOps, ProductOps, ReluOps, Rows, SampleOps, Sparse, TransportOps, Tv, TvOps, VectorOps, WindowOps,
 };
 use style_core::backend::{Acc, Shape, Storage};
 use style_core::{LbfgsOptions, Result};
@@ -31,6 +31,14 @@ where
     Tensor: Held<T>,
 {
     of.iter().map(|tensor| tensor.of()).collect()
+}
+
+fn entries<'a, T>(matrix: Sparse<'a, Tensor>) -> Result<Sparse<'a, T>>
+where
+    Tensor: Held<T>,
+{
+    let Sparse { offsets, columns, values } = matrix;
+    Ok(Sparse { offsets: offsets.of()?, columns: columns.of()?, values: values.of()? })
 }
 
 fn terms<'a, T>(of: &[(f64, &'a Tensor)]) -> Result<Vectors<(f64, &'a T)>>
@@ -243,6 +251,12 @@ impl ReluOps for Device {
     }
 }
 
+impl CosineOps for Device {
+    fn cosine(&self, x: &Tensor, t: &Tensor, out: &mut Scalars, slot: usize, d: &mut Tensor) -> Result<()> {
+        on!(self, on => on.cosine(x.of()?, t.of()?, out.of_mut()?, slot, d.of_mut()?))
+    }
+}
+
 impl GramOps for Device {
     fn gram(
         &self,
@@ -390,6 +404,24 @@ impl ProductOps for Device {
 
     fn project_workspace(&self, rows: usize, shape: Shape) -> usize {
         on!(self, on => on.project_workspace(rows, shape))
+    }
+}
+
+impl SampleOps for Device {
+    fn sample(&self, matrix: Sparse<'_, Tensor>, x: &Tensor, scale: f32, y: &mut Tensor, o: usize) -> Result<()> {
+        on!(self, on => on.sample(entries(matrix)?, x.of()?, scale, y.of_mut()?, o))
+    }
+
+    fn sample_bwd(
+        &self,
+        transposed: Sparse<'_, Tensor>,
+        dy: &Tensor,
+        o: usize,
+        scale: f32,
+        acc: Acc,
+        dx: &mut Tensor,
+    ) -> Result<()> {
+        on!(self, on => on.sample_bwd(entries(transposed)?, dy.of()?, o, scale, acc, dx.of_mut()?))
     }
 }
 

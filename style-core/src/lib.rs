@@ -71,5 +71,8 @@ pub mod losses {
     pub use crate::loss::guide::Guide;
     pub use crate::loss::laplacian::Laplacian;
     pub use crate::loss::losses::{CONTENT, STYLE, TV};
+    pub use crate::loss::neighbours::Neighbours;
+    pub use crate::loss::relaxed_emd::{Palette, RelaxedEmd};
+    pub use crate::loss::self_similarity::SelfSimilarity;
     pub use crate::loss::term::{Additivity, Buffers, Site, Term};
 }

@@ -1,6 +1,7 @@
 //! One file per op, named as in `style_core::backend::ops`.
 
 pub(crate) mod conv2d;
+mod cosine;
 mod gram;
 mod guide;
 mod loss;
@@ -9,6 +10,7 @@ mod nearest;
 mod pool2d;
 mod product;
 mod relu;
+mod sample;
 mod transport;
 mod tv;
 mod vector;

@@ -16,9 +16,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// Channels of `y` are written in groups of as many: [`SampleOps::sample`] begins at a multiple of it.
 pub const CHANNEL_GROUP: usize = 16;
 
-/// A sparse matrix in compressed rows: row `i` has the entries `offsets[i]..offsets[i + 1]`, none if it ends before it begins.
-/// All numbers are values of [`tensor`](Storage::tensor)s. An offset or a column that is none, such as a fraction, is read as
-/// the nearest number that is one.
+/// A sparse matrix in compressed rows: row `i` has the entries `offsets[i]..offsets[i + 1]`. All numbers are values of
+/// [`tensor`](Storage::tensor)s; an offset or a column that is none is read as the nearest number that is one.
 #[derive(Clone, Copy, Debug)]
 pub struct Sparse<'a, T> {
     /// `[1, 1, 1, R + 1]` for `R` rows, ascending.
@@ -61,11 +60,11 @@ pub trait SampleOps: Storage {
 }
 
 /// Checks the operands of a product with a sparse matrix; for backends. `from` and `to` are the shapes of what is read and
-/// written, `o` is the first channel of the wider one. Returns the number of entries.
+/// written; one of them has `narrow` channels, and the other one at least as many from `o` on. Returns the number of entries.
 ///
 /// # Errors
 /// `Shape` if the matrix is not one for these positions, it has more than 2^24 entries or positions, `o` is no multiple of
-/// [`CHANNEL_GROUP`], or the wider tensor has too few channels.
+/// [`CHANNEL_GROUP`], or the other tensor has too few channels.
 pub fn expect_sparse(
     [offsets, columns, values]: [Shape; 3],
     from: Shape,
@@ -93,9 +92,10 @@ pub fn expect_sparse(
         );
         return Err(Error::new(ErrorKind::Shape, message));
     }
-    let wide = from.channels.max(to.channels);
+    let wide = if from.channels == narrow { to.channels } else { from.channels };
     if !o.is_multiple_of(CHANNEL_GROUP) || o.checked_add(narrow).is_none_or(|end| end > wide) {
-        let message = format!("{narrow} channels from channel {o} of {wide}: expected a multiple of {CHANNEL_GROUP} within");
+        let message =
+            format!("{narrow} channels from channel {o} of {wide}: expected a multiple of {CHANNEL_GROUP} within");
         return Err(Error::new(ErrorKind::Shape, message));
     }
     Ok(columns.width)

@@ -1,0 +1,245 @@
+//! Hypercolumns: the features of several layers at each of some places of a picture, one layer after the other.
+//!
+//! ```text
+//! h[o_l + k, i] = s_l sum_p S_l[i, p] F_l[k, p]        S_l: bilinear interpolation of layer l at place i
+//! ```
+//!
+//! Adjoint: `dF_l[k, p] (=|+=) s_l sum_i S_l[i, p] dh[o_l + k, i]`; see [`SampleOps`](crate::backend::ops::SampleOps). The
+//! offsets `o_l` are multiples of sixteen; channels between two layers are zero, so that they change no product.
+
+use std::sync::Arc;
+
+use rand_core::{RngCore, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::alloc::{collected, reserved, zeros};
+use crate::backend::Backend;
+use crate::backend::ops::sample::{CHANNEL_GROUP, Sparse};
+use crate::backend::shape::{Acc, Shape};
+use crate::error::{Result, bad};
+use crate::image::Image;
+use crate::loss::custom::Inputs;
+use crate::network::taps::Taps;
+use crate::pass::chain::Chain;
+use crate::pass::plan::ChainPlan;
+
+/// Where a picture is sampled.
+#[derive(Clone, Debug)]
+pub(crate) enum Places {
+    /// The crossings of a grid from corner to corner.
+    Grid { height: usize, width: usize },
+    /// Rows and columns, as fractions of the height and the width.
+    Points(Arc<[[f64; 2]]>),
+}
+
+impl Places {
+    /// About `count` places: a random one in each cell of a grid over a picture of this shape.
+    pub(crate) fn random(picture: Shape, count: usize, seed: u64) -> Self {
+        let [rows, columns] = cells(picture, count);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut unit = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut place = |i: usize, n: usize| (i as f64 + unit()) / n as f64;
+        let cell = |i: usize| [place(i / columns, rows), place(i % columns, columns)];
+        Self::Points((0..rows * columns).map(cell).collect())
+    }
+
+    /// The shape of hypercolumns of so many channels.
+    pub(crate) fn shape(&self, channels: usize) -> Shape {
+        match self {
+            Self::Grid { height, width } => Shape::new(channels, *height, *width),
+            Self::Points(points) => Shape::new(channels, 1, points.len()),
+        }
+    }
+
+    /// The place with this number, in rows and columns of a layer.
+    fn at(&self, i: usize, layer: Shape) -> [f64; 2] {
+        let size = [layer.height, layer.width];
+        match self {
+            Self::Grid { height, width } => {
+                let on = |i: usize, places: usize, n: usize| {
+                    i as f64 * n.saturating_sub(1) as f64 / places.saturating_sub(1).max(1) as f64
+                };
+                [on(i / width, *height, size[0]), on(i % width, *width, size[1])]
+            }
+            Self::Points(points) => [0, 1].map(|axis| points[i][axis] * size[axis] as f64),
+        }
+    }
+}
+
+/// Rows and columns of about `count` cells, as square as can be.
+fn cells(picture: Shape, count: usize) -> [usize; 2] {
+    let count = count.min(picture.positions()).max(1) as f64;
+    let rows = (count * picture.height as f64 / picture.width as f64).sqrt().round().clamp(1.0, picture.height as f64);
+    [rows as usize, (count / rows).round().clamp(1.0, picture.width as f64) as usize]
+}
+
+/// A sparse matrix; see [`Sparse`].
+struct Matrix {
+    offsets: Vec<f32>,
+    columns: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl Matrix {
+    /// Bilinear interpolation between the four positions around each place, and its transpose.
+    fn interpolation(places: &Places, layer: Shape) -> Result<[Self; 2]> {
+        let what = "the places of hypercolumns";
+        let (rows, positions) = (places.shape(1).positions(), layer.positions());
+        let mut entries: Vec<(usize, usize, f32)> = reserved(rows.saturating_mul(4), what)?;
+        for i in 0..rows {
+            let [row, column] = places.at(i, layer);
+            let along = |at: f64, n: usize| {
+                let first = (at.floor() as usize).min(n.saturating_sub(1));
+                let share = (at - first as f64).clamp(0.0, 1.0);
+                [(first, 1.0 - share), ((first + 1).min(n.saturating_sub(1)), share)]
+            };
+            for (r, of_row) in along(row, layer.height) {
+                for (c, of_column) in along(column, layer.width) {
+                    if of_row * of_column > 0.0 {
+                        entries.push((i, r * layer.width + c, (of_row * of_column) as f32));
+                    }
+                }
+            }
+        }
+        let matrix = Self::of(rows, entries.iter().copied(), entries.len())?;
+        entries.sort_by_key(|&(_, position, _)| position);
+        let transposed = entries.iter().map(|&(i, position, value)| (position, i, value));
+        Ok([matrix, Self::of(positions, transposed, entries.len())?])
+    }
+
+    /// A matrix with these entries, row by row.
+    fn of(rows: usize, entries: impl Iterator<Item = (usize, usize, f32)> + Clone, count: usize) -> Result<Self> {
+        let what = "a sparse matrix";
+        let mut offsets = zeros(rows + 1, what)?;
+        entries.clone().for_each(|(row, ..)| offsets[row + 1] += 1.0);
+        (0..rows).for_each(|row| offsets[row + 1] += offsets[row]);
+        let columns = collected(count, what, entries.clone().map(|(_, column, _)| column as f32))?;
+        Ok(Self { offsets, columns, values: collected(count, what, entries.map(|(.., value)| value))? })
+    }
+
+    fn upload<B: Backend>(&self, backend: &B) -> Result<[B::Tensor; 3]> {
+        let [mut offsets, mut columns, mut values] = [
+            backend.tensor(Shape::new(1, 1, self.offsets.len()))?,
+            backend.tensor(Shape::new(1, 1, self.columns.len()))?,
+            backend.tensor(Shape::new(1, 1, self.values.len()))?,
+        ];
+        backend.upload(&self.offsets, &mut offsets)?;
+        backend.upload(&self.columns, &mut columns)?;
+        backend.upload(&self.values, &mut values)?;
+        Ok([offsets, columns, values])
+    }
+}
+
+fn sparse<T>([offsets, columns, values]: &[T; 3]) -> Sparse<'_, T> {
+    Sparse { offsets, columns, values }
+}
+
+/// A layer's part of hypercolumns.
+struct Part<B: Backend> {
+    matrix: [B::Tensor; 3],
+    transposed: [B::Tensor; 3],
+    /// Its first channel.
+    first: usize,
+    scale: f32,
+}
+
+/// The hypercolumns of one picture.
+pub(crate) struct Hypercolumns<B: Backend> {
+    parts: Vec<Part<B>>,
+    /// `[1, K, h, w]`.
+    pub(crate) values: B::Tensor,
+}
+
+/// Channels of hypercolumns of layers of these shapes, those between the layers among them.
+pub(crate) fn channels(layers: &[Shape]) -> usize {
+    let all = layers.iter().map(|s| s.channels.div_ceil(CHANNEL_GROUP).saturating_mul(CHANNEL_GROUP));
+    all.fold(0, usize::saturating_add)
+}
+
+/// Checks that layers of these shapes can be sampled at so many places.
+///
+/// # Errors
+/// `Argument` for pictures that are too large.
+pub(crate) fn check(layers: &[Shape], places: usize) -> Result<()> {
+    const MOST: usize = 1 << 24;
+    let most = layers.iter().map(Shape::positions).chain([places.saturating_mul(4)]).fold(0, usize::max);
+    if most <= MOST {
+        return Ok(());
+    }
+    Err(bad(format!(
+        "hypercolumns: at most {MOST} positions and interpolated values; this picture has {most}; use a smaller one"
+    )))
+}
+
+impl<B: Backend> Hypercolumns<B> {
+    /// For layers of these shapes, each with its factor.
+    pub(crate) fn new(backend: &B, layers: &[Shape], scales: &[f32], places: &Places) -> Result<Self> {
+        let mut first = 0;
+        let part = |(&layer, &scale): (&Shape, &f32)| {
+            let [matrix, transposed] = Matrix::interpolation(places, layer)?;
+            let part = Part { matrix: matrix.upload(backend)?, transposed: transposed.upload(backend)?, first, scale };
+            first += channels(&[layer]);
+            Ok(part)
+        };
+        let parts = layers.iter().zip(scales).map(part).collect::<Result<_>>()?;
+        Ok(Self { parts, values: backend.tensor(places.shape(channels(layers)))? })
+    }
+
+    /// Memory that [`new`](Self::new) allocates, in bytes.
+    pub(crate) fn bytes(backend: &B, layers: &[Shape], places: Shape) -> usize {
+        let list = |n: usize| backend.tensor_bytes(Shape::new(1, 1, n));
+        let entries = list(places.positions().saturating_mul(4)).saturating_mul(4);
+        let of_layer = |l: &Shape| list(l.positions()).saturating_add(list(places.positions())).saturating_add(entries);
+        let values = backend.tensor_bytes(Shape { channels: channels(layers), ..places });
+        layers.iter().map(of_layer).fold(values, usize::saturating_add)
+    }
+
+    /// The hypercolumns of a picture that does not change.
+    pub(crate) fn of(
+        inputs: &Inputs<'_, B>,
+        image: &Image,
+        layers: &[String],
+        places: &Places,
+        scale: impl Fn(Shape) -> f32,
+    ) -> Result<B::Tensor> {
+        let network = inputs.network;
+        let backend = network.backend();
+        let positions = layers.iter().map(|l| network.position(l)).collect::<Result<Vec<_>>>()?;
+        let taps = Taps::new(positions.iter().copied());
+        let plan = ChainPlan::new(network, image.shape(), &taps, inputs.pooling, inputs.padding, false, None)?;
+        let shapes = (0..taps.len()).map(|tap| plan.tapped_shape(tap));
+        let shapes =
+            shapes.collect::<Option<Vec<_>>>().ok_or_else(|| bad("hypercolumns of a layer without features"))?;
+        let of_layers: Vec<_> = positions.iter().filter_map(|&p| Some(shapes[taps.at(p)?])).collect();
+        let scales: Vec<_> = of_layers.iter().map(|&s| scale(s)).collect();
+        let mut all = Self::new(backend, &of_layers, &scales, places)?;
+        let mut workspace = backend.workspace(plan.workspace())?;
+        let mut chain = Chain::new(backend, &[Arc::new(plan)])?;
+        chain.forward(network, &network.upload(image)?, &mut workspace, |tapped, _| {
+            let here = positions.iter().enumerate().filter(|&(_, &p)| taps.at(p) == Some(tapped.tap));
+            here.map(|(layer, _)| layer).try_for_each(|layer| all.read(backend, layer, tapped.features))
+        })?;
+        Ok(all.values)
+    }
+
+    /// Samples a layer.
+    pub(crate) fn read(&mut self, backend: &B, layer: usize, features: &B::Tensor) -> Result<()> {
+        let Part { matrix, first, scale, .. } = &self.parts[layer];
+        backend.sample(sparse(matrix), features, *scale, &mut self.values, *first)
+    }
+
+    /// `dfeatures (=|+=) scale dl/dfeatures` of a layer, for a gradient of the hypercolumns.
+    pub(crate) fn read_bwd(
+        &self,
+        backend: &B,
+        layer: usize,
+        dvalues: &B::Tensor,
+        scale: f64,
+        acc: Acc,
+        dfeatures: &mut B::Tensor,
+    ) -> Result<()> {
+        let Part { transposed, first, scale: own, .. } = &self.parts[layer];
+        let scale = (scale * f64::from(*own)) as f32;
+        backend.sample_bwd(sparse(transposed), dvalues, *first, scale, acc, dfeatures)
+    }
+}
