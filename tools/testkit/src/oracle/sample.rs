@@ -63,10 +63,10 @@ pub fn sample(matrix: &[Row], x: &Array, scale: f64, y: &Array, o: usize) -> Arr
     let filled = (o + x.shape.channels.next_multiple_of(CHANNEL_GROUP)).min(y.shape.channels);
     assert_eq!(matrix.len(), to);
     for k in o..filled {
-        for i in 0..to {
+        for (i, row) in matrix.iter().enumerate() {
             let mut sum = 0.0;
             if k - o < x.shape.channels {
-                for &(p, value) in &matrix[i] {
+                for &(p, value) in row {
                     sum += value * x.data[(k - o) * from + p];
                 }
             }
@@ -82,9 +82,9 @@ pub fn sample_bwd(transposed: &[Row], dy: &Array, o: usize, scale: f64, shape: S
     let (from, to, mut dx) = (dy.shape.positions(), shape.positions(), Array::zeros(shape));
     assert_eq!(transposed.len(), to);
     for k in 0..shape.channels {
-        for p in 0..to {
+        for (p, row) in transposed.iter().enumerate() {
             let mut sum = 0.0;
-            for &(i, value) in &transposed[p] {
+            for &(i, value) in row {
                 sum += value * dy.data[(o + k) * from + i];
             }
             dx.data[k * to + p] = scale * sum;
