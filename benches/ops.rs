@@ -4,8 +4,8 @@
 //!
 //! Throughput: for convolutions, Gram matrices, products and nearest patches, the floating-point operations of the direct algorithm, two per
 //! multiply-add, so criterion's `elem/s` are FLOP/s. An algorithm with fewer multiplications, or one that computes half of
-//! a symmetric matrix, can therefore exceed the processor's peak. Pools, guidance, moments and windows have little
-//! arithmetic, so their throughput is in bytes read and written.
+//! a symmetric matrix, can therefore exceed the processor's peak. Pools, guidance, moments, windows, samples and cosine
+//! distances have little arithmetic, so their throughput is in bytes read and written.
 //!
 //! ```text
 //! cargo bench --bench ops                                  # about ten minutes
@@ -22,8 +22,8 @@ use common::random::convolutions;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use style_transfer::backend::ops::{
-    AdamStep, GramOps, GuideOps, MomentsOps, NearestOps, Pool2d, Pool2dOps, ProductOps, Rows, TransportOps, VectorOps,
-    WindowOps,
+    AdamStep, CosineOps, GramOps, GuideOps, MomentsOps, NearestOps, Pool2d, Pool2dOps, ProductOps, Rows, SampleOps,
+    Sparse, TransportOps, VectorOps, WindowOps,
 };
 use style_transfer::backend::{Acc, Shape, Storage};
 use style_transfer::cpu::{Convolution, Cpu, Tensor};
@@ -300,6 +300,60 @@ fn nearest(c: &mut Criterion) {
     }
 }
 
+/// A tensor with these values, in one row.
+fn list(backend: &Cpu, values: &[f32]) -> Tensor {
+    let mut tensor = zeros(backend, Shape::new(1, 1, values.len()));
+    backend.upload(values, &mut tensor).expect("as many values");
+    tensor
+}
+
+/// A matrix with four entries a row, as of bilinear interpolation: neighbours of a position, its number a multiple of an odd
+/// `step`.
+fn four_a_row(backend: &Cpu, rows: usize, of: Shape, step: usize) -> [Tensor; 3] {
+    let offsets: Vec<_> = (0..=rows).map(|i| (4 * i) as f32).collect();
+    let corner = |i: usize| i * step % of.positions();
+    let of_row = |i| [0, 1, of.width, of.width + 1].map(|by| ((corner(i) + by) % of.positions()) as f32);
+    let columns: Vec<_> = (0..rows).flat_map(of_row).collect();
+    [list(backend, &offsets), list(backend, &columns), list(backend, &vec![0.25; 4 * rows])]
+}
+
+/// Features interpolated at a quarter of their positions; gradients of a quarter of the positions added to those of all, where
+/// each has four.
+fn sample(c: &mut Criterion) {
+    let mut group = group(c, "sample");
+    for shape in style_shapes() {
+        let few = Shape { height: shape.height / 2, width: shape.width / 2, ..shape };
+        let name = channels_and_sides(shape);
+        for backend in common::backends() {
+            let (mut x, mut y) = (random(&backend, shape), random(&backend, few));
+            for (direction, rows, of) in [("fwd", few, shape), ("bwd", shape, few)] {
+                let [offsets, columns, values] = four_a_row(&backend, rows.positions(), of, 37);
+                let matrix = || Sparse { offsets: &offsets, columns: &columns, values: &values };
+                group.throughput(Throughput::Bytes((5 * size_of::<f32>() * rows.len()) as u64));
+                group.bench_function(id(direction, &name, &backend), |bencher| match direction {
+                    "fwd" => bencher.iter(|| backend.sample(matrix(), &x, 1.0, &mut y, 0).expect("fits")),
+                    _ => bencher.iter(|| backend.sample_bwd(matrix(), &y, 0, 1.0, Acc::Add, &mut x).expect("fits")),
+                });
+            }
+        }
+    }
+}
+
+/// The cosine distances of the features from others at the same positions, and their gradient.
+fn cosine(c: &mut Criterion) {
+    let mut group = group(c, "cosine");
+    for shape in style_shapes() {
+        group.throughput(Throughput::Bytes((3 * size_of::<f32>() * shape.len()) as u64));
+        for backend in common::backends() {
+            let [x, t, mut d] = [(); 3].map(|()| random(&backend, shape));
+            let mut loss = backend.scalars(1).expect("memory");
+            group.bench_function(id("fwd", &channels_and_sides(shape), &backend), |bencher| {
+                bencher.iter(|| backend.cosine(&x, &t, &mut loss, 0, &mut d).expect("same shapes"));
+            });
+        }
+    }
+}
+
 /// All vector operations of L-BFGS in an accepted step, with a full history of the default length, as in
 /// `style-core/src/optim/lbfgs.rs`.
 fn lbfgs(c: &mut Criterion) {
@@ -353,5 +407,7 @@ fn adam(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, conv2d, gram, pool2d, guide, moments, window, product, transport, nearest, lbfgs, adam);
+criterion_group!(
+    benches, conv2d, gram, pool2d, guide, moments, window, product, transport, nearest, sample, cosine, lbfgs, adam
+);
 criterion_main!(benches);

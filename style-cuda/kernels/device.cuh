@@ -139,6 +139,14 @@ DEVICE Piece channels_at(const void *tensor, u32 dtype, u32 channels, u32 stride
     return p;
 }
 
+// The whole number from 0 to `last` that is nearest to a value; 0 for NaN.
+DEVICE u32 number(float v, u32 last) {
+    if (!(v > 0.0f)) return 0;
+    if (v >= last) return last;
+    u32 whole = v;
+    return v - whole >= 0.5f ? whole + 1 : whole;
+}
+
 // v^p for v > 0, to about 1e-14: splits exponent and mantissa; the logarithm is an atanh series, the exponential a Taylor
 // series. Saturates at 2^-1022 and 2^1023.
 DEVICE double power(double v, double p) {

@@ -130,14 +130,6 @@ struct Distance {
 };
 static_assert(sizeof(Distance) == 96, "as in nearest.rs");
 
-// The nearest number of a patch; 0 for NaN.
-DEVICE u32 number(float found, u32 last) {
-    if (!(found > 0.0f)) return 0;
-    if (found >= last) return last;
-    u32 whole = found;
-    return found - whole >= 0.5f ? whole + 1 : whole;
-}
-
 // d, and each block's part of sum |x_p - y_q(p)|^2. A thread has eight channels of a position at a time.
 KERNEL(256) nearest_distance(Distance a) {
     u32 lanes = (a.stride + 7) / 8;

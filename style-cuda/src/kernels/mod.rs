@@ -1,6 +1,7 @@
 //! The kernels: PTX loaded once, with a typed launcher per kernel.
 
 pub(crate) mod conv2d;
+pub(crate) mod cosine;
 pub(crate) mod gram;
 pub(crate) mod guide;
 pub(crate) mod loss;
@@ -9,6 +10,7 @@ pub(crate) mod nearest;
 pub(crate) mod pool2d;
 pub(crate) mod product;
 pub(crate) mod relu;
+pub(crate) mod sample;
 pub(crate) mod set;
 pub(crate) mod transport;
 pub(crate) mod tv;

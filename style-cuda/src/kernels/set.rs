@@ -5,7 +5,8 @@ use std::sync::Arc;
 use style_core::Result;
 
 use super::{
-    Kernel, Module, conv2d, gram, guide, loss, moments, nearest, pool2d, product, relu, transport, tv, vector, window,
+    Kernel, Module, conv2d, cosine, gram, guide, loss, moments, nearest, pool2d, product, relu, sample, transport, tv,
+    vector, window,
 };
 use crate::context::Context;
 
@@ -54,6 +55,7 @@ kernels! {
             conv2d_to_picture(conv2d::PictureArgs, 128),
             conv2d_fold_picture(conv2d::PictureArgs, 128),
         }
+        "cosine" { cosine(cosine::CosineArgs, 256) }
         "gram" {
             gram(gram::GramArgs, 256),
             gram_finish(gram::FinishArgs, 256),
@@ -83,6 +85,7 @@ kernels! {
         }
         "product" { product_spread(product::SpreadArgs, 256), project(product::ProjectArgs, 256) }
         "relu" { rectify(relu::RectifyArgs, 256) }
+        "sample" { sample(sample::SampleArgs, 256) }
         "transport" {
             transport_begin(transport::SortArgs, 256),
             transport_step(transport::SortArgs, 256),

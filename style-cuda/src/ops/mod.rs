@@ -1,6 +1,7 @@
 //! One file per op, named as in `style_core::backend::ops`.
 
 pub(crate) mod conv2d;
+pub(crate) mod cosine;
 pub(crate) mod gram;
 pub(crate) mod guide;
 pub(crate) mod loss;
@@ -9,6 +10,7 @@ pub(crate) mod nearest;
 pub(crate) mod pool2d;
 pub(crate) mod product;
 pub(crate) mod relu;
+pub(crate) mod sample;
 pub(crate) mod transport;
 pub(crate) mod tv;
 pub(crate) mod vector;

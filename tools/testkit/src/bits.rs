@@ -2,9 +2,10 @@
 
 use libtest_mimic::Failed;
 use style_core::Pooling;
-use style_core::backend::ops::{AdamStep, Conv2d, Epilogue, Padding, Pool2d, Tv, expect_patches};
+use style_core::backend::ops::{AdamStep, Conv2d, Epilogue, Padding, Pool2d, Sparse, Tv, expect_patches};
 use style_core::backend::{Acc, Backend, Shape};
 
+use crate::oracle::sample;
 use crate::{Array, Rng};
 
 /// Input sizes that split unevenly among threads.
@@ -136,7 +137,7 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
         keep(name, tensor)?;
     }
 
-    let mut values = [0.0; 9 + KINDS.len()];
+    let mut values = [0.0; 10 + KINDS.len()];
     let mut scalars = b.scalars(values.len())?;
     for rows in [3, 40] {
         let a = put(&Array::random(Shape::new(1, rows, shape.channels), rng))?;
@@ -164,10 +165,27 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     keep("nearest", &found)?;
     b.nearest_distance(&of_x, &of_y, side, &found, &mut scalars, 8, &mut d)?;
     keep("nearest_distance", &d)?;
+    b.cosine(&x, &y, &mut scalars, 9, &mut out)?;
+    keep("cosine", &out)?;
+    let positions = shape.positions() as u64;
+    let mut row = |i: usize| (0..i % 7).map(|_| (rng.below(positions) as usize, rng.unit())).collect();
+    let rows: Vec<sample::Row> = (0..shape.positions()).map(&mut row).collect();
+    let mut samples = b.tensor(Shape { channels: 16 + shape.channels, ..shape })?;
+    let lists = |rows: &[sample::Row]| {
+        let [offsets, columns, values] = sample::compressed(rows);
+        Ok::<_, Failed>((put(&offsets)?, put(&columns)?, put(&values)?))
+    };
+    let (offsets, columns, values_of) = lists(&rows)?;
+    b.sample(Sparse { offsets: &offsets, columns: &columns, values: &values_of }, &x, 0.7, &mut samples, 16)?;
+    keep("sample", &samples)?;
+    let (offsets, columns, values_of) = lists(&sample::transposed(&rows, shape.positions()))?;
+    let transposed = Sparse { offsets: &offsets, columns: &columns, values: &values_of };
+    b.sample_bwd(transposed, &samples, 16, 0.7, Acc::Add, &mut out)?;
+    keep("sample_bwd", &out)?;
     b.half_squared_distance(&x, &y, &mut scalars, 0)?;
     b.dots(&[&x, &y], &[&x, &y, &out], &mut scalars, 1)?;
     for (i, kind) in KINDS.into_iter().enumerate() {
-        b.tv(kind, &x, &mut scalars, 9 + i)?;
+        b.tv(kind, &x, &mut scalars, 10 + i)?;
     }
     b.scale_by(&x, &scalars, 1, -0.5, &mut out)?;
     keep("scale_by", &out)?;

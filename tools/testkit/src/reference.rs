@@ -1,7 +1,9 @@
 //! A backend built on the oracle: slow, simple, and correct to the last bit of `f32`.
 
+mod cosine;
 mod nearest;
 mod product;
+mod sample;
 mod transport;
 
 use style_core::backend::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};

@@ -4,7 +4,7 @@ use style_core::Pooling;
 use style_core::backend::Shape;
 use style_core::backend::ops::{AdamStep, Conv2d, Padding, Pool2d, Tv};
 use testkit::oracle::{
-    conv2d, gram, guide, loss, moments, nearest, pool2d, product, relu, transport, tv, vector, window,
+    conv2d, cosine, gram, guide, loss, moments, nearest, pool2d, product, relu, sample, transport, tv, vector, window,
 };
 use testkit::{Array, Rng};
 
@@ -268,6 +268,73 @@ fn the_distance_from_neighbours_has_its_gradient() {
         let d = nearest::distance(&x, &y, side, &found).1;
         assert_gradient(|x| nearest::distance(x, &y, side, &found).0, &x, &d);
     }
+}
+
+#[test]
+fn samples_by_hand() {
+    let x = Array { shape: Shape::new(2, 1, 3), data: vec![1.0, 2.0, 4.0, -1.0, 0.0, 8.0] };
+    let rows = vec![vec![(0, 0.5), (2, 0.25)], vec![], vec![(1, 1.0), (1, 2.0)], vec![(2, -1.0)]];
+    let y = Array::full(Shape::new(20, 2, 2), 7.0);
+    let sampled = sample::sample(&rows, &x, 2.0, &y, 0);
+    assert_eq!(sampled.data[..8], [3.0, 0.0, 12.0, -8.0, 3.0, 0.0, 0.0, -16.0]);
+    // The rest of the group is zero; behind it, nothing changes.
+    assert!(sampled.data[8..64].iter().all(|&v| v == 0.0) && sampled.data[64..].iter().all(|&v| v == 7.0));
+    let behind = sample::sample(&rows, &x, 2.0, &y, 16);
+    assert_eq!((&behind.data[..64], &behind.data[64..72]), (&y.data[..64], &sampled.data[..8]));
+    assert!(behind.data[72..].iter().all(|&v| v == 0.0));
+
+    let transposed = sample::transposed(&rows, 3);
+    assert_eq!(transposed, [vec![(0, 0.5)], vec![(2, 1.0), (2, 2.0)], vec![(0, 0.25), (3, -1.0)]]);
+    let mut dy = Array::zeros(y.shape);
+    dy.data[64..72].copy_from_slice(&[1.0, 10.0, 100.0, 1000.0, 2.0, 0.0, 0.0, 1.0]);
+    let dx = sample::sample_bwd(&transposed, &dy, 16, 2.0, x.shape);
+    assert_eq!(dx.data, [1.0, 600.0, -1999.5, 2.0, 0.0, -1.0]);
+}
+
+#[test]
+fn a_sparse_matrix_as_it_is_read() {
+    let rows = vec![vec![(2, 0.5), (0, 0.25)], vec![], vec![(1, 3.0)]];
+    let [offsets, columns, values] = sample::compressed(&rows);
+    assert_eq!((&offsets.data[..], &columns.data[..]), (&[0.0, 2.0, 2.0, 3.0][..], &[2.0, 0.0, 1.0][..]));
+    assert_eq!(values.data, [0.5, 0.25, 3.0]);
+    assert_eq!(sample::rows(&offsets, &columns, &values, 3), rows);
+    // Numbers that are none; a row that ends before it begins.
+    let list = |data: &[f64]| Array { shape: Shape::new(1, 1, data.len()), data: data.to_vec() };
+    let read = sample::rows(&list(&[-3.0, 1.3, 0.8, 9.0, 2.0]), &list(&[-0.4, 1e30, 1.4]), &values, 3);
+    assert_eq!(read, [vec![(0, 0.5)], vec![], vec![(2, 0.25), (1, 3.0)], vec![]]);
+}
+
+#[test]
+fn samples_have_their_gradient() {
+    let mut rng = rng();
+    let (x, y) = (Array::random(Shape::new(3, 2, 5), &mut rng), Array::random(Shape::new(20, 3, 2), &mut rng));
+    let dy = Array::random(y.shape, &mut rng);
+    let rows: Vec<sample::Row> =
+        (0..6).map(|i| (0..i).map(|_| (rng.below(10) as usize, rng.unit())).collect()).collect();
+    for o in [0, 16] {
+        let dx = sample::sample_bwd(&sample::transposed(&rows, 10), &dy, o, 0.7, x.shape);
+        assert_gradient(|x| sample::sample(&rows, x, 0.7, &y, o).dot(&dy), &x, &dx);
+    }
+}
+
+#[test]
+fn cosine_distances_by_hand() {
+    // The same direction, a right angle, opposites, and a zero on either side.
+    let x = Array { shape: Shape::new(2, 1, 5), data: vec![3.0, 0.0, 1.0, 0.0, 5.0, 4.0, 2.0, 0.0, 0.0, 0.0] };
+    let t = Array { shape: x.shape, data: vec![6.0, 5.0, -7.0, 1.0, 0.0, 8.0, 0.0, 0.0, 2.0, 0.0] };
+    let (l, d) = cosine::cosine(&x, &t);
+    assert_eq!(l, 0.0 + 1.0 + 2.0 + 1.0 + 1.0);
+    assert!(
+        d.zip(&Array { data: vec![0.0, -0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], ..x }, |d, w| d - w).norm()
+            < 1e-15
+    );
+}
+
+#[test]
+fn cosine_distances_have_their_gradient() {
+    let mut rng = rng();
+    let (x, t) = (Array::random(Shape::new(5, 2, 3), &mut rng), Array::random(Shape::new(5, 2, 3), &mut rng));
+    assert_gradient(|x| cosine::cosine(x, &t).0, &x, &cosine::cosine(&x, &t).1);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use libtest_mimic::Failed;
 use style_core::Pooling;
-use style_core::backend::ops::{Conv2d, Epilogue, Padding, Pool2d, Rows};
+use style_core::backend::ops::{Conv2d, Epilogue, Padding, Pool2d, Rows, Sparse};
 use style_core::backend::{Acc, Backend, Shape};
 
 use super::{ACCS, Case, Check, Lab, conv2d, equal, near, near_scalar, same_bits, tag};
@@ -70,6 +70,7 @@ pub fn cases<B: Backend>() -> Vec<Case<B>> {
         cases.push(Case::new(name("project"), move |b, rng| project(b, shape, rng)));
         if shape.len() < 1 << 16 {
             cases.push(Case::new(name("nearest"), move |b, rng| nearest(b, shape, rng)));
+            cases.push(Case::new(name("sample"), move |b, rng| sample(b, shape, rng)));
         }
     }
     cases.push(Case::new("half/round-trip", round_trip));
@@ -416,6 +417,47 @@ fn nearest<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
     let (l, want) = oracle::nearest::distance(&x_held, &y_held, side, &neighbours);
     near_scalar("the distance", lab.scalars(&out, 1)?[0], l, 1e-6 * l)?;
     near("the differences", &lab.get(&d)?, &want, &Array::full(shape, 1e-6 * 512.0 * (side * side) as f64))
+}
+
+/// Samples of features are `f32`; their gradients become gradients of features.
+fn sample<B: Backend>(b: &B, shape: Shape, rng: &mut Rng) -> Check {
+    let (x, held) = put(b, &Array::activation(shape, rng))?;
+    let (lab, o, [_, roundoff]) = (Lab::fresh(b), 16, b.unit_roundoffs());
+    let of_y = Shape::new(o + shape.channels + 20, 6, 7);
+    let mut entry = || (rng.below(shape.positions() as u64) as usize, rng.unit());
+    let rows: Vec<oracle::sample::Row> = (0..of_y.positions()).map(|i| (0..i % 5).map(|_| entry()).collect()).collect();
+    let transposed = oracle::sample::transposed(&rows, shape.positions());
+    let magnitudes = |rows: &[oracle::sample::Row]| -> Vec<oracle::sample::Row> {
+        rows.iter().map(|row| row.iter().map(|&(column, value)| (column, value.abs())).collect()).collect()
+    };
+    let lists = |rows: &[oracle::sample::Row]| {
+        let [offsets, columns, values] = oracle::sample::compressed(rows);
+        Ok::<_, Failed>((lab.put(&offsets)?, lab.put(&columns)?, lab.put(&values)?))
+    };
+
+    let (previous, (offsets, columns, values)) = (Array::random(of_y, rng), lists(&rows)?);
+    let mut y = lab.put(&previous)?;
+    let matrix = Sparse { offsets: &offsets, columns: &columns, values: &values };
+    b.sample(matrix, &x, 0.3, &mut y, o)?;
+    let scale = f64::from(0.3_f32);
+    let want = oracle::sample::sample(&rows, &held, scale, &previous, o);
+    let bound = oracle::sample::sample(&magnitudes(&rows), &held, 1e-6 * scale, &Array::zeros(of_y), o);
+    near("y", &lab.get(&y)?, &want, &bound)?;
+
+    let (dy, previous, (offsets, columns, values)) =
+        (Array::random(of_y, rng), Array::random(shape, rng), lists(&transposed)?);
+    let value = oracle::sample::sample_bwd(&transposed, &dy, o, scale, shape);
+    let rounding = oracle::sample::sample_bwd(&magnitudes(&transposed), &dy.map(f64::abs), o, 1e-6 * scale, shape);
+    for acc in ACCS {
+        let (mut dx, before) =
+            if acc == Acc::Add { gradient(b, &previous)? } else { (blank(b, shape)?, Array::zeros(shape)) };
+        let matrix = Sparse { offsets: &offsets, columns: &columns, values: &values };
+        b.sample_bwd(matrix, &lab.put(&dy)?, o, 0.3, acc, &mut dx)?;
+        let want = value.zip(&before, |v, p| v + p);
+        let bound = want.zip(&rounding, |w, r| 1.01 * roundoff * w.abs() + r + 1e-6);
+        near(&format!("dx under {acc:?}"), &get(b, &dx)?.to_f32(), &want, &bound)?;
+    }
+    Ok(())
 }
 
 /// Downloaded values equal the uploaded ones within the roundoff, and survive another upload bit by bit; none becomes

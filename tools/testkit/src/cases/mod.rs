@@ -6,6 +6,7 @@
 //! and with operands reshaped within larger memory full of NaN.
 
 pub mod conv2d;
+pub mod cosine;
 pub mod gram;
 pub mod guide;
 pub mod half;
@@ -15,6 +16,7 @@ pub mod nearest;
 pub mod pool2d;
 pub mod product;
 pub mod relu;
+pub mod sample;
 pub mod storage;
 pub mod transport;
 pub mod tv;
@@ -62,9 +64,10 @@ impl<B: Backend> Case<B> {
 /// All cases for a backend that computes in `f32`; for half precision see [`half::cases`].
 #[must_use]
 pub fn all<B: Backend>() -> Vec<Case<B>> {
-    let rooms: [fn() -> Vec<Case<B>>; 14] = [
+    let rooms: [fn() -> Vec<Case<B>>; 16] = [
         storage::cases,
         conv2d::cases,
+        cosine::cases,
         pool2d::cases,
         relu::cases,
         gram::cases,
@@ -73,6 +76,7 @@ pub fn all<B: Backend>() -> Vec<Case<B>> {
         loss::cases,
         nearest::cases,
         product::cases,
+        sample::cases,
         transport::cases,
         tv::cases,
         vector::cases,

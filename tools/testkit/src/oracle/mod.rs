@@ -3,6 +3,7 @@
 //! Nothing here is fast, and nothing here may be clever: it must be obviously correct.
 
 pub mod conv2d;
+pub mod cosine;
 pub mod gram;
 pub mod guide;
 pub mod loss;
@@ -11,6 +12,7 @@ pub mod nearest;
 pub mod pool2d;
 pub mod product;
 pub mod relu;
+pub mod sample;
 pub mod transport;
 pub mod tv;
 pub mod vector;

@@ -1,10 +1,12 @@
 //! Checks that the cases can fail: in the reference backend with one deliberate mistake, a case of the affected op must
 //! fail.
 
+mod cosine;
 mod mutant;
 mod nearest;
 mod ops;
 mod product;
+mod sample;
 mod transport;
 mod window;
 
@@ -157,6 +159,33 @@ fn nearest() {
     must_detect("nearest/first-of-equal", &[NearestLastOfEqual]);
     must_detect("nearest/distance", &[NearestRoundsDown, NearestWraps, NearestMeans, NearestNotHalved]);
     must_detect("nearest/slope", &[NearestMeans, NearestNotHalved]);
+}
+
+#[test]
+fn sample() {
+    must_detect("sample", &[AddStores("sample"), StoreAdds("sample")]);
+    must_detect("sample", &[StaleMemoryLeaks("sample"), DifferentEveryTime("sample")]);
+    must_detect("sample/fwd", &[SampleScaleIgnored, SampleOffsetIgnored, SampleLastEntryLost]);
+    must_detect("sample/bwd", &[SampleScaleIgnored, SampleGradientOffsetIgnored, SampleLastEntryLost]);
+    must_detect("sample/adjoint", &[SampleGradientOffsetIgnored, SampleGradientNotTransposed]);
+    must_detect("sample/permutation", &[SampleGradientNotTransposed]);
+    must_detect("sample/outside", &[SampleFillingKept, SampleRestZeroed]);
+    must_detect("sample/groups", &[SampleOffsetIgnored, SampleFillingKept, SampleRestZeroed]);
+    must_detect("sample/no-numbers", &[SampleRoundsDown, SampleWraps]);
+    must_detect("sample/unread", &[SampleReadsAll]);
+}
+
+#[test]
+fn cosine() {
+    must_detect("cosine", &[StaleMemoryLeaks("cosine"), DifferentEveryTime("cosine")]);
+    must_detect("cosine/value", &[CosineTargetNotNormalised, CosineNotNormalised, CosineNotProjected]);
+    must_detect("cosine/value", &[CosineNotDivided, CosineSign]);
+    must_detect("cosine/orthogonal", &[CosineTargetNotNormalised, CosineNotProjected]);
+    must_detect("cosine/slope", &[CosineNotProjected, CosineNotDivided, CosineSign]);
+    must_detect("cosine/homogeneous", &[CosineTargetNotNormalised, CosineNotDivided]);
+    must_detect("cosine/magnitudes", &[CosineInF32]);
+    must_detect("cosine/zeros", &[CosineDividesByZero, CosineZerosAreNear]);
+    must_detect("cosine/nan", &[CosineHidesNan]);
 }
 
 #[test]
