@@ -178,6 +178,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) style_weight: Option<f64>,
 
+    /// Make weights shares of the gradient: each layer's loss, and each --loss and --laplacian, is divided by the norm of its
+    /// gradient at the photograph with 20 % noise
+    #[arg(long, help_heading = "Loss")]
+    pub(crate) balance: bool,
+
     /// Weight of the total variation, which smooths the result [default: 0, or the preset's]
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) tv_weight: Option<f64>,

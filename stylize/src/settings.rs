@@ -106,6 +106,7 @@ pub(crate) fn describe<B: Backend>(
     if let Some(weight) = args.style_weight {
         builder = builder.style_weight(weight);
     }
+    builder = builder.balanced(args.balance);
     if let Some(kind) = args.tv {
         builder = builder.tv(kind);
     }

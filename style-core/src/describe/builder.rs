@@ -322,6 +322,22 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
+    /// Whether weights are shares of the gradient: the loss of each content and style layer, and each loss of your own, is
+    /// divided by the norm of its gradient at a reference image `x_0`, the photograph with 20 % noise (without a photograph,
+    /// noise), once at each scale:
+    ///
+    /// ```text
+    /// total = sum_t w_t l_t(x) / |dl_t/dx (x_0)| + tv_weight tv(x)
+    /// ```
+    ///
+    /// With relative losses, the weight of the content is then 1. Layers then count as their weights say, whatever the
+    /// network, the statistic and the painting. (jcjohnson/neural-style normalises the gradient at each evaluation instead;
+    /// that is the gradient of no loss, so a line search would fail.) Default: no.
+    pub fn balanced(mut self, balanced: bool) -> Self {
+        self.settings.balanced = balanced;
+        self
+    }
+
     /// The form of the total variation. Default: [`Tv::Squared`].
     pub fn tv(mut self, kind: Tv) -> Self {
         self.settings.tv = kind;

@@ -70,6 +70,7 @@ impl Default for Noise {
 }
 
 /// The inputs of a start image.
+#[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
     pub(crate) shape: Shape,
     /// The caller's own picture.

@@ -40,6 +40,8 @@ pub struct Settings {
     pub content_weight: ContentWeight,
     /// The style strength if losses are relative, otherwise the style weight.
     pub style_weight: f64,
+    /// Whether weights are shares of the gradient.
+    pub balanced: bool,
     /// The form of the total variation.
     pub tv: Tv,
     /// The weight of the total variation.
@@ -90,6 +92,7 @@ impl Default for Settings {
             statistic: None,
             content_weight: ContentWeight::Relative,
             style_weight: 1.0,
+            balanced: false,
             tv: Tv::default(),
             tv_weight: 0.0,
             pooling: Pooling::Average,

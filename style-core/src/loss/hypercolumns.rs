@@ -186,8 +186,11 @@ fn weights(layer: Shape, places: usize) -> usize {
 /// Checks that layers of these shapes can be sampled at so many places.
 ///
 /// # Errors
-/// `Argument` for pictures that are too large.
-pub(crate) fn check(layers: &[Shape], places: usize) -> Result<()> {
+/// `Argument` without layers, and for pictures that are too large.
+pub(crate) fn check(names: &[String], layers: &[Shape], places: usize) -> Result<()> {
+    if names.is_empty() {
+        return Err(bad("hypercolumns: expected at least one layer, found none"));
+    }
     let most = layers.iter().map(|&layer| weights(layer, places)).fold(0, usize::max);
     if most <= MOST {
         return Ok(());

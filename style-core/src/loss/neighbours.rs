@@ -180,7 +180,7 @@ impl<B: Backend> Loss<B> for Neighbours {
 
     fn check(&self, features: &[Shape]) -> Result<()> {
         let places = features.first().map_or(0, |f| grid(f.height, f.width).shape(1).positions());
-        check(features, places)
+        check(&self.layers, features, places)
     }
 
     fn bytes(&self, backend: &B, features: &[Shape]) -> usize {

@@ -43,7 +43,7 @@ use crate::backend::Backend;
 use crate::backend::shape::{Acc, Rows};
 use crate::distributed::{Alone, Reduce, share};
 use crate::error::Result;
-use crate::loss::losses::{LayerLoss, LayerWeight, Losses, TermLoss};
+use crate::loss::losses::{LayerLoss, LayerWeight, Losses, TV, TermLoss};
 use crate::loss::scratch::{Shared, each, own_window};
 use crate::loss::term::{Additivity, Buffers, Site, Term};
 use crate::network::Network;
@@ -103,6 +103,39 @@ impl<B: Backend> Objective<B> {
     pub(crate) fn set_weight(&mut self, name: &str, weight: f64) {
         self.groups.iter_mut().filter(|g| g.name == name).for_each(|g| g.weight = weight);
         self.recording = B::Recording::default();
+    }
+
+    /// Divides each layer's weight, and that of each group without layers but for the total variation, by the norm of its
+    /// loss's gradient at `image`; leaves those without a gradient as they are. `gradient` is overwritten.
+    pub(crate) fn balance(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
+        let backend = network.backend();
+        let weights: Vec<_> = self.groups.iter().map(|g| (g.weight, g.layers.clone())).collect();
+        let (mut losses, mut square) = (self.no_losses(), backend.scalars(1)?);
+        let mut norms = vec![];
+        for (group, (_, layers)) in weights.iter().enumerate() {
+            let of_layers = if self.groups[group].name == TV { 0 } else { layers.len().max(1) };
+            for layer in 0..of_layers {
+                for (i, to) in self.groups.iter_mut().enumerate() {
+                    to.weight = f64::from(u8::from(i == group));
+                    to.layers.iter_mut().enumerate().for_each(|(l, to)| to.weight = f64::from(u8::from(l == layer)));
+                }
+                self.recording = B::Recording::default();
+                self.evaluate(network, image, gradient, &mut losses)?;
+                backend.dots(&[gradient], &[gradient], &mut square, 0)?;
+                let mut found = [0.0];
+                backend.read_scalars(&square, &mut found)?;
+                norms.push((group, layer, found[0].sqrt()));
+            }
+        }
+        self.recording = B::Recording::default();
+        for (to, (weight, layers)) in self.groups.iter_mut().zip(weights) {
+            (to.weight, to.layers) = (weight, layers);
+        }
+        for (group, layer, norm) in norms.into_iter().filter(|(.., norm)| *norm > 0.0 && norm.is_finite()) {
+            let Group { weight, layers, .. } = &mut self.groups[group];
+            *layers.get_mut(layer).map_or(weight, |l| &mut l.weight) /= norm;
+        }
+        Ok(())
     }
 
     /// Returns an error if the caller has cancelled.

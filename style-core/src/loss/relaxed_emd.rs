@@ -90,7 +90,7 @@ impl<B: Backend> Loss<B> for RelaxedEmd {
 
     fn check(&self, features: &[Shape]) -> Result<()> {
         check_places(self.places)?;
-        check(features, self.places)
+        check(&self.layers, features, self.places)
     }
 
     fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
@@ -108,7 +108,7 @@ impl<B: Backend> Loss<B> for RelaxedEmd {
         let [style] = inputs.styles else {
             return Err(bad("a relaxed earth mover's distance needs one style picture"));
         };
-        let Some(&of_picture) = inputs.features.first() else { return Err(bad("hypercolumns need layers")) };
+        let of_picture = inputs.features[0];
         let places = Places::random(of_picture, self.places, self.seed);
         let of_style = Places::random(style.shape(), self.places, self.seed);
         let columns = Hypercolumns::new(backend, &inputs.features, &vec![1.0; self.layers.len()], &places)?;

@@ -54,7 +54,7 @@ impl<B: Backend> Loss<B> for SelfSimilarity {
 
     fn check(&self, features: &[Shape]) -> Result<()> {
         check_places(self.places)?;
-        check(features, self.places)
+        check(&self.layers, features, self.places)
     }
 
     fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
@@ -71,7 +71,7 @@ impl<B: Backend> Loss<B> for SelfSimilarity {
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let backend = inputs.network.backend();
         let content = inputs.content.ok_or_else(|| bad("self-similarity needs a content picture"))?;
-        let Some(&of_picture) = inputs.features.first() else { return Err(bad("hypercolumns need layers")) };
+        let of_picture = inputs.features[0];
         let places = Places::grid(of_picture, self.places);
         let columns = Hypercolumns::new(backend, &inputs.features, &vec![1.0; self.layers.len()], &places)?;
         let shape = backend.shape(&columns.values);

@@ -65,7 +65,7 @@ pub(crate) fn check_weight(what: &str, weight: f64) -> Result<()> {
 }
 
 /// The default share of noise for a start from the content picture.
-const NOISE_RATIO: f32 = 0.2;
+pub(crate) const NOISE_RATIO: f32 = 0.2;
 
 /// The default statistic of a style layer: the Gram matrix at the first convolution, where the means are the painting's
 /// colours, and the covariance at later layers, which forms large structures and leaves even areas alone.

@@ -74,7 +74,7 @@ impl<B: Backend> SessionBuilder<B> {
         let settings = &self.settings;
         let settings = Settings {
             content_weight: match settings.content_weight {
-                ContentWeight::Sum(weight) => ContentWeight::Sum(weight * more),
+                ContentWeight::Sum(weight) if !settings.balanced => ContentWeight::Sum(weight * more),
                 other => other,
             },
             tv_weight: if matches!(settings.tv, Tv::Means | Tv::NinePoint) {

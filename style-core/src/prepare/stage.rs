@@ -6,7 +6,7 @@ use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::describe::builder::SessionBuilder;
-use crate::describe::init::Inputs;
+use crate::describe::init::{Inputs, Start};
 use crate::describe::settings::ContentWeight;
 use crate::describe::targets::{Region, ResolvedLayer};
 use crate::error::{Result, bad};
@@ -29,7 +29,7 @@ use crate::optim::average::Average;
 use crate::optim::point::Point;
 use crate::pass::cancel::Cancel;
 use crate::pass::tiled::{Passes, PassesPlan};
-use crate::prepare::check::Checked;
+use crate::prepare::check::{Checked, NOISE_RATIO};
 use crate::prepare::layout::Layout;
 use crate::prepare::scales::ScalePlan;
 
@@ -61,9 +61,14 @@ impl<B: Backend> SessionBuilder<B> {
             mean: network.mean(),
             seed: self.settings.seed,
         };
+        let reference = match (self.settings.balanced, start.content) {
+            (false, _) => None,
+            (true, Some(_)) => Some(Start::Content.image(&Inputs { ratio: NOISE_RATIO, ..start })?),
+            (true, None) => Some(Start::Noise.image(&Inputs { ratio: 1.0, ..start })?),
+        };
         let start = self.chosen_init().image(&start)?;
         self.start = None;
-        let point = Point { x: network.upload_owned(start)?, g: backend.tensor(shape)? };
+        let mut point = Point { x: network.upload_owned(start)?, g: backend.tensor(shape)? };
         let mut descent = Descent::new(backend, shape, &self.settings.optimizer)?;
         descent.begin(backend, &point.x)?;
         carried.map_or(Ok(()), |carried| descent.carry_on(backend, &carried))?;
@@ -83,7 +88,7 @@ impl<B: Backend> SessionBuilder<B> {
             dvalues: tensors(dvalues)?,
             own: plan.room(backend).map(own).transpose()?,
         };
-        let objective = Objective {
+        let mut objective = Objective {
             workspace: backend.workspace(self.workspace(checked, &plan))?,
             passes: Passes::new(backend, plan)?,
             groups,
@@ -94,6 +99,9 @@ impl<B: Backend> SessionBuilder<B> {
             exchanged: zeros(if processes > 1 { shape.len() } else { 0 }, "a gradient")?,
             reduce: self.reduce,
         };
+        if let Some(reference) = reference {
+            objective.balance(&network, &network.upload_owned(reference)?, &mut point.g)?;
+        }
         Ok(Stage { objective, descent, point, average, evaluated: false })
     }
 
@@ -243,8 +251,10 @@ impl<B: Backend> SessionBuilder<B> {
         let backend = self.network.backend();
         let len = |term: &Content<B>| backend.shape(&term.target).len() as f64;
         let first = content.first().map_or(1.0, |(_, term)| len(term));
+        let balanced = self.settings.balanced;
         Ok(match self.settings.content_weight {
             ContentWeight::Sum(weight) => weight,
+            ContentWeight::Mean(weight) if balanced => weight,
             ContentWeight::Mean(weight) => {
                 for (layer, term) in content.iter_mut() {
                     layer.weight *= first / len(term);
@@ -252,7 +262,7 @@ impl<B: Backend> SessionBuilder<B> {
                 2.0 * weight / first
             }
             ContentWeight::Relative => {
-                for (layer, term) in content.iter_mut() {
+                for (layer, term) in content.iter_mut().filter(|_| !balanced) {
                     layer.weight *= reciprocal(half_squares(backend, std::slice::from_ref(&*term.target))?);
                 }
                 for (_, term) in style.iter_mut() {
@@ -260,7 +270,7 @@ impl<B: Backend> SessionBuilder<B> {
                     let Measure { statistic, constants, .. } = &term.measure;
                     term.scale = reciprocal(statistic.at_zero(backend, term.features, targets, constants)?);
                 }
-                CONTENT_WEIGHT
+                if balanced { 1.0 } else { CONTENT_WEIGHT }
             }
         })
     }
