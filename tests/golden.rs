@@ -10,7 +10,7 @@ use testkit::golden::{Golden, Weights, measure};
 
 /// Every available instruction set, and every convolution algorithm.
 fn backends() -> impl Iterator<Item = (Convolution, Cpu)> {
-    let planned = [Isa::Portable, Isa::Avx2, Isa::Avx512].map(|isa| (isa, Convolution::Planned));
+    let planned = Isa::ALL.map(|isa| (isa, Convolution::Planned));
     let ways = [Convolution::Direct, Convolution::Winograd4, Convolution::Winograd6].map(|way| (Isa::best(), way));
     planned.into_iter().chain(ways).filter_map(|(isa, way)| match Cpu::builder().isa(isa).convolution(way).build() {
         Ok(cpu) => Some((way, cpu)),

@@ -7,6 +7,8 @@ use crate::gemm::Gemm;
 use crate::simd::avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+use crate::simd::neon::Neon;
 use crate::simd::portable::Portable;
 
 /// An instruction set that the kernels are compiled for.
@@ -15,6 +17,8 @@ use crate::simd::portable::Portable;
 pub enum Isa {
     /// Plain Rust: runs everywhere and is the reference for the others.
     Portable,
+    /// NEON: ARM in 64 bits.
+    Neon,
     /// AVX2 and FMA: Intel since 2013, AMD since 2015.
     Avx2,
     /// AVX-512 F.
@@ -22,8 +26,8 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// All instruction sets, slowest first.
-    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+    /// All instruction sets; those of one architecture slowest first.
+    pub const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512];
 
     /// The fastest instruction set of this processor.
     #[must_use]
@@ -36,12 +40,16 @@ impl Isa {
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(not(target_arch = "aarch64"))]
+            Self::Neon => false,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => Self::Avx2.is_available() && std::arch::is_x86_feature_detected!("avx512f"),
             #[cfg(not(target_arch = "x86_64"))]
-            _ => false,
+            Self::Avx2 | Self::Avx512 => false,
         }
     }
 
@@ -60,6 +68,7 @@ impl Isa {
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         }
@@ -88,16 +97,30 @@ impl Level {
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Isa::Portable => kernel.run(Portable),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(target_arch = "aarch64")]
             // SAFETY: `Isa::check` created this level, so the processor has these instructions.
+            Isa::Neon => unsafe { run_neon(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
             Isa::Avx2 => unsafe { run_avx2(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Isa::Avx512 => unsafe { run_avx512(kernel) },
+            #[cfg(not(target_arch = "aarch64"))]
+            Isa::Neon => unreachable!("`Isa::check` refuses it"),
             #[cfg(not(target_arch = "x86_64"))]
-            _ => kernel.run(Portable),
+            Isa::Avx2 | Isa::Avx512 => unreachable!("`Isa::check` refuses them"),
         }
     }
+}
+
+/// # Safety
+/// The processor must have NEON.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+unsafe fn run_neon<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller guarantees the instructions.
+    kernel.run(unsafe { Neon::witness() })
 }
 
 /// # Safety

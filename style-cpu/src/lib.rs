@@ -12,7 +12,8 @@
 //! and to its arrays.
 //!
 //! Every result is bitwise identical for any number of threads: the work is partitioned by shape alone, and each sum
-//! has a fixed order. Results from different instruction sets agree only up to rounding.
+//! has a fixed order. NEON, AVX2 and AVX-512 give the same bits too; the portable kernels round products before they add,
+//! and agree with the others only up to rounding.
 
 #[cfg(feature = "ndarray")]
 mod arrays;

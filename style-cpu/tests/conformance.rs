@@ -11,6 +11,7 @@ fn main() {
     let convolution = |way| Cpu::builder().convolution(way).threads(2).build();
     testkit::run(vec![
         ("portable", cpu(Isa::Portable, 1)),
+        ("neon", cpu(Isa::Neon, 1)),
         ("avx2", cpu(Isa::Avx2, 1)),
         ("avx512", cpu(Isa::Avx512, 1)),
         ("threads", Cpu::builder().threads(3).build()),

@@ -1,7 +1,6 @@
 //! Saving pictures: encoding, and writing to a file.
 
 use std::error::Error as StdError;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -213,7 +212,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     {
         // The permissions of any other new file.
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let write = || {
         let mut file = builder.tempfile_in(folder)?;

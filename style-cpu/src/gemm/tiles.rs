@@ -5,6 +5,8 @@ use super::{Gemm, Product, products};
 use crate::simd::avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+use crate::simd::neon::Neon;
 use crate::simd::portable::Portable;
 
 impl Gemm for Portable {
@@ -36,6 +38,42 @@ mod portable {
         Portable,
         positions:
             (1, 1) (2, 1) (3, 1) (4, 1);
+        channels: (4, 1)
+    }
+}
+
+// SAFETY of every block below: `self` is a witness that the processor has these instructions; the caller guarantees the
+// operands.
+#[cfg(target_arch = "aarch64")]
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Gemm for Neon {
+    const ROWS: usize = 5;
+    const PANELS: usize = 1;
+    const GRAM_ROWS: usize = 4;
+
+    #[inline(always)]
+    unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize) {
+        unsafe { neon::positions(product, rows, panels) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize) {
+        unsafe { neon::pixels(product, rows, panels) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_channels(self, product: Product, panels: usize) {
+        unsafe { neon::channels(product, Self::GRAM_ROWS, panels) }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::{Neon, products};
+
+    products! {
+        Neon::witness(),
+        #[target_feature(enable = "neon")]
+        positions:
+            (1, 1) (2, 1) (3, 1) (4, 1) (5, 1);
         channels: (4, 1)
     }
 }

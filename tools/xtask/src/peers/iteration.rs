@@ -27,7 +27,7 @@ struct Options {
     /// PyTorch variants
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Variant::ChannelsLast, Variant::Contiguous, Variant::Nnpack])]
     variants: Vec<Variant>,
-    /// Our instruction set: portable, avx2 or avx512 [default: the best available]
+    /// Our instruction set: portable, neon, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = |name: &str| isa(name).map(|_| name.to_owned()))]
     isa: Option<String>,
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]

@@ -26,7 +26,7 @@ struct Options {
     /// Calls measured per round, after one warm-up
     #[arg(long, default_value_t = 5)]
     repeat: usize,
-    /// Our instruction set: portable, avx2 or avx512 [default: the best available]
+    /// Our instruction set: portable, neon, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = |name: &str| isa(name).map(|_| name.to_owned()))]
     isa: Option<String>,
     /// A Python with PyTorch [default: a virtual environment in the target folder, created when needed]

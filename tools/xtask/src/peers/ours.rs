@@ -19,7 +19,7 @@ struct Options {
     /// Iterations measured, after one warm-up
     #[arg(long, default_value_t = 5)]
     repeat: usize,
-    /// portable, avx2 or avx512 [default: the best available]
+    /// portable, neon, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = isa)]
     isa: Option<Isa>,
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]

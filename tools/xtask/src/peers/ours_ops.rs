@@ -22,7 +22,7 @@ struct Options {
     /// INxOUTxHEIGHTxWIDTH, comma-separated
     #[arg(long, value_parser = shape, value_delimiter = ',', default_value = "64x64x512x512")]
     shapes: Vec<Conv2d>,
-    /// portable, avx2 or avx512 [default: the best available]
+    /// portable, neon, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = isa)]
     isa: Option<Isa>,
 }
