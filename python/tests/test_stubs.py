@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import inspect
 import pathlib
+import sys
 
 import pytest
 
@@ -51,6 +52,8 @@ def test_classes(stub):
     for method in (n for n in stub.body if isinstance(n, ast.FunctionDef)):
         is_property = any(getattr(d, "id", None) == "property" for d in method.decorator_list)
         if method.name == "__init__":
+            if sys.version_info < (3, 11):
+                continue  # which finds no signatures of such classes
             assert parameters(method) == native_parameters(native)
         elif is_property:
             assert inspect.isgetsetdescriptor(getattr(native, method.name))
