@@ -109,6 +109,15 @@ fn neighbours_in_several_paintings() {
     assert!(one != two && two.is_finite(), "{one}, {two}");
 }
 
+/// Losses of the image alone: an evaluation leaves nothing behind for the next.
+#[test]
+fn evaluations_without_layers_repeat() {
+    let image = picture("image", 13, 9);
+    let mut session = with(Palette { places: 50, seed: 1 }).tv_weight(1.0).build().unwrap();
+    let first = session.evaluate(&image).unwrap();
+    assert_eq!(session.evaluate(&image).unwrap(), first);
+}
+
 fn norm(gradient: &[f32]) -> f64 {
     gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt()
 }

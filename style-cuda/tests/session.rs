@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{model, picture, runs_on};
 use style_core::backend::Backend;
+use style_core::losses::{Neighbours, Palette, RelaxedEmd, SelfSimilarity};
 use style_core::statistics::{Covariance, Patches, Sliced, Wasserstein};
 use style_core::{
     Cancel, ErrorKind, Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Preset, Session, SessionBuilder,
@@ -124,6 +125,30 @@ fn so_it_is_with_statistics_that_have_distances_of_their_own() {
         for (precision, within) in [(Precision::F32, (2e-4, 2e-3)), (Precision::F16, (2e-3, 5e-2))] {
             let ours = outcome(with(cuda(precision), number));
             compare_within(&format!("statistic {number}, {precision:?}"), within, ours, cpu.clone());
+        }
+    }
+}
+
+#[test]
+fn so_it_is_with_losses_over_hypercolumns() {
+    fn with<B: Backend>(backend: B, number: usize) -> SessionBuilder<B> {
+        let layers = ["conv1_2", "conv2_1", "conv3_1"].map(String::from).to_vec();
+        let (b, places) = (builder(backend), 60);
+        match number {
+            0 => b.loss(1e4, Neighbours { layers, turned: true }),
+            1 => b.loss(1e4, RelaxedEmd { layers, places, seed: 0 }),
+            2 => b.loss(1e4, SelfSimilarity { layers, places }),
+            3 => b.loss(1e4, Palette { places, seed: 0 }),
+            _ => b.balanced(true),
+        }
+    }
+    for number in 0..5 {
+        let cpu = outcome(with(Cpu::new().unwrap(), number));
+        // Rounding changes neighbours, and the signs of differences near zero. Balanced weights follow from gradients.
+        let half = if number == 4 { 2e-2 } else { 2e-3 };
+        for (precision, within) in [(Precision::F32, (2e-4, 2e-3)), (Precision::F16, (half, 5e-2))] {
+            let ours = outcome(with(cuda(precision), number));
+            compare_within(&format!("loss {number}, {precision:?}"), within, ours, cpu.clone());
         }
     }
 }

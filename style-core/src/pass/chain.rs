@@ -177,6 +177,10 @@ impl<B: Backend> Chain<B> {
         mut add_tap: impl FnMut(&Tapped<'_, B>, Acc, &mut B::Tensor, &mut B::Workspace) -> Result<()>,
     ) -> Result<()> {
         let backend = network.backend();
+        if self.plan.steps.is_empty() {
+            // No loss reads a layer, so no step writes the gradient, to which losses of the image are added.
+            return backend.combine(&[], dimage);
+        }
         let mut acc = Acc::Store;
         for i in (0..self.plan.steps.len()).rev() {
             let step = &self.plan.steps[i];

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use style_core::backend::ops::Tv;
+use style_core::losses::{Neighbours, Palette, RelaxedEmd, SelfSimilarity};
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments, Patches, Sliced, Statistic, Wasserstein};
 use style_core::{
     AdamOptions, Checkpoint, ConvLayer, Error, ErrorKind, Image, Init, InputSpace, Layer, Losses, Mask, Model, Network,
@@ -30,6 +31,9 @@ struct Case {
     style_layers: Vec<(Name, f64)>,
     statistic: Kind,
     statistic_at: Option<(Name, Kind)>,
+    /// A loss over hypercolumns or colours, by its number, and its layers.
+    loss: Option<(usize, Vec<Name>)>,
+    balanced: bool,
     /// Whether the content weight refers to the mean.
     mean: bool,
     /// Content, style, total variation.
@@ -247,6 +251,17 @@ impl Case {
         if let Some((name, kind)) = self.statistic_at {
             b = kind.set(b, Some(self.network.name(name)));
         }
+        b = b.balanced(self.balanced);
+        if let Some((number, layers)) = &self.loss {
+            let layers: Vec<_> = layers.iter().map(|&name| self.network.name(name)).collect();
+            let (places, seed) = (20, self.seed);
+            b = match number {
+                0 | 1 => b.loss(0.5, Neighbours { layers, turned: *number == 1 }),
+                2 => b.loss(0.5, RelaxedEmd { layers, places, seed }),
+                3 => b.loss(0.5, SelfSimilarity { layers, places }),
+                _ => b.loss(0.5, Palette { places, seed }),
+            };
+        }
         if let Some(content) = &self.content {
             b = b.content(content.image());
         }
@@ -417,18 +432,51 @@ fn runner(cases: u32) -> TestRunner {
 #[test]
 fn a_session_paints_or_says_what_is_wrong() {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
-    let (tried, painted) = (Cell::new(0u32), Cell::new(0u32));
+    let (tried, painted, with) = (Cell::new(0u32), Cell::new(0u32), [const { Cell::new(0u32) }; 5]);
     let ran = runner(cases).run(&random::case(), |case| {
         let steps = case.check()?;
         tried.set(tried.get() + 1);
         painted.set(painted.get() + u32::from(steps > 0));
+        if let Some((loss, _)) = case.loss.as_ref().filter(|_| steps > 0) {
+            with[*loss].set(with[*loss].get() + 1);
+        }
         Ok(())
     });
-    println!("{} of {} descriptions painted", painted.get(), tried.get());
+    let with = with.map(Cell::into_inner);
+    println!("{} of {} descriptions painted; with losses over hypercolumns {with:?}", painted.get(), tried.get());
     if let Err(e) = ran {
         panic!("{e}");
     }
-    assert!(5 * painted.get() > tried.get(), "too few descriptions can be painted");
+    assert!(8 * painted.get() > tried.get(), "too few descriptions can be painted");
+}
+
+/// The same with each loss over hypercolumns, and without what such a loss cannot have.
+#[test]
+fn a_session_with_a_loss_over_hypercolumns_paints_or_says_what_is_wrong() {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    for number in 0..5 {
+        let painted = Cell::new(0u32);
+        let ran = runner(cases).run(&random::case(), |case| {
+            let Case { content, mut styles, .. } = plain();
+            styles.splice(.., case.styles.first().cloned().map(|s| Styled { mask: None, region: None, ..s }));
+            let case = Case {
+                content: case.content.clone().or(content),
+                styles: if styles.is_empty() { plain().styles } else { styles },
+                loss: Some((number, vec![Some(0), Some(1)])),
+                seamless: false,
+                memory_limit: None,
+                tiles: None,
+                ..case
+            };
+            painted.set(painted.get() + u32::from(case.check()? > 0));
+            Ok(())
+        });
+        println!("loss {number}: {} of {cases} descriptions painted", painted.get());
+        if let Err(e) = ran {
+            panic!("{e}");
+        }
+        assert!(painted.get() > 0, "loss {number}");
+    }
 }
 
 /// The simplest description that can be painted.
@@ -446,6 +494,8 @@ fn plain() -> Case {
         style_layers: vec![(Some(0), 1.0)],
         statistic: Kind::Gram(GramNorm::Positions),
         statistic_at: None,
+        loss: None,
+        balanced: false,
         mean: false,
         weights: [1.0; 3],
         tv: Tv::Squared,

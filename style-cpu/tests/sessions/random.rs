@@ -217,13 +217,15 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
         prop_oneof![Just(Isa::Portable), Just(Isa::best())],
         option::weighted(0.2, (0..=6usize, weight())),
         option::weighted(0.3, 0..=6usize),
+        option::weighted(0.15, (0..5usize, vec(name(), 1..4))),
+        prop::bool::weighted(0.2),
     );
     (pictures, losses, descent, rest).prop_map(
         |(
             (network, content, content_mask, styles, size),
             (content_layers, style_layers, statistic, statistic_at, mean, weights, tv, pooling, (padding, seamless)),
             (init, noise, noise_ratio, seed, optimizer, iterations, scales),
-            (ema, memory_limit, tiles, isa, reweigh, stop),
+            (ema, memory_limit, tiles, isa, reweigh, stop, loss, balanced),
         )| {
             let distinct = |(mut list, twice): (Vec<(Name, f64)>, bool)| {
                 let mut seen = vec![];
@@ -253,6 +255,8 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
                 style_layers,
                 statistic,
                 statistic_at,
+                loss,
+                balanced,
                 mean,
                 weights,
                 tv,
