@@ -17,7 +17,9 @@ Layers = Union[str, Sequence[Any], Mapping[str, float]]
 
 STARTS = ("content", "noise", "style")
 
-PLAIN = ("iterations", "seed", "statistic", "tv", "tv_weight", "pooling", "padding", "seamless", "noise", "running_mean")
+PLAIN = (
+    "iterations", "seed", "statistic", "balanced", "tv", "tv_weight", "pooling", "padding", "seamless", "noise", "running_mean",
+)
 """The options that are fields of the library's settings."""
 
 SET = ("preset", "style_strength", "content_weight", "content_mean_weight", "style_weight", "noise_ratio", "memory_limit", "tiles")
@@ -67,6 +69,11 @@ class Options(TypedDict, total=False):
     """The weight of the total variation. Default: 0."""
     laplacian: Union[None, float, Sequence[Tuple[float, int]]]
     """A weight that holds edges where they are, or a list of (weight, side of the squares in pixels). 0.02 is visible."""
+    losses: Optional[Mapping[str, float]]
+    """Further losses by name, with their weights: "neighbours", "turned-neighbours", "relaxed-emd", "self-similarity" and
+    "palette". {"neighbours": 0.05} with `content_layers=[]` has the painting's own colours and strokes."""
+    balanced: Optional[bool]
+    """Whether weights are shares of the gradient."""
     pooling: Optional[str]
     """"average" or "max"."""
     padding: Optional[str]
@@ -138,6 +145,9 @@ def to_json(options: Mapping[str, Any]) -> str:
     laplacian = options.get("laplacian")
     if laplacian is not None:
         given["laplacian"] = list(laplacian) if isinstance(laplacian, Iterable) else [(laplacian, 4)]
+    losses = options.get("losses")
+    if losses is not None:
+        given["losses"] = list(losses.items()) if isinstance(losses, Mapping) else losses
     init = options.get("init")
     if isinstance(init, str) and init in STARTS:
         given["init"] = init

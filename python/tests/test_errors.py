@@ -88,6 +88,8 @@ BAD = {
     "colours": ["red"],
     "memory_limit": [-1],
     "tiles": [(0,), 3],
+    "losses": [{"neighbors": 1}, {"palette": -1}, 3],
+    "balanced": ["x"],
     "laplacian": [-1, [(1, 0)], "x"],
     "settings": [{"size": 3}, {"seed": "x"}],
     "network": [3],

@@ -79,9 +79,10 @@ impl Checkpoint {
             let found = self.notes.get(&format!("{MANIFEST}{name}")).ok_or_else(|| damaged(name))?;
             if found != wanted {
                 let name = name.strip_prefix(SETTING).unwrap_or(name).replace('_', " ");
+                let [found, wanted] = [found, wanted].map(|value| if value.is_empty() { "none" } else { value });
                 let message = format!(
-                    "the checkpoint is of another job: its {name} was {found}, and is {wanted} here; resume it with the \
-                     settings that it was made with, or start without it"
+                    "the checkpoint is of another job; {name}: expected {wanted}, found {found}; resume it with the settings \
+                     that it was made with, or start without it"
                 );
                 return Err(Error::new(ErrorKind::Checkpoint, message));
             }

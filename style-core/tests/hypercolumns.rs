@@ -4,7 +4,7 @@ mod common;
 
 use common::{builder, differences, layers, network, picture};
 use style_core::losses::{Loss, Neighbours, Palette, RelaxedEmd, SelfSimilarity};
-use style_core::{ErrorKind, Image, Session, SessionBuilder, Settings, Style};
+use style_core::{ErrorKind, Image, Mask, Session, SessionBuilder, Settings, Style};
 use testkit::Reference;
 
 type Builder = SessionBuilder<Reference>;
@@ -80,9 +80,12 @@ fn what_is_missing_or_too_much_is_said() {
     let style = || plain().style(picture("style", 11, 12)).size(13, 9);
     says(content().loss(1.0, neighbours()), ErrorKind::Argument, "style picture");
     says(style().loss(1.0, neighbours()), ErrorKind::Argument, "content picture");
-    says(content().loss(1.0, relaxed()), ErrorKind::Argument, "one style picture");
+    says(content().loss(1.0, relaxed()), ErrorKind::Argument, "style picture");
     says(style().loss(1.0, similarity()), ErrorKind::Argument, "content picture");
-    says(content().loss(1.0, Palette::default()), ErrorKind::Argument, "one style picture");
+    says(content().loss(1.0, Palette::default()), ErrorKind::Argument, "style picture");
+    let masked = || Style::new(picture("style", 9, 9)).mask(Mask::new(1, 1, vec![1.0]).unwrap());
+    says(content().style(masked()).loss(1.0, neighbours()), ErrorKind::Argument, "masks");
+    says(content().style(masked()).loss(1.0, Palette::default()), ErrorKind::Argument, "masks");
     let two = || with(relaxed()).style(Style::new(picture("other", 9, 9)));
     says(two(), ErrorKind::Argument, "one style picture");
     for places in [0, 1 << 15] {

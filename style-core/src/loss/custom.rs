@@ -70,6 +70,8 @@ pub struct Inputs<'a, B: Backend> {
     pub content: Option<&'a Image>,
     /// The style pictures.
     pub styles: &'a [&'a Image],
+    /// Whether a style has a mask or a region. A loss that compares whole pictures is then an error.
+    pub masked: bool,
     /// Shape of the features at each of the loss's layers, or of the image.
     pub features: Vec<Shape>,
     /// Number of tiles.

@@ -202,6 +202,33 @@ pub(crate) fn check(names: &[String], layers: &[Shape], places: usize) -> Result
     )))
 }
 
+/// The style pictures, for a loss that compares whole pictures.
+///
+/// # Errors
+/// `Argument` if there is none, or one has a mask or a region.
+pub(crate) fn whole_styles<'a, B: Backend>(what: &str, inputs: &Inputs<'a, B>) -> Result<&'a [&'a Image]> {
+    if inputs.styles.is_empty() {
+        return Err(bad(format!("{what}: expected a style picture, found none")));
+    }
+    if inputs.masked {
+        return Err(bad(format!(
+            "{what} compares whole pictures; remove the masks and regions of the styles, or this loss"
+        )));
+    }
+    Ok(inputs.styles)
+}
+
+/// The same for a loss that takes one picture.
+///
+/// # Errors
+/// The same, and for several.
+pub(crate) fn whole_style<'a, B: Backend>(what: &str, inputs: &Inputs<'a, B>) -> Result<&'a Image> {
+    match whole_styles(what, inputs)? {
+        [style] => Ok(style),
+        several => Err(bad(format!("{what}: expected one style picture, found {}", several.len()))),
+    }
+}
+
 impl<B: Backend> Hypercolumns<B> {
     /// For layers of these shapes, each with its factor.
     pub(crate) fn new(backend: &B, layers: &[Shape], scales: &[f32], places: &Places) -> Result<Self> {

@@ -22,7 +22,7 @@ use crate::distributed::Reduce;
 use crate::error::{Result, bad};
 use crate::image::Image;
 use crate::loss::custom::{Inputs, Loss};
-use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check};
+use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, whole_styles};
 use crate::loss::term::{Buffers, Site, Term};
 
 /// Pixels from one place to the next.
@@ -192,10 +192,8 @@ impl<B: Backend> Loss<B> for Neighbours {
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let backend = inputs.network.backend();
-        let content = inputs.content.ok_or_else(|| bad("neural neighbours need a content picture"))?;
-        if inputs.styles.is_empty() {
-            return Err(bad("neural neighbours need a style picture"));
-        }
+        let content = inputs.content.ok_or_else(|| bad("neighbours: expected a content picture, found none"))?;
+        whole_styles(NAME, inputs)?;
         let places = grid(content.height(), content.width());
         let target = self.target(inputs, &places, content)?;
         let scales: Vec<_> = inputs.features.iter().map(|&s| scale(s)).collect();

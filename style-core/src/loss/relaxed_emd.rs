@@ -28,7 +28,7 @@ use crate::distributed::Reduce;
 use crate::error::{Result, bad};
 use crate::image::Image;
 use crate::loss::custom::{HostLoss, HostTerm, Inputs, Loss};
-use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check};
+use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, whole_style};
 use crate::loss::term::{Buffers, Site, Term};
 
 /// The layers of a hypercolumn by default: those of VGG-16 that the authors use.
@@ -105,9 +105,7 @@ impl<B: Backend> Loss<B> for RelaxedEmd {
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let backend = inputs.network.backend();
-        let [style] = inputs.styles else {
-            return Err(bad("a relaxed earth mover's distance needs one style picture"));
-        };
+        let style = whole_style("relaxed emd", inputs)?;
         let of_picture = inputs.features[0];
         let places = Places::random(of_picture, self.places, self.seed);
         let of_style = Places::random(style.shape(), self.places, self.seed);
@@ -361,7 +359,7 @@ impl<B: Backend> Loss<B> for Palette {
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let (backend, shape) = (inputs.network.backend(), inputs.features[0]);
-        let [style] = inputs.styles else { return Err(bad("a palette needs one style picture")) };
+        let style = whole_style("palette", inputs)?;
         let pixels = |shape: Shape| {
             let Places::Points(points) = Places::random(shape, self.places, self.seed) else { return vec![] };
             let at = |&[row, column]: &[f64; 2]| {

@@ -70,7 +70,7 @@ impl<B: Backend> Loss<B> for SelfSimilarity {
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let backend = inputs.network.backend();
-        let content = inputs.content.ok_or_else(|| bad("self-similarity needs a content picture"))?;
+        let content = inputs.content.ok_or_else(|| bad("self-similarity: expected a content picture, found none"))?;
         let of_picture = inputs.features[0];
         let places = Places::grid(of_picture, self.places);
         let columns = Hypercolumns::new(backend, &inputs.features, &vec![1.0; self.layers.len()], &places)?;

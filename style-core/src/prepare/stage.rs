@@ -195,6 +195,7 @@ impl<B: Backend> SessionBuilder<B> {
                 padding: self.settings.padding,
                 content: self.content_image(),
                 styles: &styles,
+                masked: self.styles.iter().any(|s| s.mask.is_some() || s.region.is_some()),
                 features,
                 tiles: plan.tiles.len(),
             })

@@ -370,6 +370,11 @@ fn bad_settings() {
         ("--content-layers none --style-layers none", &["layer"]),
         ("--content-weight 1 --content-mean-weight 1", &["--content-weight", "--content-mean-weight"]),
         ("--tv absolute", &["--tv", "--tv-weight"]),
+        ("--loss neighbours", &["NAME=WEIGHT", "self-similarity"]),
+        ("--loss neighbors=1", &["NAME=WEIGHT", "turned-neighbours"]),
+        ("--loss palette=-1", &["palette", "-1"]),
+        ("--loss palette=1 --loss palette=2", &["palette", "unique"]),
+        ("--loss relaxed-emd=1 --style-region art.png", &["relaxed emd", "regions"]),
         ("--tv power=9 --tv-weight 1", &["exponent", "9"]),
         ("--tv much --tv-weight 1", &["squared, absolute, means"]),
         ("--style-layers conv1_1:mean", &["mean", "conv1_1:mean"]),
@@ -433,6 +438,10 @@ fn every_way_to_say_what_style_is() {
         "--style-region art.png --style-mask none",
         "--content-layers none --init noise",
         "--style-layers none --init noise",
+        "--content-layers none --style-layers none --loss neighbours=1",
+        "--content-layers none --loss turned-neighbours=0.05",
+        "--content-layers none --style-layers none --loss relaxed-emd=1 --loss self-similarity=4 --loss palette=0.25",
+        "--balance",
         "--optimizer lbfgs-fixed --iterations 20",
     ] {
         let line = format!("photo.png art.png -o x.png --size 32 --log log.jsonl --iterations 8 {options}");

@@ -63,7 +63,7 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
 
-    /// Paint each pair with each style statistic instead, in the time that the default takes
+    /// Paint each pair with each loss instead, in the time that the default takes
     #[arg(long)]
     losses: bool,
 

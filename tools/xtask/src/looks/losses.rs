@@ -1,4 +1,4 @@
-//! The style statistics side by side: each painted in the time that the default takes.
+//! The losses side by side: each painted in the time that the default takes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::Failure;
 
 /// Options of stylize for each cell; the first is the default. The strengths make them alike in how much of the photograph
 /// they keep.
-const LOSSES: [(&str, &[&str]); 6] = [
+const LOSSES: [(&str, &[&str]); 10] = [
     ("default", &[]),
     ("gram", &["--statistic", "gram"]),
     ("wasserstein", &["--statistic", "wasserstein", "--style-strength", "2"]),
@@ -21,6 +21,24 @@ const LOSSES: [(&str, &[&str]); 6] = [
         "patches",
         &["--style-layers", "conv1_1=0.37:gram,conv2_1=0.37:covariance,conv3_1=0.15:patches,conv4_1=0.11:patches"],
     ),
+    ("neighbours", &["--content-layers", "none", "--loss", "neighbours=0.05"]),
+    (
+        "relaxed emd",
+        &[
+            "--content-layers",
+            "none",
+            "--style-layers",
+            "none",
+            "--loss",
+            "relaxed-emd=1",
+            "--loss",
+            "self-similarity=4",
+            "--loss",
+            "palette=0.25",
+        ],
+    ),
+    ("self-similarity", &["--content-layers", "none", "--loss", "self-similarity=0.3"]),
+    ("balanced", &["--balance", "--style-strength", "2"]),
 ];
 /// Evaluations of the default.
 const ITERATIONS: usize = 80;
