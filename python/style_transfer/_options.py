@@ -73,7 +73,7 @@ class Options(TypedDict, total=False):
     """Further losses by name, with their weights: "neighbours", "turned-neighbours", "relaxed-emd", "self-similarity" and
     "palette". {"neighbours": 0.05} with `content_layers=[]` has the painting's own colours and strokes."""
     balanced: Optional[bool]
-    """Whether weights are shares of the gradient."""
+    """Whether to give each loss a gradient as large as its weight, measured at the photograph with some noise."""
     pooling: Optional[str]
     """"average" or "max"."""
     padding: Optional[str]

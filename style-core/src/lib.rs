@@ -67,7 +67,7 @@ pub mod prelude {
 
 /// Losses of your own: the interface of a [loss](losses::Loss) and its [term](losses::Term) in the objective.
 pub mod losses {
-    pub use crate::loss::custom::{HostLoss, Inputs, Loss};
+    pub use crate::loss::custom::{Described, HostLoss, Inputs, Loss};
     pub use crate::loss::guide::Guide;
     pub use crate::loss::laplacian::Laplacian;
     pub use crate::loss::losses::{CONTENT, STYLE, TV};

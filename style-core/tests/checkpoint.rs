@@ -174,7 +174,7 @@ fn another_session_is_refused() {
     refused(noise().running_mean(0.5), "running mean");
     refused(noise().pooling(style_core::Pooling::Max), "pooling");
     refused(noise().padding(style_core::Padding::Replicate), "padding");
-    refused(noise().statistic(Moments), "statistic was \"gram\"");
+    refused(noise().statistic(Moments), "statistic: expected \"moments\", found \"gram\"");
     refused(noise().content_layers(layers(&[("conv1_1", 1.0)])), "content layers");
     refused(noise().scales(vec![Scale { size: 8, iterations: 1, optimizer: None }]), "scales");
     // Weights that differ by one bit; another input space.

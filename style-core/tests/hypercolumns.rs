@@ -71,7 +71,9 @@ fn what_is_the_same_is_at_the_target() {
 #[test]
 fn what_is_missing_or_too_much_is_said() {
     let says = |b: Builder, kind: ErrorKind, text: &str| {
+        let planned = b.plan().unwrap_err();
         let error = b.build().unwrap_err();
+        assert_eq!(planned.to_string(), error.to_string());
         assert!(error.kind() == kind && error.to_string().contains(text), "{error}");
     };
     let none = [] as [&str; 0];
@@ -83,12 +85,15 @@ fn what_is_missing_or_too_much_is_said() {
     says(content().loss(1.0, relaxed()), ErrorKind::Argument, "style picture");
     says(style().loss(1.0, similarity()), ErrorKind::Argument, "content picture");
     says(content().loss(1.0, Palette::default()), ErrorKind::Argument, "style picture");
+    let seamless = |b: Builder| b.content(picture("content", 16, 12)).seamless(true);
+    says(seamless(with(similarity())), ErrorKind::Argument, "without seams");
+    says(seamless(with(neighbours())), ErrorKind::Argument, "without seams");
     let masked = || Style::new(picture("style", 9, 9)).mask(Mask::new(1, 1, vec![1.0]).unwrap());
     says(content().style(masked()).loss(1.0, neighbours()), ErrorKind::Argument, "masks");
     says(content().style(masked()).loss(1.0, Palette::default()), ErrorKind::Argument, "masks");
     let two = || with(relaxed()).style(Style::new(picture("other", 9, 9)));
     says(two(), ErrorKind::Argument, "one style picture");
-    for places in [0, 1 << 15] {
+    for places in [0, 1, 1 << 15] {
         says(with(RelaxedEmd { places, ..relaxed() }), ErrorKind::Argument, "places");
         says(with(SelfSimilarity { places, ..similarity() }), ErrorKind::Argument, "places");
         says(with(Palette { places, seed: 0 }), ErrorKind::Argument, "places");

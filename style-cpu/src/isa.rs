@@ -10,6 +10,8 @@ use crate::simd::avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::neon::Neon;
 use crate::simd::portable::Portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use crate::simd::simd128::Simd128;
 
 /// An instruction set that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Isa {
     Portable,
     /// NEON: ARM in 64 bits.
     Neon,
+    /// SIMD128: WebAssembly, in modules that are compiled for it.
+    Simd128,
     /// AVX2 and FMA: Intel since 2013, AMD since 2015.
     Avx2,
     /// AVX-512 F.
@@ -27,7 +31,7 @@ pub enum Isa {
 
 impl Isa {
     /// All instruction sets; those of one architecture slowest first.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 5] = [Self::Portable, Self::Neon, Self::Simd128, Self::Avx2, Self::Avx512];
 
     /// The fastest instruction set of this processor.
     #[must_use]
@@ -44,6 +48,7 @@ impl Isa {
             Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
             #[cfg(not(target_arch = "aarch64"))]
             Self::Neon => false,
+            Self::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
@@ -69,6 +74,7 @@ impl Isa {
         match self {
             Self::Portable => "portable",
             Self::Neon => "neon",
+            Self::Simd128 => "simd128",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         }
@@ -106,6 +112,10 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Isa::Avx512 => unsafe { run_avx512(kernel) },
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => kernel.run(Simd128),
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+            Isa::Simd128 => unreachable!("`Isa::check` refuses it"),
             #[cfg(not(target_arch = "aarch64"))]
             Isa::Neon => unreachable!("`Isa::check` refuses it"),
             #[cfg(not(target_arch = "x86_64"))]

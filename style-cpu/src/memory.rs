@@ -26,7 +26,8 @@ enum Kind<T> {
 /// Allocates `count` zeros; `what` names them in an error.
 pub(crate) fn zeroed<T: Pod>(count: usize, what: impl Display) -> Result<Memory<T>> {
     let bytes = count.saturating_mul(size_of::<T>());
-    if bytes < LARGE {
+    // A WebAssembly module has no mappings: all its memory is the allocator's.
+    if bytes < LARGE || cfg!(target_family = "wasm") {
         return zeroed_vec(count, what).map(|values| Memory(Kind::Heap(values)));
     }
     let mapped = MmapMut::map_anon(bytes).map_err(|e| refused(bytes, what).with_source(e))?;

@@ -12,6 +12,7 @@ fn main() {
     testkit::run(vec![
         ("portable", cpu(Isa::Portable, 1)),
         ("neon", cpu(Isa::Neon, 1)),
+        ("simd128", cpu(Isa::Simd128, 1)),
         ("avx2", cpu(Isa::Avx2, 1)),
         ("avx512", cpu(Isa::Avx512, 1)),
         ("threads", Cpu::builder().threads(3).build()),

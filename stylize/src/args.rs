@@ -178,8 +178,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) style_weight: Option<f64>,
 
-    /// Make weights shares of the gradient: each layer's loss, and each --loss and --laplacian, is divided by the norm of its
-    /// gradient at the photograph with 20 % noise
+    /// Give each layer's loss, and each --loss and --laplacian, a gradient as large as its weight: divide it by the norm of its
+    /// gradient at the photograph with 20 % noise, or at noise without a photograph
     #[arg(long, help_heading = "Loss")]
     pub(crate) balance: bool,
 
@@ -216,10 +216,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WEIGHT[:SIDE]", value_parser = laplacian, allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) laplacian: Vec<(f64, usize)>,
 
-    /// Add a loss over hypercolumns, the features of many layers at a place, with its weight. neighbours: each is held to the
-    /// painting's that is most like the photograph's there (turned-neighbours: of the painting in four directions); it holds
-    /// the content too. relaxed-emd: all are held to the painting's; self-similarity: what is alike in the photograph stays
-    /// alike; palette: the colours. Use them with --content-layers none --style-layers none, or beside the others
+    /// Add a loss, with its weight; repeat it for several. neighbours: each place is held to the place in the painting that is
+    /// most like the photograph there, which keeps the content too. turned-neighbours: the painting is also turned by 90, 180
+    /// and 270 degrees. relaxed-emd: all places together are held to those in the painting. self-similarity: what is alike in
+    /// the photograph stays alike. palette: the colours. They replace the usual losses with --content-layers none and
+    /// --style-layers none. Good to begin with: --content-layers none --loss neighbours=0.05
     #[arg(long, value_name = "NAME=WEIGHT", value_parser = loss, help_heading = "Loss")]
     pub(crate) loss: Vec<(LossName, f64)>,
 

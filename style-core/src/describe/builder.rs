@@ -322,7 +322,7 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Whether weights are shares of the gradient: the loss of each content and style layer, and each loss of your own, is
+    /// Whether the weights of losses are the norms of their gradients at first: the loss of each content and style layer, and each loss of your own, is
     /// divided by the norm of its gradient at a reference image `x_0`, the photograph with 20 % noise (without a photograph,
     /// noise), once at each scale:
     ///
@@ -330,7 +330,8 @@ impl<B: Backend> SessionBuilder<B> {
     /// total = sum_t w_t l_t(x) / |dl_t/dx (x_0)| + tv_weight tv(x)
     /// ```
     ///
-    /// With relative losses, the weight of the content is then 1. Layers then count as their weights say, whatever the
+    /// With relative losses, the weight of the content is then 1. This takes an evaluation for each layer and each loss of your
+    /// own at the start of each scale. Layers then count as their weights say, whatever the
     /// network, the statistic and the painting. (jcjohnson/neural-style normalises the gradient at each evaluation instead;
     /// that is the gradient of no loss, so a line search would fail.) Default: no.
     pub fn balanced(mut self, balanced: bool) -> Self {

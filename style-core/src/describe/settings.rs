@@ -40,7 +40,7 @@ pub struct Settings {
     pub content_weight: ContentWeight,
     /// The style strength if losses are relative, otherwise the style weight.
     pub style_weight: f64,
-    /// Whether weights are shares of the gradient.
+    /// Whether the weights of losses are the norms of their gradients at first.
     pub balanced: bool,
     /// The form of the total variation.
     pub tv: Tv,

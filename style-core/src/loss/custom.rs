@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::image::Image;
 use crate::loss::term::{Additivity, Buffers, Site, Term};
 use crate::network::Network;
+use crate::pass::cancel::Cancel;
 
 /// Describes a loss of any layers, or of the image, that computes with the ops of the [`Backend`]. It creates a
 /// [`Term`] for each scale. [`HostLoss`] is simpler, for a loss of one layer on plain slices.
@@ -35,19 +36,19 @@ pub trait Loss<B: Backend>: Send + Sync {
         Additivity::Whole
     }
 
-    /// Checks the shapes of its features, or of the image, before anything is computed. Default: any will do.
+    /// Checks what it will be used for, before anything is computed. Default: anything will do.
     ///
     /// # Errors
     /// Its own.
-    fn check(&self, features: &[Shape]) -> Result<()> {
-        let _ = features;
+    fn check(&self, of: &Described<'_>) -> Result<()> {
+        let _ = of;
         Ok(())
     }
 
-    /// Memory that its term will hold, in bytes, for features (or an image) of these shapes; counted by
+    /// Memory that its term will hold, or that [`term`](Self::term) needs if that is more, in bytes; counted by
     /// [`plan`](crate::SessionBuilder::plan). Default: 0.
-    fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
-        let _ = (backend, features);
+    fn bytes(&self, backend: &B, of: &Described<'_>) -> usize {
+        let _ = (backend, of);
         0
     }
 
@@ -56,6 +57,23 @@ pub trait Loss<B: Backend>: Send + Sync {
     /// # Errors
     /// Its own, and backend errors.
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>>;
+}
+
+/// What a [`Loss`] is checked for, and its memory planned from.
+#[derive(Clone, Copy, Debug)]
+pub struct Described<'a> {
+    /// Shape of the image.
+    pub image: Shape,
+    /// Shape of the image's features at each of the loss's layers, or of the image.
+    pub features: &'a [Shape],
+    /// Whether there is a content picture.
+    pub content: bool,
+    /// Shapes of the style pictures.
+    pub styles: &'a [Shape],
+    /// Whether a style has a mask or a region.
+    pub masked: bool,
+    /// Whether the picture repeats without seams.
+    pub seamless: bool,
 }
 
 /// What a [`Loss`] creates its term from: the pictures at one scale.
@@ -70,12 +88,14 @@ pub struct Inputs<'a, B: Backend> {
     pub content: Option<&'a Image>,
     /// The style pictures.
     pub styles: &'a [&'a Image],
-    /// Whether a style has a mask or a region. A loss that compares whole pictures is then an error.
-    pub masked: bool,
+    /// Shape of the image.
+    pub image: Shape,
     /// Shape of the features at each of the loss's layers, or of the image.
     pub features: Vec<Shape>,
     /// Number of tiles.
     pub tiles: usize,
+    /// For a term that takes long to create: check it now and then.
+    pub cancel: &'a Cancel,
 }
 
 /// A loss of one layer's features, computed on the host; see
@@ -134,9 +154,9 @@ impl<B: Backend> Loss<B> for AtLayer {
         vec![self.layer.clone()]
     }
 
-    fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
+    fn bytes(&self, backend: &B, of: &Described<'_>) -> usize {
         let one = |&shape: &Shape| HostTerm::bytes(backend, shape).saturating_add(backend.features_bytes(shape));
-        features.iter().map(one).fold(0, usize::saturating_add)
+        of.features.iter().map(one).fold(0, usize::saturating_add)
     }
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {

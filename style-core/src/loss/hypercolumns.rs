@@ -18,7 +18,7 @@ use crate::backend::ops::sample::{CHANNEL_GROUP, Sparse};
 use crate::backend::shape::{Acc, Shape};
 use crate::error::{Result, bad};
 use crate::image::Image;
-use crate::loss::custom::Inputs;
+use crate::loss::custom::{Described, Inputs};
 use crate::network::taps::Taps;
 use crate::pass::chain::Chain;
 use crate::pass::plan::ChainPlan;
@@ -97,8 +97,9 @@ impl Places {
 /// Rows and columns of about `count` cells, as square as can be.
 fn cells(picture: Shape, count: usize) -> [usize; 2] {
     let count = count.min(picture.positions()).max(1) as f64;
-    let rows = (count * picture.height as f64 / picture.width as f64).sqrt().round().clamp(1.0, picture.height as f64);
-    [rows as usize, (count / rows).round().clamp(1.0, picture.width as f64) as usize]
+    let most = (picture.height as f64).min(count).max(1.0);
+    let rows = (count * picture.height as f64 / picture.width.max(1) as f64).sqrt().round().clamp(1.0, most);
+    [rows as usize, (count / rows).round().clamp(1.0, picture.width.max(1) as f64) as usize]
 }
 
 /// A sparse matrix; see [`Sparse`].
@@ -174,58 +175,56 @@ pub(crate) fn channels(layers: &[Shape]) -> usize {
     all.fold(0, usize::saturating_add)
 }
 
-/// The most positions and weights of a layer; see [`expect_sparse`](crate::backend::ops::expect_sparse).
-const MOST: usize = 1 << 24;
-
-/// At most as many weights as a layer of this shape has at so many places.
+/// At most as many weights as a layer of this shape has at so many places, whose cells share their first and last rows and
+/// columns. (Grids have the picture's proportions, so both axes are averaged, or both interpolated.)
 fn weights(layer: Shape, places: usize) -> usize {
-    // A cell of a grid that is not a multiple of it has a part of a row and of a column more.
-    layer.positions().saturating_mul(2).max(places.saturating_mul(4))
+    layer.positions().saturating_mul(2).saturating_add(places.saturating_mul(4))
 }
 
-/// Checks that layers of these shapes can be sampled at so many places.
+/// Checks that the layers can be sampled at so many places of the image and of each painting.
 ///
 /// # Errors
 /// `Argument` without layers, and for pictures that are too large.
-pub(crate) fn check(names: &[String], layers: &[Shape], places: usize) -> Result<()> {
+pub(crate) fn check(names: &[String], of: &Described<'_>) -> Result<()> {
+    const MOST: usize = 1 << 22;
     if names.is_empty() {
-        return Err(bad("hypercolumns: expected at least one layer, found none"));
+        return Err(bad("expected at least one layer, found none"));
     }
-    let most = layers.iter().map(|&layer| weights(layer, places)).fold(0, usize::max);
-    if most <= MOST {
-        return Ok(());
+    let most = of.styles.iter().chain([&of.image]).map(Shape::positions).fold(0, usize::max);
+    if most > MOST {
+        return Err(bad(format!("expected pictures of at most {MOST} pixels, found {most}; use smaller ones")));
     }
-    Err(bad(format!(
-        "hypercolumns: expected a picture of at most {} pixels, found {}; use a smaller one",
-        MOST / 2,
-        most / 2
-    )))
+    Ok(())
 }
 
-/// The style pictures, for a loss that compares whole pictures.
+/// Checks that there is a photograph that the image can be compared with place by place.
 ///
 /// # Errors
-/// `Argument` if there is none, or one has a mask or a region.
-pub(crate) fn whole_styles<'a, B: Backend>(what: &str, inputs: &Inputs<'a, B>) -> Result<&'a [&'a Image]> {
-    if inputs.styles.is_empty() {
-        return Err(bad(format!("{what}: expected a style picture, found none")));
+/// `Argument` if there is none, or if the image repeats without seams, which the photograph does not.
+pub(crate) fn check_content(of: &Described<'_>) -> Result<()> {
+    if !of.content {
+        return Err(bad("expected a content picture, found none"));
     }
-    if inputs.masked {
-        return Err(bad(format!(
-            "{what} compares whole pictures; remove the masks and regions of the styles, or this loss"
-        )));
+    if of.seamless {
+        return Err(bad(
+            "it cannot be compared with the photograph where the picture repeats without seams; remove one of the two",
+        ));
     }
-    Ok(inputs.styles)
+    Ok(())
 }
 
-/// The same for a loss that takes one picture.
+/// Checks that there are `least` to `most` style pictures that count as a whole.
 ///
 /// # Errors
-/// The same, and for several.
-pub(crate) fn whole_style<'a, B: Backend>(what: &str, inputs: &Inputs<'a, B>) -> Result<&'a Image> {
-    match whole_styles(what, inputs)? {
-        [style] => Ok(style),
-        several => Err(bad(format!("{what}: expected one style picture, found {}", several.len()))),
+/// `Argument` if there are others.
+pub(crate) fn check_styles(of: &Described<'_>, most: usize) -> Result<()> {
+    match of.styles.len() {
+        0 => Err(bad("expected a style picture, found none (shared targets do not hold the pictures)")),
+        found if found > most => Err(bad(format!("expected one style picture, found {found}"))),
+        _ if of.masked => Err(bad(
+            "it compares whole pictures; remove the masks and regions of the styles (a transparent painting has a region)",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -276,6 +275,7 @@ impl<B: Backend> Hypercolumns<B> {
         let mut workspace = backend.workspace(plan.workspace())?;
         let mut chain = Chain::new(backend, &[Arc::new(plan)])?;
         chain.forward(network, &network.upload(image)?, &mut workspace, |tapped, _| {
+            inputs.cancel.check()?;
             let here = positions.iter().enumerate().filter(|&(_, &p)| taps.at(p) == Some(tapped.tap));
             here.map(|(layer, _)| layer).try_for_each(|layer| all.read(backend, layer, tapped.features))
         })?;
@@ -301,5 +301,42 @@ impl<B: Backend> Hypercolumns<B> {
         let Part { transposed, first, scale: own, .. } = &self.parts[layer];
         let scale = (scale * f64::from(*own)) as f32;
         backend.sample_bwd(sparse(transposed), dvalues, *first, scale, acc, dfeatures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_about_as_many_cells_as_wanted() {
+        for (height, width) in [(4096, 16), (16, 4096), (8192, 1), (1, 1), (3, 5), (384, 512)] {
+            for count in [1, 2, 64, 1024] {
+                let [rows, columns] = cells(Shape::new(3, height, width), count);
+                assert!(rows >= 1 && columns >= 1 && rows <= height && columns <= width);
+                assert!(rows * columns <= 2 * count, "{rows}x{columns} of {count} in {height}x{width}");
+            }
+        }
+    }
+
+    /// Each place is a mean: its weights sum to 1, and there are no more of them than planned.
+    #[test]
+    fn places_are_means() {
+        for (height, width) in [(1, 1), (3, 5), (13, 9), (55, 55)] {
+            let layer = Shape::new(8, height, width);
+            let grids = [(1, 1), (2, 3), (39, 39)].map(|(height, width)| Places::Grid { height, width });
+            for places in grids.into_iter().chain([Places::random(layer, 40, 1)]) {
+                let [matrix, transposed] = Matrix::weights(&places, layer).unwrap();
+                let count = places.shape(1).positions();
+                assert!(matrix.values.len() <= weights(layer, count), "{places:?} in {layer}");
+                assert_eq!(matrix.offsets.len(), count + 1);
+                assert_eq!(transposed.offsets.len(), layer.positions() + 1);
+                for row in matrix.offsets.windows(2) {
+                    let values = &matrix.values[row[0] as usize..row[1] as usize];
+                    let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
+                    assert!((sum - 1.0).abs() < 1e-6, "{places:?} in {layer}: {sum}");
+                }
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::error::{Result, bad};
-use crate::loss::custom::{HostLoss, HostTerm, Inputs, Loss};
+use crate::loss::custom::{Described, HostLoss, HostTerm, Inputs, Loss};
 use crate::loss::term::Term;
 
 /// The Laplacian of the image, averaged over squares of pixels; for [`SessionBuilder::loss`](crate::SessionBuilder::loss).
@@ -49,12 +49,12 @@ impl<B: Backend> Loss<B> for Laplacian {
         vec![]
     }
 
-    fn check(&self, image: &[Shape]) -> Result<()> {
+    fn check(&self, of: &Described<'_>) -> Result<()> {
         let found = self.pool;
-        match image.iter().find(|&&shape| pooled(shape, found).positions() < 2) {
-            None => Ok(()),
-            Some(Shape { width, height, .. }) => {
-                let most = (*width).min(*height).min((*width).max(*height) / 2);
+        match of.image {
+            image if pooled(image, found).positions() > 1 => Ok(()),
+            Shape { width, height, .. } => {
+                let most = width.min(height).min(width.max(height) / 2);
                 Err(bad(format!(
                     "expected squares of 1 to {most} pixels for a picture of {width}x{height}, so that there are two; found {found}"
                 )))
@@ -62,12 +62,9 @@ impl<B: Backend> Loss<B> for Laplacian {
         }
     }
 
-    fn bytes(&self, backend: &B, image: &[Shape]) -> usize {
-        let one = |&shape: &Shape| {
-            let pooled = pooled(shape, self.pool).len().saturating_mul(3 * size_of::<f32>());
-            HostTerm::bytes(backend, shape).saturating_add(backend.tensor_bytes(shape)).saturating_add(pooled)
-        };
-        image.iter().map(one).fold(0, usize::saturating_add)
+    fn bytes(&self, backend: &B, of: &Described<'_>) -> usize {
+        let pooled = pooled(of.image, self.pool).len().saturating_mul(3 * size_of::<f32>());
+        HostTerm::bytes(backend, of.image).saturating_add(backend.tensor_bytes(of.image)).saturating_add(pooled)
     }
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {

@@ -92,7 +92,8 @@ pub struct TermLoss {
     /// Its name: [`CONTENT`], [`STYLE`], [`TV`], or that of a [loss of your own](crate::losses::Loss).
     pub name: String,
     /// Its weight in the objective, at this scale. In the relative form, that of the content is 0.037 and that of the style
-    /// is the strength.
+    /// is the strength. With [balanced](crate::SessionBuilder::balanced) weights, those of layers are divided by norms, and so is
+    /// that of a loss of your own.
     pub weight: f64,
     /// Its value before the weight. Content: `sum_l w_l 1/2 sum (F - P)^2`; in the relative form `sum_l w_l sum (F - P)^2 /
     /// sum P^2`. Style: `sum_l w_l E_l`; in the relative form each `E_l` is relative to its target.

@@ -10,10 +10,16 @@
 //! that of [`CosineOps`](crate::backend::ops::CosineOps), followed by that of the hypercolumns. The neighbours are found once
 //! a scale, so the loss holds the content too, and takes the place of both content and style.
 //!
-//! Departures from the paper: the photograph alone is matched, not a mixture of it and the image (the authors' `alpha` of 1);
-//! both means are those of the whole unturned pictures; layers finer than the grid are averaged over its cells (the authors
-//! take the four positions around a place: under L-BFGS that leaves a lattice); the authors' last pass, with neighbours of each layer by itself, is
-//! [`Patches`](crate::statistics::Patches) of one position.
+//! Departures from the paper:
+//!
+//! - The photograph alone is matched, not a mixture of it and the image (the authors' `alpha` of 1).
+//! - The means are those of the photograph and of each painting as a whole, unturned.
+//! - Layers finer than the grid are averaged over its cells. The authors take the four positions around a place; under L-BFGS
+//!   that leaves a lattice.
+//! - The authors' last pass, with neighbours of each layer by itself, is [`Patches`](crate::statistics::Patches) of one
+//!   position.
+//!
+//! Several paintings count alike, whatever their shares: each place takes the nearest in any of them.
 
 use crate::alloc::{collected, zeros};
 use crate::backend::Backend;
@@ -21,8 +27,8 @@ use crate::backend::shape::{Acc, Shape};
 use crate::distributed::Reduce;
 use crate::error::{Result, bad};
 use crate::image::Image;
-use crate::loss::custom::{Inputs, Loss};
-use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, whole_styles};
+use crate::loss::custom::{Described, Inputs, Loss};
+use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, check_content, check_styles};
 use crate::loss::term::{Buffers, Site, Term};
 
 /// Pixels from one place to the next.
@@ -55,9 +61,6 @@ impl Default for Neighbours {
         Self { layers: all.map(Into::into).to_vec(), turned: false }
     }
 }
-
-/// The name of the term.
-const NAME: &str = "neighbours";
 
 /// The factor of a layer.
 fn scale(layer: Shape) -> f32 {
@@ -140,6 +143,7 @@ impl Neighbours {
                 if turn > 0 {
                     painting = turned(&painting)?;
                 }
+                inputs.cancel.check()?;
                 let Shape { height, width, .. } = painting.shape();
                 let mut of_style = Hypercolumns::of(inputs, &painting, &self.layers, &grid(height, width), scale)?;
                 let columns = Columns::download(backend, &of_style)?;
@@ -166,34 +170,37 @@ impl Neighbours {
 
 impl<B: Backend> Loss<B> for Neighbours {
     fn name(&self) -> String {
-        NAME.into()
+        if self.turned { "turned-neighbours" } else { "neighbours" }.into()
     }
 
     fn identity(&self) -> String {
-        let turned = if self.turned { ", turned" } else { "" };
-        format!("{NAME} by {}{turned}", self.layers.join(" "))
+        format!("{} by {}", Loss::<B>::name(self), self.layers.join(" "))
     }
 
     fn layers(&self) -> Vec<String> {
         self.layers.clone()
     }
 
-    fn check(&self, features: &[Shape]) -> Result<()> {
-        let places = features.first().map_or(0, |f| grid(f.height, f.width).shape(1).positions());
-        check(&self.layers, features, places)
+    fn check(&self, of: &Described<'_>) -> Result<()> {
+        check(&self.layers, of)?;
+        check_content(of)?;
+        check_styles(of, usize::MAX)
     }
 
-    fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
-        let Some(&first) = features.first() else { return 0 };
-        let places = grid(first.height, first.width).shape(channels(features));
-        let more = backend.tensor_bytes(places).saturating_mul(2);
-        Hypercolumns::bytes(backend, features, places).saturating_add(more)
+    fn bytes(&self, backend: &B, of: &Described<'_>) -> usize {
+        let columns = |picture: &Shape| grid(picture.height, picture.width).shape(channels(of.features));
+        let [own, style] = [
+            backend.tensor_bytes(columns(&of.image)),
+            of.styles.iter().map(|s| backend.tensor_bytes(columns(s))).fold(0, usize::max),
+        ];
+        // Later, the target and the gradient; while neighbours are found, three of each.
+        let more = own.saturating_mul(3).saturating_add(style.saturating_mul(3)).max(own.saturating_mul(2));
+        Hypercolumns::bytes(backend, of.features, columns(&of.image)).saturating_add(more)
     }
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let backend = inputs.network.backend();
         let content = inputs.content.ok_or_else(|| bad("neighbours: expected a content picture, found none"))?;
-        whole_styles(NAME, inputs)?;
         let places = grid(content.height(), content.width());
         let target = self.target(inputs, &places, content)?;
         let scales: Vec<_> = inputs.features.iter().map(|&s| scale(s)).collect();

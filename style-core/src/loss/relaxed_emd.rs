@@ -27,8 +27,8 @@ use crate::backend::shape::{Acc, Rows, Shape};
 use crate::distributed::Reduce;
 use crate::error::{Result, bad};
 use crate::image::Image;
-use crate::loss::custom::{HostLoss, HostTerm, Inputs, Loss};
-use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, whole_style};
+use crate::loss::custom::{Described, HostLoss, HostTerm, Inputs, Loss};
+use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, check_styles};
 use crate::loss::term::{Buffers, Site, Term};
 
 /// The layers of a hypercolumn by default: those of VGG-16 that the authors use.
@@ -62,13 +62,13 @@ impl Default for RelaxedEmd {
 
 /// Checks the number of places.
 pub(super) fn check_places(places: usize) -> Result<()> {
-    if (1..=1 << 14).contains(&places) {
+    if (2..=1 << 14).contains(&places) {
         return Ok(());
     }
-    Err(bad(format!("places of hypercolumns: expected 1 to {}, found {places}", 1 << 14)))
+    Err(bad(format!("places of hypercolumns: expected 2 to {}, found {places}", 1 << 14)))
 }
 
-/// `(mean, mean)` of the least distances: those of each `x`, and those of each `y`.
+/// The larger of the means of the least distances, of each `x` and of each `y`, and whether it is that of `x`.
 fn larger(of_x: &[f64], of_y: &[f64]) -> (f64, bool) {
     let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len().max(1) as f64;
     let (of_x, of_y) = (mean(of_x), mean(of_y));
@@ -77,23 +77,25 @@ fn larger(of_x: &[f64], of_y: &[f64]) -> (f64, bool) {
 
 impl<B: Backend> Loss<B> for RelaxedEmd {
     fn name(&self) -> String {
-        "relaxed emd".into()
+        "relaxed-emd".into()
     }
 
     fn identity(&self) -> String {
-        format!("relaxed emd of {} places, seed {}, by {}", self.places, self.seed, self.layers.join(" "))
+        format!("relaxed-emd of {} places, seed {}, by {}", self.places, self.seed, self.layers.join(" "))
     }
 
     fn layers(&self) -> Vec<String> {
         self.layers.clone()
     }
 
-    fn check(&self, features: &[Shape]) -> Result<()> {
+    fn check(&self, of: &Described<'_>) -> Result<()> {
         check_places(self.places)?;
-        check(&self.layers, features, self.places)
+        check(&self.layers, of)?;
+        check_styles(of, 1)
     }
 
-    fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
+    fn bytes(&self, backend: &B, of: &Described<'_>) -> usize {
+        let features = of.features;
         let columns = Shape::new(channels(features), 1, self.places.saturating_mul(2));
         let gram = Shape::gram(columns.channels);
         let device = backend.tensor_bytes(columns).saturating_mul(3).saturating_add(backend.tensor_bytes(gram) * 2);
@@ -105,9 +107,8 @@ impl<B: Backend> Loss<B> for RelaxedEmd {
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let backend = inputs.network.backend();
-        let style = whole_style("relaxed emd", inputs)?;
-        let of_picture = inputs.features[0];
-        let places = Places::random(of_picture, self.places, self.seed);
+        let [style] = inputs.styles else { return Err(bad("relaxed-emd: expected one style picture")) };
+        let places = Places::random(inputs.image, self.places, self.seed);
         let of_style = Places::random(style.shape(), self.places, self.seed);
         let columns = Hypercolumns::new(backend, &inputs.features, &vec![1.0; self.layers.len()], &places)?;
         let painting = Hypercolumns::of(inputs, style, &self.layers, &of_style, |_| 1.0)?;
@@ -124,7 +125,13 @@ impl<B: Backend> Loss<B> for RelaxedEmd {
             found: [backend.tensor(Shape { channels: 1, ..x })?, backend.tensor(Shape { channels: 1, ..y })?],
             painting,
             host,
-            shares: [share(moments.mean.iter().copied()), share(moments.covariance.iter().copied().map(f64::from))],
+            shares: [
+                share(moments.mean.iter().copied(), 0.0),
+                share(
+                    moments.covariance.iter().copied().map(f64::from),
+                    moments.mean.iter().map(|m| m.abs()).sum::<f64>().powi(2),
+                ),
+            ],
             moments,
             gram,
             workspace,
@@ -167,10 +174,10 @@ struct Moments {
     covariance: Vec<f32>,
 }
 
-/// The reciprocal of a sum of magnitudes; 1 for zeros.
-fn share(values: impl Iterator<Item = f64>) -> f64 {
+/// The reciprocal of a sum of magnitudes; 0 if it is rounding beside `scale`.
+fn share(values: impl Iterator<Item = f64>, scale: f64) -> f64 {
     let sum: f64 = values.map(f64::abs).sum();
-    if sum > 0.0 { sum.recip() } else { 1.0 }
+    if sum > 1e-6 * scale { sum.recip() } else { 0.0 }
 }
 
 impl Moments {
@@ -348,22 +355,24 @@ impl<B: Backend> Loss<B> for Palette {
         vec![]
     }
 
-    fn check(&self, _image: &[Shape]) -> Result<()> {
-        check_places(self.places)
+    fn check(&self, of: &Described<'_>) -> Result<()> {
+        check_places(self.places)?;
+        check_styles(of, 1)
     }
 
-    fn bytes(&self, backend: &B, image: &[Shape]) -> usize {
-        let one = |&shape: &Shape| HostTerm::bytes(backend, shape).saturating_add(backend.tensor_bytes(shape));
-        image.iter().map(one).fold(0, usize::saturating_add)
+    fn bytes(&self, backend: &B, of: &Described<'_>) -> usize {
+        HostTerm::bytes(backend, of.image).saturating_add(backend.tensor_bytes(of.image))
     }
 
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let (backend, shape) = (inputs.network.backend(), inputs.features[0]);
-        let style = whole_style("palette", inputs)?;
+        let [style] = inputs.styles else { return Err(bad("palette: expected one style picture")) };
         let pixels = |shape: Shape| {
             let Places::Points(points) = Places::random(shape, self.places, self.seed) else { return vec![] };
             let at = |&[row, column]: &[f64; 2]| {
-                (row * shape.height as f64) as usize * shape.width + (column * shape.width as f64) as usize
+                let [row, column] =
+                    [(row, shape.height), (column, shape.width)].map(|(at, n)| ((at * n as f64) as usize).min(n - 1));
+                row * shape.width + column
             };
             points.iter().map(at).collect::<Vec<_>>()
         };

@@ -18,8 +18,8 @@ use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
 use crate::distributed::Reduce;
 use crate::error::{Result, bad};
-use crate::loss::custom::{Inputs, Loss};
-use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check};
+use crate::loss::custom::{Described, Inputs, Loss};
+use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, check_content};
 use crate::loss::relaxed_emd::{PLACES, check_places, layers};
 use crate::loss::term::{Buffers, Site, Term};
 
@@ -52,16 +52,19 @@ impl<B: Backend> Loss<B> for SelfSimilarity {
         self.layers.clone()
     }
 
-    fn check(&self, features: &[Shape]) -> Result<()> {
+    fn check(&self, of: &Described<'_>) -> Result<()> {
         check_places(self.places)?;
-        check(&self.layers, features, self.places)
+        check(&self.layers, of)?;
+        check_content(of)
     }
 
-    fn bytes(&self, backend: &B, features: &[Shape]) -> usize {
-        let places = self.places.saturating_mul(2);
-        let columns = Shape::new(channels(features), 1, places);
+    fn bytes(&self, backend: &B, of: &Described<'_>) -> usize {
+        let features = of.features;
+        let columns = Places::grid(of.image, self.places).shape(channels(features));
+        let places = columns.positions();
         let square = places.saturating_mul(places);
-        let device = backend.tensor_bytes(columns).saturating_mul(3).saturating_add(square.saturating_mul(4));
+        let device =
+            backend.tensor_bytes(columns).saturating_mul(3).saturating_add(square.saturating_mul(size_of::<f32>()));
         let host = columns.len().saturating_mul(3).saturating_add(square.saturating_mul(3)).saturating_mul(4);
         let all =
             [Hypercolumns::bytes(backend, features, columns), device, host, backend.project_workspace(places, columns)];
@@ -71,8 +74,7 @@ impl<B: Backend> Loss<B> for SelfSimilarity {
     fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
         let backend = inputs.network.backend();
         let content = inputs.content.ok_or_else(|| bad("self-similarity: expected a content picture, found none"))?;
-        let of_picture = inputs.features[0];
-        let places = Places::grid(of_picture, self.places);
+        let places = Places::grid(inputs.image, self.places);
         let columns = Hypercolumns::new(backend, &inputs.features, &vec![1.0; self.layers.len()], &places)?;
         let shape = backend.shape(&columns.values);
         let n = shape.positions();
@@ -119,7 +121,7 @@ impl<B: Backend> Within<B> {
         let mut squares = vec![0.0; n];
         u.chunks_exact(n).for_each(|row| squares.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v).powi(2)));
         self.lengths = squares.into_iter().map(f64::sqrt).collect();
-        let unit = |v: f32, length: f64| if length > 0.0 { (f64::from(v) / length) as f32 } else { 0.0 };
+        let unit = |v: f32, length: f64| if length == 0.0 { 0.0 } else { (f64::from(v) / length) as f32 };
         for row in u.chunks_exact_mut(n) {
             row.iter_mut().zip(&self.lengths).for_each(|(v, &length)| *v = unit(*v, length));
         }
@@ -135,14 +137,17 @@ impl<B: Backend> Within<B> {
         let mut sums = vec![0.0; n];
         for row in d.chunks_exact_mut(n) {
             for (v, sum) in row.iter_mut().zip(&mut sums) {
-                *v = 1.0 - *v;
+                // Rounding leaves less than nothing between equals.
+                *v = if *v > 1.0 { 0.0 } else { 1.0 - *v };
                 *sum += f64::from(*v);
             }
         }
+        // Where all is alike but for rounding, there is nothing to hold.
+        sums.iter_mut().filter(|sum| **sum < 1e-6 * n as f64).for_each(|sum| *sum = 0.0);
         for row in d.chunks_exact_mut(n) {
             row.iter_mut()
                 .zip(&sums)
-                .for_each(|(v, &sum)| *v = if sum > 0.0 { (f64::from(*v) / sum) as f32 } else { 0.0 });
+                .for_each(|(v, &sum)| *v = if sum == 0.0 { 0.0 } else { (f64::from(*v) / sum) as f32 });
         }
         Ok((d, sums))
     }
@@ -178,7 +183,7 @@ impl<B: Backend> Term<B> for Within<B> {
         // `-dD`.
         for e in e.chunks_exact_mut(n) {
             for j in 0..n {
-                e[j] = if sums[j] > 0.0 { ((along[j] - f64::from(e[j])) / sums[j]) as f32 } else { 0.0 };
+                e[j] = if sums[j] == 0.0 { 0.0 } else { ((along[j] - f64::from(e[j])) / sums[j]) as f32 };
             }
         }
         for i in 0..n {
@@ -202,7 +207,7 @@ impl<B: Backend> Term<B> for Within<B> {
         for (du, u) in du.chunks_exact_mut(n).zip(u.chunks_exact(n)) {
             for i in 0..n {
                 let value = f64::from(du[i]) - across[i] * f64::from(u[i]);
-                du[i] = if lengths[i] > 0.0 { (value / lengths[i]) as f32 } else { 0.0 };
+                du[i] = if lengths[i] == 0.0 { 0.0 } else { (value / lengths[i]) as f32 };
             }
         }
         backend.upload(&du, units)

@@ -171,7 +171,8 @@ impl<B: Backend> SessionBuilder<B> {
         let of_regions = of_region.saturating_mul(regions.len());
         let custom = self.losses.iter().zip(&checked.loss_taps).map(|((_, loss), taps)| {
             let shapes: Vec<_> = taps.iter().map(|&tap| main.features(tap)).collect();
-            if shapes.is_empty() { loss.bytes(backend, &[shape]) } else { loss.bytes(backend, &shapes) }
+            let shapes = if shapes.is_empty() { vec![shape] } else { shapes };
+            self.described(shape, &shapes, |of| loss.bytes(backend, of))
         });
         let targets = sum(content)
             .saturating_add(sum(custom))

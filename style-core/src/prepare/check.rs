@@ -12,7 +12,7 @@ use crate::describe::targets::{ResolvedLayer, StyleTargets, Targets};
 use crate::error::{Error, ErrorKind, Result, bad};
 use crate::image::Image;
 use crate::image::mask::Mask;
-use crate::loss::custom::Loss;
+use crate::loss::custom::{Described, Loss};
 use crate::loss::losses::{CONTENT, STYLE, StyleLayer, TV};
 use crate::loss::statistics::covariance::Covariance;
 use crate::loss::statistics::gram::Gram;
@@ -367,14 +367,28 @@ impl<B: Backend> SessionBuilder<B> {
         Ok(())
     }
 
-    /// Has a custom loss check the shapes that it is for.
+    /// Has a custom loss check what it is for.
     fn check_loss(&self, loss: &dyn Loss<B>, at: &[usize], image: Shape) -> Result<()> {
         let features = |&position: &usize| {
             let pools = self.network.pools_before(position);
             Shape::new(self.network.layers[position].channels, image.height >> pools, image.width >> pools)
         };
         let shapes: Vec<_> = if at.is_empty() { vec![image] } else { at.iter().map(features).collect() };
-        loss.check(&shapes).map_err(|e| e.context(format!("the loss {:?}", loss.name())))
+        let context = |e: Error| e.context(format!("the loss {:?}", loss.name()));
+        self.described(image, &shapes, |of| loss.check(of)).map_err(context)
+    }
+
+    /// Calls `f` with what a custom loss is for, its features of these shapes.
+    pub(crate) fn described<T>(&self, image: Shape, features: &[Shape], f: impl FnOnce(&Described<'_>) -> T) -> T {
+        let styles: Vec<_> = self.styles.iter().map(|s| s.image.shape()).collect();
+        f(&Described {
+            image,
+            features,
+            content: self.content_image().is_some(),
+            styles: &styles,
+            masked: self.styles.iter().any(|s| s.mask.is_some() || s.region.is_some()),
+            seamless: self.settings.seamless,
+        })
     }
 
     /// Checks that all pools divide the sides of a seamless picture.

@@ -195,9 +195,10 @@ impl<B: Backend> SessionBuilder<B> {
                 padding: self.settings.padding,
                 content: self.content_image(),
                 styles: &styles,
-                masked: self.styles.iter().any(|s| s.mask.is_some() || s.region.is_some()),
+                image: plan.picture(),
                 features,
                 tiles: plan.tiles.len(),
+                cancel: &self.cancel,
             })
         };
         self.losses.iter().map(|(_, loss)| &**loss).zip(&checked.loss_taps).map(term).collect()

@@ -213,8 +213,8 @@ impl<B: Backend> Session<B> {
     /// are done. The result stays in the session until the next step, also as [`progress`](Session::progress); clone it
     /// to keep it.
     ///
-    /// On the CPU, only the first step at a scale allocates memory. The exception is a thread pool, where rayon's queue
-    /// allocates a block about every 60 steps.
+    /// On the CPU, only the first step at a scale allocates memory, but for losses that are computed on the host, and for a
+    /// thread pool, where rayon's queue allocates a block about every 60 steps.
     ///
     /// # Errors
     /// `Finished` if all iterations are done or the descent has converged ([`is_finished`](Session::is_finished)).

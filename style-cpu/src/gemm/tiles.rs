@@ -8,6 +8,8 @@ use crate::simd::avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::neon::Neon;
 use crate::simd::portable::Portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use crate::simd::simd128::Simd128;
 
 impl Gemm for Portable {
     const ROWS: usize = 4;
@@ -39,6 +41,41 @@ mod portable {
         positions:
             (1, 1) (2, 1) (3, 1) (4, 1);
         channels: (4, 1)
+    }
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+impl Gemm for Simd128 {
+    const ROWS: usize = 3;
+    const PANELS: usize = 1;
+    const GRAM_ROWS: usize = 2;
+
+    #[inline(always)]
+    unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize) {
+        // SAFETY: the caller guarantees the operands.
+        unsafe { simd128::positions(product, rows, panels) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize) {
+        // SAFETY: as above.
+        unsafe { simd128::pixels(product, rows, panels) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_channels(self, product: Product, panels: usize) {
+        // SAFETY: as above.
+        unsafe { simd128::channels(product, Self::GRAM_ROWS, panels) }
+    }
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128 {
+    use super::{Simd128, products};
+
+    products! {
+        Simd128,
+        positions:
+            (1, 1) (2, 1) (3, 1);
+        channels: (2, 1)
     }
 }
 

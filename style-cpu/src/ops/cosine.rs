@@ -10,6 +10,9 @@ use crate::parallel::Shared;
 use crate::simd::LANES;
 use crate::tensor::{PLANAR, Scalars, Tensor, expect_same};
 
+/// The square of the least norm that is not zero.
+const LEAST: f64 = f32::MIN_POSITIVE as f64 * f32::MIN_POSITIVE as f64;
+
 /// The channels of `x` and `t` at one position, in vectors of `L` values that are `stride` apart.
 struct Position<'a, const L: usize> {
     x: &'a [f32],
@@ -40,8 +43,9 @@ impl<const L: usize> Kernel for Position<'_, L> {
         }
         let [xx, xt, tt] = sums.map(|lanes| lanes.iter().sum::<f64>());
         let product = (xx * tt).sqrt();
+        let zero = xx < LEAST || tt < LEAST;
         let (cosine, of_x, of_t) =
-            if product == 0.0 { (0.0, 0.0, 0.0) } else { (xt / product, xt / product / xx, -product.recip()) };
+            if zero { (0.0, 0.0, 0.0) } else { (xt / product, xt / product / xx, -product.recip()) };
         for i in vectors {
             let (x, t) = (&x[i..i + L], &t[i..i + L]);
             // SAFETY: the values of a position are within the tensor, and one item writes them.

@@ -14,6 +14,8 @@ pub(crate) mod avx512;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 pub(crate) mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(crate) mod simd128;
 
 /// Lanes of a vector, and channels of a block in the tensor layout.
 pub(crate) const LANES: usize = 16;

@@ -148,7 +148,7 @@ impl Storage for Reference {
     }
 
     fn workspace(&self, bytes: usize) -> Result<()> {
-        if bytes >= 1 << 47 { Err(out_of_memory("a workspace")) } else { Ok(()) }
+        if bytes >= 1 << (3 * usize::BITS / 4 - 1) { Err(out_of_memory("a workspace")) } else { Ok(()) }
     }
 
     fn tensor_bytes(&self, shape: Shape) -> usize {

@@ -7,7 +7,8 @@
 //! d_p  = (c_p x_p / |x_p| - t_p / |t_p|) / |x_p|
 //! ```
 //!
-//! Adjoint: `dx = dl d`. Where one of the two is zero, `c_p = 0` and `d_p = 0`.
+//! Adjoint: `dx = dl d`. Where the norm of one of the two is zero, or below the smallest normal `f32`, `c_p = 0` and `d_p =
+//! 0`.
 
 use crate::backend::storage::Storage;
 use crate::error::Result;

@@ -540,7 +540,7 @@ fn misfit_packs<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     misfit("one bias too few", packed(3, 4, 108, 3))?;
     misfit("one bias too many", packed(3, 4, 108, 5))?;
     misfit("channels whose product overflows", packed(usize::MAX, usize::MAX, 9, 1))?;
-    misfit("channels whose product wraps to the length", packed(1 << 62, 8, 0, 8))
+    misfit("channels whose product wraps to the length", packed(1 << (usize::BITS - 2), 8, 0, 8))
 }
 
 /// A workspace that is too small is rejected, or (if the backend rounds it up) works like a large one.
@@ -572,7 +572,7 @@ fn absurd<B: Backend>(b: &B, rng: &mut Rng) -> Check {
     let filter = pack(b, &random_weights(&small, rng))?;
     let (x, mut y) = (b.tensor(small.input())?, b.tensor(small.output())?);
     let mut workspace = b.workspace(b.conv2d_workspace(&small))?;
-    for huge in [usize::MAX, usize::MAX / 2, 1 << 62, 1 << 32] {
+    for huge in [usize::MAX, usize::MAX / 2, 1 << (usize::BITS - 2), 1 << (usize::BITS / 2)] {
         for op in [
             Conv2d { height: huge, width: huge, ..small },
             Conv2d { width: huge, ..small },

@@ -116,7 +116,7 @@ fn tag(shape: Shape) -> String {
 }
 
 /// Extents whose products overflow.
-const HUGE: [usize; 4] = [usize::MAX, usize::MAX / 2, 1 << 62, 1 << 32];
+const HUGE: [usize; 4] = [usize::MAX, usize::MAX / 2, 1 << (usize::BITS - 2), 1 << (usize::BITS / 2)];
 
 /// Both accumulation modes.
 const ACCS: [Acc; 2] = [Acc::Store, Acc::Add];
