@@ -77,8 +77,12 @@ pub(crate) fn stored(shape: Shape) -> usize {
     }
 }
 
+/// Vectors of a tensor; `usize::MAX` on overflow, so that any allocation fails.
 fn vectors(shape: Shape) -> usize {
-    stored(shape).div_ceil(LANES)
+    match stored(shape) {
+        usize::MAX => usize::MAX,
+        values => values.div_ceil(LANES),
+    }
 }
 
 /// Checks that `shape` fits in memory for `found` vectors.

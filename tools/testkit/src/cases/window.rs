@@ -176,7 +176,15 @@ fn misfits<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
 fn absurd<B: Backend>(b: &B, _rng: &mut Rng) -> Check {
     for channels in [3, 20] {
         let (whole, within) = (Shape::new(channels, 5, 7), Shape::new(channels, 2, 3));
-        for huge in [usize::MAX, usize::MAX - 1, usize::MAX - 2, usize::MAX / 2, 1 << (usize::BITS / 2), (1 << (usize::BITS / 2)) + 1, 1 << (usize::BITS - 2)] {
+        for huge in [
+            usize::MAX,
+            usize::MAX - 1,
+            usize::MAX - 2,
+            usize::MAX / 2,
+            1 << (usize::BITS / 2),
+            (1 << (usize::BITS / 2)) + 1,
+            1 << (usize::BITS - 2),
+        ] {
             for at in [[huge, 0], [0, huge], [huge, huge]] {
                 both_misfit(b, whole, at, within)?;
                 both_misfit(b, whole, at, Shape { height: 0, width: 0, ..within })?;
