@@ -54,7 +54,8 @@ fn what_is_the_same_is_at_the_target() {
         b.content_layers([] as [&str; 0]).style_layers([] as [&str; 0])
     };
     let other = picture("other", 16, 12);
-    let cases: [(&str, fn(Builder) -> Builder); 4] = [
+    type Case = (&'static str, fn(Builder) -> Builder);
+    let cases: [Case; 4] = [
         ("neighbours", |b| b.loss(1.0, neighbours())),
         ("relaxed emd", |b| b.loss(1.0, relaxed())),
         ("self-similarity", |b| b.loss(1.0, similarity())),
