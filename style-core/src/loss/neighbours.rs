@@ -3,12 +3,12 @@
 //!
 //! ```text
 //! l = 1/M sum_i (1 - <h_i, t_i> / (|h_i| |t_i|)),  t_i = s_q(i)     h, c, s: hypercolumns of image, photograph, painting
-//! q(i) = arg max_j <c_i - c, s_j - s> / (|c_i - c| |s_j - s|)       c, s: the means over all places
+//! q(i) = arg max_j <c_i - c, s_j - s> / (|c_i - c| |s_j - s|)       c, s without an index: the means over all places
 //! ```
 //!
-//! A layer's features are divided by their number of channels, and there is a place every four pixels. Adjoint:
-//! that of [`CosineOps`](crate::backend::ops::CosineOps), followed by that of the hypercolumns. The neighbours are found once
-//! a scale, so the loss holds the content too, and takes the place of both content and style.
+//! A layer's features are divided by their number of channels, and there is a place every four pixels. The neighbours are
+//! found once a scale. As they are those of the photograph, the loss holds the content too, and takes the place of both content
+//! and style. Adjoint: that of [`CosineOps`](crate::backend::ops::CosineOps), followed by that of the hypercolumns.
 //!
 //! Departures from the paper:
 //!
@@ -111,7 +111,7 @@ impl Columns {
     }
 }
 
-/// The products of the columns of two `[K, M]` that are paired.
+/// The cosines of pairs of columns, the `i`th of `x` and the `pairs[i]`th of `y`.
 fn cosines(x: &[f32], y: &[f32], pairs: &[usize], of_y: usize) -> Vec<f64> {
     let count = pairs.len();
     let mut sums = vec![[0.0f64; 3]; count];

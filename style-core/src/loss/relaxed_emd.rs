@@ -13,11 +13,16 @@
 //!
 //! The palette is `R` on colours, turned so that the first axis is grey, with `C[i, j] = 1 - cos + sqrt(|x_i - y_j|^2 / 3)`.
 //!
-//! Departures from the paper: places are drawn once a scale, one in each cell of a grid, so that the loss is one function, as
-//! L-BFGS needs (the authors draw new ones for each step of RMSprop); hypercolumns have no colours (the palette has them);
-//! the painting's are interpolated as the image's are; moments are relative to the painting's (the authors take means over
-//! channels, which suits the scale of their network's features); the deepest layer is conv5_1, the last of the embedded weights, not
-//! conv5_3. Sums are computed on the host.
+//! Departures from the paper:
+//!
+//! - Places are drawn once a scale, one in each cell of a grid, so that the loss is one function, as L-BFGS needs. The authors
+//!   draw new ones for each step of RMSprop.
+//! - Hypercolumns have no colours; the palette has them. The painting's are interpolated as the image's are.
+//! - Moments are relative to the painting's. The authors take means over channels, which suits the scale of their network's
+//!   features.
+//! - The deepest layer is conv5_1, the last of the embedded weights, not conv5_3.
+//!
+//! Distances and sums are computed on the host; neighbours, Gram matrices and samples on the device.
 
 use std::sync::Arc;
 
@@ -41,9 +46,10 @@ pub(super) fn layers() -> Vec<String> {
 pub(super) const PLACES: usize = 1024;
 
 /// The relaxed earth mover's distance between hypercolumns, and the distance of their moments; for
-/// [`SessionBuilder::loss`](crate::SessionBuilder::loss). The authors' objective, in units of it, is this loss with weight 1,
-/// [`SelfSimilarity`](crate::losses::SelfSimilarity) with a weight that begins at 16 for pictures of 64 pixels and is halved
-/// with each larger scale, and [`Palette`] with the reciprocal of that weight, at most 1.
+/// [`SessionBuilder::loss`](crate::SessionBuilder::loss).
+///
+/// The authors' objective is this loss with weight 1, [`SelfSimilarity`](crate::losses::SelfSimilarity) with a weight `a` that
+/// is 16 for pictures of 64 pixels and is halved with each larger scale, and [`Palette`] with `1 / max(a, 1)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelaxedEmd {
     /// The layers of a hypercolumn. Default: nine of VGG-16, those of the authors but for conv5_1 in place of conv5_3.
