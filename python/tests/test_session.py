@@ -165,8 +165,10 @@ def child(code, *args):
 
 
 PAIR = """
+import signal
 import numpy as np
 import style_transfer
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 photo, painting = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), np.uint8)
 """
 
