@@ -186,6 +186,7 @@ fn weights(layer: Shape, places: usize) -> usize {
 /// # Errors
 /// `Argument` without layers, and for pictures that are too large.
 pub(crate) fn check(names: &[String], of: &Described<'_>) -> Result<()> {
+    // A layer then has fewer weights than the 2^24 that the op takes.
     const MOST: usize = 1 << 22;
     if names.is_empty() {
         return Err(bad("expected at least one layer, found none"));
@@ -213,10 +214,10 @@ pub(crate) fn check_content(of: &Described<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Checks that there are `least` to `most` style pictures that count as a whole.
+/// Checks that there is a style picture, that there are at most `most`, and that they count as a whole.
 ///
 /// # Errors
-/// `Argument` if there are others.
+/// `Argument` if not.
 pub(crate) fn check_styles(of: &Described<'_>, most: usize) -> Result<()> {
     match of.styles.len() {
         0 => Err(bad("expected a style picture, found none (shared targets do not hold the pictures)")),

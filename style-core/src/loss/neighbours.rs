@@ -35,6 +35,7 @@ use crate::loss::term::{Buffers, Site, Term};
 const STEP: usize = 4;
 
 /// Neural neighbours, for [`SessionBuilder::loss`](crate::SessionBuilder::loss); usually without content and style layers.
+/// Pictures may have 4 million pixels at most.
 ///
 /// ```
 /// # use style_core::backend::Backend;
