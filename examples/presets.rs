@@ -1,8 +1,8 @@
-//! One photograph and one painting with the settings of all six presets. They show the effect of the start (noise, the
+//! One photograph and one painting with the settings of all presets. They show the effect of the start (noise, the
 //! photograph or both), the strength of the style and the effect of total variation.
 //!
 //! They differ from the peers' results: they are small, use 300 evaluations (`johnson` and `anishathalye` use 1000,
-//! the others 300 to 500), and come from this library's embedded VGG-16, whereas most peers use VGG-19.
+//! the others 200 to 500), and come from this library's embedded VGG-16, whereas most peers use VGG-19.
 //!
 //! ```sh
 //! cargo run --release --example presets [PHOTO [PAINTING]]
@@ -23,7 +23,9 @@ fn main() -> Result<()> {
     let mut sheet = Sheet::new(3).title("Presets");
     for preset in Preset::ALL {
         let builder = Session::builder(network.clone()).content(photo.clone()).style(painting.clone());
-        let image = common::run(preset.name(), &mut builder.preset(preset).iterations(300).build()?)?;
+        let iterations = preset.iterations().min(300);
+        let builder = builder.preset(preset).scales(preset.scales(256, iterations)).iterations(iterations);
+        let image = common::run(preset.name(), &mut builder.build()?)?;
         sheet = sheet.cell(&image, preset.name());
     }
     common::save("presets.png", &sheet.draw()?)

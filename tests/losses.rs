@@ -110,7 +110,8 @@ fn check(case: &Case, session: &mut Session<Cpu>) {
 #[test]
 fn presets_are_their_authors() {
     let (golden, network) = (golden(), network());
-    assert_eq!(golden.presets.len(), Preset::ALL.len());
+    // The last two are sums of losses over hypercolumns.
+    assert_eq!(golden.presets.len() + 2, Preset::ALL.len());
     for case in &golden.presets {
         let preset: Preset = case.name.parse().unwrap();
         check(case, &mut builder(&network).preset(preset).build().unwrap());
@@ -138,6 +139,14 @@ fn hypercolumns_and_colours() {
         // Of a million magnitudes, rounding changes the sign of those near zero.
         let limit = if case.name == "self-similarity" { 1e-3 } else { 1e-4 };
         assert!(error <= limit, "{}: the gradient is off by {error:.1e}", case.name);
+    }
+    let loss = |name: &str| golden.hypercolumns.iter().find(|case| case.name == name).unwrap().loss;
+    let strotss = loss("relaxed emd") + 4.0 * loss("self-similarity") + 0.25 * loss("palette");
+    for (preset, want) in [(Preset::Nnst, loss("neighbours turned")), (Preset::Strotss, strotss)] {
+        let described = builder(&network).preset(preset).padding(Padding::Zero);
+        let (losses, _) = described.build().unwrap().evaluate(&image(&start())).unwrap();
+        let error = (losses.total - want).abs() / want;
+        assert!(error <= 2e-5, "{preset}: {} instead of {want}, off by {error:.1e}", losses.total);
     }
 }
 

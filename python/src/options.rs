@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use style_transfer::losses::{Laplacian, Neighbours, Palette, RelaxedEmd, SelfSimilarity};
+use style_transfer::losses::Laplacian;
 use style_transfer::statistics::StatisticKind;
 use style_transfer::{Init, Preset, Result, Scale, SessionBuilder, Settings, Start};
 
@@ -28,7 +28,6 @@ pub(crate) struct Options {
     content_mean_weight: Option<f64>,
     style_weight: Option<f64>,
     laplacian: Vec<(f64, usize)>,
-    losses: Vec<(String, f64)>,
     memory_limit: Option<usize>,
     tiles: Option<[usize; 2]>,
 }
@@ -76,9 +75,6 @@ impl Options {
         for (weight, pool) in self.laplacian {
             builder = builder.loss(weight, Laplacian { pool });
         }
-        for (name, weight) in self.losses {
-            builder = added(builder, &name, weight)?;
-        }
         builder = match self.init {
             Some(Start::Content) => builder.init(Init::Content),
             Some(Start::Noise) => builder.init(Init::Noise),
@@ -98,21 +94,6 @@ impl Options {
     pub(crate) fn noise_ratio(&self) -> Option<f32> {
         self.noise_ratio
     }
-}
-
-/// Adds a loss over hypercolumns or colours, by the name that `stylize` has for it.
-fn added(builder: SessionBuilder, name: &str, weight: f64) -> Result<SessionBuilder> {
-    Ok(match name {
-        "neighbours" => builder.loss(weight, Neighbours::default()),
-        "turned-neighbours" => builder.loss(weight, Neighbours { turned: true, ..Neighbours::default() }),
-        "relaxed-emd" => builder.loss(weight, RelaxedEmd::default()),
-        "self-similarity" => builder.loss(weight, SelfSimilarity::default()),
-        "palette" => builder.loss(weight, Palette::default()),
-        _ => {
-            let names = "neighbours, turned-neighbours, relaxed-emd, self-similarity and palette";
-            return Err(argument(format!("no loss is called {name:?}; the losses are {names}")));
-        }
-    })
 }
 
 /// The settings of a preset, or the defaults.

@@ -70,8 +70,8 @@ class Options(TypedDict, total=False):
     laplacian: Union[None, float, Sequence[Tuple[float, int]]]
     """A weight that holds edges where they are, or a list of (weight, side of the squares in pixels). 0.02 is visible."""
     losses: Optional[Mapping[str, float]]
-    """Further losses by name, with their weights: "neighbours", "turned-neighbours", "relaxed-emd", "self-similarity" and
-    "palette". {"neighbours": 0.05} with `content_layers=[]` has the painting's own colours and strokes."""
+    """Further losses by name, with their weights, in place of the preset's: "neighbours", "turned-neighbours",
+    "relaxed-emd", "self-similarity" and "palette". {"neighbours": 0.05} with `content_layers=[]` has the painting's own colours and strokes."""
     balanced: Optional[bool]
     """Whether to give each loss a gradient as large as its weight, measured at the photograph with some noise."""
     pooling: Optional[str]
@@ -147,7 +147,7 @@ def to_json(options: Mapping[str, Any]) -> str:
         given["laplacian"] = list(laplacian) if isinstance(laplacian, Iterable) else [(laplacian, 4)]
     losses = options.get("losses")
     if losses is not None:
-        given["losses"] = list(losses.items()) if isinstance(losses, Mapping) else losses
+        fields["losses"] = list(losses.items()) if isinstance(losses, Mapping) else losses
     init = options.get("init")
     if isinstance(init, str) and init in STARTS:
         given["init"] = init

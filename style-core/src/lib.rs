@@ -69,6 +69,7 @@ pub mod prelude {
 pub mod losses {
     pub use crate::loss::custom::{Described, HostLoss, Inputs, Loss};
     pub use crate::loss::guide::Guide;
+    pub use crate::loss::kind::LossKind;
     pub use crate::loss::laplacian::Laplacian;
     pub use crate::loss::losses::{CONTENT, STYLE, TV};
     pub use crate::loss::neighbours::Neighbours;

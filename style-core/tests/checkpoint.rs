@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use common::{builder, described, described_on, layers, model, network, picture};
 use style_core::backend::Storage;
+use style_core::losses::LossKind;
 use style_core::statistics::{Moments, StatisticKind};
 use style_core::{
     AdamOptions, Checkpoint, ErrorKind, Image, Init, InputSpace, Layer, LbfgsOptions, Mask, Model, Network, Optimizer,
@@ -258,6 +259,7 @@ fn a_checkpoint_returns_the_settings_of_its_session() {
             scales: vec![Scale { size: 8, iterations: 3, optimizer: Some(adam()) }],
             running_mean: Some(0.1),
             seed: u64::MAX,
+            losses: vec![(LossKind::Palette, 0.1)],
             ..preset.settings()
         };
         let described = |settings| {

@@ -246,7 +246,7 @@ fn layers_have_the_names_of_other_programs_too() {
 fn presets_are_overridden_by_what_follows() {
     for preset in Preset::ALL {
         assert_eq!(preset.name().parse::<Preset>().unwrap(), preset);
-        let b = builder().preset(preset).content_layers(layers(&[("conv2_2", 1.0)]));
+        let b = builder().preset(preset).losses([]).content_layers(layers(&[("conv2_2", 1.0)]));
         let b = b.style_layers(layers(&[("conv1_1", 1.0), ("conv2_1", 1.0)])).iterations(12);
         let mut session = b.build().unwrap();
         assert_eq!(session.step().unwrap().iterations, 12);

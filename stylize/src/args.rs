@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use style_transfer::Preset;
 use style_transfer::backend::ops::Tv;
+use style_transfer::losses::LossKind;
 use style_transfer::models::Vgg;
 use style_transfer::pictures::LARGEST_SIDE;
 
@@ -38,7 +39,7 @@ pub(crate) struct Args {
     pub(crate) output: Option<PathBuf>,
 
     /// Use the settings of the paper (gatys) or of a well-known implementation (stanford, johnson, anishathalye, gatys-pytorch,
-    /// pystiche, crowson). Other options override them
+    /// pystiche, crowson, nnst, strotss). Other options override them
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = preset())]
     pub(crate) preset: Option<Preset>,
 
@@ -216,13 +217,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WEIGHT[:SIDE]", value_parser = laplacian, allow_negative_numbers = true, help_heading = "Loss")]
     pub(crate) laplacian: Vec<(f64, usize)>,
 
-    /// Add a loss, with its weight; repeat it for several. neighbours: each place is held to the place in the painting that is
+    /// Add a loss, with its weight; repeat it for several. They replace those of a preset. neighbours: each place is held to the place in the painting that is
     /// most like the photograph there, which keeps the content too. turned-neighbours: the painting is also turned by 90, 180
     /// and 270 degrees. relaxed-emd: all places together are held to those in the painting. self-similarity: what is alike in
     /// the photograph stays alike. palette: the colours. They replace the usual losses with --content-layers none and
     /// --style-layers none. Good to begin with: --content-layers none --loss neighbours=0.05
     #[arg(long, value_name = "NAME=WEIGHT", value_parser = loss, help_heading = "Loss")]
-    pub(crate) loss: Vec<(LossName, f64)>,
+    pub(crate) loss: Vec<(LossKind, f64)>,
 
     /// Network pooling: average, as in the paper, or maximum, as in training [default: avg, or the preset's]
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
@@ -454,14 +455,13 @@ impl FromStr for MaskFile {
     }
 }
 
-fn loss(s: &str) -> Result<(LossName, f64), String> {
+fn loss(s: &str) -> Result<(LossKind, f64), String> {
     let expected = || {
-        let names: Vec<_> = LossName::value_variants().iter().map(LossName::to_string).collect();
-        format!("expected NAME=WEIGHT, for example neighbours=1; the names are {}", names.join(", "))
+        let names = LossKind::ALL.map(LossKind::name).join(", ");
+        format!("expected NAME=WEIGHT, for example neighbours=1; the names are {names}")
     };
     let (name, weight) = s.split_once('=').ok_or_else(expected)?;
-    let name = LossName::from_str(name, false).map_err(|_| expected())?;
-    Ok((name, weight.parse().map_err(|_| expected())?))
+    Ok((name.parse().map_err(|_| expected())?, weight.parse().map_err(|_| expected())?))
 }
 
 fn laplacian(s: &str) -> Result<(f64, usize), String> {
@@ -498,22 +498,6 @@ pub(crate) enum Colours {
     Cholesky,
     Pca,
     Symmetric,
-}
-
-/// The names of `--loss`.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub(crate) enum LossName {
-    Neighbours,
-    TurnedNeighbours,
-    RelaxedEmd,
-    SelfSimilarity,
-    Palette,
-}
-
-impl std::fmt::Display for LossName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]

@@ -160,9 +160,12 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let plot = args.plot.as_deref().map(LossPlot::new).transpose()?;
     let (width, height) = session.size();
     let at = width.max(height);
-    let laplacians = args.laplacian.iter().map(|(weight, side)| format!(" + {weight:.4e} laplacian of {side}"));
-    let others: String = laplacians.chain(args.loss.iter().map(|(l, weight)| format!(" + {weight:.4e} {l}"))).collect();
-    report.say(format!("loss     {alpha:.4e} content + {beta:.4e} style + {gamma:.4e} tv{others} at {at} px"));
+    let terms = [(alpha, "content"), (beta, "style"), (gamma, "tv")].into_iter().filter(|(weight, _)| *weight != 0.0);
+    let terms = terms.map(|(weight, term)| format!("{weight:.4e} {term}"));
+    let laplacians = args.laplacian.iter().map(|(weight, side)| format!("{weight:.4e} laplacian of {side}"));
+    let losses = settings::losses(args).into_iter().map(|(loss, weight)| format!("{weight:.4e} {loss}"));
+    let all: Vec<_> = terms.chain(laplacians).chain(losses).collect();
+    report.say(format!("loss     {} at {at} px", all.join(" + ")));
     let iterations = session.iterations();
     let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());

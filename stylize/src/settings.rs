@@ -1,13 +1,13 @@
 //! Translates the command line into library settings: a preset, then the given options.
 
 use style_transfer::backend::Backend;
-use style_transfer::losses::{Laplacian, Neighbours, Palette, RelaxedEmd, SelfSimilarity};
+use style_transfer::losses::{Laplacian, LossKind};
 use style_transfer::statistics::{Covariance, Gram, GramNorm, Moments, Patches, Sliced, Statistic, Wasserstein};
 use style_transfer::{
     AdamOptions, LayerWeight, LbfgsOptions, Optimizer, Padding, Pooling, Preset, Scale, SessionBuilder,
 };
 
-use crate::args::{Args, LayerArg, LossName, OptimizerName, PaddingName, PoolingName, Scales, Size, StatisticName};
+use crate::args::{Args, LayerArg, OptimizerName, PaddingName, PoolingName, Scales, Size, StatisticName};
 
 /// Default long side of the result.
 const LONG_SIDE: u32 = 512;
@@ -59,6 +59,14 @@ pub(crate) fn scales(args: &Args, (width, height): (usize, usize)) -> (Vec<Scale
             (list.iter().map(scale).collect(), iterations)
         }
         (Some(Scales::Auto), _) | (None, None) => Scale::coarse_to_fine(width, height, iterations),
+    }
+}
+
+/// The losses of `--loss`, or of the preset.
+pub(crate) fn losses(args: &Args) -> Vec<(LossKind, f64)> {
+    match args.preset {
+        Some(preset) if args.loss.is_empty() => preset.settings().losses,
+        _ => args.loss.clone(),
     }
 }
 
@@ -122,15 +130,7 @@ pub(crate) fn describe<B: Backend>(
     for &(weight, pool) in &args.laplacian {
         builder = builder.loss(weight, Laplacian { pool });
     }
-    for &(name, weight) in &args.loss {
-        builder = match name {
-            LossName::Neighbours => builder.loss(weight, Neighbours::default()),
-            LossName::TurnedNeighbours => builder.loss(weight, Neighbours { turned: true, ..Neighbours::default() }),
-            LossName::RelaxedEmd => builder.loss(weight, RelaxedEmd::default()),
-            LossName::SelfSimilarity => builder.loss(weight, SelfSimilarity::default()),
-            LossName::Palette => builder.loss(weight, Palette::default()),
-        };
-    }
+    builder = builder.losses(losses(args));
     builder = builder.seamless(args.seamless);
     if let Some(padding) = args.padding {
         builder = builder.padding(match padding {

@@ -16,6 +16,7 @@ use crate::distributed::{Alone, Reduce};
 use crate::image::Image;
 use crate::image::mask::Mask;
 use crate::loss::custom::{AtLayer, HostLoss, Loss};
+use crate::loss::kind::LossKind;
 use crate::loss::losses::{LayerWeight, StyleLayer};
 use crate::loss::statistics::kind::StatisticKind;
 use crate::loss::statistics::statistic::Statistic;
@@ -88,6 +89,7 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) statistics: Vec<Arc<dyn Statistic<B>>>,
     /// Layers that were given a statistic and are not style layers.
     pub(crate) misplaced: Vec<String>,
+    /// Losses that are not in the settings.
     pub(crate) losses: Vec<(f64, Arc<dyn Loss<B>>)>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) tiles: Option<[usize; 2]>,
@@ -256,6 +258,20 @@ impl<B: Backend> SessionBuilder<B> {
             self.statistics.push(Arc::new(statistic));
         }
         kind
+    }
+
+    /// Losses to add to the objective, by name, with their weights. Default: none.
+    ///
+    /// ```
+    /// # use style_core::backend::Backend;
+    /// # use style_core::{SessionBuilder, losses::LossKind};
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
+    /// let builder = builder.content_layers([] as [&str; 0]).losses([(LossKind::Neighbours, 0.05)]);
+    /// # }
+    /// ```
+    pub fn losses(mut self, losses: impl IntoIterator<Item = (LossKind, f64)>) -> Self {
+        self.settings.losses = losses.into_iter().collect();
+        self
     }
 
     /// Adds a loss of your own to the objective, with this weight; see [`crate::losses`]. Its weight has the same value
@@ -504,6 +520,12 @@ impl<B: Backend> SessionBuilder<B> {
 }
 
 impl<B: Backend> SessionBuilder<B> {
+    /// All losses that are added to the objective, with their weights.
+    pub(crate) fn all_losses(&self) -> Vec<(f64, Arc<dyn Loss<B>>)> {
+        let by_name = self.settings.losses.iter().map(|&(kind, weight)| (weight, kind.built_in()));
+        by_name.chain(self.losses.iter().cloned()).collect()
+    }
+
     /// A copy without the pictures, their targets and scales.
     pub(crate) fn shallow(&self) -> Self {
         Self {

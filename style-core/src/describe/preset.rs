@@ -10,13 +10,21 @@
 //! | `gatys-pytorch` | `1000 E'` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `pystiche` | `1000 * 1/5 * 4 E` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `crowson` | `(256, 64, 16, 4, 1)/341 W` | `0.015 mean` | `0.1` nine points | Adam 5.1, coarse to fine, running mean |
+//! | `nnst` | turned neighbours | none | none | L-BFGS, 200 at each of 64, 128, 256 ... |
+//! | `strotss` | relaxed EMD, `0.25` palette | `4` self-similarity | none | L-BFGS, 200 at each of 64, 128, 256 ... |
 //!
 //! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2`, `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]) and `W`
-//! the [`Wasserstein`](crate::statistics::Wasserstein) distance; all presets use layers conv4_2 and conv1_1 ... conv5_1. The
+//! the [`Wasserstein`](crate::statistics::Wasserstein) distance; these presets use layers conv4_2 and conv1_1 ... conv5_1. The
 //! input format that a peer's weights expect (channel order, range, mean) comes with the weight file here. All pad with
 //! zeros but `crowson`, which repeats the border. Differences from the peers: the total loss includes TV, where jcjohnson's
 //! omits it; a point with a non-finite loss is never accepted; Crowson clamps the image after each step, here only the
 //! result is clamped.
+//!
+//! The last two have no loss of their own kind but [`Neighbours`](crate::losses::Neighbours), and
+//! [`RelaxedEmd`](crate::losses::RelaxedEmd) with [`SelfSimilarity`](crate::losses::SelfSimilarity) and
+//! [`Palette`](crate::losses::Palette); their pages list the departures from the papers. The authors also optimise a pyramid of
+//! the picture, by Adam and RMSprop; here it is the pixels, by L-BFGS. STROTSS halves the weight of the content with each
+//! scale, from 16 at 64 pixels; here it is that of 256 pixels throughout.
 //!
 //! The peers chose their weights for VGG-19. Absolute losses depend on the network and total variation does not, so their
 //! balance shifts with another network: adjust [`SessionBuilder::tv_weight`] after the preset, or load a VGG-19.
@@ -33,6 +41,7 @@ use crate::describe::init::{Noise, Start};
 use crate::describe::scale::Scale;
 use crate::describe::settings::{ContentWeight, Settings};
 use crate::error::{Error, ErrorKind, Result};
+use crate::loss::kind::LossKind;
 use crate::loss::losses::StyleLayer;
 use crate::loss::statistics::gram::GramNorm;
 use crate::loss::statistics::kind::StatisticKind;
@@ -60,11 +69,15 @@ pub enum Preset {
     /// crowsonkb/style-transfer-pytorch. Its weights are for torchvision's VGG-19, whose features are about 1/58 of the
     /// embedded network's. Its TV weight, 2 for an image in 0..=1, becomes 0.1 for 8-bit units and the larger features.
     Crowson,
+    /// nkolkin13/NeuralNeighborStyleTransfer.
+    Nnst,
+    /// nkolkin13/STROTSS.
+    Strotss,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Gatys,
         Self::Stanford,
         Self::Johnson,
@@ -72,6 +85,8 @@ impl Preset {
         Self::GatysPytorch,
         Self::Pystiche,
         Self::Crowson,
+        Self::Nnst,
+        Self::Strotss,
     ];
 
     /// The name of the preset, such as `gatys-pytorch`.
@@ -85,6 +100,8 @@ impl Preset {
             Self::GatysPytorch => "gatys-pytorch",
             Self::Pystiche => "pystiche",
             Self::Crowson => "crowson",
+            Self::Nnst => "nnst",
+            Self::Strotss => "strotss",
         }
     }
 
@@ -92,7 +109,7 @@ impl Preset {
     #[must_use]
     pub const fn long_side(self) -> Option<usize> {
         match self {
-            Self::Gatys | Self::Johnson | Self::GatysPytorch | Self::Crowson => Some(512),
+            Self::Gatys | Self::Johnson | Self::GatysPytorch | Self::Crowson | Self::Nnst | Self::Strotss => Some(512),
             Self::Stanford => Some(333),
             Self::Pystiche => Some(500),
             Self::Anishathalye => None,
@@ -104,7 +121,9 @@ impl Preset {
     #[must_use]
     pub fn style_layer_weight(self, count: usize) -> f64 {
         match self {
-            Self::Gatys | Self::Anishathalye | Self::Pystiche | Self::Crowson => 1.0 / count as f64,
+            Self::Gatys | Self::Anishathalye | Self::Pystiche | Self::Crowson | Self::Nnst | Self::Strotss => {
+                1.0 / count as f64
+            }
             Self::Johnson | Self::GatysPytorch => 1.0,
             Self::Stanford => 2.0,
         }
@@ -115,7 +134,7 @@ impl Preset {
     pub fn optimizer(self) -> Optimizer {
         let adam = |learning_rate| Optimizer::Adam(AdamOptions { learning_rate, ..AdamOptions::default() });
         match self {
-            Self::Gatys => Optimizer::default(),
+            Self::Gatys | Self::Nnst | Self::Strotss => Optimizer::default(),
             Self::Stanford => adam(2.0),
             Self::Anishathalye => adam(10.0),
             Self::Crowson => Optimizer::Adam(AdamOptions { learning_rate: 5.1, beta2: 0.99, ..AdamOptions::default() }),
@@ -131,12 +150,13 @@ impl Preset {
         match self {
             Self::Gatys | Self::GatysPytorch | Self::Pystiche | Self::Crowson => 500,
             Self::Stanford => 300,
+            Self::Nnst | Self::Strotss => 200,
             Self::Johnson | Self::Anishathalye => 1000,
         }
     }
 
     /// The sizes that the preset paints at before the final size, for a picture with this long side and this number of
-    /// iterations at it: Crowson's has as many at each, and twice as many at the first.
+    /// iterations at it: as many at each, in Crowson's twice as many at the first.
     #[must_use]
     pub fn scales(self, long_side: usize, iterations: usize) -> Vec<Scale> {
         match self {
@@ -145,6 +165,12 @@ impl Preset {
                 if let Some(first) = scales.first_mut() {
                     first.iterations = iterations.saturating_mul(2);
                 }
+                scales
+            }
+            Self::Nnst | Self::Strotss => {
+                let halves = (1..usize::BITS).map(|i| long_side >> i).take_while(|&size| size >= 64);
+                let mut scales: Vec<_> = halves.map(|size| Scale { size, iterations, optimizer: None }).collect();
+                scales.reverse();
                 scales
             }
             _ => vec![],
@@ -195,6 +221,13 @@ impl Preset {
             ..Settings::default()
         };
         let elements = Some(StatisticKind::Gram(GramNorm::Elements));
+        let over_hypercolumns = Settings {
+            content_layers: vec![],
+            style_layers: vec![],
+            optimizer: self.optimizer(),
+            iterations: self.iterations(),
+            ..Settings::default()
+        };
         let (content, no_noise) = (Some(Start::Content), Some(0.0));
         let (sum, mean) = (ContentWeight::Sum, ContentWeight::Mean);
         match self {
@@ -241,6 +274,11 @@ impl Preset {
                 noise_ratio: no_noise,
                 running_mean: Some(0.99),
                 ..base
+            },
+            Self::Nnst => Settings { losses: vec![(LossKind::TurnedNeighbours, 1.0)], ..over_hypercolumns },
+            Self::Strotss => Settings {
+                losses: vec![(LossKind::RelaxedEmd, 1.0), (LossKind::SelfSimilarity, 4.0), (LossKind::Palette, 0.25)],
+                ..over_hypercolumns
             },
             Self::Pystiche => {
                 let weights = (mean(1.0), 4e3);

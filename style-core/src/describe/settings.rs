@@ -12,6 +12,7 @@ use crate::backend::ops::tv::Tv;
 use crate::describe::init::{Noise, Start};
 use crate::describe::scale::Scale;
 use crate::error::{Error, ErrorKind, Result};
+use crate::loss::kind::LossKind;
 use crate::loss::losses::{LayerWeight, StyleLayer};
 use crate::loss::statistics::kind::StatisticKind;
 use crate::optim::Optimizer;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub style_layers: Vec<StyleLayer>,
     /// The statistic of the style layers that have none of their own; `None` stands for the default by layer.
     pub statistic: Option<StatisticKind>,
+    /// Further losses and their weights.
+    pub losses: Vec<(LossKind, f64)>,
     /// How content and style are balanced.
     pub content_weight: ContentWeight,
     /// The style strength if losses are relative, otherwise the style weight.
@@ -90,6 +93,7 @@ impl Default for Settings {
             content_layers: vec!["conv4_2".into()],
             style_layers: style.map(StyleLayer::from).into(),
             statistic: None,
+            losses: vec![],
             content_weight: ContentWeight::Relative,
             style_weight: 1.0,
             balanced: false,

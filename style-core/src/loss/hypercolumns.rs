@@ -7,6 +7,7 @@
 //! Adjoint: `dF_l[k, p] (=|+=) s_l sum_i S_l[i, p] dh[o_l + k, i]`; see [`SampleOps`](crate::backend::ops::SampleOps). The
 //! offsets `o_l` are multiples of sixteen; channels between two layers are zero, so that they change no product.
 
+use std::slice::ChunksExact;
 use std::sync::Arc;
 
 use rand_core::{RngCore, SeedableRng};
@@ -302,6 +303,63 @@ impl<B: Backend> Hypercolumns<B> {
         let Part { transposed, first, scale: own, .. } = &self.parts[layer];
         let scale = (scale * f64::from(*own)) as f32;
         backend.sample_bwd(sparse(transposed), dvalues, *first, scale, acc, dfeatures)
+    }
+}
+
+/// Hypercolumns on the host, `[K, M]`.
+pub(super) struct Columns {
+    pub(super) values: Vec<f32>,
+    pub(super) channels: usize,
+    pub(super) places: usize,
+}
+
+/// `<x, x>`, `<x, y>` and `<y, y>` of two hypercolumns.
+pub(super) type Products = [f64; 3];
+
+/// The cosine of two hypercolumns; 0 if one is zero.
+pub(super) fn cosine([xx, xy, yy]: Products) -> f64 {
+    if xx * yy > 0.0 { xy / (xx * yy).sqrt() } else { 0.0 }
+}
+
+impl Columns {
+    pub(super) fn download<B: Backend>(backend: &B, tensor: &B::Tensor) -> Result<Self> {
+        let shape = backend.shape(tensor);
+        let mut values = zeros(shape.len(), "hypercolumns")?;
+        backend.download(tensor, &mut values)?;
+        Ok(Self { values, channels: shape.channels, places: shape.positions().max(1) })
+    }
+
+    /// The values of each channel at all places.
+    pub(super) fn channels(&self) -> ChunksExact<'_, f32> {
+        self.values.chunks_exact(self.places)
+    }
+
+    /// The mean of each channel.
+    pub(super) fn means(&self) -> Vec<f64> {
+        let mean = |channel: &[f32]| channel.iter().map(|&v| f64::from(v)).sum::<f64>() / self.places as f64;
+        self.channels().map(mean).collect()
+    }
+
+    /// With something subtracted from each channel.
+    pub(super) fn without(&self, means: &[f64]) -> Result<Self> {
+        let channel = |(channel, mean): (&[f32], &f64)| {
+            let mean = *mean as f32;
+            channel.iter().map(move |v| v - mean).collect::<Vec<_>>()
+        };
+        let values = self.channels().zip(means).flat_map(channel);
+        Ok(Self { values: collected(self.values.len(), "hypercolumns", values)?, ..*self })
+    }
+
+    /// The products of pairs, the first of each from this picture and the second from the other.
+    pub(super) fn products(&self, other: &Self, pairs: &[(usize, usize)]) -> Vec<Products> {
+        let mut sums = vec![[0.0f64; 3]; pairs.len()];
+        for (x, y) in self.channels().zip(other.channels()) {
+            for (sums, &(i, j)) in sums.iter_mut().zip(pairs) {
+                let (x, y) = (f64::from(x[i]), f64::from(y[j]));
+                *sums = [sums[0] + x * x, sums[1] + x * y, sums[2] + y * y];
+            }
+        }
+        sums
     }
 }
 

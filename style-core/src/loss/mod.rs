@@ -4,6 +4,7 @@ pub(crate) mod content;
 pub(crate) mod custom;
 pub(crate) mod guide;
 pub(crate) mod hypercolumns;
+pub(crate) mod kind;
 pub(crate) mod laplacian;
 pub(crate) mod losses;
 pub(crate) mod measure;

@@ -28,7 +28,7 @@ use crate::distributed::Reduce;
 use crate::error::{Result, bad};
 use crate::image::Image;
 use crate::loss::custom::{Described, Inputs, Loss};
-use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, check_content, check_styles};
+use crate::loss::hypercolumns::{Columns, Hypercolumns, Places, channels, check, check_content, check_styles, cosine};
 use crate::loss::term::{Buffers, Site, Term};
 
 /// Pixels from one place to the next.
@@ -84,48 +84,6 @@ fn turned(image: &Image) -> Result<Image> {
     Image::from_finite_planar(height, width, pixels)
 }
 
-/// The values of hypercolumns on the host, `[K, M]`.
-struct Columns {
-    values: Vec<f32>,
-    places: usize,
-}
-
-impl Columns {
-    fn download<B: Backend>(backend: &B, tensor: &B::Tensor) -> Result<Self> {
-        let shape = backend.shape(tensor);
-        let mut values = zeros(shape.len(), "hypercolumns")?;
-        backend.download(tensor, &mut values)?;
-        Ok(Self { values, places: shape.positions().max(1) })
-    }
-
-    /// The mean of each channel.
-    fn means(&self) -> Vec<f32> {
-        let mean = |channel: &[f32]| channel.iter().map(|&v| f64::from(v)).sum::<f64>() / self.places as f64;
-        self.values.chunks_exact(self.places).map(|channel| mean(channel) as f32).collect()
-    }
-
-    /// With something subtracted from each channel.
-    fn without(&self, means: &[f32]) -> Result<Vec<f32>> {
-        let channels = self.values.chunks_exact(self.places).zip(means);
-        let values = channels.flat_map(|(channel, mean)| channel.iter().map(move |v| v - mean));
-        collected(self.values.len(), "hypercolumns", values)
-    }
-}
-
-/// The cosines of pairs of columns, the `i`th of `x` and the `pairs[i]`th of `y`.
-fn cosines(x: &[f32], y: &[f32], pairs: &[usize], of_y: usize) -> Vec<f64> {
-    let count = pairs.len();
-    let mut sums = vec![[0.0f64; 3]; count];
-    for (x, y) in x.chunks_exact(count.max(1)).zip(y.chunks_exact(of_y.max(1))) {
-        for ((sums, x), &j) in sums.iter_mut().zip(x).zip(pairs) {
-            let (x, y) = (f64::from(*x), f64::from(y[j]));
-            *sums = [sums[0] + x * x, sums[1] + x * y, sums[2] + y * y];
-        }
-    }
-    let cosine = |[xx, xy, yy]: [f64; 3]| if xx * yy > 0.0 { xy / (xx * yy).sqrt() } else { 0.0 };
-    sums.into_iter().map(cosine).collect()
-}
-
 impl Neighbours {
     /// The hypercolumns of the painting that each of the photograph's is nearest to.
     fn target<B: Backend>(&self, inputs: &Inputs<'_, B>, places: &Places, content: &Image) -> Result<B::Tensor> {
@@ -133,7 +91,7 @@ impl Neighbours {
         let mut photograph = Hypercolumns::of(inputs, content, &self.layers, places, scale)?;
         let columns = Columns::download(backend, &photograph)?;
         let centred = columns.without(&columns.means())?;
-        backend.upload(&centred, &mut photograph)?;
+        backend.upload(&centred.values, &mut photograph)?;
         let (shape, count) = (backend.shape(&photograph), columns.places);
         let mut found = backend.tensor(Shape { channels: 1, ..shape })?;
         let (mut numbers, mut best) = (zeros(count, "neighbours")?, vec![f64::NEG_INFINITY; count]);
@@ -149,17 +107,19 @@ impl Neighbours {
                 let mut of_style = Hypercolumns::of(inputs, &painting, &self.layers, &grid(height, width), scale)?;
                 let columns = Columns::download(backend, &of_style)?;
                 let style_centred = columns.without(means.get_or_insert_with(|| columns.means()))?;
-                backend.upload(&style_centred, &mut of_style)?;
+                backend.upload(&style_centred.values, &mut of_style)?;
                 let mut workspace = backend.workspace(backend.nearest_workspace(shape, 1))?;
                 backend.nearest(&photograph, &of_style, 1, &mut found, &mut workspace)?;
                 backend.download(&found, &mut numbers)?;
-                let pairs: Vec<_> = numbers.iter().map(|&q| (q as usize).min(columns.places - 1)).collect();
-                let cosines = cosines(&centred, &style_centred, &pairs, columns.places);
-                for (i, (best, cosine)) in best.iter_mut().zip(cosines).enumerate() {
+                let nearest = numbers.iter().map(|&q| (q as usize).min(columns.places - 1));
+                let pairs: Vec<_> = nearest.enumerate().collect();
+                let products = centred.products(&style_centred, &pairs);
+                for ((&(i, j), best), products) in pairs.iter().zip(&mut best).zip(products) {
+                    let cosine = cosine(products);
                     if cosine > *best {
                         *best = cosine;
-                        let channels = target.chunks_exact_mut(count).zip(columns.values.chunks_exact(columns.places));
-                        channels.for_each(|(to, from)| to[i] = from[pairs[i]]);
+                        let channels = target.chunks_exact_mut(count).zip(columns.channels());
+                        channels.for_each(|(to, from)| to[i] = from[j]);
                     }
                 }
             }

@@ -33,7 +33,7 @@ use crate::distributed::Reduce;
 use crate::error::{Result, bad};
 use crate::image::Image;
 use crate::loss::custom::{Described, HostLoss, HostTerm, Inputs, Loss};
-use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, check_styles};
+use crate::loss::hypercolumns::{Columns, Hypercolumns, Places, channels, check, check_styles, cosine};
 use crate::loss::term::{Buffers, Site, Term};
 
 /// The layers of a hypercolumn by default: those of VGG-16 that the authors use.
@@ -123,7 +123,7 @@ impl<B: Backend> Loss<B> for RelaxedEmd {
         let workspace = workspace.chain([x, y].map(|s| backend.gram_workspace(s))).fold(0, usize::max);
         let mut workspace = backend.workspace(workspace)?;
         let mut gram = backend.tensor(Shape::gram(x.channels))?;
-        let host = Vectors::download(backend, &painting)?;
+        let host = Columns::download(backend, &painting)?;
         let moments = Moments::of(backend, &painting, &host, &mut gram, &mut workspace)?;
         Ok(Box::new(Transported {
             columns,
@@ -146,34 +146,6 @@ impl<B: Backend> Loss<B> for RelaxedEmd {
     }
 }
 
-/// Vectors on the host: channels of `places` values.
-struct Vectors {
-    values: Vec<f32>,
-    channels: usize,
-    places: usize,
-}
-
-impl Vectors {
-    fn download<B: Backend>(backend: &B, tensor: &B::Tensor) -> Result<Self> {
-        let shape = backend.shape(tensor);
-        let mut values = zeros(shape.len(), "hypercolumns")?;
-        backend.download(tensor, &mut values)?;
-        Ok(Self { values, channels: shape.channels, places: shape.positions() })
-    }
-
-    /// The products of paired vectors: `<x, x>`, `<x, y>`, `<y, y>`.
-    fn products(&self, other: &Self, pairs: &[(usize, usize)]) -> Vec<[f64; 3]> {
-        let mut sums = vec![[0.0f64; 3]; pairs.len()];
-        for (x, y) in self.values.chunks_exact(self.places).zip(other.values.chunks_exact(other.places)) {
-            for (sums, &(i, j)) in sums.iter_mut().zip(pairs) {
-                let (x, y) = (f64::from(x[i]), f64::from(y[j]));
-                *sums = [sums[0] + x * x, sums[1] + x * y, sums[2] + y * y];
-            }
-        }
-        sums
-    }
-}
-
 /// Mean and covariance, `[K]` and `[K, K]`.
 struct Moments {
     mean: Vec<f64>,
@@ -190,17 +162,12 @@ impl Moments {
     fn of<B: Backend>(
         backend: &B,
         tensor: &B::Tensor,
-        host: &Vectors,
+        host: &Columns,
         gram: &mut B::Tensor,
         workspace: &mut B::Workspace,
     ) -> Result<Self> {
-        let (shape, n) = (backend.shape(tensor), host.places.max(1) as f64);
-        let mean: Vec<_> = host
-            .values
-            .chunks_exact(host.places.max(1))
-            .map(|channel| channel.iter().map(|&v| f64::from(v)).sum::<f64>() / n)
-            .collect();
-        backend.gram(tensor, Rows::all(shape), (1.0 / n) as f32, Acc::Store, gram, workspace)?;
+        let (shape, mean) = (backend.shape(tensor), host.means());
+        backend.gram(tensor, Rows::all(shape), (1.0 / host.places as f64) as f32, Acc::Store, gram, workspace)?;
         let mut covariance = zeros(host.channels * host.channels, "a covariance")?;
         backend.download(gram, &mut covariance)?;
         for (row, &a) in covariance.chunks_exact_mut(host.channels).zip(&mean) {
@@ -221,7 +188,7 @@ struct Transported<B: Backend> {
     /// The nearest of the painting's for each of the image's, and of the image's for each of the painting's.
     found: [B::Tensor; 2],
     painting: B::Tensor,
-    host: Vectors,
+    host: Columns,
     moments: Moments,
     /// `1 / sum |m_y|` and `1 / sum |S_y|`.
     shares: [f64; 2],
@@ -232,7 +199,7 @@ struct Transported<B: Backend> {
 
 impl<B: Backend> Transported<B> {
     /// `R`; adds its gradient.
-    fn transport(&mut self, backend: &B, x: &Vectors, gradient: &mut [f32]) -> Result<f64> {
+    fn transport(&mut self, backend: &B, x: &Columns, gradient: &mut [f32]) -> Result<f64> {
         let Self { columns, painting, found: [of_x, of_y], workspace, host: y, .. } = self;
         backend.nearest(&columns.values, painting, 1, of_x, workspace)?;
         backend.nearest(painting, &columns.values, 1, of_y, workspace)?;
@@ -243,8 +210,8 @@ impl<B: Backend> Transported<B> {
         let of_x: Vec<_> = q.iter().enumerate().map(|(i, &j)| (i, near(j, y.places))).collect();
         let of_y: Vec<_> = r.iter().enumerate().map(|(j, &i)| (near(i, x.places), j)).collect();
         let products = [x.products(y, &of_x), x.products(y, &of_y)];
-        let distance = |[xx, xy, yy]: &[f64; 3]| 1.0 - if xx * yy > 0.0 { xy / (xx * yy).sqrt() } else { 0.0 };
-        let [to_painting, from_painting] = [0, 1].map(|i: usize| products[i].iter().map(distance).collect::<Vec<_>>());
+        let distances = |products: &Vec<_>| products.iter().map(|&p| 1.0 - cosine(p)).collect::<Vec<_>>();
+        let [to_painting, from_painting] = products.each_ref().map(distances);
         let (value, first) = larger(&to_painting, &from_painting);
         let (pairs, products) = if first { (of_x, &products[0]) } else { (of_y, &products[1]) };
         let share = 1.0 / pairs.len().max(1) as f64;
@@ -255,8 +222,8 @@ impl<B: Backend> Transported<B> {
                 if product > 0.0 { [share * xy / product / xx, -share / product] } else { [0.0; 2] }
             })
             .collect();
-        let of_channels = gradient.chunks_exact_mut(x.places).zip(x.values.chunks_exact(x.places));
-        for ((gradient, x), y) in of_channels.zip(y.values.chunks_exact(y.places)) {
+        let of_channels = gradient.chunks_exact_mut(x.places).zip(x.channels());
+        for ((gradient, x), y) in of_channels.zip(y.channels()) {
             for (&(i, j), [of_x, of_y]) in pairs.iter().zip(&factors) {
                 gradient[i] += (of_x * f64::from(x[i]) + of_y * f64::from(y[j])) as f32;
             }
@@ -266,10 +233,10 @@ impl<B: Backend> Transported<B> {
 
     /// The distance of the moments. Adds the gradient of the mean to `gradient`, and adds that of the covariance on the
     /// device, once `gradient` is there.
-    fn moments(&mut self, backend: &B, x: &Vectors, gradient: &mut [f32]) -> Result<f64> {
+    fn moments(&mut self, backend: &B, x: &Columns, gradient: &mut [f32]) -> Result<f64> {
         let Self { columns, moments: target, shares: [of_means, of_covariances], gram, workspace, .. } = self;
         let Moments { mean, covariance } = Moments::of(backend, &columns.values, x, gram, workspace)?;
-        let n = x.places.max(1) as f64;
+        let n = x.places as f64;
         let mut value = 0.0;
         let mut of_mean = vec![0.0; mean.len()];
         for ((to, a), b) in of_mean.iter_mut().zip(&mean).zip(&target.mean) {
@@ -305,13 +272,13 @@ impl<B: Backend> Term<B> for Transported<B> {
     }
 
     fn end(&mut self, backend: &B, _reduce: &dyn Reduce, _buffers: Buffers<'_, B>) -> Result<()> {
-        let x = Vectors::download(backend, &self.columns.values)?;
+        let x = Columns::download(backend, &self.columns.values)?;
         let mut gradient = zeros(x.values.len(), "a gradient")?;
         self.value = self.transport(backend, &x, &mut gradient)?;
         self.value += self.moments(backend, &x, &mut gradient)?;
         backend.upload(&gradient, &mut self.gradient)?;
         // `gram_bwd` adds `E + E^T`.
-        let scale = (self.shares[1] / x.places.max(1) as f64) as f32;
+        let scale = (self.shares[1] / x.places as f64) as f32;
         let Self { columns, gradient, gram, workspace, .. } = self;
         backend.gram_bwd(&columns.values, gram, scale, Acc::Add, gradient, workspace)
     }

@@ -169,7 +169,8 @@ impl<B: Backend> SessionBuilder<B> {
         let guided = regions.iter().filter(|(mask, _)| mask.is_some()).count();
         let of_region = sum([of_styles, of_targets, sums, prepared]);
         let of_regions = of_region.saturating_mul(regions.len());
-        let custom = self.losses.iter().zip(&checked.loss_taps).map(|((_, loss), taps)| {
+        let losses = self.all_losses();
+        let custom = losses.iter().zip(&checked.loss_taps).map(|((_, loss), taps)| {
             let shapes: Vec<_> = taps.iter().map(|&tap| main.features(tap)).collect();
             let shapes = if shapes.is_empty() { vec![shape] } else { shapes };
             self.described(shape, &shapes, |of| loss.bytes(backend, of))

@@ -167,7 +167,7 @@ impl<B: Backend> SessionBuilder<B> {
                 self.settings.style_layers.iter().zip(positions).map(layer).collect::<Result<_>>()?
             }
         };
-        let losses = self.losses.iter().map(|(_, loss)| self.places(&**loss)).collect::<Result<_>>()?;
+        let losses = self.all_losses().iter().map(|(_, loss)| self.places(&**loss)).collect::<Result<_>>()?;
         Ok(Layers { content, style, losses })
     }
 
@@ -181,7 +181,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// Checks the names and weights of custom losses.
     fn check_losses(&self) -> Result<()> {
         let mut names = vec![CONTENT.to_owned(), STYLE.to_owned(), TV.to_owned()];
-        for (weight, loss) in &self.losses {
+        for (weight, loss) in &self.all_losses() {
             let name = loss.name();
             check_weight(&format!("the weight of the loss {name:?}"), *weight)?;
             if names.contains(&name) {
@@ -202,7 +202,7 @@ impl<B: Backend> SessionBuilder<B> {
             Additivity::Whole if !loss.layers().is_empty() => Some(format!("the loss {:?}", loss.name())),
             _ => None,
         };
-        layers.style.iter().find_map(statistic).or_else(|| self.losses.iter().find_map(loss))
+        layers.style.iter().find_map(statistic).or_else(|| self.all_losses().iter().find_map(loss))
     }
 
     /// Checks that nothing needs all features at once if the session is to be tiled or shared by processes, and that all
@@ -442,7 +442,10 @@ impl<B: Backend> SessionBuilder<B> {
                 "style layers are set but there is no style picture; for a reconstruction, call without_style",
             ));
         }
-        if self.settings.content_layers.is_empty() && self.settings.style_layers.is_empty() && self.losses.is_empty() {
+        if self.settings.content_layers.is_empty()
+            && self.settings.style_layers.is_empty()
+            && self.all_losses().is_empty()
+        {
             return Err(bad("no loss; a session needs a content layer, a style layer or a loss of your own"));
         }
         if self.content_mask.is_some() && self.settings.content_layers.is_empty() {
@@ -491,7 +494,10 @@ impl<B: Backend> SessionBuilder<B> {
             large_enough(style.image.shape(), &of_style, &format!("style picture {}", i + 1))?;
         }
         self.check_smallest(&layers, shape)?;
-        self.losses.iter().zip(&layers.losses).try_for_each(|((_, loss), at)| self.check_loss(&**loss, at, shape))?;
+        self.all_losses()
+            .iter()
+            .zip(&layers.losses)
+            .try_for_each(|((_, loss), at)| self.check_loss(&**loss, at, shape))?;
         Ok(Checked { shape, layers, taps, content_taps, style_taps, loss_taps })
     }
 }

@@ -201,7 +201,7 @@ impl<B: Backend> SessionBuilder<B> {
                 cancel: &self.cancel,
             })
         };
-        self.losses.iter().map(|(_, loss)| &**loss).zip(&checked.loss_taps).map(term).collect()
+        self.all_losses().iter().map(|(_, loss)| &**loss).zip(&checked.loss_taps).map(term).collect()
     }
 
     /// The groups of the objective: content, style, total variation and custom losses. Sets the weights as
@@ -241,7 +241,7 @@ impl<B: Backend> SessionBuilder<B> {
         let tv = Box::new(TotalVariation(self.settings.tv));
         let tv = vec![placed(0, vec![], Additivity::Positions, tv)];
         groups.push(Group { name: TV.into(), weight: self.settings.tv_weight, layers: vec![], terms: tv });
-        for (((weight, loss), taps), term) in self.losses.iter().zip(&checked.loss_taps).zip(losses) {
+        for (((weight, loss), taps), term) in self.all_losses().iter().zip(&checked.loss_taps).zip(losses) {
             let terms = vec![placed(0, taps.clone(), loss.additivity(), term)];
             groups.push(Group { name: loss.name(), weight: *weight, layers: vec![], terms });
         }
