@@ -8,7 +8,7 @@ use common::{builder, layers, network, picture};
 use style_core::backend::{Acc, Backend, Shape};
 use style_core::losses::{Additivity, Buffers, HostLoss, Inputs, Laplacian, Loss, Site, Term};
 use style_core::statistics::{Gram, Scratch, Statistic};
-use style_core::{ErrorKind, Image, Mask, Result, Session, SessionBuilder, Style};
+use style_core::{Checkpoint, Error, ErrorKind, Image, Mask, Result, Scale, Session, SessionBuilder, Style};
 use testkit::Reference;
 
 type Builder = SessionBuilder<Reference>;
@@ -285,4 +285,50 @@ fn the_laplacian_is_that_of_its_equation() {
     }
     let texture = builder().loss(1.0, Laplacian { pool: 1 }).without_content();
     assert!(texture.build().is_ok(), "the picture is there, without content layers");
+}
+
+/// A loss that has no memory for pictures wider than this.
+struct Small(usize);
+
+impl<B: Backend> Loss<B> for Small {
+    fn name(&self) -> String {
+        "small".into()
+    }
+
+    fn identity(&self) -> String {
+        "small".into()
+    }
+
+    fn layers(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn term(&self, inputs: &Inputs<'_, B>) -> Result<Box<dyn Term<B>>> {
+        if inputs.image.width > self.0 {
+            return Err(Error::new(ErrorKind::OutOfMemory, "no memory"));
+        }
+        level(&[], 1.0).term(inputs)
+    }
+}
+
+#[test]
+fn a_session_without_memory_for_the_next_scale_goes_on_from_its_checkpoint() {
+    let describe = |widest| {
+        let scales = vec![Scale { size: 9, iterations: 3, optimizer: None }];
+        builder().scales(scales).iterations(4).loss(1e-3, Small(widest))
+    };
+    let mut whole = describe(usize::MAX).build().unwrap();
+    whole.run(|_| ControlFlow::Continue(())).unwrap();
+
+    let mut session = describe(9).build().unwrap();
+    let error = session.run(|_| ControlFlow::Continue(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    assert_eq!((session.iteration(), session.image().unwrap().width()), (3, 9));
+    assert!(!session.is_finished());
+    assert_eq!(session.step().unwrap_err().kind(), ErrorKind::Argument);
+    let kept = Checkpoint::from_bytes(&session.checkpoint().unwrap().to_bytes().unwrap()).unwrap();
+    let mut resumed = describe(usize::MAX).resume(&kept).unwrap();
+    resumed.run(|_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(resumed.iteration(), 7);
+    assert_eq!(resumed.image().unwrap(), whole.image().unwrap());
 }

@@ -92,12 +92,16 @@ impl<B: Backend> Session<B> {
     /// [`SessionBuilder::resume`]. It includes the optimiser's vectors, of at most
     /// [`Plan::optimizer`](crate::Plan::optimizer) bytes: with the default L-BFGS, up to 133 times the image.
     ///
+    /// After an error while moving to another scale, it is a [light](Self::light_checkpoint) one: a session resumed from
+    /// it, with a smaller [memory limit](SessionBuilder::memory_limit), say, moves to that scale again. With L-BFGS the
+    /// bits are those of an uninterrupted session; Adam starts with new moments.
+    ///
     /// # Errors
-    /// Backend errors; `Argument` after an error while moving to another scale.
+    /// Backend errors.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
-        let Stage { descent, point, average, evaluated, .. } = self.stage.as_ref().ok_or_else(ended)?;
-        let backend = self.network.backend();
         let mut to = self.light_checkpoint()?;
+        let Some(Stage { descent, point, average, evaluated, .. }) = &self.stage else { return Ok(to) };
+        let backend = self.network.backend();
         to.note("light", false);
         to.note("evaluated", evaluated);
         to.put_tensor("point", backend, &point.x)?;
@@ -113,7 +117,6 @@ impl<B: Backend> Session<B> {
     /// # Errors
     /// As [`checkpoint`](Session::checkpoint).
     pub fn light_checkpoint(&self) -> Result<Checkpoint> {
-        self.stage.as_ref().ok_or_else(ended)?;
         let mut to = Checkpoint::new(&self.manifest, self.network.backend().description());
         let Progress { iteration, scale, width, height, accepted, converged, .. } = &self.progress;
         to.note("light", true);
@@ -220,8 +223,8 @@ impl<B: Backend> Session<B> {
     /// `Finished` if all iterations are done or the descent has converged ([`is_finished`](Session::is_finished)).
     /// `NonFinite` if the loss or the gradient at the start of the descent is not finite, or too large for the
     /// optimiser's numbers (the weights are too large); [`Cancelled`](SessionBuilder::cancel); backend errors. The
-    /// image is unchanged, also after an error while moving to another scale. After the latter, no more steps or
-    /// checkpoints are possible; both return the same error, `Argument`.
+    /// image is unchanged, also after an error while moving to another scale. After the latter, no more steps are possible
+    /// (`Argument`), but the image and a [checkpoint](Self::checkpoint) are.
     pub fn step(&mut self) -> Result<&Progress> {
         if self.is_finished() {
             let message = "the session has finished; to paint on, resume its checkpoint with more iterations";
@@ -466,7 +469,7 @@ impl<B: Backend> Session<B> {
 }
 
 fn ended() -> Error {
-    let message = "the session has ended with an error: the next scale could not be made; resume it from a checkpoint";
+    let message = "the session has ended with an error: the next scale could not be made; resume its checkpoint";
     Error::new(ErrorKind::Argument, message)
 }
 
