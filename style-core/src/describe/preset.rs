@@ -10,7 +10,7 @@
 //! | `gatys-pytorch` | `1000 E'` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `pystiche` | `1000 * 1/5 * 4 E` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `crowson` | `(256, 64, 16, 4, 1)/341 W` | `0.015 mean` | `0.1` nine points | Adam 5.1, coarse to fine, running mean |
-//! | `nnst` | turned neighbours | none | none | L-BFGS, 200 at each of 64, 128, 256 ... |
+//! | `nnst` | `0.5` turned neighbours, the default's style loss | none | none | L-BFGS, 200 at each of 64, 128, 256 ... |
 //! | `strotss` | relaxed EMD, `0.25` palette | `4` self-similarity | none | L-BFGS, 200 at each of 64, 128, 256 ... |
 //!
 //! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2`, `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]) and `W`
@@ -20,11 +20,12 @@
 //! omits it; a point with a non-finite loss is never accepted; Crowson clamps the image after each step, here only the
 //! result is clamped.
 //!
-//! The last two have no loss of their own kind but [`Neighbours`](crate::losses::Neighbours), and
-//! [`RelaxedEmd`](crate::losses::RelaxedEmd) with [`SelfSimilarity`](crate::losses::SelfSimilarity) and
-//! [`Palette`](crate::losses::Palette); their pages list the departures from the papers. The authors also optimise a pyramid of
-//! the picture, by Adam and RMSprop; here it is the pixels, by L-BFGS. STROTSS halves the weight of the content with each
-//! scale, from 16 at 64 pixels; here it is that of 256 pixels throughout.
+//! The last two are made of [`Neighbours`](crate::losses::Neighbours), and of [`RelaxedEmd`](crate::losses::RelaxedEmd),
+//! [`SelfSimilarity`](crate::losses::SelfSimilarity) and [`Palette`](crate::losses::Palette); their pages list departures from
+//! the papers. Their authors optimise a pyramid of the picture, by Adam and RMSprop; here it is the pixels, by L-BFGS. A cosine
+//! does not see how strong a feature is, so pixels that only follow neighbours leave the range of colours. The authors of NNST
+//! correct the colours afterwards and fill even areas with a last pass; here the default's style loss does both. STROTSS
+//! halves the weight of the content with each scale, from 16 at 64 pixels; here it is that of 256 pixels throughout.
 //!
 //! The peers chose their weights for VGG-19. Absolute losses depend on the network and total variation does not, so their
 //! balance shifts with another network: adjust [`SessionBuilder::tv_weight`] after the preset, or load a VGG-19.
@@ -221,9 +222,8 @@ impl Preset {
             ..Settings::default()
         };
         let elements = Some(StatisticKind::Gram(GramNorm::Elements));
-        let over_hypercolumns = Settings {
+        let own_descent = Settings {
             content_layers: vec![],
-            style_layers: vec![],
             optimizer: self.optimizer(),
             iterations: self.iterations(),
             ..Settings::default()
@@ -275,10 +275,11 @@ impl Preset {
                 running_mean: Some(0.99),
                 ..base
             },
-            Self::Nnst => Settings { losses: vec![(LossKind::TurnedNeighbours, 1.0)], ..over_hypercolumns },
+            Self::Nnst => Settings { losses: vec![(LossKind::TurnedNeighbours, 0.5)], ..own_descent },
             Self::Strotss => Settings {
+                style_layers: vec![],
                 losses: vec![(LossKind::RelaxedEmd, 1.0), (LossKind::SelfSimilarity, 4.0), (LossKind::Palette, 0.25)],
-                ..over_hypercolumns
+                ..own_descent
             },
             Self::Pystiche => {
                 let weights = (mean(1.0), 4e3);

@@ -7,6 +7,7 @@ mod embed;
 mod gallery;
 mod gpu_kit;
 mod kernels;
+mod knobs;
 mod looks;
 mod measure;
 mod peers;
@@ -33,6 +34,8 @@ embed-weights --weights FILE [--image FILE] [--out FOLDER] [--f32 FILE] [--f16 L
     --bf16    layers to store in bf16 [default: none]
 gallery [NAME]
     Runs the commands in docs/gallery.md and regenerates its pictures, or only the picture NAME.
+knobs [NAME]
+    Paints the rows of pictures of docs/guide.md, or only the row NAME.
 ptx [--check]
     Compiles style-cuda/kernels/*.cu with clang 14 to PTX; --check only lists committed files that differ.
 gpu-kit [--dev] [FOLDER]
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Some("gallery") => gallery::run(args),
         Some("gpu-kit") => gpu_kit::run(args),
         Some("ptx") => ptx::run(args),
+        Some("knobs") => knobs::run(args),
         Some("looks") => looks::run(args),
         Some("kernels") => kernels::run(args),
         Some("peers") => peers::peers(args),
