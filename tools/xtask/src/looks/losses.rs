@@ -11,7 +11,7 @@ use crate::Failure;
 
 /// Options of stylize for each cell; the first is the default. The strengths make them alike in how much of the photograph
 /// they keep.
-const LOSSES: [(&str, &[&str]); 10] = [
+const LOSSES: [(&str, &[&str]); 11] = [
     ("default", &[]),
     ("gram", &["--statistic", "gram"]),
     ("wasserstein", &["--statistic", "wasserstein", "--style-strength", "2"]),
@@ -22,6 +22,7 @@ const LOSSES: [(&str, &[&str]); 10] = [
         &["--style-layers", "conv1_1=0.37:gram,conv2_1=0.37:covariance,conv3_1=0.15:patches,conv4_1=0.11:patches"],
     ),
     ("neighbours", &["--content-layers", "none", "--loss", "neighbours=0.05"]),
+    ("nnst", &["--preset", "nnst", "--scales", "auto"]),
     (
         "relaxed emd",
         &[
