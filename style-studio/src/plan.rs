@@ -11,6 +11,10 @@ use crate::render::session_mask;
 use crate::settings::Settings;
 use crate::store::{Of, Store};
 
+/// The share of noise in a picture that is painted anew at coarser scales. As at the first start, it gives even areas
+/// something to begin with.
+const NOISE: f32 = 0.1;
+
 /// The photograph at the result's size.
 pub(crate) fn photograph(store: &Store, record: &Record) -> Result<Picture> {
     Ok(store.picture(record.photo)?.sized(record.settings.side)?)
@@ -55,7 +59,10 @@ pub(crate) fn describe(
         .iterations(iterations)
         .style_strength(settings.strength)
         .seed(settings.seed.into());
-    if let Begin::Picture { .. } = record.begin {
+    if let Begin::Picture { from } = record.begin {
+        if from < size[0].max(size[1]) {
+            builder = builder.noise_ratio(NOISE);
+        }
         let start = store.get(record.id, Of::Start(record.generation))?.ok_or(Error::Missing("start picture"))?;
         builder = builder.init(Init::Image(start.stretched(size[0], size[1])?.image));
     }

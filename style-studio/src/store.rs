@@ -116,8 +116,14 @@ impl Store {
         Ok(Picture::from_bytes(&bytes)?)
     }
 
-    /// Deletes the pictures that no job needs.
+    /// Deletes the pictures that no job needs, and what a killed server was writing.
     pub(crate) fn tidy(&self, needed: impl Fn(Id) -> bool) {
+        sweep(&self.folder);
+        sweep(&self.folder.join("pictures"));
+        for entry in fs::read_dir(self.folder.join("jobs")).into_iter().flatten().flatten() {
+            sweep(&entry.path());
+            sweep(&entry.path().join("snapshots"));
+        }
         for entry in fs::read_dir(self.folder.join("pictures")).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(".png")).and_then(|name| name.parse().ok());
@@ -242,10 +248,22 @@ fn private_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+/// The beginning of the names of files that are being written.
+const NEW: &str = ".new-";
+
+/// Deletes files that were never finished.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(NEW) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Writes a temporary file beside the file, and renames it. Only its owner may read it.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;

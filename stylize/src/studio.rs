@@ -80,7 +80,7 @@ fn serve(args: Args, report: &Report) -> Result<()> {
     report.say(format!("studio   {address}"));
     report.say(format!("folder   {}", args.dir.display()));
     if args.bind.is_unspecified() {
-        report.say("note: from other machines, put this machine's address in the place of the first number");
+        report.say("note: from other machines, put the number of this machine in the place of the loopback address");
     }
     report.say("Ctrl-C ends it; the jobs go on when it is started again");
     if !args.no_open && !open(&address) {

@@ -57,8 +57,10 @@ export function controls(change) {
       h("div", { class: "control" },
         h("p", { class: "control-head" }, h("label", { htmlFor: name }, label), output),
         input,
-        h("p", { class: "ends", "aria-hidden": "true" }, h("span", {}, ends[0]), h("span", {}, ends[1])),
-        h("p", { class: "hint", id: `${name}-effect` }, effect)),
+        h("p", { class: "ends" },
+          h("span", { "aria-hidden": "true" }, ends[0]),
+          h("span", { class: "hint", id: `${name}-effect` }, effect),
+          h("span", { "aria-hidden": "true" }, ends[1]))),
     );
     shown[name] = (value) => {
       input.value = at(value);

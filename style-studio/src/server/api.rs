@@ -12,7 +12,8 @@ use serde_json::json;
 use style_transfer::ErrorKind;
 use tokio::task::spawn_blocking;
 
-use super::{Of, Shared, stream};
+use super::shared::{Of, Shared};
+use super::stream;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::pictures;

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 
-use super::Shared;
+use super::shared::Shared;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -15,7 +15,7 @@ const SVG: &str = "image/svg+xml";
 macro_rules! assets {
     ($($name:literal: $kind:expr),* $(,)?) => {
         /// Names, kinds and texts.
-        const ASSETS: &[(&str, &str, &str)] = &[$(($name, $kind, include_str!(concat!("../../web/", $name)))),*];
+        const ASSETS: &[(&str, &str, &str)] = &[$(($name, $kind, include_str!(concat!(env!("STUDIO_WEB"), "/", $name)))),*];
     };
 }
 

@@ -3,16 +3,16 @@
 mod api;
 mod assets;
 mod guard;
+mod shared;
 mod stream;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
 use axum::handler::Handler;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -23,20 +23,13 @@ use crate::id::Id;
 use crate::options::{Options, USUAL_PORT};
 use crate::store::Store;
 use crate::studio::{self, Studio};
+use shared::Shared;
 
 /// Uploads that are received at a time.
 const UPLOADS: usize = 2;
 
 /// How long requests may take to end when the server stops.
 const PATIENCE: Duration = Duration::from_millis(300);
-
-/// What every request knows.
-#[derive(Clone)]
-struct Shared {
-    studio: Arc<Studio>,
-    uploads: Arc<Semaphore>,
-    most_upload: usize,
-}
 
 /// A running studio. Dropping it stops it.
 pub struct Server {
@@ -71,10 +64,15 @@ impl Server {
         Ok(Self { studio, runtime: Some(runtime), worker: Some(worker), at, token })
     }
 
-    /// The address of the page, with its token. Who knows it can use the studio.
+    /// The address of the page, with its token. Who knows it can use the studio. If all addresses of the machine are served,
+    /// this is its own one for itself.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("http://{}/{}/", self.at, self.token)
+        let mut at = self.at;
+        if at.ip().is_unspecified() {
+            at.set_ip(if at.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        format!("http://{at}/{}/", self.token)
     }
 
     /// Stops painting after the evaluation under way, keeps the progress, and stops serving.
@@ -117,6 +115,3 @@ async fn listen(options: &Options) -> Result<TcpListener> {
         (Err(source), Some(_)) => Err(Error::Bind { address: at, source }),
     }
 }
-
-/// The state of a handler.
-type Of = State<Shared>;

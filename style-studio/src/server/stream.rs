@@ -10,7 +10,7 @@ use futures_util::stream::unfold;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Of;
+use super::shared::Of;
 use crate::studio::Studio;
 
 /// What a page has been told.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use style_transfer::pictures::Picture;
 
 use super::files::{begin_again, keep_image, snapshot};
-use super::{After, Again, Inner, Job, MOST_JOBS, Studio};
+use super::state::{After, Again, Inner, Job, MOST_JOBS, Studio};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::plan;

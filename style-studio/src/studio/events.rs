@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::broadcast;
 
-use super::{Inner, Studio};
+use super::state::{Inner, Studio};
 use crate::id::Id;
 use crate::record::{Point, Reached};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use style_transfer::pictures::{Format, Picture};
 use style_transfer::{ErrorKind, Image};
 
-use super::{Job, Studio};
+use super::state::{Job, Studio};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::record::{Begin, Record, Snapshot, Why};

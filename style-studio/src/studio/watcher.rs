@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 use style_transfer::losses::{CONTENT, STYLE};
 use style_transfer::{Image, Observer, Progress, View};
 
-use super::Studio;
 use super::events::Advance;
 use super::files::snapshot;
+use super::state::Studio;
 use crate::id::Id;
 use crate::record::{Point, Reached, Why};
 
 /// How often pages are told, at most.
 const TELL: Duration = Duration::from_millis(120);
 
-/// How often progress is kept: what a killed server loses.
+/// How often progress is kept: what a killed server loses. Large pictures are kept less often, so that writing takes a tenth of
+/// the time at most.
 const KEEP: Duration = Duration::from_secs(2);
 
 /// Observes one session of a job.
@@ -26,6 +27,8 @@ pub(super) struct Watcher {
     generation: u32,
     told: Option<Instant>,
     kept: Instant,
+    /// When progress is kept again, after the last time.
+    pause: Duration,
     scale: Option<usize>,
     /// Points that pages do not know yet.
     points: Vec<Point>,
@@ -33,7 +36,7 @@ pub(super) struct Watcher {
 
 impl Watcher {
     pub(super) fn new(studio: Arc<Studio>, id: Id, generation: u32) -> Self {
-        Self { studio, id, generation, told: None, kept: Instant::now(), scale: None, points: vec![] }
+        Self { studio, id, generation, told: None, kept: Instant::now(), pause: KEEP, scale: None, points: vec![] }
     }
 
     fn note(&mut self, progress: &Progress) {
@@ -75,6 +78,7 @@ impl Watcher {
 
     /// Keeps the progress. A full disk does not end the painting; the page shows the warning.
     fn keep(&mut self, view: &dyn View) -> style_transfer::Result<()> {
+        let begun = Instant::now();
         let checkpoint = view.light_checkpoint()?;
         let kept = self.studio.store.put_checkpoint(self.id, self.generation, &checkpoint);
         let mut inner = self.studio.lock();
@@ -87,6 +91,7 @@ impl Watcher {
             }
         }
         self.kept = Instant::now();
+        self.pause = KEEP.max(begun.elapsed().saturating_mul(10));
         Ok(())
     }
 }
@@ -102,7 +107,7 @@ impl Observer for Watcher {
         if is_new_scale || self.told.is_none_or(|told| told.elapsed() >= TELL) {
             self.tell(progress, view.image()?);
         }
-        if self.kept.elapsed() >= KEEP {
+        if self.kept.elapsed() >= self.pause {
             self.keep(view)?;
         }
         Ok(ControlFlow::Continue(()))

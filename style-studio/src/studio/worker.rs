@@ -6,12 +6,12 @@ use std::thread::{self, JoinHandle};
 
 use style_transfer::cpu::Cpu;
 use style_transfer::pictures::Picture;
-use style_transfer::{Device, Ending, Image, Job as SessionJob, Network, models};
+use style_transfer::{Device, Ending, ErrorKind, Image, Job as SessionJob, Network, models};
 
 use super::commands::restore;
 use super::files::{begin_again, is_of_checkpoint, keep_image};
+use super::state::{After, Again, Job, Running, Studio};
 use super::watcher::Watcher;
-use super::{After, Again, Running, Studio};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::plan;
@@ -132,7 +132,11 @@ impl Studio {
         let job = inner.job(id)?;
         let settings = job.record.settings.clone();
         // A checkpoint has the strength that it was made with.
-        session.handle().set_style_weight(settings.strength)?;
+        match session.handle().set_style_weight(settings.strength) {
+            // A short session may have ended already.
+            Err(e) if e.kind() != ErrorKind::Finished => return Err(e.into()),
+            _ => {}
+        }
         let mask = job.record.mask;
         // The session may have reported already.
         let (version, progress, curve) =
@@ -179,7 +183,7 @@ impl Studio {
     }
 
     /// The state of a job after its session.
-    fn settle(&self, job: &mut super::Job, running: &Running, ended: Ended, stopping: bool) -> Result<State> {
+    fn settle(&self, job: &mut Job, running: &Running, ended: Ended, stopping: bool) -> Result<State> {
         let store = &self.store;
         if let Some(image) = &ended.image {
             store.put(job.record.id, Of::Picture, &Picture::from(image.clone()))?;

@@ -1,8 +1,9 @@
 // The page of `stylize studio` in a real browser: drop, paint, slide, compare, mask, undo, queue, kill, resume, download.
 //
-//   npm ci && STYLIZE=target/release/stylize node studio.mjs [FOLDER FOR SCREENSHOTS]
+//   npm ci && node studio.mjs [FOLDER FOR SCREENSHOTS]
 //
-// CHROMIUM names the browser (by default /usr/bin/chromium). Fails with a message and exit code 1.
+// STYLIZE names the program (by default target/release/stylize), SAMPLES the folder of its samples, CHROMIUM the browser (by
+// default /usr/bin/chromium). Fails with a message and exit code 1.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -13,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const samples = join(here, "../../../stylize/samples");
+const samples = resolve(process.env.SAMPLES ?? join(here, "../../../stylize/samples"));
 const stylize = resolve(process.env.STYLIZE ?? join(here, "../../../target/release/stylize"));
 const shots = process.argv[2] ? resolve(process.argv[2]) : null;
 if (shots) mkdirSync(shots, { recursive: true });
