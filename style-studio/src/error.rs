@@ -26,7 +26,7 @@ pub enum Error {
         most: usize,
     },
     /// The folder with the jobs cannot be read or written.
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     Store {
         /// What was attempted.
         what: String,
@@ -34,7 +34,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The address cannot be served.
-    #[error("cannot serve at {address}: {source}; choose another with --port or --bind")]
+    #[error("cannot serve at {address}; choose another address with --port or --bind")]
     Bind {
         /// The address.
         address: std::net::SocketAddr,
@@ -47,6 +47,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The message with its reasons, for a page.
+    pub(crate) fn told(&self) -> String {
+        let reasons = std::iter::successors(std::error::Error::source(self), |e| e.source());
+        reasons.map(ToString::to_string).fold(self.to_string(), |told, reason| match told.contains(&reason) {
+            true => told,
+            false => format!("{told}: {reason}"),
+        })
+    }
+
     pub(crate) fn store(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Store { what, source }

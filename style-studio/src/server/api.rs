@@ -56,7 +56,7 @@ impl IntoResponse for Error {
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             },
         };
-        (status, axum::Json(json!({ "error": self.to_string() }))).into_response()
+        (status, axum::Json(json!({ "error": self.told() }))).into_response()
     }
 }
 

@@ -84,7 +84,7 @@ impl Watcher {
         let mut inner = self.studio.lock();
         if let Ok(job) = inner.job(self.id) {
             let kept = kept.and_then(|()| self.studio.store.save(&job.record));
-            let message = kept.err().map(|e| format!("the progress is not safe on disk: {e}"));
+            let message = kept.err().map(|e| format!("the progress is not safe on disk: {}", e.told()));
             if job.record.message != message {
                 job.record.message = message;
                 self.studio.tell_job(&inner, self.id);

@@ -168,13 +168,13 @@ impl Studio {
         let stopping = inner.stopping;
         let Ok(job) = inner.job(id) else { return };
         let state = self.settle(job, &running, ended, stopping).unwrap_or_else(|e| {
-            job.record.message = Some(e.to_string());
+            job.record.message = Some(e.told());
             State::Failed
         });
         job.record.state = state;
         job.live = None;
         if let Err(e) = self.store.save(&job.record) {
-            job.record.message = Some(e.to_string());
+            job.record.message = Some(e.told());
         }
         if state == State::Queued {
             inner.enqueue(id, true);
