@@ -103,6 +103,7 @@ impl Device {
     /// The devices of this machine for which this build has a backend, fastest first. They are not opened, so one of
     /// them may still turn out to be too old.
     #[must_use]
+    #[allow(clippy::vec_init_then_push)] // in a build with one backend
     pub fn available() -> Vec<Available> {
         let mut all = vec![];
         #[cfg(feature = "cuda")]

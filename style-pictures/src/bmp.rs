@@ -10,7 +10,7 @@ use crate::limits::{Decoded, bad, check_size, could_hold, cut, decode_by, refuse
 /// The most pixels that a run-length byte encodes: 255 for two.
 const PACKED: u64 = 128;
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
+pub(crate) fn decode(bytes: &[u8], most: u64) -> Result<Decoded> {
     let number = |at: usize, n: usize| {
         let digits = bytes.get(at..at + n).unwrap_or_default();
         digits.iter().rev().fold(0, |sum: u32, digit| sum << 8 | u32::from(*digit))
@@ -27,7 +27,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
         5 => return Err(bad("unsupported BMP: embedded PNG; save it as PNG")),
         _ => {}
     }
-    check_size(width, height)?;
+    check_size(width, height, most)?;
     let row = (u64::from(width) * u64::from(bits)).div_ceil(32) * 4;
     let (start, length) = (u64::from(number(10, 4)), bytes.len() as u64);
     let whole = if matches!(packing, 1 | 2) {
@@ -40,7 +40,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     if !whole {
         return Err(cut("BMP"));
     }
-    let mut decoded = decode_by(BmpDecoder::new(Cursor::new(bytes)).map_err(refused)?, false)?;
+    let mut decoded = decode_by(BmpDecoder::new(Cursor::new(bytes)).map_err(refused)?, false, most)?;
     // The V5 header may refer to a profile, in this file or in another; the decoder ignores it.
     match (header >= 124).then(|| number(70, 4).to_be_bytes()) {
         Some(kind) if kind == *b"MBED" => {

@@ -11,8 +11,8 @@ use style_core::{Error, ErrorKind, Result};
 
 use crate::icc::ToSrgb;
 use crate::limits::{
-    DEFLATE, Decoded, MOST_BYTES, MOST_METADATA, bad, check_size, could_hold, cut, decode_by, first_frame, limits,
-    refused, reserved, room,
+    DEFLATE, Decoded, LARGEST_AREA, MOST_BYTES, MOST_METADATA, bad, check_size, could_hold, cut, decode_by,
+    first_frame, limits, refused, reserved, room,
 };
 use crate::{bmp, formats, gif, jpeg, tiff};
 
@@ -20,7 +20,7 @@ use crate::{bmp, formats, gif, jpeg, tiff};
 pub(crate) fn decode(path: &Path) -> Result<Decoded> {
     let bytes =
         read(path).map_err(|e| Error::new(ErrorKind::Io, format!("cannot read {}", path.display())).with_source(e))?;
-    decode_bytes(&bytes).map_err(|e| e.context(path.display()))
+    decode_bytes(&bytes, LARGEST_AREA).map_err(|e| e.context(path.display()))
 }
 
 /// Reads the whole file, up to slightly more than its limit.
@@ -30,7 +30,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
+/// `most` is the largest number of pixels.
+pub(crate) fn decode_bytes(bytes: &[u8], most: u64) -> Result<Decoded> {
     if bytes.is_empty() {
         return Err(bad("the file is empty; use a PNG, JPEG, WebP, TIFF, GIF or BMP picture"));
     }
@@ -38,14 +39,14 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
         return Err(bad(format!("the file is too large; a picture file may have at most {} GiB", MOST_BYTES >> 30)));
     }
     if tiff::is_tiff(bytes) {
-        return tiff::decode(bytes);
+        return tiff::decode(bytes, most);
     }
     let file = Cursor::new(bytes);
     match image::guess_format(bytes) {
         Ok(ImageFormat::Png) => {
             // Checked before the decoder, which does not report a size that it refuses.
             if let (Some(width), Some(height)) = (be32(bytes, 16), be32(bytes, 20)) {
-                check_size(width, height)?;
+                check_size(width, height, most)?;
                 let values = match bytes.get(25) {
                     Some(2) => 3,
                     Some(4) => 2,
@@ -61,12 +62,12 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
             let said = png_colours(bytes);
             let decoder = PngDecoder::with_limits(file, limits).map_err(refused)?;
             let frames = decoder.is_apng().map_err(refused)?;
-            let mut decoded = decode_by(decoder, said.profile)?;
+            let mut decoded = decode_by(decoder, said.profile, most)?;
             decoded.notes.extend(said.unheeded());
             decoded.notes.extend(frames.then(first_frame));
             Ok(decoded)
         }
-        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes),
+        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes, most),
         Ok(ImageFormat::WebP) => match webp_whole(bytes) {
             None => Err(cut("WebP")),
             Some(whole) if !webp_frames_fit(whole) => {
@@ -75,13 +76,13 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
             Some(whole) => {
                 let decoder = WebPDecoder::new(Cursor::new(whole)).map_err(refused)?;
                 let frames = decoder.has_animation();
-                let mut decoded = decode_by(decoder, false)?;
+                let mut decoded = decode_by(decoder, false, most)?;
                 decoded.notes.extend(frames.then(first_frame));
                 Ok(decoded)
             }
         },
-        Ok(ImageFormat::Gif) => gif::decode(bytes),
-        Ok(ImageFormat::Bmp) => bmp::decode(bytes),
+        Ok(ImageFormat::Gif) => gif::decode(bytes, most),
+        Ok(ImageFormat::Bmp) => bmp::decode(bytes, most),
         _ => Err(match formats::known(bytes) {
             Some((name, way)) => bad(format!("unsupported picture format: {name}; {way}")),
             None => bad("unknown picture format; use PNG, JPEG, WebP, TIFF, GIF or BMP"),

@@ -8,10 +8,10 @@ use style_core::Result;
 use crate::limits::{Decoded, bad, check_size, could_hold, cut, decode_by, first_frame, refused};
 
 /// The first frame of a GIF file, at its position on the logical screen.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
+pub(crate) fn decode(bytes: &[u8], most: u64) -> Result<Decoded> {
     let side = |at: usize| bytes.get(at..at + 2).map_or(0, |n| u32::from(u16::from_le_bytes([n[0], n[1]])));
     let (width, height) = (side(6), side(8));
-    check_size(width, height)?;
+    check_size(width, height, most)?;
     let Some(frames) = frames(bytes) else { return Err(cut("GIF")) };
     let Some([w, h]) = frames.first else { return Err(bad("the GIF file has no frame")) };
     if w > width || h > height || !could_hold(bytes, PACKED_BY_LZW, u64::from(w) * u64::from(h)) {
@@ -23,7 +23,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     if !could_hold(bytes, PACKED_BY_LZW, u64::from(width) * u64::from(height)) {
         return Err(bad("the GIF file is damaged: the picture is larger than the file can hold"));
     }
-    let mut decoded = decode_by(GifDecoder::new(Cursor::new(bytes)).map_err(refused)?, false)?;
+    let mut decoded = decode_by(GifDecoder::new(Cursor::new(bytes)).map_err(refused)?, false, most)?;
     decoded.notes.extend((frames.count > 1).then(first_frame));
     Ok(decoded)
 }

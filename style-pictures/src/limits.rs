@@ -36,9 +36,9 @@ pub(crate) fn first_frame() -> String {
 }
 
 /// Decodes with one of `image`'s decoders; reports whether the file has a profile, even a damaged one.
-pub(crate) fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool) -> Result<Decoded> {
+pub(crate) fn decode_by(mut decoder: impl ImageDecoder, has_profile: bool, most: u64) -> Result<Decoded> {
     let (width, height) = decoder.dimensions();
-    check_size(width, height)?;
+    check_size(width, height, most)?;
     decoder.set_limits(limits(MOST_BYTES)).map_err(refused)?;
     let orientation = decoder.orientation().map_err(refused)?;
     let icc = decoder.icc_profile().map_err(refused)?;
@@ -67,11 +67,12 @@ pub(crate) fn could_hold(file: &[u8], ratio: u64, pixels: u64) -> bool {
     pixels <= (file.len() as u64).saturating_mul(ratio)
 }
 
-/// Refuses a picture that would take too much memory, before any is allocated.
-pub(crate) fn check_size(width: u32, height: u32) -> Result<()> {
-    if width.max(height) > LARGEST_SIDE || u64::from(width) * u64::from(height) > LARGEST_AREA {
+/// Refuses a picture of more than `most` pixels, or of more than any may have, before memory is allocated for them.
+pub(crate) fn check_size(width: u32, height: u32, most: u64) -> Result<()> {
+    let most = most.min(LARGEST_AREA);
+    if width.max(height) > LARGEST_SIDE || u64::from(width) * u64::from(height) > most {
         return Err(bad(format!(
-            "the picture is too large: {width}x{height} pixels, at most {LARGEST_SIDE} per side and {LARGEST_AREA} in total \
+            "the picture is too large: {width}x{height} pixels, at most {LARGEST_SIDE} per side and {most} in total \
              are supported; scale it down"
         )));
     }

@@ -126,7 +126,26 @@ impl Picture {
     /// # Errors
     /// As for [`open`](Self::open), except `Io`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        decode_bytes(bytes).and_then(Self::from_decoded)?.large_enough()
+        Self::from_bytes_within(bytes, LARGEST_AREA)
+    }
+
+    /// The same with a limit on the number of pixels, for example where strangers may upload pictures: decoding takes about 20
+    /// bytes of memory per pixel. The limit is checked before that memory is allocated, and none above [`LARGEST_AREA`] has
+    /// an effect.
+    ///
+    /// ```
+    /// use style_pictures::{Format, Image, Picture};
+    ///
+    /// let file = Picture::from(Image::from_rgb8(20, 20, &[90; 1200])?).encode(Format::Png)?;
+    /// assert!(Picture::from_bytes_within(&file, 400).is_ok());
+    /// assert!(Picture::from_bytes_within(&file, 399).is_err());
+    /// # Ok::<(), style_pictures::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`from_bytes`](Self::from_bytes).
+    pub fn from_bytes_within(bytes: &[u8], most_pixels: u64) -> Result<Self> {
+        decode_bytes(bytes, most_pixels).and_then(Self::from_decoded)?.large_enough()
     }
 
     fn large_enough(self) -> Result<Self> {

@@ -183,3 +183,15 @@ fn what_follows_a_webp_is_not_looked_at() {
     file.extend(b"EXIF\xf0\xff\xff\xff");
     open(&file).expect("is whole");
 }
+
+#[test]
+fn a_callers_limit_on_pixels_holds_for_every_format() {
+    let picture = Picture::from(Image::from_rgb8(20, 30, &[90; 1800]).expect("an image"));
+    for format in [Format::Png, Format::Png16, Format::Jpeg, Format::WebP, Format::Tiff, Format::Tiff16] {
+        let file = picture.encode(format).expect("encodes");
+        assert!(Picture::from_bytes_within(&file, 600).is_ok(), "{format:?}");
+        let e = Picture::from_bytes_within(&file, 599).expect_err("too large");
+        assert_eq!(e.kind(), ErrorKind::Image, "{format:?}");
+        assert!(e.to_string().contains("599 in total"), "{format:?}: {e}");
+    }
+}

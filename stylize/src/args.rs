@@ -309,6 +309,8 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
+`stylize studio` serves a page to paint in; see `stylize studio --help`.
+
 After the first of several scales a preview is written beside the result, as OUT_preview.png; it is removed once the result \
 is there.
 

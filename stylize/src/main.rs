@@ -1,7 +1,8 @@
 //! `stylize`: repaint a photograph in the style of a painting.
 //!
 //! Without arguments it repaints the sample photograph in the style of the sample painting. [`args`] lists the options,
-//! [`settings`] holds the defaults and presets, and [`paint`] does the work: read it first.
+//! [`settings`] holds the defaults and presets, and [`paint`] does the work: read it first. `stylize studio` is apart, in
+//! `studio.rs`.
 
 mod args;
 mod interrupt;
@@ -10,6 +11,8 @@ mod paint;
 mod report;
 mod settings;
 mod source;
+#[cfg(feature = "studio")]
+mod studio;
 mod styles;
 
 use std::process::ExitCode;
@@ -30,6 +33,10 @@ use paint::Outcome;
 use report::Report;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "studio")]
+    if let Some(code) = studio::asked() {
+        return code;
+    }
     let args = Args::parse();
     let report = Report::new(args.quiet);
     match run(&args, &report) {

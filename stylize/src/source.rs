@@ -23,8 +23,8 @@ pub(crate) enum Source {
 /// A picture inside the program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    title: &'static str,
-    file: &'static [u8],
+    pub(crate) title: &'static str,
+    pub(crate) file: &'static [u8],
 }
 
 /// The photograph that is painted without arguments.

@@ -10,7 +10,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer};
 use style_core::{Error, Result};
 
-use crate::limits::{Decoded, bad, check_size, room, unusable};
+use crate::limits::{Decoded, LARGEST_AREA, bad, check_size, room, unusable};
 pub(crate) use pixels::{Colours, inks_to_rgb};
 use pixels::{Plane, idct, interleaved};
 use scan::{Band, Bits, Huffman, State, ZIGZAG, cut_short, damaged, progressive_ac, progressive_dc, sequential};
@@ -22,9 +22,9 @@ fn unsupported(kind: &str) -> Error {
 /// The note for every conversion of inks to colours.
 pub(crate) const CMYK: &str = "the picture is in CMYK; it is converted to RGB approximately, without its profile";
 
-/// A file.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
-    let mut stream = Stream::default();
+/// A file with at most this many pixels.
+pub(crate) fn decode(bytes: &[u8], most: u64) -> Result<Decoded> {
+    let mut stream = Stream { area: Some(most), ..Stream::default() };
     stream.read(bytes)?;
     let mut notes = vec![];
     if !stream.ended {
@@ -125,6 +125,8 @@ struct Stream {
     ended: bool,
     /// The largest sides, if known.
     most: Option<[usize; 2]>,
+    /// The most pixels.
+    area: Option<u64>,
 }
 
 impl Stream {
@@ -229,7 +231,7 @@ impl Stream {
         if ![1, 3, 4].contains(count) {
             return unsupported(&format!("{count} channels"));
         }
-        check_size(width.into(), height.into())?;
+        check_size(width.into(), height.into(), self.area.unwrap_or(LARGEST_AREA))?;
         let (width, height) = (usize::from(width), usize::from(height));
         if self.most.is_some_and(|[w, h]| width > w || height > h) {
             return Err(damaged());

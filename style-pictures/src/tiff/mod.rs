@@ -60,8 +60,8 @@ impl Kind {
     }
 }
 
-/// The first picture in a file.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
+/// The first picture in a file, of at most this many pixels.
+pub(crate) fn decode(bytes: &[u8], most: u64) -> Result<Decoded> {
     let directory = Directory::new(bytes);
     if directory.as_ref().is_some_and(|directory| !directory.counts_fit()) {
         return Err(cut("TIFF"));
@@ -82,7 +82,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded> {
     }
     let mut decoder = Decoder::new(Cursor::new(&*file)).map_err(refused)?;
     let (width, height) = decoder.dimensions().map_err(refused)?;
-    check_size(width, height)?;
+    check_size(width, height, most)?;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     let mut limits = Limits::default();
     limits.decoding_buffer_size = size(MOST_METADATA);

@@ -3,6 +3,8 @@
 mod jobs;
 mod maps;
 mod pictures;
+#[cfg(feature = "studio")]
+mod studio;
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,0 +1,44 @@
+//! Server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::shared::Of;
+use crate::studio::Studio;
+
+/// What a page has been told.
+struct Follower {
+    studio: Arc<Studio>,
+    messages: Receiver<Arc<str>>,
+    first: Option<Arc<str>>,
+}
+
+/// Everything now, then each change. A page that is too slow is told everything again.
+pub(super) async fn events(State(shared): Of) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let studio = shared.studio;
+    let (messages, first) = studio.follow();
+    let follower = Follower { studio, messages, first: Some(first) };
+    let stream = unfold(follower, |mut follower| async move {
+        let message = match follower.first.take() {
+            Some(first) => first,
+            None => match follower.messages.recv().await {
+                Ok(message) => message,
+                Err(RecvError::Closed) => return None,
+                Err(RecvError::Lagged(_)) => {
+                    let (messages, everything) = follower.studio.follow();
+                    follower.messages = messages;
+                    everything
+                }
+            },
+        };
+        Some((Ok(Event::default().data(&*message)), follower))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::default())
+}

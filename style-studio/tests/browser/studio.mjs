@@ -1,0 +1,301 @@
+// The page of `stylize studio` in a real browser: drop, paint, slide, compare, mask, undo, queue, kill, resume, download.
+//
+//   npm ci && node studio.mjs [FOLDER FOR SCREENSHOTS]
+//
+// STYLIZE names the program (by default target/release/stylize), SAMPLES the folder of its samples, CHROMIUM the browser (by
+// default /usr/bin/chromium). Fails with a message and exit code 1.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const samples = resolve(process.env.SAMPLES ?? join(here, "../../../stylize/samples"));
+const stylize = resolve(process.env.STYLIZE ?? join(here, "../../../target/release/stylize"));
+const shots = process.argv[2] ? resolve(process.argv[2]) : null;
+if (shots) mkdirSync(shots, { recursive: true });
+const scratch = mkdtempSync(join(tmpdir(), "studio-"));
+const folder = join(scratch, "studio");
+
+const FLAGS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync",
+];
+
+/** Seconds that painting may take where nothing else bounds it. */
+const PATIENCE = 120_000;
+
+let server = null;
+
+async function start(port) {
+  const child = spawn(stylize, ["studio", "--dir", folder, "--no-open", "--port", String(port)], { stdio: ["ignore", "ignore", "pipe"] });
+  server = child;
+  let said = "";
+  return new Promise((done, fail) => {
+    child.stderr.on("data", (bytes) => {
+      said += bytes;
+      const address = said.match(/http:\/\/\S+/)?.[0];
+      if (address) done(address);
+    });
+    child.on("exit", (code) => fail(new Error(`the studio ended with ${code}: ${said}`)));
+  });
+}
+
+async function end(signal) {
+  const child = server;
+  server = null;
+  const ended = new Promise((done) => child.on("exit", done));
+  child.removeAllListeners("exit");
+  child.on("exit", () => {});
+  child.kill(signal);
+  await Promise.race([ended, new Promise((done) => child.once("close", done))]);
+}
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+const complaints = [];
+
+async function open(address, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, acceptDownloads: true, ...options });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(`${error}`));
+  page.on("console", (message) => {
+    // A server that is gone is part of the test.
+    if (message.type() === "error" && !/ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY/.test(message.text())) complaints.push(message.text());
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(new URL(address).origin) && !request.url().startsWith("blob:")) complaints.push(`asks ${request.url()}`);
+  });
+  await page.goto(address);
+  return page;
+}
+
+const text = (page, selector) => page.locator(selector).innerText();
+const status = (page, wanted, timeout = PATIENCE) =>
+  page.waitForFunction((wanted) => document.getElementById("status").textContent.startsWith(wanted), wanted, { timeout });
+const shown = (page, timeout = PATIENCE) =>
+  page.waitForFunction(() => document.getElementById("picture").dataset.shown?.includes("preview.jpg"), null, { timeout });
+const shot = async (page, name) => shots && page.screenshot({ path: join(shots, `${name}.png`) });
+
+/** Drops files on a field, as a user does from a file manager. */
+async function drop(page, selector, names) {
+  const files = names.map((name) => ({ name, base64: readFileSync(join(samples, name)).toString("base64") }));
+  const transfer = await page.evaluateHandle((files) => {
+    const transfer = new DataTransfer();
+    for (const { name, base64 } of files) {
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+    }
+    return transfer;
+  }, files);
+  await page.locator(selector).dispatchEvent("drop", { dataTransfer: transfer });
+}
+
+async function slide(page, id, value) {
+  await page.locator(`#${id}`).evaluate((input, value) => {
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }, value);
+}
+
+const jobs = async (page) => (await page.evaluate(async () => (await fetch("api/jobs")).json())).data.jobs;
+
+/** Waits until the first job is as wanted, and returns it. */
+async function until(page, wanted) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const [job] = await jobs(page);
+    if (wanted(job)) return job;
+    if (Date.now() > end) throw new Error(`not in time: ${wanted}, but the job is ${JSON.stringify({ ...job, curve: job.curve.length })}`);
+    await page.waitForTimeout(100);
+  }
+}
+
+const steps = {
+  async "drop and paint"(page) {
+    await page.locator("#begin").waitFor();
+    await shot(page, "begin-light");
+    await drop(page, "#choose-photo .drop", ["cat.jpg", "starry_night.jpg"]);
+    await page.locator("#paint:enabled").waitFor();
+    await page.locator("#choose-painting .drop.full").waitFor();
+    await page.waitForTimeout(600);
+    await shot(page, "chosen-light");
+    await page.locator("#side").selectOption("384");
+    const clicked = Date.now();
+    await page.locator("#paint").click();
+    await shown(page, 30_000);
+    console.log(`    first picture ${((Date.now() - clicked) / 1000).toFixed(2)} s after the click`);
+    await status(page, "Painting");
+  },
+
+  async "slide while it paints"(page) {
+    await slide(page, "strength", 1);
+    await until(page, (job) => job.settings.strength === 2 && job.generation === 0);
+    await slide(page, "stroke", 0.5);
+    const job = await until(page, (job) => job.generation === 1 && job.curve.length > 0);
+    assert.ok(job.begin.picture, "a new session begins with the current picture");
+    await page.locator("#snapshots button").first().waitFor();
+  },
+
+  async "pause, compare, resume"(page) {
+    await page.waitForTimeout(3000);
+    await page.locator("#pause").click();
+    await status(page, "Paused");
+    await page.locator("#compare").click();
+    await page.locator("#split input").press("ArrowLeft");
+    await page.waitForFunction(() => document.getElementById("original").naturalWidth > 0);
+    await shot(page, "compare-light");
+    await page.locator("#compare").click();
+    const version = (await jobs(page))[0].version;
+    await page.waitForTimeout(500);
+    assert.equal((await jobs(page))[0].version, version, "it paints while it is paused");
+    await page.locator("#pause").click();
+    await status(page, "Painting");
+  },
+
+  async "paint a mask"(page) {
+    await page.locator("#edit-mask").click();
+    const box = await page.locator("#mask").boundingBox();
+    const at = (x, y) => [box.x + x * box.width, box.y + y * box.height];
+    await page.mouse.move(...at(0.42, 0.3));
+    await page.mouse.down();
+    for (const [x, y] of [[0.5, 0.35], [0.55, 0.5], [0.45, 0.6], [0.4, 0.45], [0.5, 0.45]]) await page.mouse.move(...at(x, y), { steps: 6 });
+    await page.mouse.up();
+    await page.locator("#mask").press("Shift+ArrowLeft");
+    await page.locator("#mask").press(" ");
+    await shot(page, "mask-light");
+    const generation = (await jobs(page))[0].generation;
+    await page.locator("#mask-apply").click();
+    await page.locator("#tools").waitFor();
+    await until(page, (job) => job.mask > 0 && job.generation > generation && job.curve.length > 0);
+  },
+
+  async "a queue"(page) {
+    await page.locator("#new").click();
+    for (const role of ["photo", "painting"]) await page.locator(`#choose-${role} .samples button`).first().click();
+    await page.locator("#paint:enabled").click();
+    await status(page, "Waiting");
+    assert.equal(await page.locator("#queue li").count(), 2);
+    await page.locator("#queue button").first().click();
+    await status(page, "Painting");
+  },
+
+  async "garbage is refused"(page) {
+    await page.locator("#new").click();
+    await page.locator("#choose-photo input").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
+    await page.locator("#choose-photo.wrong").waitFor();
+    assert.match(await text(page, "#choose-photo .choice-note"), /PNG/);
+    complaints.splice(0, complaints.length, ...complaints.filter((text) => !/422/.test(text)));
+    await page.locator("#queue button").first().click();
+  },
+
+  async "kill and resume"(page, address) {
+    await page.waitForTimeout(4000); // a checkpoint is at most two seconds old
+    const before = (await jobs(page))[0];
+    await end("SIGKILL");
+    await page.locator("#connection").waitFor();
+    await shot(page, "gone-light");
+    const again = await start(new URL(address).port);
+    assert.equal(again, address, "the address is the same");
+    await page.locator("#connection").waitFor({ state: "hidden" });
+    await status(page, "Painting");
+    const after = await until(page, (job) => job.state === "painting" && job.progress?.iteration > before.progress.iteration / 2);
+    assert.equal(after.generation, before.generation, "it goes on with its checkpoint");
+    console.log(`    killed after ${before.progress.iteration} evaluations, went on at ${after.progress.iteration}`);
+  },
+
+  async "a closed tab, the dark, a phone"(page, address) {
+    await page.context().close();
+    const dark = await open(address, { colorScheme: "dark" });
+    await shown(dark);
+    await dark.waitForTimeout(1500);
+    await shot(dark, "work-dark");
+    await dark.context().close();
+    const phone = await open(address, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 });
+    await shown(phone);
+    await phone.waitForTimeout(800);
+    await shot(phone, "phone");
+    const wide = await phone.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 390, `the page is ${wide} pixels wide on a phone of 390`);
+    if (shots) await phone.screenshot({ path: join(shots, "phone-whole.png"), fullPage: true });
+    await phone.locator("#new").click();
+    await phone.waitForTimeout(500);
+    await shot(phone, "phone-begin");
+    await phone.context().close();
+    return open(address);
+  },
+
+  async "done, in other colours, downloaded"(page) {
+    await page.locator("#queue button").first().click();
+    await status(page, "Done");
+    const [job] = await jobs(page);
+    await slide(page, "colours", 0.6);
+    await until(page, ({ version }) => version > job.version);
+    await page.waitForTimeout(600);
+    await shot(page, "done-light");
+    for (const [button, name, magic] of [["save-png", "painted.png", "\x89PNG"], ["save-tiff", "painted.tif", "II*\0"]]) {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.locator(`#${button}`).click()]);
+      assert.equal(download.suggestedFilename(), name);
+      const bytes = readFileSync(await download.path());
+      assert.equal(bytes.subarray(0, 4).toString("latin1"), magic);
+      if (button === "save-png") assert.deepEqual([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], job.size);
+      assert.ok(bytes.length > (button === "save-png" ? 50_000 : 300_000), `${name}: ${bytes.length} bytes`);
+    }
+  },
+
+  async "undo to a snapshot"(page) {
+    await page.locator("#keep").click();
+    await page.locator("#snapshots button", { hasText: "kept" }).first().waitFor();
+    await page.locator("#snapshots button").last().click();
+    await status(page, "Paused");
+    await until(page, (job) => job.settings.colours === 0);
+  },
+
+  async "keyboard and names"(page) {
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll("button, a, input, select, canvas")]
+        .filter((e) => e.checkVisibility() && !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length))
+        .map((e) => e.outerHTML));
+    assert.deepEqual(nameless, [], "without a name");
+    await page.locator("#pause").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("status").textContent !== "Paused");
+    await page.keyboard.press("Enter");
+  },
+
+  async "delete"(page) {
+    const before = await page.locator("#queue li").count();
+    await page.locator("#delete").click();
+    await page.locator("#confirm button[value=yes]").click();
+    await page.waitForFunction((before) => document.querySelectorAll("#queue li").length === before - 1, before);
+  },
+};
+
+let code = 0;
+try {
+  const address = await start(0);
+  let page = await open(address);
+  for (const [name, step] of Object.entries(steps)) {
+    const begun = Date.now();
+    try {
+      page = (await step(page, address)) ?? page;
+    } catch (error) {
+      await shot(page, "failed");
+      throw new Error(`"${name}": ${error.stack}`);
+    }
+    console.log(`ok  ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+  }
+  assert.deepEqual(complaints, [], "the browser complains");
+} catch (error) {
+  console.error(`FAILED ${error.message}`);
+  code = 1;
+} finally {
+  await browser.close();
+  if (server) await end("SIGKILL");
+  rmSync(scratch, { recursive: true, force: true });
+}
+process.exit(code);

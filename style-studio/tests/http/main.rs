@@ -1,0 +1,5 @@
+//! The studio by its HTTP interface, on a port of its own.
+
+mod client;
+mod jobs;
+mod security;

@@ -1,0 +1,126 @@
+/** The sliders. Each says what it does to a picture that is being painted. */
+
+import { $, face, h, settled, throttled } from "./dom.js";
+
+/** While a user moves a control, what the engine says of it is not shown, in milliseconds. */
+const MINE = 1500;
+
+const SIDES = [192, 256, 384, 512, 768, 1024, 1536, 2048];
+
+const AT_ONCE = "acts at once";
+const REPAINTS = "repaints from the current picture";
+const OVER = "starts over from the photograph";
+
+/** Sliders. `at` is their position for a value, `of` the value at a position. `live` ones act while they are moved. */
+const SLIDERS = [
+  {
+    name: "strength", label: "Style strength", effect: AT_ONCE, live: true, min: -3, max: 3, step: 0.1,
+    at: Math.log2, of: (x) => round(2 ** x), text: (v) => `${v.toFixed(v < 10 ? 2 : 1)}`, ends: ["photograph", "painting"],
+  },
+  {
+    name: "stroke", label: "Stroke size", effect: REPAINTS, live: false, min: -1.3, max: 1.3, step: 0.1,
+    at: Math.log2, of: (x) => round(2 ** x), text: (v) => `${v.toFixed(2)}`, ends: ["fine", "broad"],
+  },
+  {
+    name: "colours", label: "Keep colours", effect: AT_ONCE, live: true, min: 0, max: 1, step: 0.05,
+    at: (v) => v, of: round, text: (v) => `${Math.round(100 * v)} %`, ends: ["painting’s", "photograph’s"],
+  },
+];
+
+function round(value) {
+  return Math.round(value * 1000) / 1000;
+}
+
+/** @param {(change: object) => void} change called with the settings that the user changes */
+export function controls(change) {
+  const shown = {};
+  const touched = {};
+  const root = $("controls");
+
+  for (const slider of SLIDERS) {
+    const { name, label, effect, live, min, max, step, at, of, text, ends } = slider;
+    const input = h("input", { id: name, type: "range", min, max, step, "aria-describedby": `${name}-effect` });
+    const output = h("output", { for: name });
+    const say = (value) => {
+      output.textContent = text(value);
+      input.setAttribute("aria-valuetext", text(value));
+      input.style.setProperty("--at", `${(100 * (input.value - min)) / (max - min)}%`);
+    };
+    const send = (live ? throttled : settled)(live ? 200 : 500, () => change({ [name]: of(Number(input.value)) }));
+    input.addEventListener("input", () => {
+      touched[name] = Date.now();
+      say(of(Number(input.value)));
+      if (live) send();
+    });
+    input.addEventListener("change", () => send());
+    root.append(
+      h("div", { class: "control" },
+        h("p", { class: "control-head" }, h("label", { htmlFor: name }, label), output),
+        input,
+        h("p", { class: "ends" },
+          h("span", { "aria-hidden": "true" }, ends[0]),
+          h("span", { class: "hint", id: `${name}-effect` }, effect),
+          h("span", { "aria-hidden": "true" }, ends[1]))),
+    );
+    shown[name] = (value) => {
+      input.value = at(value);
+      say(value);
+    };
+  }
+
+  const seed = h("input", { id: "seed", type: "number", min: 0, max: 4294967295, step: 1, "aria-describedby": "seed-effect" });
+  const dice = h("button", { type: "button", class: "quiet", "aria-label": "Another seed" });
+  face(dice, "dice", "Another");
+  const sendSeed = settled(500, () => {
+    const value = Number(seed.value);
+    if (seed.value !== "" && Number.isInteger(value) && value >= 0 && value < 2 ** 32) change({ seed: value });
+  });
+  seed.addEventListener("input", () => {
+    touched.seed = Date.now();
+    sendSeed();
+  });
+  dice.addEventListener("click", () => {
+    touched.seed = Date.now();
+    seed.value = 1 + Math.floor(Math.random() * 9998);
+    sendSeed();
+  });
+  shown.seed = (value) => (seed.value = value);
+
+  const side = h("select", { id: "side", "aria-describedby": "side-effect" },
+    ...SIDES.map((n) => h("option", { value: n }, `${n} pixels`)));
+  side.addEventListener("change", () => {
+    touched.side = Date.now();
+    change({ side: Number(side.value) });
+  });
+  shown.side = (value) => {
+    if (![...side.options].some((option) => Number(option.value) === value)) {
+      side.append(h("option", { value }, `${value} pixels`));
+    }
+    side.value = value;
+  };
+
+  root.append(
+    h("div", { class: "control two" },
+      h("div", {},
+        h("p", { class: "control-head" }, h("label", { htmlFor: "side" }, "Size")),
+        side,
+        h("p", { class: "hint", id: "side-effect" }, REPAINTS)),
+      h("div", {},
+        h("p", { class: "control-head" }, h("label", { htmlFor: "seed" }, "Seed")),
+        h("p", { class: "seed" }, seed, dice),
+        h("p", { class: "hint", id: "seed-effect" }, OVER))),
+  );
+
+  return {
+    /** Shows settings, except those that the user is changing. `forget` shows all. */
+    show(settings, forget = false) {
+      for (const [name, show] of Object.entries(shown)) {
+        if (forget || Date.now() - (touched[name] ?? 0) > MINE) show(settings[name]);
+      }
+    },
+    /** Whether the effects on a running picture are of interest. */
+    hints(visible) {
+      root.classList.toggle("without-hints", !visible);
+    },
+  };
+}
