@@ -4,20 +4,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, ValueEnum};
 use style_transfer::Preset;
 use style_transfer::backend::ops::Tv;
 use style_transfer::losses::LossKind;
 use style_transfer::models::Vgg;
 use style_transfer::pictures::LARGEST_SIDE;
 
-/// Repaint a photograph in the style of a painting.
-///
-/// The method is that of Gatys, Ecker and Bethge (2015): it optimises the pixels of the result until a pre-trained VGG
-/// network sees the content of the photograph and the style of the painting in it.
-#[derive(Debug, Parser)]
-#[command(name = "stylize", version, after_help = AFTER_HELP, max_term_width = 100)]
+/// The options of painting.
+#[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Photograph: PNG, JPEG, WebP, TIFF, GIF or BMP, with or without alpha; "-" reads standard input [default: a sample
     /// photograph inside the program]
@@ -303,14 +299,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.svg|png", help_heading = "Output")]
     pub(crate) plot: Option<PathBuf>,
 
+    /// Open the picture at the end with the system's program for pictures
+    #[arg(long, help_heading = "Output")]
+    pub(crate) open: bool,
+
     /// Print only errors
     #[arg(long, help_heading = "Output")]
     pub(crate) quiet: bool,
+
+    /// Defaults for these options from a TOML file, by their long names: size = 768, balance = true, loss = ["palette=1"]; "none"
+    /// reads no file [default: stylize.toml in the user's folder of settings, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
-const AFTER_HELP: &str = "\
-`stylize studio` serves a page to paint in; see `stylize studio --help`.
-
+pub(crate) const AFTER_HELP: &str = "\
 After the first of several scales a preview is written beside the result, as OUT_preview.png; it is removed once the result \
 is there.
 

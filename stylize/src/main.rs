@@ -1,11 +1,14 @@
 //! `stylize`: repaint a photograph in the style of a painting.
 //!
 //! Without arguments it repaints the sample photograph in the style of the sample painting. [`args`] lists the options,
-//! [`settings`] holds the defaults and presets, and [`paint`] does the work: read it first. `stylize studio` is apart, in
-//! `studio.rs`.
+//! [`settings`] holds the defaults and presets, and [`paint`] does the work: read it first. [`cli`] has the subcommands, of
+//! which `stylize studio` is in `studio.rs`.
 
 mod args;
+mod cli;
+mod config;
 mod interrupt;
+mod open;
 mod output;
 mod paint;
 mod report;
@@ -17,7 +20,6 @@ mod styles;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use style_transfer::cpu::{Convolution, Cpu};
 #[cfg(feature = "cuda")]
 use style_transfer::cuda::{
@@ -28,18 +30,31 @@ use style_transfer::cuda::{
 #[cfg(feature = "cuda")]
 use args::PrecisionName;
 use args::{Args, BackendName};
+use cli::Command;
 use interrupt::{INTERRUPTED, Interrupt};
 use paint::Outcome;
 use report::Report;
 
 fn main() -> ExitCode {
-    #[cfg(feature = "studio")]
-    if let Some(code) = studio::asked() {
-        return code;
+    let (cli, config) = match cli::parse() {
+        Ok(parsed) => parsed,
+        Err(e) => {
+            Report::new(false).error(&e);
+            return ExitCode::FAILURE;
+        }
+    };
+    let report = Report::new(cli.paint.quiet);
+    if let Some(config) = config {
+        report.say(format!("config   {}", config.path.display()));
     }
-    let args = Args::parse();
-    let report = Report::new(args.quiet);
-    match run(&args, &report) {
+    let done = match &cli.command {
+        None => run(&cli.paint, &report),
+        #[cfg(feature = "studio")]
+        Some(Command::Studio(args)) => studio::serve(args, &report).map(|()| Outcome::Finished),
+        Some(Command::Completions { shell }) => cli::completions(*shell).map(|()| Outcome::Finished),
+        Some(Command::Man) => cli::man().map(|()| Outcome::Finished),
+    };
+    match done {
         Ok(Outcome::Finished) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(e) => {

@@ -13,6 +13,7 @@ use style_transfer::{Error, ErrorKind, Image, Init, InputSpace, Network, Observe
 
 use crate::args::{Args, Colours, InputSpaceName, Size, Start};
 use crate::interrupt::Interrupt;
+use crate::open::open;
 use crate::output::{Log, Output, expect_apart};
 use crate::report::Report;
 use crate::settings;
@@ -169,8 +170,20 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let iterations = session.iterations();
     let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());
-    Job { session, size, output, photograph, log, watchers, report, snapshot_every, previewed: 0, preview: None }
-        .run(iterations, interrupt)
+    Job {
+        session,
+        size,
+        output,
+        photograph,
+        log,
+        watchers,
+        report,
+        snapshot_every,
+        open: args.open,
+        previewed: 0,
+        preview: None,
+    }
+    .run(iterations, interrupt)
 }
 
 /// Names the picture that is too small, and the size that would be enough. `pictures` gives the source and its size of
@@ -255,6 +268,8 @@ struct Job<'a, B: Backend> {
     watchers: Watchers,
     report: &'a Report,
     snapshot_every: Option<usize>,
+    /// Whether to open the picture at the end.
+    open: bool,
     /// The last scale at which a preview was attempted.
     previewed: usize,
     /// The preview written by this run.
@@ -296,6 +311,7 @@ impl<B: Backend> Job<'_, B> {
         };
         let (name, start_to_end) = (self.output.name(), start.elapsed());
         let (report, preview) = (self.report, self.preview.take());
+        let to_open = (self.open && !self.output.is_standard()).then(|| self.output.path().to_owned());
         self.save()?;
         if let Some(preview) = preview {
             let _ = std::fs::remove_file(preview); // a leftover preview is harmless
@@ -316,6 +332,11 @@ impl<B: Backend> Job<'_, B> {
             "wrote    {name} after {} iterations in {start_to_end:.1?}{how}{enlarged}: loss {from}{best:.4e} at the end",
             last.iteration,
         ));
+        if let Some(path) = to_open
+            && !open(path.as_os_str())
+        {
+            report.say("note: no program could be started to show the picture");
+        }
         if last.diverged {
             report.say("warning: the picture is worse than the start, by its loss; use a smaller --learning-rate");
         }

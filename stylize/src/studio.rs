@@ -1,18 +1,16 @@
 //! `stylize studio`: the page to paint in.
 
-use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Parser;
 use style_studio::{Options, Sample, Server};
 
 use crate::interrupt::Interrupt;
+use crate::open::open;
 use crate::report::Report;
 use crate::source::{PAINTING, PHOTOGRAPH};
 
@@ -23,9 +21,8 @@ const LOOK: Duration = Duration::from_millis(100);
 ///
 /// The page is served on this machine, at an address that only its user gets to know. Jobs are kept in a folder: they go on
 /// where they were when the studio is started again.
-#[derive(Debug, Parser)]
-#[command(name = "stylize studio", bin_name = "stylize studio", version, max_term_width = 100)]
-struct Args {
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
     /// Port [default: 7478, or any if that one is taken]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
@@ -48,25 +45,8 @@ struct Args {
     threads: Option<NonZeroUsize>,
 }
 
-/// Runs the studio if it is the first argument; a file of this name is `./studio`.
-pub(crate) fn asked() -> Option<ExitCode> {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next().unwrap_or_default();
-    if arguments.next().as_deref() != Some(OsStr::new("studio")) {
-        return None;
-    }
-    let args = Args::parse_from(std::iter::once(program).chain(arguments));
-    let report = Report::new(false);
-    Some(match serve(args, &report) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            report.error(&e);
-            ExitCode::FAILURE
-        }
-    })
-}
-
-fn serve(args: Args, report: &Report) -> Result<()> {
+/// Serves the page until it is interrupted.
+pub(crate) fn serve(args: &Args, report: &Report) -> Result<()> {
     let interrupt = Interrupt::new()?;
     let mut options = Options::new(&args.dir);
     (options.port, options.bind, options.threads) = (args.port, args.bind, args.threads);
@@ -83,7 +63,7 @@ fn serve(args: Args, report: &Report) -> Result<()> {
         report.say("note: from other machines, put the number of this machine in the place of the loopback address");
     }
     report.say("Ctrl-C ends it; the jobs go on when it is started again");
-    if !args.no_open && !open(&address) {
+    if !args.no_open && !open(address.as_ref()) {
         report.say("note: no browser could be started; open the address above");
     }
     while !interrupt.asked() {
@@ -91,21 +71,4 @@ fn serve(args: Args, report: &Report) -> Result<()> {
     }
     server.stop();
     Ok(())
-}
-
-/// Opens the address with the system's program for it.
-fn open(address: &str) -> bool {
-    let (program, arguments): (_, &[&str]) = if cfg!(target_os = "macos") {
-        ("open", &[])
-    } else if cfg!(windows) {
-        ("rundll32", &["url.dll,FileProtocolHandler"])
-    } else {
-        ("xdg-open", &[])
-    };
-    let mut command = Command::new(program);
-    command.args(arguments).arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut started) = command.spawn() else { return false };
-    // It may run as long as the browser.
-    thread::spawn(move || started.wait());
-    true
 }

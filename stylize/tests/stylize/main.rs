@@ -5,6 +5,7 @@ mod maps;
 mod pictures;
 #[cfg(feature = "studio")]
 mod studio;
+mod tool;
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ impl Bench {
     /// The program, ready to run in this folder.
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(TOOL);
+        command.env("HOME", self.0.path()).env("XDG_CONFIG_HOME", self.path("settings"));
         command.current_dir(self.0.path()).args(line.split_whitespace());
         command
     }

@@ -43,5 +43,5 @@ fn the_studio_explains_itself_and_its_errors() {
     bench.fail("studio --no-open --bind 192.0.2.1", &["192.0.2.1", "--bind"]);
     bench.fail("studio --prot 1", &["--prot"]);
     let output = bench.run("--help");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("stylize studio"), "{}", said(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\n  studio "), "{}", said(&output));
 }

@@ -1,0 +1,100 @@
+//! The command and its subcommands: painting is the command itself.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use anyhow::Result;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::args::{AFTER_HELP, Args};
+use crate::config::Config;
+
+/// Repaint a photograph in the style of a painting.
+///
+/// The method is that of Gatys, Ecker and Bethge (2015): it optimises the pixels of the result until a pre-trained VGG
+/// network sees the content of the photograph and the style of the painting in it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stylize",
+    version,
+    after_help = AFTER_HELP,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) paint: Args,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    #[cfg(feature = "studio")]
+    Studio(crate::studio::Args),
+    /// Print the completions for a shell: write them to where that shell looks for them
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page: `stylize man > stylize.1`, then `man ./stylize.1`
+    Man,
+}
+
+/// The command line, with defaults of a file of settings for options that it does not have.
+pub(crate) fn parse() -> Result<(Cli, Option<Config>)> {
+    let given: Vec<_> = std::env::args_os().collect();
+    let matches = Cli::command().get_matches_from(&given);
+    if matches.subcommand().is_some() {
+        return Ok((parsed(&matches), None));
+    }
+    let Some(config) = Config::find(matches.get_one("config"))? else { return Ok((parsed(&matches), None)) };
+    let defaults = config.arguments(&Cli::command(), &matches)?;
+    // Before what is given, which may end with pictures.
+    let all = given[..1].iter().cloned().chain(defaults).chain(given[1..].iter().cloned());
+    match Cli::command().try_get_matches_from(all.collect::<Vec<OsString>>()) {
+        Ok(matches) => Ok((parsed(&matches), Some(config))),
+        // What is given has been accepted without the file.
+        Err(e) => Err(anyhow::anyhow!("{}: {}", config.path.display(), first_line(&e.to_string()))),
+    }
+}
+
+fn parsed(matches: &ArgMatches) -> Cli {
+    Cli::from_arg_matches(matches).unwrap_or_else(|e| e.exit())
+}
+
+fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default().trim_start_matches("error: ")
+}
+
+/// Prints the completions for a shell.
+pub(crate) fn completions(shell: Shell) -> Result<()> {
+    let mut bytes = vec![];
+    clap_complete::generate(shell, &mut Cli::command(), "stylize", &mut bytes);
+    print(&bytes)
+}
+
+/// Prints the manual page.
+pub(crate) fn man() -> Result<()> {
+    let mut bytes = vec![];
+    clap_mangen::Man::new(Cli::command()).render(&mut bytes)?;
+    print(&bytes)
+}
+
+fn print(bytes: &[u8]) -> Result<()> {
+    let mut to = io::stdout().lock();
+    Ok(to.write_all(bytes).and_then(|()| to.flush())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,80 @@
+//! The file of defaults, completions and the manual page.
+
+use std::fs;
+
+use super::{Bench, said};
+
+const LITTLE: &str = "photo.png art.png -o x.png --plan";
+
+/// What `--plan` says with this file of defaults.
+fn planned(toml: &str, options: &str) -> String {
+    let bench = Bench::new();
+    fs::write(bench.path("defaults.toml"), toml).expect("writes");
+    bench.paint(&format!("{LITTLE} --config defaults.toml {options}"))
+}
+
+#[test]
+fn a_file_has_defaults_that_the_command_line_overrides() {
+    let said = planned("size = 48\noptimizer = \"adam\"", "");
+    assert!(said.contains("config   defaults.toml") && said.contains("48x38") && said.contains("Adam"), "{said}");
+    let said = planned("size = 48\noptimizer = \"adam\"", "--size 40");
+    assert!(said.contains("40x32") && said.contains("Adam"), "{said}");
+    // An option that excludes the file's.
+    planned("style-strength = 2", "--style-weight 3");
+    planned("quiet = false\nbalance = true\nloss = [\"palette=1\", \"self-similarity=0.5\"]\nscales = \"none\"", "");
+    planned("style-layers = [\"conv1_1=0.5\", \"conv2_1\"]\nstyle-scale = [1.5]", "");
+}
+
+#[test]
+fn the_users_own_file_is_read_unless_there_is_another() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("settings")).expect("a folder");
+    fs::write(bench.path("settings/stylize.toml"), "size = 48").expect("writes");
+    if cfg!(not(any(windows, target_os = "macos"))) {
+        assert!(bench.paint(LITTLE).contains("48x38"));
+    }
+    fs::write(bench.path("other.toml"), "size = 64").expect("writes");
+    assert!(bench.paint(&format!("{LITTLE} --config other.toml")).contains("64x51"));
+    assert!(bench.paint(&format!("{LITTLE} --config none")).contains("512x410"));
+}
+
+#[test]
+fn a_wrong_file_is_named() {
+    let bench = Bench::new();
+    for (toml, words) in [
+        ("size = 48\nsize = 49", &["line 2"][..]),
+        ("colour = \"luminance\"", &["colour", "option"]),
+        ("output = \"y.png\"", &["output", "option"]),
+        ("size = 0.5", &["--size"]),
+        ("balance = 3", &["balance", "true or false"]),
+        ("size = { a = 1 }", &["size", "number"]),
+        ("optimizer = \"sgd\"", &["sgd", "--optimizer"]),
+    ] {
+        fs::write(bench.path("wrong.toml"), toml).expect("writes");
+        let words: Vec<_> = words.iter().chain(&["wrong.toml"]).copied().collect();
+        bench.fail("photo.png art.png -o x.png --config wrong.toml", &words);
+    }
+    bench.fail("photo.png art.png -o x.png --config missing.toml", &["missing.toml"]);
+}
+
+#[test]
+fn completions_and_a_manual_page_are_printed() {
+    let bench = Bench::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = bench.run(&format!("completions {shell}"));
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success() && text.contains("style-strength"), "{shell}");
+    }
+    let output = bench.run("man");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains(".TH stylize 1") && text.contains("\\-\\-style\\-strength"), "{text}");
+    let output = bench.run("completions tcsh");
+    assert!(!output.status.success() && said(&output).contains("bash"));
+}
+
+#[test]
+fn a_photograph_may_be_called_like_a_subcommand() {
+    let bench = Bench::new();
+    fs::copy(bench.path("photo.png"), bench.path("man")).expect("copies");
+    bench.paint("./man art.png -o x.png --plan");
+}
