@@ -1,0 +1,154 @@
+// Vector operations: see style-core/src/backend/ops/vector.rs.
+
+struct Copy { zero: u32, length: u32 }
+@group(0) @binding(0) var<uniform> copy_args: Copy;
+@group(0) @binding(1) var<storage, read> copy_from: array<u32>;
+@group(0) @binding(2) var<storage, read_write> copy_to: array<u32>;
+
+@compute @workgroup_size(256)
+fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let i = group_number(group, groups) * 256u + lane;
+    if i < copy_args.length { copy_to[i] = copy_from[i]; }
+}
+
+// Each workgroup's part of the products of two vectors with four.
+struct Dots { zero: u32, length: u32, parts: u32 }
+@group(0) @binding(0) var<uniform> dots_args: Dots;
+@group(0) @binding(1) var<storage, read_write> dots_partial: array<Pair>; // [8][parts]
+@group(0) @binding(2) var<storage, read> dots_a0: array<f32>;
+@group(0) @binding(3) var<storage, read> dots_a1: array<f32>;
+@group(0) @binding(4) var<storage, read> dots_b0: array<f32>;
+@group(0) @binding(5) var<storage, read> dots_b1: array<f32>;
+@group(0) @binding(6) var<storage, read> dots_b2: array<f32>;
+@group(0) @binding(7) var<storage, read> dots_b3: array<f32>;
+
+@compute @workgroup_size(256)
+fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = dots_args.zero;
+    var all: array<Pair, 8>;
+    for (var i = group.x * 256u + lane; i < dots_args.length; i += dots_args.parts * 256u) {
+        let a = vec2(dots_a0[i], dots_a1[i]);
+        let b = vec4(dots_b0[i], dots_b1[i], dots_b2[i], dots_b3[i]);
+        for (var k = 0u; k < 4u; k++) {
+            all[k] = plus(all[k], hide(a.x * b[k]));
+            all[4u + k] = plus(all[4u + k], hide(a.y * b[k]));
+        }
+    }
+    for (var k = 0u; k < 8u; k++) {
+        let sum = group_sum(all[k], lane);
+        if lane == 0u { dots_partial[k * dots_args.parts + group.x] = sum; }
+    }
+}
+
+// out[first + row row_step + column] = scale times the sum of `count` partial sums, in a workgroup each.
+struct Reduce { zero: u32, count: u32, columns: u32, from_step: u32, first: u32, row_step: u32, scale: Pair }
+@group(0) @binding(0) var<uniform> reduce_args: Reduce;
+@group(0) @binding(1) var<storage, read> reduce_partial: array<Pair>;
+@group(0) @binding(2) var<storage, read_write> reduce_out: array<Pair>;
+
+@compute @workgroup_size(256)
+fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = reduce_args.zero;
+    let row = group.x / reduce_args.columns;
+    let column = group.x % reduce_args.columns;
+    let start = (row * reduce_args.from_step + column) * reduce_args.count;
+    var sum = Pair();
+    for (var i = lane; i < reduce_args.count; i += 256u) {
+        sum = plus_pair(sum, reduce_partial[start + i]);
+    }
+    sum = group_sum(sum, lane);
+    if lane == 0u {
+        reduce_out[reduce_args.first + row * reduce_args.row_step + column] = times_pair(sum, reduce_args.scale);
+    }
+}
+
+// y + low = sum_i c_i x_i, plus y + low if `begun`, for a part of the values; each factor in four parts of 12 bits.
+struct Combine { zero: u32, first: u32, count: u32, terms: u32, begun: u32, pad0: u32, pad1: u32, pad2: u32, c: array<vec4<f32>, 6> }
+@group(0) @binding(0) var<uniform> combine_args: Combine;
+@group(0) @binding(1) var<storage, read_write> combine_y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> combine_low: array<f32>;
+@group(0) @binding(3) var<storage, read> combine_x0: array<f32>;
+@group(0) @binding(4) var<storage, read> combine_x1: array<f32>;
+@group(0) @binding(5) var<storage, read> combine_x2: array<f32>;
+@group(0) @binding(6) var<storage, read> combine_x3: array<f32>;
+@group(0) @binding(7) var<storage, read> combine_x4: array<f32>;
+@group(0) @binding(8) var<storage, read> combine_x5: array<f32>;
+
+fn combine_term(sum: Pair, x: f32, c: vec4<f32>) -> Pair {
+    let high = leading(x);
+    let low = hide(x - high);
+    var s = sum;
+    for (var k = 0u; k < 4u; k++) {
+        s = plus(s, hide(high * c[k]));
+        s = plus(s, hide(low * c[k]));
+    }
+    return s;
+}
+
+@compute @workgroup_size(256)
+fn combine(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = combine_args.zero;
+    let k = group_number(group, groups) * 256u + lane;
+    if k >= combine_args.count { return; }
+    let i = combine_args.first + k;
+    var sum = Pair();
+    if combine_args.begun != 0u { sum = Pair(combine_y[i], combine_low[k]); }
+    let terms = combine_args.terms;
+    if terms > 0u { sum = combine_term(sum, combine_x0[i], combine_args.c[0]); }
+    if terms > 1u { sum = combine_term(sum, combine_x1[i], combine_args.c[1]); }
+    if terms > 2u { sum = combine_term(sum, combine_x2[i], combine_args.c[2]); }
+    if terms > 3u { sum = combine_term(sum, combine_x3[i], combine_args.c[3]); }
+    if terms > 4u { sum = combine_term(sum, combine_x4[i], combine_args.c[4]); }
+    if terms > 5u { sum = combine_term(sum, combine_x5[i], combine_args.c[5]); }
+    combine_y[i] = sum.x;
+    combine_low[k] = sum.y;
+}
+
+// The factor of `scale`: s^power, or 0; and whether s is positive.
+struct Factor { zero: u32, slot: u32, power: Pair }
+@group(0) @binding(0) var<uniform> factor_args: Factor;
+@group(0) @binding(1) var<storage, read> factor_scalars: array<Pair>;
+@group(0) @binding(2) var<storage, read_write> factor_to: array<f32>;
+
+@compute @workgroup_size(1)
+fn factor() {
+    zero = factor_args.zero;
+    let s = factor_scalars[factor_args.slot];
+    let positive = s.x > 0.0;
+    var f = 0.0;
+    if positive { f = power(s, factor_args.power); }
+    factor_to[0] = f;
+    factor_to[1] = select(0.0, 1.0, positive);
+}
+
+struct Scale { zero: u32, length: u32 }
+@group(0) @binding(0) var<uniform> scale_args: Scale;
+@group(0) @binding(1) var<storage, read> scale_x: array<f32>;
+@group(0) @binding(2) var<storage, read> scale_factor: array<f32>;
+@group(0) @binding(3) var<storage, read_write> scale_y: array<f32>;
+
+@compute @workgroup_size(256)
+fn scale(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let i = group_number(group, groups) * 256u + lane;
+    if i >= scale_args.length { return; }
+    scale_y[i] = select(0.0, scale_factor[0] * scale_x[i], scale_factor[1] > 0.0);
+}
+
+struct Adam { zero: u32, length: u32, rate: f32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, correction2: f32, epsilon: f32 }
+@group(0) @binding(0) var<uniform> adam_args: Adam;
+@group(0) @binding(1) var<storage, read> adam_g: array<f32>;
+@group(0) @binding(2) var<storage, read_write> adam_m: array<f32>;
+@group(0) @binding(3) var<storage, read_write> adam_v: array<f32>;
+@group(0) @binding(4) var<storage, read_write> adam_x: array<f32>;
+
+@compute @workgroup_size(256)
+fn adam(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let i = group_number(group, groups) * 256u + lane;
+    if i >= adam_args.length { return; }
+    let g = adam_g[i];
+    let m = adam_args.beta1 * adam_m[i] + adam_args.rest1 * g;
+    let v = adam_args.beta2 * adam_v[i] + adam_args.rest2 * (g * g);
+    adam_m[i] = m;
+    adam_v[i] = v;
+    adam_x[i] -= adam_args.rate * m / (sqrt(v / adam_args.correction2) + adam_args.epsilon);
+}
