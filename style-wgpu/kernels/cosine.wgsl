@@ -6,7 +6,7 @@ struct Cosine { zero: u32, positions: u32, stride: u32, parts: u32 }
 @group(0) @binding(1) var<storage, read> cosine_x: array<f32>;
 @group(0) @binding(2) var<storage, read> cosine_t: array<f32>;
 @group(0) @binding(3) var<storage, read_write> cosine_d: array<f32>;
-@group(0) @binding(4) var<storage, read_write> cosine_partial: array<Pair>;
+@group(0) @binding(4) var<storage, read_write> cosine_partial: array<Scaled>;
 
 var<workgroup> cosine_most: array<vec2<u32>, 256>;
 
@@ -29,9 +29,9 @@ fn cosine_scale(bits: u32) -> f32 {
 
 // d, and each workgroup's part of the sum of 1 - c. Eight positions at a time, 32 threads each.
 @compute @workgroup_size(256)
-fn cosine(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn cosine(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = cosine_args;
-    zero = a.zero;
+    zero = groups.z - 1u;
     var sum = Pair();
     for (var first = group.x * 8u; first < a.positions; first += a.parts * 8u) {
         let p = first + lane / 32u;
@@ -86,5 +86,5 @@ fn cosine(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         }
     }
     sum = group_sum(sum, lane);
-    if lane == 0u { cosine_partial[group.x] = sum; }
+    if lane == 0u { cosine_partial[group.x] = unscaled(sum); }
 }

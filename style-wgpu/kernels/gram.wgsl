@@ -73,7 +73,7 @@ struct GramFinish { zero: u32, parts: u32, channels: u32, side: u32, acc: u32, s
 @compute @workgroup_size(256)
 fn gram_finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = gram_finish_args;
-    zero = a.zero;
+    zero = groups.z - 1u;
     let number = group_number(group, groups);
     let tile = gram_tile(number / 16u, a.side);
     let within = number % 16u * 256u + lane;

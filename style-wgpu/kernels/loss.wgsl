@@ -4,18 +4,18 @@ struct Distance { zero: u32, length: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> distance_args: Distance;
 @group(0) @binding(1) var<storage, read> distance_a: array<f32>;
 @group(0) @binding(2) var<storage, read> distance_b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> distance_partial: array<Pair>;
+@group(0) @binding(3) var<storage, read_write> distance_partial: array<Scaled>;
 
 @compute @workgroup_size(256)
-fn half_squared_distance(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    zero = distance_args.zero;
+fn half_squared_distance(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = groups.z - 1u;
     var sum = Pair();
     for (var i = group.x * 256u + lane; i < distance_args.length; i += distance_args.parts * 256u) {
         let d = hide(distance_a[i] - distance_b[i]);
         sum = plus(sum, hide(d * d));
     }
     sum = group_sum(sum, lane);
-    if lane == 0u { distance_partial[group.x] = sum; }
+    if lane == 0u { distance_partial[group.x] = unscaled(sum); }
 }
 
 struct DistanceBwd { zero: u32, length: u32, acc: u32, scale: f32 }

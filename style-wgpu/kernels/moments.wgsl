@@ -10,10 +10,10 @@ struct Moments { zero: u32, positions: u32, channels: u32, stride: u32, groups: 
 
 // The sums of t x, or of t (x - mean)^2: 32 channels, eight positions at a time.
 @compute @workgroup_size(256)
-fn moments_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn moments_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = moments_args;
-    zero = a.zero;
-    let number = group_number(group, count);
+    zero = groups.z - 1u;
+    let number = group_number(group, groups);
     let part = number % a.groups;
     let channel = number / a.groups * 32u + lane % 32u;
     var sum = Pair();
@@ -44,10 +44,10 @@ struct Finish { zero: u32, channels: u32, groups: u32, root: u32, scale: Pair }
 @group(0) @binding(2) var<storage, read_write> finish_out: array<f32>;
 
 @compute @workgroup_size(256)
-fn moments_finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn moments_finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = finish_args;
-    zero = a.zero;
-    let channel = group_number(group, count) * 256u + lane;
+    zero = groups.z - 1u;
+    let channel = group_number(group, groups) * 256u + lane;
     if channel >= a.channels {
         // The padding of the last group of four channels.
         let padded = select((a.channels + 3u) / 4u * 4u, 1u, a.channels == 1u);
@@ -76,9 +76,9 @@ struct MomentsBwd { zero: u32, length: u32, channels: u32, stride: u32, weighted
 @group(0) @binding(7) var<storage, read_write> moments_dx: array<f32>;
 
 @compute @workgroup_size(256)
-fn moments_bwd(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn moments_bwd(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = moments_bwd_args;
-    let i = group_number(group, count) * 256u + lane;
+    let i = group_number(group, groups) * 256u + lane;
     if i >= a.length { return; }
     let channel = i % a.stride;
     if channel >= a.channels {

@@ -129,13 +129,13 @@ struct NearestDistance {
 @group(0) @binding(2) var<storage, read> nearest_distance_y: array<f32>;
 @group(0) @binding(3) var<storage, read> nearest_found: array<f32>;
 @group(0) @binding(4) var<storage, read_write> nearest_d: array<f32>;
-@group(0) @binding(5) var<storage, read_write> nearest_partial: array<Pair>;
+@group(0) @binding(5) var<storage, read_write> nearest_partial: array<Scaled>;
 
 // d, and each workgroup's part of the sum of |x_p - y_q(p)|^2.
 @compute @workgroup_size(256)
-fn nearest_distance(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn nearest_distance(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = nearest_distance_args;
-    zero = a.zero;
+    zero = groups.z - 1u;
     var sum = Pair();
     for (var i = group.x * 256u + lane; i < a.length; i += a.parts * 256u) {
         let channel = i % a.stride;
@@ -147,9 +147,7 @@ fn nearest_distance(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invo
             for (var r = 0u; r < min(a.side, row + 1u); r++) {
                 for (var c = 0u; c < min(a.side, column + 1u); c++) {
                     if row - r >= a.rows || column - c >= a.columns { continue; }
-                    let number = nearest_found[(row - r) * a.columns + column - c];
-                    var q = 0u;
-                    if number > 0.0 { q = u32(min(number, f32(a.last))); }
+                    let q = whole_number(nearest_found[(row - r) * a.columns + column - c], a.last);
                     let at = (q / a.y_columns + r) * a.y_width + q % a.y_columns + c;
                     let difference = hide(x - nearest_distance_y[at * a.y_stride + channel]);
                     d += difference;
@@ -160,5 +158,5 @@ fn nearest_distance(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invo
         nearest_d[i] = d;
     }
     sum = group_sum(sum, lane);
-    if lane == 0u { nearest_partial[group.x] = sum; }
+    if lane == 0u { nearest_partial[group.x] = unscaled(sum); }
 }

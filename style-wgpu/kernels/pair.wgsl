@@ -83,10 +83,18 @@ fn power_of_two(exponent: i32) -> f32 {
     return bitcast<f32>(u32(clamp(exponent, -126, 127) + 127) << 23u);
 }
 
-// s^p for normal positive s, to 2e-7 of its value: by the logarithm as a pair, because the built-in functions round too much.
-fn power(s: Pair, p: Pair) -> f32 {
-    var exponent = i32(bitcast<u32>(s.x) >> 23u) - 127;
-    var m = Pair(bitcast<f32>((bitcast<u32>(s.x) & 0x007fffffu) | 0x3f800000u), s.y * power_of_two(-exponent));
+// v 2^exponent.
+fn scaled(v: Pair, exponent: i32) -> Pair {
+    let half = exponent / 2;
+    return v * power_of_two(half) * power_of_two(exponent - half);
+}
+
+// (s 2^more)^p for normal positive s, to 2e-7 of its value: by the logarithm as a pair, because the built-in functions round too
+// much.
+fn power(s: Pair, more: i32, p: Pair) -> f32 {
+    let own = i32(bitcast<u32>(s.x) >> 23u) - 127;
+    var exponent = own + more;
+    var m = Pair(bitcast<f32>((bitcast<u32>(s.x) & 0x007fffffu) | 0x3f800000u), s.y * power_of_two(-own));
     if m.x > 1.4142135 {
         m *= 0.5;
         exponent += 1;
@@ -105,6 +113,14 @@ fn power(s: Pair, p: Pair) -> f32 {
     let tail = r * r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0 + r / 5040.0)))));
     let half = i32(n) / 2;
     return (1.0 + (r + tail)) * power_of_two(half) * power_of_two(i32(n) - half);
+}
+
+// The nearest whole number from 0 to `most`, which is at most 2^24; that of NaN is 0.
+fn whole_number(v: f32, most: u32) -> u32 {
+    if !(v > 0.0) { return 0u; }
+    if v >= f32(most) { return most; }
+    let whole = u32(v);
+    return select(whole, whole + 1u, v - f32(whole) >= 0.5);
 }
 
 // A workgroup's number, in dispatches that are wider than one dimension allows.
@@ -126,4 +142,11 @@ fn group_sum(v: Pair, lane: u32) -> Pair {
         workgroupBarrier();
     }
     return sums[0];
+}
+
+// A sum beyond the range of f32: sum 2^exponent.
+struct Scaled { sum: Pair, exponent: f32, spare: f32 }
+
+fn unscaled(sum: Pair) -> Scaled {
+    return Scaled(sum, 0.0, 0.0);
 }

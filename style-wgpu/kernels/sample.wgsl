@@ -11,26 +11,20 @@ struct Sample {
 @group(0) @binding(4) var<storage, read> sample_values: array<f32>;
 @group(0) @binding(5) var<storage, read_write> sample_to: array<f32>;
 
-// A whole number from 0 to `most`; NaN is 0.
-fn sample_number(v: f32, most: u32) -> u32 {
-    if !(v > 0.0) { return 0u; }
-    return u32(min(v, f32(most)));
-}
-
 // to (=|+=) scale S from, both directions: a channel of a row a thread. The channels behind those that are sampled get zeros.
 @compute @workgroup_size(256)
 fn sample(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = sample_args;
-    zero = a.zero;
+    zero = groups.z - 1u;
     let i = group_number(group, groups) * 256u + lane;
     if i >= a.length { return; }
     let row = i / a.written;
     let channel = i % a.written;
     var sum = Pair();
     if channel < a.channels {
-        let end = sample_number(sample_offsets[row + 1u], a.entries);
-        for (var e = sample_number(sample_offsets[row], a.entries); e < end; e++) {
-            let position = sample_number(sample_columns[e], a.last);
+        let end = whole_number(sample_offsets[row + 1u], a.entries);
+        for (var e = whole_number(sample_offsets[row], a.entries); e < end; e++) {
+            let position = whole_number(sample_columns[e], a.last);
             sum = plus(sum, hide(sample_values[e] * sample_from[position * a.from_stride + a.from_first + channel]));
         }
     }

@@ -105,12 +105,12 @@ struct Transport { zero: u32, positions: u32, stride: u32, channels: u32, size: 
 @group(0) @binding(2) var<storage, read> transport_t: array<f32>;
 @group(0) @binding(3) var<storage, read_write> transport_d: array<f32>;
 @group(0) @binding(4) var<storage, read> transport_pairs: array<vec2<u32>>;
-@group(0) @binding(5) var<storage, read_write> transport_partial: array<Pair>; // [channels][parts]
+@group(0) @binding(5) var<storage, read_write> transport_partial: array<Scaled>; // [channels][parts]
 
 @compute @workgroup_size(256)
 fn transport(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = transport_args;
-    zero = a.zero;
+    zero = groups.z - 1u;
     let number = group_number(group, groups);
     let part = number % a.parts;
     let channel = a.first + number / a.parts;
@@ -126,5 +126,5 @@ fn transport(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
         sum = plus(sum, hide(d * d));
     }
     sum = group_sum(sum, lane);
-    if lane == 0u && channel < a.channels { transport_partial[channel * a.parts + part] = sum; }
+    if lane == 0u && channel < a.channels { transport_partial[channel * a.parts + part] = unscaled(sum); }
 }

@@ -13,12 +13,12 @@ struct Tv {
 }
 @group(0) @binding(0) var<uniform> tv_args: Tv;
 @group(0) @binding(1) var<storage, read> tv_x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> tv_partial: array<Pair>;
+@group(0) @binding(2) var<storage, read_write> tv_partial: array<Scaled>;
 @group(0) @binding(2) var<storage, read_write> tv_dx: array<f32>;
 
 fn tv_power(s: f32, p: Pair) -> f32 {
     if s < 1.17549435e-38 { return 0.0; }
-    return power(Pair(s, 0.0), p);
+    return power(Pair(s, 0.0), 0, p);
 }
 
 // The weight of a pair along a line of the picture: at an edge it is also the difference of two diagonals.
@@ -28,9 +28,9 @@ fn tv_along(before: bool, after: bool) -> f32 {
 
 // A value contributes its differences with the values below it and to its right.
 @compute @workgroup_size(256)
-fn tv(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn tv(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = tv_args;
-    zero = a.zero;
+    zero = groups.z - 1u;
     let line = a.width * a.stride;
     var sum = Pair();
     for (var i = group.x * 256u + lane; i < a.length; i += a.parts * 256u) {
@@ -60,7 +60,7 @@ fn tv(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) 
         sum = plus(sum, hide(term));
     }
     sum = group_sum(sum, lane);
-    if lane == 0u { tv_partial[group.x] = sum; }
+    if lane == 0u { tv_partial[group.x] = unscaled(sum); }
 }
 
 // The derivative of (v^2 + h^2)^p by v or h is 2 p (v^2 + h^2)^(p - 1) times v or h; this is the factor.
@@ -71,7 +71,7 @@ fn tv_slope(v: f32, h: f32) -> f32 {
 @compute @workgroup_size(256)
 fn tv_bwd(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = tv_args;
-    zero = a.zero;
+    zero = groups.z - 1u;
     let i = group_number(group, groups) * 256u + lane;
     if i >= a.length { return; }
     let line = a.width * a.stride;

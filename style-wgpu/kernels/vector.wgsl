@@ -11,10 +11,11 @@ fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if i < copy_args.length { copy_to[i] = copy_from[i]; }
 }
 
-// Each workgroup's part of the products of two vectors with four.
+// Each workgroup's part of the products of two vectors with four. Each thread scales a vector by the exponent of its largest value
+// so far, so that no product leaves the range of f32, however large or small the vectors are.
 struct Dots { zero: u32, length: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> dots_args: Dots;
-@group(0) @binding(1) var<storage, read_write> dots_partial: array<Pair>; // [8][parts]
+@group(0) @binding(1) var<storage, read_write> dots_partial: array<Scaled>; // [8][parts]
 @group(0) @binding(2) var<storage, read> dots_a0: array<f32>;
 @group(0) @binding(3) var<storage, read> dots_a1: array<f32>;
 @group(0) @binding(4) var<storage, read> dots_b0: array<f32>;
@@ -22,43 +23,87 @@ struct Dots { zero: u32, length: u32, parts: u32 }
 @group(0) @binding(6) var<storage, read> dots_b2: array<f32>;
 @group(0) @binding(7) var<storage, read> dots_b3: array<f32>;
 
+var<workgroup> dots_exponents: array<atomic<i32>, 6>;
+
+fn dots_exponent(v: f32) -> i32 {
+    return clamp(i32((bitcast<u32>(v) >> 23u) & 255u) - 127, -126, 126);
+}
+
 @compute @workgroup_size(256)
-fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    zero = dots_args.zero;
+fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = groups.z - 1u;
     var all: array<Pair, 8>;
+    var of_a = vec2(-126);
+    var of_b = vec4(-126);
+    var by_a = vec2(power_of_two(126));
+    var by_b = vec4(power_of_two(126));
     for (var i = group.x * 256u + lane; i < dots_args.length; i += dots_args.parts * 256u) {
         let a = vec2(dots_a0[i], dots_a1[i]);
         let b = vec4(dots_b0[i], dots_b1[i], dots_b2[i], dots_b3[i]);
+        let next_a = max(of_a, vec2(dots_exponent(a.x), dots_exponent(a.y)));
+        let next_b = max(of_b, vec4(dots_exponent(b.x), dots_exponent(b.y), dots_exponent(b.z), dots_exponent(b.w)));
+        if any(next_a != of_a) || any(next_b != of_b) {
+            for (var k = 0u; k < 8u; k++) {
+                all[k] = scaled(all[k], of_a[k / 4u] - next_a[k / 4u] + of_b[k % 4u] - next_b[k % 4u]);
+            }
+            of_a = next_a;
+            of_b = next_b;
+            by_a = vec2(power_of_two(-of_a.x), power_of_two(-of_a.y));
+            by_b = vec4(power_of_two(-of_b.x), power_of_two(-of_b.y), power_of_two(-of_b.z), power_of_two(-of_b.w));
+        }
+        let u = a * by_a;
+        let v = b * by_b;
         for (var k = 0u; k < 4u; k++) {
-            all[k] = plus(all[k], hide(a.x * b[k]));
-            all[4u + k] = plus(all[4u + k], hide(a.y * b[k]));
+            all[k] = plus(all[k], hide(u.x * v[k]));
+            all[4u + k] = plus(all[4u + k], hide(u.y * v[k]));
         }
     }
+    // All threads scale their sums alike.
+    if lane < 6u { atomicStore(&dots_exponents[lane], -126); }
+    workgroupBarrier();
+    for (var k = 0u; k < 6u; k++) {
+        if k < 2u { atomicMax(&dots_exponents[k], of_a[k]); } else { atomicMax(&dots_exponents[k], of_b[k - 2u]); }
+    }
+    workgroupBarrier();
     for (var k = 0u; k < 8u; k++) {
-        let sum = group_sum(all[k], lane);
-        if lane == 0u { dots_partial[k * dots_args.parts + group.x] = sum; }
+        let exponent = atomicLoad(&dots_exponents[k / 4u]) + atomicLoad(&dots_exponents[2u + k % 4u]);
+        let sum = group_sum(scaled(all[k], of_a[k / 4u] + of_b[k % 4u] - exponent), lane);
+        if lane == 0u { dots_partial[k * dots_args.parts + group.x] = Scaled(sum, f32(exponent), 0.0); }
     }
 }
 
 // out[first + row row_step + column] = scale times the sum of `count` partial sums, in a workgroup each.
 struct Reduce { zero: u32, count: u32, columns: u32, from_step: u32, first: u32, row_step: u32, scale: Pair }
 @group(0) @binding(0) var<uniform> reduce_args: Reduce;
-@group(0) @binding(1) var<storage, read> reduce_partial: array<Pair>;
-@group(0) @binding(2) var<storage, read_write> reduce_out: array<Pair>;
+@group(0) @binding(1) var<storage, read> reduce_partial: array<Scaled>;
+@group(0) @binding(2) var<storage, read_write> reduce_out: array<Scaled>;
+
+var<workgroup> reduce_exponent: atomic<i32>;
 
 @compute @workgroup_size(256)
-fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    zero = reduce_args.zero;
+fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = groups.z - 1u;
     let row = group.x / reduce_args.columns;
     let column = group.x % reduce_args.columns;
     let start = (row * reduce_args.from_step + column) * reduce_args.count;
+    if lane == 0u { atomicStore(&reduce_exponent, -1000); }
+    workgroupBarrier();
+    for (var i = lane; i < reduce_args.count; i += 256u) {
+        // Not that of zero, which would hide small sums.
+        let partial = reduce_partial[start + i];
+        if partial.sum.x != 0.0 { atomicMax(&reduce_exponent, i32(partial.exponent)); }
+    }
+    workgroupBarrier();
+    let exponent = atomicLoad(&reduce_exponent);
     var sum = Pair();
     for (var i = lane; i < reduce_args.count; i += 256u) {
-        sum = plus_pair(sum, reduce_partial[start + i]);
+        let partial = reduce_partial[start + i];
+        sum = plus_pair(sum, scaled(partial.sum, i32(partial.exponent) - exponent));
     }
     sum = group_sum(sum, lane);
     if lane == 0u {
-        reduce_out[reduce_args.first + row * reduce_args.row_step + column] = times_pair(sum, reduce_args.scale);
+        let to = reduce_args.first + row * reduce_args.row_step + column;
+        reduce_out[to] = Scaled(times_pair(sum, reduce_args.scale), f32(exponent), 0.0);
     }
 }
 
@@ -87,7 +132,7 @@ fn combine_term(sum: Pair, x: f32, c: vec4<f32>) -> Pair {
 
 @compute @workgroup_size(256)
 fn combine(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    zero = combine_args.zero;
+    zero = groups.z - 1u;
     let k = group_number(group, groups) * 256u + lane;
     if k >= combine_args.count { return; }
     let i = combine_args.first + k;
@@ -107,16 +152,16 @@ fn combine(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 // The factor of `scale`: s^power, or 0; and whether s is positive.
 struct Factor { zero: u32, slot: u32, power: Pair }
 @group(0) @binding(0) var<uniform> factor_args: Factor;
-@group(0) @binding(1) var<storage, read> factor_scalars: array<Pair>;
+@group(0) @binding(1) var<storage, read> factor_scalars: array<Scaled>;
 @group(0) @binding(2) var<storage, read_write> factor_to: array<f32>;
 
 @compute @workgroup_size(1)
-fn factor() {
-    zero = factor_args.zero;
+fn factor(@builtin(num_workgroups) groups: vec3<u32>) {
+    zero = groups.z - 1u;
     let s = factor_scalars[factor_args.slot];
-    let positive = s.x > 0.0;
+    let positive = s.sum.x > 0.0;
     var f = 0.0;
-    if positive { f = power(s, factor_args.power); }
+    if positive { f = power(s.sum, i32(s.exponent), factor_args.power); }
     factor_to[0] = f;
     factor_to[1] = select(0.0, 1.0, positive);
 }

@@ -87,7 +87,8 @@ impl WgpuBuilder {
     /// kernels require; `OutOfMemory`.
     pub fn build(self) -> Result<Wgpu> {
         let mut all = opened()?;
-        let named = |(adapter, _): &(Adapter, _), name: &str| adapter.name.to_lowercase().contains(&name.to_lowercase());
+        let named =
+            |(adapter, _): &(Adapter, _), name: &str| adapter.name.to_lowercase().contains(&name.to_lowercase());
         let chosen = match (&self.name, self.index) {
             (Some(name), _) => all.iter().position(|adapter| named(adapter, name)),
             (None, Some(index)) => Some(index).filter(|&index| index < all.len()),

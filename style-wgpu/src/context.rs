@@ -207,10 +207,9 @@ impl Entered<'_> {
                 size: wgpu::BufferSize::new(SLOT as u64),
             }),
         };
-        let operands = (1..).zip(operands).map(|(binding, buffer)| wgpu::BindGroupEntry {
-            binding,
-            resource: buffer.handle.as_entire_binding(),
-        });
+        let operands = (1..)
+            .zip(operands)
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.handle.as_entire_binding() });
         let entries: Vec<_> = std::iter::once(parameters).chain(operands).collect();
         let operands = self.context.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.name),
@@ -249,10 +248,8 @@ impl Entered<'_> {
         let storage = |access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read };
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
         entries.extend((1..).zip(kernel.operands).map(|(i, &access)| entry(i, storage(access), false)));
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some(kernel.name),
-            entries: &entries,
-        });
+        let layout = device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(kernel.name), entries: &entries });
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(kernel.name),
             source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
@@ -337,7 +334,8 @@ impl Entered<'_> {
         let (sender, receiver) = mpsc::channel();
         // The receiver lives until the end of this function; a late answer finds nobody.
         staging.map_async(wgpu::MapMode::Read, .., move |mapped| _ = sender.send(mapped));
-        let lost = |e: &dyn std::fmt::Display| failed(ErrorKind::DeviceLost, &format!("cannot read from the device: {e}"));
+        let lost =
+            |e: &dyn std::fmt::Display| failed(ErrorKind::DeviceLost, &format!("cannot read from the device: {e}"));
         let polled = device.poll(wgpu::PollType::wait_indefinitely());
         self.context.check()?;
         polled.map_err(|e| lost(&e))?;
@@ -378,7 +376,9 @@ impl Buffer {
             return Err(refuse(format!("which accepts at most {most} in one buffer; {advice}")));
         }
         if let Some(free) = context.free_memory().filter(|&free| size(bytes) > free) {
-            return Err(refuse(format!("found {free} free below the memory limit; use a smaller picture or a higher limit")));
+            return Err(refuse(format!(
+                "found {free} free below the memory limit; use a smaller picture or a higher limit"
+            )));
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let (handle, mut out_of_memory) = create(&context.device, what, rounded, usage);

@@ -5,7 +5,7 @@ use style_core::backend::{Shape, Storage};
 
 use crate::backend::Wgpu;
 use crate::context::Buffer;
-use crate::ops::expect_length;
+use crate::ops::{SUM_BYTES, expect_length};
 use crate::tensor::{Gate, Scalars, Switches, Tensor, Workspace};
 
 impl Storage for Wgpu {
@@ -56,7 +56,7 @@ impl Storage for Wgpu {
 
     fn scalars(&self, count: usize) -> Result<Scalars> {
         let what = format!("{count} scalars");
-        Ok(Scalars { buffer: Buffer::new(&self.context, count.saturating_mul(8), &what)?, count })
+        Ok(Scalars { buffer: Buffer::new(&self.context, count.saturating_mul(SUM_BYTES), &what)?, count })
     }
 
     fn workspace(&self, bytes: usize) -> Result<Workspace> {
@@ -87,11 +87,11 @@ impl Storage for Wgpu {
 
     fn read_scalars(&self, src: &Scalars, dst: &mut [f64]) -> Result<()> {
         src.slots(0, dst.len())?;
-        self.enter(&[&src.buffer])?.download(&src.buffer, 2 * dst.len(), |all| {
-            for (to, pair) in dst.iter_mut().zip(all.chunks_exact(2)) {
-                // Beyond the range of `f32` the second part is no number.
-                let (high, low) = (f64::from(pair[0]), f64::from(pair[1]));
-                *to = if high.is_finite() { high + low } else { high };
+        self.enter(&[&src.buffer])?.download(&src.buffer, SUM_BYTES / 4 * dst.len(), |all| {
+            for (to, sum) in dst.iter_mut().zip(all.chunks_exact(SUM_BYTES / 4)) {
+                // Where the first part is infinite, the second is no number.
+                let [high, low, exponent] = [sum[0], sum[1], sum[2]].map(f64::from);
+                *to = if high.is_finite() { high + low } else { high } * exponent.exp2();
             }
         })
     }

@@ -135,7 +135,7 @@ impl Switches {
     }
 }
 
-/// Sums of a [`Wgpu`](crate::Wgpu) device, each a pair of `f32`.
+/// Sums of a [`Wgpu`](crate::Wgpu) device, each a pair of `f32` and an exponent.
 pub struct Scalars {
     pub(crate) buffer: Buffer,
     pub(crate) count: usize,

@@ -101,7 +101,8 @@ impl Conv2dOps for Wgpu {
             );
             return Err(Error::new(ErrorKind::Shape, message));
         }
-        let value = |o: usize, i: usize, tap: usize| weight.get((o * in_channels + i) * 9 + tap).copied().unwrap_or(0.0);
+        let value =
+            |o: usize, i: usize, tap: usize| weight.get((o * in_channels + i) * 9 + tap).copied().unwrap_or(0.0);
         let forward = pack(in_channels, out_channels, value)?;
         let backward = pack(out_channels, in_channels, |i, o, tap| value(o, i, 8 - tap))?;
         let mut padded = bias.to_vec();

@@ -61,8 +61,7 @@ impl GramOps for Wgpu {
             [rows.start * shape.width, positions, part, parts, shape.channels, features.stride(), side].map(extent);
         let parameters = extents.into_iter().collect::<Result<Vec<_>>>()?;
         entered.launch(&GRAM, tiles * parts, &parameters, &[&features.buffer, &workspace.buffer])?;
-        let parameters =
-            [extent(parts)?, extent(shape.channels)?, extent(side)?, acc_code(acc), scale.to_bits()];
+        let parameters = [extent(parts)?, extent(shape.channels)?, extent(side)?, acc_code(acc), scale.to_bits()];
         entered.launch(&GRAM_FINISH, tiles * (TILE * TILE / 256), &parameters, &[&workspace.buffer, &g.buffer])
     }
 

@@ -6,7 +6,7 @@ use style_core::backend::ops::TransportOps;
 use style_core::backend::{Shape, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
-use super::{PARTIAL_BYTES, extent};
+use super::{MOST_SUMS, extent};
 use crate::backend::Wgpu;
 use crate::kernels::{TRANSPORT, TRANSPORT_BEGIN, TRANSPORT_MERGE, TRANSPORT_STEP};
 use crate::tensor::{Scalars, Tensor, Workspace};
@@ -32,7 +32,7 @@ impl Plan {
         let positions = shape.positions();
         let size = positions.checked_next_power_of_two().unwrap_or(usize::MAX).max(RUN);
         let together = (pairs / size).min(shape.channels).max(1);
-        let most = (PARTIAL_BYTES / 8 / shape.channels.max(1)).clamp(1, 32);
+        let most = (MOST_SUMS / shape.channels.max(1)).clamp(1, 32);
         Self { size, together, parts: positions.div_ceil(RUN).clamp(1, most) }
     }
 
@@ -58,8 +58,8 @@ impl Wgpu {
         expect_shape("the differences of transport", x.shape(), d.shape())?;
         let (channels, positions, stride) = (x.shape().channels, x.shape().positions(), x.stride());
         let (slot, plan) = (out.slots(slot, 1)?, Plan::new(x.shape(), pairs));
-        if channels.saturating_mul(plan.parts) > PARTIAL_BYTES / 8 {
-            let message = format!("expected at most {} channels for transport, found {channels}", PARTIAL_BYTES / 8);
+        if channels.saturating_mul(plan.parts) > MOST_SUMS {
+            let message = format!("expected at most {} channels for transport, found {channels}", MOST_SUMS);
             return Err(Error::new(ErrorKind::Shape, message));
         }
         workspace.at_least(plan.bytes())?;
