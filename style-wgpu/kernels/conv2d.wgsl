@@ -77,6 +77,65 @@ fn conv_write(position: u32, quad: u32, value: vec4<f32>) {
     if a.acc == 1u { conv_y[at] += value; } else { conv_y[at] = value; }
 }
 
+// With bias and ReLU.
+fn conv_value(quad: u32, sum: vec4<f32>) -> vec4<f32> {
+    var v = sum;
+    if conv_args.epilogue != PLAIN { v += conv_bias[quad]; }
+    if conv_args.epilogue >= RELU { v = select(vec4<f32>(), v, v > vec4<f32>()); }
+    return v;
+}
+
+// Which of them a ReLU has let through, a bit each.
+fn conv_open(v: vec4<f32>) -> u32 {
+    return dot(select(vec4(0u), vec4(1u, 2u, 4u, 8u), v > vec4<f32>()), vec4(1u));
+}
+
+fn conv_put(row: u32, column: u32, quad: u32, value: vec4<f32>) {
+    if row < conv_args.height && column < conv_args.width { conv_write(row * conv_args.width + column, quad, value); }
+}
+
+// The mean of a window, whose first row and column are even.
+fn conv_pool(row: u32, column: u32, quad: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
+    let size = vec2(conv_args.height, conv_args.width) / 2u;
+    let at = vec2(row, column) / 2u;
+    if all(at < size) { conv_write(at.x * size.y + at.y, quad, 0.25 * ((a + b) + (c + d))); }
+}
+
+// Writes four channels of two rows and four columns.
+fn conv_end(
+    row: u32, column: u32, quad: u32,
+    s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3: vec4<f32>, s4: vec4<f32>, s5: vec4<f32>, s6: vec4<f32>, s7: vec4<f32>,
+) {
+    let a = conv_args;
+    if row >= a.height || column >= a.width || quad >= a.y_quads { return; }
+    let v0 = conv_value(quad, s0);
+    let v1 = conv_value(quad, s1);
+    let v2 = conv_value(quad, s2);
+    let v3 = conv_value(quad, s3);
+    let v4 = conv_value(quad, s4);
+    let v5 = conv_value(quad, s5);
+    let v6 = conv_value(quad, s6);
+    let v7 = conv_value(quad, s7);
+    if a.epilogue == RELU_GATE || a.epilogue == RELU_POOL_GATE {
+        let above = conv_open(v0) | conv_open(v1) << 4u | conv_open(v2) << 8u | conv_open(v3) << 12u;
+        let below = conv_open(v4) | conv_open(v5) << 4u | conv_open(v6) << 8u | conv_open(v7) << 12u;
+        conv_gate_out[(row / 2u * ((a.width + 3u) / 4u) + column / 4u) * a.y_quads + quad] = above | below << 16u;
+    }
+    if a.epilogue >= RELU_POOL {
+        conv_pool(row, column, quad, v0, v1, v4, v5);
+        conv_pool(row, column + 2u, quad, v2, v3, v6, v7);
+        return;
+    }
+    conv_put(row, column, quad, v0);
+    conv_put(row, column + 1u, quad, v1);
+    conv_put(row, column + 2u, quad, v2);
+    conv_put(row, column + 3u, quad, v3);
+    conv_put(row + 1u, column, quad, v4);
+    conv_put(row + 1u, column + 1u, quad, v5);
+    conv_put(row + 1u, column + 2u, quad, v6);
+    conv_put(row + 1u, column + 3u, quad, v7);
+}
+
 @compute @workgroup_size(128)
 fn conv2d(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = conv_args;
@@ -139,44 +198,12 @@ fn conv2d(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
             }
         }
     }
+    // Indexed by constants alone, so that it stays in registers.
     let row = first_row + own_row;
     let column = first_column + own_column;
-    if row >= a.height || column >= a.width { return; }
-    for (var half = 0u; half < 2u; half++) {
-        let quad = block * 16u + half * 8u + own_quad;
-        if quad >= a.y_quads { continue; }
-        var word = 0u;
-        var values: array<vec4<f32>, 8>;
-        for (var i = 0u; i < 8u; i++) {
-            var v = sum[half * 8u + i];
-            if a.epilogue != PLAIN { v += conv_bias[quad]; }
-            if a.epilogue >= RELU {
-                let open = v > vec4<f32>();
-                v = select(vec4<f32>(), v, open);
-                word |= dot(select(vec4(0u), vec4(1u, 2u, 4u, 8u), open), vec4(1u)) << (4u * i);
-            }
-            values[i] = v;
-        }
-        if a.epilogue == RELU_GATE || a.epilogue == RELU_POOL_GATE {
-            conv_gate_out[(row / 2u * ((a.width + 3u) / 4u) + column / 4u) * a.y_quads + quad] = word;
-        }
-        if a.epilogue >= RELU_POOL {
-            for (var i = 0u; i < 4u; i += 2u) {
-                let r = row / 2u;
-                let c = (column + i) / 2u;
-                if r < a.height / 2u && c < a.width / 2u {
-                    let v = 0.25 * ((values[i] + values[i + 1u]) + (values[i + 4u] + values[i + 5u]));
-                    conv_write(r * (a.width / 2u) + c, quad, v);
-                }
-            }
-        } else {
-            for (var i = 0u; i < 8u; i++) {
-                let r = row + i / 4u;
-                let c = column + i % 4u;
-                if r < a.height && c < a.width { conv_write(r * a.width + c, quad, values[i]); }
-            }
-        }
-    }
+    let quad = block * 16u + own_quad;
+    conv_end(row, column, quad, sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], sum[6], sum[7]);
+    conv_end(row, column, quad + 8u, sum[8], sum[9], sum[10], sum[11], sum[12], sum[13], sum[14], sum[15]);
 }
 
 // The values on the ring around the picture, added to the border of dx: the adjoint of a repeated border. A thread has four

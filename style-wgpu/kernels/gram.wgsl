@@ -4,7 +4,7 @@
 struct Gram { zero: u32, first: u32, positions: u32, part: u32, parts: u32, channels: u32, stride: u32, side: u32 }
 @group(0) @binding(0) var<uniform> gram_args: Gram;
 @group(0) @binding(1) var<storage, read> gram_features: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gram_partial: array<f32>; // [tiles][parts][64][64]
+@group(0) @binding(2) var<storage, read_write> gram_partial: array<vec4<f32>>; // [tiles][parts][64][64 / 4]
 
 const BATCH = 16u;
 var<workgroup> gram_left: array<vec4<f32>, 256>; // [16][64 / 4]
@@ -21,14 +21,17 @@ fn gram_tile(number: u32, side: u32) -> vec2<u32> {
     return vec2(row, row + rest);
 }
 
+fn gram_value(position: u32, channel: u32) -> f32 {
+    if channel >= gram_args.channels { return 0.0; }
+    return gram_features[position * gram_args.stride + channel];
+}
+
 fn gram_load(position: u32, end: u32, channel: u32) -> vec4<f32> {
-    var v = vec4<f32>();
-    if position < end {
-        for (var i = 0u; i < 4u; i++) {
-            if channel + i < gram_args.channels { v[i] = gram_features[position * gram_args.stride + channel + i]; }
-        }
-    }
-    return v;
+    if position >= end { return vec4<f32>(); }
+    return vec4(
+        gram_value(position, channel), gram_value(position, channel + 1u), gram_value(position, channel + 2u),
+        gram_value(position, channel + 3u),
+    );
 }
 
 @compute @workgroup_size(256)
@@ -57,11 +60,11 @@ fn gram(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             sum[3] += l[3] * r;
         }
     }
-    for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            gram_partial[number * 4096u + (4u * own_row + i) * 64u + 4u * own_column + j] = sum[i][j];
-        }
-    }
+    let to = number * 1024u + own_row * 64u + own_column;
+    gram_partial[to] = sum[0];
+    gram_partial[to + 16u] = sum[1];
+    gram_partial[to + 32u] = sum[2];
+    gram_partial[to + 48u] = sum[3];
 }
 
 struct GramFinish { zero: u32, parts: u32, channels: u32, side: u32, acc: u32, scale: f32 }

@@ -28,6 +28,20 @@ fn product_operand(row: u32, column: u32) -> f32 {
     return product_a[row * a.a_step + column];
 }
 
+fn product_put(row: u32, column: u32, value: f32) {
+    let a = product_args;
+    if row >= a.rows || column >= a.written { return; }
+    let at = row * a.c_step + column;
+    if a.acc == 1u { product_c[at] += value; } else { product_c[at] = value; }
+}
+
+fn product_end(row: u32, column: u32, value: vec4<f32>) {
+    product_put(row, column, value.x);
+    product_put(row, column + 1u, value.y);
+    product_put(row, column + 2u, value.z);
+    product_put(row, column + 3u, value.w);
+}
+
 // A tile of 64 by 64; a thread has 4 by 4 of it.
 @compute @workgroup_size(256)
 fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -42,13 +56,17 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
         // Consecutive threads read consecutive values of A.
         let k = lane % 16u;
         let quad = lane / 16u;
-        var v = vec4<f32>();
-        for (var i = 0u; i < 4u; i++) { v[i] = product_operand(row + 4u * quad + i, first + k); }
-        let left = v;
-        for (var i = 0u; i < 4u; i++) { v[i] = product_factor(first + lane / 16u, column + 4u * (lane % 16u) + i); }
+        let r = row + 4u * quad;
+        let left = vec4(
+            product_operand(r, first + k), product_operand(r + 1u, first + k),
+            product_operand(r + 2u, first + k), product_operand(r + 3u, first + k),
+        );
+        let c = column + 4u * (lane % 16u);
+        let n = first + lane / 16u;
+        let right = vec4(product_factor(n, c), product_factor(n, c + 1u), product_factor(n, c + 2u), product_factor(n, c + 3u));
         workgroupBarrier();
         product_left[k * 16u + quad] = left;
-        product_right[lane] = v;
+        product_right[lane] = right;
         workgroupBarrier();
         for (var n = 0u; n < BATCH; n++) {
             let l = product_left[n * 16u + own_row];
@@ -59,14 +77,9 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
             sum[3] += l[3] * r;
         }
     }
-    for (var i = 0u; i < 4u; i++) {
-        let r = row + 4u * own_row + i;
-        if r >= a.rows { continue; }
-        for (var j = 0u; j < 4u; j++) {
-            let c = column + 4u * own_column + j;
-            if c >= a.written { continue; }
-            let at = r * a.c_step + c;
-            if a.acc == 1u { product_c[at] += sum[i][j]; } else { product_c[at] = sum[i][j]; }
-        }
-    }
+    let to = vec2(row + 4u * own_row, column + 4u * own_column);
+    product_end(to.x, to.y, sum[0]);
+    product_end(to.x + 1u, to.y, sum[1]);
+    product_end(to.x + 2u, to.y, sum[2]);
+    product_end(to.x + 3u, to.y, sum[3]);
 }

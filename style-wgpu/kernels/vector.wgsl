@@ -25,14 +25,57 @@ struct Dots { zero: u32, length: u32, parts: u32 }
 
 var<workgroup> dots_exponents: array<atomic<i32>, 6>;
 
+// Four sums.
+struct Four { high: vec4<f32>, low: vec4<f32> }
+
+fn hide_four(v: vec4<f32>) -> vec4<f32> {
+    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4(zero));
+}
+
+// As `plus`.
+fn plus_four(p: Four, v: vec4<f32>) -> Four {
+    let s = hide_four(p.high + v);
+    let of_v = hide_four(s - p.high);
+    let of_p = hide_four(s - of_v);
+    let rest = hide_four(hide_four(p.high - of_p) + hide_four(v - of_v) + p.low);
+    let high = hide_four(s + rest);
+    return Four(high, rest - hide_four(high - s));
+}
+
+fn powers(exponent: vec4<i32>) -> vec4<f32> {
+    return vec4(power_of_two(exponent.x), power_of_two(exponent.y), power_of_two(exponent.z), power_of_two(exponent.w));
+}
+
+// As `scaled`.
+fn scaled_four(p: Four, exponent: vec4<i32>) -> Four {
+    let half = exponent / 2;
+    let by = powers(half);
+    let rest = powers(exponent - half);
+    return Four(p.high * by * rest, p.low * by * rest);
+}
+
 fn dots_exponent(v: f32) -> i32 {
     return clamp(i32((bitcast<u32>(v) >> 23u) & 255u) - 127, -126, 126);
+}
+
+fn dots_end(at: u32, high: f32, low: f32, exponent: i32, lane: u32) {
+    let sum = group_sum(Pair(high, low), lane);
+    if lane == 0u { dots_partial[at] = Scaled(sum, f32(exponent), 0.0); }
+}
+
+// The sums of four products, with the exponents that all threads scale them by.
+fn dots_row(at: u32, p: Four, exponents: vec4<i32>, lane: u32) {
+    dots_end(at, p.high.x, p.low.x, exponents.x, lane);
+    dots_end(at + dots_args.parts, p.high.y, p.low.y, exponents.y, lane);
+    dots_end(at + 2u * dots_args.parts, p.high.z, p.low.z, exponents.z, lane);
+    dots_end(at + 3u * dots_args.parts, p.high.w, p.low.w, exponents.w, lane);
 }
 
 @compute @workgroup_size(256)
 fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     zero = groups.z - 1u;
-    var all: array<Pair, 8>;
+    var first = Four();
+    var second = Four();
     var of_a = vec2(-126);
     var of_b = vec4(-126);
     var by_a = vec2(power_of_two(126));
@@ -43,33 +86,36 @@ fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         let next_a = max(of_a, vec2(dots_exponent(a.x), dots_exponent(a.y)));
         let next_b = max(of_b, vec4(dots_exponent(b.x), dots_exponent(b.y), dots_exponent(b.z), dots_exponent(b.w)));
         if any(next_a != of_a) || any(next_b != of_b) {
-            for (var k = 0u; k < 8u; k++) {
-                all[k] = scaled(all[k], of_a[k / 4u] - next_a[k / 4u] + of_b[k % 4u] - next_b[k % 4u]);
-            }
+            first = scaled_four(first, vec4(of_a.x - next_a.x) + of_b - next_b);
+            second = scaled_four(second, vec4(of_a.y - next_a.y) + of_b - next_b);
             of_a = next_a;
             of_b = next_b;
             by_a = vec2(power_of_two(-of_a.x), power_of_two(-of_a.y));
-            by_b = vec4(power_of_two(-of_b.x), power_of_two(-of_b.y), power_of_two(-of_b.z), power_of_two(-of_b.w));
+            by_b = powers(-of_b);
         }
         let u = a * by_a;
         let v = b * by_b;
-        for (var k = 0u; k < 4u; k++) {
-            all[k] = plus(all[k], hide(u.x * v[k]));
-            all[4u + k] = plus(all[4u + k], hide(u.y * v[k]));
-        }
+        first = plus_four(first, hide_four(u.x * v));
+        second = plus_four(second, hide_four(u.y * v));
     }
     // All threads scale their sums alike.
     if lane < 6u { atomicStore(&dots_exponents[lane], -126); }
     workgroupBarrier();
-    for (var k = 0u; k < 6u; k++) {
-        if k < 2u { atomicMax(&dots_exponents[k], of_a[k]); } else { atomicMax(&dots_exponents[k], of_b[k - 2u]); }
-    }
+    atomicMax(&dots_exponents[0], of_a.x);
+    atomicMax(&dots_exponents[1], of_a.y);
+    atomicMax(&dots_exponents[2], of_b.x);
+    atomicMax(&dots_exponents[3], of_b.y);
+    atomicMax(&dots_exponents[4], of_b.z);
+    atomicMax(&dots_exponents[5], of_b.w);
     workgroupBarrier();
-    for (var k = 0u; k < 8u; k++) {
-        let exponent = atomicLoad(&dots_exponents[k / 4u]) + atomicLoad(&dots_exponents[2u + k % 4u]);
-        let sum = group_sum(scaled(all[k], of_a[k / 4u] + of_b[k % 4u] - exponent), lane);
-        if lane == 0u { dots_partial[k * dots_args.parts + group.x] = Scaled(sum, f32(exponent), 0.0); }
-    }
+    let all_b = vec4(
+        atomicLoad(&dots_exponents[2]), atomicLoad(&dots_exponents[3]), atomicLoad(&dots_exponents[4]),
+        atomicLoad(&dots_exponents[5]),
+    );
+    let of_first = vec4(atomicLoad(&dots_exponents[0])) + all_b;
+    let of_second = vec4(atomicLoad(&dots_exponents[1])) + all_b;
+    dots_row(group.x, scaled_four(first, vec4(of_a.x) + of_b - of_first), of_first, lane);
+    dots_row(group.x + 4u * dots_args.parts, scaled_four(second, vec4(of_a.y) + of_b - of_second), of_second, lane);
 }
 
 // out[first + row row_step + column] = scale times the sum of `count` partial sums, in a workgroup each.

@@ -109,11 +109,7 @@ impl Context {
         let kept = Arc::clone(&failure);
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| keep(&kept, kind_of(&e), e.to_string())));
         let kept = Arc::clone(&failure);
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                keep(&kept, ErrorKind::DeviceLost, format!("the device was lost: {message}"));
-            }
-        });
+        device.set_device_lost_callback(move |_, message| keep(&kept, ErrorKind::DeviceLost, message));
         let on_device = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
             size: (BATCH * SLOT) as u64,
@@ -326,7 +322,10 @@ impl Entered<'_> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let (staging, out_of_memory) = create(device, "values to read", bytes, usage);
         if out_of_memory {
-            return Err(failed(ErrorKind::OutOfMemory, &format!("no memory to read {bytes} bytes from the device")));
+            return Err(failed(
+                ErrorKind::OutOfMemory,
+                &format!("not enough memory to read {bytes} bytes from the device"),
+            ));
         }
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&from.handle, 0, &staging, 0, bytes);
@@ -421,4 +420,74 @@ impl Drop for Buffer {
 /// Bytes allocated for a buffer: whole groups of four values, at least one.
 fn size(bytes: usize) -> usize {
     bytes.max(1).checked_next_multiple_of(16).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use style_core::backend::ops::{ReluOps, VectorOps};
+    use style_core::backend::{Shape, Storage};
+
+    use super::*;
+    use crate::Wgpu;
+
+    /// As in tests/common: no adapter is a failure, unless the environment says otherwise.
+    fn wgpu() -> Option<Wgpu> {
+        match Wgpu::builder().software(true).build() {
+            Ok(wgpu) => Some(wgpu),
+            Err(e) if e.kind() == ErrorKind::Unavailable && std::env::var_os("STYLE_WGPU_OPTIONAL").is_some() => {
+                eprintln!("SKIPPED, because STYLE_WGPU_OPTIONAL is set: {e}");
+                None
+            }
+            Err(e) => panic!("{e}. Set STYLE_WGPU_OPTIONAL=1 to skip these tests"),
+        }
+    }
+
+    #[test]
+    fn a_lost_device_is_an_error_of_every_later_call() {
+        let Some(wgpu) = wgpu() else { return };
+        let shape = Shape::new(5, 6, 7);
+        let (mut x, mut out) = (wgpu.tensor(shape).unwrap(), wgpu.scalars(1).unwrap());
+        wgpu.rectify(&mut x).unwrap();
+        wgpu.context.device.destroy();
+        let _ = wgpu.context.device.poll(wgpu::PollType::Poll);
+        let results = [
+            wgpu.upload(&vec![0.0; shape.len()], &mut x),
+            wgpu.rectify(&mut x),
+            wgpu.dots(&[&x], &[&x], &mut out, 0),
+            wgpu.read_scalars(&out, &mut [0.0]),
+            wgpu.download(&x, &mut vec![0.0; shape.len()]),
+            wgpu.tensor(shape).map(|_| ()),
+            wgpu.workspace(100).map(|_| ()),
+        ];
+        for result in results {
+            let e = result.unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::DeviceLost, "{e}");
+            assert!(e.to_string().contains("last saved image"), "{e}");
+        }
+    }
+
+    static INVALID: Kernel = Kernel { name: "invalid", file: "fn invalid() { no_such_function(); }", operands: &[] };
+
+    #[test]
+    fn a_kernel_that_a_driver_rejects_is_an_error_and_the_device_goes_on() {
+        let Some(wgpu) = wgpu() else { return };
+        let e = wgpu.context.enter().unwrap().launch(&INVALID, 1, &[], &[]).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
+        assert!(e.to_string().contains("invalid"), "{e}");
+        wgpu.rectify(&mut wgpu.tensor(Shape::new(5, 6, 7)).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn an_error_that_no_call_returned_is_that_of_the_next_one() {
+        let Some(wgpu) = wgpu() else { return };
+        // A buffer that no usage allows is reported by wgpu's handler alone.
+        let _ = wgpu.context.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 3,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        });
+        let e = wgpu.tensor(Shape::new(5, 6, 7)).map(|_| ()).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
+    }
 }

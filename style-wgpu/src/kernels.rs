@@ -12,7 +12,8 @@ pub(crate) enum Access {
 pub(crate) struct Kernel {
     /// The name of the entry point.
     pub(crate) name: &'static str,
-    file: &'static str,
+    /// The text of its file.
+    pub(crate) file: &'static str,
     /// The buffers, in the order of the bindings.
     pub(crate) operands: &'static [Access],
 }
