@@ -7,7 +7,7 @@ use style_core::{Error, ErrorKind, Result};
 
 use crate::adapter::{Adapter, AdapterKind, opened};
 use crate::context::{Buffer, Context};
-use crate::ops::PARTIAL_BYTES;
+use crate::kernels::PARTIAL_BYTES;
 
 /// The wgpu backend: one device and its queue.
 pub struct Wgpu {

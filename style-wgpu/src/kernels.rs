@@ -1,5 +1,19 @@
 //! The kernels: their sources in `kernels/`, their entry points and their buffers.
 
+/// The most workgroups of a reduction.
+pub(crate) const PARTS: usize = 256;
+
+/// Bytes of the buffer for partial sums.
+pub(crate) const PARTIAL_BYTES: usize = 4 << 20;
+
+/// Bytes of a sum: a pair of `f32` and an exponent.
+pub(crate) const SUM_BYTES: usize = 16;
+
+/// Sums that the buffer for partial sums holds.
+pub(crate) const MOST_SUMS: usize = PARTIAL_BYTES / SUM_BYTES;
+
+const _: () = assert!(8 * PARTS <= MOST_SUMS);
+
 /// How a kernel uses a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {

@@ -5,7 +5,8 @@ use style_core::backend::{Shape, Storage};
 
 use crate::backend::Wgpu;
 use crate::context::Buffer;
-use crate::ops::{SUM_BYTES, expect_length};
+use crate::kernels::SUM_BYTES;
+use crate::ops::expect_length;
 use crate::tensor::{Gate, Scalars, Switches, Tensor, Workspace};
 
 impl Storage for Wgpu {

@@ -21,21 +21,8 @@ use style_core::{Error, ErrorKind, Result};
 
 use crate::backend::Wgpu;
 use crate::context::{Buffer, Entered};
+use crate::kernels::PARTS;
 use crate::tensor::Tensor;
-
-/// The most workgroups of a reduction.
-pub(crate) const PARTS: usize = 256;
-
-/// Bytes of the buffer for partial sums.
-pub(crate) const PARTIAL_BYTES: usize = 4 << 20;
-
-/// Bytes of a sum: a pair of `f32` and an exponent.
-pub(crate) const SUM_BYTES: usize = 16;
-
-/// Sums that the buffer for partial sums holds.
-const MOST_SUMS: usize = PARTIAL_BYTES / SUM_BYTES;
-
-const _: () = assert!(8 * PARTS <= MOST_SUMS);
 
 impl Wgpu {
     /// Takes this thread's turn, for work on these buffers.

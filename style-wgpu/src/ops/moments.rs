@@ -4,10 +4,10 @@ use style_core::backend::ops::MomentsOps;
 use style_core::backend::{Acc, Shape, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
-use super::{PARTIAL_BYTES, acc_code, expect_map, extent, pair};
+use super::{acc_code, expect_map, extent, pair};
 use crate::backend::Wgpu;
 use crate::context::Entered;
-use crate::kernels::{MOMENTS_BWD, MOMENTS_FINISH, MOMENTS_SUM};
+use crate::kernels::{MOMENTS_BWD, MOMENTS_FINISH, MOMENTS_SUM, PARTIAL_BYTES};
 use crate::tensor::Tensor;
 
 /// The most workgroups that the positions are distributed over.

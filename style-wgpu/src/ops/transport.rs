@@ -6,9 +6,9 @@ use style_core::backend::ops::TransportOps;
 use style_core::backend::{Shape, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
-use super::{MOST_SUMS, extent};
+use super::extent;
 use crate::backend::Wgpu;
-use crate::kernels::{TRANSPORT, TRANSPORT_BEGIN, TRANSPORT_MERGE, TRANSPORT_STEP};
+use crate::kernels::{MOST_SUMS, TRANSPORT, TRANSPORT_BEGIN, TRANSPORT_MERGE, TRANSPORT_STEP};
 use crate::tensor::{Scalars, Tensor, Workspace};
 
 /// Pairs that a workgroup sorts; matches transport.wgsl.

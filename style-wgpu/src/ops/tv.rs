@@ -4,9 +4,9 @@ use style_core::backend::ops::{Tv, TvOps};
 use style_core::backend::{Acc, Shape, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
-use super::{PARTS, acc_code, extent, pair};
+use super::{acc_code, extent, pair};
 use crate::backend::Wgpu;
-use crate::kernels::{TV, TV_BWD};
+use crate::kernels::{PARTS, TV, TV_BWD};
 use crate::tensor::{Scalars, Tensor};
 
 fn parameters(kind: Tv, x: &Tensor, parts: usize, scale: f32, acc: Acc) -> Result<Vec<u32>> {

@@ -4,10 +4,10 @@ use style_core::Result;
 use style_core::backend::expect_shape;
 use style_core::backend::ops::{AdamStep, VectorOps};
 
-use super::{PARTIAL_BYTES, extent, pair, parts};
+use super::{extent, pair, parts};
 use crate::backend::Wgpu;
 use crate::context::{Buffer, Entered};
-use crate::kernels::{ADAM, COMBINE, COPY, DOTS, FACTOR, REDUCE, SCALE};
+use crate::kernels::{ADAM, COMBINE, COPY, DOTS, FACTOR, PARTIAL_BYTES, REDUCE, SCALE};
 use crate::tensor::{Scalars, Tensor};
 
 /// Vectors of a dispatch of dot products, on the left and on the right.

@@ -4,8 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 8] =
-    [".", "style-core", "style-cpu", "style-cuda", "style-models", "style-pictures", "style-watch", "stylize"];
+const CRATES: [&str; 9] = [
+    ".",
+    "style-core",
+    "style-cpu",
+    "style-cuda",
+    "style-models",
+    "style-pictures",
+    "style-watch",
+    "style-wgpu",
+    "stylize",
+];
 
 /// The files of a crate, by their modules: `["pass", "plan"]` is `pass/plan.rs` or `pass/plan/mod.rs`, `[]` is `lib.rs` or
 /// `main.rs`.
