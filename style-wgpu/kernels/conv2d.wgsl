@@ -7,6 +7,7 @@
 struct Convolution {
     zero: u32, height: u32, width: u32, x_quads: u32, x_single: u32, y_quads: u32, y_single: u32, blocks: u32,
     epilogue: u32, acc: u32, gated: u32, pooled: u32, replicate: u32, columns: u32,
+    first: u32, // the number of the first workgroup, because a large convolution takes several dispatches
 }
 // Epilogues.
 const PLAIN = 0u;
@@ -140,7 +141,7 @@ fn conv_end(
 fn conv2d(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = conv_args;
     // The blocks of a tile run side by side, because they read the same input.
-    let number = group_number(group, groups);
+    let number = a.first + group_number(group, groups);
     let block = number % a.blocks;
     let tile = number / a.blocks;
     let first_row = tile / a.columns * TILE_ROWS;
@@ -204,6 +205,64 @@ fn conv2d(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let quad = block * 16u + own_quad;
     conv_end(row, column, quad, sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], sum[6], sum[7]);
     conv_end(row, column, quad + 8u, sum[8], sum[9], sum[10], sum[11], sum[12], sum[13], sum[14], sum[15]);
+}
+
+// The same for up to four output channels, the gradient of a picture for example: 16 rows by 32 columns, a thread has all channels of
+// 2 rows by 4 columns.
+const WIDE_ROWS = 16u;
+const WIDE_COLUMNS = 32u;
+const WIDE_HALO_COLUMNS = 34u;
+const WIDE_HALO = 612u; // 18 rows by 34 columns
+
+var<workgroup> conv_wide_halo: array<vec4<f32>, 612>;
+var<workgroup> conv_few_taps: array<vec4<f32>, 36>; // [9][4]
+
+@compute @workgroup_size(64)
+fn conv2d_to_picture(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let a = conv_args;
+    let tile = a.first + group_number(group, groups);
+    let first_row = tile / a.columns * WIDE_ROWS;
+    let first_column = tile % a.columns * WIDE_COLUMNS;
+    let own_row = lane / 8u * 2u;
+    let own_column = lane % 8u * 4u;
+    var sum: array<vec4<f32>, 8>; // [2 rows][4 columns]
+    for (var quad = 0u; quad < a.x_quads; quad++) {
+        workgroupBarrier();
+        for (var i = lane; i < WIDE_HALO; i += 64u) {
+            let r = i32(first_row + i / WIDE_HALO_COLUMNS) - 1;
+            let c = i32(first_column + i % WIDE_HALO_COLUMNS) - 1;
+            conv_wide_halo[i] = conv_load(r, c, quad);
+        }
+        if lane < 36u { conv_few_taps[lane] = conv_filters[quad * FILTERS + lane * 16u]; }
+        workgroupBarrier();
+        for (var u = 0u; u < 3u; u++) {
+            for (var v = 0u; v < 3u; v++) {
+                let tap = (u * 3u + v) * 4u;
+                let start = (own_row + u) * WIDE_HALO_COLUMNS + own_column + v;
+                let x0 = conv_wide_halo[start];
+                let x1 = conv_wide_halo[start + 1u];
+                let x2 = conv_wide_halo[start + 2u];
+                let x3 = conv_wide_halo[start + 3u];
+                let x4 = conv_wide_halo[start + WIDE_HALO_COLUMNS];
+                let x5 = conv_wide_halo[start + WIDE_HALO_COLUMNS + 1u];
+                let x6 = conv_wide_halo[start + WIDE_HALO_COLUMNS + 2u];
+                let x7 = conv_wide_halo[start + WIDE_HALO_COLUMNS + 3u];
+                let w0 = conv_few_taps[tap];
+                let w1 = conv_few_taps[tap + 1u];
+                let w2 = conv_few_taps[tap + 2u];
+                let w3 = conv_few_taps[tap + 3u];
+                sum[0] += x0.x * w0 + x0.y * w1 + x0.z * w2 + x0.w * w3;
+                sum[1] += x1.x * w0 + x1.y * w1 + x1.z * w2 + x1.w * w3;
+                sum[2] += x2.x * w0 + x2.y * w1 + x2.z * w2 + x2.w * w3;
+                sum[3] += x3.x * w0 + x3.y * w1 + x3.z * w2 + x3.w * w3;
+                sum[4] += x4.x * w0 + x4.y * w1 + x4.z * w2 + x4.w * w3;
+                sum[5] += x5.x * w0 + x5.y * w1 + x5.z * w2 + x5.w * w3;
+                sum[6] += x6.x * w0 + x6.y * w1 + x6.z * w2 + x6.w * w3;
+                sum[7] += x7.x * w0 + x7.y * w1 + x7.z * w2 + x7.w * w3;
+            }
+        }
+    }
+    conv_end(first_row + own_row, first_column + own_column, 0u, sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], sum[6], sum[7]);
 }
 
 // The values on the ring around the picture, added to the border of dx: the adjoint of a repeated border. A thread has four

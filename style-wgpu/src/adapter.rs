@@ -63,7 +63,7 @@ pub struct Adapter {
     pub index: usize,
     /// The name.
     pub name: String,
-    /// The interface: `vulkan`, `metal`, `dx12` or `webgpu`.
+    /// The interface: `vulkan`, `metal` or `dx12`.
     pub interface: &'static str,
     /// What it is.
     pub kind: AdapterKind,
@@ -100,7 +100,7 @@ pub(crate) fn opened() -> Result<Vec<(Adapter, wgpu::Adapter)>> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
     if found.is_empty() {
-        let message = "no GPU driver for Vulkan, Metal, DirectX 12 or WebGPU was found; install the GPU's driver, or use the \
+        let message = "no GPU driver for Vulkan, Metal or DirectX 12 was found; install the GPU's driver, or use the \
                        CPU backend";
         return Err(Error::new(ErrorKind::Unavailable, message));
     }

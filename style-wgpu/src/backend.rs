@@ -6,7 +6,8 @@ use style_core::backend::Storage;
 use style_core::{Error, ErrorKind, Result};
 
 use crate::adapter::{Adapter, AdapterKind, opened};
-use crate::context::{Buffer, Context};
+use crate::buffer::Buffer;
+use crate::context::Context;
 use crate::kernels::PARTIAL_BYTES;
 
 /// The wgpu backend: one device and its queue.

@@ -55,6 +55,7 @@ macro_rules! kernels {
 kernels! {
     "conv2d":
         CONV2D "conv2d" [Read Read Read Read Write Write],
+        CONV2D_TO_PICTURE "conv2d_to_picture" [Read Read Read Read Write Write],
         CONV2D_FOLD "conv2d_fold" [Read Read Read Read Write Write],
     "cosine":
         COSINE "cosine" [Read Read Write Write],

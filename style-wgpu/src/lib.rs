@@ -1,4 +1,4 @@
-//! The wgpu backend: one implementation for every GPU that Vulkan, Metal, DirectX 12 or WebGPU can use.
+//! The wgpu backend: one implementation for every GPU that Vulkan, Metal or DirectX 12 can use.
 //!
 //! ```no_run
 //! let gpu = style_wgpu::Wgpu::new()?;
@@ -14,13 +14,21 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(target_family = "wasm")]
+compile_error!(
+    "style-transfer-wgpu does not support WebAssembly yet: a browser returns results of its GPU later, while `Storage` waits for \
+     them; leave the feature `wgpu` out and use the CPU backend"
+);
+
 mod adapter;
 mod backend;
+mod buffer;
 mod context;
 mod kernels;
 mod ops;
 mod storage;
 mod tensor;
+mod turn;
 
 pub use adapter::{Adapter, AdapterKind, adapters};
 pub use backend::{Wgpu, WgpuBuilder};

@@ -4,7 +4,7 @@ use style_core::Result;
 use style_core::backend::{Shape, Storage};
 
 use crate::backend::Wgpu;
-use crate::context::Buffer;
+use crate::buffer::Buffer;
 use crate::kernels::SUM_BYTES;
 use crate::ops::expect_length;
 use crate::tensor::{Gate, Scalars, Switches, Tensor, Workspace};

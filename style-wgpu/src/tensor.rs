@@ -6,7 +6,8 @@ use std::sync::Arc;
 use style_core::backend::Shape;
 use style_core::{Error, ErrorKind, Result};
 
-use crate::context::{Buffer, Context};
+use crate::buffer::Buffer;
+use crate::context::Context;
 
 /// Values per position, including padding.
 pub(crate) const fn stride(channels: usize) -> usize {

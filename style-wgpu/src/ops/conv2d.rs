@@ -9,14 +9,30 @@ use style_core::{Error, ErrorKind, Result};
 
 use super::{acc_code, extent};
 use crate::backend::Wgpu;
-use crate::context::Buffer;
-use crate::kernels::{CONV2D, CONV2D_FOLD};
+use crate::buffer::Buffer;
+use crate::kernels::{CONV2D, CONV2D_FOLD, CONV2D_TO_PICTURE, Kernel};
 use crate::tensor::{Gate, Tensor, Workspace, quads};
 
-/// Output channels, rows and columns of a workgroup; match conv2d.wgsl.
+/// Output channels that filters are packed in.
 const BLOCK: usize = 64;
-const ROWS: usize = 8;
-const COLUMNS: usize = 16;
+
+/// A kernel, and the output channels, rows and columns of its workgroups; matches conv2d.wgsl.
+struct Way {
+    kernel: &'static Kernel,
+    channels: usize,
+    rows: usize,
+    columns: usize,
+}
+
+/// To features.
+const TO_FEATURES: Way = Way { kernel: &CONV2D, channels: BLOCK, rows: 8, columns: 16 };
+
+/// To a picture or a map.
+const TO_PICTURE: Way = Way { kernel: &CONV2D_TO_PICTURE, channels: 4, rows: 16, columns: 32 };
+
+/// The most operations of a dispatch. The slowest GPUs take a few tenths of a second for them; drivers reset a device that does
+/// not answer for two.
+const DISPATCH_OPERATIONS: usize = 40_000_000_000;
 
 /// Filters and bias, packed for both directions.
 pub struct Filter {
@@ -110,9 +126,9 @@ impl Conv2dOps for Wgpu {
         Ok(Filter {
             in_channels,
             out_channels,
-            forward: Buffer::with(&self.context, &forward, "a filter")?,
-            backward: Buffer::with(&self.context, &backward, "a filter")?,
-            bias: Buffer::with(&self.context, &padded, "a bias")?,
+            forward: self.context.buffer(&forward, "a filter")?,
+            backward: self.context.buffer(&backward, "a filter")?,
+            bias: self.context.buffer(&padded, "a bias")?,
         })
     }
 
@@ -244,8 +260,9 @@ impl Wgpu {
             &y.buffer,
         ];
         let mut entered = self.enter(&operands)?;
-        let (blocks, columns) = (written.div_ceil(BLOCK), pass.width.div_ceil(COLUMNS));
-        let parameters = |acc: Acc| {
+        let way = if written <= TO_PICTURE.channels { TO_PICTURE } else { TO_FEATURES };
+        let (blocks, columns) = (written.div_ceil(way.channels), pass.width.div_ceil(way.columns));
+        let parameters = |columns: usize, acc: Acc, first: usize| {
             Ok::<_, Error>([
                 extent(pass.height)?,
                 extent(pass.width)?,
@@ -260,14 +277,22 @@ impl Wgpu {
                 u32::from(pass.pooled_in),
                 u32::from(pass.replicate),
                 extent(columns)?,
+                extent(first)?,
             ])
         };
-        let tiles = pass.height.div_ceil(ROWS).saturating_mul(columns);
-        entered.launch(&CONV2D, tiles.saturating_mul(blocks), &parameters(pass.acc)?, &operands)?;
+        let groups = pass.height.div_ceil(way.rows).saturating_mul(columns).saturating_mul(blocks);
+        // Operations of a workgroup, all of its tile.
+        let each = (18 * way.channels * way.rows * way.columns).saturating_mul(quads(read) * 4).max(1);
+        let together = (DISPATCH_OPERATIONS / each).max(1);
+        for first in (0..groups).step_by(together) {
+            let groups = together.min(groups - first);
+            entered.launch(way.kernel, groups, &parameters(columns, pass.acc, first)?, &operands)?;
+            entered.spend(groups * each);
+        }
         if pass.folded {
             let border = 2 * (pass.width + pass.height);
             let threads = border.saturating_mul(quads(written));
-            entered.launch(&CONV2D_FOLD, threads.div_ceil(64), &parameters(Acc::Add)?, &operands)?;
+            entered.launch(&CONV2D_FOLD, threads.div_ceil(64), &parameters(columns, Acc::Add, 0)?, &operands)?;
         }
         Ok(())
     }

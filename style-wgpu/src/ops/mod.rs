@@ -20,9 +20,10 @@ use style_core::backend::{Acc, Shape, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
 use crate::backend::Wgpu;
-use crate::context::{Buffer, Entered};
+use crate::buffer::Buffer;
 use crate::kernels::PARTS;
 use crate::tensor::Tensor;
+use crate::turn::Entered;
 
 impl Wgpu {
     /// Takes this thread's turn, for work on these buffers.

@@ -6,9 +6,9 @@ use style_core::{Error, ErrorKind, Result};
 
 use super::{acc_code, expect_map, extent, pair};
 use crate::backend::Wgpu;
-use crate::context::Entered;
 use crate::kernels::{MOMENTS_BWD, MOMENTS_FINISH, MOMENTS_SUM, PARTIAL_BYTES};
 use crate::tensor::Tensor;
+use crate::turn::Entered;
 
 /// The most workgroups that the positions are distributed over.
 const GROUPS: usize = 64;

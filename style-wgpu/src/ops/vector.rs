@@ -6,9 +6,10 @@ use style_core::backend::ops::{AdamStep, VectorOps};
 
 use super::{extent, pair, parts};
 use crate::backend::Wgpu;
-use crate::context::{Buffer, Entered};
+use crate::buffer::Buffer;
 use crate::kernels::{ADAM, COMBINE, COPY, DOTS, FACTOR, PARTIAL_BYTES, REDUCE, SCALE};
 use crate::tensor::{Scalars, Tensor};
+use crate::turn::Entered;
 
 /// Vectors of a dispatch of dot products, on the left and on the right.
 const LEFT: usize = 2;
