@@ -10,6 +10,10 @@ use crate::buffer::Buffer;
 use crate::context::Context;
 use crate::kernels::PARTIAL_BYTES;
 
+/// The most operations of a dispatch. The slowest GPUs take a few tenths of a second for them; drivers reset a device that does
+/// not answer for two.
+const DISPATCH_OPERATIONS: usize = 40_000_000_000;
+
 /// The wgpu backend: one device and its queue.
 pub struct Wgpu {
     pub(crate) context: Arc<Context>,
@@ -17,6 +21,8 @@ pub struct Wgpu {
     pub(crate) partial: Buffer,
     /// Stands for operands that are missing; nothing writes it.
     pub(crate) spare: Buffer,
+    /// The most operations of a dispatch.
+    pub(crate) operations: usize,
 }
 
 /// Settings for [`Wgpu`].
@@ -115,12 +121,27 @@ impl WgpuBuilder {
         let context = Context::new(adapter, &handle, self.memory)?;
         let partial = Buffer::new(&context, PARTIAL_BYTES, "a buffer for partial sums")?;
         let spare = Buffer::new(&context, 16, "a spare buffer")?;
-        Ok(Wgpu { context, partial, spare })
+        Ok(Wgpu { context, partial, spare, operations: DISPATCH_OPERATIONS })
     }
 }
 
 impl std::fmt::Debug for Wgpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Wgpu").field(&self.description()).finish()
+    }
+}
+
+#[cfg(test)]
+impl Wgpu {
+    /// An adapter for unit tests, as in tests/common: that there is none is a failure, unless the environment says otherwise.
+    pub(crate) fn for_tests() -> Option<Self> {
+        match Self::builder().software(true).build() {
+            Ok(wgpu) => Some(wgpu),
+            Err(e) if e.kind() == ErrorKind::Unavailable && std::env::var_os("STYLE_WGPU_OPTIONAL").is_some() => {
+                eprintln!("SKIPPED, because STYLE_WGPU_OPTIONAL is set: {e}");
+                None
+            }
+            Err(e) => panic!("{e}. Set STYLE_WGPU_OPTIONAL=1 to skip these tests"),
+        }
     }
 }

@@ -230,23 +230,11 @@ mod tests {
     use style_core::backend::{Shape, Storage};
 
     use super::*;
-    use crate::Wgpu;
-
-    /// As in tests/common: no adapter is a failure, unless the environment says otherwise.
-    fn wgpu() -> Option<Wgpu> {
-        match Wgpu::builder().software(true).build() {
-            Ok(wgpu) => Some(wgpu),
-            Err(e) if e.kind() == ErrorKind::Unavailable && std::env::var_os("STYLE_WGPU_OPTIONAL").is_some() => {
-                eprintln!("SKIPPED, because STYLE_WGPU_OPTIONAL is set: {e}");
-                None
-            }
-            Err(e) => panic!("{e}. Set STYLE_WGPU_OPTIONAL=1 to skip these tests"),
-        }
-    }
+    use crate::backend::Wgpu;
 
     #[test]
     fn a_lost_device_is_an_error_of_every_later_call() {
-        let Some(wgpu) = wgpu() else { return };
+        let Some(wgpu) = Wgpu::for_tests() else { return };
         let shape = Shape::new(5, 6, 7);
         let (mut x, mut out) = (wgpu.tensor(shape).unwrap(), wgpu.scalars(1).unwrap());
         wgpu.rectify(&mut x).unwrap();
@@ -272,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_a_driver_rejects_is_an_error_and_the_device_goes_on() {
-        let Some(wgpu) = wgpu() else { return };
+        let Some(wgpu) = Wgpu::for_tests() else { return };
         let e = wgpu.context.enter().unwrap().launch(&INVALID, 1, &[], &[]).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
         assert!(e.to_string().contains("invalid"), "{e}");
@@ -281,7 +269,7 @@ mod tests {
 
     #[test]
     fn an_error_that_no_call_returned_is_that_of_the_next_one() {
-        let Some(wgpu) = wgpu() else { return };
+        let Some(wgpu) = Wgpu::for_tests() else { return };
         // A buffer that no usage allows is reported by wgpu's handler alone.
         let _ = wgpu.context.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,

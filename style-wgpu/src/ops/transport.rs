@@ -116,3 +116,36 @@ impl TransportOps for Wgpu {
         Plan::new(shape, PAIRS).bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use style_core::backend::Storage;
+    use testkit::{Array, Rng};
+
+    use super::*;
+
+    #[test]
+    fn channels_sorted_in_groups_are_those_sorted_together() {
+        let Some(wgpu) = Wgpu::for_tests() else { return };
+        for channels in [4, 13] {
+            let shape = Shape::new(channels, 5, 9);
+            let [mut x, mut t, mut d] = [(); 3].map(|()| wgpu.tensor(shape).unwrap());
+            wgpu.upload(&Array::random(shape, &mut Rng::new("groups")).to_f32(), &mut x).unwrap();
+            wgpu.upload(&(0..shape.len()).map(|i| i as f32).collect::<Vec<_>>(), &mut t).unwrap();
+            let mut workspace = wgpu.workspace(wgpu.transport_workspace(shape)).unwrap();
+            let mut out = wgpu.scalars(1).unwrap();
+            // All channels, one, three.
+            let runs = [PAIRS, RUN, 3 * RUN].map(|pairs| {
+                let (mut l, mut values) = ([0.0], vec![f32::NAN; shape.len()]);
+                wgpu.upload(&values, &mut d).unwrap();
+                wgpu.transport_by(pairs, &x, &t, &mut out, 0, &mut d, &mut workspace).unwrap();
+                wgpu.read_scalars(&out, &mut l).unwrap();
+                wgpu.download(&d, &mut values).unwrap();
+                (l, values)
+            });
+            assert!(runs[0].0[0] > 0.0);
+            assert_eq!(runs[1], runs[0]);
+            assert_eq!(runs[2], runs[0]);
+        }
+    }
+}
