@@ -87,12 +87,7 @@ impl Context {
     /// Opens a device with the largest buffers that the adapter offers, and WebGPU's default limits otherwise.
     pub(crate) fn new(adapter: Adapter, handle: &wgpu::Adapter, limit: Option<usize>) -> Result<Arc<Self>> {
         let offered = handle.limits();
-        let wanted = wgpu::Limits {
-            max_buffer_size: offered.max_buffer_size,
-            max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
-            ..wgpu::Limits::defaults().using_resolution(offered.clone())
-        };
-        let wanted = compute_limits(wanted, &offered);
+        let wanted = compute_limits(&offered);
         if !wanted.check_limits(&offered) {
             let message = format!("adapter {adapter} lacks the compute limits of WebGPU; use the CPU backend");
             return Err(Error::new(ErrorKind::Unavailable, message));
@@ -138,8 +133,8 @@ impl Context {
     }
 }
 
-/// WebGPU's default limits for compute; what only drawing needs is as the adapter offers it.
-fn compute_limits(wanted: wgpu::Limits, offered: &wgpu::Limits) -> wgpu::Limits {
+/// WebGPU's default limits for compute; buffers as large as the adapter offers, and whatever only drawing needs.
+fn compute_limits(offered: &wgpu::Limits) -> wgpu::Limits {
     wgpu::Limits {
         max_bind_groups: 1,
         max_storage_buffers_per_shader_stage: 8,
@@ -149,8 +144,6 @@ fn compute_limits(wanted: wgpu::Limits, offered: &wgpu::Limits) -> wgpu::Limits 
         max_compute_invocations_per_workgroup: 256,
         max_compute_workgroup_size_x: 256,
         max_compute_workgroups_per_dimension: MOST_GROUPS as u32,
-        max_buffer_size: wanted.max_buffer_size,
-        max_storage_buffer_binding_size: wanted.max_storage_buffer_binding_size,
         ..offered.clone()
     }
 }
