@@ -28,7 +28,7 @@
 //!
 //! - A [`Model`] is data: a chain of layers with weights, from [`models`] or your own. A [`Network`] is a model on a
 //!   backend; one network (in an `Arc`) serves any number of [`Session`]s.
-//! - [`Device::best`] chooses a backend of this build at run time: a GPU with the feature `cuda`, or else the CPU.
+//! - [`Device::best`] chooses a backend of this build at run time: a GPU with the features `cuda` or `wgpu`, or else the CPU.
 //!   [`Device::by_name`] opens another. To settle the backend at compile time, name it: `Session<Cpu>`.
 //! - [`SessionBuilder`] checks everything at [`build`](SessionBuilder::build), and reports the required memory with
 //!   [`plan`](SessionBuilder::plan).
@@ -53,20 +53,20 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "cpu", feature = "cuda"))]
+#[cfg(any(feature = "cpu", feature = "cuda", feature = "wgpu"))]
 mod aliases;
-#[cfg(any(feature = "cpu", feature = "cuda"))]
+#[cfg(any(feature = "cpu", feature = "cuda", feature = "wgpu"))]
 pub mod device;
 
-#[cfg(any(feature = "cpu", feature = "cuda"))]
+#[cfg(any(feature = "cpu", feature = "cuda", feature = "wgpu"))]
 pub use aliases::{Network, Session, SessionBuilder, Targets};
-#[cfg(any(feature = "cpu", feature = "cuda"))]
+#[cfg(any(feature = "cpu", feature = "cuda", feature = "wgpu"))]
 pub use device::Device;
 // Without a backend, these are the generic types.
 pub use style_core::*;
 
 /// Inspecting a network: the features of a picture, and what a neuron responds to.
-#[cfg(any(feature = "cpu", feature = "cuda"))]
+#[cfg(any(feature = "cpu", feature = "cuda", feature = "wgpu"))]
 pub mod inspect {
     pub use style_core::inspect::{Features, Neuron, ReluRule, Response};
 
@@ -78,7 +78,7 @@ pub mod inspect {
 /// ```
 /// use style_transfer::prelude::*;
 /// ```
-#[cfg(any(feature = "cpu", feature = "cuda"))]
+#[cfg(any(feature = "cpu", feature = "cuda", feature = "wgpu"))]
 pub mod prelude {
     pub use style_core::{Image, Mask, Model, Preset, Scale, Settings, Style};
 
@@ -107,6 +107,10 @@ pub use style_pictures as pictures;
 #[cfg(feature = "watch")]
 #[doc(inline)]
 pub use style_watch as watch;
+/// The wgpu backend, for every GPU.
+#[cfg(feature = "wgpu")]
+#[doc(inline)]
+pub use style_wgpu as wgpu;
 
 #[cfg(all(doctest, feature = "cpu", feature = "embedded", feature = "pictures"))]
 #[doc = include_str!("../README.md")]

@@ -31,12 +31,17 @@ macro_rules! held {
             /// Of the CUDA backend.
             #[cfg(feature = "cuda")]
             Cuda(style_cuda::$name),
+            /// Of the wgpu backend.
+            #[cfg(feature = "wgpu")]
+            Wgpu(style_wgpu::$name),
         }
 
         #[cfg(feature = "cpu")]
         held!(@ $name::Cpu, style_cpu::$name, $what);
         #[cfg(feature = "cuda")]
         held!(@ $name::Cuda, style_cuda::$name, $what);
+        #[cfg(feature = "wgpu")]
+        held!(@ $name::Wgpu, style_wgpu::$name, $what);
     };
     (@ $name:ident::$variant:ident, $of:ty, $what:literal) => {
         impl From<$of> for $name {
@@ -99,15 +104,19 @@ impl Tensor {
             Self::Cpu(tensor) => tensor.shape(),
             #[cfg(feature = "cuda")]
             Self::Cuda(tensor) => tensor.shape(),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(tensor) => tensor.shape(),
         }
     }
 }
 
-/// Work recorded for replay. It is empty on the CPU.
+/// Work recorded for replay. It is empty on the CPU and with wgpu.
 #[derive(Default)]
 pub struct Recording {
     #[cfg(feature = "cpu")]
     pub(super) cpu: (),
     #[cfg(feature = "cuda")]
     pub(super) cuda: style_cuda::Recording,
+    #[cfg(feature = "wgpu")]
+    pub(super) wgpu: (),
 }

@@ -12,6 +12,8 @@ use style_core::{Error, ErrorKind, Result};
 use style_cpu::{Cpu, Isa};
 #[cfg(feature = "cuda")]
 use style_cuda::Cuda;
+#[cfg(feature = "wgpu")]
+use style_wgpu::{AdapterKind, Wgpu};
 
 pub use held::{Filter, Gate, Recording, Scalars, Switches, Tensor, Workspace};
 
@@ -51,6 +53,9 @@ pub enum Device {
     /// The CUDA backend.
     #[cfg(feature = "cuda")]
     Cuda(Cuda),
+    /// The wgpu backend.
+    #[cfg(feature = "wgpu")]
+    Wgpu(Wgpu),
 }
 
 /// A device that [`Device::by_name`] can open.
@@ -64,15 +69,22 @@ pub struct Available {
 }
 
 impl Device {
-    /// Opens the fastest device: the first CUDA device that works, if this build has the CUDA backend, or else the CPU.
+    /// Opens the fastest device of those that this build has a backend for: the first CUDA device that works, or else the best
+    /// GPU that wgpu finds, or else the CPU. A software driver is no GPU and is never chosen.
     /// [`name`](Self::name) and [`description`](Storage::description) identify it;
-    /// the error of [`by_name("cuda")`](Self::by_name) explains why no CUDA device was chosen.
+    /// the error of [`by_name("cuda")`](Self::by_name) explains why no CUDA device was chosen, that of `by_name("wgpu")` why no
+    /// other GPU was.
     ///
     /// # Errors
     /// As [`by_name`](Self::by_name).
     pub fn best() -> Result<Self> {
-        let cuda = Self::by_name("cuda");
-        if cuda.is_err() && cfg!(feature = "cpu") { Self::by_name("cpu") } else { cuda }
+        let mut best = Self::by_name("cuda");
+        for (name, built) in [("wgpu", cfg!(feature = "wgpu")), ("cpu", cfg!(feature = "cpu"))] {
+            if best.is_err() && built {
+                best = Self::by_name(name);
+            }
+        }
+        best
     }
 
     /// Opens a device:
@@ -80,7 +92,9 @@ impl Device {
     /// - `best`, as [`best`](Self::best);
     /// - `cpu`, as `Cpu::new`;
     /// - `cuda`, the first CUDA device that works, in `f32`; `cuda:1`, the one with this index; `cuda:h100`, the first
-    ///   whose model's name contains this, ignoring case.
+    ///   whose model's name contains this, ignoring case;
+    /// - `wgpu`, the best GPU that wgpu finds; `wgpu:1`, the adapter with this index; `wgpu:radeon`, the first whose name contains
+    ///   this, ignoring case. Only the last two may open a software driver.
     ///
     /// # Errors
     /// `Argument` for another name; `Unsupported` if this build does not have the backend; `Unavailable` if the machine
@@ -91,17 +105,20 @@ impl Device {
             None if name == "cpu" => Self::cpu(),
             None if name == "cuda" => Self::cuda(None),
             Some(("cuda", which)) if !which.is_empty() => Self::cuda(Some(which)),
+            None if name == "wgpu" => Self::wgpu(None),
+            Some(("wgpu", which)) if !which.is_empty() => Self::wgpu(Some(which)),
             _ => {
                 let message = format!(
-                    "there is no device \"{name}\"; name it best, cpu, cuda, cuda:0 by its index, or cuda:h100 by its model"
+                    "there is no device \"{name}\"; name it best, cpu, cuda or wgpu, or cuda:0 or wgpu:0 by its index, or \
+                     cuda:h100 or wgpu:radeon by its model"
                 );
                 Err(Error::new(ErrorKind::Argument, message))
             }
         }
     }
 
-    /// The devices of this machine for which this build has a backend, fastest first. They are not opened, so one of
-    /// them may still turn out to be too old.
+    /// The devices of this machine for which this build has a backend, fastest first; without wgpu's software drivers. They are
+    /// not opened, so one of them may still turn out to be too old.
     #[must_use]
     #[allow(clippy::vec_init_then_push)] // in a build with one backend
     pub fn available() -> Vec<Available> {
@@ -110,12 +127,19 @@ impl Device {
         for device in style_cuda::devices().unwrap_or_default() {
             all.push(Available { name: format!("cuda:{}", device.index), description: device.name });
         }
+        #[cfg(feature = "wgpu")]
+        for adapter in style_wgpu::adapters().unwrap_or_default() {
+            if adapter.kind != AdapterKind::Software {
+                let description = format!("{} ({})", adapter.name, adapter.interface);
+                all.push(Available { name: format!("wgpu:{}", adapter.index), description });
+            }
+        }
         #[cfg(feature = "cpu")]
         all.push(Available { name: "cpu".into(), description: Isa::best().name().into() });
         all
     }
 
-    /// Its name for [`by_name`](Self::by_name): `cpu`, or `cuda:` with the device's index.
+    /// Its name for [`by_name`](Self::by_name): `cpu`, or `cuda:` or `wgpu:` with the device's index.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -123,6 +147,8 @@ impl Device {
             Self::Cpu(_) => "cpu".into(),
             #[cfg(feature = "cuda")]
             Self::Cuda(cuda) => format!("cuda:{}", cuda.device().index),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(wgpu) => format!("wgpu:{}", wgpu.adapter().index),
         }
     }
 
@@ -154,9 +180,24 @@ impl Device {
     fn cuda(_which: Option<&str>) -> Result<Self> {
         Err(not_built("CUDA", "cuda"))
     }
+
+    #[cfg(feature = "wgpu")]
+    fn wgpu(which: Option<&str>) -> Result<Self> {
+        let wgpu = match which.map(|which| (which, which.parse())) {
+            Some((_, Ok(index))) => Wgpu::builder().adapter(index).build(),
+            Some((name, Err(_))) => Wgpu::builder().named(name).build(),
+            None => Wgpu::new(),
+        };
+        wgpu.map(Self::Wgpu)
+    }
+
+    #[cfg(not(feature = "wgpu"))]
+    fn wgpu(_which: Option<&str>) -> Result<Self> {
+        Err(not_built("wgpu", "wgpu"))
+    }
 }
 
-#[cfg(not(all(feature = "cpu", feature = "cuda")))]
+#[cfg(not(all(feature = "cpu", feature = "cuda", feature = "wgpu")))]
 fn not_built(backend: &str, feature: &str) -> Error {
     let message = format!("this build has no {backend} backend; build style-transfer with the feature \"{feature}\"");
     Error::new(ErrorKind::Unsupported, message)
@@ -196,5 +237,12 @@ impl From<Cpu> for Device {
 impl From<Cuda> for Device {
     fn from(cuda: Cuda) -> Self {
         Self::Cuda(cuda)
+    }
+}
+
+#[cfg(feature = "wgpu")]
+impl From<Wgpu> for Device {
+    fn from(wgpu: Wgpu) -> Self {
+        Self::Wgpu(wgpu)
     }
 }

@@ -19,6 +19,8 @@ macro_rules! on {
             Device::Cpu($on) => $call,
             #[cfg(feature = "cuda")]
             Device::Cuda($on) => $call,
+            #[cfg(feature = "wgpu")]
+            Device::Wgpu($on) => $call,
         }
     };
 }
@@ -83,6 +85,8 @@ impl Storage for Device {
             Self::Cpu(cpu) => cpu.replay(&mut recording.cpu, from.of()?, to.of_mut()?),
             #[cfg(feature = "cuda")]
             Self::Cuda(cuda) => cuda.replay(&mut recording.cuda, from.of()?, to.of_mut()?),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(wgpu) => wgpu.replay(&mut recording.wgpu, from.of()?, to.of_mut()?),
         }
     }
 
@@ -92,6 +96,8 @@ impl Storage for Device {
             Self::Cpu(cpu) => cpu.record(&mut recording.cpu, work),
             #[cfg(feature = "cuda")]
             Self::Cuda(cuda) => cuda.record(&mut recording.cuda, work),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(wgpu) => wgpu.record(&mut recording.wgpu, work),
         }
     }
 

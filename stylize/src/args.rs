@@ -257,9 +257,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Device for --backend cuda: its index, or part of its name
-    #[arg(long, value_name = "DEVICE", default_value = "0", help_heading = "Network")]
-    pub(crate) device: String,
+    /// Device for --backend cuda or wgpu: its index, or part of its name; a software driver of wgpu is used only if named here
+    /// [default: 0 with cuda, the best GPU with wgpu]
+    #[arg(long, value_name = "DEVICE", help_heading = "Network")]
+    pub(crate) device: Option<String>,
 
     /// Number format of features with --backend cuda
     #[arg(long, value_enum, value_name = "TYPE", default_value = "f32", help_heading = "Network")]
@@ -547,6 +548,8 @@ pub(crate) enum BackendName {
     Cpu,
     /// An NVIDIA device, in a build with `--features cuda`
     Cuda,
+    /// Any GPU, by Vulkan, Metal or DirectX 12, in a build with `--features wgpu`
+    Wgpu,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -27,6 +27,9 @@ use style_transfer::cuda::{
     Cuda, Precision,
 };
 
+#[cfg(feature = "wgpu")]
+use style_transfer::wgpu::Wgpu;
+
 #[cfg(feature = "cuda")]
 use args::PrecisionName;
 use args::{Args, BackendName};
@@ -85,15 +88,31 @@ fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
                 PrecisionName::Bf16 => Precision::Bf16,
             });
             let backend = backend.convolution(if args.direct { Direct } else { Planned });
-            let backend = match args.device.parse() {
-                Ok(index) => backend.device(index),
-                Err(_) => backend.named(&args.device),
+            let backend = match args.device.as_deref().map(|name| (name, name.parse())) {
+                Some((_, Ok(index))) => backend.device(index),
+                Some((name, Err(_))) => backend.named(name),
+                None => backend,
             };
             paint::paint(backend.build()?, args, report, &interrupt)
         }
         #[cfg(not(feature = "cuda"))]
         BackendName::Cuda => {
             let message = "this build has no CUDA backend; build it with --features cuda, or use --backend cpu";
+            Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message).into())
+        }
+        #[cfg(feature = "wgpu")]
+        BackendName::Wgpu => {
+            let backend = Wgpu::builder();
+            let backend = match args.device.as_deref().map(|name| (name, name.parse())) {
+                Some((_, Ok(index))) => backend.adapter(index),
+                Some((name, Err(_))) => backend.named(name),
+                None => backend,
+            };
+            paint::paint(backend.build()?, args, report, &interrupt)
+        }
+        #[cfg(not(feature = "wgpu"))]
+        BackendName::Wgpu => {
+            let message = "this build has no wgpu backend; build it with --features wgpu, or use --backend cpu";
             Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message).into())
         }
     }

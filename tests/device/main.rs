@@ -3,6 +3,8 @@
 #[cfg(feature = "cuda")]
 mod cuda;
 mod same;
+#[cfg(feature = "wgpu")]
+mod wgpu;
 
 use std::sync::Arc;
 
@@ -74,7 +76,7 @@ fn devices_have_names() {
 
 #[test]
 fn a_device_that_cannot_be_opened_is_an_error() {
-    for name in ["", "gpu", "CPU", "cpu:1", "cuda:", "best:1"] {
+    for name in ["", "gpu", "CPU", "cpu:1", "cuda:", "wgpu:", "best:1"] {
         let e = Device::by_name(name).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Argument, "{e}");
         assert!(e.to_string().contains(&format!("\"{name}\"")) && e.to_string().contains("cuda:0"), "{e}");
@@ -85,5 +87,12 @@ fn a_device_that_cannot_be_opened_is_an_error() {
     } else {
         assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
         assert!(e.to_string().contains("feature \"cuda\""), "{e}");
+    }
+    let e = Device::by_name("wgpu:1000000").unwrap_err();
+    if cfg!(feature = "wgpu") {
+        assert_eq!(e.kind(), ErrorKind::Unavailable, "{e}");
+    } else {
+        assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
+        assert!(e.to_string().contains("feature \"wgpu\""), "{e}");
     }
 }

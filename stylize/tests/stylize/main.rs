@@ -360,6 +360,7 @@ fn bad_settings() {
         ("--network vgg18", &["vgg18", "vgg19"]),
         ("--network vgg19", &["vgg19-dcbb9e9d.pth", "--weights"]),
         ("--backend cuda", &["CUDA", "--backend cpu"]),
+        ("--backend wgpu --device no-such-adapter", &["no "]),
         ("--preset jonson", &["jonson", "johnson", "pystiche"]),
         ("--style-share 1,2", &["--style-share", "2 entries for 1 style"]),
         ("--style-scale 1,2", &["--style-scale", "2 entries for 1 style"]),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     ".",
     "style-core",
     "style-cpu",
@@ -13,6 +13,7 @@ const CRATES: [&str; 9] = [
     "style-pictures",
     "style-studio",
     "style-watch",
+    "style-wgpu",
     "stylize",
 ];
 

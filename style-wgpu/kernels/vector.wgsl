@@ -1,0 +1,245 @@
+// Vector operations: see style-core/src/backend/ops/vector.rs.
+
+struct Copy { zero: u32, length: u32 }
+@group(0) @binding(0) var<uniform> copy_args: Copy;
+@group(0) @binding(1) var<storage, read> copy_from: array<u32>;
+@group(0) @binding(2) var<storage, read_write> copy_to: array<u32>;
+
+@compute @workgroup_size(256)
+fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let i = group_number(group, groups) * 256u + lane;
+    if i < copy_args.length { copy_to[i] = copy_from[i]; }
+}
+
+// Each workgroup's part of the products of two vectors with four. Each thread scales a vector by the exponent of its largest value
+// so far, so that no product leaves the range of f32, however large or small the vectors are.
+struct Dots { zero: u32, length: u32, parts: u32 }
+@group(0) @binding(0) var<uniform> dots_args: Dots;
+@group(0) @binding(1) var<storage, read_write> dots_partial: array<Scaled>; // [8][parts]
+@group(0) @binding(2) var<storage, read> dots_a0: array<f32>;
+@group(0) @binding(3) var<storage, read> dots_a1: array<f32>;
+@group(0) @binding(4) var<storage, read> dots_b0: array<f32>;
+@group(0) @binding(5) var<storage, read> dots_b1: array<f32>;
+@group(0) @binding(6) var<storage, read> dots_b2: array<f32>;
+@group(0) @binding(7) var<storage, read> dots_b3: array<f32>;
+
+var<workgroup> dots_exponents: array<atomic<i32>, 6>;
+
+// Four sums.
+struct Four { high: vec4<f32>, low: vec4<f32> }
+
+fn hide_four(v: vec4<f32>) -> vec4<f32> {
+    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4(zero));
+}
+
+// As `plus`.
+fn plus_four(p: Four, v: vec4<f32>) -> Four {
+    let s = hide_four(p.high + v);
+    let of_v = hide_four(s - p.high);
+    let of_p = hide_four(s - of_v);
+    let rest = hide_four(hide_four(p.high - of_p) + hide_four(v - of_v) + p.low);
+    let high = hide_four(s + rest);
+    return Four(high, rest - hide_four(high - s));
+}
+
+fn powers(exponent: vec4<i32>) -> vec4<f32> {
+    return vec4(power_of_two(exponent.x), power_of_two(exponent.y), power_of_two(exponent.z), power_of_two(exponent.w));
+}
+
+// As `scaled`.
+fn scaled_four(p: Four, exponent: vec4<i32>) -> Four {
+    let half = exponent / 2;
+    let by = powers(half);
+    let rest = powers(exponent - half);
+    return Four(p.high * by * rest, p.low * by * rest);
+}
+
+fn dots_exponent(v: f32) -> i32 {
+    return clamp(i32((bitcast<u32>(v) >> 23u) & 255u) - 127, -126, 126);
+}
+
+fn dots_end(at: u32, high: f32, low: f32, exponent: i32, lane: u32) {
+    let sum = group_sum(Pair(high, low), lane);
+    if lane == 0u { dots_partial[at] = Scaled(sum, f32(exponent), 0.0); }
+}
+
+// The sums of four products, with the exponents that all threads scale them by.
+fn dots_row(at: u32, p: Four, exponents: vec4<i32>, lane: u32) {
+    dots_end(at, p.high.x, p.low.x, exponents.x, lane);
+    dots_end(at + dots_args.parts, p.high.y, p.low.y, exponents.y, lane);
+    dots_end(at + 2u * dots_args.parts, p.high.z, p.low.z, exponents.z, lane);
+    dots_end(at + 3u * dots_args.parts, p.high.w, p.low.w, exponents.w, lane);
+}
+
+@compute @workgroup_size(256)
+fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = groups.z - 1u;
+    var first = Four();
+    var second = Four();
+    var of_a = vec2(-126);
+    var of_b = vec4(-126);
+    var by_a = vec2(power_of_two(126));
+    var by_b = vec4(power_of_two(126));
+    for (var i = group.x * 256u + lane; i < dots_args.length; i += dots_args.parts * 256u) {
+        let a = vec2(dots_a0[i], dots_a1[i]);
+        let b = vec4(dots_b0[i], dots_b1[i], dots_b2[i], dots_b3[i]);
+        let next_a = max(of_a, vec2(dots_exponent(a.x), dots_exponent(a.y)));
+        let next_b = max(of_b, vec4(dots_exponent(b.x), dots_exponent(b.y), dots_exponent(b.z), dots_exponent(b.w)));
+        if any(next_a != of_a) || any(next_b != of_b) {
+            first = scaled_four(first, vec4(of_a.x - next_a.x) + of_b - next_b);
+            second = scaled_four(second, vec4(of_a.y - next_a.y) + of_b - next_b);
+            of_a = next_a;
+            of_b = next_b;
+            by_a = vec2(power_of_two(-of_a.x), power_of_two(-of_a.y));
+            by_b = powers(-of_b);
+        }
+        let u = a * by_a;
+        let v = b * by_b;
+        first = plus_four(first, hide_four(u.x * v));
+        second = plus_four(second, hide_four(u.y * v));
+    }
+    // All threads scale their sums alike.
+    if lane < 6u { atomicStore(&dots_exponents[lane], -126); }
+    workgroupBarrier();
+    atomicMax(&dots_exponents[0], of_a.x);
+    atomicMax(&dots_exponents[1], of_a.y);
+    atomicMax(&dots_exponents[2], of_b.x);
+    atomicMax(&dots_exponents[3], of_b.y);
+    atomicMax(&dots_exponents[4], of_b.z);
+    atomicMax(&dots_exponents[5], of_b.w);
+    workgroupBarrier();
+    let all_b = vec4(
+        atomicLoad(&dots_exponents[2]), atomicLoad(&dots_exponents[3]), atomicLoad(&dots_exponents[4]),
+        atomicLoad(&dots_exponents[5]),
+    );
+    let of_first = vec4(atomicLoad(&dots_exponents[0])) + all_b;
+    let of_second = vec4(atomicLoad(&dots_exponents[1])) + all_b;
+    dots_row(group.x, scaled_four(first, vec4(of_a.x) + of_b - of_first), of_first, lane);
+    dots_row(group.x + 4u * dots_args.parts, scaled_four(second, vec4(of_a.y) + of_b - of_second), of_second, lane);
+}
+
+// out[first + row row_step + column] = scale times the sum of `count` partial sums, in a workgroup each.
+struct Reduce { zero: u32, count: u32, columns: u32, from_step: u32, first: u32, row_step: u32, scale: Pair }
+@group(0) @binding(0) var<uniform> reduce_args: Reduce;
+@group(0) @binding(1) var<storage, read> reduce_partial: array<Scaled>;
+@group(0) @binding(2) var<storage, read_write> reduce_out: array<Scaled>;
+
+var<workgroup> reduce_exponent: atomic<i32>;
+
+@compute @workgroup_size(256)
+fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = groups.z - 1u;
+    let row = group.x / reduce_args.columns;
+    let column = group.x % reduce_args.columns;
+    let start = (row * reduce_args.from_step + column) * reduce_args.count;
+    if lane == 0u { atomicStore(&reduce_exponent, -1000); }
+    workgroupBarrier();
+    for (var i = lane; i < reduce_args.count; i += 256u) {
+        // Not that of zero, which would hide small sums.
+        let partial = reduce_partial[start + i];
+        if partial.sum.x != 0.0 { atomicMax(&reduce_exponent, i32(partial.exponent)); }
+    }
+    workgroupBarrier();
+    let exponent = atomicLoad(&reduce_exponent);
+    var sum = Pair();
+    for (var i = lane; i < reduce_args.count; i += 256u) {
+        let partial = reduce_partial[start + i];
+        sum = plus_pair(sum, scaled(partial.sum, i32(partial.exponent) - exponent));
+    }
+    sum = group_sum(sum, lane);
+    if lane == 0u {
+        let to = reduce_args.first + row * reduce_args.row_step + column;
+        reduce_out[to] = Scaled(times_pair(sum, reduce_args.scale), f32(exponent), 0.0);
+    }
+}
+
+// y + low = sum_i c_i x_i, plus y + low if `begun`, for a part of the values; each factor in four parts of 12 bits.
+struct Combine { zero: u32, first: u32, count: u32, terms: u32, begun: u32, pad0: u32, pad1: u32, pad2: u32, c: array<vec4<f32>, 6> }
+@group(0) @binding(0) var<uniform> combine_args: Combine;
+@group(0) @binding(1) var<storage, read_write> combine_y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> combine_low: array<f32>;
+@group(0) @binding(3) var<storage, read> combine_x0: array<f32>;
+@group(0) @binding(4) var<storage, read> combine_x1: array<f32>;
+@group(0) @binding(5) var<storage, read> combine_x2: array<f32>;
+@group(0) @binding(6) var<storage, read> combine_x3: array<f32>;
+@group(0) @binding(7) var<storage, read> combine_x4: array<f32>;
+@group(0) @binding(8) var<storage, read> combine_x5: array<f32>;
+
+fn combine_term(sum: Pair, x: f32, c: vec4<f32>) -> Pair {
+    let high = leading(x);
+    let low = hide(x - high);
+    var s = sum;
+    for (var k = 0u; k < 4u; k++) {
+        s = plus(s, hide(high * c[k]));
+        s = plus(s, hide(low * c[k]));
+    }
+    return s;
+}
+
+@compute @workgroup_size(256)
+fn combine(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = groups.z - 1u;
+    let k = group_number(group, groups) * 256u + lane;
+    if k >= combine_args.count { return; }
+    let i = combine_args.first + k;
+    var sum = Pair();
+    if combine_args.begun != 0u { sum = Pair(combine_y[i], combine_low[k]); }
+    let terms = combine_args.terms;
+    if terms > 0u { sum = combine_term(sum, combine_x0[i], combine_args.c[0]); }
+    if terms > 1u { sum = combine_term(sum, combine_x1[i], combine_args.c[1]); }
+    if terms > 2u { sum = combine_term(sum, combine_x2[i], combine_args.c[2]); }
+    if terms > 3u { sum = combine_term(sum, combine_x3[i], combine_args.c[3]); }
+    if terms > 4u { sum = combine_term(sum, combine_x4[i], combine_args.c[4]); }
+    if terms > 5u { sum = combine_term(sum, combine_x5[i], combine_args.c[5]); }
+    combine_y[i] = sum.x;
+    combine_low[k] = sum.y;
+}
+
+// The factor of `scale`: s^power, or 0; and whether s is positive.
+struct Factor { zero: u32, slot: u32, power: Pair }
+@group(0) @binding(0) var<uniform> factor_args: Factor;
+@group(0) @binding(1) var<storage, read> factor_scalars: array<Scaled>;
+@group(0) @binding(2) var<storage, read_write> factor_to: array<f32>;
+
+@compute @workgroup_size(1)
+fn factor(@builtin(num_workgroups) groups: vec3<u32>) {
+    zero = groups.z - 1u;
+    let s = factor_scalars[factor_args.slot];
+    let positive = s.sum.x > 0.0;
+    var f = 0.0;
+    if positive { f = power(s.sum, i32(s.exponent), factor_args.power); }
+    factor_to[0] = f;
+    factor_to[1] = select(0.0, 1.0, positive);
+}
+
+struct Scale { zero: u32, length: u32 }
+@group(0) @binding(0) var<uniform> scale_args: Scale;
+@group(0) @binding(1) var<storage, read> scale_x: array<f32>;
+@group(0) @binding(2) var<storage, read> scale_factor: array<f32>;
+@group(0) @binding(3) var<storage, read_write> scale_y: array<f32>;
+
+@compute @workgroup_size(256)
+fn scale(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let i = group_number(group, groups) * 256u + lane;
+    if i >= scale_args.length { return; }
+    scale_y[i] = select(0.0, scale_factor[0] * scale_x[i], scale_factor[1] > 0.0);
+}
+
+struct Adam { zero: u32, length: u32, rate: f32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, correction2: f32, epsilon: f32 }
+@group(0) @binding(0) var<uniform> adam_args: Adam;
+@group(0) @binding(1) var<storage, read> adam_g: array<f32>;
+@group(0) @binding(2) var<storage, read_write> adam_m: array<f32>;
+@group(0) @binding(3) var<storage, read_write> adam_v: array<f32>;
+@group(0) @binding(4) var<storage, read_write> adam_x: array<f32>;
+
+@compute @workgroup_size(256)
+fn adam(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let i = group_number(group, groups) * 256u + lane;
+    if i >= adam_args.length { return; }
+    let g = adam_g[i];
+    let m = adam_args.beta1 * adam_m[i] + adam_args.rest1 * g;
+    let v = adam_args.beta2 * adam_v[i] + adam_args.rest2 * (g * g);
+    adam_m[i] = m;
+    adam_v[i] = v;
+    adam_x[i] -= adam_args.rate * m / (sqrt(v / adam_args.correction2) + adam_args.epsilon);
+}

@@ -1,0 +1,147 @@
+//! The backend and its settings.
+
+use std::sync::Arc;
+
+use style_core::backend::Storage;
+use style_core::{Error, ErrorKind, Result};
+
+use crate::adapter::{Adapter, AdapterKind, opened};
+use crate::buffer::Buffer;
+use crate::context::Context;
+use crate::kernels::PARTIAL_BYTES;
+
+/// The most operations of a dispatch. The slowest GPUs take a few tenths of a second for them; drivers reset a device that does
+/// not answer for two.
+const DISPATCH_OPERATIONS: usize = 40_000_000_000;
+
+/// The wgpu backend: one device and its queue.
+pub struct Wgpu {
+    pub(crate) context: Arc<Context>,
+    /// Partial sums of reductions; an op holds the context's turn while it uses them.
+    pub(crate) partial: Buffer,
+    /// Stands for operands that are missing; nothing writes it.
+    pub(crate) spare: Buffer,
+    /// The most operations of a dispatch.
+    pub(crate) operations: usize,
+}
+
+/// Settings for [`Wgpu`].
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct WgpuBuilder {
+    index: Option<usize>,
+    name: Option<String>,
+    software: bool,
+    memory: Option<usize>,
+}
+
+impl Wgpu {
+    /// The best GPU: a discrete one before an integrated one; of equal ones the first.
+    ///
+    /// # Errors
+    /// As [`WgpuBuilder::build`].
+    pub fn new() -> Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Settings.
+    pub fn builder() -> WgpuBuilder {
+        WgpuBuilder::default()
+    }
+
+    /// The adapter in use.
+    #[must_use]
+    pub fn adapter(&self) -> &Adapter {
+        &self.context.adapter
+    }
+}
+
+impl WgpuBuilder {
+    /// Uses the adapter with this index in [`adapters`](crate::adapters); also a software driver.
+    pub fn adapter(mut self, index: usize) -> Self {
+        (self.index, self.name) = (Some(index), None);
+        self
+    }
+
+    /// Uses the first adapter whose name contains this string, ignoring case: `radeon`, for example. Also a software driver.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        (self.index, self.name) = (None, Some(name.into()));
+        self
+    }
+
+    /// Whether to use a software driver if there is no GPU. Default: no.
+    pub fn software(mut self, allowed: bool) -> Self {
+        self.software = allowed;
+        self
+    }
+
+    /// Limits the device memory that is allocated, in bytes. Sessions tile pictures to fit into it. Default: no limit, because
+    /// wgpu does not tell how much there is.
+    ///
+    /// ```no_run
+    /// let gpu = style_wgpu::Wgpu::builder().memory(4 << 30).build()?;
+    /// # Ok::<(), style_core::Error>(())
+    /// ```
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no driver, no GPU or no such adapter, or if the device cannot be opened or lacks what the
+    /// kernels require; `OutOfMemory`.
+    pub fn build(self) -> Result<Wgpu> {
+        let mut all = opened()?;
+        let named =
+            |(adapter, _): &(Adapter, _), name: &str| adapter.name.to_lowercase().contains(&name.to_lowercase());
+        let chosen = match (&self.name, self.index) {
+            (Some(name), _) => all.iter().position(|adapter| named(adapter, name)),
+            (None, Some(index)) => Some(index).filter(|&index| index < all.len()),
+            (None, None) => {
+                let usable = |kind| self.software || kind != AdapterKind::Software;
+                let candidates = all.iter().enumerate().filter(|(_, (adapter, _))| usable(adapter.kind));
+                candidates.min_by_key(|(_, (adapter, _))| adapter.kind.rank()).map(|(i, _)| i)
+            }
+        };
+        let Some(chosen) = chosen else {
+            let list = all.iter().map(|(adapter, _)| adapter.to_string()).collect::<Vec<_>>().join("; ");
+            let message = match (self.name, self.index) {
+                (Some(name), _) => format!("no adapter named \"{name}\"; available adapters: {list}"),
+                (None, Some(index)) => format!("no adapter number {index}; available adapters: {list}"),
+                (None, None) => format!(
+                    "no GPU was found, only software drivers ({list}); use the CPU backend, which is faster, or allow software \
+                     drivers"
+                ),
+            };
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        };
+        let (adapter, handle) = all.swap_remove(chosen);
+        let context = Context::new(adapter, &handle, self.memory)?;
+        let partial = Buffer::new(&context, PARTIAL_BYTES, "a buffer for partial sums")?;
+        let spare = Buffer::new(&context, 16, "a spare buffer")?;
+        Ok(Wgpu { context, partial, spare, operations: DISPATCH_OPERATIONS })
+    }
+}
+
+impl std::fmt::Debug for Wgpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Wgpu").field(&self.description()).finish()
+    }
+}
+
+#[cfg(test)]
+impl Wgpu {
+    /// An adapter for unit tests, as in tests/common: that there is none is a failure, unless the environment says otherwise.
+    pub(crate) fn for_tests() -> Option<Self> {
+        match Self::builder().software(true).build() {
+            Ok(wgpu) => Some(wgpu),
+            Err(e) if e.kind() == ErrorKind::Unavailable && std::env::var_os("STYLE_WGPU_ADAPTER").is_none() => {
+                eprintln!("SKIPPED: {e}");
+                None
+            }
+            Err(e) => panic!("{e}"),
+        }
+    }
+}

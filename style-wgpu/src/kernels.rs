@@ -1,0 +1,152 @@
+//! The kernels: their sources in `kernels/`, their entry points and their buffers.
+
+/// The most workgroups of a reduction.
+pub(crate) const PARTS: usize = 256;
+
+/// Bytes of the buffer for partial sums.
+pub(crate) const PARTIAL_BYTES: usize = 4 << 20;
+
+/// Bytes of a sum: a pair of `f32` and an exponent.
+pub(crate) const SUM_BYTES: usize = 16;
+
+/// Sums that the buffer for partial sums holds.
+pub(crate) const MOST_SUMS: usize = PARTIAL_BYTES / SUM_BYTES;
+
+const _: () = assert!(8 * PARTS <= MOST_SUMS);
+
+/// How a kernel uses a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// An entry point. Binding 0 has its parameters, 32-bit words, the first of them zero; its buffers follow.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    /// The name of the entry point.
+    pub(crate) name: &'static str,
+    /// The text of its file.
+    pub(crate) file: &'static str,
+    /// The buffers, in the order of the bindings.
+    pub(crate) operands: &'static [Access],
+}
+
+impl Kernel {
+    /// The module with what it includes.
+    pub(crate) fn source(&self) -> String {
+        [include_str!("../kernels/pair.wgsl"), self.file].concat()
+    }
+}
+
+macro_rules! kernels {
+    ($($file:literal: $($constant:ident $name:literal [$($access:ident)*],)*)*) => {
+        $($(pub(crate) static $constant: Kernel = Kernel {
+            name: $name,
+            file: include_str!(concat!("../kernels/", $file, ".wgsl")),
+            operands: &[$(Access::$access),*],
+        };)*)*
+
+        #[cfg(test)]
+        static ALL: &[&Kernel] = &[$($(&$constant,)*)*];
+    };
+}
+
+kernels! {
+    "conv2d":
+        CONV2D "conv2d" [Read Read Read Read Write Write],
+        CONV2D_TO_PICTURE "conv2d_to_picture" [Read Read Read Read Write Write],
+        CONV2D_FOLD "conv2d_fold" [Read Read Read Read Write Write],
+    "cosine":
+        COSINE "cosine" [Read Read Write Write],
+    "gram":
+        GRAM "gram" [Read Write],
+        GRAM_FINISH "gram_finish" [Read Write],
+    "guide":
+        GUIDE "guide" [Read Read Write],
+    "loss":
+        HALF_SQUARED_DISTANCE "half_squared_distance" [Read Read Write],
+        HALF_SQUARED_DISTANCE_BWD "half_squared_distance_bwd" [Read Read Write],
+    "moments":
+        MOMENTS_SUM "moments_sum" [Read Read Write],
+        MOMENTS_FINISH "moments_finish" [Write Write],
+        MOMENTS_BWD "moments_bwd" [Read Read Read Read Read Read Write],
+    "nearest":
+        NEAREST "nearest" [Read Read Write],
+        NEAREST_PICK "nearest_pick" [Read Write],
+        NEAREST_DISTANCE "nearest_distance" [Read Read Read Write Write],
+    "pool2d":
+        POOL2D_FWD "pool2d_fwd" [Read Write Write],
+        POOL2D_BWD "pool2d_bwd" [Read Read Write],
+    "product":
+        PRODUCT "product" [Read Read Write],
+    "relu":
+        RECTIFY "rectify" [Write],
+    "sample":
+        SAMPLE "sample" [Read Read Read Read Write],
+    "transport":
+        TRANSPORT_BEGIN "transport_begin" [Read Write],
+        TRANSPORT_STEP "transport_step" [Write],
+        TRANSPORT_MERGE "transport_merge" [Write],
+        TRANSPORT "transport" [Read Read Write Read Write],
+    "tv":
+        TV "tv" [Read Write],
+        TV_BWD "tv_bwd" [Read Write],
+    "vector":
+        COPY "copy" [Read Write],
+        DOTS "dots" [Write Read Read Read Read Read Read],
+        REDUCE "reduce" [Read Write],
+        COMBINE "combine" [Write Write Read Read Read Read Read Read],
+        FACTOR "factor" [Read Write],
+        SCALE "scale" [Read Read Write],
+        ADAM "adam" [Read Write Write Write],
+    "window":
+        WINDOW_FWD "window_fwd" [Read Write],
+        WINDOW_BWD "window_bwd" [Read Write],
+}
+
+#[cfg(test)]
+mod tests {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    use naga::{AddressSpace, StorageAccess};
+
+    use super::*;
+
+    /// WebGPU's default limits.
+    const MOST_INVOCATIONS: u32 = 256;
+    const MOST_WORKGROUP_BYTES: u32 = 16_384;
+    const MOST_BUFFERS: usize = 8;
+
+    #[test]
+    fn every_kernel_is_valid_within_the_limits_of_webgpu_and_uses_the_buffers_it_declares() {
+        for kernel in ALL {
+            let name = kernel.name;
+            let module = naga::front::wgsl::parse_str(&kernel.source())
+                .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&kernel.source())));
+            let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+                .validate(&module)
+                .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&kernel.source())));
+            let at = module.entry_points.iter().position(|e| e.name == name).unwrap_or_else(|| panic!("no {name}"));
+            let uses = info.get_entry_point(at);
+            let size: u32 = module.entry_points[at].workgroup_size.iter().product();
+            assert!(size <= MOST_INVOCATIONS, "{name}");
+            assert!(kernel.operands.len() <= MOST_BUFFERS, "{name}");
+            let mut workgroup_bytes = 0;
+            for (handle, variable) in module.global_variables.iter().filter(|(h, _)| !uses[*h].is_empty()) {
+                match variable.space {
+                    AddressSpace::WorkGroup => workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx()),
+                    AddressSpace::Uniform => assert_eq!(variable.binding.map(|b| b.binding), Some(0), "{name}"),
+                    AddressSpace::Storage { access } => {
+                        let binding = variable.binding.unwrap().binding as usize;
+                        let writes = access.contains(StorageAccess::STORE);
+                        let declared = kernel.operands.get(binding - 1);
+                        let expected = if writes { Access::Write } else { Access::Read };
+                        assert_eq!(declared, Some(&expected), "{name}, binding {binding} of {handle:?}");
+                    }
+                    _ => {}
+                }
+            }
+            assert!(workgroup_bytes <= MOST_WORKGROUP_BYTES, "{name} takes {workgroup_bytes} bytes");
+        }
+    }
+}
