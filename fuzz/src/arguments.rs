@@ -10,11 +10,18 @@ use crate::{Outcome, check_message, settings, tiny};
 const MEMORY: usize = 1 << 20;
 const MOST_ARGUMENTS: usize = 24;
 
+/// The command line without subcommands.
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
 pub(crate) fn run(data: &[u8]) -> Outcome {
     let Ok(text) = std::str::from_utf8(data) else { return Outcome::Foreign };
     let arguments = text.split('\n').take(MOST_ARGUMENTS);
-    let args = match Args::try_parse_from(std::iter::once("stylize").chain(arguments)) {
-        Ok(args) => args,
+    let args = match Line::try_parse_from(std::iter::once("stylize").chain(arguments)) {
+        Ok(Line { args }) => args,
         Err(e) => {
             assert!(!e.to_string().is_empty());
             return Outcome::Rejected;

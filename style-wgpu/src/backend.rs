@@ -133,7 +133,7 @@ impl std::fmt::Debug for Wgpu {
 
 #[cfg(test)]
 impl Wgpu {
-    /// An adapter for unit tests, as in tests/common: that there is none is a failure, unless the environment says otherwise.
+    /// An adapter for unit tests, as in tests/common.
     pub(crate) fn for_tests() -> Option<Self> {
         match Self::builder().software(true).build() {
             Ok(wgpu) => Some(wgpu),

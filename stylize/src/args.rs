@@ -314,18 +314,6 @@ pub(crate) struct Args {
     pub(crate) config: Option<PathBuf>,
 }
 
-pub(crate) const AFTER_HELP: &str = "\
-After the first of several scales a preview is written beside the result, as OUT_preview.png; it is removed once the result \
-is there.
-
-Ctrl-C or SIGTERM stops after the current iteration and saves the picture so far (exit status 130); a second one stops \
-at once and saves nothing. With --checkpoint the same command resumes the job, --log included. Files appear under \
-their names only when they are complete.
-
-Pictures are converted from their colour profiles to sRGB, and the result is tagged as sRGB. The transparency of the \
-photograph is carried over to it; transparent pixels of a painting do not count as style. Masks are not colour-managed; their transparent parts count as black. \
-Transparent parts of a map belong to no region: they are painted without style, and no style is taken from them.";
-
 fn depth(s: &str) -> Result<u8, String> {
     match s {
         "8" => Ok(8),
