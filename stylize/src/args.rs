@@ -13,7 +13,7 @@ use style_transfer::models::Vgg;
 use style_transfer::pictures::LARGEST_SIDE;
 
 /// The options of painting.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Photograph: PNG, JPEG, WebP, TIFF, GIF or BMP, with or without alpha; "-" reads standard input [default: a sample
     /// photograph inside the program]

@@ -45,6 +45,17 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Paint each photograph in the style of each painting
+    ///
+    /// The results are FOLDER/PHOTO--PAINTING.png. After Ctrl-C or a crash the same command goes on where it was; pictures that
+    /// are there are kept. The options are those of a single picture, but for masks, maps and logs.
+    #[command(
+        mut_arg("content", |arg| arg.value_name("PHOTOS").help("A folder of photographs, or one photograph").long_help(None)),
+        mut_arg("styles", |arg| arg.value_name("PAINTINGS").help("Folders of paintings, or paintings").long_help(None)),
+        mut_arg("output", |arg| arg.value_name("FOLDER").help("Folder for the results [default: out/batch]").long_help(None)),
+        max_term_width = 100
+    )]
+    Batch(Box<Args>),
     #[cfg(feature = "studio")]
     Studio(crate::studio::Args),
     /// Print the completions for a shell: write them to where that shell looks for them
@@ -60,13 +71,15 @@ pub(crate) enum Command {
 pub(crate) fn parse() -> Result<(Cli, Option<Config>)> {
     let given: Vec<_> = std::env::args_os().collect();
     let matches = Cli::command().get_matches_from(&given);
-    if matches.subcommand().is_some() {
-        return Ok((parsed(&matches), None));
-    }
-    let Some(config) = Config::find(matches.get_one("config"))? else { return Ok((parsed(&matches), None)) };
-    let defaults = config.arguments(&Cli::command(), &matches)?;
+    let (options, first) = match matches.subcommand() {
+        None => (&matches, 1),
+        Some(("batch", options)) => (options, 2),
+        Some(_) => return Ok((parsed(&matches), None)),
+    };
+    let Some(config) = Config::find(options.get_one("config"))? else { return Ok((parsed(&matches), None)) };
+    let defaults = config.arguments(&Cli::command(), options)?;
     // Before what is given, which may end with pictures.
-    let all = given[..1].iter().cloned().chain(defaults).chain(given[1..].iter().cloned());
+    let all = given[..first].iter().cloned().chain(defaults).chain(given[first..].iter().cloned());
     match Cli::command().try_get_matches_from(all.collect::<Vec<OsString>>()) {
         Ok(matches) => Ok((parsed(&matches), Some(config))),
         // What is given has been accepted without the file.

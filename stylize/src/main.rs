@@ -5,6 +5,7 @@
 //! which `stylize studio` is in `studio.rs`.
 
 mod args;
+mod batch;
 mod cli;
 mod config;
 mod interrupt;
@@ -46,12 +47,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let report = Report::new(cli.paint.quiet);
+    let quiet = matches!(&cli.command, Some(Command::Batch(args)) if args.quiet);
+    let report = Report::new(quiet || cli.paint.quiet);
     if let Some(config) = config {
         report.say(format!("config   {}", config.path.display()));
     }
     let done = match &cli.command {
-        None => run(&cli.paint, &report),
+        None => Interrupt::new().and_then(|interrupt| run(&cli.paint, &report, &interrupt)),
+        Some(Command::Batch(args)) => Interrupt::new()
+            .and_then(|interrupt| batch::run(args, &report, |described| run(described, &report, &interrupt))),
         #[cfg(feature = "studio")]
         Some(Command::Studio(args)) => studio::serve(args, &report).map(|()| Outcome::Finished),
         Some(Command::Completions { shell }) => cli::completions(*shell).map(|()| Outcome::Finished),
@@ -67,8 +71,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
-    let interrupt = Interrupt::new()?;
+fn run(args: &Args, report: &Report, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     match args.backend {
         BackendName::Cpu => {
             let mut backend = Cpu::builder();
@@ -78,7 +81,7 @@ fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
             if args.direct {
                 backend = backend.convolution(Convolution::Direct);
             }
-            paint::paint(backend.build()?, args, report, &interrupt)
+            paint::paint(backend.build()?, args, report, interrupt)
         }
         #[cfg(feature = "cuda")]
         BackendName::Cuda => {
@@ -93,7 +96,7 @@ fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
                 Some((name, Err(_))) => backend.named(name),
                 None => backend,
             };
-            paint::paint(backend.build()?, args, report, &interrupt)
+            paint::paint(backend.build()?, args, report, interrupt)
         }
         #[cfg(not(feature = "cuda"))]
         BackendName::Cuda => {
@@ -108,7 +111,7 @@ fn run(args: &Args, report: &Report) -> anyhow::Result<Outcome> {
                 Some((name, Err(_))) => backend.named(name),
                 None => backend,
             };
-            paint::paint(backend.build()?, args, report, &interrupt)
+            paint::paint(backend.build()?, args, report, interrupt)
         }
         #[cfg(not(feature = "wgpu"))]
         BackendName::Wgpu => {

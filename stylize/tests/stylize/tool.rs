@@ -78,3 +78,54 @@ fn a_photograph_may_be_called_like_a_subcommand() {
     fs::copy(bench.path("photo.png"), bench.path("man")).expect("copies");
     bench.paint("./man art.png -o x.png --plan");
 }
+
+#[test]
+fn a_batch_paints_all_pairs_and_goes_on_where_it_was() {
+    let bench = Bench::new();
+    for (folder, files) in [("photos", ["photo.png", "second.png"]), ("styles", ["art.png", "other.png"])] {
+        fs::create_dir(bench.path(folder)).expect("a folder");
+        for file in files {
+            let from = if folder == "photos" { "photo.png" } else { "art.png" };
+            fs::copy(bench.path(from), bench.path(folder).join(file)).expect("copies");
+        }
+    }
+    fs::write(bench.path("photos/notes.txt"), "none of the pictures").expect("writes");
+    let line = "batch photos styles -o results --size 24 --iterations 2";
+    assert!(bench.paint(&format!("{line} --plan")).contains("job      4 of 4"));
+    assert!(!bench.path("results").exists());
+    let said = bench.paint(line);
+    assert!(said.contains("batch    4 of 4 done"), "{said}");
+    let kept = fs::read_dir(bench.path("results")).expect("a folder").count();
+    assert_eq!(kept, 4, "no checkpoints are left");
+
+    // The same picture as by itself.
+    bench.paint("photos/second.png styles/art.png -o x.png --size 24 --iterations 2");
+    let read = |name: &str| fs::read(bench.path(name)).expect("is there");
+    assert_eq!(read("results/second--art.png"), read("x.png"));
+
+    // One is missing, one was interrupted.
+    fs::remove_file(bench.path("results/photo--art.png")).expect("is there");
+    let at = "photos/photo.png styles/other.png -o results/photo--other.png --size 24";
+    bench.paint(&format!("{at} --iterations 1 --scales none --checkpoint results/photo--other.checkpoint"));
+    let said = bench.paint(&format!("{line} --scales none"));
+    assert!(said.matches("is there already").count() == 2 && said.contains("resumed  after 1"), "{said}");
+    assert!(!bench.path("results/photo--other.checkpoint").exists());
+}
+
+#[test]
+fn a_batch_says_what_it_cannot_do() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("empty")).expect("a folder");
+    fs::write(bench.path("bad.png"), "not a picture").expect("writes");
+    bench.fail("batch", &["photographs"]);
+    bench.fail("batch photo.png", &["paintings"]);
+    bench.fail("batch empty art.png", &["no pictures in empty"]);
+    bench.fail("batch photo.png art.png art.png -o results", &["photo--art.png", "rename"]);
+    bench.fail("batch photo.png art.png -o art.png", &["art.png", "folder"]);
+    bench.fail("batch photo.png art.png --log log.jsonl", &["--log"]);
+    bench.fail("batch - art.png", &["standard input"]);
+    let output = bench.run("batch photo.png bad.png art.png -o results --size 24 --iterations 1");
+    let text = said(&output);
+    assert!(!output.status.success() && text.contains("bad.png") && text.contains("1 of 2 pictures"), "{text}");
+    assert!(bench.path("results/photo--art.png").is_file(), "the others are painted");
+}
