@@ -56,6 +56,8 @@ pub(crate) struct Pending {
     pub(crate) dispatches: Vec<Dispatch>,
     /// The operations of the long ones.
     pub(crate) operations: usize,
+    /// The most workgroups in the first dimension of a dispatch. Tests reduce it.
+    pub(crate) most_groups: usize,
     /// The parameters of the dispatches, and the buffer for them.
     pub(crate) parameters: Vec<u8>,
     pub(crate) on_device: wgpu::Buffer,
@@ -113,8 +115,14 @@ impl Context {
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let pending =
-            Pending { kernels: HashMap::new(), dispatches: vec![], operations: 0, parameters: vec![], on_device };
+        let pending = Pending {
+            kernels: HashMap::new(),
+            dispatches: vec![],
+            operations: 0,
+            most_groups: MOST_GROUPS,
+            parameters: vec![],
+            on_device,
+        };
         let (turn, allocated) = (Mutex::new(pending), AtomicUsize::new(0));
         Ok(Arc::new(Self { adapter, device, queue, limits: wanted, turn, failure, allocated, limit }))
     }

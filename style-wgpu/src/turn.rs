@@ -7,6 +7,7 @@ use style_core::{Error, ErrorKind, Result};
 use crate::buffer::{Buffer, create};
 use crate::context::{BATCH, Compiled, Context, Dispatch, MOST_GROUPS, Pending, SLOT, failed};
 use crate::kernels::{Access, Kernel};
+use crate::ops::extent;
 
 /// Operations that are submitted together; a driver may reset the device if one submission takes seconds.
 const SUBMISSION_OPERATIONS: usize = 80_000_000_000;
@@ -46,7 +47,8 @@ impl Entered<'_> {
         if groups == 0 {
             return Ok(());
         }
-        let across = groups.min(MOST_GROUPS);
+        let most = self.pending.most_groups;
+        let across = groups.min(most);
         let down = groups.div_ceil(across);
         if down > MOST_GROUPS {
             let message = format!("kernel {} would need {groups} workgroups; use a smaller picture", kernel.name);
@@ -97,8 +99,29 @@ impl Entered<'_> {
         self.launch(kernel, threads.div_ceil(256), parameters, operands)
     }
 
+    /// Runs a long kernel in dispatches that do not take too many operations, given those of a workgroup and the most of a
+    /// dispatch. The kernel's first parameters are the first workgroup of a dispatch and their number.
+    pub(crate) fn launch_long(
+        &mut self,
+        kernel: &'static Kernel,
+        groups: usize,
+        (each, most): (usize, usize),
+        parameters: &[u32],
+        operands: &[&Buffer],
+    ) -> Result<()> {
+        let together = (most / each.max(1)).max(1);
+        for first in (0..groups).step_by(together) {
+            let count = together.min(groups - first);
+            let mut all = vec![extent(first)?, extent(count)?];
+            all.extend(parameters);
+            self.launch(kernel, count, &all, operands)?;
+            self.spend(count.saturating_mul(each));
+        }
+        Ok(())
+    }
+
     /// Counts the operations of a long kernel, and submits it once they are many.
-    pub(crate) fn spend(&mut self, operations: usize) {
+    fn spend(&mut self, operations: usize) {
         self.pending.operations = self.pending.operations.saturating_add(operations);
         if self.pending.operations >= SUBMISSION_OPERATIONS {
             self.submit();
