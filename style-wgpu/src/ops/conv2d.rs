@@ -292,36 +292,3 @@ impl Wgpu {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use style_core::backend::{Shape, Storage};
-    use testkit::{Array, Rng};
-
-    use super::*;
-
-    #[test]
-    fn a_convolution_in_several_dispatches_is_that_in_one() {
-        let Some(mut wgpu) = Wgpu::for_tests() else { return };
-        // Several tiles and blocks, to features and to a map.
-        for (read, written) in [(6, 70), (70, 3)] {
-            let op = Conv2d::new(read, written, 21, 37);
-            let mut rng = Rng::new("dispatches");
-            let mut draw = |shape: Shape| Array::random(shape, &mut rng).to_f32();
-            let filter = wgpu.pack(read, written, &draw(Shape::new(read, written, 9)), &vec![0.1; written]).unwrap();
-            let [mut x, mut y] = [op.input(), op.output()].map(|shape| wgpu.tensor(shape).unwrap());
-            wgpu.upload(&draw(op.input()), &mut x).unwrap();
-            let mut workspace = wgpu.workspace(0).unwrap();
-            let runs = [usize::MAX, 1].map(|operations| {
-                wgpu.operations = operations;
-                let mut values = vec![f32::NAN; op.output().len()];
-                wgpu.upload(&values, &mut y).unwrap();
-                wgpu.conv2d_fwd(&op, &x, &filter, Epilogue::Relu, &mut y, &mut workspace).unwrap();
-                wgpu.download(&y, &mut values).unwrap();
-                values
-            });
-            assert!(runs[0].iter().any(|&v| v > 0.0));
-            assert_eq!(runs[0], runs[1]);
-        }
-    }
-}

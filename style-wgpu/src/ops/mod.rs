@@ -16,6 +16,9 @@ pub(crate) mod tv;
 pub(crate) mod vector;
 pub(crate) mod window;
 
+#[cfg(test)]
+mod tests;
+
 use style_core::backend::{Acc, Shape, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
