@@ -27,7 +27,7 @@ pub(crate) struct Context {
     pub(crate) turn: Mutex<Pending>,
     failure: Arc<Mutex<Option<Failure>>>,
     pub(crate) allocated: AtomicUsize,
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 /// An error that the device reported outside any call. It stays: what was computed since is lost.
@@ -78,6 +78,14 @@ fn kind_of(error: &wgpu::Error) -> ErrorKind {
         wgpu::Error::OutOfMemory { .. } => ErrorKind::OutOfMemory,
         wgpu::Error::Validation { .. } => ErrorKind::Unsupported,
         wgpu::Error::Internal { .. } => ErrorKind::DeviceLost,
+    }
+}
+
+/// The error of a kernel that the driver does not compile. The device is still usable.
+pub(crate) fn kind_of_rejection(error: &wgpu::Error) -> ErrorKind {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => ErrorKind::OutOfMemory,
+        wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } => ErrorKind::Unsupported,
     }
 }
 
@@ -141,7 +149,8 @@ impl Context {
     }
 }
 
-/// WebGPU's default limits for compute; buffers as large as the adapter offers, and whatever only drawing needs.
+/// WebGPU's default limits for compute; buffers as large as the adapter offers, and the adapter's own values for limits that only
+/// drawing uses.
 fn compute_limits(offered: &wgpu::Limits) -> wgpu::Limits {
     wgpu::Limits {
         max_bind_groups: 1,
