@@ -1,11 +1,11 @@
 // Sums in pairs of f32, because WGSL has no f64: the value is high + low, 48 bits.
 //
-// Optimisers may take (a + b) - a for b, so every intermediate result passes through `hide`: it is xored with a zero that is
-// read at run time. Products are exact in parts of 12 bits, so it does not matter whether they are contracted with a sum.
+// Optimisers may take (a + b) - a for b, so every intermediate result passes through `hide`: it is xored with a zero that
+// compilers do not know. Products are exact in parts of 12 bits, so it does not matter whether they are contracted with a sum.
 
 alias Pair = vec2<f32>;
 
-// Each kernel sets it to its first parameter.
+// Each kernel sets it to the third extent of its grid minus one, which is zero.
 var<private> zero: u32;
 
 fn hide(v: f32) -> f32 {
