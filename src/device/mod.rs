@@ -69,7 +69,7 @@ pub struct Available {
 }
 
 impl Device {
-    /// Opens the fastest device of those that this build has a backend for: the first CUDA device that works, or else the best
+    /// Opens the preferred device of those that this build has a backend for: the first CUDA device that works, or else the best
     /// GPU that wgpu finds, or else the CPU. A software driver is no GPU and is never chosen.
     /// [`name`](Self::name) and [`description`](Storage::description) identify it;
     /// the error of [`by_name("cuda")`](Self::by_name) explains why no CUDA device was chosen, that of `by_name("wgpu")` why no
@@ -117,8 +117,8 @@ impl Device {
         }
     }
 
-    /// The devices of this machine for which this build has a backend, fastest first; without wgpu's software drivers. They are
-    /// not opened, so one of them may still turn out to be too old.
+    /// The devices of this machine for which this build has a backend, preferred ones first; without wgpu's software drivers.
+    /// They are not opened, so one of them may still turn out to be too old.
     #[must_use]
     #[allow(clippy::vec_init_then_push)] // in a build with one backend
     pub fn available() -> Vec<Available> {
@@ -128,8 +128,11 @@ impl Device {
             all.push(Available { name: format!("cuda:{}", device.index), description: device.name });
         }
         #[cfg(feature = "wgpu")]
-        for adapter in style_wgpu::adapters().unwrap_or_default() {
-            if adapter.kind != AdapterKind::Software {
+        {
+            let mut adapters = style_wgpu::adapters().unwrap_or_default();
+            adapters.retain(|adapter| adapter.kind != AdapterKind::Software);
+            adapters.sort_by_key(|adapter| adapter.kind.rank());
+            for adapter in adapters {
                 let description = format!("{} ({})", adapter.name, adapter.interface);
                 all.push(Available { name: format!("wgpu:{}", adapter.index), description });
             }

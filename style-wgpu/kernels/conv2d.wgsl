@@ -5,9 +5,8 @@
 // by 4 columns: whole windows of a pool, and whole words of a gate.
 
 struct Convolution {
-    zero: u32, height: u32, width: u32, x_quads: u32, x_single: u32, y_quads: u32, y_single: u32, blocks: u32,
+    zero: u32, first: u32, count: u32, height: u32, width: u32, x_quads: u32, x_single: u32, y_quads: u32, y_single: u32, blocks: u32,
     epilogue: u32, acc: u32, gated: u32, pooled: u32, replicate: u32, columns: u32,
-    first: u32, // the number of the first workgroup, because a large convolution takes several dispatches
 }
 // Epilogues.
 const PLAIN = 0u;
@@ -24,6 +23,9 @@ const RELU_POOL_GATE = 5u;
 @group(0) @binding(4) var<storage, read> conv_gate_in: array<u32>;
 @group(0) @binding(5) var<storage, read_write> conv_gate_out: array<u32>;
 @group(0) @binding(6) var<storage, read_write> conv_y: array<vec4<f32>>;
+// The same for up to four channels, and for a few positions: a thread may not write a part of a vector, because Metal reads and
+// writes the whole one.
+@group(0) @binding(6) var<storage, read_write> conv_few: array<f32>;
 
 const TILE_ROWS = 8u;
 const TILE_COLUMNS = 16u;
@@ -34,7 +36,7 @@ const FILTERS = 576u; // 9 taps by 4 channels in by 64 / 4 out
 var<workgroup> conv_halo: array<vec4<f32>, 180>;
 var<workgroup> conv_taps: array<vec4<f32>, 576>;
 
-// Four channels at a position of the input, as they count: gated, expanded from a pool.
+// Four channels at a position of the input, after the gate, and expanded from a pool.
 fn conv_load(row: i32, column: i32, quad: u32) -> vec4<f32> {
     let a = conv_args;
     var r = row;
@@ -67,15 +69,25 @@ fn conv_read(position: u32, quad: u32) -> vec4<f32> {
 }
 
 fn conv_write(position: u32, quad: u32, value: vec4<f32>) {
-    let a = conv_args;
-    if a.y_single != 0u {
-        var v = value.x;
-        if a.acc == 1u { v += conv_y[position / 4u][position % 4u]; }
-        conv_y[position / 4u][position % 4u] = v;
+    let at = position * conv_args.y_quads + quad;
+    if conv_args.acc == 1u { conv_y[at] += value; } else { conv_y[at] = value; }
+}
+
+fn conv_write_one(at: u32, value: f32) {
+    if conv_args.acc == 1u { conv_few[at] += value; } else { conv_few[at] = value; }
+}
+
+// As `conv_write`, also to a single channel.
+fn conv_write_few(position: u32, quad: u32, value: vec4<f32>) {
+    if conv_args.y_single != 0u {
+        conv_write_one(position, value.x);
         return;
     }
-    let at = position * a.y_quads + quad;
-    if a.acc == 1u { conv_y[at] += value; } else { conv_y[at] = value; }
+    let at = (position * conv_args.y_quads + quad) * 4u;
+    conv_write_one(at, value.x);
+    conv_write_one(at + 1u, value.y);
+    conv_write_one(at + 2u, value.z);
+    conv_write_one(at + 3u, value.w);
 }
 
 // With bias and ReLU.
@@ -91,57 +103,90 @@ fn conv_open(v: vec4<f32>) -> u32 {
     return dot(select(vec4(0u), vec4(1u, 2u, 4u, 8u), v > vec4<f32>()), vec4(1u));
 }
 
+// Four channels of two rows and four columns.
+struct Block { a0: vec4<f32>, a1: vec4<f32>, a2: vec4<f32>, a3: vec4<f32>, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32> }
+
+// Writes the gate of a block and returns its values with bias and ReLU.
+fn conv_finish(row: u32, column: u32, quad: u32, s: Block) -> Block {
+    let a = conv_args;
+    let v = Block(
+        conv_value(quad, s.a0), conv_value(quad, s.a1), conv_value(quad, s.a2), conv_value(quad, s.a3),
+        conv_value(quad, s.b0), conv_value(quad, s.b1), conv_value(quad, s.b2), conv_value(quad, s.b3),
+    );
+    if a.epilogue == RELU_GATE || a.epilogue == RELU_POOL_GATE {
+        let above = conv_open(v.a0) | conv_open(v.a1) << 4u | conv_open(v.a2) << 8u | conv_open(v.a3) << 12u;
+        let below = conv_open(v.b0) | conv_open(v.b1) << 4u | conv_open(v.b2) << 8u | conv_open(v.b3) << 12u;
+        conv_gate_out[(row / 2u * ((a.width + 3u) / 4u) + column / 4u) * a.y_quads + quad] = above | below << 16u;
+    }
+    return v;
+}
+
 fn conv_put(row: u32, column: u32, quad: u32, value: vec4<f32>) {
     if row < conv_args.height && column < conv_args.width { conv_write(row * conv_args.width + column, quad, value); }
 }
 
-// The mean of a window, whose first row and column are even.
-fn conv_pool(row: u32, column: u32, quad: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
-    let size = vec2(conv_args.height, conv_args.width) / 2u;
-    let at = vec2(row, column) / 2u;
-    if all(at < size) { conv_write(at.x * size.y + at.y, quad, 0.25 * ((a + b) + (c + d))); }
+fn conv_put_few(row: u32, column: u32, value: vec4<f32>) {
+    if row < conv_args.height && column < conv_args.width { conv_write_few(row * conv_args.width + column, 0u, value); }
 }
 
-// Writes four channels of two rows and four columns.
-fn conv_end(
-    row: u32, column: u32, quad: u32,
-    s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3: vec4<f32>, s4: vec4<f32>, s5: vec4<f32>, s6: vec4<f32>, s7: vec4<f32>,
-) {
+// The mean of a window.
+fn conv_mean(a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
+    return 0.25 * ((a + b) + (c + d));
+}
+
+// Writes a block.
+fn conv_end(row: u32, column: u32, quad: u32, sums: Block) {
     let a = conv_args;
     if row >= a.height || column >= a.width || quad >= a.y_quads { return; }
-    let v0 = conv_value(quad, s0);
-    let v1 = conv_value(quad, s1);
-    let v2 = conv_value(quad, s2);
-    let v3 = conv_value(quad, s3);
-    let v4 = conv_value(quad, s4);
-    let v5 = conv_value(quad, s5);
-    let v6 = conv_value(quad, s6);
-    let v7 = conv_value(quad, s7);
-    if a.epilogue == RELU_GATE || a.epilogue == RELU_POOL_GATE {
-        let above = conv_open(v0) | conv_open(v1) << 4u | conv_open(v2) << 8u | conv_open(v3) << 12u;
-        let below = conv_open(v4) | conv_open(v5) << 4u | conv_open(v6) << 8u | conv_open(v7) << 12u;
-        conv_gate_out[(row / 2u * ((a.width + 3u) / 4u) + column / 4u) * a.y_quads + quad] = above | below << 16u;
-    }
+    let v = conv_finish(row, column, quad, sums);
     if a.epilogue >= RELU_POOL {
-        conv_pool(row, column, quad, v0, v1, v4, v5);
-        conv_pool(row, column + 2u, quad, v2, v3, v6, v7);
+        // The block's first row and column are even.
+        let size = vec2(a.height, a.width) / 2u;
+        let at = vec2(row, column) / 2u;
+        if at.x >= size.x { return; }
+        if at.y < size.y { conv_write(at.x * size.y + at.y, quad, conv_mean(v.a0, v.a1, v.b0, v.b1)); }
+        if at.y + 1u < size.y { conv_write(at.x * size.y + at.y + 1u, quad, conv_mean(v.a2, v.a3, v.b2, v.b3)); }
         return;
     }
-    conv_put(row, column, quad, v0);
-    conv_put(row, column + 1u, quad, v1);
-    conv_put(row, column + 2u, quad, v2);
-    conv_put(row, column + 3u, quad, v3);
-    conv_put(row + 1u, column, quad, v4);
-    conv_put(row + 1u, column + 1u, quad, v5);
-    conv_put(row + 1u, column + 2u, quad, v6);
-    conv_put(row + 1u, column + 3u, quad, v7);
+    conv_put(row, column, quad, v.a0);
+    conv_put(row, column + 1u, quad, v.a1);
+    conv_put(row, column + 2u, quad, v.a2);
+    conv_put(row, column + 3u, quad, v.a3);
+    conv_put(row + 1u, column, quad, v.b0);
+    conv_put(row + 1u, column + 1u, quad, v.b1);
+    conv_put(row + 1u, column + 2u, quad, v.b2);
+    conv_put(row + 1u, column + 3u, quad, v.b3);
+}
+
+// The same for up to four channels.
+fn conv_end_few(row: u32, column: u32, sums: Block) {
+    let a = conv_args;
+    if row >= a.height || column >= a.width { return; }
+    let v = conv_finish(row, column, 0u, sums);
+    if a.epilogue >= RELU_POOL {
+        let size = vec2(a.height, a.width) / 2u;
+        let at = vec2(row, column) / 2u;
+        if at.x >= size.x { return; }
+        if at.y < size.y { conv_write_few(at.x * size.y + at.y, 0u, conv_mean(v.a0, v.a1, v.b0, v.b1)); }
+        if at.y + 1u < size.y { conv_write_few(at.x * size.y + at.y + 1u, 0u, conv_mean(v.a2, v.a3, v.b2, v.b3)); }
+        return;
+    }
+    conv_put_few(row, column, v.a0);
+    conv_put_few(row, column + 1u, v.a1);
+    conv_put_few(row, column + 2u, v.a2);
+    conv_put_few(row, column + 3u, v.a3);
+    conv_put_few(row + 1u, column, v.b0);
+    conv_put_few(row + 1u, column + 1u, v.b1);
+    conv_put_few(row + 1u, column + 2u, v.b2);
+    conv_put_few(row + 1u, column + 3u, v.b3);
 }
 
 @compute @workgroup_size(128)
 fn conv2d(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = conv_args;
+    let number = shared_number(group, groups, a.first, a.count);
+    if number == NO_GROUP { return; }
     // The blocks of a tile run side by side, because they read the same input.
-    let number = a.first + group_number(group, groups);
     let block = number % a.blocks;
     let tile = number / a.blocks;
     let first_row = tile / a.columns * TILE_ROWS;
@@ -203,8 +248,8 @@ fn conv2d(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let row = first_row + own_row;
     let column = first_column + own_column;
     let quad = block * 16u + own_quad;
-    conv_end(row, column, quad, sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], sum[6], sum[7]);
-    conv_end(row, column, quad + 8u, sum[8], sum[9], sum[10], sum[11], sum[12], sum[13], sum[14], sum[15]);
+    conv_end(row, column, quad, Block(sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], sum[6], sum[7]));
+    conv_end(row, column, quad + 8u, Block(sum[8], sum[9], sum[10], sum[11], sum[12], sum[13], sum[14], sum[15]));
 }
 
 // The same for up to four output channels, the gradient of a picture for example: 16 rows by 32 columns, a thread has all channels of
@@ -220,7 +265,8 @@ var<workgroup> conv_few_taps: array<vec4<f32>, 36>; // [9][4]
 @compute @workgroup_size(64)
 fn conv2d_to_picture(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = conv_args;
-    let tile = a.first + group_number(group, groups);
+    let tile = shared_number(group, groups, a.first, a.count);
+    if tile == NO_GROUP { return; }
     let first_row = tile / a.columns * WIDE_ROWS;
     let first_column = tile % a.columns * WIDE_COLUMNS;
     let own_row = lane / 8u * 2u;
@@ -262,7 +308,7 @@ fn conv2d_to_picture(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workg
             }
         }
     }
-    conv_end(first_row + own_row, first_column + own_column, 0u, sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], sum[6], sum[7]);
+    conv_end_few(first_row + own_row, first_column + own_column, Block(sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], sum[6], sum[7]));
 }
 
 // The values on the ring around the picture, added to the border of dx: the adjoint of a repeated border. A thread has four
@@ -270,7 +316,9 @@ fn conv2d_to_picture(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workg
 @compute @workgroup_size(64)
 fn conv2d_fold(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = conv_args;
-    let number = group_number(group, groups) * 64u + lane;
+    let own = shared_number(group, groups, a.first, a.count);
+    if own == NO_GROUP { return; }
+    let number = own * 64u + lane;
     let quad = number % a.y_quads;
     let i = number / a.y_quads;
     let h = i32(a.height);
@@ -306,5 +354,5 @@ fn conv2d_fold(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
         }
     }
     let position = u32(row) * a.width + u32(column);
-    conv_write(position, quad, sum);
+    conv_write_few(position, quad, sum);
 }

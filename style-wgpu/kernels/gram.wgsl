@@ -1,7 +1,10 @@
 // The Gram matrix: see style-core/src/backend/ops/gram.rs. Tiles of 64 by 64 on and above the diagonal, each summed over parts of
 // the positions, then over the parts in one order.
 
-struct Gram { zero: u32, first: u32, positions: u32, part: u32, parts: u32, channels: u32, stride: u32, side: u32 }
+struct Gram {
+    zero: u32, first: u32, count: u32, first_position: u32, positions: u32, part: u32, parts: u32, channels: u32, stride: u32,
+    side: u32,
+}
 @group(0) @binding(0) var<uniform> gram_args: Gram;
 @group(0) @binding(1) var<storage, read> gram_features: array<f32>;
 @group(0) @binding(2) var<storage, read_write> gram_partial: array<vec4<f32>>; // [tiles][parts][64][64 / 4]
@@ -37,10 +40,11 @@ fn gram_load(position: u32, end: u32, channel: u32) -> vec4<f32> {
 @compute @workgroup_size(256)
 fn gram(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = gram_args;
-    let number = group_number(group, groups);
+    let number = shared_number(group, groups, a.first, a.count);
+    if number == NO_GROUP { return; }
     let tile = gram_tile(number / a.parts, a.side) * 64u;
-    let begin = a.first + number % a.parts * a.part;
-    let end = min(begin + a.part, a.first + a.positions);
+    let begin = a.first_position + number % a.parts * a.part;
+    let end = min(begin + a.part, a.first_position + a.positions);
     let own_row = lane / 16u;
     let own_column = lane % 16u;
     var sum: array<vec4<f32>, 4>;

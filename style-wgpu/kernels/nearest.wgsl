@@ -4,7 +4,7 @@
 struct Candidate { quotient: f32, patch_number: u32 }
 
 struct Nearest {
-    zero: u32, channels: u32, x_stride: u32, y_stride: u32, side: u32, x_width: u32, x_columns: u32, x_patches: u32,
+    zero: u32, first: u32, count: u32, channels: u32, x_stride: u32, y_stride: u32, side: u32, x_width: u32, x_columns: u32, x_patches: u32,
     y_width: u32, y_columns: u32, y_patches: u32,
     // Tiles of the patches of y: of a part, and those of each part that this dispatch compares.
     part: u32, begin: u32, end: u32, tiles: u32,
@@ -25,11 +25,17 @@ fn nearest_better(a: Candidate, b: Candidate) -> Candidate {
     return a;
 }
 
+// `v` with component `i` replaced: DirectX's older compiler rejects writes to components that it does not know.
+fn nearest_with(v: vec4<f32>, i: u32, component: f32) -> vec4<f32> {
+    return select(v, vec4(component), vec4(0u, 1u, 2u, 3u) == vec4(i));
+}
+
 // The best neighbours of 64 patches of x among some tiles of a part; a thread compares 4 with 4 at a time.
 @compute @workgroup_size(256)
 fn nearest(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = nearest_args;
-    let number = group_number(group, groups);
+    let number = shared_number(group, groups, a.first, a.count);
+    if number == NO_GROUP { return; }
     let across = (a.x_patches + 63u) / 64u;
     let part = number / across;
     let first_patch = number % across * 64u;
@@ -38,8 +44,9 @@ fn nearest(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     let end = min(min(part * a.part + a.end, (part + 1u) * a.part), a.tiles);
     let k = lane % 16u;
     let quad = lane / 16u;
-    var best: array<Candidate, 4>;
-    for (var i = 0u; i < 4u; i++) { best[i] = Candidate(-3.4e38, 0u); }
+    // Of four patches.
+    var best_quotient = vec4(-3.4e38);
+    var best_number = vec4(0u);
     for (var tile = part * a.part + a.begin; tile < end; tile++) {
         var sum: array<vec4<f32>, 4>;
         var squares = vec4<f32>();
@@ -56,11 +63,11 @@ fn nearest(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
                         let q = tile * 64u + 4u * quad + i;
                         if p < a.x_patches {
                             let at = (p / a.x_columns + r) * a.x_width + p % a.x_columns + c;
-                            left[i] = nearest_x[at * a.x_stride + channel];
+                            left = nearest_with(left, i, nearest_x[at * a.x_stride + channel]);
                         }
                         if q < a.y_patches {
                             let at = (q / a.y_columns + r) * a.y_width + q % a.y_columns + c;
-                            right[i] = nearest_y[at * a.y_stride + channel];
+                            right = nearest_with(right, i, nearest_y[at * a.y_stride + channel]);
                         }
                     }
                 }
@@ -80,7 +87,10 @@ fn nearest(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
                     batch[3] += l[3] * v;
                 }
                 squares += batch_squares;
-                for (var i = 0u; i < 4u; i++) { sum[i] += batch[i]; }
+                sum[0] += batch[0];
+                sum[1] += batch[1];
+                sum[2] += batch[2];
+                sum[3] += batch[3];
             }
         }
         for (var j = 0u; j < 4u; j++) {
@@ -88,12 +98,16 @@ fn nearest(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
             if q >= a.y_patches { continue; }
             var inverse = 0.0;
             if squares[j] >= 1.17549435e-38 { inverse = 1.0 / sqrt(squares[j]); }
-            for (var i = 0u; i < 4u; i++) { best[i] = nearest_better(best[i], Candidate(sum[i][j] * inverse, q)); }
+            // As `nearest_better`: later patches have larger numbers.
+            let quotient = vec4(sum[0][j], sum[1][j], sum[2][j], sum[3][j]) * inverse;
+            let better = quotient > best_quotient;
+            best_quotient = select(best_quotient, quotient, better);
+            best_number = select(best_number, vec4(q), better);
         }
     }
     for (var i = 0u; i < 4u; i++) {
         workgroupBarrier();
-        nearest_candidates[lane] = best[i];
+        nearest_candidates[lane] = Candidate(best_quotient[i], best_number[i]);
         workgroupBarrier();
         let p = first_patch + 4u * own_row + i;
         if own_column == 0u && p < a.x_patches {

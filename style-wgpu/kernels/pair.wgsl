@@ -1,11 +1,11 @@
 // Sums in pairs of f32, because WGSL has no f64: the value is high + low, 48 bits.
 //
-// Optimisers may take (a + b) - a for b, so every intermediate result passes through `hide`: it is xored with a zero that is
-// read at run time. Products are exact in parts of 12 bits, so it does not matter whether they are contracted with a sum.
+// Optimisers may take (a + b) - a for b, so every intermediate result passes through `hide`: it is xored with a zero that
+// compilers do not know. Products are exact in parts of 12 bits, so it does not matter whether they are contracted with a sum.
 
 alias Pair = vec2<f32>;
 
-// Each kernel sets it to its first parameter.
+// Each kernel sets it to the third extent of its grid minus one, which is zero.
 var<private> zero: u32;
 
 fn hide(v: f32) -> f32 {
@@ -70,8 +70,8 @@ fn quotient(p: Pair, q: Pair) -> Pair {
 fn root(p: Pair) -> f32 {
     let r = sqrt(max(p.x, 0.0));
     if !(r > 0.0) {
-        // Zero, or NaN.
-        return select(0.0, p.x, p.x != p.x);
+        // Zero, or NaN: by its bits, because fast arithmetic may ignore NaN.
+        return select(0.0, p.x, (bitcast<u32>(p.x) & 0x7fffffffu) > 0x7f800000u);
     }
     let square = times(r, r);
     return r + (hide(p.x - square.x) + (p.y - square.y)) / (2.0 * r);
@@ -86,7 +86,9 @@ fn power_of_two(exponent: i32) -> f32 {
 // v 2^exponent.
 fn scaled(v: Pair, exponent: i32) -> Pair {
     let half = exponent / 2;
-    return v * power_of_two(half) * power_of_two(exponent - half);
+    // Hidden, because the product of both powers may be infinite.
+    let first = v * power_of_two(half);
+    return Pair(hide(first.x), hide(first.y)) * power_of_two(exponent - half);
 }
 
 // (s 2^more)^p for normal positive s, to 2e-7 of its value: by the logarithm as a pair, because the built-in functions round too
@@ -120,12 +122,20 @@ fn whole_number(v: f32, most: u32) -> u32 {
     if !(v > 0.0) { return 0u; }
     if v >= f32(most) { return most; }
     let whole = u32(v);
-    return select(whole, whole + 1u, v - f32(whole) >= 0.5);
+    return min(select(whole, whole + 1u, v - f32(whole) >= 0.5), most);
 }
 
 // A workgroup's number, in dispatches that are wider than one dimension allows.
 fn group_number(group: vec3<u32>, groups: vec3<u32>) -> u32 {
     return group.y * groups.x + group.x;
+}
+
+// That of a kernel that several dispatches share: `first` is the number of this dispatch's first workgroup, `count` how many it
+// needs. There may be more, because a grid is a whole rectangle; their number is NO_GROUP, and they end at once.
+const NO_GROUP = 0xffffffffu;
+fn shared_number(group: vec3<u32>, groups: vec3<u32>, first: u32, count: u32) -> u32 {
+    let number = group_number(group, groups);
+    return select(NO_GROUP, first + number, number < count);
 }
 
 var<workgroup> sums: array<Pair, 256>;

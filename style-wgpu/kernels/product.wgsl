@@ -2,7 +2,7 @@
 
 // C (=|+=) scale A B, with A of `rows` rows and `inner` columns; `written` columns of C, zeros behind `columns`. `symmetric`: B + B^T.
 struct Product {
-    zero: u32, rows: u32, inner: u32, columns: u32, written: u32, a_step: u32, b_row: u32, b_column: u32, c_step: u32,
+    zero: u32, first: u32, count: u32, rows: u32, inner: u32, columns: u32, written: u32, a_step: u32, b_row: u32, b_column: u32, c_step: u32,
     symmetric: u32, acc: u32, scale: f32, tiles: u32,
 }
 @group(0) @binding(0) var<uniform> product_args: Product;
@@ -46,7 +46,8 @@ fn product_end(row: u32, column: u32, value: vec4<f32>) {
 @compute @workgroup_size(256)
 fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = product_args;
-    let number = group_number(group, groups);
+    let number = shared_number(group, groups, a.first, a.count);
+    if number == NO_GROUP { return; }
     let row = number / a.tiles * 64u;
     let column = number % a.tiles * 64u;
     let own_row = lane / 16u;

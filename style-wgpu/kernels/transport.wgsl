@@ -3,7 +3,8 @@
 
 const RUN = 1024u;
 
-struct Sort { zero: u32, positions: u32, stride: u32, size: u32, first: u32, runs: u32, merged: u32, step: u32 }
+// `groups`: workgroups that are needed; there may be more, because a grid is a whole rectangle.
+struct Sort { zero: u32, groups: u32, positions: u32, stride: u32, size: u32, first: u32, runs: u32, merged: u32, step: u32 }
 @group(0) @binding(0) var<uniform> sort_args: Sort;
 @group(0) @binding(1) var<storage, read> begin_x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> begin_pairs: array<vec2<u32>>; // [channels][size]
@@ -41,6 +42,7 @@ fn transport_compare(base: u32, merged: u32, step: u32, lane: u32) {
 fn transport_begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = sort_args;
     let number = group_number(group, groups);
+    if number >= a.groups { return; }
     let channel = number / a.runs;
     let base = number % a.runs * RUN;
     for (var k = lane; k < RUN; k += 256u) {
@@ -69,9 +71,9 @@ fn transport_step(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     let a = sort_args;
     // A channel has size / 512 workgroups.
     let number = group_number(group, groups);
+    if number >= a.groups { return; }
     let channel = number / (a.size / 512u);
     let k = number % (a.size / 512u) * 256u + lane;
-    if channel >= a.runs { return; }
     let i = k / a.step * 2u * a.step + k % a.step;
     let at = channel * a.size + i;
     let left = sort_pairs[at];
@@ -87,6 +89,7 @@ fn transport_step(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
 fn transport_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = sort_args;
     let number = group_number(group, groups);
+    if number >= a.groups { return; }
     let start = number / a.runs * a.size + number % a.runs * RUN;
     let base = number % a.runs * RUN;
     for (var k = lane; k < RUN; k += 256u) { run[k] = sort_pairs[start + k]; }
@@ -99,7 +102,7 @@ fn transport_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
 }
 
 // d, and each workgroup's part of the sum of its squares; zeros in the padding.
-struct Transport { zero: u32, positions: u32, stride: u32, channels: u32, size: u32, first: u32, parts: u32 }
+struct Transport { zero: u32, groups: u32, positions: u32, stride: u32, channels: u32, size: u32, first: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> transport_args: Transport;
 @group(0) @binding(1) var<storage, read> transport_x: array<f32>;
 @group(0) @binding(2) var<storage, read> transport_t: array<f32>;
@@ -112,6 +115,7 @@ fn transport(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
     let a = transport_args;
     zero = groups.z - 1u;
     let number = group_number(group, groups);
+    if number >= a.groups { return; }
     let part = number % a.parts;
     let channel = a.first + number / a.parts;
     var sum = Pair();

@@ -51,7 +51,7 @@ fn scaled_four(p: Four, exponent: vec4<i32>) -> Four {
     let half = exponent / 2;
     let by = powers(half);
     let rest = powers(exponent - half);
-    return Four(p.high * by * rest, p.low * by * rest);
+    return Four(hide_four(p.high * by) * rest, hide_four(p.low * by) * rest);
 }
 
 fn dots_exponent(v: f32) -> i32 {
@@ -137,14 +137,15 @@ fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     for (var i = lane; i < reduce_args.count; i += 256u) {
         // Not that of zero, which would hide small sums.
         let partial = reduce_partial[start + i];
-        if partial.sum.x != 0.0 { atomicMax(&reduce_exponent, i32(partial.exponent)); }
+        if (bitcast<u32>(partial.sum.x) & 0x7fffffffu) != 0u { atomicMax(&reduce_exponent, i32(partial.exponent)); }
     }
     workgroupBarrier();
     let exponent = atomicLoad(&reduce_exponent);
     var sum = Pair();
     for (var i = lane; i < reduce_args.count; i += 256u) {
         let partial = reduce_partial[start + i];
-        sum = plus_pair(sum, scaled(partial.sum, i32(partial.exponent) - exponent));
+        // Only that of zero may be above.
+        sum = plus_pair(sum, scaled(partial.sum, min(i32(partial.exponent) - exponent, 0)));
     }
     sum = group_sum(sum, lane);
     if lane == 0u {

@@ -21,8 +21,9 @@ pub enum AdapterKind {
 }
 
 impl AdapterKind {
-    /// Lower is better.
-    pub(crate) const fn rank(self) -> u8 {
+    /// The order of preference: adapters of a lower rank are preferred.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
         match self {
             Self::Discrete => 0,
             Self::Integrated => 1,
@@ -82,7 +83,7 @@ impl Adapter {
     }
 }
 
-/// Lists the adapters of all drivers, at least one, in the drivers' order. Software drivers are part of the list.
+/// Lists the adapters of all drivers; the list is never empty. It is in the drivers' order, with software drivers.
 ///
 /// # Errors
 /// `Unavailable` if there is none.

@@ -27,7 +27,7 @@ pub(crate) struct Context {
     pub(crate) turn: Mutex<Pending>,
     failure: Arc<Mutex<Option<Failure>>>,
     pub(crate) allocated: AtomicUsize,
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 /// An error that the device reported outside any call. It stays: what was computed since is lost.
@@ -56,6 +56,8 @@ pub(crate) struct Pending {
     pub(crate) dispatches: Vec<Dispatch>,
     /// The operations of the long ones.
     pub(crate) operations: usize,
+    /// The most workgroups in the first dimension of a dispatch. Tests reduce it.
+    pub(crate) most_groups: usize,
     /// The parameters of the dispatches, and the buffer for them.
     pub(crate) parameters: Vec<u8>,
     pub(crate) on_device: wgpu::Buffer,
@@ -76,6 +78,14 @@ fn kind_of(error: &wgpu::Error) -> ErrorKind {
         wgpu::Error::OutOfMemory { .. } => ErrorKind::OutOfMemory,
         wgpu::Error::Validation { .. } => ErrorKind::Unsupported,
         wgpu::Error::Internal { .. } => ErrorKind::DeviceLost,
+    }
+}
+
+/// The error of a kernel that the driver does not compile. The device is still usable.
+pub(crate) fn kind_of_rejection(error: &wgpu::Error) -> ErrorKind {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => ErrorKind::OutOfMemory,
+        wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } => ErrorKind::Unsupported,
     }
 }
 
@@ -113,8 +123,14 @@ impl Context {
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let pending =
-            Pending { kernels: HashMap::new(), dispatches: vec![], operations: 0, parameters: vec![], on_device };
+        let pending = Pending {
+            kernels: HashMap::new(),
+            dispatches: vec![],
+            operations: 0,
+            most_groups: MOST_GROUPS,
+            parameters: vec![],
+            on_device,
+        };
         let (turn, allocated) = (Mutex::new(pending), AtomicUsize::new(0));
         Ok(Arc::new(Self { adapter, device, queue, limits: wanted, turn, failure, allocated, limit }))
     }
@@ -133,7 +149,8 @@ impl Context {
     }
 }
 
-/// WebGPU's default limits for compute; buffers as large as the adapter offers, and whatever only drawing needs.
+/// WebGPU's default limits for compute; buffers as large as the adapter offers, and the adapter's own values for limits that only
+/// drawing uses.
 fn compute_limits(offered: &wgpu::Limits) -> wgpu::Limits {
     wgpu::Limits {
         max_bind_groups: 1,

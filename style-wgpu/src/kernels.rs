@@ -21,7 +21,7 @@ pub(crate) enum Access {
     Write,
 }
 
-/// An entry point. Binding 0 has its parameters, 32-bit words, the first of them zero; its buffers follow.
+/// An entry point. Binding 0 has its parameters, 32-bit words, the first of them unused; its buffers follow.
 #[derive(Debug)]
 pub(crate) struct Kernel {
     /// The name of the entry point.
@@ -107,8 +107,9 @@ kernels! {
 
 #[cfg(test)]
 mod tests {
-    use naga::valid::{Capabilities, ValidationFlags, Validator};
-    use naga::{AddressSpace, StorageAccess};
+    use naga::back::{hlsl, msl};
+    use naga::valid::{Capabilities, FunctionInfo, ModuleInfo, ValidationFlags, Validator};
+    use naga::{AddressSpace, Block, Expression, Function, Handle, Module, Statement, StorageAccess, TypeInner};
 
     use super::*;
 
@@ -117,15 +118,22 @@ mod tests {
     const MOST_WORKGROUP_BYTES: u32 = 16_384;
     const MOST_BUFFERS: usize = 8;
 
+    /// The module of a kernel, valid.
+    fn module(kernel: &Kernel) -> (Module, ModuleInfo) {
+        let name = kernel.name;
+        let module = naga::front::wgsl::parse_str(&kernel.source())
+            .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&kernel.source())));
+        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&kernel.source())));
+        (module, info)
+    }
+
     #[test]
     fn every_kernel_is_valid_within_the_limits_of_webgpu_and_uses_the_buffers_it_declares() {
         for kernel in ALL {
             let name = kernel.name;
-            let module = naga::front::wgsl::parse_str(&kernel.source())
-                .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&kernel.source())));
-            let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
-                .validate(&module)
-                .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&kernel.source())));
+            let (module, info) = module(kernel);
             let at = module.entry_points.iter().position(|e| e.name == name).unwrap_or_else(|| panic!("no {name}"));
             let uses = info.get_entry_point(at);
             let size: u32 = module.entry_points[at].workgroup_size.iter().product();
@@ -148,5 +156,88 @@ mod tests {
             }
             assert!(workgroup_bytes <= MOST_WORKGROUP_BYTES, "{name} takes {workgroup_bytes} bytes");
         }
+    }
+
+    #[test]
+    fn every_kernel_translates_for_directx_and_metal() {
+        for kernel in ALL {
+            let (module, info) = module(kernel);
+            let entry_point = Some((naga::ShaderStage::Compute, kernel.name.to_string()));
+            let (mut text, options) = (String::new(), hlsl::Options::default());
+            let of_pipeline = hlsl::PipelineOptions { entry_point: entry_point.clone() };
+            let written = hlsl::Writer::new(&mut text, &options, &of_pipeline).write(&module, &info, None);
+            let names = written.unwrap_or_else(|e| panic!("{}: {e}", kernel.name)).entry_point_names;
+            assert!(names.iter().all(Result::is_ok), "{}: {names:?}", kernel.name);
+            let of_pipeline = msl::PipelineOptions { entry_point, ..Default::default() };
+            let written = msl::write_string(&module, &info, &msl::Options::default(), &of_pipeline);
+            let (_, names) = written.unwrap_or_else(|e| panic!("{}: {e}", kernel.name));
+            let names = names.entry_point_names;
+            assert!(names.iter().all(Result::is_ok), "{}: {names:?}", kernel.name);
+        }
+    }
+
+    /// The targets of all assignments.
+    fn targets(block: &Block, found: &mut Vec<Handle<Expression>>) {
+        for statement in block {
+            match statement {
+                Statement::Store { pointer, .. } => found.push(*pointer),
+                Statement::Block(block) => targets(block, found),
+                Statement::If { accept, reject, .. } => [accept, reject].into_iter().for_each(|b| targets(b, found)),
+                Statement::Switch { cases, .. } => cases.iter().for_each(|case| targets(&case.body, found)),
+                Statement::Loop { body, continuing, .. } => {
+                    [body, continuing].into_iter().for_each(|b| targets(b, found));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Assignments to components of vectors that some drivers do not support.
+    fn partial_writes(module: &Module, function: &Function, info: &FunctionInfo) -> Vec<String> {
+        let mut found = vec![];
+        targets(&function.body, &mut found);
+        let partial = found.into_iter().filter_map(|target| {
+            let (base, dynamic) = match function.expressions[target] {
+                Expression::Access { base, .. } => (base, true),
+                Expression::AccessIndex { base, .. } => (base, false),
+                _ => return None,
+            };
+            let space = match *info[base].ty.inner_with(&module.types) {
+                TypeInner::ValuePointer { size: Some(_), space, .. } => space,
+                TypeInner::Pointer { base, space } if matches!(module.types[base].inner, TypeInner::Vector { .. }) => {
+                    space
+                }
+                _ => return None,
+            };
+            let shared = matches!(space, AddressSpace::Storage { .. } | AddressSpace::WorkGroup);
+            (dynamic || shared).then(|| format!("{:?} in {space:?}, dynamic: {dynamic}", function.name))
+        });
+        partial.collect()
+    }
+
+    /// Metal reads and writes a whole vector of shared memory to write a component, which is a race with other threads; DirectX's
+    /// older compiler rejects components of local vectors that it does not know when it compiles.
+    #[test]
+    fn no_kernel_writes_a_component_that_is_shared_or_unknown() {
+        let check = |kernel: &Kernel| -> Vec<String> {
+            let (module, info) = module(kernel);
+            let functions = module.functions.iter().flat_map(|(handle, f)| partial_writes(&module, f, &info[handle]));
+            let entries = module.entry_points.iter().enumerate();
+            let entries = entries.flat_map(|(i, e)| partial_writes(&module, &e.function, info.get_entry_point(i)));
+            functions.chain(entries).collect()
+        };
+        for kernel in ALL {
+            let found = check(kernel);
+            assert!(found.is_empty(), "{}: {found:?}", kernel.name);
+        }
+        // The check finds both.
+        let file = "@group(0) @binding(1) var<storage, read_write> to: array<vec4<f32>>;
+            @compute @workgroup_size(64) fn bad(@builtin(local_invocation_index) lane: u32) {
+                var v = vec4<f32>();
+                v[lane % 4u] = 1.0;
+                v.x = 2.0;
+                to[lane].y = v.x;
+            }";
+        assert_eq!(check(&Kernel { name: "bad", file, operands: &[] }).len(), 2);
     }
 }

@@ -4,7 +4,7 @@ use style_core::Result;
 use style_core::backend::{Shape, Storage};
 
 use crate::backend::Wgpu;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, size};
 use crate::kernels::SUM_BYTES;
 use crate::ops::expect_length;
 use crate::tensor::{Gate, Scalars, Switches, Tensor, Workspace};
@@ -65,15 +65,15 @@ impl Storage for Wgpu {
     }
 
     fn tensor_bytes(&self, shape: Shape) -> usize {
-        Tensor::bytes(shape)
+        size(Tensor::bytes(shape))
     }
 
     fn gate_bytes(&self, shape: Shape) -> usize {
-        Gate::bytes(shape)
+        size(Gate::bytes(shape))
     }
 
     fn switches_bytes(&self, shape: Shape) -> usize {
-        Switches::bytes(shape)
+        size(Switches::bytes(shape))
     }
 
     fn upload(&self, src: &[f32], dst: &mut Tensor) -> Result<()> {

@@ -5,11 +5,15 @@ use std::sync::{Arc, MutexGuard, PoisonError, mpsc};
 use style_core::{Error, ErrorKind, Result};
 
 use crate::buffer::{Buffer, create};
-use crate::context::{BATCH, Compiled, Context, Dispatch, MOST_GROUPS, Pending, SLOT, failed};
+use crate::context::{BATCH, Compiled, Context, Dispatch, MOST_GROUPS, Pending, SLOT, failed, kind_of_rejection};
 use crate::kernels::{Access, Kernel};
+use crate::ops::extent;
 
 /// Operations that are submitted together; a driver may reset the device if one submission takes seconds.
 const SUBMISSION_OPERATIONS: usize = 80_000_000_000;
+
+/// Values that are uploaded together, 16 MiB.
+const SLICE: usize = 4 << 20;
 
 impl Context {
     /// Waits for this thread's turn. Returns the error that the device has reported, if any.
@@ -46,7 +50,8 @@ impl Entered<'_> {
         if groups == 0 {
             return Ok(());
         }
-        let across = groups.min(MOST_GROUPS);
+        let most = self.pending.most_groups;
+        let across = groups.min(most);
         let down = groups.div_ceil(across);
         if down > MOST_GROUPS {
             let message = format!("kernel {} would need {groups} workgroups; use a smaller picture", kernel.name);
@@ -59,7 +64,7 @@ impl Entered<'_> {
         }
         let compiled = self.compiled(kernel)?;
         let offset = self.pending.dispatches.len() * SLOT;
-        // The first word hides intermediate results from optimisers; see kernels/pair.wgsl.
+        // No kernel reads the first word.
         let words = std::iter::once(0).chain(parameters.iter().copied());
         self.pending.parameters.resize(offset, 0);
         self.pending.parameters.extend(words.flat_map(u32::to_le_bytes));
@@ -97,8 +102,29 @@ impl Entered<'_> {
         self.launch(kernel, threads.div_ceil(256), parameters, operands)
     }
 
+    /// Runs a long kernel in dispatches that do not take too many operations, given those of a workgroup and the most of a
+    /// dispatch. The kernel's first parameters are the first workgroup of a dispatch and their number.
+    pub(crate) fn launch_long(
+        &mut self,
+        kernel: &'static Kernel,
+        groups: usize,
+        (each, most): (usize, usize),
+        parameters: &[u32],
+        operands: &[&Buffer],
+    ) -> Result<()> {
+        let together = (most / each.max(1)).max(1);
+        for first in (0..groups).step_by(together) {
+            let count = together.min(groups - first);
+            let mut all = vec![extent(first)?, extent(count)?];
+            all.extend(parameters);
+            self.launch(kernel, count, &all, operands)?;
+            self.spend(count.saturating_mul(each));
+        }
+        Ok(())
+    }
+
     /// Counts the operations of a long kernel, and submits it once they are many.
-    pub(crate) fn spend(&mut self, operations: usize) {
+    fn spend(&mut self, operations: usize) {
         self.pending.operations = self.pending.operations.saturating_add(operations);
         if self.pending.operations >= SUBMISSION_OPERATIONS {
             self.submit();
@@ -111,7 +137,8 @@ impl Entered<'_> {
             return Ok(compiled.clone());
         }
         let device = &self.context.device;
-        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let filters = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
+        let scopes = filters.map(|filter| device.push_error_scope(filter));
         let entry = |binding, ty, dynamic| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,
@@ -144,9 +171,11 @@ impl Entered<'_> {
             },
             cache: None,
         });
-        if let Some(e) = pollster::block_on(scope.pop()) {
+        // All scopes end, in reverse order.
+        let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
+        if let Some(e) = errors.collect::<Vec<_>>().into_iter().flatten().next() {
             let what = format!("the driver of {} rejects the kernel {}: {e}", self.context.adapter, kernel.name);
-            return Err(failed(ErrorKind::Unsupported, &what));
+            return Err(failed(kind_of_rejection(&e), &what));
         }
         self.context.check()?;
         let compiled = Compiled { pipeline, layout };
@@ -179,11 +208,48 @@ impl Entered<'_> {
         let _ = device.poll(wgpu::PollType::Poll);
     }
 
-    /// Sets the first values of a buffer, in order with the kernels.
+    /// Submits what was recorded and waits for it; errors show in `check`.
+    pub(crate) fn finish(&mut self) {
+        self.submit();
+        let _ = self.context.device.poll(wgpu::PollType::wait_indefinitely());
+    }
+
+    /// A buffer that the host reads or writes. Running out of memory for it does not affect the device.
+    fn staging(&mut self, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let (mut staging, mut out_of_memory) = create(&self.context.device, what, bytes, usage);
+        if out_of_memory {
+            self.finish();
+            (staging, out_of_memory) = create(&self.context.device, what, bytes, usage);
+        }
+        self.context.check()?;
+        if out_of_memory {
+            let what = format!("not enough memory for {bytes} bytes of {what}");
+            return Err(failed(ErrorKind::OutOfMemory, &what));
+        }
+        Ok(staging)
+    }
+
+    /// Sets the first values of a buffer, in order with the kernels. Values pass through memory for two slices.
     pub(crate) fn upload(&mut self, values: &[f32], to: &Buffer) -> Result<()> {
         self.submit();
-        if !values.is_empty() {
-            self.context.queue.write_buffer(&to.handle, 0, bytemuck::cast_slice(values));
+        let context = self.context;
+        let (device, queue) = (&context.device, &context.queue);
+        let mut last = None;
+        for (i, slice) in values.chunks(SLICE).enumerate() {
+            let bytes: &[u8] = bytemuck::cast_slice(slice);
+            let usage = wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC;
+            let staging = self.staging("values to upload", bytes.len() as u64, usage)?;
+            let lost = |e| failed(ErrorKind::DeviceLost, &format!("cannot write to the device: {e}"));
+            staging.get_mapped_range_mut(..).map_err(lost)?.copy_from_slice(bytes);
+            staging.unmap();
+            let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            encoder.copy_buffer_to_buffer(&staging, 0, &to.handle, (4 * SLICE * i) as u64, bytes.len() as u64);
+            let before = last.replace(queue.submit([encoder.finish()]));
+            // Frees what finished work used; errors show in `check`.
+            let _ = device.poll(match before {
+                Some(_) => wgpu::PollType::Wait { submission_index: before, timeout: None },
+                None => wgpu::PollType::Poll,
+            });
         }
         self.context.check()
     }
@@ -196,15 +262,10 @@ impl Entered<'_> {
             with(&[]);
             return Ok(());
         }
-        let (device, bytes) = (&self.context.device, 4 * count as u64);
+        let context = self.context;
+        let (device, bytes) = (&context.device, 4 * count as u64);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let (staging, out_of_memory) = create(device, "values to read", bytes, usage);
-        if out_of_memory {
-            return Err(failed(
-                ErrorKind::OutOfMemory,
-                &format!("not enough memory to read {bytes} bytes from the device"),
-            ));
-        }
+        let staging = self.staging("values to read", bytes, usage)?;
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&from.handle, 0, &staging, 0, bytes);
         self.context.queue.submit([encoder.finish()]);
@@ -265,6 +326,14 @@ mod tests {
         assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
         assert!(e.to_string().contains("invalid"), "{e}");
         wgpu.rectify(&mut wgpu.tensor(Shape::new(5, 6, 7)).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_driver_that_fails_to_compile_a_kernel_does_not_lose_the_device() {
+        let internal = wgpu::Error::Internal { source: "no registers".into(), description: String::new() };
+        assert_eq!(kind_of_rejection(&internal), ErrorKind::Unsupported);
+        let memory = wgpu::Error::OutOfMemory { source: "no memory".into() };
+        assert_eq!(kind_of_rejection(&memory), ErrorKind::OutOfMemory);
     }
 
     #[test]

@@ -85,10 +85,31 @@ fn memory_is_counted_and_limited() {
     let shape = Shape::new(16, 100, 100);
     let tensor = wgpu.tensor(shape).unwrap();
     assert_eq!(before - wgpu.free_memory().unwrap(), wgpu.tensor_bytes(shape));
+    // Also what is allocated in addition to the values.
+    let (odd, free) = (Shape::new(1, 5, 7), wgpu.free_memory().unwrap());
+    let odds = (wgpu.tensor(odd).unwrap(), wgpu.gate(odd).unwrap(), wgpu.switches(odd).unwrap());
+    let bytes = wgpu.tensor_bytes(odd) + wgpu.gate_bytes(odd) + wgpu.switches_bytes(odd);
+    assert_eq!(free - wgpu.free_memory().unwrap(), bytes);
+    drop(odds);
     let e = wgpu.tensor(Shape::new(64, 512, 512)).map(|_| ()).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::OutOfMemory);
     drop(tensor);
     assert_eq!(wgpu.free_memory(), Some(before));
+}
+
+#[test]
+fn threads_do_not_exceed_the_memory_limit_together() {
+    let Some(wgpu) = limited(16 << 20) else { return };
+    // Room for two of 5 MiB.
+    let shape = Shape::new(1, 1280, 1024);
+    assert!((10 << 20..15 << 20).contains(&wgpu.free_memory().unwrap()));
+    let tensors = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(|| wgpu.tensor(shape))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(tensors.iter().filter(|tensor| tensor.is_ok()).count(), 2);
+    assert!(tensors.into_iter().flat_map(Result::err).all(|e| e.kind() == ErrorKind::OutOfMemory));
+    assert!((10 << 20..15 << 20).contains(&wgpu.free_memory().unwrap()));
 }
 
 #[test]
@@ -109,7 +130,8 @@ fn a_picture_that_does_not_fit_is_an_error_before_any_work() {
     builder(width, height).build().unwrap();
 }
 
-/// Several dispatches of each kind are needed for more values than a dispatch can take in one dimension.
+/// More workgroups than a dimension of a dispatch has are folded into two dimensions; `combine` takes several dispatches, and an
+/// upload several slices.
 #[test]
 fn more_workgroups_than_a_dimension_has() {
     let Some(wgpu) = wgpu_or_skip() else { return };

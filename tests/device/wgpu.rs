@@ -8,11 +8,17 @@ use style_transfer::{Device, ErrorKind, Image, Init, Network};
 
 use crate::{builder, model, picture};
 
-/// The best adapter, software drivers included. `None`, with a note, where there is none and the environment names none.
+/// The adapter that `STYLE_WGPU_ADAPTER` names, or else the best one, software drivers included. `None`, with a note, if neither is
+/// there to test.
 fn wgpu() -> Option<Wgpu> {
-    match Wgpu::builder().software(true).build() {
+    let mut builder = Wgpu::builder().software(true);
+    let name = std::env::var("STYLE_WGPU_ADAPTER").ok();
+    if let Some(name) = &name {
+        builder = builder.named(name);
+    }
+    match builder.build() {
         Ok(wgpu) => Some(wgpu),
-        Err(e) if e.kind() == ErrorKind::Unavailable && std::env::var_os("STYLE_WGPU_ADAPTER").is_none() => {
+        Err(e) if e.kind() == ErrorKind::Unavailable && name.is_none() => {
             eprintln!("SKIPPED: {e}");
             None
         }

@@ -30,6 +30,9 @@ const TO_FEATURES: Way = Way { kernel: &CONV2D, channels: BLOCK, rows: 8, column
 /// To a picture or a map.
 const TO_PICTURE: Way = Way { kernel: &CONV2D_TO_PICTURE, channels: 4, rows: 16, columns: 32 };
 
+/// Threads of a workgroup that folds a border; matches conv2d.wgsl.
+const FOLD_THREADS: usize = 64;
+
 /// Filters and bias, packed for both directions.
 pub struct Filter {
     in_channels: usize,
@@ -246,7 +249,7 @@ impl Wgpu {
             );
             return Err(Error::new(ErrorKind::Shape, message));
         }
-        // Buffers that are missing are others that no kernel writes, or reads.
+        // A missing operand is replaced by a buffer that this kernel does not use.
         let operands = [
             &pass.x.buffer,
             pass.filters,
@@ -258,7 +261,7 @@ impl Wgpu {
         let mut entered = self.enter(&operands)?;
         let way = if written <= TO_PICTURE.channels { TO_PICTURE } else { TO_FEATURES };
         let (blocks, columns) = (written.div_ceil(way.channels), pass.width.div_ceil(way.columns));
-        let parameters = |columns: usize, acc: Acc, first: usize| {
+        let parameters = |acc: Acc| {
             Ok::<_, Error>([
                 extent(pass.height)?,
                 extent(pass.width)?,
@@ -273,56 +276,19 @@ impl Wgpu {
                 u32::from(pass.pooled_in),
                 u32::from(pass.replicate),
                 extent(columns)?,
-                extent(first)?,
             ])
         };
         let groups = pass.height.div_ceil(way.rows).saturating_mul(columns).saturating_mul(blocks);
         // Operations of a workgroup, all of its tile.
-        let each = (18 * way.channels * way.rows * way.columns).saturating_mul(quads(read) * 4).max(1);
-        let together = (self.operations / each).max(1);
-        for first in (0..groups).step_by(together) {
-            let groups = together.min(groups - first);
-            entered.launch(way.kernel, groups, &parameters(columns, pass.acc, first)?, &operands)?;
-            entered.spend(groups * each);
-        }
+        let each = (18 * way.channels * way.rows * way.columns).saturating_mul(quads(read) * 4);
+        entered.launch_long(way.kernel, groups, (each, self.operations), &parameters(pass.acc)?, &operands)?;
         if pass.folded {
             let border = 2 * (pass.width + pass.height);
-            let threads = border.saturating_mul(quads(written));
-            entered.launch(&CONV2D_FOLD, threads.div_ceil(64), &parameters(columns, Acc::Add, 0)?, &operands)?;
+            let groups = border.saturating_mul(quads(written)).div_ceil(FOLD_THREADS);
+            // Three positions of the ring a thread, and at corners five.
+            let each = (3 * 18 * 4 * FOLD_THREADS).saturating_mul(quads(read) * 4);
+            entered.launch_long(&CONV2D_FOLD, groups, (each, self.operations), &parameters(Acc::Add)?, &operands)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use style_core::backend::{Shape, Storage};
-    use testkit::{Array, Rng};
-
-    use super::*;
-
-    #[test]
-    fn a_convolution_in_several_dispatches_is_that_in_one() {
-        let Some(mut wgpu) = Wgpu::for_tests() else { return };
-        // Several tiles and blocks, to features and to a map.
-        for (read, written) in [(6, 70), (70, 3)] {
-            let op = Conv2d::new(read, written, 21, 37);
-            let mut rng = Rng::new("dispatches");
-            let mut draw = |shape: Shape| Array::random(shape, &mut rng).to_f32();
-            let filter = wgpu.pack(read, written, &draw(Shape::new(read, written, 9)), &vec![0.1; written]).unwrap();
-            let [mut x, mut y] = [op.input(), op.output()].map(|shape| wgpu.tensor(shape).unwrap());
-            wgpu.upload(&draw(op.input()), &mut x).unwrap();
-            let mut workspace = wgpu.workspace(0).unwrap();
-            let runs = [usize::MAX, 1].map(|operations| {
-                wgpu.operations = operations;
-                let mut values = vec![f32::NAN; op.output().len()];
-                wgpu.upload(&values, &mut y).unwrap();
-                wgpu.conv2d_fwd(&op, &x, &filter, Epilogue::Relu, &mut y, &mut workspace).unwrap();
-                wgpu.download(&y, &mut values).unwrap();
-                values
-            });
-            assert!(runs[0].iter().any(|&v| v > 0.0));
-            assert_eq!(runs[0], runs[1]);
-        }
     }
 }

@@ -60,7 +60,9 @@ impl GramOps for Wgpu {
         let extents =
             [rows.start * shape.width, positions, part, parts, shape.channels, features.stride(), side].map(extent);
         let parameters = extents.into_iter().collect::<Result<Vec<_>>>()?;
-        entered.launch(&GRAM, tiles * parts, &parameters, &[&features.buffer, &workspace.buffer])?;
+        let work = (2 * TILE * TILE * part, self.operations);
+        let operands = [&features.buffer, &workspace.buffer];
+        entered.launch_long(&GRAM, tiles.saturating_mul(parts), work, &parameters, &operands)?;
         let parameters = [extent(parts)?, extent(shape.channels)?, extent(side)?, acc_code(acc), scale.to_bits()];
         entered.launch(&GRAM_FINISH, tiles * (TILE * TILE / 256), &parameters, &[&workspace.buffer, &g.buffer])
     }

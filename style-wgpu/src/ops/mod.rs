@@ -16,6 +16,9 @@ pub(crate) mod tv;
 pub(crate) mod vector;
 pub(crate) mod window;
 
+#[cfg(test)]
+mod tests;
+
 use style_core::backend::{Acc, Shape, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
@@ -57,7 +60,7 @@ fn expect_map(t: &Tensor, x: &Tensor) -> Result<()> {
 }
 
 /// Converts an extent to the type that kernels take.
-fn extent(value: usize) -> Result<u32> {
+pub(crate) fn extent(value: usize) -> Result<u32> {
     u32::try_from(value)
         .map_err(|_| Error::new(ErrorKind::Shape, format!("expected an extent of at most 2^32 - 1, found {value}")))
 }

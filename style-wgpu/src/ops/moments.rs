@@ -75,7 +75,7 @@ impl MomentsOps for Wgpu {
         t.map_or(Ok(()), |t| expect_map(t, x))?;
         expect_channels(x, &[Some(mean), Some(dmean), deviation.map(|d| d.0), deviation.map(|d| d.1)])?;
         expect_shape("the gradient of features", x.shape(), dx.shape())?;
-        // Operands that are missing are others again; they are not read.
+        // Missing operands are replaced by buffers that are bound already; the kernel does not read them.
         let operands = [
             &x.buffer,
             t.map_or(&x.buffer, |t| &t.buffer),

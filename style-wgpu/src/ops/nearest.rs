@@ -49,7 +49,12 @@ impl NearestOps for Wgpu {
         let mut entered = self.enter(&[&x.buffer, &y.buffer, &found.buffer, &workspace.buffer])?;
         let channels = x.shape().channels;
         let steps = side.saturating_mul(side).saturating_mul(channels.div_ceil(BATCH)).saturating_mul(BATCH + 2);
-        let at_a_time = (STEPS / steps.max(1)).max(1);
+        let groups = patches.div_ceil(TILE) * parts;
+        // Operations of a workgroup at a tile.
+        let each =
+            side.saturating_mul(side).saturating_mul(channels.next_multiple_of(BATCH)).saturating_mul(2 * TILE * TILE);
+        let tiles_of_work = self.operations / each.saturating_mul(groups).max(1);
+        let at_a_time = (STEPS / steps.max(1)).min(tiles_of_work).max(1);
         let mut begin = 0;
         while begin < part && parts > 0 {
             let end = (begin + at_a_time).min(part);
@@ -70,8 +75,8 @@ impl NearestOps for Wgpu {
                 tiles,
             ];
             let parameters = extents.into_iter().map(extent).collect::<Result<Vec<_>>>()?;
-            let groups = patches.div_ceil(TILE) * parts;
-            entered.launch(&NEAREST, groups, &parameters, &[&x.buffer, &y.buffer, &workspace.buffer])?;
+            let work = (each.saturating_mul(end - begin), self.operations);
+            entered.launch_long(&NEAREST, groups, work, &parameters, &[&x.buffer, &y.buffer, &workspace.buffer])?;
             begin = end;
         }
         let parameters = [extent(parts)?, extent(patches)?];

@@ -65,7 +65,9 @@ impl Wgpu {
         let extents = [x.rows, x.columns, to.columns, written, x.step, row_step, column_step, to.step];
         let mut parameters = extents.into_iter().map(extent).collect::<Result<Vec<_>>>()?;
         parameters.extend([u32::from(reading == Reading::Symmetric), acc_code(acc), scale.to_bits(), extent(tiles)?]);
-        entered.launch(&PRODUCT, x.rows.div_ceil(TILE).saturating_mul(tiles), &parameters, &operands)
+        let groups = x.rows.div_ceil(TILE).saturating_mul(tiles);
+        let each = x.columns.saturating_mul(2 * TILE * TILE);
+        entered.launch_long(&PRODUCT, groups, (each, self.operations), &parameters, &operands)
     }
 }
 

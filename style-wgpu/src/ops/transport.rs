@@ -68,30 +68,31 @@ impl Wgpu {
         let mut first = 0;
         while first < channels && positions > 0 {
             let together = plan.together.min(channels - first);
-            let sort = |runs: usize, merged: usize, step: usize| {
-                let extents = [positions, stride, plan.size, first, runs, merged, step];
+            let sort = |groups: usize, merged: usize, step: usize| {
+                let extents = [groups, positions, stride, plan.size, first, runs, merged, step];
                 extents.into_iter().map(extent).collect::<Result<Vec<_>>>()
             };
-            entered.launch(&TRANSPORT_BEGIN, runs * together, &sort(runs, 0, 0)?, &[&x.buffer, sorted])?;
+            let all_runs = runs * together;
+            entered.launch(&TRANSPORT_BEGIN, all_runs, &sort(all_runs, 0, 0)?, &[&x.buffer, sorted])?;
             let mut merged = 2 * RUN;
             while merged <= plan.size {
                 let mut step = merged / 2;
                 while step >= RUN {
-                    // This kernel takes the number of channels in the place of runs.
-                    let parameters = sort(together, merged, step)?;
-                    entered.launch(&TRANSPORT_STEP, plan.size / 512 * together, &parameters, &[sorted])?;
+                    let groups = plan.size / 512 * together;
+                    entered.launch(&TRANSPORT_STEP, groups, &sort(groups, merged, step)?, &[sorted])?;
                     step /= 2;
                 }
-                entered.launch(&TRANSPORT_MERGE, runs * together, &sort(runs, merged, 0)?, &[sorted])?;
+                entered.launch(&TRANSPORT_MERGE, all_runs, &sort(all_runs, merged, 0)?, &[sorted])?;
                 merged *= 2;
             }
             let end = first + together;
             // The padding belongs to the last channels.
             let written = if end == channels { stride - first } else { together };
-            let extents = [positions, stride, channels, plan.size, first, plan.parts];
+            let groups = plan.parts * written;
+            let extents = [groups, positions, stride, channels, plan.size, first, plan.parts];
             let parameters = extents.into_iter().map(extent).collect::<Result<Vec<_>>>()?;
             let operands = [&x.buffer, &t.buffer, &d.buffer, sorted, &self.partial];
-            entered.launch(&TRANSPORT, plan.parts * written, &parameters, &operands)?;
+            entered.launch(&TRANSPORT, groups, &parameters, &operands)?;
             first = end;
         }
         let sums = if positions > 0 { channels * plan.parts } else { 0 };

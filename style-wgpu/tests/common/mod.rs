@@ -7,8 +7,8 @@ use style_core::{Error, ErrorKind, Result};
 use style_wgpu::Wgpu;
 use testkit::Rng;
 
-/// A part of the name of the adapter to test, lavapipe's `llvmpipe` or `swiftshader` for example: that it is missing fails the
-/// tests. If the variable is not set, they take the best adapter there is, software drivers included, and are skipped without any.
+/// A part of the name of the adapter to test, lavapipe's `llvmpipe` or `swiftshader` for example: the tests fail if it is
+/// missing. If the variable is not set, they take the best adapter there is, software drivers included, and are skipped without any.
 const ADAPTER: &str = "STYLE_WGPU_ADAPTER";
 
 /// The adapter for the tests; `Unavailable` if they are to be skipped.
