@@ -24,7 +24,8 @@ fn main() -> Result<()> {
     for preset in Preset::ALL {
         let builder = Session::builder(network.clone()).content(photo.clone()).style(painting.clone());
         let iterations = preset.iterations().min(300);
-        let builder = builder.preset(preset).scales(preset.scales(256, iterations)).iterations(iterations);
+        let scales = preset.scales(photo.width().max(photo.height()), iterations);
+        let builder = builder.preset(preset).scales(scales).iterations(iterations);
         let image = common::run(preset.name(), &mut builder.build()?)?;
         sheet = sheet.cell(&image, preset.name());
     }
