@@ -468,6 +468,7 @@ function recover() {
   for (const job of records) {
     if (!get(job, "original")) continue;
     if (job.version > 0 && !get(job, "picture")) job.version = 0;
+    if (job.state !== "done" && !get(job, "checkpoint")) Object.assign(job, { progress: null, curve: [] });
     if (job.state === "painting" || job.state === "queued") {
       const wasPainted = job.state === "painting";
       job.state = "queued";

@@ -4,6 +4,7 @@
 //! `web/worker.js` is the other side. The settings and their ranges are those of `stylize studio`.
 
 mod error;
+mod json;
 mod painter;
 mod pictures;
 #[path = "../../style-studio/src/settings.rs"]
@@ -12,7 +13,8 @@ mod settings;
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use error::{Error, Result};
+use error::Result;
+use json::{from_json, to_json};
 pub use painter::{Job, Painter, Painting};
 pub use pictures::{Kept, keep, mask, photograph, shown, stretched, thumbnail};
 use settings::{Change, Effect, Settings};
@@ -54,13 +56,4 @@ pub fn changed(settings: &str, change: &str) -> Result<String> {
         Effect::Over => "over",
     };
     Ok(to_json(&Changed { settings, effect }))
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| Error::Invalid(format!("the settings are not understood: {e}")))
-}
-
-/// The kinds of data are our own, and none fails to be written.
-fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }

@@ -12,9 +12,9 @@ use style_transfer::{
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::error::{Error, Result};
+use crate::json::{from_json, to_json};
 use crate::pictures::Look;
 use crate::settings::Settings;
-use crate::{from_json, to_json};
 
 /// The most memory of a session, in bytes: addresses have 32 bits, and pictures need some too. A larger session is cut into
 /// tiles, and refused if the smallest do not fit.

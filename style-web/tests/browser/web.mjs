@@ -209,6 +209,7 @@ const steps = {
     assert.equal(await again.locator("#queue li").count(), 2);
     await again.locator("#queue button").first().click();
     await shown(again);
+    assert.ok((await evaluations(again)) > 0, "it goes on where it was");
     return again;
   },
 
