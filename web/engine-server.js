@@ -26,16 +26,24 @@ export function open() {
   const file = (of, name, version) => `api/jobs/${of.id}/files/${name}?v=${version}`;
   return {
     follow(listener) {
+      let events = null;
       const connect = () => {
-        const events = new EventSource("api/events");
+        if (events || document.hidden) return;
+        events = new EventSource("api/events");
         events.onopen = () => listener({ type: "connection", data: true });
         events.onmessage = (event) => listener(JSON.parse(event.data));
         events.onerror = () => {
           listener({ type: "connection", data: false });
-          events.close();
+          close();
           setTimeout(connect, AGAIN);
         };
       };
+      const close = () => {
+        events?.close();
+        events = null;
+      };
+      // A browser opens few connections to one server: tabs that nobody sees do without.
+      document.addEventListener("visibilitychange", () => (document.hidden ? close() : connect()));
       connect();
     },
     keepPicture: (blob) => ask("POST", "pictures", { body: blob }),

@@ -30,9 +30,9 @@ const parts = {
 };
 parts.mask = mask(engine, () => parts.compare.close());
 parts.queue = queue(engine, select);
-parts.controls = controls((change) => {
-  if (selected) attempt(() => engine.change(selected, change).catch((error) => {
-    if (jobs.has(selected)) parts.controls.show(jobs.get(selected).settings, true);
+parts.controls = controls(() => selected, (id, change) => {
+  if (id) attempt(() => engine.change(id, change).catch((error) => {
+    if (id === selected && jobs.has(id)) parts.controls.show(jobs.get(id).settings, true);
     throw error;
   }));
   else Object.assign(next, change);
@@ -109,6 +109,10 @@ const heard = {
   },
   deleted(id) {
     jobs.delete(id);
+    if (doomed === id) {
+      doomed = null;
+      $("confirm").close();
+    }
     if (selected === id) select([...jobs.keys()].at(-1) ?? null);
     else render();
   },
@@ -133,12 +137,17 @@ $("keep").addEventListener("click", () =>
     await engine.keep(selected);
     announce("The picture is kept as a snapshot");
   }));
+/** The job that the dialog is about. */
+let doomed = null;
 $("delete").addEventListener("click", () => {
+  doomed = selected;
   $("confirm").returnValue = "";
   $("confirm").showModal();
 });
 $("confirm").addEventListener("close", () => {
-  if ($("confirm").returnValue === "yes") attempt(() => engine.remove(selected));
+  const id = doomed;
+  doomed = null;
+  if (id && $("confirm").returnValue === "yes") attempt(() => engine.remove(id));
 });
 
 document.addEventListener("keydown", (event) => {

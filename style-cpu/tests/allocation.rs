@@ -89,10 +89,11 @@ fn an_iteration_allocates_nothing_after_the_first() {
     }
 
     // A step called from outside the pool goes through rayon's queue, which consists of blocks of 63 entries: about every
-    // 63 steps, one block is allocated and one freed.
+    // 63 steps, one block is allocated and one freed. On a busy machine, rayon's deques grow now and then as well. One
+    // allocation a step would be 64 or more.
     let own = Cpu::builder().threads(2).build().unwrap();
     for (name, builder) in cases(&own) {
         let calls = calls(builder, 64);
-        assert!(calls <= 2, "{name}, private pool of two threads: {calls}");
+        assert!(calls < 32, "{name}, private pool of two threads: {calls}");
     }
 }

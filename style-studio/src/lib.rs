@@ -1,7 +1,8 @@
 //! A page to paint in, served on this machine: drop a photograph and a painting, and watch the picture grow.
 //!
 //! [`Server::start`] serves it, until the server is stopped or dropped. Jobs wait in a queue, and one paints at a time. They
-//! and their progress are kept in a folder: a server that is killed loses two seconds of work, and a closed tab nothing.
+//! and their progress are kept in a folder: a killed server loses about two seconds of
+//! work, more with large pictures; closing a tab loses nothing.
 //!
 //! ```no_run
 //! use style_studio::{Options, Server};
@@ -32,6 +33,7 @@
 
 mod error;
 mod id;
+mod memory;
 mod options;
 mod pictures;
 mod plan;

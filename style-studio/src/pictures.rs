@@ -45,13 +45,21 @@ pub(crate) struct Offered {
 /// Decodes one picture at a time, so that memory is bounded.
 static DECODING: Mutex<()> = Mutex::new(());
 
-/// Decodes a file once and keeps its pixels: what the store holds was written by this program.
-pub(crate) fn keep(store: &Store, bytes: &[u8]) -> Result<Kept> {
+/// Keeps a picture that a user uploads.
+///
+/// # Errors
+/// `Conflict` if there are too many.
+pub(crate) fn keep_upload(store: &Store, bytes: &[u8]) -> Result<Kept> {
     if store.pictures() >= MOST_PICTURES {
         return Err(Error::Conflict(format!(
             "{MOST_PICTURES} pictures are kept, which is the limit; delete jobs and start the studio again"
         )));
     }
+    keep(store, bytes)
+}
+
+/// Decodes a file once and keeps its pixels: what the store holds was written by this program.
+fn keep(store: &Store, bytes: &[u8]) -> Result<Kept> {
     let _one = DECODING.lock().unwrap_or_else(PoisonError::into_inner);
     let picture = Picture::from_bytes_within(bytes, MOST_PIXELS)?;
     let notes = picture.notes().to_vec();

@@ -94,7 +94,20 @@ pub(crate) enum Why {
     Change,
 }
 
+/// The largest count in a record: more could not be counted on, and a page would read other numbers.
+const MOST: u64 = 1 << 52;
+
 impl Record {
+    /// Whether a record that was read can be used.
+    pub(crate) fn is_sound(&self) -> bool {
+        let counts = [self.number, self.mask, self.version, self.generation.into()];
+        let snapshots = self.snapshots.iter().all(|s| s.number < u32::MAX / 2);
+        counts.iter().all(|&count| count < MOST)
+            && self.generation < u32::MAX / 2
+            && snapshots
+            && self.settings.clone().checked().is_ok()
+    }
+
     /// The long side of the picture so far.
     pub(crate) fn reached_side(&self) -> usize {
         let full = self.size[0].max(self.size[1]);

@@ -1,7 +1,7 @@
 //! The folder in which pictures and jobs outlive the server.
 //!
 //! ```text
-//! token lock            the secret part of the address; held by the server that uses the folder
+//! token lock open.html  the secret part of the address; held by the server that uses the folder; leads to the address
 //! pictures/ID.png       uploaded pictures, decoded once and written anew
 //! jobs/ID/job.json      the Record
 //!         original.png  the photograph at the result's size
@@ -16,6 +16,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use style_transfer::pictures::{Format, Picture};
 use style_transfer::{Checkpoint, Image};
@@ -23,6 +24,8 @@ use style_transfer::{Checkpoint, Image};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::record::{Record, Snapshot};
+
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The store, which one server uses at a time.
 pub(crate) struct Store {
@@ -44,9 +47,18 @@ pub(crate) enum Of {
 }
 
 impl Store {
-    /// Opens the folder, and makes it if it is not there.
+    /// Opens the folder, and makes it if it is not there. One with other files in it is not touched.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let failed = || Error::store(format!("cannot use the folder {}", folder.display()));
+        if !folder.join("token").exists() && has_others(folder) {
+            return Err(Error::Conflict(format!(
+                "the folder {} has files that are not a studio's; choose another one with --dir",
+                folder.display()
+            )));
+        }
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent).map_err(failed())?;
+        }
         for folder in [folder, &folder.join("pictures"), &folder.join("jobs")] {
             private_folder(folder).map_err(failed())?;
         }
@@ -73,6 +85,16 @@ impl Store {
         Ok(token)
     }
 
+    /// Writes a page that leads to the address, for its owner only: a browser that is started with it does not show the secret
+    /// to other users of the machine, as one that is started with the address does.
+    pub(crate) fn put_door(&self, address: &str) -> Result<PathBuf> {
+        let path = self.folder.join("open.html");
+        let page =
+            format!("<!doctype html><meta http-equiv=\"refresh\" content=\"0; url={address}\"><title>Studio</title>\n");
+        write(&path, page.as_bytes()).map_err(Error::store("cannot keep the address"))?;
+        Ok(path)
+    }
+
     fn picture_path(&self, id: Id) -> PathBuf {
         self.folder.join("pictures").join(format!("{id}.png"))
     }
@@ -97,6 +119,9 @@ impl Store {
     /// Keeps an uploaded picture.
     pub(crate) fn keep_picture(&self, bytes: &[u8]) -> Result<Id> {
         let id = Id::of(bytes);
+        if self.has_picture(id) {
+            return Ok(id);
+        }
         write(&self.picture_path(id), bytes).map_err(Error::store("cannot keep the picture"))?;
         Ok(id)
     }
@@ -116,42 +141,63 @@ impl Store {
         Ok(Picture::from_bytes(&bytes)?)
     }
 
-    /// Deletes the pictures that no job needs, and what a killed server was writing.
-    pub(crate) fn tidy(&self, needed: impl Fn(Id) -> bool) {
+    /// Deletes an uploaded picture. One that cannot be deleted does no harm.
+    pub(crate) fn remove_picture(&self, id: Id) {
+        let _ = fs::remove_file(self.picture_path(id));
+    }
+
+    /// Deletes what a killed server was writing.
+    pub(crate) fn sweep(&self) {
         sweep(&self.folder);
         sweep(&self.folder.join("pictures"));
         for entry in fs::read_dir(self.folder.join("jobs")).into_iter().flatten().flatten() {
             sweep(&entry.path());
             sweep(&entry.path().join("snapshots"));
         }
+    }
+
+    /// Deletes the pictures of more than a day ago that no job needs. A page may have chosen later ones.
+    pub(crate) fn tidy(&self, needed: impl Fn(Id) -> bool) {
+        let is_old = |entry: &fs::DirEntry| {
+            let age = entry.metadata().and_then(|of| of.modified()).ok().and_then(|at| at.elapsed().ok());
+            age.is_some_and(|age| age > A_DAY)
+        };
         for entry in fs::read_dir(self.folder.join("pictures")).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(".png")).and_then(|name| name.parse().ok());
-            if id.is_some_and(|id| !needed(id)) {
+            if id.is_some_and(|id| !needed(id)) && is_old(&entry) {
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
 
-    /// All jobs, in the order in which they were made. Those whose record is damaged are left where they are.
-    pub(crate) fn jobs(&self) -> Result<Vec<Record>> {
+    /// All jobs, in the order in which they were made, and whether there are others whose record cannot be used: they are left
+    /// where they are.
+    pub(crate) fn jobs(&self) -> Result<(Vec<Record>, bool)> {
         let entries = fs::read_dir(self.folder.join("jobs")).map_err(Error::store("cannot read the jobs"))?;
-        let mut jobs: Vec<Record> = entries
-            .flatten()
-            .filter_map(|entry| {
-                let id: Id = entry.file_name().to_str()?.parse().ok()?;
-                let record: Record = serde_json::from_slice(&fs::read(entry.path().join("job.json")).ok()?).ok()?;
-                (record.id == id && record.settings.clone().checked().is_ok()).then_some(record)
-            })
-            .collect();
+        let record = |entry: fs::DirEntry| {
+            let id: Id = entry.file_name().to_str()?.parse().ok()?;
+            let record: Record = serde_json::from_slice(&fs::read(entry.path().join("job.json")).ok()?).ok()?;
+            (record.id == id && record.is_sound()).then_some(record)
+        };
+        let (mut jobs, mut others) = (vec![], false);
+        for entry in entries.flatten() {
+            match record(entry) {
+                Some(record) => jobs.push(record),
+                None => others = true,
+            }
+        }
         jobs.sort_by_key(|job| job.number);
-        Ok(jobs)
+        Ok((jobs, others))
     }
 
     /// Keeps the record of a job.
     pub(crate) fn save(&self, record: &Record) -> Result<()> {
         let failed = || Error::store("cannot keep the job");
-        private_folder(&self.job_folder(record.id).join("snapshots")).map_err(failed())?;
+        let folder = self.job_folder(record.id);
+        for folder in [&folder, &folder.join("snapshots")] {
+            private_folder(folder).map_err(failed())?;
+        }
         let bytes = serde_json::to_vec(record).map_err(|e| failed()(e.into()))?;
         write(&self.job_folder(record.id).join("job.json"), &bytes).map_err(failed())
     }
@@ -242,10 +288,19 @@ fn read(path: &Path, what: &'static str) -> Result<Vec<u8>> {
 /// Makes a folder that others cannot look into, unless it is there.
 fn private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    match builder.create(folder) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// Whether a folder has something that no studio makes.
+fn has_others(folder: &Path) -> bool {
+    let own = |name: &str| ["lock", "token", "open.html", "pictures", "jobs"].contains(&name) || name.starts_with(NEW);
+    let is_other = |entry: fs::DirEntry| !entry.file_name().to_str().is_some_and(own);
+    fs::read_dir(folder).into_iter().flatten().flatten().any(is_other)
 }
 
 /// The beginning of the names of files that are being written.
@@ -260,12 +315,13 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// Writes a temporary file beside the file, and renames it. Only its owner may read it.
+/// Writes a temporary file beside the file, and renames it. Only its owner may read it. The error does not name the file.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
+    let written = tempfile::Builder::new().prefix(NEW).tempfile_in(folder).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)
+    });
+    written.map(drop).map_err(|e| io::Error::from(e.kind()))
 }

@@ -308,8 +308,8 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Output")]
     pub(crate) quiet: bool,
 
-    /// Defaults for these options from a TOML file, by their long names: size = 768, balance = true, loss = ["palette=1"]; "none"
-    /// reads no file [default: stylize.toml in the user's folder of settings, if it is there]
+    /// Read defaults from a TOML file, which names options as on the command line: size = 768, balance = true, loss =
+    /// ["palette=1"]; "none" reads no file [default: stylize.toml in the user's configuration folder, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

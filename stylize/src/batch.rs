@@ -41,6 +41,7 @@ pub(crate) fn run(args: &Args, report: &Report, paint: impl Fn(&Args) -> Result<
         }
         report.say(format!("job      {} of {}: {name}", i + 1, jobs.len()));
         let described = Args {
+            open: false,
             content: Some(job.photo.clone()),
             styles: vec![job.style.clone()],
             // A plan needs no folder.
@@ -86,7 +87,6 @@ fn jobs(args: &Args) -> Result<Vec<Job>> {
         ("--style-region", !args.style_region.is_empty()),
         ("--content-mask", args.content_mask.is_some()),
         ("--map", args.map.is_some()),
-        ("--open", args.open),
     ];
     if let Some((option, _)) = one.into_iter().find(|(_, given)| *given) {
         return Err(argument(format!("{option} is for one picture; a batch cannot use it")).into());
@@ -100,6 +100,12 @@ fn jobs(args: &Args) -> Result<Vec<Job>> {
     let folder = args.output.clone().unwrap_or_else(|| FOLDER.into());
     if folder.is_file() {
         return Err(argument(format!("{} is a file; a batch needs a folder for its results", folder.display())).into());
+    }
+    for read in args.styles.iter().chain([photos]) {
+        if read.canonicalize().is_ok_and(|read| folder.canonicalize().is_ok_and(|folder| folder == read)) {
+            let message = "is read and written; choose another folder for the results, or they would be painted again";
+            return Err(argument(format!("{} {message}", folder.display())).into());
+        }
     }
     if !args.plan {
         fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -47,8 +48,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Paint each photograph in the style of each painting
     ///
-    /// The results are FOLDER/PHOTO--PAINTING.png. After Ctrl-C or a crash the same command goes on where it was; pictures that
-    /// are there are kept. The options are those of a single picture, but for masks, maps and logs.
+    /// The results are FOLDER/PHOTO--PAINTING.png. After Ctrl-C or a crash the same command continues. Existing results are kept,
+    /// even if other options painted them. All options of a single picture work except --open, which has no effect, --checkpoint and those for
+    /// masks, maps, logs, plots and TensorBoard.
     #[command(
         mut_arg("content", |arg| arg.value_name("PHOTOS").help("A folder of photographs, or one photograph").long_help(None)),
         mut_arg("styles", |arg| arg.value_name("PAINTINGS").help("Folders of paintings, or paintings").long_help(None)),
@@ -64,26 +66,36 @@ pub(crate) enum Command {
         shell: Shell,
     },
     /// Print the manual page: `stylize man > stylize.1`, then `man ./stylize.1`
-    Man,
+    Man {
+        /// The subcommand that it is about, such as batch
+        subcommand: Option<String>,
+    },
 }
 
 /// The command line, with defaults of a file of settings for options that it does not have.
 pub(crate) fn parse() -> Result<(Cli, Option<Config>)> {
     let given: Vec<_> = std::env::args_os().collect();
-    let matches = Cli::command().get_matches_from(&given);
+    let matches = match Cli::command().try_get_matches_from(&given) {
+        // The file may have what is missing; the second parse decides.
+        Err(e) if e.kind() == ErrorKind::MissingRequiredArgument => {
+            Cli::command().ignore_errors(true).get_matches_from(&given)
+        }
+        matches => matches.unwrap_or_else(|e| e.exit()),
+    };
     let (options, first) = match matches.subcommand() {
         None => (&matches, 1),
         Some(("batch", options)) => (options, 2),
         Some(_) => return Ok((parsed(&matches), None)),
     };
-    let Some(config) = Config::find(options.get_one("config"))? else { return Ok((parsed(&matches), None)) };
+    let Some(config) = Config::find(options.get_one("config"))? else {
+        return Ok((parsed(&Cli::command().get_matches_from(&given)), None));
+    };
     let defaults = config.arguments(&Cli::command(), options)?;
     // Before what is given, which may end with pictures.
     let all = given[..first].iter().cloned().chain(defaults).chain(given[first..].iter().cloned());
     match Cli::command().try_get_matches_from(all.collect::<Vec<OsString>>()) {
         Ok(matches) => Ok((parsed(&matches), Some(config))),
-        // What is given has been accepted without the file.
-        Err(e) => Err(anyhow::anyhow!("{}: {}", config.path.display(), first_line(&e.to_string()))),
+        Err(e) => Err(anyhow::anyhow!("{}: {}", config.path.display(), first_paragraph(&e.to_string()))),
     }
 }
 
@@ -91,8 +103,9 @@ fn parsed(matches: &ArgMatches) -> Cli {
     Cli::from_arg_matches(matches).unwrap_or_else(|e| e.exit())
 }
 
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default().trim_start_matches("error: ")
+fn first_paragraph(message: &str) -> String {
+    let lines: Vec<_> = message.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 /// Prints the completions for a shell.
@@ -103,9 +116,15 @@ pub(crate) fn completions(shell: Shell) -> Result<()> {
 }
 
 /// Prints the manual page.
-pub(crate) fn man() -> Result<()> {
+pub(crate) fn man(subcommand: Option<&str>) -> Result<()> {
     let mut bytes = vec![];
-    clap_mangen::Man::new(Cli::command()).render(&mut bytes)?;
+    let mut command = Cli::command();
+    command.build();
+    if let Some(name) = subcommand {
+        let found = command.find_subcommand(name).cloned();
+        command = found.with_context(|| format!("there is no subcommand {name:?}; `stylize --help` lists them"))?;
+    }
+    clap_mangen::Man::new(command).render(&mut bytes)?;
     print(&bytes)
 }
 

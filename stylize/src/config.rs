@@ -15,12 +15,26 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use toml::{Table, Value};
 
-/// Options that say what to do now, not how to paint.
-const NOT_DEFAULTS: [&str; 5] = ["config", "output", "checkpoint", "plan", "log"];
+/// Options about one job or its pictures, which cannot be defaults.
+const NOT_DEFAULTS: [&str; 13] = [
+    "config",
+    "plan",
+    "output",
+    "checkpoint",
+    "every",
+    "plot",
+    "log",
+    "tensorboard",
+    "style-mask",
+    "style-region",
+    "content-mask",
+    "map",
+    "style-map",
+];
 
 /// Options of a file.
 #[derive(Debug)]
@@ -39,7 +53,16 @@ impl Config {
         let Some(path) = given.cloned().or_else(own) else { return Ok(None) };
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound && given.is_none() => return Ok(None),
+            // The user's own file need not be there, nor readable by this user.
+            Err(e)
+                if given.is_none()
+                    && matches!(
+                        e.kind(),
+                        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+                    ) =>
+            {
+                return Ok(None);
+            }
             Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
         };
         let options = text.parse::<Table>().map_err(|e| {
@@ -52,16 +75,22 @@ impl Config {
     /// The options as arguments, but for those that are given or exclude one that is given.
     pub(crate) fn arguments(&self, command: &Command, given: &ArgMatches) -> Result<Vec<OsString>> {
         let is_given = |arg: &Arg| given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+        // One of the two declares it.
+        let lists = |a: &Arg, b: &Arg| command.get_arg_conflicts_with(a).iter().any(|c| c.get_id() == b.get_id());
         let mut arguments = vec![];
         for (name, value) in &self.options {
             let path = self.path.display();
-            let known = |arg: &&Arg| arg.get_long() == Some(name) && !NOT_DEFAULTS.contains(&name.as_str());
+            let known = |arg: &&Arg| {
+                let other = || arg.get_all_aliases().is_some_and(|names| names.contains(&name.as_str()));
+                !NOT_DEFAULTS.contains(&name.as_str()) && (arg.get_long() == Some(name) || other())
+            };
             let Some(arg) = command.get_arguments().find(known) else {
                 bail!(
-                    "{path}: {name:?} is no option that can have a default; expected the long name of one, such as \"size\""
+                    "{path}: {name:?} is not an option that this file can set; use the long name of an option, such as \"size\""
                 );
             };
-            let excluded = command.get_arg_conflicts_with(arg).into_iter().any(is_given);
+            let excluded =
+                command.get_arguments().any(|other| is_given(other) && (lists(arg, other) || lists(other, arg)));
             if is_given(arg) || excluded {
                 continue;
             }
@@ -75,7 +104,10 @@ impl Config {
                 (Value::Boolean(true), false) => arguments.push(option.into()),
                 (Value::Boolean(false), false) => {}
                 (_, false) => bail!("{path}: {name}: expected true or false, found {value}"),
-                (Value::Array(values), true) if arg.get_value_delimiter().is_none() => {
+                (Value::Array(values), true) if values.is_empty() => {}
+                (Value::Array(values), true)
+                    if arg.get_value_delimiter().is_none() && matches!(arg.get_action(), ArgAction::Append) =>
+                {
                     for value in values {
                         arguments.push(format!("{option}={}", text(value)?).into());
                     }

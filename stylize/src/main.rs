@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "studio")]
         Some(Command::Studio(args)) => studio::serve(args, &report).map(|()| Outcome::Finished),
         Some(Command::Completions { shell }) => cli::completions(*shell).map(|()| Outcome::Finished),
-        Some(Command::Man) => cli::man().map(|()| Outcome::Finished),
+        Some(Command::Man { subcommand }) => cli::man(subcommand.as_deref()).map(|()| Outcome::Finished),
     };
     match done {
         Ok(Outcome::Finished) => ExitCode::SUCCESS,

@@ -15,6 +15,9 @@ pub(crate) fn open(what: &OsStr) -> bool {
     };
     let mut command = Command::new(program);
     command.args(arguments).arg(what).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Ctrl-C here must not end the other program.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let Ok(mut started) = command.spawn() else { return false };
     // It may run as long as the browser.
     thread::spawn(move || started.wait());

@@ -19,15 +19,15 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Paint in the browser: drop a photograph and a painting, watch the picture grow, and change it meanwhile.
 ///
-/// The page is served on this machine, at an address that only its user gets to know. Jobs are kept in a folder: they go on
-/// where they were when the studio is started again.
+/// The page is served on this machine, at an address that only its user gets to know. Jobs are kept in a folder: when the
+/// studio is started again, they continue where they stopped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Port [default: 7478, or any if that one is taken]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
 
-    /// Address to serve at. Any other than this machine's own makes the page available to the network, without
+    /// Address to serve at. Any but a loopback address (127.0.0.1, ::1) makes the page available to the network, without
     /// encryption; the random part of the address is its only key
     #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
@@ -60,10 +60,11 @@ pub(crate) fn serve(args: &Args, report: &Report) -> Result<()> {
     report.say(format!("studio   {address}"));
     report.say(format!("folder   {}", args.dir.display()));
     if args.bind.is_unspecified() {
-        report.say("note: from other machines, put the number of this machine in the place of the loopback address");
+        report.say("note: on other machines, replace the loopback address above with this machine's IP address");
     }
     report.say("Ctrl-C ends it; the jobs go on when it is started again");
-    if !args.no_open && !open(address.as_ref()) {
+    let door = server.door()?;
+    if !args.no_open && !open(door.as_os_str()) {
         report.say("note: no browser could be started; open the address above");
     }
     while !interrupt.asked() {

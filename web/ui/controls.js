@@ -31,8 +31,13 @@ function round(value) {
   return Math.round(value * 1000) / 1000;
 }
 
-/** @param {(change: object) => void} change called with the settings that the user changes */
-export function controls(change) {
+/**
+ * @param {() => ?string} shownJob the job that is shown, `null` for a new picture
+ * @param {(job: ?string, change: object) => void} change called with the settings that the user changes
+ */
+export function controls(shownJob, change) {
+  /** Changes a new picture at once, and a job by `send`, which may wait: for the job and the value of this moment. */
+  const changing = (send) => (part) => (shownJob() ? send(shownJob(), part) : change(null, part));
   const shown = {};
   const touched = {};
   const root = $("controls");
@@ -46,13 +51,14 @@ export function controls(change) {
       input.setAttribute("aria-valuetext", text(value));
       input.style.setProperty("--at", `${(100 * (input.value - min)) / (max - min)}%`);
     };
-    const send = (live ? throttled : settled)(live ? 200 : 500, () => change({ [name]: of(Number(input.value)) }));
+    const send = changing((live ? throttled : settled)(live ? 200 : 500, change));
     input.addEventListener("input", () => {
       touched[name] = Date.now();
-      say(of(Number(input.value)));
-      if (live) send();
+      const value = of(Number(input.value));
+      say(value);
+      if (live || !shownJob()) send({ [name]: value });
     });
-    input.addEventListener("change", () => send());
+    input.addEventListener("change", () => send({ [name]: of(Number(input.value)) }));
     root.append(
       h("div", { class: "control" },
         h("p", { class: "control-head" }, h("label", { htmlFor: name }, label), output),
@@ -71,10 +77,11 @@ export function controls(change) {
   const seed = h("input", { id: "seed", type: "number", min: 0, max: 4294967295, step: 1, "aria-describedby": "seed-effect" });
   const dice = h("button", { type: "button", class: "quiet", "aria-label": "Another seed" });
   face(dice, "dice", "Another");
-  const sendSeed = settled(500, () => {
+  const settleSeed = changing(settled(500, change));
+  const sendSeed = () => {
     const value = Number(seed.value);
-    if (seed.value !== "" && Number.isInteger(value) && value >= 0 && value < 2 ** 32) change({ seed: value });
-  });
+    if (seed.value !== "" && Number.isInteger(value) && value >= 0 && value < 2 ** 32) settleSeed({ seed: value });
+  };
   seed.addEventListener("input", () => {
     touched.seed = Date.now();
     sendSeed();
@@ -90,7 +97,7 @@ export function controls(change) {
     ...SIDES.map((n) => h("option", { value: n }, `${n} pixels`)));
   side.addEventListener("change", () => {
     touched.side = Date.now();
-    change({ side: Number(side.value) });
+    change(shownJob(), { side: Number(side.value) });
   });
   shown.side = (value) => {
     if (![...side.options].some((option) => Number(option.value) === value)) {

@@ -1,5 +1,7 @@
 //! The requests of the page.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
@@ -11,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use style_transfer::ErrorKind;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::shared::{Of, Shared};
 use super::stream;
@@ -22,6 +25,9 @@ use crate::studio::{File, NewJob, Studio};
 
 /// The most bytes of a request that is not a picture.
 const MOST_TEXT: usize = 16 << 10;
+
+/// How long a request may take to arrive, so that one that never ends does not keep others out.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The most bytes of a mask.
 const MOST_MASK: usize = 8 << 20;
@@ -61,7 +67,7 @@ impl IntoResponse for Error {
 }
 
 /// Runs work that reads files or computes on a thread that may.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let failed = || Error::Conflict("the studio is stopping, or failed in a way that it should not; try again".into());
     spawn_blocking(work).await.unwrap_or_else(|_| Err(failed()))
 }
@@ -71,8 +77,10 @@ async fn body(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes> {
     if said.is_some_and(|said| said > most as u64) {
         return Err(Error::TooLarge { most });
     }
+    let late =
+        |_| Error::Invalid(format!("the request did not arrive within {} seconds; try again", PATIENCE.as_secs()));
     // It fails at the limit, or if the connection breaks, when nobody reads the answer.
-    to_bytes(body, most).await.map_err(|_| Error::TooLarge { most })
+    timeout(PATIENCE, to_bytes(body, most)).await.map_err(late)?.map_err(|_| Error::TooLarge { most })
 }
 
 async fn text<T: DeserializeOwned>(request: Request) -> Result<T> {
@@ -98,7 +106,7 @@ async fn keep_picture(State(shared): Of, request: Request) -> Result<Response> {
     let permit = shared.uploads.acquire_owned().await.map_err(|_| Error::Conflict("the studio is stopping".into()))?;
     let bytes = body(&parts.headers, content, shared.most_upload).await?;
     let kept = aside(move || {
-        let kept = pictures::keep(&shared.studio.store, &bytes);
+        let kept = pictures::keep_upload(&shared.studio.store, &bytes);
         drop(permit);
         kept
     });
@@ -115,8 +123,9 @@ async fn thumbnail(State(shared): Of, Path((name, side)): Path<(String, u32)>) -
     Ok(response)
 }
 
-async fn jobs(State(shared): Of) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], shared.studio.listed().to_string()).into_response()
+async fn jobs(State(shared): Of) -> Result<Response> {
+    let listed = aside(move || Ok(shared.studio.listed().to_string())).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], listed).into_response())
 }
 
 async fn create(State(shared): Of, request: Request) -> Result<Response> {

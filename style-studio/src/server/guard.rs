@@ -65,7 +65,7 @@ impl Gate {
     fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<&'static str> {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
         let Some(host) = text("host").filter(|host| self.is_own(host)) else {
-            return Some("open the studio by the address that it printed, with its number rather than a name");
+            return Some("open the address that the studio printed; a host name in place of the IP address is refused");
         };
         if text("origin").is_some_and(|origin| origin.strip_prefix("http://") != Some(host)) {
             return Some("another site asked for this");
@@ -76,7 +76,7 @@ impl Gate {
             return Some("another site asked for this");
         }
         if ![Method::GET, Method::HEAD].contains(method) && text(OWN).is_none() {
-            return Some("a request that changes something wants the header X-Studio");
+            return Some("a request that changes something needs the header X-Studio");
         }
         None
     }

@@ -8,6 +8,7 @@ mod stream;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -73,6 +74,15 @@ impl Server {
             at.set_ip(if at.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
         }
         format!("http://{at}/{}/", self.token)
+    }
+
+    /// A page on the disk that leads to the address, for its owner only. Open it in place of the address, which other users of
+    /// the machine could read on the browser's command line.
+    ///
+    /// # Errors
+    /// `Store` if it cannot be written.
+    pub fn door(&self) -> Result<PathBuf> {
+        self.studio.store.put_door(&self.address())
     }
 
     /// Stops painting after the evaluation under way, keeps the progress, and stops serving.

@@ -10,6 +10,7 @@ use futures_util::stream::unfold;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::api::aside;
 use super::shared::Of;
 use crate::studio::Studio;
 
@@ -21,9 +22,9 @@ struct Follower {
 }
 
 /// Everything now, then each change. A page that is too slow is told everything again.
-pub(super) async fn events(State(shared): Of) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+pub(super) async fn events(State(shared): Of) -> crate::Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let studio = shared.studio;
-    let (messages, first) = studio.follow();
+    let (messages, first) = follow(&studio).await?;
     let follower = Follower { studio, messages, first: Some(first) };
     let stream = unfold(follower, |mut follower| async move {
         let message = match follower.first.take() {
@@ -32,7 +33,7 @@ pub(super) async fn events(State(shared): Of) -> Sse<impl Stream<Item = Result<E
                 Ok(message) => message,
                 Err(RecvError::Closed) => return None,
                 Err(RecvError::Lagged(_)) => {
-                    let (messages, everything) = follower.studio.follow();
+                    let Ok((messages, everything)) = follow(&follower.studio).await else { return None };
                     follower.messages = messages;
                     everything
                 }
@@ -40,5 +41,11 @@ pub(super) async fn events(State(shared): Of) -> Sse<impl Stream<Item = Result<E
         };
         Some((Ok(Event::default().data(&*message)), follower))
     });
-    Sse::new(stream).keep_alive(KeepAlive::default())
+    Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
+}
+
+/// Asks on a thread that may wait for the lock.
+async fn follow(studio: &Arc<Studio>) -> crate::Result<(Receiver<Arc<str>>, Arc<str>)> {
+    let studio = Arc::clone(studio);
+    aside(move || Ok(studio.follow())).await
 }

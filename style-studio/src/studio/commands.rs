@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use style_transfer::pictures::Picture;
 
-use super::files::{begin_again, keep_image, snapshot};
+use super::files::{MOST_SNAPSHOTS, begin_again, keep_image, snapshot};
 use super::state::{After, Again, Inner, Job, MOST_JOBS, Studio};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -12,6 +12,9 @@ use crate::record::{Begin, Record, State, Why};
 use crate::render;
 use crate::settings::{Change, Effect, Settings};
 use crate::store::{Of, Store};
+
+/// The shortest side of a result, in pixels.
+const SHORTEST: usize = 32;
 
 /// A job to make.
 #[derive(Debug, Deserialize)]
@@ -51,6 +54,13 @@ impl Studio {
         };
         let original = plan::photograph(&self.store, &record)?;
         record.size = [original.image.width(), original.image.height()];
+        let [width, height] = record.size;
+        if width.min(height) < SHORTEST {
+            return Err(Error::Invalid(format!(
+                "at {width} x {height} pixels the photograph is too narrow, at least {SHORTEST} are needed; choose a larger \
+                 size, or crop it"
+            )));
+        }
         let mut inner = self.lock();
         if inner.jobs.len() >= MOST_JOBS {
             return Err(Error::Conflict(format!("there are {MOST_JOBS} jobs, which is the limit; delete some first")));
@@ -112,7 +122,10 @@ impl Studio {
     pub(crate) fn pause(&self, id: Id) -> Result<()> {
         self.with(id, |_, inner| {
             if let Some(running) = inner.running(id) {
-                running.after = After::Pause;
+                // It pauses there anyway.
+                if !matches!(running.after, After::Restore(_)) {
+                    running.after = After::Pause;
+                }
                 running.interrupt();
                 return Ok(());
             }
@@ -157,10 +170,22 @@ impl Studio {
         }
         inner.job(id)?;
         self.store.delete(id)?;
-        inner.jobs.remove(&id);
         inner.queue.retain(|other| *other != id);
-        self.tell_deleted(&inner, id);
+        self.forget(&mut inner, id);
         Ok(())
+    }
+
+    /// Removes a job whose files are deleted, and its pictures if no other job needs them.
+    pub(super) fn forget(&self, inner: &mut Inner, id: Id) {
+        let Some(Job { record, .. }) = inner.jobs.remove(&id) else { return };
+        for picture in [record.photo, record.painting] {
+            let is_needed = inner.jobs.values().any(|job| [job.record.photo, job.record.painting].contains(&picture))
+                || self.samples.iter().any(|sample| sample.id == picture);
+            if !is_needed {
+                self.store.remove_picture(picture);
+            }
+        }
+        self.tell_deleted(inner, id);
     }
 
     /// Sets where to paint, white in a picture of any size, or lifts the mask.
@@ -184,7 +209,13 @@ impl Studio {
 
     /// Keeps the picture so far, to go back to.
     pub(crate) fn keep(&self, id: Id) -> Result<()> {
-        self.with(id, |store, inner| snapshot(store, inner.job(id)?, Why::Kept))
+        self.with(id, |store, inner| {
+            let job = inner.job(id)?;
+            if job.record.snapshots.iter().filter(|s| s.why == Why::Kept).count() >= MOST_SNAPSHOTS {
+                return Err(Error::Conflict(format!("{MOST_SNAPSHOTS} snapshots are kept, which is the limit")));
+            }
+            snapshot(store, job, Why::Kept)
+        })
     }
 
     /// Goes back to a snapshot, with its settings and mask, and pauses there.
@@ -198,14 +229,18 @@ impl Studio {
                 running.interrupt();
                 return Ok(());
             }
+            restore(store, inner.job(id)?, number)?;
             inner.queue.retain(|other| *other != id);
-            restore(store, inner.job(id)?, number)
+            Ok(())
         })
     }
 
     /// Changes a job, keeps it, and tells the pages.
     fn with(&self, id: Id, change: impl FnOnce(&Store, &mut Inner) -> Result<()>) -> Result<()> {
         let mut inner = self.lock();
+        if inner.running(id).is_some_and(|running| running.after == After::Delete) {
+            return Err(Error::Missing("job"));
+        }
         change(&self.store, &mut inner)?;
         self.store.save(&inner.job(id)?.record)?;
         self.tell_job(&inner, id);

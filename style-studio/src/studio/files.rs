@@ -13,7 +13,7 @@ use crate::render::{self, Look};
 use crate::store::{Of, Store};
 
 /// The most snapshots of a job; the oldest that the studio made by itself go first.
-const MOST_SNAPSHOTS: usize = 24;
+pub(super) const MOST_SNAPSHOTS: usize = 24;
 
 /// The long side of a snapshot's thumbnail.
 const THUMBNAIL: u32 = 240;

@@ -17,25 +17,33 @@ use crate::store::Store;
 
 impl Studio {
     pub(crate) fn open(store: Store, samples: &[Sample], threads: Option<NonZeroUsize>) -> Result<Self> {
+        store.sweep();
         let samples = pictures::offer(&store, samples)?;
-        let (mut jobs, mut queue, mut next_number) = (BTreeMap::new(), VecDeque::new(), 1);
-        for mut record in store.jobs()? {
+        let (mut jobs, mut begun, mut queue, mut next_number) = (BTreeMap::new(), VecDeque::new(), VecDeque::new(), 1);
+        let (records, others) = store.jobs()?;
+        for mut record in records {
             next_number = next_number.max(record.number + 1);
-            recover(&store, &mut record)?;
+            if let Err(e) = recover(&store, &mut record) {
+                record.message = Some(e.told());
+            }
             match (record.state, record.progress) {
-                // The one that was being painted comes first.
-                (State::Queued, Some(_)) => queue.push_front(record.id),
+                // Those that were being painted come first.
+                (State::Queued, Some(_)) => begun.push_back(record.id),
                 (State::Queued, None) => queue.push_back(record.id),
                 _ => {}
             }
             jobs.insert(record.id, Job { record, live: None });
         }
+        begun.append(&mut queue);
         let needed = |id: Id| {
             jobs.values().any(|job| job.record.photo == id || job.record.painting == id)
                 || samples.iter().any(|sample| sample.id == id)
         };
-        store.tidy(needed);
-        let inner = Inner { jobs, queue, running: None, stopping: false, next_number };
+        // A job that cannot be read may need any of them.
+        if !others {
+            store.tidy(needed);
+        }
+        let inner = Inner { jobs, queue: begun, running: None, stopping: false, next_number };
         let (inner, called, events) = (Mutex::new(inner), Condvar::new(), broadcast::Sender::new(BACKLOG));
         Ok(Self { store, samples, threads, inner, called, events })
     }

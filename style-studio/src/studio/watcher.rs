@@ -67,7 +67,7 @@ impl Watcher {
         self.told = Some(Instant::now());
     }
 
-    /// Keeps a snapshot of the last scale's picture, from the lines of which the next one begins.
+    /// Keeps a snapshot of the scale that has just ended; the next scale begins from it.
     fn mark(&self) {
         let mut inner = self.studio.lock();
         let Ok(job) = inner.job(self.id) else { return };

@@ -14,6 +14,7 @@ use super::state::{After, Again, Job, Running, Studio};
 use super::watcher::Watcher;
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::memory;
 use crate::plan;
 use crate::record::{Record, State};
 use crate::store::Of;
@@ -43,11 +44,11 @@ fn work(studio: &Arc<Studio>) {
     while let Some(record) = studio.next() {
         let id = record.id;
         let painted = catch_unwind(AssertUnwindSafe(|| paint(studio, &mut network, record)));
-        let ended = painted.unwrap_or_else(|_| {
-            let bug = "the studio failed in a way that it should not; please report it";
-            Ended { image: None, ending: Err(Error::Conflict(bug.into())) }
-        });
-        studio.ended(id, ended);
+        let bug = || Error::Conflict("the studio failed in a way that it should not; please report it".into());
+        let ended = painted.unwrap_or_else(|_| Ended { image: None, ending: Err(bug()) });
+        if catch_unwind(AssertUnwindSafe(|| studio.ended(id, ended))).is_err() {
+            studio.failed(id, &bug());
+        }
     }
 }
 
@@ -87,10 +88,14 @@ fn begin(studio: &Arc<Studio>, network: &mut Option<Arc<Network>>, mut record: R
     store.put(record.id, Of::Original, &photograph)?;
     let spawn = |record: &Record, checkpoint| {
         let watcher = Watcher::new(Arc::clone(studio), record.id, record.generation);
-        Ok::<_, Error>(plan::describe(store, network, record, &photograph)?.spawn_with(checkpoint, watcher)?)
+        let mut builder = plan::describe(store, network, record, &photograph)?;
+        if let Some(bytes) = memory::available() {
+            builder = builder.memory_limit(bytes);
+        }
+        Ok::<_, Error>(builder.spawn_with(checkpoint, watcher)?)
     };
     let job = match spawn(&record, store.checkpoint(record.id, record.generation)) {
-        // Its settings changed when the server ended: its picture still counts.
+        // Its settings had changed when the server ended, so it cannot resume; its picture is still used.
         Err(Error::Engine(e)) if is_of_checkpoint(&e) => {
             if let Some(image) = store.checkpoint_image(record.id, record.generation) {
                 keep_image(store, &mut record, &image)?;
@@ -161,24 +166,34 @@ impl Studio {
         if running.after == After::Delete {
             // Files that cannot be deleted appear again when the studio is started again.
             let _ = self.store.delete(id);
-            inner.jobs.remove(&id);
-            self.tell_deleted(&inner, id);
+            self.forget(&mut inner, id);
             return;
         }
         let stopping = inner.stopping;
+        let last = ended.image.clone().map(Arc::new);
         let Ok(job) = inner.job(id) else { return };
         let state = self.settle(job, &running, ended, stopping).unwrap_or_else(|e| {
             job.record.message = Some(e.told());
             State::Failed
         });
         job.record.state = state;
-        job.live = None;
+        // What could not be written is still there to download.
+        job.live = last.filter(|_| state == State::Failed);
         if let Err(e) = self.store.save(&job.record) {
             job.record.message = Some(e.told());
         }
         if state == State::Queued {
             inner.enqueue(id, true);
         }
+        self.tell_job(&inner, id);
+    }
+
+    /// Notes that a job failed.
+    fn failed(&self, id: Id, e: &Error) {
+        let mut inner = self.lock();
+        inner.running = None;
+        let Ok(job) = inner.job(id) else { return };
+        (job.record.state, job.record.message) = (State::Failed, Some(e.told()));
         self.tell_job(&inner, id);
     }
 
@@ -202,6 +217,7 @@ impl Studio {
         Ok(match (finish?, running.after) {
             (Finish::Completed, _) => State::Done,
             (Finish::Cancelled, After::Continue) => State::Queued,
+            (Finish::Cancelled, After::Pause) => State::Paused,
             (Finish::Cancelled, _) if stopping => State::Queued,
             (Finish::Cancelled, _) => State::Paused,
         })

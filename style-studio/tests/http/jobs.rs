@@ -217,3 +217,89 @@ fn a_folder_has_one_server() {
     let e = style_studio::Server::start(options).expect_err("a second server");
     assert!(e.to_string().contains("another studio uses the folder"), "{e}");
 }
+
+#[test]
+fn a_folder_with_other_files_is_not_touched() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    std::fs::create_dir(folder.path().join("pictures")).expect("a folder");
+    let own = folder.path().join("pictures").join(format!("{}.png", "5".repeat(32)));
+    std::fs::write(&own, "mine").expect("writes");
+    std::fs::write(folder.path().join("notes.txt"), "mine").expect("writes");
+    let error = style_studio::Server::start(style_studio::Options::new(folder.path())).unwrap_err();
+    assert!(error.to_string().contains("--dir"), "{error}");
+    assert!(own.exists() && std::fs::read_dir(folder.path()).expect("a folder").count() == 2);
+}
+
+#[test]
+fn a_job_that_cannot_be_read_keeps_its_pictures() {
+    let mut studio = Studio::new();
+    let id = studio.job(&short());
+    studio.until_state(&id, "done");
+    let record = studio.folder().join("jobs").join(&id).join("job.json");
+    let good = std::fs::read_to_string(&record).expect("is there");
+    let pictures = || std::fs::read_dir(studio.folder().join("pictures")).expect("a folder").count();
+    let before = pictures();
+    for bad in ["{}".to_owned(), good.replace("\"number\":1,", "\"number\":18446744073709551615,")] {
+        assert_ne!(bad, good);
+        std::fs::write(&record, bad).expect("writes");
+        studio.restart();
+        assert_eq!(studio.get("api/jobs").json()["data"]["jobs"], json!([]));
+    }
+    let pictures = std::fs::read_dir(studio.folder().join("pictures")).expect("a folder").count();
+    assert_eq!(pictures, before);
+    std::fs::write(&record, good).expect("writes");
+    studio.restart();
+    assert_eq!(studio.until_state(&id, "done")["id"], id.as_str());
+}
+
+#[test]
+fn a_deleted_job_takes_its_pictures_along_and_no_more_requests() {
+    let studio = Studio::new();
+    let id = studio.job(&long());
+    studio.until(&id, "painted", has_painted);
+    let uploaded = || std::fs::read_dir(studio.folder().join("pictures")).expect("a folder").count();
+    assert_eq!(uploaded(), 2);
+    assert_eq!(studio.ask("DELETE", &format!("api/jobs/{id}"), "", b"").status, 204);
+    // Whether it is gone already, or ends its evaluation.
+    assert_eq!(studio.ask("POST", &format!("api/jobs/{id}/pause"), "", b"").status, 404);
+    let begun = std::time::Instant::now();
+    while uploaded() > 0 {
+        assert!(begun.elapsed().as_secs() < 60, "the pictures are still there");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(studio.get("api/jobs").json()["data"]["jobs"], json!([]));
+}
+
+#[test]
+fn a_pause_does_not_undo_a_way_back() {
+    let studio = Studio::new();
+    let id = studio.job(&long());
+    studio.until(&id, "painted", has_painted);
+    assert_eq!(studio.ask("POST", &format!("api/jobs/{id}/snapshots"), "", b"").status, 204);
+    let before =
+        generation(&studio.until(&id, "a snapshot", |job| job["snapshots"].as_array().is_some_and(|s| !s.is_empty())));
+    assert_eq!(studio.ask("POST", &format!("api/jobs/{id}/snapshots/1"), "", b"").status, 204);
+    assert_eq!(studio.ask("POST", &format!("api/jobs/{id}/pause"), "", b"").status, 204);
+    assert!(generation(&studio.until_state(&id, "paused")) > before);
+}
+
+#[test]
+fn a_photograph_may_be_too_narrow() {
+    let studio = Studio::new();
+    let strip = Picture::from(Image::from_planar(4000, 20, vec![90.0; 3 * 80_000]).expect("an image"));
+    let strip = studio.upload(&strip);
+    let description = json!({"photo": strip, "painting": strip, "settings": {"side": 256}});
+    let answer = studio.send("POST", "api/jobs", &description);
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("narrow"), "{}", answer.text());
+}
+
+#[test]
+fn a_door_leads_to_the_address() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let mut options = style_studio::Options::new(folder.path());
+    options.port = Some(0);
+    let server = style_studio::Server::start(options).expect("starts");
+    let door = std::fs::read_to_string(server.door().expect("is written")).expect("is there");
+    assert!(door.contains(&server.address()), "{door}");
+}

@@ -21,6 +21,12 @@ fn a_file_has_defaults_that_the_command_line_overrides() {
     assert!(said.contains("40x32") && said.contains("Adam"), "{said}");
     // An option that excludes the file's.
     planned("style-strength = 2", "--style-weight 3");
+    planned("style-weight = 1\ncontent-weight = 1", "-s 2");
+    planned("content-weight = 1", "--content-mean-weight 2");
+    // What an option needs may be in the file.
+    let weights = format!("weights = \"{}\"", super::WEIGHTS.replace('\\', "/"));
+    planned(&weights, "--input-space caffe");
+    planned("style-layers = []\ncolors = \"luminance\"\nscales = [\"16=3\", \"24=2\"]", "");
     planned("quiet = false\nbalance = true\nloss = [\"palette=1\", \"self-similarity=0.5\"]\nscales = \"none\"", "");
     planned("style-layers = [\"conv1_1=0.5\", \"conv2_1\"]\nstyle-scale = [1.5]", "");
 }
@@ -45,6 +51,8 @@ fn a_wrong_file_is_named() {
         ("size = 48\nsize = 49", &["line 2"][..]),
         ("colour = \"luminance\"", &["colour", "option"]),
         ("output = \"y.png\"", &["output", "option"]),
+        ("every = 5", &["every", "option"]),
+        ("input-space = \"caffe\"", &["--weights"]),
         ("size = 0.5", &["--size"]),
         ("balance = 3", &["balance", "true or false"]),
         ("size = { a = 1 }", &["size", "number"]),
@@ -68,6 +76,9 @@ fn completions_and_a_manual_page_are_printed() {
     let output = bench.run("man");
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(text.contains(".TH stylize 1") && text.contains("\\-\\-style\\-strength"), "{text}");
+    let output = bench.run("man batch");
+    assert!(String::from_utf8(output.stdout).expect("text").contains("PHOTOS"));
+    bench.fail("man nothing", &["nothing", "--help"]);
     let output = bench.run("completions tcsh");
     assert!(!output.status.success() && said(&output).contains("bash"));
 }
@@ -124,6 +135,8 @@ fn a_batch_says_what_it_cannot_do() {
     bench.fail("batch photo.png art.png -o art.png", &["art.png", "folder"]);
     bench.fail("batch photo.png art.png --log log.jsonl", &["--log"]);
     bench.fail("batch - art.png", &["standard input"]);
+    fs::create_dir(bench.path("photos")).expect("a folder");
+    bench.fail("batch photos art.png -o photos", &["photos is read and written"]);
     let output = bench.run("batch photo.png bad.png art.png -o results --size 24 --iterations 1");
     let text = said(&output);
     assert!(!output.status.success() && text.contains("bad.png") && text.contains("1 of 2 pictures"), "{text}");
