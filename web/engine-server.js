@@ -1,6 +1,6 @@
 /** The engine of `stylize studio`: a server on this machine, asked by HTTP. Addresses are relative to the page. */
 
-import { EngineError } from "./engine.js";
+import { EngineError, sentence } from "./engine.js";
 
 /** How long to wait before asking again for a server that is gone. */
 const AGAIN = 1500;
@@ -18,11 +18,6 @@ async function ask(method, path, { json, body } = {}) {
   const content = answer.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : { error: text };
   if (!answer.ok) throw new EngineError(sentence(content.error || `The studio answers ${answer.status}.`));
   return content;
-}
-
-function sentence(text) {
-  const capital = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
 /** @returns {import("./engine.js").Engine} */

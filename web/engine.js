@@ -1,6 +1,6 @@
 /**
- * What the page needs of an engine, and nothing else. `engine-server.js` is one that asks a server; another could paint in the
- * browser. The page imports the module that `data-engine` of its `<html>` names, and calls its `open()`.
+ * What the page needs of an engine, and nothing else. `engine-server.js` asks a server; `engine-wasm.js` paints in the browser.
+ * The page imports the module that `data-engine` of its `<html>` names, and calls its `open()`.
  *
  * @typedef {object} Settings
  * @property {number} strength    style strength; 1 is the default
@@ -51,9 +51,10 @@
  *   {type: "progress", data: {id, version, progress, points}}      points are to be added to the curve
  *   {type: "queue", data: string[]}                                jobs that wait, the next one first
  *   {type: "deleted", data: string}
- *   {type: "connection", data: boolean}
+ *   {type: "connection", data: boolean | string}   whether the engine answers, or what is wrong with it
  *
  * @typedef {object} Engine
+ * @property {Partial<Settings>} [defaults]               in place of those below
  * @property {(listener: (message: {type: string, data: any}) => void) => void} follow
  * @property {(file: Blob) => Promise<Picture>} keepPicture
  * @property {(picture: string, side: number) => string} thumbnail        the address of an image
@@ -69,7 +70,8 @@
  * @property {(job: Job) => string} original
  * @property {(job: Job) => string} mask
  * @property {(job: Job, number: number) => string} snapshot
- * @property {(job: Job, kind: "png"|"tiff") => string} download
+ * @property {(job: Job, kind: "png"|"tiff") => ?string} download         `null` if the file is made by `save`
+ * @property {(id: string, kind: "png"|"tiff") => Promise<Blob>} [save]
  */
 
 /** Settings of a new picture. */
@@ -77,3 +79,9 @@ export const DEFAULTS = Object.freeze({ strength: 1, stroke: 1, colours: 0, seed
 
 /** An error that the page shows as it is. */
 export class EngineError extends Error {}
+
+/** A message of the library as a sentence. */
+export function sentence(text) {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}

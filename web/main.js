@@ -19,7 +19,7 @@ const jobs = new Map();
 /** The job that is shown; `null` for a new picture. */
 let selected = null;
 /** Settings of the next new picture. */
-let next = { ...DEFAULTS };
+let next = { ...DEFAULTS, ...engine.defaults };
 let ready = false;
 
 const parts = {
@@ -31,7 +31,10 @@ const parts = {
 parts.mask = mask(engine, () => parts.compare.close());
 parts.queue = queue(engine, select);
 parts.controls = controls(() => selected, (id, change) => {
-  if (id) attempt(() => engine.change(id, change));
+  if (id) attempt(() => engine.change(id, change).catch((error) => {
+    if (id === selected && jobs.has(id)) parts.controls.show(jobs.get(id).settings, true);
+    throw error;
+  }));
   else Object.assign(next, change);
 });
 parts.begin = begin(engine, (photo, painting) =>
@@ -113,8 +116,9 @@ const heard = {
     if (selected === id) select([...jobs.keys()].at(-1) ?? null);
     else render();
   },
-  connection(isThere) {
-    $("connection").hidden = isThere;
+  connection(said) {
+    if (typeof said === "string") $("connection").textContent = said;
+    $("connection").hidden = said === true;
   },
 };
 

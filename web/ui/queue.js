@@ -19,7 +19,7 @@ export function queue(engine, choose) {
     button.addEventListener("click", () => choose(job.id));
     const element = h("li", {}, button);
     list.append(element);
-    return { element, button, image, bar, text, address: "" };
+    return { element, button, image, bar, text, address: "", isPainted: false };
   }
 
   return {
@@ -33,9 +33,13 @@ export function queue(engine, choose) {
         if (!items.has(job.id)) items.set(job.id, item(job));
         const tile = items.get(job.id);
         // The picture that is being painted is shown large anyway; here it changes with the scale.
-        const rests = job.state !== "painting" || !tile.address.includes("/files/");
-        const address = job.version > 0 ? engine.picture(job) : engine.thumbnail(job.photo, 160);
-        if (rests && address !== tile.address) tile.image.src = tile.address = address;
+        const rests = job.state !== "painting" || !tile.isPainted;
+        const isPainted = job.version > 0;
+        const address = isPainted ? engine.picture(job) : engine.thumbnail(job.photo, 160);
+        if (rests && address !== tile.address) {
+          tile.image.src = tile.address = address;
+          tile.isPainted = isPainted;
+        }
         tile.text.textContent = stateOf(job);
         tile.bar.value = shareOf(job);
         tile.bar.hidden = job.state === "done" || job.state === "failed";

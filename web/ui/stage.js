@@ -1,7 +1,13 @@
 /** The picture itself, and how far it is. */
 
-import { $, face } from "./dom.js";
-import { announce, shareOf, stateOf, wordOf } from "./announce.js";
+import { $, face, h } from "./dom.js";
+import { announce, attempt, shareOf, stateOf, wordOf } from "./announce.js";
+
+/** Links to the files of the picture, and their kinds. */
+const FILES = [["save-png", "png"], ["save-tiff", "tiff"]];
+
+/** How long a file that is saved stays in memory, in milliseconds. */
+const LINGER = 60_000;
 
 /** @param {import("../engine.js").Engine} engine */
 export function stage(engine) {
@@ -10,6 +16,21 @@ export function stage(engine) {
   let wanted = "";
   let loading = false;
   let word = "";
+  let current = null;
+
+  /** Has a file made and saves it, where the link has no address. */
+  async function save(link, kind) {
+    const made = h("a", { href: URL.createObjectURL(await engine.save(current.id, kind)), download: link.download });
+    made.click();
+    setTimeout(() => URL.revokeObjectURL(made.href), LINGER);
+  }
+  for (const [button, kind] of FILES) {
+    $(button).addEventListener("click", (event) => {
+      if (!engine.save || !current?.version) return;
+      event.preventDefault();
+      attempt(() => save($(button), kind));
+    });
+  }
 
   /** Loads one picture at a time, and next the latest: a slow connection skips some. */
   async function load() {
@@ -36,6 +57,7 @@ export function stage(engine) {
   return {
     /** @param {import("../engine.js").Job} job */
     show(job, isNew) {
+      current = job;
       if (isNew) {
         shown = "";
         word = "";
@@ -61,9 +83,9 @@ export function stage(engine) {
       const rests = { queued: "Pause", painting: "Pause", paused: "Resume", done: "Paint on", failed: "Try again" };
       face($("pause"), rests[job.state] === "Pause" ? "pause" : "play", rests[job.state]);
       $("keep").disabled = job.version === 0;
-      for (const [button, kind] of [["save-png", "png"], ["save-tiff", "tiff"]]) {
+      for (const [button, kind] of FILES) {
         const link = $(button);
-        if (job.version > 0) link.href = engine.download(job, kind);
+        if (job.version > 0) link.href = engine.download(job, kind) ?? "#";
         else link.removeAttribute("href");
         link.download = `painted.${kind === "png" ? "png" : "tif"}`;
       }

@@ -1,0 +1,255 @@
+//! The network, and the session that paints.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use style_transfer::cpu::Cpu;
+use style_transfer::losses::{CONTENT, STYLE};
+use style_transfer::pictures::{Format, Picture, mask_of};
+use style_transfer::{
+    Checkpoint, ErrorKind, Image, Init, Network, Progress, Scale, Session, SessionBuilder, Style, models,
+};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::error::{Error, Result};
+use crate::json::{from_json, to_json};
+use crate::pictures::Look;
+use crate::settings::Settings;
+
+/// The most memory of a session, in bytes: addresses have 32 bits, and pictures need some too. A larger session is cut into
+/// tiles, and refused if the smallest do not fit.
+const MOST_MEMORY: usize = 1400 << 20;
+
+/// The share of noise in a picture that is painted anew at coarser scales, as in `stylize studio`.
+const NOISE: f32 = 0.1;
+
+/// The description of a session.
+#[wasm_bindgen]
+pub struct Job {
+    settings: Settings,
+    photograph: Picture,
+    painting: Picture,
+    mask: Option<Picture>,
+    /// A picture to begin with, and the long side of the scale to begin at.
+    start: Option<(Picture, usize)>,
+}
+
+#[wasm_bindgen]
+impl Job {
+    /// From settings as JSON, the photograph at the result's size, and the painting.
+    ///
+    /// # Errors
+    /// A setting is out of range, or a picture is unusable.
+    #[wasm_bindgen(constructor)]
+    pub fn new(settings: &str, photograph: &[u8], painting: &[u8]) -> Result<Self> {
+        let settings = from_json::<Settings>(settings)?.checked()?;
+        let (photograph, painting) = (Picture::from_bytes(photograph)?, Picture::from_bytes(painting)?);
+        Ok(Self { settings, photograph, painting, mask: None, start: None })
+    }
+
+    /// Sets where to paint.
+    ///
+    /// # Errors
+    /// The picture is unusable.
+    pub fn mask(&mut self, file: &[u8]) -> Result<()> {
+        self.mask = Some(Picture::from_bytes(file)?);
+        Ok(())
+    }
+
+    /// Begins with a picture, at the scale with this long side or the next larger one.
+    ///
+    /// # Errors
+    /// The picture is unusable.
+    pub fn start(&mut self, file: &[u8], from: usize) -> Result<()> {
+        self.start = Some((Picture::from_bytes(file)?, from));
+        Ok(())
+    }
+
+    fn described(&self, network: &Arc<Network<Cpu>>) -> Result<SessionBuilder<Cpu>> {
+        let Self { settings, photograph, painting, mask, start } = self;
+        let (width, height) = (photograph.image.width(), photograph.image.height());
+        let factor = settings.stroke * f64::from(settings.side) / painting.long_side() as f64;
+        let painting = painting.scaled(factor)?;
+        let region = painting.opaque_part()?;
+        let mut style = Style::new(painting.image);
+        if let Some(region) = region {
+            style = style.region(region);
+        }
+        if let Some(mask) = mask {
+            style = style.mask(mask_of(&mask.image)?);
+        }
+        let (mut scales, iterations) = Scale::coarse_to_fine(width, height, settings.iterations as usize);
+        if let Some((_, from)) = start {
+            scales.retain(|scale| scale.size >= *from);
+        }
+        let mut builder = Session::<Cpu>::builder(Arc::clone(network))
+            .content(photograph.image.clone())
+            .style(style)
+            .scales(scales)
+            .iterations(iterations)
+            .style_strength(settings.strength)
+            .seed(settings.seed.into())
+            .memory_limit(MOST_MEMORY);
+        if let Some((start, from)) = start {
+            if *from < width.max(height) {
+                builder = builder.noise_ratio(NOISE);
+            }
+            builder = builder.init(Init::Image(start.stretched(width, height)?.image));
+        }
+        Ok(builder)
+    }
+}
+
+/// The network, ready to paint.
+#[wasm_bindgen]
+pub struct Painter {
+    network: Arc<Network<Cpu>>,
+}
+
+#[wasm_bindgen]
+impl Painter {
+    /// Unpacks the weights.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Result<Self> {
+        let backend = Cpu::builder().threads(1).build()?;
+        Ok(Self { network: Arc::new(Network::new(backend, models::embedded()?.model())?) })
+    }
+
+    /// Refuses a job that cannot be painted, or not within the memory that there is.
+    ///
+    /// # Errors
+    /// Why it cannot; of a size, which one would fit.
+    pub fn check(&self, job: &Job) -> Result<()> {
+        job.described(&self.network)?.plan()?;
+        Ok(())
+    }
+
+    /// Begins to paint, or goes on from a checkpoint of the same job. A checkpoint that does not suit it has no effect.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), or there is not enough memory.
+    pub fn begin(&self, job: Job, checkpoint: Option<Vec<u8>>) -> Result<Painting> {
+        let strength = job.settings.strength;
+        let build = || Ok::<_, Error>(job.described(&self.network)?.build()?);
+        let resume = |checkpoint: Vec<u8>| {
+            let checkpoint = Checkpoint::from_bytes(&checkpoint)?;
+            Ok::<_, Error>(job.described(&self.network)?.resume(&checkpoint)?)
+        };
+        let mut session = match checkpoint.map(resume) {
+            None => build()?,
+            Some(Err(Error::Engine(e))) if e.kind() == ErrorKind::Checkpoint => build()?,
+            Some(session) => session?,
+        };
+        // A checkpoint has the strength that it was made with.
+        session.set_style_weight(strength)?;
+        let Job { photograph, mask, .. } = job;
+        Ok(Painting { session, photograph, mask, coarser: None })
+    }
+}
+
+/// How far a session is: `Progress` of `web/engine.js`, and the losses of the last accepted image.
+#[derive(Serialize)]
+struct Reached {
+    iteration: usize,
+    iterations: usize,
+    scale: usize,
+    scales: usize,
+    width: usize,
+    height: usize,
+    /// Total, content and style, weighted.
+    losses: [f64; 3],
+    accepted: bool,
+}
+
+impl From<&Progress> for Reached {
+    fn from(progress: &Progress) -> Self {
+        let losses = &progress.accepted_losses;
+        let weighted = |name| losses.term(name).map_or(0.0, |term| term.weight * term.loss);
+        Self {
+            iteration: progress.iteration,
+            iterations: progress.iterations,
+            scale: progress.scale,
+            scales: progress.scales,
+            width: progress.width,
+            height: progress.height,
+            losses: [losses.total, weighted(CONTENT), weighted(STYLE)],
+            accepted: progress.accepted,
+        }
+    }
+}
+
+/// A picture that is being painted.
+#[wasm_bindgen]
+pub struct Painting {
+    session: Session<Cpu>,
+    photograph: Picture,
+    mask: Option<Picture>,
+    /// The last picture of the scale before, when a new one has begun.
+    coarser: Option<Image>,
+}
+
+#[wasm_bindgen]
+impl Painting {
+    /// Evaluates loss and gradient once; returns the progress as JSON.
+    ///
+    /// # Errors
+    /// The session has finished, or painting failed; the picture stays readable.
+    pub fn step(&mut self) -> Result<String> {
+        let before = self.session.image()?;
+        let progress = self.session.step()?;
+        if progress.width > before.width() {
+            self.coarser = Some(before);
+        }
+        Ok(to_json(&Reached::from(progress)))
+    }
+
+    /// The last picture of the scale before in 16 bits as PNG, once after the first step of a new one.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn coarser(&mut self) -> Result<Option<Vec<u8>>> {
+        Ok(self.coarser.take().map(|image| Picture::from(image).encode(Format::Png16)).transpose()?)
+    }
+
+    /// Whether no more steps are possible.
+    #[wasm_bindgen(getter)]
+    pub fn finished(&self) -> bool {
+        self.session.is_finished()
+    }
+
+    /// Sets the style strength from the next step on.
+    ///
+    /// # Errors
+    /// It is out of range.
+    pub fn strengthen(&mut self, strength: f64) -> Result<()> {
+        Ok(self.session.set_style_weight(strength)?)
+    }
+
+    /// What [`Painter::begin`] goes on from, little larger than the picture.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn checkpoint(&self) -> Result<Vec<u8>> {
+        Ok(self.session.light_checkpoint()?.to_bytes()?)
+    }
+
+    /// The painted picture in 16 bits as PNG, without kept colours and mask, at the size of the current scale.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn picture(&self) -> Result<Vec<u8>> {
+        Ok(Picture::from(self.session.image()?).encode(Format::Png16)?)
+    }
+
+    /// The picture as it is shown and saved, as by [`shown`](crate::shown).
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn shown(&self, colours: f64, kind: &str) -> Result<Vec<u8>> {
+        let look = Look { original: &self.photograph, mask: self.mask.as_ref(), colours };
+        look.file(self.session.image()?, kind)
+    }
+}
