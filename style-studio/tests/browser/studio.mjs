@@ -27,7 +27,7 @@ const FLAGS = [
 ];
 
 /** Seconds that painting may take where nothing else bounds it. */
-const PATIENCE = 120_000;
+const PATIENCE = 400_000;
 
 let server = null;
 

@@ -24,7 +24,7 @@ if (shots) mkdirSync(shots, { recursive: true });
 const SIDE = 128;
 
 /** Milliseconds that painting may take where nothing else bounds it. */
-const PATIENCE = 180_000;
+const PATIENCE = 400_000;
 
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
