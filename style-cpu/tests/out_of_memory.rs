@@ -66,11 +66,18 @@ fn ends_at_a_scale(what: &str, describe: &dyn Fn() -> SessionBuilder<Cpu>) -> is
             |image: &Image| image.pixels().iter().fold(0.0f32, |most, v| most.max((v - image.pixels()[0]).abs()));
         assert!(spread(&image) > 50.0, "{what}, allocation {left}: the image is lost");
         assert!(!session.is_finished(), "{what}, allocation {left}");
-        let whole = session.checkpoint().is_ok();
+        let kept = session.checkpoint().unwrap();
         match session.run(|_| ControlFlow::Continue(())) {
             // The old scale still existed, or the next was complete.
-            Ok(()) => assert!(whole && session.image().unwrap().width() == SIDE, "{what}, allocation {left}"),
-            Err(e) => assert!(!whole && image.width() == 32 && e.kind() == ErrorKind::Argument, "{what}: {e}"),
+            Ok(()) => assert_eq!(session.image().unwrap().width(), SIDE, "{what}, allocation {left}"),
+            Err(e) => {
+                assert!(image.width() == 32 && e.kind() == ErrorKind::Argument, "{what}: {e}");
+                if left % 8 == 0 {
+                    let mut resumed = describe().scales(vec![scale]).resume(&kept).unwrap();
+                    resumed.run(|_| ControlFlow::Continue(())).unwrap();
+                    assert_eq!(resumed.image().unwrap().width(), SIDE, "{what}, allocation {left}");
+                }
+            }
         }
     }
     unreachable!()
