@@ -26,7 +26,7 @@ fn a_file_has_defaults_that_the_command_line_overrides() {
     // What an option needs may be in the file.
     let weights = format!("weights = \"{}\"", super::WEIGHTS.replace('\\', "/"));
     planned(&weights, "--input-space caffe");
-    planned("style-layers = []\ncolors = \"luminance\"\nscales = [\"16=3\", \"24=2\"]", "");
+    planned("style-layers = []\ncolors = \"luminance\"\nscales = [\"32=3\", \"48=2\"]", "");
     planned("quiet = false\nbalance = true\nloss = [\"palette=1\", \"self-similarity=0.5\"]\nscales = \"none\"", "");
     planned("style-layers = [\"conv1_1=0.5\", \"conv2_1\"]\nstyle-scale = [1.5]", "");
 }
