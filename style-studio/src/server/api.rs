@@ -12,10 +12,9 @@ use axum::routing::{delete, get, post, put};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use style_transfer::ErrorKind;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::shared::{Of, Shared};
+use super::shared::{Of, Shared, aside};
 use super::stream;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -64,12 +63,6 @@ impl IntoResponse for Error {
         };
         (status, axum::Json(json!({ "error": self.told() }))).into_response()
     }
-}
-
-/// Runs work that reads files or computes on a thread that may.
-pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let failed = || Error::Conflict("the studio is stopping, or failed in a way that it should not; try again".into());
-    spawn_blocking(work).await.unwrap_or_else(|_| Err(failed()))
 }
 
 async fn body(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes> {

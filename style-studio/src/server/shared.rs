@@ -1,10 +1,12 @@
-//! What all handlers get.
+//! What all handlers get and use.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
+use crate::error::{Error, Result};
 use crate::studio::Studio;
 
 /// What every request knows.
@@ -17,3 +19,9 @@ pub(super) struct Shared {
 
 /// The state of a handler.
 pub(super) type Of = State<Shared>;
+
+/// Runs work that reads files or computes on a thread that may.
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let failed = || Error::Conflict("the studio is stopping, or failed in a way that it should not; try again".into());
+    spawn_blocking(work).await.unwrap_or_else(|_| Err(failed()))
+}

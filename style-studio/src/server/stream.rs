@@ -10,8 +10,7 @@ use futures_util::stream::unfold;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::api::aside;
-use super::shared::Of;
+use super::shared::{Of, aside};
 use crate::studio::Studio;
 
 /// What a page has been told.

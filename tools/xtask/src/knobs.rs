@@ -14,8 +14,8 @@ use crate::peers::{repository, target_folder};
 use crate::{Failure, gallery};
 
 /// Long side of a picture, and evaluations unless the row varies them.
-const SIZE: &str = "224";
-const ITERATIONS: &str = "60";
+const SIZE: &str = "192";
+const ITERATIONS: &str = "40";
 const QUALITY: u8 = 84;
 
 /// Photograph and painting among the samples.
@@ -68,7 +68,7 @@ const ROWS: [(&str, [&str; 2], &[Cell]); 11] = [
             ("--scales none", &["--scales", "none"]),
             ("--scales 128=30", &["--scales", "128=30"]),
             ("auto (default)", &[]),
-            ("--scales 64=60,128=40", &["--scales", "64=60,128=40"]),
+            ("--scales 64=40,128=30", &["--scales", "64=40,128=30"]),
         ],
     ),
     (
@@ -121,8 +121,8 @@ const ROWS: [(&str, [&str; 2], &[Cell]); 11] = [
         &[
             ("--balance -s 2", &["--balance", "-s", "2"]),
             ("--laplacian 0.05", &["--laplacian", "0.05"]),
-            ("--preset nnst", &["--preset", "nnst", "--scales", "64=60,128=60"]),
-            ("--preset strotss", &["--preset", "strotss", "--scales", "64=60,128=60"]),
+            ("--preset nnst", &["--preset", "nnst", "--scales", "64=40,128=40"]),
+            ("--preset strotss", &["--preset", "strotss", "--scales", "64=40,128=40"]),
         ],
     ),
     (
