@@ -7,7 +7,12 @@ use style_core::{Error, ErrorKind, Result};
 use crate::buffer::{Buffer, create};
 use crate::context::{BATCH, Compiled, Context, Dispatch, MOST_GROUPS, Pending, SLOT, failed, kind_of_rejection};
 use crate::kernels::{Access, Kernel};
-use crate::ops::extent;
+
+/// Converts an extent to the type that kernels take.
+pub(crate) fn extent(value: usize) -> Result<u32> {
+    u32::try_from(value)
+        .map_err(|_| Error::new(ErrorKind::Shape, format!("expected an extent of at most 2^32 - 1, found {value}")))
+}
 
 /// Operations that are submitted together; a driver may reset the device if one submission takes seconds.
 const SUBMISSION_OPERATIONS: usize = 80_000_000_000;

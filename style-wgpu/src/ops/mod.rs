@@ -26,7 +26,7 @@ use crate::backend::Wgpu;
 use crate::buffer::Buffer;
 use crate::kernels::PARTS;
 use crate::tensor::Tensor;
-use crate::turn::Entered;
+use crate::turn::{Entered, extent};
 
 impl Wgpu {
     /// Takes this thread's turn, for work on these buffers.
@@ -57,12 +57,6 @@ pub(crate) fn expect_length(found: usize, tensor: &Tensor) -> Result<()> {
 /// Checks that a map has the shape of one channel of `x`.
 fn expect_map(t: &Tensor, x: &Tensor) -> Result<()> {
     expect_shape("a map over features", Shape { channels: 1, ..x.shape() }, t.shape())
-}
-
-/// Converts an extent to the type that kernels take.
-pub(crate) fn extent(value: usize) -> Result<u32> {
-    u32::try_from(value)
-        .map_err(|_| Error::new(ErrorKind::Shape, format!("expected an extent of at most 2^32 - 1, found {value}")))
 }
 
 /// The kernels' code for `Acc`.
