@@ -29,24 +29,22 @@ pub(super) struct Watcher {
     kept: Instant,
     /// When progress is kept again, after the last time.
     pause: Duration,
-    scale: Option<usize>,
+    reached: Option<Reached>,
     /// Points that pages do not know yet.
     points: Vec<Point>,
 }
 
 impl Watcher {
     pub(super) fn new(studio: Arc<Studio>, id: Id, generation: u32) -> Self {
-        Self { studio, id, generation, told: None, kept: Instant::now(), pause: KEEP, scale: None, points: vec![] }
+        Self { studio, id, generation, told: None, kept: Instant::now(), pause: KEEP, reached: None, points: vec![] }
     }
 
-    fn note(&mut self, progress: &Progress) {
+    /// Notes an evaluation, and says whether it is the first of a new scale.
+    fn note(&mut self, progress: &Progress) -> bool {
         let losses = &progress.accepted_losses;
         let weighted = |name| losses.term(name).map_or(0.0, |term| term.weight * term.loss);
         let side = progress.width.max(progress.height);
         self.points.push((progress.iteration, side, losses.total, weighted(CONTENT), weighted(STYLE)));
-    }
-
-    fn tell(&mut self, progress: &Progress, image: Image) {
         let reached = Reached {
             iteration: progress.iteration,
             iterations: progress.iterations,
@@ -55,6 +53,12 @@ impl Watcher {
             width: progress.width,
             height: progress.height,
         };
+        self.reached.replace(reached).is_some_and(|last| last.scale != reached.scale)
+    }
+
+    /// Tells pages what they do not know yet.
+    fn tell(&mut self, image: Image) {
+        let Some(reached) = self.reached else { return };
         let mut inner = self.studio.lock();
         let Ok(job) = inner.job(self.id) else { return };
         job.live = Some(Arc::new(image));
@@ -98,14 +102,12 @@ impl Watcher {
 
 impl Observer for Watcher {
     fn observe(&mut self, progress: &Progress, view: &dyn View) -> style_transfer::Result<ControlFlow<()>> {
-        self.note(progress);
-        let is_new_scale = self.scale.is_some_and(|scale| scale != progress.scale);
+        let is_new_scale = self.note(progress);
         if is_new_scale {
             self.mark();
         }
-        self.scale = Some(progress.scale);
         if is_new_scale || self.told.is_none_or(|told| told.elapsed() >= TELL) {
-            self.tell(progress, view.image()?);
+            self.tell(view.image()?);
         }
         if self.kept.elapsed() >= self.pause {
             self.keep(view)?;
@@ -114,6 +116,9 @@ impl Observer for Watcher {
     }
 
     fn finish(&mut self, view: &dyn View) -> style_transfer::Result<()> {
+        if !self.points.is_empty() {
+            self.tell(view.image()?);
+        }
         self.keep(view)
     }
 }
