@@ -2,7 +2,7 @@
 //! photograph or both), the strength of the style and the effect of total variation.
 //!
 //! They differ from the peers' results: they are small, use 300 evaluations (`johnson` and `anishathalye` use 1000,
-//! the others 200 to 500), and come from this library's embedded VGG-16, whereas most peers use VGG-19.
+//! the others 100 to 500), and come from this library's embedded VGG-16, whereas most peers use VGG-19.
 //!
 //! ```sh
 //! cargo run --release --example presets [PHOTO [PAINTING]]
@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     let network = common::network()?;
     let photo = common::picture(1, "tubingen.jpg", 256)?;
     let painting = common::picture(2, "starry_night.jpg", 256)?;
-    let mut sheet = Sheet::new(3).title("Presets");
+    let mut sheet = Sheet::new(4).title("Presets").cell(&photo, "photograph").cell(&painting, "painting");
     for preset in Preset::ALL {
         let builder = Session::builder(network.clone()).content(photo.clone()).style(painting.clone());
         let iterations = preset.iterations().min(300);

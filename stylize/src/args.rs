@@ -35,7 +35,7 @@ pub(crate) struct Args {
     pub(crate) output: Option<PathBuf>,
 
     /// Use the settings of the paper (gatys) or of a well-known implementation (stanford, johnson, anishathalye, gatys-pytorch,
-    /// pystiche, crowson, nnst, strotss). Other options override them
+    /// pystiche, crowson, cnnmrf, nnst, strotss). Other options override them
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = preset())]
     pub(crate) preset: Option<Preset>,
 

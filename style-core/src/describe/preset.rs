@@ -10,14 +10,17 @@
 //! | `gatys-pytorch` | `1000 E'` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `pystiche` | `1000 * 1/5 * 4 E` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `crowson` | `(256, 64, 16, 4, 1)/341 W` | `0.015 mean` | `0.1` nine points | Adam 5.1, coarse to fine, running mean |
+//! | `cnnmrf` | `118, 59` patches | `20 mean` | `0.001` squared | as `johnson`, 100 at each of 3 sizes, from the content |
 //! | `nnst` | `0.5` turned neighbours, the default's style loss | none | none | L-BFGS, 200 at each of 64, 128, 256 ... |
 //! | `strotss` | relaxed EMD, `0.25` palette | `4` self-similarity | none | L-BFGS, 200 at each of 64, 128, 256 ... |
 //!
 //! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2`, `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]) and `W`
 //! the [`Wasserstein`](crate::statistics::Wasserstein) distance; these presets use layers conv4_2 and conv1_1 ... conv5_1. The
+//! [`Patches`](crate::statistics::Patches) of `cnnmrf` are of conv3_1 and conv4_1, and so is its content of conv4_1. The
 //! input format that a peer's weights expect (channel order, range, mean) comes with the weight file here. All pad with
 //! zeros but `crowson`, which repeats the border. Differences from the peers: the total loss includes TV, where jcjohnson's
-//! omits it; a point with a non-finite loss is never accepted; Crowson clamps the image after each step, here only the
+//! omits it; `cnnmrf`
+//! has the authors' weights for a picture of 384 x 384, where theirs grow with the picture; a point with a non-finite loss is never accepted; Crowson clamps the image after each step, here only the
 //! result is clamped.
 //!
 //! The last two are made of [`Neighbours`](crate::losses::Neighbours), and of [`RelaxedEmd`](crate::losses::RelaxedEmd),
@@ -70,6 +73,8 @@ pub enum Preset {
     /// crowsonkb/style-transfer-pytorch. Its weights are for torchvision's VGG-19, whose features are about 1/58 of the
     /// embedded network's. Its TV weight, 2 for an image in 0..=1, becomes 0.1 for 8-bit units and the larger features.
     Crowson,
+    /// chuanli11/CNNMRF.
+    Cnnmrf,
     /// nkolkin13/NeuralNeighborStyleTransfer.
     Nnst,
     /// nkolkin13/STROTSS.
@@ -78,7 +83,7 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Gatys,
         Self::Stanford,
         Self::Johnson,
@@ -86,6 +91,7 @@ impl Preset {
         Self::GatysPytorch,
         Self::Pystiche,
         Self::Crowson,
+        Self::Cnnmrf,
         Self::Nnst,
         Self::Strotss,
     ];
@@ -101,6 +107,7 @@ impl Preset {
             Self::GatysPytorch => "gatys-pytorch",
             Self::Pystiche => "pystiche",
             Self::Crowson => "crowson",
+            Self::Cnnmrf => "cnnmrf",
             Self::Nnst => "nnst",
             Self::Strotss => "strotss",
         }
@@ -112,6 +119,7 @@ impl Preset {
         match self {
             Self::Gatys | Self::Johnson | Self::GatysPytorch | Self::Crowson | Self::Nnst | Self::Strotss => Some(512),
             Self::Stanford => Some(333),
+            Self::Cnnmrf => Some(384),
             Self::Pystiche => Some(500),
             Self::Anishathalye => None,
         }
@@ -126,6 +134,7 @@ impl Preset {
                 1.0 / count as f64
             }
             Self::Johnson | Self::GatysPytorch => 1.0,
+            Self::Cnnmrf => 58.9824,
             Self::Stanford => 2.0,
         }
     }
@@ -134,14 +143,15 @@ impl Preset {
     #[must_use]
     pub fn optimizer(self) -> Optimizer {
         let adam = |learning_rate| Optimizer::Adam(AdamOptions { learning_rate, ..AdamOptions::default() });
+        let lbfgs =
+            |history| Optimizer::Lbfgs(LbfgsOptions { history, fixed_step: Some(1.0), ..LbfgsOptions::default() });
         match self {
             Self::Gatys | Self::Nnst | Self::Strotss => Optimizer::default(),
             Self::Stanford => adam(2.0),
             Self::Anishathalye => adam(10.0),
             Self::Crowson => Optimizer::Adam(AdamOptions { learning_rate: 5.1, beta2: 0.99, ..AdamOptions::default() }),
-            Self::Johnson | Self::GatysPytorch | Self::Pystiche => {
-                Optimizer::Lbfgs(LbfgsOptions { history: 100, fixed_step: Some(1.0), ..LbfgsOptions::default() })
-            }
+            Self::Johnson | Self::GatysPytorch | Self::Pystiche => lbfgs(100),
+            Self::Cnnmrf => lbfgs(25),
         }
     }
 
@@ -151,6 +161,7 @@ impl Preset {
         match self {
             Self::Gatys | Self::GatysPytorch | Self::Pystiche | Self::Crowson => 500,
             Self::Stanford => 300,
+            Self::Cnnmrf => 100,
             Self::Nnst | Self::Strotss => 200,
             Self::Johnson | Self::Anishathalye => 1000,
         }
@@ -168,8 +179,9 @@ impl Preset {
                 }
                 scales
             }
-            Self::Nnst | Self::Strotss => {
-                let halves = (1..usize::BITS).map(|i| long_side >> i).take_while(|&size| size >= 64);
+            Self::Cnnmrf | Self::Nnst | Self::Strotss => {
+                let most = if self == Self::Cnnmrf { 2 } else { usize::MAX };
+                let halves = (1..usize::BITS).map(|i| long_side >> i).take_while(|&size| size >= 64).take(most);
                 let mut scales: Vec<_> = halves.map(|size| Scale { size, iterations, optimizer: None }).collect();
                 scales.reverse();
                 scales
@@ -273,6 +285,16 @@ impl Preset {
                 init: content,
                 noise_ratio: no_noise,
                 running_mean: Some(0.99),
+                ..base
+            },
+            Self::Cnnmrf => Settings {
+                content_layers: vec!["conv4_1".into()],
+                style_layers: [("conv3_1", 117.9648), ("conv4_1", 58.9824)].map(StyleLayer::from).into(),
+                statistic: Some(StatisticKind::Patches),
+                content_weight: mean(20.0),
+                tv_weight: 1e-3,
+                init: content,
+                noise_ratio: no_noise,
                 ..base
             },
             Self::Nnst => Settings { losses: vec![(LossKind::TurnedNeighbours, 0.5)], ..own_descent },

@@ -224,8 +224,8 @@ class Case:
     def at(self, x):
         return features(self.layers, self.pool, x, replicate=self.replicate)
 
-    def half(self, f):
-        return 0.5 * ((f[CONTENT] - self.p[CONTENT]) ** 2).sum()
+    def half(self, f, layer=CONTENT):
+        return 0.5 * ((f[layer] - self.p[layer]) ** 2).sum()
 
 
 def preset(layers, name):
@@ -259,6 +259,10 @@ def preset(layers, name):
             weights = [w / 341 for w in (256, 64, 16, 4, 1)]
             style = sum(w * wasserstein(f[n], case.a[n]) for w, n in zip(weights, STYLE))
             return 0.015 * content + style + 0.1 * tv["nine-point"], style, tv["nine-point"]
+        if name == "cnnmrf":  # the paper's equation 2, with weights that give the authors' gradients at 384 x 384
+            sides = {"conv3_1": (256, 96), "conv4_1": (512, 48)}
+            style = sum(1e-4 * n * side**2 / 2 * patches(f[l], case.a[l]) for l, (n, side) in sides.items())
+            return 20 * mse(f["conv4_1"], case.p["conv4_1"]) + style + 1e-3 * tv["squared"], style, tv["squared"]
         if name == "gatys-pytorch":
             style = sum(1e3 / n**2 * mse(g / m, a / ms) for (g, a), (n, m, ms) in zip(grams, sizes))
             return content + style, sum(per_element), tv["squared"]
@@ -267,7 +271,7 @@ def preset(layers, name):
 
     x = picture("start", 53, 37).requires_grad_()
     value, style, tv = total(x)
-    return record(name, x, value, case.half(case.at(x)), style, tv)
+    return record(name, x, value, case.half(case.at(x), "conv4_1" if name == "cnnmrf" else CONTENT), style, tv)
 
 
 def record(name, x, total, content, style, tv):
@@ -534,7 +538,7 @@ if __name__ == "__main__":
     p = argparse.ArgumentParser()
     p.add_argument("--embedded", required=True)
     layers = network_of_embedded(p.parse_args().embedded)
-    names = ["gatys", "stanford", "johnson", "anishathalye", "gatys-pytorch", "pystiche", "crowson"]
+    names = ["gatys", "stanford", "johnson", "anishathalye", "gatys-pytorch", "pystiche", "crowson", "cnnmrf"]
     whole = {
         "made_by": f"make_losses.py, torch {torch.__version__.split('+')[0]}, float64",
         "presets": [preset(layers, n) for n in names],
