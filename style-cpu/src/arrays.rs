@@ -31,19 +31,3 @@ impl Tensor {
         array.map_err(|e| Error::new(ErrorKind::Shape, format!("{shape} is no shape of an array")).with_source(e))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arrays_of_any_strides_go_in_and_come_out() {
-        for channels in [3, 17] {
-            let array = Array3::from_shape_fn((channels, 5, 4), |(c, h, w)| (100 * c + 10 * h + w) as f32);
-            let turned = array.view().permuted_axes([0, 2, 1]);
-            let tensor = Tensor::from_array(turned).unwrap();
-            assert_eq!(tensor.shape(), Shape::new(channels, 4, 5));
-            assert_eq!(tensor.to_array().unwrap(), turned);
-        }
-    }
-}

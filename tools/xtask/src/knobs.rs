@@ -120,7 +120,7 @@ const ROWS: [(&str, [&str; 2], &[Cell]); 11] = [
         FACE,
         &[
             ("--balance -s 2", &["--balance", "-s", "2"]),
-            ("--laplacian 0.05", &["--laplacian", "0.05"]),
+            ("--laplacian 0.02", &["--laplacian", "0.02"]),
             ("--preset nnst", &["--preset", "nnst", "--scales", "64=40,128=40"]),
             ("--preset strotss", &["--preset", "strotss", "--scales", "64=40,128=40"]),
         ],
@@ -141,9 +141,9 @@ const ROWS: [(&str, [&str; 2], &[Cell]); 11] = [
         TOWN,
         &[
             ("0 (default)", &[]),
+            ("--tv-weight 1e-9", &["--tv-weight", "1e-9"]),
             ("--tv-weight 1e-8", &["--tv-weight", "1e-8"]),
             ("--tv-weight 1e-7", &["--tv-weight", "1e-7"]),
-            ("--tv-weight 1e-6", &["--tv-weight", "1e-6"]),
         ],
     ),
 ];
