@@ -14,14 +14,20 @@ esac
 build=${CARGO_TARGET_DIR:-target}
 manifest=style-web/Cargo.toml
 
-CARGO_TARGET_DIR=$build CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C target-feature=+simd128" \
-    cargo build --release --locked --manifest-path "$manifest" --target wasm32-unknown-unknown
+built() { # NAME FEATURE: the engine with this feature, as NAME.js and NAME_bg.wasm
+    CARGO_TARGET_DIR=$build CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C target-feature=+simd128" \
+        cargo build --release --locked --manifest-path "$manifest" --target wasm32-unknown-unknown \
+        --no-default-features --features "$2"
+    "$build/release/bindgen" "$build/wasm32-unknown-unknown/release/style_web.wasm" "$folder" "$1"
+    echo "$folder: $(wc -c <"$folder/$1_bg.wasm") bytes of WebAssembly for the $2"
+}
 CARGO_TARGET_DIR=$build cargo build --release --locked --manifest-path "$manifest" -p bindgen
 
 rm -rf "$folder"
 mkdir -p "$folder/samples"
-"$build/release/bindgen" "$build/wasm32-unknown-unknown/release/style_web.wasm" "$folder"
-cp -r web/{style.css,icon.svg,main.js,engine.js,engine-wasm.js,worker.js,store.js,ui} "$folder"
+built style_web cpu
+built style_web_gpu gpu
+cp -r web/{style.css,icon.svg,main.js,engine.js,engine-wasm.js,worker.js,worker,store.js,ui} "$folder"
 cp stylize/samples/{tubingen.jpg,starry_night.jpg,LICENSES.md} "$folder/samples"
 cp LICENSE-MIT LICENSE-APACHE NOTICE "$folder"
 
@@ -33,4 +39,3 @@ sed -e 's|data-engine="./engine-server.js"|data-engine="./engine-wasm.js"|' \
     web/index.html >"$folder/index.html"
 grep -q 'data-engine="./engine-wasm.js"' "$folder/index.html"
 grep -q 'Content-Security-Policy' "$folder/index.html"
-echo "$folder: $(wc -c <"$folder/style_web_bg.wasm") bytes of WebAssembly"

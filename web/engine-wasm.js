@@ -1,4 +1,4 @@
-/** The engine of the page without a server: a worker paints on this machine's processor. Addresses are those of blobs. */
+/** The engine of the page without a server: a worker paints on this machine's GPU or processor. Addresses are those of blobs. */
 
 import { EngineError, sentence } from "./engine.js";
 
@@ -15,7 +15,11 @@ const sampleAddress = (id) => SAMPLES.some((sample) => sample.id === id) && `sam
 
 /** @returns {import("./engine.js").Engine} */
 export function open() {
-  const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+  const address = new URL("worker.js", import.meta.url);
+  // `?gpu=off` in the page's address keeps to the processor; `?gpu=software` takes software drivers for GPUs, to try this.
+  const gpu = new URLSearchParams(location.search).get("gpu");
+  if (gpu) address.searchParams.set("gpu", gpu);
+  const worker = new Worker(address, { type: "module" });
   const calls = new Map();
   const files = new Map();
   const backlog = [];
@@ -83,5 +87,6 @@ export function open() {
     snapshot: (of, number) => file(`jobs/${of.id}/snapshot-${number}`),
     download: () => null,
     save: (id, kind) => call("save", id, kind),
+    useGpu: (wanted) => call("useGpu", wanted),
   };
 }

@@ -45,12 +45,18 @@
  *
  * @typedef {{id: string, name: string, title: string, painting: boolean}} Sample
  *
+ * @typedef {object} DeviceInUse
+ * @property {?string} gpu        its name; `null` if the processor paints
+ * @property {?string} reason     why the processor paints
+ * @property {boolean} choice     whether `useGpu` can change it
+ *
  * What a listener is told:
  *   {type: "state", data: {jobs: Job[], samples: Sample[]}}         everything, at first and after a break
  *   {type: "job", data: Job}                                       a job is new or has changed
  *   {type: "progress", data: {id, version, progress, points}}      points are to be added to the curve
  *   {type: "queue", data: string[]}                                jobs that wait, the next one first
  *   {type: "deleted", data: string}
+ *   {type: "device", data: DeviceInUse}                            which device paints, where the engine can choose
  *   {type: "connection", data: boolean | string}   whether the engine answers, or what is wrong with it
  *
  * @typedef {object} Engine
@@ -72,6 +78,7 @@
  * @property {(job: Job, number: number) => string} snapshot
  * @property {(job: Job, kind: "png"|"tiff") => ?string} download         `null` if the file is made by `save`
  * @property {(id: string, kind: "png"|"tiff") => Promise<Blob>} [save]
+ * @property {(wanted: boolean) => Promise<void>} [useGpu]                 what paints from now on
  */
 
 /** Settings of a new picture. */

@@ -6,6 +6,7 @@ import { announce, attempt } from "./ui/announce.js";
 import { begin } from "./ui/begin.js";
 import { compare } from "./ui/compare.js";
 import { controls } from "./ui/controls.js";
+import { device } from "./ui/device.js";
 import { losses } from "./ui/losses.js";
 import { mask } from "./ui/mask.js";
 import { queue } from "./ui/queue.js";
@@ -27,6 +28,7 @@ const parts = {
   compare: compare(engine),
   losses: losses(),
   snapshots: snapshots(engine),
+  device: device(engine),
 };
 parts.mask = mask(engine, () => parts.compare.close());
 parts.queue = queue(engine, select);
@@ -116,6 +118,7 @@ const heard = {
     if (selected === id) select([...jobs.keys()].at(-1) ?? null);
     else render();
   },
+  device: (said) => parts.device.show(said),
   connection(said) {
     if (typeof said === "string") $("connection").textContent = said;
     $("connection").hidden = said === true;

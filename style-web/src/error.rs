@@ -3,13 +3,17 @@
 use std::error::Error as _;
 use std::iter::successors;
 
-use wasm_bindgen::{JsError, JsValue};
+use style_transfer::ErrorKind;
+use wasm_bindgen::JsValue;
 
 /// `Result` with this crate's [`Error`].
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What the message of a panic begins with.
 pub(crate) const BUG: &str = "the page failed in a way that it should not; please report it: ";
+
+/// The name of the error in JavaScript where another device may do what this one does not.
+const NO_DEVICE: &str = "NoDevice";
 
 /// The error of every fallible call in this crate; in JavaScript an `Error` with all of its reasons as the message.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,12 @@ impl From<Error> for JsValue {
             true => told,
             false => format!("{told}: {reason}"),
         });
-        JsError::new(&told).into()
+        let error = js_sys::Error::new(&told);
+        if let Error::Engine(e) = &e
+            && matches!(e.kind(), ErrorKind::DeviceLost | ErrorKind::Unavailable | ErrorKind::Unsupported)
+        {
+            error.set_name(NO_DEVICE);
+        }
+        error.into()
     }
 }

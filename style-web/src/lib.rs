@@ -1,8 +1,12 @@
 //! Painting in a browser: what the page's worker calls. It holds no jobs, only the network and the session that paints; files go
 //! in and out as bytes.
 //!
+//! There are two builds: with the feature `cpu` it paints on the processor, by SIMD, and with `gpu` on the GPU, by WebGPU. The
+//! worker loads one of them. They are apart because the second needs JSPI, which not every browser has.
+//!
 //! `web/worker.js` is the other side. The settings and their ranges are those of `stylize studio`.
 
+mod device;
 mod error;
 mod json;
 mod painter;
@@ -15,7 +19,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use error::Result;
 use json::{from_json, to_json};
-pub use painter::{Job, Painter, Painting};
+pub use painter::{Job, Painter, Painting, begin, checkpoint, open, picture, preview, step, strengthen};
 pub use pictures::{Kept, keep, mask, photograph, shown, stretched, thumbnail};
 use settings::{Change, Effect, Settings};
 

@@ -1,9 +1,15 @@
 //! The network, and the session that paints.
+//!
+//! What may wait for the device is a function rather than a method: in the build for GPUs it returns a promise in JavaScript
+//! (`jspi`), and an attribute that depends on the build can only stand before a whole item. Until the promise settles, the
+//! worker calls nothing else.
+
+// How wasm-bindgen says that its support of JSPI may change.
+#![cfg_attr(feature = "gpu", expect(deprecated))]
 
 use std::sync::Arc;
 
 use serde::Serialize;
-use style_transfer::cpu::Cpu;
 use style_transfer::losses::{CONTENT, STYLE};
 use style_transfer::pictures::{Format, Picture, mask_of};
 use style_transfer::{
@@ -11,13 +17,14 @@ use style_transfer::{
 };
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::device::{Backend, opened};
 use crate::error::{Error, Result};
 use crate::json::{from_json, to_json};
 use crate::pictures::Look;
 use crate::settings::Settings;
 
-/// The most memory of a session, in bytes: addresses have 32 bits, and pictures need some too. A larger session is cut into
-/// tiles, and refused if the smallest do not fit.
+/// The most memory of a session, in bytes: addresses have 32 bits, and pictures need some too; and a browser does not tell how
+/// much a GPU has. A larger session is cut into tiles, and refused if the smallest do not fit.
 const MOST_MEMORY: usize = 1400 << 20;
 
 /// The share of noise in a picture that is painted anew at coarser scales, as in `stylize studio`.
@@ -65,7 +72,7 @@ impl Job {
         Ok(())
     }
 
-    fn described(&self, network: &Arc<Network<Cpu>>) -> Result<SessionBuilder<Cpu>> {
+    fn described(&self, network: &Arc<Network<Backend>>) -> Result<SessionBuilder<Backend>> {
         let Self { settings, photograph, painting, mask, start } = self;
         let (width, height) = (photograph.image.width(), photograph.image.height());
         let factor = settings.stroke * f64::from(settings.side) / painting.long_side() as f64;
@@ -82,7 +89,7 @@ impl Job {
         if let Some((_, from)) = start {
             scales.retain(|scale| scale.size >= *from);
         }
-        let mut builder = Session::<Cpu>::builder(Arc::clone(network))
+        let mut builder = Session::<Backend>::builder(Arc::clone(network))
             .content(photograph.image.clone())
             .style(style)
             .scales(scales)
@@ -103,21 +110,21 @@ impl Job {
 /// The network, ready to paint.
 #[wasm_bindgen]
 pub struct Painter {
-    network: Arc<Network<Cpu>>,
+    network: Arc<Network<Backend>>,
+}
+
+/// Opens the device and unpacks the weights. A software driver of WebGPU counts as a device if `software` is set.
+///
+/// # Errors
+/// There is no device, or not enough memory.
+#[cfg_attr(feature = "gpu", wasm_bindgen(jspi))]
+#[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
+pub fn open(software: bool) -> Result<Painter> {
+    Ok(Painter { network: Arc::new(Network::new(opened(software)?, models::embedded()?.model())?) })
 }
 
 #[wasm_bindgen]
 impl Painter {
-    /// Unpacks the weights.
-    ///
-    /// # Errors
-    /// There is not enough memory.
-    #[wasm_bindgen(constructor)]
-    pub fn new() -> Result<Self> {
-        let backend = Cpu::builder().threads(1).build()?;
-        Ok(Self { network: Arc::new(Network::new(backend, models::embedded()?.model())?) })
-    }
-
     /// Refuses a job that cannot be painted, or not within the memory that there is.
     ///
     /// # Errors
@@ -126,28 +133,30 @@ impl Painter {
         job.described(&self.network)?.plan()?;
         Ok(())
     }
+}
 
-    /// Begins to paint, or goes on from a checkpoint of the same job. A checkpoint that does not suit it has no effect.
-    ///
-    /// # Errors
-    /// As [`check`](Self::check), or there is not enough memory.
-    pub fn begin(&self, job: Job, checkpoint: Option<Vec<u8>>) -> Result<Painting> {
-        let strength = job.settings.strength;
-        let build = || Ok::<_, Error>(job.described(&self.network)?.build()?);
-        let resume = |checkpoint: Vec<u8>| {
-            let checkpoint = Checkpoint::from_bytes(&checkpoint)?;
-            Ok::<_, Error>(job.described(&self.network)?.resume(&checkpoint)?)
-        };
-        let mut session = match checkpoint.map(resume) {
-            None => build()?,
-            Some(Err(Error::Engine(e))) if e.kind() == ErrorKind::Checkpoint => build()?,
-            Some(session) => session?,
-        };
-        // A checkpoint has the strength that it was made with.
-        session.set_style_weight(strength)?;
-        let Job { photograph, mask, .. } = job;
-        Ok(Painting { session, photograph, mask, coarser: None })
-    }
+/// Begins to paint, or goes on from a checkpoint of the same job. A checkpoint that does not suit it has no effect.
+///
+/// # Errors
+/// As [`Painter::check`], or there is not enough memory.
+#[cfg_attr(feature = "gpu", wasm_bindgen(jspi))]
+#[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
+pub fn begin(painter: &Painter, job: Job, checkpoint: Option<Vec<u8>>) -> Result<Painting> {
+    let strength = job.settings.strength;
+    let build = || Ok::<_, Error>(job.described(&painter.network)?.build()?);
+    let resume = |checkpoint: Vec<u8>| {
+        let checkpoint = Checkpoint::from_bytes(&checkpoint)?;
+        Ok::<_, Error>(job.described(&painter.network)?.resume(&checkpoint)?)
+    };
+    let mut session = match checkpoint.map(resume) {
+        None => build()?,
+        Some(Err(Error::Engine(e))) if e.kind() == ErrorKind::Checkpoint => build()?,
+        Some(session) => session?,
+    };
+    // A checkpoint has the strength that it was made with.
+    session.set_style_weight(strength)?;
+    let Job { photograph, mask, .. } = job;
+    Ok(Painting { session, photograph, mask, coarser: None })
 }
 
 /// How far a session is: `Progress` of `web/engine.js`, and the losses of the last accepted image.
@@ -184,7 +193,7 @@ impl From<&Progress> for Reached {
 /// A picture that is being painted.
 #[wasm_bindgen]
 pub struct Painting {
-    session: Session<Cpu>,
+    session: Session<Backend>,
     photograph: Picture,
     mask: Option<Picture>,
     /// The last picture of the scale before, when a new one has begun.
@@ -193,19 +202,6 @@ pub struct Painting {
 
 #[wasm_bindgen]
 impl Painting {
-    /// Evaluates loss and gradient once; returns the progress as JSON.
-    ///
-    /// # Errors
-    /// The session has finished, or painting failed; the picture stays readable.
-    pub fn step(&mut self) -> Result<String> {
-        let before = self.session.image()?;
-        let progress = self.session.step()?;
-        if progress.width > before.width() {
-            self.coarser = Some(before);
-        }
-        Ok(to_json(&Reached::from(progress)))
-    }
-
     /// The last picture of the scale before in 16 bits as PNG, once after the first step of a new one.
     ///
     /// # Errors
@@ -219,37 +215,60 @@ impl Painting {
     pub fn finished(&self) -> bool {
         self.session.is_finished()
     }
+}
 
-    /// Sets the style strength from the next step on.
-    ///
-    /// # Errors
-    /// It is out of range.
-    pub fn strengthen(&mut self, strength: f64) -> Result<()> {
-        Ok(self.session.set_style_weight(strength)?)
+/// Evaluates loss and gradient once; returns the progress as JSON.
+///
+/// # Errors
+/// The session has finished, or painting failed; the picture stays readable.
+#[cfg_attr(feature = "gpu", wasm_bindgen(jspi))]
+#[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
+pub fn step(painting: &mut Painting) -> Result<String> {
+    let before = painting.session.image()?;
+    let progress = painting.session.step()?;
+    if progress.width > before.width() {
+        painting.coarser = Some(before);
     }
+    Ok(to_json(&Reached::from(progress)))
+}
 
-    /// What [`Painter::begin`] goes on from, little larger than the picture.
-    ///
-    /// # Errors
-    /// There is not enough memory.
-    pub fn checkpoint(&self) -> Result<Vec<u8>> {
-        Ok(self.session.light_checkpoint()?.to_bytes()?)
-    }
+/// Sets the style strength from the next step on.
+///
+/// # Errors
+/// It is out of range.
+#[cfg_attr(feature = "gpu", wasm_bindgen(jspi))]
+#[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
+pub fn strengthen(painting: &mut Painting, strength: f64) -> Result<()> {
+    Ok(painting.session.set_style_weight(strength)?)
+}
 
-    /// The painted picture in 16 bits as PNG, without kept colours and mask, at the size of the current scale.
-    ///
-    /// # Errors
-    /// There is not enough memory.
-    pub fn picture(&self) -> Result<Vec<u8>> {
-        Ok(Picture::from(self.session.image()?).encode(Format::Png16)?)
-    }
+/// What [`begin`] goes on from, on any device, little larger than the picture.
+///
+/// # Errors
+/// There is not enough memory.
+#[cfg_attr(feature = "gpu", wasm_bindgen(jspi))]
+#[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
+pub fn checkpoint(painting: &Painting) -> Result<Vec<u8>> {
+    Ok(painting.session.light_checkpoint()?.to_bytes()?)
+}
 
-    /// The picture as it is shown and saved, as by [`shown`](crate::shown).
-    ///
-    /// # Errors
-    /// There is not enough memory.
-    pub fn shown(&self, colours: f64, kind: &str) -> Result<Vec<u8>> {
-        let look = Look { original: &self.photograph, mask: self.mask.as_ref(), colours };
-        look.file(self.session.image()?, kind)
-    }
+/// The painted picture in 16 bits as PNG, without kept colours and mask, at the size of the current scale.
+///
+/// # Errors
+/// There is not enough memory.
+#[cfg_attr(feature = "gpu", wasm_bindgen(jspi))]
+#[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
+pub fn picture(painting: &Painting) -> Result<Vec<u8>> {
+    Ok(Picture::from(painting.session.image()?).encode(Format::Png16)?)
+}
+
+/// The picture as it is shown and saved, as by [`shown`](crate::shown).
+///
+/// # Errors
+/// There is not enough memory.
+#[cfg_attr(feature = "gpu", wasm_bindgen(jspi))]
+#[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
+pub fn preview(painting: &Painting, colours: f64, kind: &str) -> Result<Vec<u8>> {
+    let look = Look { original: &painting.photograph, mask: painting.mask.as_ref(), colours };
+    look.file(painting.session.image()?, kind)
 }

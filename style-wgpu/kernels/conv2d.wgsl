@@ -114,9 +114,9 @@ fn conv_finish(row: u32, column: u32, quad: u32, s: Block) -> Block {
         conv_value(quad, s.b0), conv_value(quad, s.b1), conv_value(quad, s.b2), conv_value(quad, s.b3),
     );
     if a.epilogue == RELU_GATE || a.epilogue == RELU_POOL_GATE {
-        let above = conv_open(v.a0) | conv_open(v.a1) << 4u | conv_open(v.a2) << 8u | conv_open(v.a3) << 12u;
-        let below = conv_open(v.b0) | conv_open(v.b1) << 4u | conv_open(v.b2) << 8u | conv_open(v.b3) << 12u;
-        conv_gate_out[(row / 2u * ((a.width + 3u) / 4u) + column / 4u) * a.y_quads + quad] = above | below << 16u;
+        let above = conv_open(v.a0) | (conv_open(v.a1) << 4u) | (conv_open(v.a2) << 8u) | (conv_open(v.a3) << 12u);
+        let below = conv_open(v.b0) | (conv_open(v.b1) << 4u) | (conv_open(v.b2) << 8u) | (conv_open(v.b3) << 12u);
+        conv_gate_out[(row / 2u * ((a.width + 3u) / 4u) + column / 4u) * a.y_quads + quad] = above | (below << 16u);
     }
     return v;
 }

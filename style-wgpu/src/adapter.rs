@@ -4,6 +4,8 @@ use std::fmt;
 
 use style_core::{Error, ErrorKind, Result};
 
+use crate::wait;
+
 /// What an adapter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -64,7 +66,7 @@ pub struct Adapter {
     pub index: usize,
     /// The name.
     pub name: String,
-    /// The interface: `vulkan`, `metal` or `dx12`.
+    /// The interface: `vulkan`, `metal`, `dx12` or `webgpu`.
     pub interface: &'static str,
     /// What it is.
     pub kind: AdapterKind,
@@ -79,7 +81,9 @@ impl fmt::Display for Adapter {
 impl Adapter {
     fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
         let info = adapter.get_info();
-        Self { index, name: info.name, interface: info.backend.to_str(), kind: AdapterKind::of(info.device_type) }
+        // Most browsers do not tell the name.
+        let name = if info.name.is_empty() { "unnamed".into() } else { info.name };
+        Self { index, name, interface: info.backend.to_str(), kind: AdapterKind::of(info.device_type) }
     }
 }
 
@@ -99,11 +103,9 @@ pub(crate) fn opened() -> Result<Vec<(Adapter, wgpu::Adapter)>> {
         return Err(Error::new(ErrorKind::Unavailable, message));
     }
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let found = wait::adapters(&instance);
     if found.is_empty() {
-        let message = "no GPU driver for Vulkan, Metal or DirectX 12 was found; install the GPU's driver, or use the \
-                       CPU backend";
-        return Err(Error::new(ErrorKind::Unavailable, message));
+        return Err(Error::new(ErrorKind::Unavailable, wait::NO_ADAPTER));
     }
     Ok(found.into_iter().enumerate().map(|(i, handle)| (Adapter::of(i, &handle), handle)).collect())
 }

@@ -12,7 +12,7 @@ use crate::kernels::PARTIAL_BYTES;
 
 /// The most operations of a dispatch. A GPU with 10^11 operations a second takes 0.4 seconds for them; drivers may reset a device
 /// that does not answer for two.
-const DISPATCH_OPERATIONS: usize = 40_000_000_000;
+const DISPATCH_OPERATIONS: u64 = 40_000_000_000;
 
 /// The wgpu backend: one device and its queue.
 pub struct Wgpu {
@@ -22,7 +22,7 @@ pub struct Wgpu {
     /// Bound in place of missing operands; never written.
     pub(crate) spare: Buffer,
     /// The most operations of a dispatch.
-    pub(crate) operations: usize,
+    pub(crate) operations: u64,
 }
 
 /// Settings for [`Wgpu`].

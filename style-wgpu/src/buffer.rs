@@ -6,13 +6,15 @@ use std::sync::atomic::Ordering;
 use style_core::{Error, ErrorKind, Result};
 
 use crate::context::Context;
+use crate::wait;
 
 /// A buffer, and whether allocation failed for lack of memory. A buffer to write to is mapped.
 pub(crate) fn create(device: &wgpu::Device, label: &str, size: u64, usage: wgpu::BufferUsages) -> (wgpu::Buffer, bool) {
-    let scope = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let mapped_at_creation = usage.contains(wgpu::BufferUsages::MAP_WRITE);
-    let buffer = device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation });
-    (buffer, pollster::block_on(scope.pop()).is_some())
+    let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation };
+    let made = || device.create_buffer(&descriptor);
+    let (buffer, error) = wait::caught(device, &[wgpu::ErrorFilter::OutOfMemory], made);
+    (buffer, error.is_some())
 }
 
 /// Memory counted as allocated, until it is dropped.
@@ -84,6 +86,13 @@ impl Buffer {
 
     pub(crate) fn belongs_to(&self, context: &Arc<Context>) -> bool {
         Arc::ptr_eq(&self.reserved.context, context)
+    }
+}
+
+#[cfg(target_family = "wasm")]
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.reserved.context.free(&self.handle);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use style_core::{Error, ErrorKind, Result};
 
 use crate::adapter::Adapter;
+use crate::wait;
 
 /// Dispatches that are submitted together. A driver may reset the device if one submission takes seconds.
 pub(crate) const BATCH: usize = 64;
@@ -28,6 +29,9 @@ pub(crate) struct Context {
     failure: Arc<Mutex<Option<Failure>>>,
     pub(crate) allocated: AtomicUsize,
     pub(crate) limit: Option<usize>,
+    /// Buffers that were dropped while recorded work used them.
+    #[cfg(target_family = "wasm")]
+    dropped: Mutex<Vec<wgpu::Buffer>>,
 }
 
 /// An error that the device reported outside any call. It stays: what was computed since is lost.
@@ -55,7 +59,7 @@ pub(crate) struct Pending {
     pub(crate) kernels: HashMap<&'static str, Compiled>,
     pub(crate) dispatches: Vec<Dispatch>,
     /// The operations of the long ones.
-    pub(crate) operations: usize,
+    pub(crate) operations: u64,
     /// The most workgroups in the first dimension of a dispatch. Tests reduce it.
     pub(crate) most_groups: usize,
     /// The parameters of the dispatches, and the buffer for them.
@@ -108,13 +112,13 @@ impl Context {
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         };
-        let (device, queue) = pollster::block_on(handle.request_device(&descriptor)).map_err(|e| {
+        let (device, queue) = wait::device(handle, &descriptor).map_err(|e| {
             let message = format!("cannot open adapter {adapter}: {e}; update its driver, or use the CPU backend");
             Error::new(ErrorKind::Unavailable, message)
         })?;
         let failure = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&failure);
-        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| keep(&kept, kind_of(&e), e.to_string())));
+        wait::report(&device, move |e| keep(&kept, kind_of(&e), e.to_string()));
         let kept = Arc::clone(&failure);
         device.set_device_lost_callback(move |_, message| keep(&kept, ErrorKind::DeviceLost, message));
         let on_device = device.create_buffer(&wgpu::BufferDescriptor {
@@ -132,7 +136,18 @@ impl Context {
             on_device,
         };
         let (turn, allocated) = (Mutex::new(pending), AtomicUsize::new(0));
-        Ok(Arc::new(Self { adapter, device, queue, limits: wanted, turn, failure, allocated, limit }))
+        Ok(Arc::new(Self {
+            adapter,
+            device,
+            queue,
+            limits: wanted,
+            turn,
+            failure,
+            allocated,
+            limit,
+            #[cfg(target_family = "wasm")]
+            dropped: Mutex::default(),
+        }))
     }
 
     /// Returns the error that the device has reported, if any.
@@ -141,6 +156,21 @@ impl Context {
         failure.as_ref().map_or(Ok(()), |f| {
             Err(failed(f.kind, &format!("the device {} reported an error: {}", self.adapter, f.message)))
         })
+    }
+
+    /// Frees a buffer, at the latest once what is recorded has been submitted.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn free(&self, buffer: &wgpu::Buffer) {
+        match self.turn.try_lock() {
+            Ok(pending) if pending.dispatches.is_empty() => wait::discard(buffer),
+            _ => self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(buffer.clone()),
+        }
+    }
+
+    /// Frees the buffers that were dropped. No recorded work may be left.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn discard(&self) {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|buffer| wait::discard(&buffer));
     }
 
     /// What is left of the memory limit.

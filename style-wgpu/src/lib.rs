@@ -1,4 +1,4 @@
-//! The wgpu backend: one implementation for every GPU that Vulkan, Metal or DirectX 12 can use.
+//! The wgpu backend: one implementation for every GPU that Vulkan, Metal, DirectX 12 or a browser's WebGPU can use.
 //!
 //! ```no_run
 //! let gpu = style_wgpu::Wgpu::new()?;
@@ -11,13 +11,17 @@
 //!
 //! The kernels are WGSL, in `kernels/`; wgpu checks and compiles them for the driver at their first use. All values are
 //! `f32`; sums are pairs of `f32` that hold 48 bits (`kernels/pair.wgsl`), because WGSL has no `f64`.
+//!
+//! In a browser (wasm32-unknown-unknown) a call that waits for the device puts the stack aside until the device answers, so the
+//! browser must have JSPI, and the call must come from a function that is exported with `#[wasm_bindgen(jspi)]`, as in
+//! `style-web`. Nothing else may use the same `Wgpu` until that function returns.
 
 #![forbid(unsafe_code)]
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", not(target_os = "unknown")))]
 compile_error!(
-    "style-transfer-wgpu does not support WebAssembly yet: a browser returns results of its GPU later, while `Storage` waits for \
-     them; leave the feature `wgpu` out and use the CPU backend"
+    "style-transfer-wgpu needs a browser where it is compiled to WebAssembly: build for wasm32-unknown-unknown, or leave the \
+     feature `wgpu` out and use the CPU backend"
 );
 
 mod adapter;
@@ -29,6 +33,7 @@ mod ops;
 mod storage;
 mod tensor;
 mod turn;
+mod wait;
 
 pub use adapter::{Adapter, AdapterKind, adapters};
 pub use backend::{Wgpu, WgpuBuilder};

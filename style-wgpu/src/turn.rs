@@ -7,6 +7,7 @@ use style_core::{Error, ErrorKind, Result};
 use crate::buffer::{Buffer, create};
 use crate::context::{BATCH, Compiled, Context, Dispatch, MOST_GROUPS, Pending, SLOT, failed, kind_of_rejection};
 use crate::kernels::{Access, Kernel};
+use crate::wait;
 
 /// Converts an extent to the type that kernels take.
 pub(crate) fn extent(value: usize) -> Result<u32> {
@@ -15,7 +16,7 @@ pub(crate) fn extent(value: usize) -> Result<u32> {
 }
 
 /// Operations that are submitted together; a driver may reset the device if one submission takes seconds.
-const SUBMISSION_OPERATIONS: usize = 80_000_000_000;
+const SUBMISSION_OPERATIONS: u64 = 80_000_000_000;
 
 /// Values that are uploaded together, 16 MiB.
 const SLICE: usize = 4 << 20;
@@ -113,23 +114,23 @@ impl Entered<'_> {
         &mut self,
         kernel: &'static Kernel,
         groups: usize,
-        (each, most): (usize, usize),
+        (each, most): (usize, u64),
         parameters: &[u32],
         operands: &[&Buffer],
     ) -> Result<()> {
-        let together = (most / each.max(1)).max(1);
+        let together = usize::try_from(most / each.max(1) as u64).unwrap_or(usize::MAX).max(1);
         for first in (0..groups).step_by(together) {
             let count = together.min(groups - first);
             let mut all = vec![extent(first)?, extent(count)?];
             all.extend(parameters);
             self.launch(kernel, count, &all, operands)?;
-            self.spend(count.saturating_mul(each));
+            self.spend((count as u64).saturating_mul(each as u64));
         }
         Ok(())
     }
 
     /// Counts the operations of a long kernel, and submits it once they are many.
-    fn spend(&mut self, operations: usize) {
+    fn spend(&mut self, operations: u64) {
         self.pending.operations = self.pending.operations.saturating_add(operations);
         if self.pending.operations >= SUBMISSION_OPERATIONS {
             self.submit();
@@ -141,58 +142,28 @@ impl Entered<'_> {
         if let Some(compiled) = self.pending.kernels.get(kernel.name) {
             return Ok(compiled.clone());
         }
+        let kinds = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
         let device = &self.context.device;
-        let filters = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
-        let scopes = filters.map(|filter| device.push_error_scope(filter));
-        let entry = |binding, ty, dynamic| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: dynamic, min_binding_size: None },
-            count: None,
-        };
-        let storage = |access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read };
-        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
-        entries.extend((1..).zip(kernel.operands).map(|(i, &access)| entry(i, storage(access), false)));
-        let layout = device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(kernel.name), entries: &entries });
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(kernel.name),
-            source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
-        });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(kernel.name),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(kernel.name),
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some(kernel.name),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                // No kernel reads workgroup memory before it writes it.
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        });
-        // All scopes end, in reverse order.
-        let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
-        if let Some(e) = errors.collect::<Vec<_>>().into_iter().flatten().next() {
+        let (compiled, error) = wait::caught(device, &kinds, || compile(device, kernel));
+        if let Some(e) = error {
             let what = format!("the driver of {} rejects the kernel {}: {e}", self.context.adapter, kernel.name);
             return Err(failed(kind_of_rejection(&e), &what));
         }
         self.context.check()?;
-        let compiled = Compiled { pipeline, layout };
         self.pending.kernels.insert(kernel.name, compiled.clone());
         Ok(compiled)
     }
 
     /// Submits what was recorded.
     fn submit(&mut self) {
-        if self.pending.dispatches.is_empty() {
-            return;
+        if !self.pending.dispatches.is_empty() {
+            self.submit_dispatches();
         }
+        #[cfg(target_family = "wasm")]
+        self.context.discard();
+    }
+
+    fn submit_dispatches(&mut self) {
         let (device, queue) = (&self.context.device, &self.context.queue);
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
@@ -216,7 +187,7 @@ impl Entered<'_> {
     /// Submits what was recorded and waits for it; errors show in `check`.
     pub(crate) fn finish(&mut self) {
         self.submit();
-        let _ = self.context.device.poll(wgpu::PollType::wait_indefinitely());
+        let _ = wait::finish(&self.context.device, &self.context.queue);
     }
 
     /// A buffer that the host reads or writes. Running out of memory for it does not affect the device.
@@ -234,7 +205,21 @@ impl Entered<'_> {
         Ok(staging)
     }
 
+    /// Sets the first values of a buffer, in order with the kernels. The browser holds no more than a slice of them.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn upload(&mut self, values: &[f32], to: &Buffer) -> Result<()> {
+        self.submit();
+        for (i, slice) in values.chunks(SLICE).enumerate() {
+            if i > 0 {
+                self.finish();
+            }
+            self.context.queue.write_buffer(&to.handle, (4 * SLICE * i) as u64, bytemuck::cast_slice(slice));
+        }
+        self.context.check()
+    }
+
     /// Sets the first values of a buffer, in order with the kernels. Values pass through memory for two slices.
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn upload(&mut self, values: &[f32], to: &Buffer) -> Result<()> {
         self.submit();
         let context = self.context;
@@ -279,15 +264,54 @@ impl Entered<'_> {
         staging.map_async(wgpu::MapMode::Read, .., move |mapped| _ = sender.send(mapped));
         let lost =
             |e: &dyn std::fmt::Display| failed(ErrorKind::DeviceLost, &format!("cannot read from the device: {e}"));
-        let polled = device.poll(wgpu::PollType::wait_indefinitely());
+        let finished = wait::finish(device, &self.context.queue);
         self.context.check()?;
-        polled.map_err(|e| lost(&e))?;
+        finished.map_err(|e| lost(&e))?;
         receiver.try_recv().map_err(|e| lost(&e))?.map_err(|e| lost(&e))?;
         let view = staging.get_mapped_range(..).map_err(|e| lost(&e))?;
         let values = bytemuck::try_cast_slice(&view).map_err(|e| lost(&e))?;
         with(values);
+        drop(view);
+        wait::discard(&staging);
         Ok(())
     }
+}
+
+/// A kernel for the device; whether its driver takes it shows in errors.
+fn compile(device: &wgpu::Device, kernel: &Kernel) -> Compiled {
+    let entry = |binding, ty, dynamic| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: dynamic, min_binding_size: None },
+        count: None,
+    };
+    let storage = |access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
+    entries.extend((1..).zip(kernel.operands).map(|(i, &access)| entry(i, storage(access), false)));
+    let layout = device
+        .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(kernel.name), entries: &entries });
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(kernel.name),
+        source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
+    });
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(kernel.name),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(kernel.name),
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some(kernel.name),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            // No kernel reads workgroup memory before it writes it.
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        },
+        cache: None,
+    });
+    Compiled { pipeline, layout }
 }
 
 #[cfg(test)]

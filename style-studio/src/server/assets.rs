@@ -30,6 +30,7 @@ assets! {
     "ui/begin.js": SCRIPT,
     "ui/compare.js": SCRIPT,
     "ui/controls.js": SCRIPT,
+    "ui/device.js": SCRIPT,
     "ui/dom.js": SCRIPT,
     "ui/losses.js": SCRIPT,
     "ui/mask.js": SCRIPT,

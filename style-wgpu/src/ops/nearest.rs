@@ -53,8 +53,8 @@ impl NearestOps for Wgpu {
         // Operations of a workgroup at a tile.
         let each =
             side.saturating_mul(side).saturating_mul(channels.next_multiple_of(BATCH)).saturating_mul(2 * TILE * TILE);
-        let tiles_of_work = self.operations / each.saturating_mul(groups).max(1);
-        let at_a_time = (STEPS / steps.max(1)).min(tiles_of_work).max(1);
+        let tiles_of_work = self.operations / (each as u64).saturating_mul(groups as u64).max(1);
+        let at_a_time = (STEPS / steps.max(1)).min(usize::try_from(tiles_of_work).unwrap_or(usize::MAX)).max(1);
         let mut begin = 0;
         while begin < part && parts > 0 {
             let end = (begin + at_a_time).min(part);

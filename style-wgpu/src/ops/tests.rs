@@ -10,8 +10,8 @@ use super::*;
 use crate::context::MOST_GROUPS;
 
 /// The most operations of a dispatch, and the most workgroups of a row of its grid. Rows of three leave workgroups over.
-const CUTS: [(usize, usize); 6] =
-    [(usize::MAX, MOST_GROUPS), (1, MOST_GROUPS), (usize::MAX, 3), (20_000_000, 3), (6_000_000, 2), (400_000, 3)];
+const CUTS: [(u64, usize); 6] =
+    [(u64::MAX, MOST_GROUPS), (1, MOST_GROUPS), (u64::MAX, 3), (20_000_000, 3), (6_000_000, 2), (400_000, 3)];
 
 fn filled(wgpu: &Wgpu, shape: Shape, rng: &mut Rng) -> Tensor {
     let mut tensor = wgpu.tensor(shape).unwrap();

@@ -1,4 +1,5 @@
-//! `cargo xtask dependencies`: licences and sources of all that the workspace depends on, from `cargo metadata`.
+//! `cargo xtask dependencies`: licences and sources of all that the workspace and the page in the browser depend on, from
+//! `cargo metadata`.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +13,9 @@ use crate::Failure;
 /// with notices.
 const ALLOWED: [&str; 7] = ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0", "Zlib"];
 
+/// The page is a workspace of its own.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "style-web/Cargo.toml"];
+
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 #[derive(Deserialize)]
@@ -19,7 +23,7 @@ struct Metadata {
     packages: Vec<Package>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Package {
     name: String,
     version: String,
@@ -29,7 +33,7 @@ struct Package {
     dependencies: Vec<Dependency>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Dependency {
     name: String,
     req: String,
@@ -37,19 +41,23 @@ struct Dependency {
 }
 
 pub(crate) fn run(_: impl Iterator<Item = String>) -> Result<(), Failure> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let arguments = ["metadata", "--locked", "--all-features", "--format-version", "1"];
-    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root).output()?;
-    if !output.status.success() {
-        return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
-    let found = problems(&metadata.packages);
+    let packages = MANIFESTS.map(packages_of).into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+    let found = problems(&packages);
     if found.is_empty() {
-        println!("{} packages, with all features and for all systems", metadata.packages.len());
+        println!("{} packages of {MANIFESTS:?}, with all features and for all systems", packages.len());
         return Ok(());
     }
     Err(found.join("\n").into())
+}
+
+fn packages_of(manifest: &str) -> Result<Vec<Package>, Failure> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let arguments = ["metadata", "--locked", "--all-features", "--format-version", "1", "--manifest-path", manifest];
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root).output()?;
+    if !output.status.success() {
+        return Err(format!("cargo metadata of {manifest}: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(serde_json::from_slice::<Metadata>(&output.stdout)?.packages)
 }
 
 /// What is not as it should be, a line each.
