@@ -62,8 +62,8 @@ pub(crate) enum Command {
     Batch(Box<Args>),
     /// Paint the frames of a video, so that they do not flicker where nothing moves
     ///
-    /// Each frame starts from the painted frame before it where nothing moved, and is held to it there; elsewhere it starts from the
-    /// photograph. This suits a camera at rest: there is no optical flow. The paintings are evaluated once.
+    /// Each frame starts from the painted frame before it where nothing moved, and is held to it there; what moved is painted
+    /// anew. This suits a camera at rest: there is no optical flow. The paintings are evaluated once.
     ///
     /// FRAMES is a folder, or a pattern such as 'frames/*.png' or frames/%04d.png; all frames have one size. The painted frames
     /// are FOLDER/FRAME.png. If the program ffmpeg is installed, FRAMES may also be a video file, and the result one (.mp4, .m4v, .mov, .mkv, .webm
@@ -73,6 +73,8 @@ pub(crate) enum Command {
     /// The options of a single picture work, except --checkpoint, --snapshot-every, --seamless and those for masks, maps, logs, plots and TensorBoard.
     #[command(
         mut_arg("content", |arg| arg.value_name("FRAMES").help("A folder of frames, a pattern, or a video").long_help(None)),
+        // In the order of the positional arguments, which this changes.
+        mut_arg("styles", |arg| arg.value_name("PAINTING").help("Paintings to take the style from, blended [default: a sample painting inside the program]").long_help(None)),
         mut_arg("output", |arg| arg.value_name("FOLDER|VIDEO").help("Folder for the painted frames, or a video to write [default: out/video]").long_help(None)),
         max_term_width = 100
     )]

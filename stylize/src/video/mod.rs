@@ -41,8 +41,8 @@ pub(crate) struct VideoArgs {
     #[command(flatten)]
     pub(crate) paint: Args,
 
-    /// Evaluations of each frame that starts from the one before; --iterations are those of the first frame, and of the first
-    /// after a cut
+    /// Evaluations of each further frame: by itself, if anything moved, and once more from the frame before, so up to twice as
+    /// many; --iterations are those of the first frame, and of the first after a cut
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Video")]
     pub(crate) next_iterations: usize,
 
@@ -238,7 +238,7 @@ struct Painter<'a> {
     report: &'a Report,
     network: Arc<Network>,
     styles: Vec<Style>,
-    /// The styles' targets at the size of the frames, once there was a frame that could use them.
+    /// The styles' targets at the size of the frames; `None` if a loss needs the paintings themselves.
     targets: Option<Arc<Targets>>,
     start: Option<Init>,
     size: (usize, usize),
@@ -259,7 +259,12 @@ impl<'a> Painter<'a> {
         }
         let network = Arc::new(options.compute.network(report)?);
         let styles = opened.into_iter().flat_map(|style| style.styles).collect();
-        Ok(Self { args, report, network, styles, targets: None, start, size, full, done: 0 })
+        let mut painter = Self { args, report, network, styles, targets: None, start, size, full, done: 0 };
+        if settings::losses(options).is_empty() {
+            let builder = settings::describe(Session::builder(Arc::clone(&painter.network)), options, size);
+            painter.targets = Some(painter.with_styles(builder.scales(vec![])).targets()?);
+        }
+        Ok(painter)
     }
 
     /// Paints the frames that are not there, in order.
@@ -322,39 +327,47 @@ impl<'a> Painter<'a> {
 
     /// Paints a frame, given the one before and what was painted of it; `None` if the user stopped it.
     fn one(
-        &mut self,
+        &self,
         frame: &Frame,
         before: Option<(Frame, Image)>,
         (done, all): (usize, usize),
         interrupt: &Interrupt,
     ) -> Result<Option<Image>> {
+        let steps = |builder: SessionBuilder| -> Result<Option<Image>> {
+            let mut session = builder.build()?;
+            while !session.is_finished() && !interrupt.asked() {
+                let progress = session.step()?;
+                self.report.frame(done, all, progress);
+                self.report.picture(|| session.image());
+            }
+            Ok(if interrupt.asked() { None } else { Some(session.into_image()?) })
+        };
         let change =
             before.map(|(before, painted)| (Change::between(&before.picture.image, &frame.picture.image), painted));
-        let builder = match change {
-            Some((change, painted)) if !change.is_cut() => self.next(frame, &change, &painted)?,
-            _ => self.first(frame),
+        let Some((change, painted)) = change.filter(|(change, _)| !change.is_cut()) else {
+            return steps(self.first(frame, self.args.paint.iterations));
         };
-        let mut session = builder.build()?;
-        while !session.is_finished() && !interrupt.asked() {
-            let progress = session.step()?;
-            self.report.frame(done, all, progress);
-            self.report.picture(|| session.image());
-        }
-        Ok(if interrupt.asked() { None } else { Some(session.into_image()?) })
+        let start = if change.is_anywhere() {
+            let Some(fresh) = steps(self.first(frame, Some(self.args.next_iterations)))? else { return Ok(None) };
+            change.start(&painted, &fresh)?
+        } else {
+            painted.clone()
+        };
+        steps(self.next(frame, &change, painted, start))
     }
 
-    fn describe(&self, frame: &Frame) -> SessionBuilder {
-        settings::describe(Session::builder(Arc::clone(&self.network)), &self.args.paint, self.size)
-            .content(frame.seen.clone())
+    fn describe(&self, frame: &Frame, iterations: Option<usize>) -> SessionBuilder {
+        let options = Args { iterations, ..self.args.paint.clone() };
+        settings::describe(Session::builder(Arc::clone(&self.network)), &options, self.size).content(frame.seen.clone())
     }
 
     fn with_styles(&self, builder: SessionBuilder) -> SessionBuilder {
         self.styles.iter().cloned().fold(builder, SessionBuilder::style)
     }
 
-    /// The first frame of a scene.
-    fn first(&self, frame: &Frame) -> SessionBuilder {
-        let mut builder = self.with_styles(self.describe(frame));
+    /// A frame by itself.
+    fn first(&self, frame: &Frame, iterations: Option<usize>) -> SessionBuilder {
+        let mut builder = self.with_styles(self.describe(frame, iterations));
         if let Some(init) = &self.start {
             builder = builder.init(init.clone());
         }
@@ -364,32 +377,18 @@ impl<'a> Painter<'a> {
         builder
     }
 
-    /// A frame that starts from the one before and is held to it where nothing moved.
-    fn next(&mut self, frame: &Frame, change: &Change, painted: &Image) -> Result<SessionBuilder> {
-        let start = change.start(painted, &frame.seen)?;
-        let builder =
-            self.describe(frame).scales(vec![]).iterations(self.args.next_iterations).init(Init::Image(start));
-        let mut builder = match self.targets()? {
-            Some(targets) => builder.with_targets(&targets),
+    /// A frame that is held to the painted one before it where nothing moved.
+    fn next(&self, frame: &Frame, change: &Change, painted: Image, start: Image) -> SessionBuilder {
+        let builder = self.describe(frame, Some(self.args.next_iterations)).scales(vec![]).init(Init::Image(start));
+        let builder = match &self.targets {
+            Some(targets) => builder.with_targets(targets),
             None => self.with_styles(builder),
         };
-        let weight = HELD * self.args.steadiness;
-        if weight > 0.0
-            && let Some(mask) = change.same()
-        {
-            builder = builder.loss(weight, Temporal { before: painted.clone(), mask });
+        match change.same() {
+            Some(mask) if self.args.steadiness > 0.0 => {
+                builder.loss(HELD * self.args.steadiness, Temporal { before: painted, mask })
+            }
+            _ => builder,
         }
-        Ok(builder)
-    }
-
-    /// The targets of the styles, computed once; `None` if a loss needs the paintings themselves.
-    fn targets(&mut self) -> Result<Option<Arc<Targets>>> {
-        let options = &self.args.paint;
-        if self.targets.is_none() && settings::losses(options).is_empty() {
-            let builder =
-                settings::describe(Session::builder(Arc::clone(&self.network)), options, self.size).scales(vec![]);
-            self.targets = Some(self.with_styles(builder).targets()?);
-        }
-        Ok(self.targets.clone())
     }
 }

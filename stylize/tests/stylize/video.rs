@@ -49,10 +49,11 @@ fn a_video_is_painted_steadily_and_goes_on_where_it_was() {
     let all = [8, 9, 10].map(read);
 
     // By itself, the first frame is the same picture.
-    bench.paint("frames/f8.png art.png -o x.png --size 48 --iterations 6");
-    assert_eq!(fs::read(bench.path("x.png")).expect("is there"), all[0]);
-    bench.paint("frames/f9.png art.png -o y.png --size 48 --iterations 6 --seed 1");
-    let (steady, apart) = (flicker(&bench, ["painted/f8.png", "painted/f9.png"]), flicker(&bench, ["x.png", "y.png"]));
+    bench.paint("frames/f8.png art.png -o first.png --size 48 --iterations 6");
+    assert_eq!(fs::read(bench.path("first.png")).expect("is there"), all[0]);
+    bench.paint("frames/f9.png art.png -o second.png --size 48 --iterations 6 --seed 1");
+    let (steady, apart) =
+        (flicker(&bench, ["painted/f8.png", "painted/f9.png"]), flicker(&bench, ["first.png", "second.png"]));
     assert!(steady < 0.5 * apart, "{steady} {apart}");
 
     // Ended after the first frame, or one deleted: the rest are the same again.
@@ -118,7 +119,7 @@ fn a_video_says_what_it_cannot_do() {
     }
     fs::write(bench.path("bad/2.png"), "not a picture").expect("writes");
     photograph(40, 31).save(bench.path("sizes/2.png")).expect("saves");
-    photograph(40, 32).save(bench.path("twins/1.bmp")).expect("saves");
+    photograph(40, 32).save(bench.path("twins/1.jpg")).expect("saves");
     for (line, words) in [
         ("video", &["frames"][..]),
         ("video empty art.png", &["no pictures in empty"]),
