@@ -154,7 +154,7 @@ fn settings(args: &VideoArgs, styles: &[Source], [width, height]: [usize; 2]) ->
     ];
     let mut all: Settings = options.into_iter().map(|(name, value)| (name.into(), shown(value))).collect();
     all.insert("the size of the frames".into(), format!("{width}x{height}"));
-    all.insert("--weights".into(), weights.as_ref().map_or(Ok("the embedded ones".into()), |path| fingerprint(path))?);
+    all.insert("--weights".into(), weights.as_ref().map_or(Ok("the embedded ones".into()), fingerprint)?);
     for (i, style) in styles.iter().enumerate() {
         let hash = match style {
             Source::File(path) => fingerprint(path)?,
