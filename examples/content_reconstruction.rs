@@ -12,17 +12,15 @@ mod common;
 
 use anyhow::Result;
 use style_pictures::Sheet;
-use style_transfer::{LayerWeight, Preset, Session};
+use style_transfer::inspect::content_of;
 
 fn main() -> Result<()> {
     let network = common::network()?;
     let photo = common::picture(1, "tubingen.jpg", 256)?;
     let mut sheet = Sheet::new(3).title("Content reconstructions").cell(&photo, "photograph");
     for layer in ["conv1_2", "conv2_2", "conv3_2", "conv4_2", "conv5_1"] {
-        let builder = Session::builder(network.clone()).preset(Preset::Gatys).content(photo.clone());
-        let builder = builder.content_layers(vec![LayerWeight::new(layer, 1.0)]).without_style();
-        let image = common::run(layer, &mut builder.iterations(200).build()?)?;
-        sheet = sheet.cell(&image, layer);
+        let builder = content_of(network.clone(), photo.clone(), layer).iterations(200);
+        sheet = sheet.cell(&common::run(layer, &mut builder.build()?)?, layer);
     }
     common::save("content_reconstruction.png", &sheet.draw()?)
 }

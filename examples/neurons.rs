@@ -17,8 +17,8 @@ mod common;
 use anyhow::Result;
 use style_pictures::Sheet;
 use style_transfer::backend::ops::ReluRule;
-use style_transfer::inspect::{Probe, Response};
-use style_transfer::{Image, Padding, Pooling};
+use style_transfer::inspect::Probe;
+use style_transfer::{Padding, Pooling};
 
 const RULES: [(ReluRule, &str); 3] =
     [(ReluRule::Gradient, "gradient"), (ReluRule::Deconvnet, "deconvnet"), (ReluRule::Guided, "guided")];
@@ -41,16 +41,8 @@ fn main() -> Result<()> {
             if i == 0 {
                 sheet = sheet.cell(&photo.crop(response.columns.clone(), response.rows.clone())?, "");
             }
-            sheet = sheet.cell(&shown(&response, &photo)?, "");
+            sheet = sheet.cell(&response.picture(&photo)?, "");
         }
     }
     common::save("neurons.png", &sheet.row_labels(rows).draw()?)
-}
-
-/// The signal inside the receptive field: grey where it is zero, black or white where it is largest.
-fn shown(response: &Response, photo: &Image) -> Result<Image> {
-    let largest = response.signal.iter().fold(f32::MIN_POSITIVE, |most, v| most.max(v.abs()));
-    let pixels = response.signal.iter().map(|v| 127.5 * (1.0 + v / largest)).collect();
-    let all = Image::from_planar(photo.width(), photo.height(), pixels)?;
-    Ok(all.crop(response.columns.clone(), response.rows.clone())?)
 }

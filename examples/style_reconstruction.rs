@@ -17,18 +17,14 @@ mod common;
 use anyhow::Result;
 use common::STYLE_LAYERS;
 use style_pictures::Sheet;
-use style_transfer::{Preset, Session};
+use style_transfer::inspect::styles_of;
 
 fn main() -> Result<()> {
     let network = common::network()?;
     let painting = common::picture(1, "starry_night.jpg", 256)?;
-    let builder = || Session::builder(network.clone()).preset(Preset::Gatys).style_strength(1.0).without_content();
-    let targets = builder().style(painting.clone()).targets()?;
-
     let mut sheet = Sheet::new(3).title("Style reconstructions").cell(&painting, "painting");
-    for (i, letter) in ('a'..='e').enumerate() {
-        let label = format!("{letter}) {}{}", if i == 0 { "" } else { "+ " }, STYLE_LAYERS[i]);
-        let builder = builder().with_targets(&targets).style_layers(common::equal(&STYLE_LAYERS[..=i]));
+    for ((letter, layer), builder) in ('a'..).zip(STYLE_LAYERS).zip(styles_of(network, painting, &STYLE_LAYERS)?) {
+        let label = format!("{letter}) {}{layer}", if letter == 'a' { "" } else { "+ " });
         sheet = sheet.cell(&common::run(&label, &mut builder.iterations(200).build()?)?, label);
     }
     common::save("style_reconstruction.png", &sheet.draw()?)

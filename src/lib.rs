@@ -68,7 +68,7 @@ pub use style_core::*;
 /// Inspecting a network: the features of a picture, and what a neuron responds to.
 #[cfg(any(feature = "cpu", feature = "cuda", feature = "wgpu"))]
 pub mod inspect {
-    pub use style_core::inspect::{Features, Neuron, ReluRule, Response};
+    pub use style_core::inspect::{Features, Neuron, ReluRule, Response, content_of, excite, styles_of};
 
     pub use crate::aliases::Probe;
 }

@@ -75,5 +75,6 @@ pub mod losses {
     pub use crate::loss::neighbours::Neighbours;
     pub use crate::loss::relaxed_emd::{Palette, RelaxedEmd};
     pub use crate::loss::self_similarity::SelfSimilarity;
+    pub use crate::loss::temporal::Temporal;
     pub use crate::loss::term::{Additivity, Buffers, Site, Term};
 }

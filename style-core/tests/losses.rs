@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use common::{builder, layers, network, picture};
 use style_core::backend::{Acc, Backend, Shape};
-use style_core::losses::{Additivity, Buffers, HostLoss, Inputs, Laplacian, Loss, Site, Term};
+use style_core::losses::{Additivity, Buffers, HostLoss, Inputs, Laplacian, Loss, Site, Temporal, Term};
 use style_core::statistics::{Gram, Scratch, Statistic};
 use style_core::{Checkpoint, Error, ErrorKind, Image, Mask, Result, Scale, Session, SessionBuilder, Style};
 use testkit::Reference;
@@ -285,6 +285,37 @@ fn the_laplacian_is_that_of_its_equation() {
     }
     let texture = builder().loss(1.0, Laplacian { pool: 1 }).without_content();
     assert!(texture.build().is_ok(), "the picture is there, without content layers");
+}
+
+/// The temporal loss, by its equation and by differences; and that it holds the image only where the mask is.
+#[test]
+fn the_temporal_loss_is_that_of_its_equation() {
+    let (before, image) = (picture("before", 13, 9), picture("image", 13, 9));
+    let values: Vec<f32> = (0..13 * 9).map(|i| if i % 13 < 6 { 0.0 } else { (i % 5) as f32 / 4.0 }).collect();
+    let mask = Mask::new(13, 9, values.clone()).unwrap();
+    let alone = |loss| builder().content_weight(0.0).style_weight(0.0).loss(3.0, loss);
+    let mut session = alone(Temporal { before: before.clone(), mask: mask.clone() }).build().unwrap();
+    let (losses, gradient) = session.evaluate(&image).unwrap();
+    let pairs = || image.pixels().iter().zip(before.pixels()).enumerate();
+    let held = |(i, (x, w)): (usize, (&f32, &f32))| f64::from(values[i % 117]) * f64::from(x - w).powi(2);
+    common::close(losses.total, 3.0 * pairs().map(held).sum::<f64>() / 351.0);
+    for (i, (x, w)) in pairs() {
+        let wanted = 3.0 * 2.0 / 351.0 * f64::from(values[i % 117]) * f64::from(x - w);
+        // The difference of two pixels that are rounded, less the mean colour.
+        assert!((f64::from(gradient[i]) - wanted).abs() < 1e-6, "{} instead of {wanted}", gradient[i]);
+    }
+    assert_eq!(session.evaluate(&before).unwrap().0.total, 0.0);
+
+    // Other sizes of the same proportions, and at a smaller scale.
+    let large = || Temporal { before: before.resized(26, 18).unwrap(), mask: mask.clone() };
+    assert!(builder().loss(1.0, large()).build().is_ok());
+    let scale = Scale { size: 10, iterations: 1, optimizer: None };
+    let mut session = builder().loss(1.0, large()).scales(vec![scale]).iterations(1).build().unwrap();
+    session.run(|_| ControlFlow::Continue(())).unwrap();
+
+    let error = builder().loss(1.0, Temporal { before: picture("b", 9, 13), mask }).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Shape);
+    assert!(error.to_string().contains("9x13") && error.to_string().contains("13x9"), "{error}");
 }
 
 /// A loss that has no memory for pictures wider than this.

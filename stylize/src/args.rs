@@ -9,8 +9,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use style_transfer::Preset;
 use style_transfer::backend::ops::Tv;
 use style_transfer::losses::LossKind;
-use style_transfer::models::Vgg;
 use style_transfer::pictures::LARGEST_SIDE;
+
+use crate::compute::Compute;
+use crate::thumbnail::Preview;
 
 /// The options of painting.
 #[derive(Clone, Debug, clap::Args)]
@@ -235,40 +237,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "NAME", help_heading = "Network")]
     pub(crate) padding: Option<PaddingName>,
 
-    /// vgg16 or vgg19; vgg19, the paper's, needs --weights [default: the network in the weight file, or vgg16 without one]
-    #[arg(long, value_name = "NAME", value_parser = vgg, help_heading = "Network")]
-    pub(crate) network: Option<Vgg>,
-
-    /// Weights from PyTorch (.pth), Keras (.h5), ONNX (.onnx), Caffe (.caffemodel), MatConvNet (.mat), NumPy (.npz or a
-    /// folder of .npy) or safetensors [default: the embedded original VGG-16]
-    #[arg(long, value_name = "FILE", help_heading = "Network")]
-    pub(crate) weights: Option<PathBuf>,
-
-    /// Input space of --weights: BGR, 0 to 255, minus the mean (caffe), or RGB, 0 to 1, normalised (torchvision)
-    /// [default: recognised from the file, its values or its names]
-    #[arg(long, value_enum, value_name = "NAME", requires = "weights", help_heading = "Network")]
-    pub(crate) input_space: Option<InputSpaceName>,
-
-    /// Compute backend
-    #[arg(long, value_enum, value_name = "NAME", default_value = "cpu", help_heading = "Network")]
-    pub(crate) backend: BackendName,
-
-    /// Threads of the CPU backend; their number does not affect the result [default: one per core]
-    #[arg(long, value_name = "N", help_heading = "Network")]
-    pub(crate) threads: Option<NonZeroUsize>,
-
-    /// Device for --backend cuda or wgpu: its index, or part of its name; a software driver of wgpu is used only if named here
-    /// [default: 0 with cuda, the best GPU with wgpu]
-    #[arg(long, value_name = "DEVICE", help_heading = "Network")]
-    pub(crate) device: Option<String>,
-
-    /// Number format of features with --backend cuda
-    #[arg(long, value_enum, value_name = "TYPE", default_value = "f32", help_heading = "Network")]
-    pub(crate) precision: PrecisionName,
-
-    /// Avoid the Winograd algorithm: slightly more exact, about three times slower
-    #[arg(long, help_heading = "Network")]
-    pub(crate) direct: bool,
+    #[command(flatten)]
+    pub(crate) compute: Compute,
 
     /// Print the job's memory needs and the algorithm of each layer, and exit
     #[arg(long, help_heading = "Output")]
@@ -299,6 +269,11 @@ pub(crate) struct Args {
     /// Plot the losses to this file at the end; a resumed job plots only what follows its resumption
     #[arg(long, value_name = "FILE.svg|png", help_heading = "Output")]
     pub(crate) plot: Option<PathBuf>,
+
+    /// Show the picture in the terminal while it is painted: by kitty's protocol, as sixels, or as half blocks; auto chooses by the
+    /// terminal's name. Nothing is shown where the standard error is no terminal
+    #[arg(long, value_enum, value_name = "NAME", default_value = "off", help_heading = "Output")]
+    pub(crate) preview: Preview,
 
     /// Open the picture at the end with the system's program for pictures
     #[arg(long, help_heading = "Output")]
@@ -481,10 +456,6 @@ fn preset() -> impl TypedValueParser<Value = Preset> {
     PossibleValuesParser::new(Preset::ALL.map(Preset::name)).try_map(|name| name.parse::<Preset>())
 }
 
-fn vgg(s: &str) -> Result<Vgg, style_transfer::Error> {
-    s.parse()
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum Colours {
     Painting,
@@ -514,12 +485,6 @@ pub(crate) enum OptimizerName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum InputSpaceName {
-    Caffe,
-    Torchvision,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum PoolingName {
     Avg,
     Max,
@@ -529,22 +494,4 @@ pub(crate) enum PoolingName {
 pub(crate) enum PaddingName {
     Zero,
     Replicate,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum BackendName {
-    Cpu,
-    /// An NVIDIA device, in a build with `--features cuda`
-    Cuda,
-    /// Any GPU, by Vulkan, Metal or DirectX 12, in a build with `--features wgpu`
-    Wgpu,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum PrecisionName {
-    F32,
-    /// Half precision on tensor cores; features beyond 65504 are clamped
-    F16,
-    /// Half precision with the range of f32
-    Bf16,
 }

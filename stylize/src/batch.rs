@@ -9,14 +9,11 @@ use anyhow::{Context, Result, bail};
 use crate::args::Args;
 use crate::paint::Outcome;
 use crate::report::Report;
-use crate::source::is_standard;
-use crate::styles::argument;
+use crate::source::{is_picture, is_standard};
+use crate::styles::{argument, refuse};
 
 /// The default folder of results.
 const FOLDER: &str = "out/batch";
-
-/// The extensions of pictures that can be read.
-const READ: [&str; 8] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "gif", "bmp"];
 
 /// One picture of the batch.
 struct Job {
@@ -78,19 +75,7 @@ pub(crate) fn run(args: &Args, report: &Report, paint: impl Fn(&Args) -> Result<
 
 /// The jobs of all pairs, photograph by photograph.
 fn jobs(args: &Args) -> Result<Vec<Job>> {
-    let one = [
-        ("--checkpoint", args.checkpoint.is_some()),
-        ("--log", args.log.is_some()),
-        ("--plot", args.plot.is_some()),
-        ("--tensorboard", args.tensorboard.is_some()),
-        ("--style-mask", !args.style_mask.is_empty()),
-        ("--style-region", !args.style_region.is_empty()),
-        ("--content-mask", args.content_mask.is_some()),
-        ("--map", args.map.is_some()),
-    ];
-    if let Some((option, _)) = one.into_iter().find(|(_, given)| *given) {
-        return Err(argument(format!("{option} is for one picture; a batch cannot use it")).into());
-    }
+    refuse("a batch", args)?;
     let Some(photos) = &args.content else {
         return Err(argument("a batch needs photographs: stylize batch PHOTOS PAINTINGS... -o FOLDER").into());
     };
@@ -137,9 +122,7 @@ fn pictures(path: &Path) -> Result<Vec<PathBuf>> {
     }
     let entries = fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))?;
     let mut all = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    all.retain(|path| {
-        path.is_file() && READ.iter().any(|end| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end)))
-    });
+    all.retain(|path| path.is_file() && is_picture(path));
     all.sort();
     if all.is_empty() {
         bail!("no pictures in {}", path.display());

@@ -10,6 +10,8 @@ use clap_complete::Shell;
 
 use crate::args::Args;
 use crate::config::Config;
+use crate::experiments::{Features, Neurons};
+use crate::video::VideoArgs;
 
 const AFTER_HELP: &str = "\
 After the first of several scales a preview is written beside the result, as OUT_preview.png; it is removed once the result \
@@ -58,6 +60,27 @@ pub(crate) enum Command {
         max_term_width = 100
     )]
     Batch(Box<Args>),
+    /// Paint the frames of a video, so that they do not flicker where nothing moves
+    ///
+    /// Each frame starts from the painted frame before it where nothing moved, and is held to it there; what moved is painted
+    /// anew. This suits a camera at rest: there is no optical flow. The paintings are evaluated once.
+    ///
+    /// FRAMES is a folder, or a pattern such as 'frames/*.png' or frames/%04d.png; all frames have one size. The painted frames
+    /// are FOLDER/FRAME.png. If the program ffmpeg is installed, FRAMES may also be a video file, and the result one (.mp4, .m4v, .mov, .mkv, .webm
+    /// or .avi) with its sound; painted frames are then kept in RESULT_frames.
+    ///
+    /// After Ctrl-C or a crash the same command goes on: frames that are there are kept, if they were painted with the same settings.
+    /// The options of a single picture work, except --checkpoint, --snapshot-every, --seamless and those for masks, maps, logs, plots and TensorBoard.
+    #[command(
+        mut_arg("content", |arg| arg.value_name("FRAMES").help("A folder of frames, a pattern, or a video").long_help(None)),
+        // In the order of the positional arguments, which this changes.
+        mut_arg("styles", |arg| arg.value_name("PAINTING").help("Paintings to take the style from, blended [default: a sample painting inside the program]").long_help(None)),
+        mut_arg("output", |arg| arg.value_name("FOLDER|VIDEO").help("Folder for the painted frames, or a video to write [default: out/video]").long_help(None)),
+        max_term_width = 100
+    )]
+    Video(Box<VideoArgs>),
+    Features(Box<Features>),
+    Neurons(Box<Neurons>),
     #[cfg(feature = "studio")]
     Studio(crate::studio::Args),
     /// Print the completions for a shell: write them to where that shell looks for them
@@ -84,7 +107,7 @@ pub(crate) fn parse() -> Result<(Cli, Option<Config>)> {
     };
     let (options, first) = match matches.subcommand() {
         None => (&matches, 1),
-        Some(("batch", options)) => (options, 2),
+        Some(("batch" | "video", options)) => (options, 2),
         Some(_) => return Ok((parsed(&matches), None)),
     };
     let Some(config) = Config::find(options.get_one("config"))? else {

@@ -7,7 +7,9 @@
 mod args;
 mod batch;
 mod cli;
+mod compute;
 mod config;
+mod experiments;
 mod interrupt;
 mod open;
 mod output;
@@ -18,44 +20,47 @@ mod source;
 #[cfg(feature = "studio")]
 mod studio;
 mod styles;
+mod thumbnail;
+mod video;
 
 use std::process::ExitCode;
 
-use style_transfer::cpu::{Convolution, Cpu};
-#[cfg(feature = "cuda")]
-use style_transfer::cuda::{
-    Convolution::{Direct, Planned},
-    Cuda, Precision,
-};
-
-#[cfg(feature = "wgpu")]
-use style_transfer::wgpu::Wgpu;
-
-#[cfg(feature = "cuda")]
-use args::PrecisionName;
-use args::{Args, BackendName};
 use cli::Command;
 use interrupt::{INTERRUPTED, Interrupt};
 use paint::Outcome;
 use report::Report;
+use thumbnail::Preview;
 
 fn main() -> ExitCode {
     let (cli, config) = match cli::parse() {
         Ok(parsed) => parsed,
         Err(e) => {
-            Report::new(false).error(&e);
+            Report::new(false, Preview::Off).error(&e);
             return ExitCode::FAILURE;
         }
     };
-    let quiet = matches!(&cli.command, Some(Command::Batch(args)) if args.quiet);
-    let report = Report::new(quiet || cli.paint.quiet);
+    let (quiet, preview) = match &cli.command {
+        Some(Command::Batch(args)) => (args.quiet, args.preview),
+        Some(Command::Video(args)) => (args.paint.quiet, args.paint.preview),
+        Some(Command::Features(args)) => (args.common.quiet, args.common.preview),
+        Some(Command::Neurons(args)) => (args.common.quiet, args.common.preview),
+        _ => (cli.paint.quiet, cli.paint.preview),
+    };
+    let report = Report::new(quiet, preview);
     if let Some(config) = config {
         report.say(format!("config   {}", config.path.display()));
     }
     let done = match &cli.command {
-        None => Interrupt::new().and_then(|interrupt| run(&cli.paint, &report, &interrupt)),
+        None => Interrupt::new().and_then(|interrupt| paint::paint(&cli.paint, &report, &interrupt)),
         Some(Command::Batch(args)) => Interrupt::new()
-            .and_then(|interrupt| batch::run(args, &report, |described| run(described, &report, &interrupt))),
+            .and_then(|interrupt| batch::run(args, &report, |described| paint::paint(described, &report, &interrupt))),
+        Some(Command::Video(args)) => Interrupt::new().and_then(|interrupt| video::run(args, &report, &interrupt)),
+        Some(Command::Features(args)) => {
+            Interrupt::new().and_then(|interrupt| experiments::features(args, &report, &interrupt))
+        }
+        Some(Command::Neurons(args)) => {
+            Interrupt::new().and_then(|interrupt| experiments::neurons(args, &report, &interrupt))
+        }
         #[cfg(feature = "studio")]
         Some(Command::Studio(args)) => studio::serve(args, &report).map(|()| Outcome::Finished),
         Some(Command::Completions { shell }) => cli::completions(*shell).map(|()| Outcome::Finished),
@@ -67,56 +72,6 @@ fn main() -> ExitCode {
         Err(e) => {
             report.error(&e);
             ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(args: &Args, report: &Report, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
-    match args.backend {
-        BackendName::Cpu => {
-            let mut backend = Cpu::builder();
-            if let Some(n) = args.threads {
-                backend = backend.threads(n.get());
-            }
-            if args.direct {
-                backend = backend.convolution(Convolution::Direct);
-            }
-            paint::paint(backend.build()?, args, report, interrupt)
-        }
-        #[cfg(feature = "cuda")]
-        BackendName::Cuda => {
-            let backend = Cuda::builder().precision(match args.precision {
-                PrecisionName::F32 => Precision::F32,
-                PrecisionName::F16 => Precision::F16,
-                PrecisionName::Bf16 => Precision::Bf16,
-            });
-            let backend = backend.convolution(if args.direct { Direct } else { Planned });
-            let backend = match args.device.as_deref().map(|name| (name, name.parse())) {
-                Some((_, Ok(index))) => backend.device(index),
-                Some((name, Err(_))) => backend.named(name),
-                None => backend,
-            };
-            paint::paint(backend.build()?, args, report, interrupt)
-        }
-        #[cfg(not(feature = "cuda"))]
-        BackendName::Cuda => {
-            let message = "this build has no CUDA backend; build it with --features cuda, or use --backend cpu";
-            Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message).into())
-        }
-        #[cfg(feature = "wgpu")]
-        BackendName::Wgpu => {
-            let backend = Wgpu::builder();
-            let backend = match args.device.as_deref().map(|name| (name, name.parse())) {
-                Some((_, Ok(index))) => backend.adapter(index),
-                Some((name, Err(_))) => backend.named(name),
-                None => backend,
-            };
-            paint::paint(backend.build()?, args, report, interrupt)
-        }
-        #[cfg(not(feature = "wgpu"))]
-        BackendName::Wgpu => {
-            let message = "this build has no wgpu backend; build it with --features wgpu, or use --backend cpu";
-            Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message).into())
         }
     }
 }

@@ -15,9 +15,8 @@ use style_transfer::{Error, ErrorKind, Image, LayerLoss, Progress, Result};
 
 use crate::source::is_standard;
 
-/// The default output.
+/// The folder of default outputs.
 const DEFAULT_FOLDER: &str = "out";
-const DEFAULT_NAME: &str = "stylized.png";
 
 /// The destination of the result.
 pub(crate) struct Output {
@@ -31,9 +30,9 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Checks the path as far as possible before the work starts, so that no work is lost.
-    pub(crate) fn new(path: Option<&Path>, deep: bool, inputs: &[PathBuf]) -> Result<Self> {
-        let default = Path::new(DEFAULT_FOLDER).join(DEFAULT_NAME);
+    /// Checks the path as far as possible before the work starts, so that no work is lost; `default` is a name in the default folder.
+    pub(crate) fn new(path: Option<&Path>, default: &str, deep: bool, inputs: &[PathBuf]) -> Result<Self> {
+        let default = Path::new(DEFAULT_FOLDER).join(default);
         let (path, is_default) = (path.unwrap_or(&default), path.is_none());
         let bad = |what: &str| Error::new(ErrorKind::Argument, format!("{}: {what}", path.display()));
         if is_standard(path) {

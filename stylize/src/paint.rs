@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use style_transfer::backend::Backend;
-use style_transfer::models::{self, InputSpaceSource, LoadOptions, Loaded, Vgg};
 use style_transfer::pictures::{self, Picture};
 use style_transfer::watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
-use style_transfer::{Error, ErrorKind, Image, Init, InputSpace, Network, Observer, Optimizer, Progress, Session};
+use style_transfer::{Error, ErrorKind, Image, Init, Observer, Optimizer, Progress, Session};
 
-use crate::args::{Args, Colours, InputSpaceName, Size, Start};
+use crate::args::{Args, Colours, Size, Start};
 use crate::interrupt::Interrupt;
 use crate::open::open;
 use crate::output::{Log, Output, expect_apart};
@@ -30,7 +28,7 @@ pub(crate) enum Outcome {
 }
 
 /// Runs one job from the command line to the output file.
-pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interrupt: &Interrupt) -> Result<Outcome> {
+pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Result<Outcome> {
     let content_source = args.content.as_deref().map_or(Source::Sample(PHOTOGRAPH), Source::new);
     let style_sources = match &args.styles[..] {
         [] => vec![Source::Sample(PAINTING)],
@@ -41,14 +39,14 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     let start_path = if let Some(Start::File(path)) = &args.init { Some(path) } else { None };
     let masks = args.style_mask.iter().chain(&args.style_region).filter_map(|m| m.0.as_ref());
     let masks = masks.chain(&args.content_mask).chain(&args.map).chain(&args.style_map);
-    let others = start_path.into_iter().chain(&args.weights).chain(masks);
+    let others = start_path.into_iter().chain(&args.compute.weights).chain(masks);
     let inputs: Vec<PathBuf> = args.content.iter().chain(&args.styles).chain(others).cloned().collect();
     if inputs.iter().filter(|path| is_standard(path)).count() > 1 {
         return Err(
             argument("the standard input (-) can be only one of the pictures; name files for the others").into()
         );
     }
-    let mut output = Output::new(args.output.as_deref(), args.depth == 16, &inputs)?;
+    let mut output = Output::new(args.output.as_deref(), "stylized.png", args.depth == 16, &inputs)?;
     if output.is_standard() && args.snapshot_every.is_some() {
         return Err(argument("--snapshot-every names its pictures after the result; give -o a file, not -").into());
     }
@@ -66,9 +64,6 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
     if !output.carry(painted.extras.clone()) {
         report.say("note: JPEG has no transparency; the result will be opaque (.png, .webp and .tif keep it)");
     }
-    let weights = weights(args)?;
-    let network = Network::new(backend, weights.model())?;
-
     let (from, to) = (&content.image, &painted.image);
     let resized =
         if from.width() == to.width() { String::new() } else { format!(" from {}x{}", from.width(), from.height()) };
@@ -80,15 +75,7 @@ pub(crate) fn paint<B: Backend>(backend: B, args: &Args, report: &Report, interr
         let [width, height] = style.size;
         report.say(format!("style    {source} at {width}x{height}{}", style.regions));
     }
-    let sha256 = weights.sha256().get(..16).unwrap_or_default();
-    report.say(format!("network  {}, {}, sha256 {sha256}...", network.name(), weights.format()));
-    if args.weights.is_some() {
-        let known = weights.input_space_source();
-        let hint = if known == InputSpaceSource::Assumed { "; --input-space sets another" } else { "" };
-        report.say(format!("input    {} ({known}{hint})", weights.input_space_name()));
-    }
-    report.say(format!("backend  {}", network.backend().description()));
-    drop(weights);
+    let network = args.compute.network(report)?;
 
     let name = match settings::optimizer(args) {
         Optimizer::Adam(_) => "Adam",
@@ -208,7 +195,7 @@ fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&Source, [usize; 
     e
 }
 
-fn open_start(start: &Start, painted: &Picture, report: &Report) -> Result<Init> {
+pub(crate) fn open_start(start: &Start, painted: &Picture, report: &Report) -> Result<Init> {
     Ok(match start {
         Start::Content => Init::Content,
         Start::Noise => Init::Noise,
@@ -220,35 +207,6 @@ fn open_start(start: &Start, painted: &Picture, report: &Report) -> Result<Init>
     })
 }
 
-fn weights(args: &Args) -> Result<Loaded> {
-    let mut options = LoadOptions::default();
-    if let Some(vgg) = args.network {
-        options = options.network(vgg);
-    }
-    match args.input_space {
-        Some(InputSpaceName::Caffe) => options = options.input_space(InputSpace::CAFFE),
-        Some(InputSpaceName::Torchvision) => options = options.input_space(InputSpace::TORCHVISION),
-        None => {}
-    }
-    match (&args.weights, args.network) {
-        (Some(path), _) => Ok(models::load(path, &options)?),
-        (None, None | Some(Vgg::Vgg16)) => Ok(models::embedded()?),
-        (None, Some(Vgg::Vgg19)) => Err(argument(no_vgg19(&models::cached(Vgg::Vgg19))).into()),
-    }
-}
-
-/// Advice on missing VGG-19 weights, some of which may be in the usual caches.
-fn no_vgg19(cached: &[PathBuf]) -> String {
-    let Some(first) = cached.first() else {
-        return "VGG-19 is not inside this program: get torchvision's vgg19-dcbb9e9d.pth or Keras' \
-                vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, and give it with --weights FILE"
-            .into();
-    };
-    let others: Vec<_> = cached[1..].iter().map(|path| path.display().to_string()).collect();
-    let others = if others.is_empty() { String::new() } else { format!(" (also there: {})", others.join(", ")) };
-    format!("VGG-19 is not inside this program, but on this machine: give --weights {}{others}", first.display())
-}
-
 /// Observers, each active until it fails.
 struct Watchers {
     checkpoints: Option<Checkpoints>,
@@ -257,8 +215,8 @@ struct Watchers {
 }
 
 /// A running session and its outputs.
-struct Job<'a, B: Backend> {
-    session: Session<B>,
+struct Job<'a> {
+    session: Session,
     /// Width and height of the result.
     size: (usize, usize),
     output: Output,
@@ -276,7 +234,7 @@ struct Job<'a, B: Backend> {
     preview: Option<PathBuf>,
 }
 
-impl<B: Backend> Job<'_, B> {
+impl Job<'_> {
     /// Steps until the end or until the user stops, then saves. No failure on the way loses the picture: a log or
     /// snapshot that cannot be written is reported at once, and makes the program fail after all else is done.
     fn run(mut self, iterations: usize, interrupt: &Interrupt) -> Result<Outcome> {
@@ -358,6 +316,7 @@ impl<B: Backend> Job<'_, B> {
         }
         failed = self.watch(progress).or(failed);
         self.preview(progress, since_start);
+        self.report.picture(|| finished(self.session.image()?, self.size, self.photograph.as_ref()));
         let done = progress.iteration;
         if self.snapshot_every.is_some_and(|n| done.is_multiple_of(n)) {
             let finished = |image| finished(image, self.size, self.photograph.as_ref());
@@ -445,7 +404,11 @@ impl<B: Backend> Job<'_, B> {
 
 /// The picture to save: scaled to the result's size if the session has not reached it, and in the photograph's colours
 /// if they are kept.
-fn finished(image: Image, size: (usize, usize), photograph: Option<&Image>) -> style_transfer::Result<Image> {
+pub(crate) fn finished(
+    image: Image,
+    size: (usize, usize),
+    photograph: Option<&Image>,
+) -> style_transfer::Result<Image> {
     let image = if (image.width(), image.height()) == size { image } else { image.resized(size.0, size.1)? };
     match photograph {
         None => Ok(image),

@@ -6,20 +6,32 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use style_transfer::Progress;
+use style_transfer::{Image, Progress};
+
+use crate::thumbnail::{self, Preview, Way};
 
 /// The interval between progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The interval between pictures in the terminal.
+const PICTURE_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) struct Report {
     quiet: bool,
     bar: RefCell<Option<ProgressBar>>,
     last_line: Cell<Option<Instant>>,
+    /// How the terminal shows pictures, if it is to.
+    way: Option<Way>,
+    last_picture: Cell<Option<Instant>>,
+    /// The lines of the picture that is directly above the bar.
+    above: Cell<usize>,
 }
 
 impl Report {
-    pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, bar: RefCell::new(None), last_line: Cell::new(None) }
+    pub(crate) fn new(quiet: bool, preview: Preview) -> Self {
+        let way = if quiet { None } else { preview.way() };
+        let (last_line, last_picture, above) = (Cell::new(None), Cell::new(None), Cell::new(0));
+        Self { quiet, bar: RefCell::new(None), last_line, way, last_picture, above }
     }
 
     /// A line, unless output is quiet.
@@ -41,6 +53,7 @@ impl Report {
     }
 
     fn print(&self, line: &str) {
+        self.above.set(0);
         match &*self.bar.borrow() {
             Some(bar) => bar.suspend(|| tell(line)),
             None => tell(line),
@@ -63,15 +76,43 @@ impl Report {
 
     /// Moves the bar, or writes a line now and then without a terminal; `loss` is that of the current picture.
     pub(crate) fn progress(&self, progress: &Progress, loss: f64) {
+        self.advance(progress.iteration, progress.iterations, &format!("loss {loss:.4e}"));
+    }
+
+    /// The same for a frame, after `done` of `all` frames.
+    pub(crate) fn frame(&self, done: usize, all: usize, progress: &Progress) {
+        let (at, of) = (progress.iteration, progress.iterations);
+        self.advance(done, all, &format!("frames, {at}/{of} of the next"));
+    }
+
+    fn advance(&self, done: usize, all: usize, message: &str) {
         let borrowed = self.bar.borrow();
         let Some(bar) = &*borrowed else { return };
-        bar.set_message(format!("loss {loss:.4e}"));
-        bar.set_position(progress.iteration as u64);
+        bar.set_message(message.to_owned());
+        bar.set_position(done as u64);
         if bar.is_hidden() && self.last_line.get().is_none_or(|t| t.elapsed() >= LINE_EVERY) {
             self.last_line.set(Some(Instant::now()));
-            let (done, all) = (progress.iteration, progress.iterations);
-            tell(&format!("{done}/{all}  loss {loss:.4e}  {:.0?} left", bar.eta()));
+            tell(&format!("{done}/{all}  {message}  {:.0?} left", bar.eta()));
         }
+    }
+
+    /// Shows a picture above the bar, in the place of the one before, if pictures are wanted and it is time for one. One that cannot
+    /// be shown is left out.
+    pub(crate) fn picture(&self, image: impl FnOnce() -> style_transfer::Result<Image>) {
+        let borrowed = self.bar.borrow();
+        let (Some(bar), Some(way)) = (&*borrowed, self.way) else { return };
+        if self.last_picture.get().is_some_and(|t| t.elapsed() < PICTURE_EVERY) {
+            return;
+        }
+        self.last_picture.set(Some(Instant::now()));
+        let shown = image().and_then(|image| Ok((thumbnail::rows(&image), thumbnail::shown(&image, way)?)));
+        let Ok((rows, text)) = shown else { return };
+        let room = if self.above.get() == rows { String::new() } else { "\n".repeat(rows) };
+        bar.suspend(|| {
+            let mut to = io::stderr().lock();
+            let _ = write!(to, "{room}\x1b[{rows}A{text}").and_then(|()| to.flush());
+        });
+        self.above.set(rows);
     }
 
     /// Removes the bar.

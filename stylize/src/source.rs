@@ -12,6 +12,9 @@ use crate::report::Report;
 /// The most bytes read from standard input, slightly above the limit of a picture.
 const MOST_BYTES: u64 = (1 << 31) + 1;
 
+/// The extensions of pictures that can be read.
+const READ: [&str; 8] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "gif", "bmp"];
+
 /// A picture to read.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
@@ -72,6 +75,11 @@ impl fmt::Display for Source {
 /// Whether a path denotes standard input or output.
 pub(crate) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// Whether a file is a picture, by its name.
+pub(crate) fn is_picture(path: &Path) -> bool {
+    READ.iter().any(|end| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end)))
 }
 
 fn standard_input() -> Result<Vec<u8>> {

@@ -198,3 +198,21 @@ pub(crate) fn sized(picture: &Picture, size: Size, scale: f64) -> style_transfer
 pub(crate) fn argument(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Argument, message)
 }
+
+/// Refuses the options of a single picture; `what` has several.
+pub(crate) fn refuse(what: &str, args: &Args) -> style_transfer::Result<()> {
+    let one = [
+        ("--checkpoint", args.checkpoint.is_some()),
+        ("--log", args.log.is_some()),
+        ("--plot", args.plot.is_some()),
+        ("--tensorboard", args.tensorboard.is_some()),
+        ("--style-mask", !args.style_mask.is_empty()),
+        ("--style-region", !args.style_region.is_empty()),
+        ("--content-mask", args.content_mask.is_some()),
+        ("--map", args.map.is_some()),
+    ];
+    match one.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(argument(format!("{option} is for one picture; {what} cannot use it"))),
+        None => Ok(()),
+    }
+}

@@ -73,6 +73,19 @@ pub struct Response {
     pub rows: Range<usize>,
 }
 
+impl Response {
+    /// The signal in the neuron's receptive field as a picture: grey where it is zero, black or white where it is largest.
+    ///
+    /// # Errors
+    /// `Shape` if the receptive field is empty, which that of a [`Probe`] is not.
+    pub fn picture(&self, image: &Image) -> Result<Image> {
+        let largest = self.signal.iter().fold(f32::MIN_POSITIVE, |most, v| most.max(v.abs()));
+        let pixels = self.signal.iter().map(|v| 127.5 * (1.0 + v / largest)).collect();
+        let all = Image::from_planar(image.width(), image.height(), pixels)?;
+        all.crop(self.columns.clone(), self.rows.clone())
+    }
+}
+
 impl<B: Backend> Probe<B> {
     /// Runs a picture forward to a layer; the padding applies to the first convolution.
     ///

@@ -15,5 +15,6 @@ pub(crate) mod scratch;
 pub(crate) mod self_similarity;
 pub mod statistics;
 pub(crate) mod style;
+pub(crate) mod temporal;
 pub(crate) mod term;
 pub(crate) mod tv;

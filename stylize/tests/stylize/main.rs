@@ -1,11 +1,13 @@
 //! Runs the program `stylize`: its results, the properties kept from the photograph, and its error messages.
 
+mod experiments;
 mod jobs;
 mod maps;
 mod pictures;
 #[cfg(feature = "studio")]
 mod studio;
 mod tool;
+mod video;
 
 use std::fs;
 use std::path::PathBuf;

@@ -72,12 +72,18 @@ fn completions_and_a_manual_page_are_printed() {
         let output = bench.run(&format!("completions {shell}"));
         let text = String::from_utf8(output.stdout).expect("text");
         assert!(output.status.success() && text.contains("style-strength"), "{shell}");
+        assert!(text.contains("next-iterations") && text.contains("neurons"), "{shell}");
     }
     let output = bench.run("man");
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(text.contains(".TH stylize 1") && text.contains("\\-\\-style\\-strength"), "{text}");
     let output = bench.run("man batch");
     assert!(String::from_utf8(output.stdout).expect("text").contains("PHOTOS"));
+    for (command, word) in [("video", "FRAMES"), ("features", "style\\-layers"), ("neurons", "channels")] {
+        let output = bench.run(&format!("man {command}"));
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success() && text.contains(word), "{command}: {text}");
+    }
     bench.fail("man nothing", &["nothing", "--help"]);
     let output = bench.run("completions tcsh");
     assert!(!output.status.success() && said(&output).contains("bash"));
