@@ -1,7 +1,7 @@
 // Cosine distances, position by position: see style-core/src/backend/ops/cosine.rs. Features are scaled by a power of two, so
 // that their squares are numbers of f32.
 
-struct Cosine { zero: u32, positions: u32, stride: u32, parts: u32 }
+struct Cosine { positions: u32, stride: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> cosine_args: Cosine;
 @group(0) @binding(1) var<storage, read> cosine_x: array<f32>;
 @group(0) @binding(2) var<storage, read> cosine_t: array<f32>;

@@ -1,6 +1,6 @@
 // Vector operations: see style-core/src/backend/ops/vector.rs.
 
-struct Copy { zero: u32, length: u32 }
+struct Copy { length: u32 }
 @group(0) @binding(0) var<uniform> copy_args: Copy;
 @group(0) @binding(1) var<storage, read> copy_from: array<u32>;
 @group(0) @binding(2) var<storage, read_write> copy_to: array<u32>;
@@ -13,7 +13,7 @@ fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 
 // Each workgroup's part of the products of two vectors with four. Each thread scales a vector by the exponent of its largest value
 // so far, so that no product leaves the range of f32, however large or small the vectors are.
-struct Dots { zero: u32, length: u32, parts: u32 }
+struct Dots { length: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> dots_args: Dots;
 @group(0) @binding(1) var<storage, read_write> dots_partial: array<Scaled>; // [8][parts]
 @group(0) @binding(2) var<storage, read> dots_a0: array<f32>;
@@ -119,7 +119,7 @@ fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 }
 
 // out[first + row row_step + column] = scale times the sum of `count` partial sums, in a workgroup each.
-struct Reduce { zero: u32, count: u32, columns: u32, from_step: u32, first: u32, row_step: u32, scale: Pair }
+struct Reduce { count: u32, columns: u32, from_step: u32, first: u32, row_step: u32, scale: Pair }
 @group(0) @binding(0) var<uniform> reduce_args: Reduce;
 @group(0) @binding(1) var<storage, read> reduce_partial: array<Scaled>;
 @group(0) @binding(2) var<storage, read_write> reduce_out: array<Scaled>;
@@ -155,7 +155,7 @@ fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
 }
 
 // y + low = sum_i c_i x_i, plus y + low if `begun`, for a part of the values; each factor in four parts of 12 bits.
-struct Combine { zero: u32, first: u32, count: u32, terms: u32, begun: u32, pad0: u32, pad1: u32, pad2: u32, c: array<vec4<f32>, 6> }
+struct Combine { first: u32, count: u32, terms: u32, begun: u32, c: array<vec4<f32>, 6> }
 @group(0) @binding(0) var<uniform> combine_args: Combine;
 @group(0) @binding(1) var<storage, read_write> combine_y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> combine_low: array<f32>;
@@ -197,7 +197,7 @@ fn combine(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 }
 
 // The factor of `scale`: s^power, or 0; and whether s is positive.
-struct Factor { zero: u32, slot: u32, power: Pair }
+struct Factor { slot: u32, power: Pair }
 @group(0) @binding(0) var<uniform> factor_args: Factor;
 @group(0) @binding(1) var<storage, read> factor_scalars: array<Scaled>;
 @group(0) @binding(2) var<storage, read_write> factor_to: array<f32>;
@@ -213,7 +213,7 @@ fn factor(@builtin(num_workgroups) groups: vec3<u32>) {
     factor_to[1] = select(0.0, 1.0, positive);
 }
 
-struct Scale { zero: u32, length: u32 }
+struct Scale { length: u32 }
 @group(0) @binding(0) var<uniform> scale_args: Scale;
 @group(0) @binding(1) var<storage, read> scale_x: array<f32>;
 @group(0) @binding(2) var<storage, read> scale_factor: array<f32>;
@@ -226,7 +226,7 @@ fn scale(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) group
     scale_y[i] = select(0.0, scale_factor[0] * scale_x[i], scale_factor[1] > 0.0);
 }
 
-struct Adam { zero: u32, length: u32, rate: f32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, correction2: f32, epsilon: f32 }
+struct Adam { length: u32, rate: f32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, correction2: f32, epsilon: f32 }
 @group(0) @binding(0) var<uniform> adam_args: Adam;
 @group(0) @binding(1) var<storage, read> adam_g: array<f32>;
 @group(0) @binding(2) var<storage, read_write> adam_m: array<f32>;
