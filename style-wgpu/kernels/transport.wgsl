@@ -37,7 +37,7 @@ fn transport_compare(base: u32, merged: u32, step: u32, lane: u32) {
     }
 }
 
-// Fills and sorts runs.
+// Fills runs and sorts them: as many pairs as `merged`, which all values fit into.
 @compute @workgroup_size(256)
 fn transport_begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = sort_args;
@@ -53,7 +53,7 @@ fn transport_begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         }
         run[k] = entry;
     }
-    for (var merged = 2u; merged <= RUN; merged *= 2u) {
+    for (var merged = 2u; merged <= a.merged; merged *= 2u) {
         for (var step = merged / 2u; step > 0u; step /= 2u) {
             workgroupBarrier();
             transport_compare(base, merged, step, lane);

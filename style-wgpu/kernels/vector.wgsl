@@ -58,17 +58,63 @@ fn dots_exponent(v: f32) -> i32 {
     return clamp(i32((bitcast<u32>(v) >> 23u) & 255u) - 127, -126, 126);
 }
 
-fn dots_end(at: u32, high: f32, low: f32, exponent: i32, lane: u32) {
-    let sum = group_sum(Pair(high, low), lane);
-    if lane == 0u { dots_partial[at] = Scaled(sum, f32(exponent), 0.0); }
+fn two_sum_four(a: vec4<f32>, b: vec4<f32>) -> Four {
+    let s = hide_four(a + b);
+    let of_b = hide_four(s - a);
+    let of_a = hide_four(s - of_b);
+    return Four(s, hide_four(a - of_a) + hide_four(b - of_b));
+}
+
+fn quick_sum_four(a: vec4<f32>, b: vec4<f32>) -> Four {
+    let s = hide_four(a + b);
+    return Four(s, b - hide_four(s - a));
+}
+
+// As `plus_pair`.
+fn plus_fours(p: Four, q: Four) -> Four {
+    let s = two_sum_four(p.high, q.high);
+    let t = two_sum_four(p.low, q.low);
+    let u = quick_sum_four(s.high, hide_four(s.low + t.high));
+    return quick_sum_four(u.high, hide_four(u.low + t.low));
+}
+
+var<workgroup> dots_high: array<vec4<f32>, 256>;
+var<workgroup> dots_low: array<vec4<f32>, 256>;
+
+fn dots_of(lane: u32) -> Four {
+    return Four(dots_high[lane], dots_low[lane]);
+}
+
+// As `group_sum`; the first thread has the result.
+fn dots_sum(v: Four, lane: u32) -> Four {
+    var sum = v;
+    workgroupBarrier();
+    dots_high[lane] = sum.high;
+    dots_low[lane] = sum.low;
+    workgroupBarrier();
+    for (var quarter = 64u; quarter > 0u; quarter /= 4u) {
+        if lane < quarter {
+            let even = plus_fours(dots_of(lane), dots_of(lane + 2u * quarter));
+            let odd = plus_fours(dots_of(lane + quarter), dots_of(lane + 3u * quarter));
+            sum = plus_fours(even, odd);
+            dots_high[lane] = sum.high;
+            dots_low[lane] = sum.low;
+        }
+        workgroupBarrier();
+    }
+    return sum;
 }
 
 // The sums of four products, with the exponents that all threads scale them by.
 fn dots_row(at: u32, p: Four, exponents: vec4<i32>, lane: u32) {
-    dots_end(at, p.high.x, p.low.x, exponents.x, lane);
-    dots_end(at + dots_args.parts, p.high.y, p.low.y, exponents.y, lane);
-    dots_end(at + 2u * dots_args.parts, p.high.z, p.low.z, exponents.z, lane);
-    dots_end(at + 3u * dots_args.parts, p.high.w, p.low.w, exponents.w, lane);
+    let sum = dots_sum(p, lane);
+    let e = vec4<f32>(exponents);
+    if lane == 0u {
+        dots_partial[at] = Scaled(Pair(sum.high.x, sum.low.x), e.x, 0.0);
+        dots_partial[at + dots_args.parts] = Scaled(Pair(sum.high.y, sum.low.y), e.y, 0.0);
+        dots_partial[at + 2u * dots_args.parts] = Scaled(Pair(sum.high.z, sum.low.z), e.z, 0.0);
+        dots_partial[at + 3u * dots_args.parts] = Scaled(Pair(sum.high.w, sum.low.w), e.w, 0.0);
+    }
 }
 
 @compute @workgroup_size(256)
