@@ -77,7 +77,7 @@ impl fmt::Display for Adapter {
 }
 
 impl Adapter {
-    fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
+    pub(crate) fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
         let info = adapter.get_info();
         Self { index, name: info.name, interface: info.backend.to_str(), kind: AdapterKind::of(info.device_type) }
     }

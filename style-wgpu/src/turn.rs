@@ -91,7 +91,15 @@ impl Entered<'_> {
         });
         let groups = [across as u32, down as u32];
         self.pending.dispatches.push(Dispatch { pipeline: compiled.pipeline, operands, offset: offset as u32, groups });
+        #[cfg(feature = "record")]
+        self.pending.recorded.push(crate::record::Launch::new(kernel, groups, parameters));
         Ok(())
+    }
+
+    /// Takes the list of dispatches.
+    #[cfg(feature = "record")]
+    pub(crate) fn take_recorded(&mut self) -> Vec<crate::record::Launch> {
+        std::mem::take(&mut self.pending.recorded)
     }
 
     /// Runs a kernel of 256 threads a workgroup, in at least `threads` threads.
