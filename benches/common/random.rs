@@ -3,6 +3,8 @@
 
 #![allow(dead_code)] // each bench uses a part
 
+use std::sync::Arc;
+
 use style_core::backend::Backend;
 use style_core::{
     AdamOptions, ConvLayer, Image, InputSpace, Layer, LbfgsOptions, Model, Network, Optimizer, Preset, Result, Session,
@@ -60,7 +62,11 @@ pub(crate) fn lbfgs() -> Optimizer {
 
 /// The measured session: the paper's layers, average pooling, a start from noise; content and style are square pictures of
 /// the same size. It has no last step.
-pub(crate) fn session<B: Backend>(network: Network<B>, size: usize, by: Optimizer) -> Result<SessionBuilder<B>> {
+pub(crate) fn session<B: Backend>(
+    network: impl Into<Arc<Network<B>>>,
+    size: usize,
+    by: Optimizer,
+) -> Result<SessionBuilder<B>> {
     Ok(Session::builder(network)
         .preset(Preset::Gatys)
         .content(picture(size, "content")?)

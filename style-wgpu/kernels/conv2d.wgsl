@@ -5,7 +5,7 @@
 // by 4 columns: whole windows of a pool, and whole words of a gate.
 
 struct Convolution {
-    zero: u32, first: u32, count: u32, height: u32, width: u32, x_quads: u32, x_single: u32, y_quads: u32, y_single: u32, blocks: u32,
+    first: u32, count: u32, height: u32, width: u32, x_quads: u32, x_single: u32, y_quads: u32, y_single: u32, blocks: u32,
     epilogue: u32, acc: u32, gated: u32, pooled: u32, replicate: u32, columns: u32,
 }
 // Epilogues.

@@ -1,7 +1,7 @@
 // Cosine distances, position by position: see style-core/src/backend/ops/cosine.rs. Features are scaled by a power of two, so
 // that their squares are numbers of f32.
 
-struct Cosine { zero: u32, positions: u32, stride: u32, parts: u32 }
+struct Cosine { positions: u32, stride: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> cosine_args: Cosine;
 @group(0) @binding(1) var<storage, read> cosine_x: array<f32>;
 @group(0) @binding(2) var<storage, read> cosine_t: array<f32>;
@@ -9,17 +9,24 @@ struct Cosine { zero: u32, positions: u32, stride: u32, parts: u32 }
 @group(0) @binding(4) var<storage, read_write> cosine_partial: array<Scaled>;
 
 var<workgroup> cosine_most: array<vec2<u32>, 256>;
+var<workgroup> cosine_xt: array<Pair, 256>;
+var<workgroup> cosine_tt: array<Pair, 256>;
 
-// The sum over the 32 threads of a position.
-fn cosine_sum(v: Pair, lane: u32) -> Pair {
+// Three sums over the 32 threads of a position: into the position's first places.
+fn cosine_sums(xx: Pair, xt: Pair, tt: Pair, lane: u32) {
     workgroupBarrier();
-    sums[lane] = v;
+    sums[lane] = xx;
+    cosine_xt[lane] = xt;
+    cosine_tt[lane] = tt;
     workgroupBarrier();
     for (var half = 16u; half > 0u; half /= 2u) {
-        if lane % 32u < half { sums[lane] = plus_pair(sums[lane], sums[lane + half]); }
+        if lane % 32u < half {
+            sums[lane] = plus_pair(sums[lane], sums[lane + half]);
+            cosine_xt[lane] = plus_pair(cosine_xt[lane], cosine_xt[lane + half]);
+            cosine_tt[lane] = plus_pair(cosine_tt[lane], cosine_tt[lane + half]);
+        }
         workgroupBarrier();
     }
-    return sums[lane / 32u * 32u];
 }
 
 // The power of two that brings numbers of this size between 1 and 2.
@@ -66,9 +73,11 @@ fn cosine(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
                 tt = plus(tt, hide(t * t));
             }
         }
-        let norm_x = root(cosine_sum(xx, lane));
-        let norm_t = root(cosine_sum(tt, lane));
-        xt = cosine_sum(xt, lane);
+        cosine_sums(xx, xt, tt, lane);
+        let own = lane / 32u * 32u;
+        let norm_x = root(sums[own]);
+        let norm_t = root(cosine_tt[own]);
+        xt = cosine_xt[own];
         // A norm below the smallest normal number counts as zero.
         let counts = most.x >= 0x00800000u && most.y >= 0x00800000u;
         var c = 0.0;

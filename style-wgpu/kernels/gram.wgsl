@@ -2,7 +2,7 @@
 // the positions, then over the parts in one order.
 
 struct Gram {
-    zero: u32, first: u32, count: u32, first_position: u32, positions: u32, part: u32, parts: u32, channels: u32, stride: u32,
+    first: u32, count: u32, first_position: u32, positions: u32, part: u32, parts: u32, channels: u32, stride: u32,
     side: u32,
 }
 @group(0) @binding(0) var<uniform> gram_args: Gram;
@@ -71,7 +71,7 @@ fn gram(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     gram_partial[to + 48u] = sum[3];
 }
 
-struct GramFinish { zero: u32, parts: u32, channels: u32, side: u32, acc: u32, scale: f32 }
+struct GramFinish { parts: u32, channels: u32, side: u32, acc: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> gram_finish_args: GramFinish;
 @group(0) @binding(1) var<storage, read> gram_finish_partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> gram_g: array<f32>;

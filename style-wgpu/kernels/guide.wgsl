@@ -1,6 +1,6 @@
 // Multiplication by a map: see style-core/src/backend/ops/guide.rs.
 
-struct Guide { zero: u32, length: u32, stride: u32, acc: u32, scale: f32 }
+struct Guide { length: u32, stride: u32, acc: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> guide_args: Guide;
 @group(0) @binding(1) var<storage, read> guide_x: array<f32>;
 @group(0) @binding(2) var<storage, read> guide_t: array<f32>;

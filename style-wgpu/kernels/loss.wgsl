@@ -1,6 +1,6 @@
 // Half the squared distance: see style-core/src/backend/ops/loss.rs.
 
-struct Distance { zero: u32, length: u32, parts: u32 }
+struct Distance { length: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> distance_args: Distance;
 @group(0) @binding(1) var<storage, read> distance_a: array<f32>;
 @group(0) @binding(2) var<storage, read> distance_b: array<f32>;
@@ -18,7 +18,7 @@ fn half_squared_distance(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_w
     if lane == 0u { distance_partial[group.x] = unscaled(sum); }
 }
 
-struct DistanceBwd { zero: u32, length: u32, acc: u32, scale: f32 }
+struct DistanceBwd { length: u32, acc: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> distance_bwd_args: DistanceBwd;
 @group(0) @binding(1) var<storage, read> distance_bwd_a: array<f32>;
 @group(0) @binding(2) var<storage, read> distance_bwd_b: array<f32>;

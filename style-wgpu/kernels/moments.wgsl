@@ -2,7 +2,7 @@
 //
 // A buffer of pairs holds the channels' means, room for as many, then the partial sums, [groups][channels].
 
-struct Moments { zero: u32, positions: u32, channels: u32, stride: u32, groups: u32, weighted: u32, centred: u32 }
+struct Moments { positions: u32, channels: u32, stride: u32, groups: u32, weighted: u32, centred: u32 }
 @group(0) @binding(0) var<uniform> moments_args: Moments;
 @group(0) @binding(1) var<storage, read> moments_x: array<f32>;
 @group(0) @binding(2) var<storage, read> moments_t: array<f32>;
@@ -38,7 +38,7 @@ fn moments_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     }
 }
 
-struct Finish { zero: u32, channels: u32, groups: u32, root: u32, scale: Pair }
+struct Finish { channels: u32, groups: u32, root: u32, scale: Pair }
 @group(0) @binding(0) var<uniform> finish_args: Finish;
 @group(0) @binding(1) var<storage, read_write> finish_partial: array<Pair>;
 @group(0) @binding(2) var<storage, read_write> finish_out: array<f32>;
@@ -65,7 +65,7 @@ fn moments_finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     }
 }
 
-struct MomentsBwd { zero: u32, length: u32, channels: u32, stride: u32, weighted: u32, deviates: u32, acc: u32, even: f32 }
+struct MomentsBwd { length: u32, channels: u32, stride: u32, weighted: u32, deviates: u32, acc: u32, even: f32 }
 @group(0) @binding(0) var<uniform> moments_bwd_args: MomentsBwd;
 @group(0) @binding(1) var<storage, read> moments_bwd_x: array<f32>;
 @group(0) @binding(2) var<storage, read> moments_bwd_t: array<f32>;

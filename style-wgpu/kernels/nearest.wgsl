@@ -4,7 +4,7 @@
 struct Candidate { quotient: f32, patch_number: u32 }
 
 struct Nearest {
-    zero: u32, first: u32, count: u32, channels: u32, x_stride: u32, y_stride: u32, side: u32, x_width: u32, x_columns: u32, x_patches: u32,
+    first: u32, count: u32, channels: u32, x_stride: u32, y_stride: u32, side: u32, x_width: u32, x_columns: u32, x_patches: u32,
     y_width: u32, y_columns: u32, y_patches: u32,
     // Tiles of the patches of y: of a part, and those of each part that this dispatch compares.
     part: u32, begin: u32, end: u32, tiles: u32,
@@ -120,7 +120,7 @@ fn nearest(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     }
 }
 
-struct Pick { zero: u32, parts: u32, patches: u32 }
+struct Pick { parts: u32, patches: u32 }
 @group(0) @binding(0) var<uniform> pick_args: Pick;
 @group(0) @binding(1) var<storage, read> pick_best: array<Candidate>;
 @group(0) @binding(2) var<storage, read_write> pick_found: array<f32>;
@@ -135,7 +135,7 @@ fn nearest_pick(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
 }
 
 struct NearestDistance {
-    zero: u32, length: u32, channels: u32, stride: u32, y_stride: u32, side: u32, width: u32, rows: u32, columns: u32,
+    length: u32, channels: u32, stride: u32, y_stride: u32, side: u32, width: u32, rows: u32, columns: u32,
     y_width: u32, y_columns: u32, last: u32, parts: u32,
 }
 @group(0) @binding(0) var<uniform> nearest_distance_args: NearestDistance;

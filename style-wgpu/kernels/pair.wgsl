@@ -140,14 +140,16 @@ fn shared_number(group: vec3<u32>, groups: vec3<u32>, first: u32, count: u32) ->
 
 var<workgroup> sums: array<Pair, 256>;
 
-// The sum over a workgroup of 256 threads, in one order; every thread has the result.
+// The sum over a workgroup of 256 threads, in one order; every thread has the result. Four become one between two barriers.
 fn group_sum(v: Pair, lane: u32) -> Pair {
     workgroupBarrier();
     sums[lane] = v;
     workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if lane < half {
-            sums[lane] = plus_pair(sums[lane], sums[lane + half]);
+    for (var quarter = 64u; quarter > 0u; quarter /= 4u) {
+        if lane < quarter {
+            let even = plus_pair(sums[lane], sums[lane + 2u * quarter]);
+            let odd = plus_pair(sums[lane + quarter], sums[lane + 3u * quarter]);
+            sums[lane] = plus_pair(even, odd);
         }
         workgroupBarrier();
     }

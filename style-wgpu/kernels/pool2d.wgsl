@@ -1,6 +1,6 @@
 // Pooling over 2x2 windows: see style-core/src/backend/ops/pool2d.rs.
 
-struct Pool { zero: u32, length: u32, height: u32, width: u32, stride: u32, largest: u32, keep: u32, acc: u32 }
+struct Pool { length: u32, height: u32, width: u32, stride: u32, largest: u32, keep: u32, acc: u32 }
 @group(0) @binding(0) var<uniform> pool_args: Pool;
 @group(0) @binding(1) var<storage, read> pool_x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> pool_y: array<f32>;

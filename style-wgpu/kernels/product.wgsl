@@ -2,7 +2,7 @@
 
 // C (=|+=) scale A B, with A of `rows` rows and `inner` columns; `written` columns of C, zeros behind `columns`. `symmetric`: B + B^T.
 struct Product {
-    zero: u32, first: u32, count: u32, rows: u32, inner: u32, columns: u32, written: u32, a_step: u32, b_row: u32, b_column: u32, c_step: u32,
+    first: u32, count: u32, rows: u32, inner: u32, columns: u32, written: u32, a_step: u32, b_row: u32, b_column: u32, c_step: u32,
     symmetric: u32, acc: u32, scale: f32, tiles: u32,
 }
 @group(0) @binding(0) var<uniform> product_args: Product;

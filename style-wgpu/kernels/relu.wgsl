@@ -1,6 +1,6 @@
 // Rectification in place: see style-core/src/backend/ops/relu.rs. On bits, so that subnormal numbers stay and NaN becomes 0.
 
-struct Rectify { zero: u32, length: u32 }
+struct Rectify { length: u32 }
 @group(0) @binding(0) var<uniform> rectify_args: Rectify;
 @group(0) @binding(1) var<storage, read_write> rectify_x: array<u32>;
 

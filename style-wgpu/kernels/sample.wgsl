@@ -1,7 +1,7 @@
 // Samples of features by a sparse matrix: see style-core/src/backend/ops/sample.rs.
 
 struct Sample {
-    zero: u32, length: u32, entries: u32, last: u32, from_stride: u32, from_first: u32, to_stride: u32, to_first: u32,
+    length: u32, entries: u32, last: u32, from_stride: u32, from_first: u32, to_stride: u32, to_first: u32,
     channels: u32, written: u32, acc: u32, scale: f32,
 }
 @group(0) @binding(0) var<uniform> sample_args: Sample;

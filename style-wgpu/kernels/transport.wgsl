@@ -4,7 +4,7 @@
 const RUN = 1024u;
 
 // `groups`: workgroups that are needed; there may be more, because a grid is a whole rectangle.
-struct Sort { zero: u32, groups: u32, positions: u32, stride: u32, size: u32, first: u32, runs: u32, merged: u32, step: u32 }
+struct Sort { groups: u32, positions: u32, stride: u32, size: u32, first: u32, runs: u32, merged: u32, step: u32 }
 @group(0) @binding(0) var<uniform> sort_args: Sort;
 @group(0) @binding(1) var<storage, read> begin_x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> begin_pairs: array<vec2<u32>>; // [channels][size]
@@ -37,7 +37,7 @@ fn transport_compare(base: u32, merged: u32, step: u32, lane: u32) {
     }
 }
 
-// Fills and sorts runs.
+// Fills runs and sorts them: as many pairs as `merged`, which all values fit into.
 @compute @workgroup_size(256)
 fn transport_begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let a = sort_args;
@@ -53,7 +53,7 @@ fn transport_begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         }
         run[k] = entry;
     }
-    for (var merged = 2u; merged <= RUN; merged *= 2u) {
+    for (var merged = 2u; merged <= a.merged; merged *= 2u) {
         for (var step = merged / 2u; step > 0u; step /= 2u) {
             workgroupBarrier();
             transport_compare(base, merged, step, lane);
@@ -102,7 +102,7 @@ fn transport_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
 }
 
 // d, and each workgroup's part of the sum of its squares; zeros in the padding.
-struct Transport { zero: u32, groups: u32, positions: u32, stride: u32, channels: u32, size: u32, first: u32, parts: u32 }
+struct Transport { groups: u32, positions: u32, stride: u32, channels: u32, size: u32, first: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> transport_args: Transport;
 @group(0) @binding(1) var<storage, read> transport_x: array<f32>;
 @group(0) @binding(2) var<storage, read> transport_t: array<f32>;

@@ -8,8 +8,8 @@ const NINE_POINT = 3u;
 // SQUARES: the sum of vertical v^2 + horizontal h^2. POWER: `vertical` is half the exponent. NINE_POINT: `vertical` is the weight
 // of straight pairs, `horizontal` that of diagonal ones.
 struct Tv {
-    zero: u32, length: u32, width: u32, stride: u32, channels: u32, kind: u32, acc: u32, parts: u32,
-    vertical: f32, horizontal: f32, scale: f32, pad: u32, exponent: Pair, less_one: Pair,
+    length: u32, width: u32, stride: u32, channels: u32, kind: u32, acc: u32, parts: u32,
+    vertical: f32, horizontal: f32, scale: f32, exponent: Pair, less_one: Pair,
 }
 @group(0) @binding(0) var<uniform> tv_args: Tv;
 @group(0) @binding(1) var<storage, read> tv_x: array<f32>;

@@ -1,6 +1,6 @@
 // Vector operations: see style-core/src/backend/ops/vector.rs.
 
-struct Copy { zero: u32, length: u32 }
+struct Copy { length: u32 }
 @group(0) @binding(0) var<uniform> copy_args: Copy;
 @group(0) @binding(1) var<storage, read> copy_from: array<u32>;
 @group(0) @binding(2) var<storage, read_write> copy_to: array<u32>;
@@ -13,7 +13,7 @@ fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 
 // Each workgroup's part of the products of two vectors with four. Each thread scales a vector by the exponent of its largest value
 // so far, so that no product leaves the range of f32, however large or small the vectors are.
-struct Dots { zero: u32, length: u32, parts: u32 }
+struct Dots { length: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> dots_args: Dots;
 @group(0) @binding(1) var<storage, read_write> dots_partial: array<Scaled>; // [8][parts]
 @group(0) @binding(2) var<storage, read> dots_a0: array<f32>;
@@ -58,17 +58,63 @@ fn dots_exponent(v: f32) -> i32 {
     return clamp(i32((bitcast<u32>(v) >> 23u) & 255u) - 127, -126, 126);
 }
 
-fn dots_end(at: u32, high: f32, low: f32, exponent: i32, lane: u32) {
-    let sum = group_sum(Pair(high, low), lane);
-    if lane == 0u { dots_partial[at] = Scaled(sum, f32(exponent), 0.0); }
+fn two_sum_four(a: vec4<f32>, b: vec4<f32>) -> Four {
+    let s = hide_four(a + b);
+    let of_b = hide_four(s - a);
+    let of_a = hide_four(s - of_b);
+    return Four(s, hide_four(a - of_a) + hide_four(b - of_b));
+}
+
+fn quick_sum_four(a: vec4<f32>, b: vec4<f32>) -> Four {
+    let s = hide_four(a + b);
+    return Four(s, b - hide_four(s - a));
+}
+
+// As `plus_pair`.
+fn plus_fours(p: Four, q: Four) -> Four {
+    let s = two_sum_four(p.high, q.high);
+    let t = two_sum_four(p.low, q.low);
+    let u = quick_sum_four(s.high, hide_four(s.low + t.high));
+    return quick_sum_four(u.high, hide_four(u.low + t.low));
+}
+
+var<workgroup> dots_high: array<vec4<f32>, 256>;
+var<workgroup> dots_low: array<vec4<f32>, 256>;
+
+fn dots_of(lane: u32) -> Four {
+    return Four(dots_high[lane], dots_low[lane]);
+}
+
+// As `group_sum`; the first thread has the result.
+fn dots_sum(v: Four, lane: u32) -> Four {
+    var sum = v;
+    workgroupBarrier();
+    dots_high[lane] = sum.high;
+    dots_low[lane] = sum.low;
+    workgroupBarrier();
+    for (var quarter = 64u; quarter > 0u; quarter /= 4u) {
+        if lane < quarter {
+            let even = plus_fours(dots_of(lane), dots_of(lane + 2u * quarter));
+            let odd = plus_fours(dots_of(lane + quarter), dots_of(lane + 3u * quarter));
+            sum = plus_fours(even, odd);
+            dots_high[lane] = sum.high;
+            dots_low[lane] = sum.low;
+        }
+        workgroupBarrier();
+    }
+    return sum;
 }
 
 // The sums of four products, with the exponents that all threads scale them by.
 fn dots_row(at: u32, p: Four, exponents: vec4<i32>, lane: u32) {
-    dots_end(at, p.high.x, p.low.x, exponents.x, lane);
-    dots_end(at + dots_args.parts, p.high.y, p.low.y, exponents.y, lane);
-    dots_end(at + 2u * dots_args.parts, p.high.z, p.low.z, exponents.z, lane);
-    dots_end(at + 3u * dots_args.parts, p.high.w, p.low.w, exponents.w, lane);
+    let sum = dots_sum(p, lane);
+    let e = vec4<f32>(exponents);
+    if lane == 0u {
+        dots_partial[at] = Scaled(Pair(sum.high.x, sum.low.x), e.x, 0.0);
+        dots_partial[at + dots_args.parts] = Scaled(Pair(sum.high.y, sum.low.y), e.y, 0.0);
+        dots_partial[at + 2u * dots_args.parts] = Scaled(Pair(sum.high.z, sum.low.z), e.z, 0.0);
+        dots_partial[at + 3u * dots_args.parts] = Scaled(Pair(sum.high.w, sum.low.w), e.w, 0.0);
+    }
 }
 
 @compute @workgroup_size(256)
@@ -119,7 +165,7 @@ fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 }
 
 // out[first + row row_step + column] = scale times the sum of `count` partial sums, in a workgroup each.
-struct Reduce { zero: u32, count: u32, columns: u32, from_step: u32, first: u32, row_step: u32, scale: Pair }
+struct Reduce { count: u32, columns: u32, from_step: u32, first: u32, row_step: u32, scale: Pair }
 @group(0) @binding(0) var<uniform> reduce_args: Reduce;
 @group(0) @binding(1) var<storage, read> reduce_partial: array<Scaled>;
 @group(0) @binding(2) var<storage, read_write> reduce_out: array<Scaled>;
@@ -155,7 +201,7 @@ fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
 }
 
 // y + low = sum_i c_i x_i, plus y + low if `begun`, for a part of the values; each factor in four parts of 12 bits.
-struct Combine { zero: u32, first: u32, count: u32, terms: u32, begun: u32, pad0: u32, pad1: u32, pad2: u32, c: array<vec4<f32>, 6> }
+struct Combine { first: u32, count: u32, terms: u32, begun: u32, c: array<vec4<f32>, 6> }
 @group(0) @binding(0) var<uniform> combine_args: Combine;
 @group(0) @binding(1) var<storage, read_write> combine_y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> combine_low: array<f32>;
@@ -197,7 +243,7 @@ fn combine(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 }
 
 // The factor of `scale`: s^power, or 0; and whether s is positive.
-struct Factor { zero: u32, slot: u32, power: Pair }
+struct Factor { slot: u32, power: Pair }
 @group(0) @binding(0) var<uniform> factor_args: Factor;
 @group(0) @binding(1) var<storage, read> factor_scalars: array<Scaled>;
 @group(0) @binding(2) var<storage, read_write> factor_to: array<f32>;
@@ -213,7 +259,7 @@ fn factor(@builtin(num_workgroups) groups: vec3<u32>) {
     factor_to[1] = select(0.0, 1.0, positive);
 }
 
-struct Scale { zero: u32, length: u32 }
+struct Scale { length: u32 }
 @group(0) @binding(0) var<uniform> scale_args: Scale;
 @group(0) @binding(1) var<storage, read> scale_x: array<f32>;
 @group(0) @binding(2) var<storage, read> scale_factor: array<f32>;
@@ -226,7 +272,7 @@ fn scale(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) group
     scale_y[i] = select(0.0, scale_factor[0] * scale_x[i], scale_factor[1] > 0.0);
 }
 
-struct Adam { zero: u32, length: u32, rate: f32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, correction2: f32, epsilon: f32 }
+struct Adam { length: u32, rate: f32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, correction2: f32, epsilon: f32 }
 @group(0) @binding(0) var<uniform> adam_args: Adam;
 @group(0) @binding(1) var<storage, read> adam_g: array<f32>;
 @group(0) @binding(2) var<storage, read_write> adam_m: array<f32>;

@@ -1,6 +1,6 @@
 // Windows of tensors: see style-core/src/backend/ops/window.rs.
 
-struct Window { zero: u32, length: u32, stride: u32, whole_width: u32, row: u32, column: u32, height: u32, width: u32, acc: u32 }
+struct Window { length: u32, stride: u32, whole_width: u32, row: u32, column: u32, height: u32, width: u32, acc: u32 }
 @group(0) @binding(0) var<uniform> window_args: Window;
 @group(0) @binding(1) var<storage, read> window_x: array<u32>;
 @group(0) @binding(2) var<storage, read_write> window_y: array<u32>;

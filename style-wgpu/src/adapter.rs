@@ -79,7 +79,7 @@ impl fmt::Display for Adapter {
 }
 
 impl Adapter {
-    fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
+    pub(crate) fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
         let info = adapter.get_info();
         // Most browsers do not tell the name.
         let name = if info.name.is_empty() { "unnamed".into() } else { info.name };

@@ -118,10 +118,17 @@ impl WgpuBuilder {
             return Err(Error::new(ErrorKind::Unavailable, message));
         };
         let (adapter, handle) = all.swap_remove(chosen);
-        let context = Context::new(adapter, &handle, self.memory)?;
+        Wgpu::on(adapter, &handle, self.memory)
+    }
+}
+
+impl Wgpu {
+    /// Opens the device of an adapter.
+    pub(crate) fn on(adapter: Adapter, handle: &wgpu::Adapter, memory: Option<usize>) -> Result<Self> {
+        let context = Context::new(adapter, handle, memory)?;
         let partial = Buffer::new(&context, PARTIAL_BYTES, "a buffer for partial sums")?;
         let spare = Buffer::new(&context, 16, "a spare buffer")?;
-        Ok(Wgpu { context, partial, spare, operations: DISPATCH_OPERATIONS })
+        Ok(Self { context, partial, spare, operations: DISPATCH_OPERATIONS })
     }
 }
 

@@ -65,6 +65,9 @@ pub(crate) struct Pending {
     /// The parameters of the dispatches, and the buffer for them.
     pub(crate) parameters: Vec<u8>,
     pub(crate) on_device: wgpu::Buffer,
+    /// All dispatches so far, for those who count them.
+    #[cfg(feature = "record")]
+    pub(crate) recorded: Vec<crate::record::Launch>,
 }
 
 /// An error of the device in use.
@@ -134,6 +137,8 @@ impl Context {
             most_groups: MOST_GROUPS,
             parameters: vec![],
             on_device,
+            #[cfg(feature = "record")]
+            recorded: vec![],
         };
         let (turn, allocated) = (Mutex::new(pending), AtomicUsize::new(0));
         Ok(Arc::new(Self {

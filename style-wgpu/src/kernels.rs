@@ -21,7 +21,7 @@ pub(crate) enum Access {
     Write,
 }
 
-/// An entry point. Binding 0 has its parameters, 32-bit words, the first of them unused; its buffers follow.
+/// An entry point. Binding 0 has its parameters, 32-bit words; its buffers follow.
 #[derive(Debug)]
 pub(crate) struct Kernel {
     /// The name of the entry point.

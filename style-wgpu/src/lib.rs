@@ -30,6 +30,8 @@ mod buffer;
 mod context;
 mod kernels;
 mod ops;
+#[cfg(feature = "record")]
+pub mod record;
 mod storage;
 mod tensor;
 mod turn;

@@ -44,8 +44,8 @@ pub(crate) struct Entered<'a> {
 }
 
 impl Entered<'_> {
-    /// Runs a kernel in `groups` workgroups. `parameters` are its words, without the first one; operands are its buffers in the
-    /// order of its bindings.
+    /// Runs a kernel in `groups` workgroups. `parameters` are its words; operands are its buffers in the order of its
+    /// bindings.
     pub(crate) fn launch(
         &mut self,
         kernel: &'static Kernel,
@@ -64,18 +64,16 @@ impl Entered<'_> {
             return Err(Error::new(ErrorKind::Shape, message));
         }
         debug_assert_eq!(operands.len(), kernel.operands.len(), "{}", kernel.name);
-        debug_assert!(parameters.len() < SLOT / 4);
+        debug_assert!(parameters.len() <= SLOT / 4);
         if self.pending.dispatches.len() == BATCH {
             self.submit();
         }
         let compiled = self.compiled(kernel)?;
         let offset = self.pending.dispatches.len() * SLOT;
-        // No kernel reads the first word.
-        let words = std::iter::once(0).chain(parameters.iter().copied());
         self.pending.parameters.resize(offset, 0);
-        self.pending.parameters.extend(words.flat_map(u32::to_le_bytes));
+        self.pending.parameters.extend(parameters.iter().flat_map(|word| word.to_le_bytes()));
         self.pending.parameters.resize(offset + SLOT, 0);
-        let parameters = wgpu::BindGroupEntry {
+        let uniform = wgpu::BindGroupEntry {
             binding: 0,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: &self.pending.on_device,
@@ -86,7 +84,7 @@ impl Entered<'_> {
         let operands = (1..)
             .zip(operands)
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.handle.as_entire_binding() });
-        let entries: Vec<_> = std::iter::once(parameters).chain(operands).collect();
+        let entries: Vec<_> = std::iter::once(uniform).chain(operands).collect();
         let operands = self.context.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.name),
             layout: &compiled.layout,
@@ -94,7 +92,15 @@ impl Entered<'_> {
         });
         let groups = [across as u32, down as u32];
         self.pending.dispatches.push(Dispatch { pipeline: compiled.pipeline, operands, offset: offset as u32, groups });
+        #[cfg(feature = "record")]
+        self.pending.recorded.push(crate::record::Launch::new(kernel, groups, parameters));
         Ok(())
+    }
+
+    /// Takes the list of dispatches.
+    #[cfg(feature = "record")]
+    pub(crate) fn take_recorded(&mut self) -> Vec<crate::record::Launch> {
+        std::mem::take(&mut self.pending.recorded)
     }
 
     /// Runs a kernel of 256 threads a workgroup, in at least `threads` threads.

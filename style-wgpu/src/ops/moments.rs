@@ -36,7 +36,7 @@ impl Wgpu {
         entered.launch(&MOMENTS_SUM, groups * channels.div_ceil(32), &parameters, &operands)?;
         let [high, low] = pair(if t.is_some() || positions == 0 { 1.0 } else { 1.0 / positions as f64 });
         // The pair lies at a multiple of eight bytes.
-        let parameters = [extent(channels)?, extent(groups)?, u32::from(centred), high, low];
+        let parameters = [extent(channels)?, extent(groups)?, u32::from(centred), 0, high, low];
         entered.launch_for(&MOMENTS_FINISH, channels.next_multiple_of(4), &parameters, &[&self.partial, &out.buffer])
     }
 }

@@ -73,7 +73,8 @@ impl Wgpu {
                 extents.into_iter().map(extent).collect::<Result<Vec<_>>>()
             };
             let all_runs = runs * together;
-            entered.launch(&TRANSPORT_BEGIN, all_runs, &sort(all_runs, 0, 0)?, &[&x.buffer, sorted])?;
+            let filled = positions.checked_next_power_of_two().unwrap_or(RUN).min(RUN);
+            entered.launch(&TRANSPORT_BEGIN, all_runs, &sort(all_runs, filled, 0)?, &[&x.buffer, sorted])?;
             let mut merged = 2 * RUN;
             while merged <= plan.size {
                 let mut step = merged / 2;

@@ -35,7 +35,6 @@ fn parameters(kind: Tv, x: &Tensor, parts: usize, scale: f32, acc: Acc) -> Resul
     let mut all = extents.into_iter().map(extent).collect::<Result<Vec<_>>>()?;
     all.extend([kind, acc_code(acc), extent(parts)?]);
     all.extend([vertical as f32, horizontal as f32, scale].map(f32::to_bits));
-    all.push(0);
     all.extend(pair(vertical));
     all.extend(pair(vertical - 1.0));
     Ok(all)

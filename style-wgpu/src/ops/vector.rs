@@ -57,8 +57,8 @@ impl Wgpu {
         let [high, low] = pair(scale);
         let extents = [count, to.columns, to.from_step, to.first, to.row_step];
         let mut parameters = extents.into_iter().map(extent).collect::<Result<Vec<_>>>()?;
-        // Pairs lie at multiples of eight bytes; the kernel's first word precedes these.
-        parameters.extend([high, low]);
+        // A pair lies at a multiple of eight bytes.
+        parameters.extend([0, high, low]);
         entered.launch(&REDUCE, to.rows * to.columns, &parameters, &[&self.partial, &out.buffer])
     }
 
@@ -128,8 +128,7 @@ impl VectorOps for Wgpu {
             let mut begun = false;
             while !begun || !rest.is_empty() {
                 let (group, later) = rest.split_at(rest.len().min(TERMS));
-                let mut parameters =
-                    vec![extent(first)?, extent(count)?, extent(group.len())?, u32::from(begun), 0, 0, 0];
+                let mut parameters = vec![extent(first)?, extent(count)?, extent(group.len())?, u32::from(begun)];
                 let mut operands = vec![&y.buffer, &self.partial];
                 for (factor, term) in group {
                     parameters.extend(quarters(*factor));
@@ -148,7 +147,7 @@ impl VectorOps for Wgpu {
         let slot = scalars.slots(slot, 1)?;
         let mut entered = self.expect_vectors(x, [&*y], &[&scalars.buffer])?;
         let [high, low] = pair(power);
-        entered.launch(&FACTOR, 1, &[extent(slot)?, high, low], &[&scalars.buffer, &self.partial])?;
+        entered.launch(&FACTOR, 1, &[extent(slot)?, 0, high, low], &[&scalars.buffer, &self.partial])?;
         let operands = [&x.buffer, &self.partial, &y.buffer];
         entered.launch_for(&SCALE, x.values(), &[extent(x.values())?], &operands)
     }

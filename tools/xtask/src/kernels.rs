@@ -1,8 +1,10 @@
 //! `kernels`: the cost of style-cuda's committed PTX, without a GPU. Registers, spills and occupancy come from NVIDIA's
-//! assembler; the memory traffic and arithmetic of an iteration, from a partial run on ptx-runner.
+//! assembler; the memory traffic and arithmetic of an iteration, from a partial run on ptx-runner. With `--wgpu`, the cost of
+//! style-wgpu's dispatches, from their shapes.
 
 mod assemble;
 mod price;
+mod wgpu;
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +14,15 @@ use style_cuda::Precision;
 use crate::Failure;
 
 /// Assembles the CUDA kernels for each compute capability, estimates the cost of an iteration of VGG-19, and prints
-/// Markdown tables. Fails if a kernel spills registers.
+/// Markdown tables. Fails if a kernel spills registers. With --wgpu, estimates that of the wgpu backend's instead.
 #[derive(Parser)]
 struct Options {
     /// f32, f16 or bf16
     #[arg(long, default_value = "f16", value_parser = precision)]
     precision: Precision,
+    /// Estimate the wgpu backend on an Apple M2 and a Radeon
+    #[arg(long, conflicts_with_all = ["precision", "sample", "no_prices", "ptxas"])]
+    wgpu: bool,
     /// Side of the square picture
     #[arg(long, default_value_t = 512)]
     size: usize,
@@ -34,6 +39,9 @@ struct Options {
 
 pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let options = Options::parse_from(["cargo xtask kernels".to_owned()].into_iter().chain(args));
+    if options.wgpu {
+        return wgpu::run(options.size);
+    }
     let ptxas = match options.ptxas {
         Some(ptxas) => ptxas,
         None => assemble::fetch_ptxas()?,

@@ -44,7 +44,7 @@ gpu-kit [--dev] [FOLDER]
 looks [--images FOLDER] [--size N ...] [--pairs PHOTO:PAINTING,...] [--measure RESULT PHOTO PAINTING]
     Paints a list of pairs with the default settings, prints metrics of the results and draws docs/looks.jpg. See --help.
 The following tasks list their options with --help:
-kernels       Estimates the cost of the CUDA kernels without a GPU.
+kernels       Estimates the cost of the CUDA kernels, or with --wgpu of the wgpu backend's, without a GPU.
 peers         Compares time and memory of an iteration with PyTorch.
 peers-ops     Compares the time of single convolutions with PyTorch and, on request, candle and burn.
 peers-lbfgs   Compares the loss after a number of L-BFGS evaluations with PyTorch.

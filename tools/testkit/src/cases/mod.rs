@@ -149,24 +149,31 @@ impl<'a, B: Backend> Lab<'a, B> {
         Self { b, stale: false }
     }
 
-    /// A tensor full of NaN: a destination that must not be read.
-    fn blank(&self, shape: Shape) -> Result<B::Tensor, Failed> {
-        let home = if self.stale { larger(shape) } else { shape };
+    /// A tensor: fresh, or reshaped within larger memory full of NaN.
+    fn tensor(&self, shape: Shape) -> Result<B::Tensor, Failed> {
+        if !self.stale {
+            return Ok(self.b.tensor(shape)?);
+        }
+        let home = larger(shape);
         let mut tensor = self.b.tensor(home)?;
         self.b.upload(&vec![f32::NAN; home.len()], &mut tensor)?;
-        if self.stale {
-            self.b.reshape(&mut tensor, shape)?;
-            if self.b.shape(&tensor) != shape {
-                return Err("reshape returned another shape than requested".into());
-            }
-            self.b.upload(&vec![f32::NAN; shape.len()], &mut tensor)?;
+        self.b.reshape(&mut tensor, shape)?;
+        if self.b.shape(&tensor) != shape {
+            return Err("reshape returned another shape than requested".into());
         }
+        Ok(tensor)
+    }
+
+    /// A tensor full of NaN: a destination that must not be read.
+    fn blank(&self, shape: Shape) -> Result<B::Tensor, Failed> {
+        let mut tensor = self.tensor(shape)?;
+        self.b.upload(&vec![f32::NAN; shape.len()], &mut tensor)?;
         Ok(tensor)
     }
 
     /// A tensor with these values.
     fn put(&self, values: &Array) -> Result<B::Tensor, Failed> {
-        let mut tensor = self.blank(values.shape)?;
+        let mut tensor = self.tensor(values.shape)?;
         self.b.upload(&values.to_f32(), &mut tensor)?;
         Ok(tensor)
     }
