@@ -10,7 +10,7 @@
 //! | `repair` | repair of checksums, which would otherwise stop a fuzzer early |
 //! | `tiny` | a network and pictures for sessions that take a millisecond |
 
-#[path = "../../stylize/src/args.rs"]
+#[path = "../../stylize/src/args/mod.rs"]
 #[allow(dead_code)] // the program's use of them
 mod args;
 mod arguments;

@@ -9,7 +9,8 @@ use style_transfer::inspect::{Probe, ReluRule, content_of, excite, styles_of};
 use style_transfer::pictures::Sheet;
 use style_transfer::{Image, Network, Padding, Pooling, SessionBuilder};
 
-use crate::compute::Compute;
+use crate::args::compute::Compute;
+use crate::args::preview::Preview;
 use crate::interrupt::Interrupt;
 use crate::open::open;
 use crate::output::Output;
@@ -17,7 +18,6 @@ use crate::paint::Outcome;
 use crate::report::Report;
 use crate::source::{PAINTING, PHOTOGRAPH, Sample, Source};
 use crate::styles::argument;
-use crate::thumbnail::Preview;
 
 /// The size of a sheet's cells in pixels.
 const CELL: usize = 144;

@@ -25,11 +25,11 @@ mod video;
 
 use std::process::ExitCode;
 
+use args::preview::Preview;
 use cli::Command;
 use interrupt::{INTERRUPTED, Interrupt};
 use paint::Outcome;
 use report::Report;
-use thumbnail::Preview;
 
 fn main() -> ExitCode {
     let (cli, config) = match cli::parse() {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use style_transfer::{Image, Progress};
 
-use crate::thumbnail::{self, Preview, Way};
+use crate::args::preview::Preview;
+use crate::thumbnail::{self, Way};
 
 /// The interval between progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -8,9 +8,10 @@ use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 
-use clap::ValueEnum;
 use style_transfer::pictures::{Extras, Format, Picture};
 use style_transfer::{Image, Result};
+
+use crate::args::preview::Preview;
 
 /// Columns and rows of the terminal that a picture takes up at most.
 const COLUMNS: usize = 48;
@@ -21,21 +22,6 @@ const CELL: (usize, usize) = (9, 18);
 
 /// The longest part of a picture in one of kitty's sequences.
 const CHUNK: usize = 4096;
-
-/// `--preview`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Preview {
-    /// As the terminal can, by its name
-    Auto,
-    /// Kitty's protocol: kitty, Ghostty, WezTerm, Konsole
-    Kitty,
-    /// Sixels: foot, mlterm, Windows Terminal, xterm -ti vt340
-    Sixel,
-    /// Half blocks, for any terminal with colours
-    Blocks,
-    /// None
-    Off,
-}
 
 /// How the terminal shows pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::args::Args;
-use crate::compute::Compute;
+use crate::args::compute::Compute;
 use crate::source::{PAINTING, Source};
 use crate::video::VideoArgs;
 

@@ -1,5 +1,8 @@
 //! The command line.
 
+pub(crate) mod compute;
+pub(crate) mod preview;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,8 +14,8 @@ use style_transfer::backend::ops::Tv;
 use style_transfer::losses::LossKind;
 use style_transfer::pictures::LARGEST_SIDE;
 
-use crate::compute::Compute;
-use crate::thumbnail::Preview;
+use compute::Compute;
+use preview::Preview;
 
 /// The options of painting.
 #[derive(Clone, Debug, clap::Args)]
