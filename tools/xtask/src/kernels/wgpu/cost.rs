@@ -98,6 +98,8 @@ pub(super) fn cost(launch: &Launch) -> Result<(String, Cost), Failure> {
         "copy" | "scale" => Ok(each(named.get("length")?, 1.0, 8.0, 8.0)),
         "rectify" => Ok(each(named.get("length")?, 1.0, 8.0, 8.0)),
         "adam" => Ok(each(named.get("length")?, 12.0, 28.0, 28.0)),
+        // Two differences of each value, squared: the report of a picture's total variation.
+        "tv" => Ok(each(named.get("length")?, 2.0 * (PAIRED + 2.0), 4.0, 12.0)),
         "reduce" => {
             let count = named.groups * named.get("count")?;
             Ok(("sums".into(), each(count, PAIRS, 16.0, 32.0).1))
