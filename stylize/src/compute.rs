@@ -14,7 +14,9 @@ use style_transfer::models::{self, InputSpaceSource, LoadOptions, Loaded, Vgg};
 use style_transfer::wgpu::Wgpu;
 use style_transfer::{Device, InputSpace, Network, Result};
 
-use crate::args::compute::{BackendName, Compute, InputSpaceName, PrecisionName};
+#[cfg(feature = "cuda")]
+use crate::args::compute::PrecisionName;
+use crate::args::compute::{BackendName, Compute, InputSpaceName};
 use crate::report::Report;
 use crate::styles::argument;
 

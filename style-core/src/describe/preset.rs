@@ -10,18 +10,18 @@
 //! | `gatys-pytorch` | `1000 E'` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `pystiche` | `1000 * 1/5 * 4 E` | `1 mean` | none | L-BFGS without line search, 500, from the content |
 //! | `crowson` | `(256, 64, 16, 4, 1)/341 W` | `0.015 mean` | `0.1` nine points | Adam 5.1, coarse to fine, running mean |
-//! | `cnnmrf` | `118, 59` patches | `20 mean` | `0.001` squared | as `johnson`, 100 at each of 3 sizes, from the content |
+//! | `cnnmrf` | `7.4, 3.7` patches | `20 mean` | `0.001` squared | as `johnson`, 100 at each of 3 sizes, from the content |
 //! | `nnst` | `0.5` turned neighbours, the default's style loss | none | none | L-BFGS, 200 at each of 64, 128, 256 ... |
 //! | `strotss` | relaxed EMD, `0.25` palette | `4` self-similarity | none | L-BFGS, 200 at each of 64, 128, 256 ... |
 //!
 //! `E` is the paper's `1/(4 N^2) sum (G/M - A/M_s)^2`, `E'` the mean square of `G/(N M)` ([`GramNorm::Elements`]) and `W`
 //! the [`Wasserstein`](crate::statistics::Wasserstein) distance; these presets use layers conv4_2 and conv1_1 ... conv5_1. The
-//! [`Patches`](crate::statistics::Patches) of `cnnmrf` are of conv3_1 and conv4_1, and so is its content of conv4_1. The
+//! [`Patches`](crate::statistics::Patches) of `cnnmrf` are of conv3_1 and conv4_1, its content loss is of conv4_1. The
 //! input format that a peer's weights expect (channel order, range, mean) comes with the weight file here. All pad with
 //! zeros but `crowson`, which repeats the border. Differences from the peers: the total loss includes TV, where jcjohnson's
-//! omits it; `cnnmrf`
-//! has the authors' weights for a picture of 384 x 384, where theirs grow with the picture; a point with a non-finite loss is never accepted; Crowson clamps the image after each step, here only the
-//! result is clamped.
+//! omits it; a point with a non-finite loss is never accepted; Crowson clamps the image after each step, here only the
+//! result is clamped. The patches of `cnnmrf` have the weights that its authors' come to at 96 x 96 pixels, the first of their
+//! three sizes, which decides on the layout; theirs grow with the number of positions.
 //!
 //! The last two are made of [`Neighbours`](crate::losses::Neighbours), and of [`RelaxedEmd`](crate::losses::RelaxedEmd),
 //! [`SelfSimilarity`](crate::losses::SelfSimilarity) and [`Palette`](crate::losses::Palette); their pages list departures from
@@ -134,7 +134,7 @@ impl Preset {
                 1.0 / count as f64
             }
             Self::Johnson | Self::GatysPytorch => 1.0,
-            Self::Cnnmrf => 58.9824,
+            Self::Cnnmrf => 3.6864,
             Self::Stanford => 2.0,
         }
     }
@@ -289,7 +289,7 @@ impl Preset {
             },
             Self::Cnnmrf => Settings {
                 content_layers: vec!["conv4_1".into()],
-                style_layers: [("conv3_1", 117.9648), ("conv4_1", 58.9824)].map(StyleLayer::from).into(),
+                style_layers: [("conv3_1", 7.3728), ("conv4_1", 3.6864)].map(StyleLayer::from).into(),
                 statistic: Some(StatisticKind::Patches),
                 content_weight: mean(20.0),
                 tv_weight: 1e-3,

@@ -259,8 +259,8 @@ def preset(layers, name):
             weights = [w / 341 for w in (256, 64, 16, 4, 1)]
             style = sum(w * wasserstein(f[n], case.a[n]) for w, n in zip(weights, STYLE))
             return 0.015 * content + style + 0.1 * tv["nine-point"], style, tv["nine-point"]
-        if name == "cnnmrf":  # the paper's equation 2, with weights that give the authors' gradients at 384 x 384
-            sides = {"conv3_1": (256, 96), "conv4_1": (512, 48)}
+        if name == "cnnmrf":  # the paper's equation 2, with weights that give the authors' gradients at 96 x 96
+            sides = {"conv3_1": (256, 24), "conv4_1": (512, 12)}
             style = sum(1e-4 * n * side**2 / 2 * patches(f[l], case.a[l]) for l, (n, side) in sides.items())
             return 20 * mse(f["conv4_1"], case.p["conv4_1"]) + style + 1e-3 * tv["squared"], style, tv["squared"]
         if name == "gatys-pytorch":
