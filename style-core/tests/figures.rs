@@ -30,7 +30,10 @@ fn reconstructions_are_those_of_single_layers() {
     let expected = [by_hand(&[("conv1_1", 1.0)]), by_hand(&[("conv1_1", 0.5), ("conv2_1", 0.5)])];
     assert_eq!(all.len(), 2);
     for (found, expected) in all.into_iter().zip(expected) {
-        assert_eq!(painted(found), painted(expected));
+        // Targets that are shared and those of the session itself are rounded differently.
+        let (found, expected) = (painted(found), painted(expected));
+        let differ = found.pixels().iter().zip(expected.pixels()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(differ < 1e-3, "{differ}");
     }
     assert!(styles_of(network, style, &["conv9_1"]).is_err());
 }

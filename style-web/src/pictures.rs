@@ -94,7 +94,7 @@ pub fn mask(file: &[u8], width: usize, height: usize) -> Result<Option<Vec<u8>>>
     Ok(Some(picture.encode(Format::Png)?))
 }
 
-/// A painted picture as it is shown (`jpeg`) and saved (`png`, or `tiff` in 16 bits, both at the photograph's size).
+/// A painted picture as it is shown (`jpeg`) and saved (`png`, or `tiff` in 16 bits, both at the result's size).
 ///
 /// # Errors
 /// A picture is unusable, or there is not enough memory.

@@ -63,7 +63,7 @@ pub(crate) enum Command {
     /// Paint the frames of a video, so that they do not flicker where nothing moves
     ///
     /// Each frame starts from the painted frame before it where nothing moved, and is held to it there; what moved is painted
-    /// anew. This suits a camera at rest: there is no optical flow. The paintings are evaluated once.
+    /// anew. This suits a camera at rest: there is no optical flow.
     ///
     /// FRAMES is a folder, or a pattern such as 'frames/*.png' or frames/%04d.png; all frames have one size. The painted frames
     /// are FOLDER/FRAME.png. If the program ffmpeg is installed, FRAMES may also be a video file, and the result one (.mp4, .m4v, .mov, .mkv, .webm

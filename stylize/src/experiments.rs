@@ -52,11 +52,11 @@ pub(crate) struct Common {
 /// Show what layers retain of a photograph and of a painting's style: the paper's figure 1
 ///
 /// Each picture starts from noise. Below, a layer's features are those of the photograph: lower layers keep nearly every pixel,
-/// higher ones objects and their places. Above, the style of more and more layers is the painting's: its structures become larger, but
-/// are nowhere in their own places.
+/// higher ones objects and their places. Above, the style of more and more layers is the painting's: its structures grow, but
+/// lie in other places than in the painting.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Features {
-    /// Photograph; "-" reads standard input [default: a sample photograph inside the program]
+    /// Photograph, or with --only style the painting; "-" reads standard input [default: a sample photograph inside the program]
     photo: Option<PathBuf>,
 
     /// Painting [default: a sample painting inside the program]
@@ -97,7 +97,7 @@ enum Part {
     Style,
 }
 
-/// Show what the neurons of a layer respond to, on a photograph and at most
+/// Show what excites the neurons of a layer: in a photograph, and in pictures painted to excite them most
 ///
 /// Each row is a channel: the part of the photograph that excites it most; the signal of that neuron propagated back to the
 /// photograph by three rules (the gradient; the deconvolutional network of Zeiler and Fergus; guided back-propagation), grey where it is zero; and a
@@ -147,11 +147,14 @@ pub(crate) fn features(args: &Features, report: &Report, interrupt: &Interrupt) 
     if args.iterations == 0 {
         return Err(argument("--iterations must be at least 1").into());
     }
+    // Of one picture alone it is clear which it is.
+    let alone = args.only == Some(Part::Style) && args.painting.is_none();
+    let painting = if alone { &args.photo } else { &args.painting };
     let wants = |part: Part| args.only.is_none_or(|only| only == part);
     let open = |part, path: &Option<PathBuf>, sample| {
         wants(part).then(|| picture(path.as_deref(), sample, args.size, report)).transpose()
     };
-    let painting = open(Part::Style, &args.painting, PAINTING)?;
+    let painting = open(Part::Style, painting, PAINTING)?;
     let photo = open(Part::Content, &args.photo, PHOTOGRAPH)?;
     let network = Arc::new(args.common.compute.network(report)?);
     let mut jobs: Vec<(String, SessionBuilder)> = vec![];

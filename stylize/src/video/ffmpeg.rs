@@ -60,17 +60,19 @@ pub(crate) fn extract(video: &Path, rate: &str, side: Option<u32>, folder: &Path
     Ok(all)
 }
 
-/// Writes the frames of a folder as a video, with the sound of another one.
-pub(crate) fn join(folder: &Path, rate: &str, sound: Option<&Path>, video: &Path) -> Result<()> {
+/// Writes the first `count` frames of a folder as a video, with the sound of another one.
+pub(crate) fn join(folder: &Path, count: usize, rate: &str, sound: Option<&Path>, video: &Path) -> Result<()> {
     let end = video.extension().unwrap_or_default().to_string_lossy();
     let part = video.with_extension(format!("part.{end}"));
     let mut command = ffmpeg(folder);
     command.args(["-framerate", rate, "-start_number", "1", "-i", NUMBERED]);
     if let Some(sound) = sound {
-        command.arg("-i").arg(file(sound)?).args(["-map", "0:v", "-map", "1:a?", "-shortest"]);
+        command.arg("-i").arg(file(sound)?).args(["-map", "0:v", "-map", "1:a?"]);
     }
     // What every player knows, which takes even sides.
-    command.args(["-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p"]).arg(file(&part)?);
+    command
+        .args(["-frames:v", &count.to_string(), "-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p"])
+        .arg(file(&part)?);
     let written = run(&mut command).and_then(|_| Ok(std::fs::rename(&part, video)?));
     written.with_context(|| {
         let _ = std::fs::remove_file(&part);
@@ -95,7 +97,9 @@ fn file(path: &Path) -> Result<OsString> {
 /// Runs a program to its end, and returns what it printed.
 fn run(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    // Ctrl-C is for this program, which ends the other by waiting for it.
+    // Ctrl-C is for this program, which waits for the other.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
     let output = command.stdin(Stdio::null()).output().map_err(|e| match e.kind() {
         ErrorKind::NotFound => anyhow::anyhow!(
             "the program {program} is not installed, which reads and writes videos: install ffmpeg (from your system's packages, or \
@@ -107,9 +111,11 @@ fn run(command: &mut Command) -> Result<String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = last.get(last.len().saturating_sub(3)..).unwrap_or_default().join("; ");
-    bail!("{program} failed ({}): {last}", output.status)
+    let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match lines.get(lines.len().saturating_sub(3)..).unwrap_or_default() {
+        [] => bail!("{program} failed ({})", output.status),
+        last => bail!("{program} failed ({}): {}", output.status, last.join("; ")),
+    }
 }
 
 /// Whether a text is a number of frames per second: a number, or a fraction of two.

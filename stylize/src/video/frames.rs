@@ -54,13 +54,14 @@ pub(crate) fn frames(path: &Path) -> Result<Frames> {
     Ok(Frames::Pictures(all))
 }
 
-/// The files of a folder whose names are wanted, in order.
+/// The files of a folder whose names are wanted, in order, without hidden ones.
 fn in_folder(folder: &Path, wanted: impl Fn(&OsStr) -> bool) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let mut all = vec![];
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read the folder {}", folder.display()))?;
-        if wanted(&entry.file_name()) && entry.path().is_file() {
+        let name = entry.file_name();
+        if !name.as_encoded_bytes().starts_with(b".") && wanted(&name) && entry.path().is_file() {
             all.push(entry.path());
         }
     }

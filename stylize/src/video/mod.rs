@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use style_transfer::losses::Temporal;
 use style_transfer::pictures::{self, Format, Picture};
-use style_transfer::{Image, Init, Network, Session, SessionBuilder, Style, Targets};
+use style_transfer::{ContentWeight, Image, Init, Network, Session, SessionBuilder, Style, Targets};
 use tempfile::TempDir;
 
 use crate::args::{Args, Colours, Size};
@@ -21,13 +21,16 @@ use crate::interrupt::Interrupt;
 use crate::paint::{self, Outcome, finished, open_start};
 use crate::report::Report;
 use crate::settings;
-use crate::source::{PAINTING, Source};
+use crate::source::{PAINTING, Source, is_standard};
 use crate::styles::{argument, open_styles, refuse, sized};
 use frames::Frames;
 use steady::Change;
 
 /// The default folder of painted frames.
 const FOLDER: &str = "out/video";
+
+/// The folder in it of frames taken from a video.
+const TAKEN: &str = ".frames";
 
 /// The default rate of a video that is written from a folder of frames.
 const RATE: &str = "25";
@@ -41,12 +44,13 @@ pub(crate) struct VideoArgs {
     #[command(flatten)]
     pub(crate) paint: Args,
 
-    /// Evaluations of each further frame: by itself, if anything moved, and once more from the frame before, so up to twice as
-    /// many; --iterations are those of the first frame, and of the first after a cut
+    /// Evaluations of each further frame; twice as many where something moved: once for the frame by itself, once from the frame
+    /// before. --iterations are those of the first frame, and of the first after a cut
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Video")]
     pub(crate) next_iterations: usize,
 
-    /// How strongly a frame is held to the one before where nothing moved: 0 only starts it there
+    /// How strongly a frame is held to the one before where nothing moved: 0 only starts it there. It needs relative weights: with
+    /// --balance, absolute weights or a preset that has them it does little
     #[arg(long, value_name = "F", default_value_t = 1.0, allow_negative_numbers = true, help_heading = "Video")]
     pub(crate) steadiness: f64,
 
@@ -64,8 +68,8 @@ struct Files {
     video: Option<(PathBuf, String)>,
     /// The video with the sound.
     sound: Option<PathBuf>,
-    /// Holds the frames taken from a video.
-    _taken: Option<TempDir>,
+    /// The rate of the frames taken from a video, and their folder.
+    taken: Option<(String, TempDir)>,
 }
 
 /// Paints all frames that are not there yet, and joins them to a video if asked.
@@ -87,7 +91,11 @@ pub(crate) fn run(args: &VideoArgs, report: &Report, interrupt: &Interrupt) -> R
     let first = Frame::open(&files.frames[0].0, options, report)?;
     let missing = files.frames.iter().filter(|(_, to)| !to.exists()).count();
     let all = files.frames.len();
-    note::keep(&files.folder, args, &sources, first.full, missing < all)?;
+    let taken = files.taken.as_ref().map(|(rate, _)| rate.as_str());
+    note::keep(&files.folder, args, &sources, first.full, taken, missing < all)?;
+    if args.steadiness > 0.0 && !is_relative(options) {
+        report.say("note: without relative weights --steadiness does little; frames still start from the one before");
+    }
     if missing > 0 {
         let start = Instant::now();
         let mut painter = Painter::new(args, report, &sources, first)?;
@@ -111,7 +119,7 @@ pub(crate) fn run(args: &VideoArgs, report: &Report, interrupt: &Interrupt) -> R
     }
     let mut result = files.folder.clone();
     if let Some((video, rate)) = &files.video {
-        ffmpeg::join(&files.folder, rate, files.sound.as_deref(), video)?;
+        ffmpeg::join(&files.folder, all, rate, files.sound.as_deref(), video)?;
         report.say(format!("wrote    {} at {rate} frames per second", video.display()));
         result.clone_from(video);
     }
@@ -119,6 +127,15 @@ pub(crate) fn run(args: &VideoArgs, report: &Report, interrupt: &Interrupt) -> R
         report.say("note: no program could be started to show the video");
     }
     Ok(Outcome::Finished)
+}
+
+/// Whether losses are relative to their targets, so that the temporal loss has its weight among them.
+fn is_relative(options: &Args) -> bool {
+    let absolute = [options.content_weight, options.content_mean_weight, options.style_weight];
+    let of_preset = options.preset.map(|preset| preset.settings().content_weight);
+    !options.balance
+        && absolute.iter().all(Option::is_none)
+        && of_preset.is_none_or(|weight| weight == ContentWeight::Relative)
 }
 
 fn check(args: &VideoArgs) -> Result<()> {
@@ -145,6 +162,9 @@ fn files(args: &VideoArgs, report: &Report) -> Result<Files> {
         return Err(argument("a video needs frames: stylize video FRAMES PAINTING -o FOLDER").into());
     };
     let output = options.output.clone().unwrap_or_else(|| FOLDER.into());
+    if is_standard(&output) {
+        return Err(argument("a video is written to a folder or a file, not to the standard output").into());
+    }
     let found = frames::frames(input)?;
     let to_video = ffmpeg::is_video(&output);
     if to_video || matches!(found, Frames::Video(_)) {
@@ -183,13 +203,15 @@ fn files(args: &VideoArgs, report: &Report) -> Result<Files> {
         Frames::Pictures(all) => (all, None, args.fps.clone().unwrap_or(RATE.into()), None),
         Frames::Video(video) => {
             let rate = args.fps.clone().map_or_else(|| ffmpeg::rate(&video), Ok)?;
-            let beside = if options.plan { std::env::temp_dir() } else { folder.clone() };
-            let taken = tempfile::Builder::new().prefix(".frames-").tempdir_in(&beside);
+            // One that was left when the program was killed has the same name.
+            let (beside, random) = if options.plan { (std::env::temp_dir(), 6) } else { (folder.clone(), 0) };
+            let _ = fs::remove_dir_all(folder.join(TAKEN));
+            let taken = tempfile::Builder::new().prefix(TAKEN).rand_bytes(random).tempdir_in(&beside);
             let taken = taken.with_context(|| format!("cannot create a folder in {}", beside.display()))?;
             let side = if let Size::LongSide(n) = settings::size(options) { Some(n) } else { None };
             let all = ffmpeg::extract(&video, &rate, side, taken.path())?;
             report.say(format!("frames   {} of {} at {rate} per second", all.len(), video.display()));
-            (all, Some(video), rate, Some(taken))
+            (all, Some(video), rate.clone(), Some((rate, taken)))
         }
     };
     let name = |i: usize, path: &Path| match to_video || sound.is_some() {
@@ -203,7 +225,7 @@ fn files(args: &VideoArgs, report: &Report) -> Result<Files> {
         bail!("two frames would be {}; rename one", folder.join(twice[0]).display());
     }
     let frames = frames.into_iter().map(|(name, from)| (from, folder.join(name))).collect();
-    Ok(Files { frames, folder, video: to_video.then_some((output, rate)), sound, _taken: taken })
+    Ok(Files { frames, folder, video: to_video.then_some((output, rate)), sound, taken })
 }
 
 /// A frame to paint.

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result, bail};
 
@@ -19,18 +20,34 @@ const NAME: &str = "stylize-video.json";
 /// Settings by the names of their options.
 type Settings = BTreeMap<String, String>;
 
-/// Writes the note, or compares it with the one that is there; `begun` if painted frames are there.
-pub(crate) fn keep(folder: &Path, args: &VideoArgs, styles: &[Source], size: [usize; 2], begun: bool) -> Result<()> {
-    let now = settings(args, styles, size)?;
+/// Writes the note, or compares it with the one that is there if painted frames are there. `rate` is that of the frames taken from
+/// a video.
+pub(crate) fn keep(
+    folder: &Path,
+    args: &VideoArgs,
+    styles: &[Source],
+    size: [usize; 2],
+    rate: Option<&str>,
+    begun: bool,
+) -> Result<()> {
+    let mut now = settings(args, styles, size)?;
+    if let Some(input) = &args.paint.content {
+        now.insert("the source of the frames".into(), identity(input)?);
+    }
+    if let Some(rate) = rate {
+        now.insert("--fps".into(), rate.into());
+    }
     let path = folder.join(NAME);
+    if !begun {
+        return write(&path, folder, &now);
+    }
     let text = match fs::read(&path) {
         Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound && begun => bail!(
+        Err(e) if e.kind() == ErrorKind::NotFound => bail!(
             "{}: there are files with the names of painted frames, but no {NAME} that says how they were painted; choose \
              another folder",
             folder.display()
         ),
-        Err(e) if e.kind() == ErrorKind::NotFound => return write(&path, folder, &now),
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
     };
     let there: Settings = serde_json::from_slice(&text).with_context(|| {
@@ -173,6 +190,23 @@ fn shown(value: &dyn Debug) -> String {
         None if text == "None" || text == "[]" => "the default".into(),
         None => text,
     }
+}
+
+/// Where frames come from: a folder, a pattern or a video, which has a length and a time too.
+fn identity(input: &Path) -> Result<String> {
+    let at = || input.display().to_string();
+    let folder = input.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let whole = match input.canonicalize() {
+        Ok(whole) => whole,
+        Err(_) => folder.canonicalize().with_context(at)?.join(input.file_name().unwrap_or_default()),
+    };
+    let whole = whole.display();
+    if !input.is_file() {
+        return Ok(whole.to_string());
+    }
+    let about = fs::metadata(input).with_context(at)?;
+    let modified = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    Ok(format!("{whole} ({} bytes, of {} s)", about.len(), modified.as_secs()))
 }
 
 /// A file by its name and content.

@@ -50,7 +50,7 @@ pub(crate) struct Extent {
     /// The long side of the picture, and its iterations.
     size: u32,
     iterations: usize,
-    /// The most time for the picture on each of both, CPU and GPU.
+    /// The most time for the picture on the CPU, and again on the GPU.
     painting: Duration,
 }
 
@@ -60,7 +60,7 @@ const FULL: Extent =
 const QUICK: Extent =
     Extent { conformance: Duration::from_secs(15), size: 96, iterations: 6, painting: Duration::from_secs(15) };
 
-/// A section that takes this much longer than all of its limits hangs.
+/// A section that takes longer than this is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 fn main() -> ExitCode {

@@ -80,7 +80,7 @@ pub(crate) fn run(report: &mut Report, wgpu: Wgpu, folder: &Path, extent: &Exten
     let begun = Instant::now();
     let (mut on_gpu, mut of_gpu) = (session(wgpu, extent)?, vec![]);
     report.line(&format!("- GPU: {:.2} s to build the session", begun.elapsed().as_secs_f64()));
-    paint(&mut on_gpu, compared, 4 * extent.painting, &mut of_gpu)?;
+    paint(&mut on_gpu, compared, 2 * extent.painting, &mut of_gpu)?;
     let ours = on_gpu.image()?;
     let reached = on_gpu.iteration();
     paint(&mut on_gpu, usize::MAX, extent.painting, &mut of_gpu)?;
