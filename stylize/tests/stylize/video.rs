@@ -89,6 +89,27 @@ fn a_cut_begins_anew() {
 }
 
 #[test]
+fn frames_from_elsewhere_are_not_taken_for_the_same() {
+    let bench = bench(2);
+    let line = "video frames art.png -o painted --size 32 --iterations 2 --next-iterations 2";
+    // A mistake that is corrected before anything is painted.
+    bench.fail(&format!("{line} --content-layers conv9_1"), &["conv9_1"]);
+    let text = bench.paint(&format!("{line} --preset gatys"));
+    assert!(text.contains("--steadiness does little"), "{text}");
+    fs::remove_dir_all(bench.path("painted")).expect("is there");
+    assert!(!bench.paint(line).contains("does little"));
+    fs::create_dir(bench.path("others")).expect("a folder");
+    for i in 8..10 {
+        frame(20 - i).save(bench.path(&format!("others/f{i}.png"))).expect("saves");
+    }
+    fs::write(bench.path("others/.f7.png"), "hidden").expect("writes");
+    let others = line.replace("frames", "others");
+    bench.fail(&others, &["painted", "the source of the frames was"]);
+    assert!(bench.paint(&others.replace("painted", "second")).contains("wrote    2 of 2 frames"));
+    bench.fail("video frames art.png -o -", &["standard output"]);
+}
+
+#[test]
 fn patterns_and_options_work() {
     let bench = bench(2);
     let paint = |options: &str| bench.paint(&format!("video {options} --size 32 --iterations 2 --next-iterations 2"));
