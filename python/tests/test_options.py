@@ -13,7 +13,7 @@ def test_presets_and_settings():
     assert style_transfer.settings()["iterations"] == 80
     for name in style_transfer.presets():
         settings = style_transfer.settings(name)
-        assert settings["iterations"] >= 300 and settings["style_layers"]
+        assert settings["iterations"] >= 100 and (settings["style_layers"] or settings["losses"])
 
 
 def test_a_preset_and_what_replaces_parts_of_it(session):
