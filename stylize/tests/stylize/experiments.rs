@@ -47,7 +47,7 @@ fn nothing_is_drawn_where_there_is_no_terminal() {
     let bench = Bench::new();
     for way in ["auto", "kitty", "sixel", "blocks"] {
         let mut command =
-            bench.command(&format!("photo.png art.png -o x.png --size 32 --iterations 2 --preview {way}"));
+            bench.command(&format!("photo.png art.png -o drawn.png --size 32 --iterations 2 --preview {way}"));
         let output = command.env("TERM", "xterm-kitty").output().expect("runs");
         assert!(
             output.status.success() && !said(&output).contains('\x1b') && output.stdout.is_empty(),
@@ -66,7 +66,7 @@ fn pictures_are_drawn_in_a_terminal() {
         [("kitty", "\x1b_Ga=T,f=100"), ("sixel", "\x1bPq\"1;1;"), ("blocks", "\u{2580}"), ("off", "photo.png")]
     {
         let bench = Bench::new();
-        let line = format!("{} photo.png art.png -o x.png --size 32 --iterations 2 --preview {way}", super::TOOL);
+        let line = format!("{} photo.png art.png -o drawn.png --size 32 --iterations 2 --preview {way}", super::TOOL);
         let mut command = std::process::Command::new("script");
         command.args(["-qec", &line, "typescript"]).current_dir(bench.path("")).env("HOME", bench.path(""));
         let Ok(output) = command.env("TERM", "xterm-256color").output() else { return };
