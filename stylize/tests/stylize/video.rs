@@ -29,7 +29,7 @@ fn bench(count: u32) -> Bench {
     bench
 }
 
-const LINE: &str = "video frames art.png -o painted --size 48 --iterations 6 --next-iterations 3";
+const LINE: &str = "video frames art.png -o painted --size 48 --iterations 30 --next-iterations 4";
 
 /// The mean difference of two painted frames where nothing moved: above the disc.
 fn flicker(bench: &Bench, names: [&str; 2]) -> f64 {
@@ -49,9 +49,9 @@ fn a_video_is_painted_steadily_and_goes_on_where_it_was() {
     let all = [8, 9, 10].map(read);
 
     // By itself, the first frame is the same picture.
-    bench.paint("frames/f8.png art.png -o first.png --size 48 --iterations 6");
+    bench.paint("frames/f8.png art.png -o first.png --size 48 --iterations 30");
     assert_eq!(fs::read(bench.path("first.png")).expect("is there"), all[0]);
-    bench.paint("frames/f9.png art.png -o second.png --size 48 --iterations 6 --seed 1");
+    bench.paint("frames/f9.png art.png -o second.png --size 48 --iterations 30 --seed 1");
     let (steady, apart) =
         (flicker(&bench, ["painted/f8.png", "painted/f9.png"]), flicker(&bench, ["first.png", "second.png"]));
     assert!(steady < 0.5 * apart, "{steady} {apart}");
@@ -83,7 +83,7 @@ fn a_cut_begins_anew() {
         .save(bench.path("frames/f9.png"))
         .expect("saves");
     bench.paint(LINE);
-    bench.paint("frames/f9.png art.png -o x.png --size 48 --iterations 6");
+    bench.paint("frames/f9.png art.png -o x.png --size 48 --iterations 30");
     let read = |name: &str| fs::read(bench.path(name)).expect("is there");
     assert!(read("painted/f9.png") == read("x.png"), "the second scene is not painted like a first frame");
 }
