@@ -22,8 +22,8 @@ use common::random::convolutions;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use style_transfer::backend::ops::{
-    AdamStep, CosineOps, GramOps, GuideOps, MomentsOps, NearestOps, Pool2d, Pool2dOps, ProductOps, Rows, SampleOps,
-    Sparse, TransportOps, VectorOps, WindowOps,
+    AdamStep, CosineOps, GramOps, GuideOps, HistoryOps, MomentsOps, NearestOps, Pool2d, Pool2dOps, ProductOps, Rows,
+    SampleOps, Sparse, TransportOps, VectorOps, WindowOps,
 };
 use style_transfer::backend::{Acc, Shape, Storage};
 use style_transfer::cpu::{Convolution, Cpu, Tensor};
@@ -363,18 +363,27 @@ fn lbfgs(c: &mut Criterion) {
         let mut operands = None;
         group.bench_function(id("step", &channels_and_sides(shape), &backend), |bencher| {
             let (history, [x, g, d, s, y], scalars) = operands.get_or_insert_with(|| {
-                let history: Vec<_> = (0..2 * pairs).map(|_| random(&backend, shape)).collect();
+                let half = |x| {
+                    let mut h = backend.half(shape).expect("memory");
+                    backend.halve(&x, &mut h).map(|()| h).expect("same shapes")
+                };
+                let history: Vec<_> = (0..2 * pairs).map(|_| half(random(&backend, shape))).collect();
                 (history, [(); 5].map(|()| random(&backend, shape)), backend.scalars(6 * pairs).expect("memory"))
             });
-            let basis: Vec<&Tensor> = history.iter().collect();
-            let terms: Vec<(f64, &Tensor)> = history.iter().map(|vector| (0.01, vector)).collect();
+            let mut pair = [(); 2].map(|()| backend.half(shape).expect("memory"));
+            let basis: Vec<_> = history.iter().collect();
+            let terms: Vec<_> = history.iter().map(|vector| (0.01, vector)).collect();
             bencher.iter(|| {
                 let mut step = || {
                     backend.dots(&[g], &[g, d], scalars, 0)?;
                     backend.combine(&[(0.5, d)], s)?;
+                    backend.halve(s, &mut pair[0])?;
+                    backend.restore(&pair[0], s)?;
                     backend.combine(&[(1.0, g), (-1.0, x)], y)?;
-                    backend.dots(&[s, y, g], &basis, scalars, 0)?;
-                    backend.combine(&terms, d)?;
+                    backend.halve(y, &mut pair[1])?;
+                    backend.restore(&pair[1], y)?;
+                    backend.half_dots(&[s, y, g], &basis, scalars, 0)?;
+                    backend.half_combine(&terms, (1.0, g), d)?;
                     backend.dots(&[d], &[d], scalars, 0)?;
                     backend.combine(&[(1.0, g), (0.5, d)], x)
                 };

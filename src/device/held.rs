@@ -75,6 +75,10 @@ held!(
     Tensor, "a tensor"
 );
 held!(
+    /// A vector in half precision.
+    Half, "a vector in half precision"
+);
+held!(
     /// Where a ReLU let its input pass.
     Gate, "a gate"
 );

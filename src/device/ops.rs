@@ -2,14 +2,14 @@
 
 use smallvec::SmallVec;
 use style_core::backend::ops::{
-    AdamStep, Conv2d, Conv2dOps, CosineOps, Epilogue, GramOps, GuideOps, LossOps, MomentsOps, NearestOps, Pool2d,
-    Pool2dOps, ProductOps, ReluOps, Rows, SampleOps, Sparse, TransportOps, Tv, TvOps, VectorOps, WindowOps,
+    AdamStep, Conv2d, Conv2dOps, CosineOps, Epilogue, GramOps, GuideOps, HistoryOps, LossOps, MomentsOps, NearestOps,
+    Pool2d, Pool2dOps, ProductOps, ReluOps, Rows, SampleOps, Sparse, TransportOps, Tv, TvOps, VectorOps, WindowOps,
 };
 use style_core::backend::{Acc, Shape, Storage};
 use style_core::{LbfgsOptions, Result};
 
 use crate::device::Device;
-use crate::device::held::{Filter, Gate, Held, Recording, Scalars, Switches, Tensor, Workspace};
+use crate::device::held::{Filter, Gate, Half, Held, Recording, Scalars, Switches, Tensor, Workspace};
 
 /// Evaluates an expression on the backend in use, under its name `$on`.
 macro_rules! on {
@@ -28,11 +28,8 @@ macro_rules! on {
 /// The operands of a vector op, without an allocation for as many as L-BFGS has at most.
 type Vectors<T> = SmallVec<[T; 2 * LbfgsOptions::MAX_HISTORY + 1]>;
 
-fn vectors<'a, T>(of: &[&'a Tensor]) -> Result<Vectors<&'a T>>
-where
-    Tensor: Held<T>,
-{
-    of.iter().map(|tensor| tensor.of()).collect()
+fn vectors<'a, H: Held<T>, T>(of: &[&'a H]) -> Result<Vectors<&'a T>> {
+    of.iter().map(|vector| vector.of()).collect()
 }
 
 fn entries<'a, T>(matrix: Sparse<'a, Tensor>) -> Result<Sparse<'a, T>>
@@ -43,11 +40,8 @@ where
     Ok(Sparse { offsets: offsets.of()?, columns: columns.of()?, values: values.of()? })
 }
 
-fn terms<'a, T>(of: &[(f64, &'a Tensor)]) -> Result<Vectors<(f64, &'a T)>>
-where
-    Tensor: Held<T>,
-{
-    of.iter().map(|(factor, tensor)| Ok((*factor, tensor.of()?))).collect()
+fn terms<'a, H: Held<T>, T>(of: &[(f64, &'a H)]) -> Result<Vectors<(f64, &'a T)>> {
+    of.iter().map(|(factor, vector)| Ok((*factor, vector.of()?))).collect()
 }
 
 fn epilogue<G>(of: Epilogue<'_, Gate>) -> Result<Epilogue<'_, G>>
@@ -325,6 +319,34 @@ impl MomentsOps for Device {
 impl GuideOps for Device {
     fn guide(&self, x: &Tensor, t: &Tensor, scale: f32, acc: Acc, y: &mut Tensor) -> Result<()> {
         on!(self, on => on.guide(x.of()?, t.of()?, scale, acc, y.of_mut()?))
+    }
+}
+
+impl HistoryOps for Device {
+    type Half = Half;
+
+    fn half(&self, shape: Shape) -> Result<Half> {
+        on!(self, on => on.half(shape).map(Half::from))
+    }
+
+    fn half_bytes(&self, shape: Shape) -> usize {
+        on!(self, on => on.half_bytes(shape))
+    }
+
+    fn halve(&self, x: &Tensor, h: &mut Half) -> Result<()> {
+        on!(self, on => on.halve(x.of()?, h.of_mut()?))
+    }
+
+    fn restore(&self, h: &Half, x: &mut Tensor) -> Result<()> {
+        on!(self, on => on.restore(h.of()?, x.of_mut()?))
+    }
+
+    fn half_dots(&self, a: &[&Tensor], h: &[&Half], out: &mut Scalars, first: usize) -> Result<()> {
+        on!(self, on => on.half_dots(&vectors(a)?, &vectors(h)?, out.of_mut()?, first))
+    }
+
+    fn half_combine(&self, of: &[(f64, &Half)], (factor, x): (f64, &Tensor), y: &mut Tensor) -> Result<()> {
+        on!(self, on => on.half_combine(&terms(of)?, (factor, x.of()?), y.of_mut()?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The state of a session as bytes. On the same backend, a resumed session is bit-identical to an uninterrupted one.
 //!
-//! The format is safetensors: tensors for the optimiser's vectors and the image, metadata for all numbers and the manifest,
+//! The format is safetensors: tensors for the optimiser's vectors and the image, in bf16 where that is exact, metadata for all
+//! numbers and the manifest,
 //! and a hash (XXH3) over everything to detect damage. The manifest describes the session, with hashes in place of weights
 //! and pictures; [`SessionBuilder::resume`](crate::SessionBuilder::resume) compares it.
 
@@ -19,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 
 /// Changes whenever the contents of a checkpoint change.
-const FORMAT: &str = "style-transfer checkpoint 3";
+const FORMAT: &str = "style-transfer checkpoint 4";
 
 /// Prefix of the settings in the manifest.
 pub(crate) const SETTING: &str = "setting.";
@@ -113,20 +114,30 @@ impl Checkpoint {
         }
     }
 
+    /// Values that are all those of bf16, as in L-BFGS's history, are stored as such.
     fn put_f32(&mut self, name: &str, values: &[f32]) -> Result<()> {
-        let mut bytes = reserved(size_of_val(values), name)?;
-        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-        self.values.insert(name.into(), Values { dtype: Dtype::F32, shape: [values.len()], bytes });
+        let halves = values.iter().all(|v| v.to_bits() & 0xffff == 0);
+        let (dtype, of_one) = if halves { (Dtype::BF16, 2) } else { (Dtype::F32, 4) };
+        let mut bytes = reserved(values.len().saturating_mul(of_one), name)?;
+        // Little-endian: the upper half is at the end.
+        values.iter().for_each(|v| bytes.extend_from_slice(&v.to_le_bytes()[4 - of_one..]));
+        self.values.insert(name.into(), Values { dtype, shape: [values.len()], bytes });
         Ok(())
     }
 
     /// The values, all of them finite.
     fn f32(&self, name: &str) -> Result<Vec<f32>> {
-        let Some(Values { dtype: Dtype::F32, shape: [len], bytes }) = self.values.get(name) else {
+        let Some(Values { dtype, shape: [len], bytes }) = self.values.get(name) else {
             return Err(damaged(name));
         };
         let mut values = reserved(*len, name)?;
-        values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)));
+        match dtype {
+            Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
+            Dtype::BF16 => {
+                values.extend(bytes.as_chunks().0.iter().map(|&[low, high]| f32::from_le_bytes([0, 0, low, high])));
+            }
+            _ => return Err(damaged(name)),
+        }
         match values.iter().position(|v: &f32| !v.is_finite()) {
             Some(i) => Err(damaged(format_args!("value {i} of {name} is {}", values[i]))),
             None => Ok(values),
@@ -194,7 +205,7 @@ impl Checkpoint {
         let failed = |e: io::Error| Error::new(ErrorKind::Io, "cannot write a checkpoint").with_source(e);
         to.write_all(&self.header(self.hash())?).map_err(failed)?;
         // In the order of the header: wider number types first, then by name.
-        for dtype in [Dtype::F64, Dtype::F32] {
+        for dtype in [Dtype::F64, Dtype::F32, Dtype::BF16] {
             for values in self.values.values().filter(|values| values.dtype == dtype) {
                 to.write_all(&values.bytes).map_err(failed)?;
             }
@@ -250,7 +261,7 @@ impl Checkpoint {
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e).with_source(e))?;
         let mut values = BTreeMap::new();
         for (name, tensor) in tensors.iter() {
-            let (dtype @ (Dtype::F32 | Dtype::F64), &[len]) = (tensor.dtype(), tensor.shape()) else {
+            let (dtype @ (Dtype::BF16 | Dtype::F32 | Dtype::F64), &[len]) = (tensor.dtype(), tensor.shape()) else {
                 return Err(damaged(format_args!("{name} is {:?} of {:?}", tensor.shape(), tensor.dtype())));
             };
             let mut bytes = reserved(tensor.data().len(), name)?;

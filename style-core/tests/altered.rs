@@ -44,7 +44,7 @@ impl File {
             hasher.write(values);
         }
         let hash = format!("{:032x}", hasher.finish_128());
-        let more = [("hash".to_owned(), hash), ("format".to_owned(), "style-transfer checkpoint 3".to_owned())];
+        let more = [("hash".to_owned(), hash), ("format".to_owned(), "style-transfer checkpoint 4".to_owned())];
         let notes = self.notes.clone().into_iter().chain(more).collect();
         let views = self.values.iter().map(|(name, (kind, values))| {
             (name, TensorView::new(*kind, vec![8 * values.len() / kind.bitsize()], values).unwrap())

@@ -30,4 +30,4 @@ mod tensor;
 pub use cpu::{Convolution, Cpu, CpuBuilder};
 pub use isa::Isa;
 pub use ops::conv2d::Filter;
-pub use tensor::{Gate, Scalars, Switches, Tensor, Workspace};
+pub use tensor::{Gate, Half, Scalars, Switches, Tensor, Workspace};

@@ -38,6 +38,12 @@ pub struct Switches {
     pub(crate) row: Memory<u16>,
 }
 
+/// A vector in half precision, in the order of a tensor of its shape: the upper halves of `f32` (bf16).
+pub struct Half {
+    shape: Shape,
+    memory: Memory<u16>,
+}
+
 /// A few `f64`.
 pub struct Scalars {
     pub(crate) values: Vec<f64>,
@@ -206,6 +212,31 @@ impl Switches {
         expect_room("switches", self.row.len(), shape)?;
         self.shape = shape;
         Ok(())
+    }
+}
+
+impl Half {
+    pub(crate) fn new(shape: Shape) -> Result<Self> {
+        Ok(Self { shape, memory: zeroed(stored(shape), format_args!("a vector of shape {shape}"))? })
+    }
+
+    pub(crate) fn bytes(shape: Shape) -> usize {
+        stored(shape).saturating_mul(size_of::<u16>())
+    }
+
+    /// The shape, `[1, C, H, W]`.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// All values in storage order.
+    pub(crate) fn values(&self) -> &[u16] {
+        &self.memory
+    }
+
+    pub(crate) fn values_mut(&mut self) -> &mut [u16] {
+        &mut self.memory
     }
 }
 

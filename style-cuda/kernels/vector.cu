@@ -1,4 +1,5 @@
-// Vector operations of the optimisers: see style-core/src/ops/vector.rs. Values are f32, sums f64.
+// Vector operations of the optimisers: see style-core/src/ops/vector.rs. Values are f32, but for the histories of history.rs,
+// sums f64.
 #include "device.cuh"
 
 // The most vectors per call; the host splits longer lists. Arguments take at most 4 KiB.
@@ -6,19 +7,21 @@ enum { LEFT = 4, RIGHT = 240, TERMS = 240 };
 
 struct Dots {
     const float *left[LEFT];
-    const float *right[RIGHT];
+    const void *right[RIGHT];
     double *partial; // [left][right][blocks]
     u64 length;
     u32 lefts, rights;
+    u32 right_type;
+    u32 padding;
 };
-static_assert(sizeof(Dots) == 1976, "as in vector.rs");
+static_assert(sizeof(Dots) == 1984, "as in vector.rs");
 
 // Block (x, y) computes the products of right vector y with all left vectors, over every x-th run of 256 pieces.
 KERNEL(256) dots(Dots a) {
-    const float *right = a.right[block_y()];
+    const void *right = a.right[block_y()];
     double sum[LEFT] = {};
     for (u64 i = global_thread(); i * 8 < a.length; i += (u64)blocks_x() * 256) {
-        Piece r = load(right, F32, i);
+        Piece r = load(right, a.right_type, i);
         UNROLL for (u32 l = 0; l < LEFT; l++) {
             if (l >= a.lefts) continue;
             Piece p = load(a.left[l], F32, i);
@@ -51,12 +54,12 @@ KERNEL(256) reduce(Reduce a) {
 }
 
 struct Combine {
-    const float *x[TERMS];
+    const void *x[TERMS]; // the first `halves` in bf16
     double c[TERMS];
     float *y;
     u64 pieces;
     u32 terms;
-    u32 padding;
+    u32 halves;
 };
 static_assert(sizeof(Combine) == 3864, "as in vector.rs");
 
@@ -65,7 +68,7 @@ KERNEL(256) combine(Combine a) {
     if (i >= a.pieces) return;
     double sum[8] = {};
     for (u32 t = 0; t < a.terms; t++) {
-        Piece p = load(a.x[t], F32, i);
+        Piece p = load(a.x[t], t < a.halves ? BF16 : F32, i);
         double c = a.c[t];
         UNROLL for (u32 k = 0; k < 8; k++) sum[k] += c * p.v[k];
     }

@@ -43,4 +43,4 @@ pub use device::{Device, devices};
 pub use ops::conv2d::Filter;
 pub use precision::Precision;
 pub use recording::Recording;
-pub use tensor::{Gate, Scalars, Switches, Tensor, Workspace};
+pub use tensor::{Gate, Half, Scalars, Switches, Tensor, Workspace};

@@ -57,6 +57,18 @@ pub struct Tensor {
     pub(crate) dtype: DType,
 }
 
+/// A vector of a [`Cuda`](crate::Cuda) device in half precision: bf16, in the order of a tensor of its shape.
+pub struct Half {
+    pub(crate) buffer: Buffer,
+    pub(crate) shape: Shape,
+}
+
+impl Half {
+    pub(crate) fn bytes(shape: Shape) -> usize {
+        values(shape).saturating_mul(2).checked_next_multiple_of(32).unwrap_or(usize::MAX)
+    }
+}
+
 impl Tensor {
     pub(crate) fn new(context: &Arc<Context>, shape: Shape, dtype: DType) -> Result<Self> {
         let dtype = if shape.channels <= FEW { DType::F32 } else { dtype };

@@ -40,4 +40,4 @@ mod wait;
 pub use adapter::{Adapter, AdapterKind, adapters};
 pub use backend::{Wgpu, WgpuBuilder};
 pub use ops::conv2d::Filter;
-pub use tensor::{Gate, Scalars, Switches, Tensor, Workspace};
+pub use tensor::{Gate, Half, Scalars, Switches, Tensor, Workspace};

@@ -98,6 +98,9 @@ impl Tensor {
     }
 }
 
+/// A vector of a [`Wgpu`](crate::Wgpu) device for a history, stored as `f32`.
+pub struct Half(pub(crate) Tensor);
+
 /// The positions where a ReLU is open. A word has one bit for each of four channels at each of a block of two rows and four
 /// columns.
 pub struct Gate {

@@ -11,6 +11,7 @@ use crate::backend::ops::conv2d::Conv2dOps;
 use crate::backend::ops::cosine::CosineOps;
 use crate::backend::ops::gram::GramOps;
 use crate::backend::ops::guide::GuideOps;
+use crate::backend::ops::history::HistoryOps;
 use crate::backend::ops::loss::LossOps;
 use crate::backend::ops::moments::MomentsOps;
 use crate::backend::ops::nearest::NearestOps;
@@ -36,6 +37,7 @@ pub trait Backend:
     + GramOps
     + MomentsOps
     + GuideOps
+    + HistoryOps
     + LossOps
     + NearestOps
     + ProductOps
@@ -56,6 +58,7 @@ impl<B> Backend for B where
         + GramOps
         + MomentsOps
         + GuideOps
+        + HistoryOps
         + LossOps
         + NearestOps
         + ProductOps

@@ -4,6 +4,9 @@
 //! only needs `<s, y>`, `<y, y>`, `<s, g>`, `<y, g>` (Chen et al., "Large-scale L-BFGS using MapReduce", NIPS 2014). So the
 //! device reads the history twice per step, once for all dot products and once for the combination, and the host runs the
 //! recursion in `f64` on a few hundred numbers.
+//!
+//! The pairs are stored in half precision, and all products are those of the stored pairs. So the recursion is exact for
+//! pairs that differ from the true ones by their rounding, and the approximate Hessian stays positive definite.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +28,8 @@ const MAX_FAILURES: i32 = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LbfgsOptions {
-    /// Number of stored pairs, at most [`MAX_HISTORY`](Self::MAX_HISTORY). Each takes two tensors of the image's size. More
-    /// pairs give slightly more progress per evaluation; fewer than about 20 give clearly less.
+    /// Number of stored pairs, at most [`MAX_HISTORY`](Self::MAX_HISTORY). Each takes two vectors of the image's size, in
+    /// half precision if the backend supports it. More pairs give slightly more progress per evaluation; fewer than about 20 give clearly less.
     pub history: usize,
     /// Root mean square change of the image in the first step, in 8-bit units; later steps are scaled automatically.
     pub initial_step: f64,
@@ -91,14 +94,14 @@ struct Recursion {
 }
 
 struct Pair<B: Backend> {
-    s: B::Tensor,
-    y: B::Tensor,
+    s: B::Half,
+    y: B::Half,
 }
 
 impl<B: Backend> Lbfgs<B> {
     pub(super) fn new(backend: &B, shape: Shape, options: LbfgsOptions) -> Result<Self> {
         let m = options.history;
-        let pair = |_| Ok(Pair { s: backend.tensor(shape)?, y: backend.tensor(shape)? });
+        let pair = |_| Ok(Pair { s: backend.half(shape)?, y: backend.half(shape)? });
         Ok(Self {
             options,
             elements: shape.len(),
@@ -150,9 +153,12 @@ impl<B: Backend> Lbfgs<B> {
         to.note("lbfgs.pairs", self.order.len());
         // Oldest first, regardless of the storage order.
         let row = |products: &[f64]| self.order.iter().map(|&i| products[i]).collect::<Vec<_>>();
+        let mut tensor = backend.tensor(backend.shape(&self.direction))?;
         for (k, &i) in self.order.iter().enumerate() {
-            to.put_tensor(&format!("lbfgs.s{k}"), backend, &self.pairs[i].s)?;
-            to.put_tensor(&format!("lbfgs.y{k}"), backend, &self.pairs[i].y)?;
+            backend.restore(&self.pairs[i].s, &mut tensor)?;
+            to.put_tensor(&format!("lbfgs.s{k}"), backend, &tensor)?;
+            backend.restore(&self.pairs[i].y, &mut tensor)?;
+            to.put_tensor(&format!("lbfgs.y{k}"), backend, &tensor)?;
             to.put(&format!("lbfgs.sy{k}"), &row(&self.sy[i]));
             to.put(&format!("lbfgs.yy{k}"), &row(&self.yy[i]));
         }
@@ -184,9 +190,12 @@ impl<B: Backend> Lbfgs<B> {
         }
         self.order = (0..count).collect();
         self.order.reserve(self.options.history);
+        let mut tensor = backend.tensor(backend.shape(&self.direction))?;
         for k in 0..count {
-            from.tensor(&format!("lbfgs.s{k}"), backend, &mut self.pairs[k].s)?;
-            from.tensor(&format!("lbfgs.y{k}"), backend, &mut self.pairs[k].y)?;
+            from.tensor(&format!("lbfgs.s{k}"), backend, &mut tensor)?;
+            backend.halve(&tensor, &mut self.pairs[k].s)?;
+            from.tensor(&format!("lbfgs.y{k}"), backend, &mut tensor)?;
+            backend.halve(&tensor, &mut self.pairs[k].y)?;
             self.sy[k][..count].copy_from_slice(&from.numbers(&format!("lbfgs.sy{k}"), count)?);
             self.yy[k][..count].copy_from_slice(&from.numbers(&format!("lbfgs.yy{k}"), count)?);
         }
@@ -260,25 +269,30 @@ impl<B: Backend> Lbfgs<B> {
     }
 
     /// Stores the pair of an accepted step if its curvature is positive, and computes all dot products with it and with the
-    /// new gradient.
+    /// new gradient. Overwrites the base and the direction.
     fn remember(&mut self, backend: &B, point: &Point<B>, t: f64) -> Result<()> {
         let m = self.options.history;
         let free = if self.order.len() < m { (0..m).find(|i| !self.order.contains(i)) } else { None };
         let slot = free.unwrap_or_else(|| self.order[0]);
-        let Pair { s, y } = &mut self.pairs[slot];
-        backend.combine(&[(t, &self.direction)], s)?;
-        backend.combine(&[(1.0, &point.g), (-1.0, &self.base.g)], y)?;
+        // The new s and y as they are stored take the place of the old x and of the direction.
+        let (Pair { s, y }, Point { x: new_s, g }, new_y) =
+            (&mut self.pairs[slot], &mut self.base, &mut self.direction);
+        backend.combine(&[(t, new_y)], new_s)?;
+        backend.halve(new_s, s)?;
+        backend.restore(s, new_s)?;
+        backend.combine(&[(1.0, &point.g), (-1.0, g)], new_y)?;
+        backend.halve(new_y, y)?;
+        backend.restore(y, new_y)?;
         self.order.retain(|&i| i != slot);
         self.order.push(slot);
 
         // One pass over the history: the new s, y and g against every s and y.
-        let Pair { s, y } = &self.pairs[slot];
         let n = self.order.len();
-        let mut history = [s; 2 * LbfgsOptions::MAX_HISTORY];
+        let mut history = [&self.pairs[slot].s; 2 * LbfgsOptions::MAX_HISTORY];
         for (k, &i) in self.order.iter().enumerate() {
             (history[k], history[n + k]) = (&self.pairs[i].s, &self.pairs[i].y);
         }
-        backend.dots(&[s, y, &point.g], &history[..2 * n], &mut self.scalars, 0)?;
+        backend.half_dots(&[new_s, new_y, &point.g], &history[..2 * n], &mut self.scalars, 0)?;
         let values = &mut self.values[..6 * n];
         backend.read_scalars(&self.scalars, values)?;
         for (k, &i) in self.order.iter().enumerate() {
@@ -316,12 +330,13 @@ impl<B: Backend> Lbfgs<B> {
             return Ok(false);
         }
         let coefficients = &self.recursion.coefficients;
-        let mut terms = [(coefficients[2 * n], &self.base.g); 2 * LbfgsOptions::MAX_HISTORY + 1];
+        let mut terms = [(0.0, &self.pairs[0].s); 2 * LbfgsOptions::MAX_HISTORY];
         for (k, &i) in self.order.iter().enumerate() {
             terms[k] = (coefficients[k], &self.pairs[i].s);
             terms[n + k] = (coefficients[n + k], &self.pairs[i].y);
         }
-        backend.combine(&terms[..2 * n + 1], &mut self.direction)?;
+        let last = (coefficients[2 * n], &self.base.g);
+        backend.half_combine(&terms[..2 * n], last, &mut self.direction)?;
         backend.dots(&[&self.direction], &[&self.direction], &mut self.scalars, 0)?;
         let mut length = [0.0];
         backend.read_scalars(&self.scalars, &mut length)?;

@@ -121,12 +121,13 @@ impl<B: Backend> Descent<B> {
 }
 
 impl Optimizer {
-    /// Number of image-sized tensors that it and its [`Point`] hold.
-    pub(crate) fn vectors(&self) -> usize {
-        match self {
-            Self::Lbfgs(options) => 5 + 2 * options.history,
-            Self::Adam(_) => 5,
-        }
+    /// Size in bytes of the vectors that it and its [`Point`] hold.
+    pub(crate) fn bytes<B: Backend>(&self, backend: &B, shape: Shape) -> usize {
+        let history = match self {
+            Self::Lbfgs(options) => backend.half_bytes(shape).saturating_mul(2 * options.history),
+            Self::Adam(_) => 0,
+        };
+        backend.tensor_bytes(shape).saturating_mul(5).saturating_add(history)
     }
 
     pub(crate) fn check(&self) -> Result<()> {

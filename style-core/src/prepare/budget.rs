@@ -185,8 +185,8 @@ impl<B: Backend> SessionBuilder<B> {
         let activations = main.bytes(backend).saturating_add(sum(scratch));
         let workspace = self.workspace(checked, &main);
         let exchanged = if self.reduce.processes() > 1 { vector } else { 0 };
-        let vectors = self.settings.optimizer.vectors() + usize::from(self.settings.running_mean.is_some()) * 2;
-        let optimizer = vector.saturating_mul(vectors).saturating_add(exchanged);
+        let means = vector.saturating_mul(usize::from(self.settings.running_mean.is_some()) * 2);
+        let optimizer = sum([self.settings.optimizer.bytes(backend, shape), means, exchanged]);
         let passes_bytes = activations.saturating_add(workspace);
 
         // A picture that is evaluated before the iterations is tiled until it also fits next to what is already allocated,

@@ -4,6 +4,7 @@ pub(crate) mod conv2d;
 mod cosine;
 mod gram;
 mod guide;
+mod history;
 mod loss;
 mod moments;
 mod nearest;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use style_core::Result;
 
 use super::{
-    Kernel, Module, conv2d, cosine, gram, guide, loss, moments, nearest, pool2d, product, relu, sample, transport, tv,
-    vector, window,
+    Kernel, Module, conv2d, cosine, gram, guide, history, loss, moments, nearest, pool2d, product, relu, sample,
+    transport, tv, vector, window,
 };
 use crate::context::Context;
 
@@ -62,6 +62,7 @@ kernels! {
             gram_symmetric(gram::SymmetricArgs, 256),
         }
         "guide" { guide(guide::GuideArgs, 256), guide_few(guide::GuideArgs, 256) }
+        "history" { convert(history::ConvertArgs, 256) }
         "loss" {
             half_squared_distance(loss::DistanceArgs, 256),
             half_squared_distance_bwd(loss::DistanceBwdArgs, 256),

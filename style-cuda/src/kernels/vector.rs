@@ -16,6 +16,8 @@ pub(crate) struct DotsArgs {
     pub(crate) length: u64,
     pub(crate) lefts: u32,
     pub(crate) rights: u32,
+    pub(crate) right_type: u32,
+    pub(crate) padding: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -36,7 +38,7 @@ pub(crate) struct CombineArgs {
     pub(crate) y: u64,
     pub(crate) pieces: u64,
     pub(crate) terms: u32,
-    pub(crate) padding: u32,
+    pub(crate) halves: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -65,7 +67,7 @@ pub(crate) struct AdamArgs {
     pub(crate) padding: u32,
 }
 
-const _: () = assert!(size_of::<DotsArgs>() == 1976 && size_of::<ReduceArgs>() == 32);
+const _: () = assert!(size_of::<DotsArgs>() == 1984 && size_of::<ReduceArgs>() == 32);
 
 const _: () = assert!(size_of::<CombineArgs>() == 3864 && size_of::<AdamArgs>() == 64);
 

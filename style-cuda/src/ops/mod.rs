@@ -4,6 +4,7 @@ pub(crate) mod conv2d;
 pub(crate) mod cosine;
 pub(crate) mod gram;
 pub(crate) mod guide;
+mod history;
 pub(crate) mod loss;
 pub(crate) mod moments;
 pub(crate) mod nearest;

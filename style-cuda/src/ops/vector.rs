@@ -10,7 +10,7 @@ use super::parts;
 use crate::context::{Buffer, Entered};
 use crate::cuda::Cuda;
 use crate::kernels::vector::{AdamArgs, CombineArgs, DotsArgs, LEFT, RIGHT, ReduceArgs, ScaleByArgs, TERMS};
-use crate::tensor::{Scalars, Tensor};
+use crate::tensor::{DType, Scalars, Tensor};
 
 impl Cuda {
     /// `out[i] = scale sum_k partial[i][k]`, for `outs` sums of `count` partial sums each.
@@ -49,6 +49,75 @@ impl Cuda {
         }
         self.enter(&buffers)
     }
+
+    /// `out[first + i * b.len() + j] = <a[i], b[j]>`, for at least one vector `a`; all have one shape, and those at the
+    /// addresses `b` one type.
+    pub(super) fn products(
+        &self,
+        entered: &Entered<'_>,
+        a: &[&Tensor],
+        (b, right_type): (&[u64], DType),
+        out: &mut Scalars,
+        first: usize,
+    ) -> Result<()> {
+        let blocks = parts(a[0].pieces());
+        for (i, lefts) in a.chunks(LEFT).enumerate() {
+            for (j, rights) in b.chunks(RIGHT).enumerate() {
+                let mut args = DotsArgs {
+                    left: [0; LEFT],
+                    right: [0; RIGHT],
+                    partial: self.partial.address(),
+                    length: a[0].values() as u64,
+                    lefts: lefts.len() as u32,
+                    rights: rights.len() as u32,
+                    right_type: right_type as u32,
+                    padding: 0,
+                };
+                args.left.iter_mut().zip(lefts).for_each(|(to, vector)| *to = vector.address());
+                args.right[..rights.len()].copy_from_slice(rights);
+                // SAFETY: all vectors have the shape of the first, and there is room for LEFT by RIGHT by PARTS partial
+                // sums.
+                unsafe { self.kernels.dots.launch(entered, [blocks, rights.len(), 1], args)? };
+                for (l, _) in lefts.iter().enumerate() {
+                    let at = first + (i * LEFT + l) * b.len() + j * RIGHT;
+                    // The sums have one row for each left vector.
+                    let partial = self.partial.address() + (8 * l * rights.len() * blocks) as u64;
+                    self.reduce(entered, partial, out.slots(at, rights.len())?, rights.len(), blocks, 1.0)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `y = sum_i c_i x_i`, with the addresses of the `x`, which have the shape of `y`; the first `halves` are in bf16.
+    pub(super) fn sum(&self, entered: &Entered<'_>, terms: &[(f64, u64)], halves: usize, y: &mut Tensor) -> Result<()> {
+        // Later groups add the current contents as another term; the first group, even if empty, does not.
+        let mut rest = terms;
+        let mut begun = false;
+        while !begun || !rest.is_empty() {
+            let (group, later) = rest.split_at(rest.len().min(TERMS - usize::from(begun)));
+            let before = terms.len() - rest.len();
+            let mut args = CombineArgs {
+                x: [0; TERMS],
+                c: [0.0; TERMS],
+                y: y.address(),
+                pieces: y.pieces() as u64,
+                terms: (group.len() + usize::from(begun)) as u32,
+                halves: halves.saturating_sub(before).min(group.len()) as u32,
+            };
+            for ((x, c), (factor, term)) in args.x.iter_mut().zip(&mut args.c).zip(group) {
+                (*x, *c) = (*term, *factor);
+            }
+            if begun {
+                (args.x[group.len()], args.c[group.len()]) = (y.address(), 1.0);
+            }
+            // SAFETY: all tensors have one shape; each thread reads its piece of `y`, if that is a term, before writing
+            // it.
+            unsafe { self.kernels.combine.launch_for(entered, y.pieces(), args)? };
+            (rest, begun) = (later, true);
+        }
+        Ok(())
+    }
 }
 
 impl VectorOps for Cuda {
@@ -68,63 +137,14 @@ impl VectorOps for Cuda {
         out.slots(first, a.len().saturating_mul(b.len()))?;
         let (Some(&one), false) = (a.first(), b.is_empty()) else { return Ok(()) };
         let entered = self.expect_vectors(one, a.iter().chain(b).copied(), &[&out.buffer])?;
-        let blocks = parts(one.pieces());
-        let addresses = |vectors: &[&Tensor], all: &mut [u64]| {
-            all.iter_mut().zip(vectors).for_each(|(to, vector)| *to = vector.address());
-        };
-        for (i, lefts) in a.chunks(LEFT).enumerate() {
-            for (j, rights) in b.chunks(RIGHT).enumerate() {
-                let mut args = DotsArgs {
-                    left: [0; LEFT],
-                    right: [0; RIGHT],
-                    partial: self.partial.address(),
-                    length: one.values() as u64,
-                    lefts: lefts.len() as u32,
-                    rights: rights.len() as u32,
-                };
-                addresses(lefts, &mut args.left);
-                addresses(rights, &mut args.right);
-                // SAFETY: all vectors have the shape of the first, and there is room for LEFT by RIGHT by PARTS partial
-                // sums.
-                unsafe { self.kernels.dots.launch(&entered, [blocks, rights.len(), 1], args)? };
-                for (l, _) in lefts.iter().enumerate() {
-                    let at = first + (i * LEFT + l) * b.len() + j * RIGHT;
-                    // The sums have one row for each left vector.
-                    let partial = self.partial.address() + (8 * l * rights.len() * blocks) as u64;
-                    self.reduce(&entered, partial, out.slots(at, rights.len())?, rights.len(), blocks, 1.0)?;
-                }
-            }
-        }
-        Ok(())
+        let rights: Vec<_> = b.iter().map(|b| b.address()).collect();
+        self.products(&entered, a, (&rights, DType::F32), out, first)
     }
 
     fn combine(&self, terms: &[(f64, &Tensor)], y: &mut Tensor) -> Result<()> {
         let entered = self.expect_vectors(y, terms.iter().map(|(_, x)| *x), &[])?;
-        // Later groups add the current contents as another term; the first group, even if empty, does not.
-        let mut rest = terms;
-        let mut begun = false;
-        while !begun || !rest.is_empty() {
-            let (group, later) = rest.split_at(rest.len().min(TERMS - usize::from(begun)));
-            let mut args = CombineArgs {
-                x: [0; TERMS],
-                c: [0.0; TERMS],
-                y: y.address(),
-                pieces: y.pieces() as u64,
-                terms: (group.len() + usize::from(begun)) as u32,
-                padding: 0,
-            };
-            for ((x, c), (factor, term)) in args.x.iter_mut().zip(&mut args.c).zip(group) {
-                (*x, *c) = (term.address(), *factor);
-            }
-            if begun {
-                (args.x[group.len()], args.c[group.len()]) = (y.address(), 1.0);
-            }
-            // SAFETY: all tensors have one shape; each thread reads its piece of `y`, if that is a term, before writing
-            // it.
-            unsafe { self.kernels.combine.launch_for(&entered, y.pieces(), args)? };
-            (rest, begun) = (later, true);
-        }
-        Ok(())
+        let all: Vec<_> = terms.iter().map(|(c, x)| (*c, x.address())).collect();
+        self.sum(&entered, &all, 0, y)
     }
 
     fn scale_by(&self, x: &Tensor, scalars: &Scalars, slot: usize, power: f64, y: &mut Tensor) -> Result<()> {

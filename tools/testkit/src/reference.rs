@@ -1,6 +1,7 @@
 //! A backend built on the oracle: slow, simple, and correct to the last bit of `f32`.
 
 mod cosine;
+mod history;
 mod nearest;
 mod product;
 mod sample;

@@ -10,6 +10,7 @@ pub mod cosine;
 pub mod gram;
 pub mod guide;
 pub mod half;
+pub mod history;
 pub mod loss;
 pub mod moments;
 pub mod nearest;
@@ -64,7 +65,7 @@ impl<B: Backend> Case<B> {
 /// All cases for a backend that computes in `f32`; for half precision see [`half::cases`].
 #[must_use]
 pub fn all<B: Backend>() -> Vec<Case<B>> {
-    let rooms: [fn() -> Vec<Case<B>>; 16] = [
+    let rooms: [fn() -> Vec<Case<B>>; 17] = [
         storage::cases,
         conv2d::cases,
         cosine::cases,
@@ -73,6 +74,7 @@ pub fn all<B: Backend>() -> Vec<Case<B>> {
         gram::cases,
         moments::cases,
         guide::cases,
+        history::cases,
         loss::cases,
         nearest::cases,
         product::cases,

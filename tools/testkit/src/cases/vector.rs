@@ -10,13 +10,13 @@ use crate::{Array, Rng};
 
 /// Maximum error of a dot product, relative to the sum of the magnitudes of its terms: sums are `f64`, but products of
 /// `f32` may be `f32`.
-const DOT_TOLERANCE: f64 = 1e-7;
+pub(super) const DOT_TOLERANCE: f64 = 1e-7;
 
 /// A combination is summed in `f64` and rounded once. Its maximum error is this times its value,
-const COMBINE_ROUNDING: f64 = 1.2e-7;
+pub(super) const COMBINE_ROUNDING: f64 = 1.2e-7;
 
 /// plus this times the sum of the magnitudes of its terms.
-const COMBINE_TOLERANCE: f64 = 1e-13;
+pub(super) const COMBINE_TOLERANCE: f64 = 1e-13;
 
 /// Maximum error of Adam's moments and step, relative to the magnitudes they are computed from.
 const ADAM_TOLERANCE: f64 = 1e-6;

@@ -2,6 +2,7 @@
 //! fail.
 
 mod cosine;
+mod history;
 mod mutant;
 mod nearest;
 mod ops;
@@ -133,6 +134,17 @@ fn vector() {
     must_detect("vector", &[StaleMemoryLeaks("vector"), DifferentEveryTime("vector"), DotsTransposed, DotsInF32]);
     must_detect("vector", &[CombineInF32, CombineDropsLast, CopyOfNothing, AdamUncorrected, AdamBetasSwapped]);
     must_detect("vector/scale-by", &[ScaleByPowerIgnored, ScaleByNegative]);
+}
+
+#[test]
+fn history() {
+    must_detect("history", &[StaleMemoryLeaks("history"), DifferentEveryTime("history")]);
+    must_detect("history/zeros", &[HistoryNotZeroed, HistoryBytesOfOne]);
+    must_detect("history/round", &[HistoryOfSevenBits, HistoryForgetsSign]);
+    must_detect("history/nearest", &[HistoryTruncates]);
+    must_detect("history/not-finite", &[HistoryHidesNan]);
+    must_detect("history/dots", &[HistoryDotsInF32, HistoryDotsTransposed]);
+    must_detect("history/combine", &[HistoryCombineDropsOne, HistoryCombineLastAlone]);
 }
 
 #[test]
