@@ -115,3 +115,7 @@ pub use style_wgpu as wgpu;
 #[cfg(all(doctest, feature = "cpu", feature = "embedded", feature = "pictures"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "cpu", feature = "embedded", feature = "pictures", feature = "watch"))]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;

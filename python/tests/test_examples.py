@@ -1,4 +1,4 @@
-"""The examples and the code in README.md run. Small and for a few iterations: that they run, not how it looks."""
+"""The examples and the code in README.md and docs/python.md run. Small and for a few iterations: that they run, not how it looks."""
 
 import functools
 import pathlib
@@ -46,9 +46,10 @@ def test_examples(folder, monkeypatch, name, arguments):
     assert style_transfer.load("painted.png").shape == (32, 48, 3)
 
 
-def test_the_readme(folder):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert len(blocks) >= 2
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_pages(folder, page):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    assert blocks
     names = {}
     for block in blocks:
         exec(block, names)

@@ -3,6 +3,8 @@
 mod experiments;
 mod jobs;
 mod maps;
+#[cfg(feature = "studio")]
+mod pages;
 mod pictures;
 #[cfg(feature = "studio")]
 mod studio;

@@ -13,7 +13,8 @@ use style_pictures::{Picture, Sheet};
 use crate::peers::{repository, target_folder};
 use crate::{Failure, gallery};
 
-/// Long side of a picture, and evaluations unless the row varies them.
+/// Long side of a picture in its row; size and evaluations, unless the row varies them.
+const LONG_SIDE: u32 = 192;
 const SIZE: &str = "192";
 const ITERATIONS: &str = "40";
 const QUALITY: u8 = 84;
@@ -27,7 +28,7 @@ const FACE: [&str; 2] = ["astronaut", "starry_night"];
 type Cell = (&'static str, &'static [&'static str]);
 
 /// The rows: the name of the file, the pair, and the pictures.
-const ROWS: [(&str, [&str; 2], &[Cell]); 11] = [
+const ROWS: [(&str, [&str; 2], &[Cell]); 15] = [
     (
         "strength",
         TOWN,
@@ -49,6 +50,11 @@ const ROWS: [(&str, [&str; 2], &[Cell]); 11] = [
             ("--style-scale 1.5", &["--style-scale", "1.5"]),
             ("--style-scale 2", &["--style-scale", "2"]),
         ],
+    ),
+    (
+        "size",
+        TOWN,
+        &[("--size 96", &["--size", "96"]), ("--size 192", &["--size", "192"]), ("--size 384", &["--size", "384"])],
     ),
     (
         "iterations",
@@ -126,6 +132,30 @@ const ROWS: [(&str, [&str; 2], &[Cell]); 11] = [
         ],
     ),
     (
+        "loss",
+        FACE,
+        &[
+            ("neighbours", &["--content-layers", "none", "--loss", "neighbours=0.05"]),
+            ("turned-neighbours", &["--content-layers", "none", "--loss", "turned-neighbours=0.05"]),
+            ("self-similarity", &["--content-layers", "none", "--loss", "self-similarity=0.3"]),
+            (
+                "relaxed-emd and two",
+                &[
+                    "--content-layers",
+                    "none",
+                    "--style-layers",
+                    "none",
+                    "--loss",
+                    "relaxed-emd=1",
+                    "--loss",
+                    "self-similarity=4",
+                    "--loss",
+                    "palette=0.25",
+                ],
+            ),
+        ],
+    ),
+    (
         "colours",
         CAT,
         &[
@@ -146,6 +176,22 @@ const ROWS: [(&str, [&str; 2], &[Cell]); 11] = [
             ("--tv-weight 1e-7", &["--tv-weight", "1e-7"]),
         ],
     ),
+    (
+        "network",
+        TOWN,
+        &[("default", &[]), ("--padding zero", &["--padding", "zero"]), ("--pooling max", &["--pooling", "max"])],
+    ),
+    (
+        "optimizer",
+        TOWN,
+        &[
+            ("lbfgs (default)", &[]),
+            ("lbfgs-fixed", &["--optimizer", "lbfgs-fixed"]),
+            ("adam", &["--optimizer", "adam"]),
+            ("adam, rate 20", &["--optimizer", "adam", "--learning-rate", "20"]),
+            ("rate 20, --ema 0.9", &["--optimizer", "adam", "--learning-rate", "20", "--ema", "0.9"]),
+        ],
+    ),
 ];
 
 /// `cargo xtask knobs [NAME]`: all rows, or only this one.
@@ -164,15 +210,17 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
         for (i, (label, options)) in cells.iter().enumerate() {
             let result = results.join(format!("{name}{i}.png"));
             let mut command = Command::new(&program);
-            command.args(&files).args(["--size", SIZE, "--quiet", "-o"]).arg(&result).args(*options);
-            if !options.contains(&"--iterations") {
-                command.args(["--iterations", ITERATIONS]);
+            command.args(&files).args(["--quiet", "-o"]).arg(&result).args(*options);
+            for (name, value) in [("--size", SIZE), ("--iterations", ITERATIONS)] {
+                if !options.contains(&name) {
+                    command.args([name, value]);
+                }
             }
             let status = command.status()?;
             if !status.success() {
                 return Err(format!("{command:?}: {status}").into());
             }
-            sheet = sheet.cell(&Picture::open(&result)?.image, *label);
+            sheet = sheet.cell(&Picture::open(&result)?.sized(LONG_SIDE)?.image, *label);
         }
         save(&sheet.draw()?, &to.join(format!("{name}.jpg")))?;
     }
