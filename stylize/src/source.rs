@@ -77,6 +77,15 @@ pub(crate) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// Refuses more than one picture from the standard input.
+pub(crate) fn expect_one_standard(inputs: &[PathBuf]) -> Result<()> {
+    if inputs.iter().filter(|path| is_standard(path)).count() > 1 {
+        let message = "the standard input (-) can be only one of the pictures; name files for the others";
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
+    Ok(())
+}
+
 /// Whether a file is a picture, by its name.
 pub(crate) fn is_picture(path: &Path) -> bool {
     READ.iter().any(|end| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end)))

@@ -6,8 +6,10 @@ mod maps;
 mod pictures;
 #[cfg(feature = "studio")]
 mod studio;
+mod terminal;
 mod tool;
 mod video;
+mod video_note;
 
 use std::fs;
 use std::path::PathBuf;
