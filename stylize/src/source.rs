@@ -51,6 +51,10 @@ impl Source {
     /// Reads the picture, and prints notes on the parts that cannot be used.
     pub(crate) fn open(&self, report: &Report) -> Result<Picture> {
         let picture = match self {
+            Self::File(path) if path.is_dir() => {
+                let message = "this is a folder; give one picture (stylize batch takes folders of them)";
+                return Err(Error::new(ErrorKind::Argument, format!("{self}: {message}")));
+            }
             Self::File(path) => Picture::open(path)?,
             Self::StandardInput => Picture::from_bytes(&standard_input()?).map_err(|e| e.context("standard input"))?,
             Self::Sample(sample) => Picture::from_bytes(sample.file)?,

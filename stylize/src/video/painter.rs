@@ -295,3 +295,37 @@ pub(super) fn start_file(options: &Args) -> Option<&Path> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::preview::Preview;
+    use crate::cli::{Cli, Command};
+    use crate::source::PAINTING;
+
+    #[test]
+    fn a_frame_that_follows_gets_all_its_evaluations() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("frame.png");
+        let grey = Image::from_rgb8(40, 32, &[90; 40 * 32 * 3]).expect("an image");
+        pictures::save(&path, &grey).expect("saves");
+        let line = "stylize video frames --size 256 --iterations 30 --next-iterations 9";
+        let Some(Command::Video(args)) = Cli::parse_from(line.split(' ')).command else { panic!("a video") };
+        let report = Report::new(true, Preview::Off);
+        let first = Frame::open(&path, &args.paint, &report).expect("opens");
+        let weights = args.paint.compute.weights().expect("loads");
+        let painter =
+            Painter::new(&args, &report, &[Source::Sample(PAINTING)], &path, &first, weights).expect("starts");
+        let next = painter.next(&first, None, first.seen.clone(), first.seen.clone());
+        assert_eq!((next.current_settings().iterations, next.current_settings().scales.len()), (9, 0));
+        // By itself it is painted at smaller sizes too, which takes some of its time.
+        let fresh = painter.first(&first, Some(args.next_iterations));
+        let (scales, iterations) = (&fresh.current_settings().scales, fresh.current_settings().iterations);
+        assert!(iterations < 9 && scales.iter().map(|scale| scale.size).eq([128, 181]), "{iterations} {scales:?}");
+        // Both are the work of a frame in which something moved.
+        let expected = iterations as f64 + 3.0 * (0.25 + (181.0 / 256.0f64).powi(2)) + 9.0;
+        assert_eq!(painter.schedules[1].all() + 9.0, expected);
+    }
+}

@@ -506,6 +506,9 @@ fn bad_places() {
     ] {
         bench.fail(&format!("photo.png art.png -o {place} --size 48"), words);
     }
+    for line in ["folder.png art.png", "photo.png folder.png", "photo.png art.png --init folder.png"] {
+        bench.fail(&format!("{line} -o x.png --size 48"), &["folder.png: this is a folder; give one picture", "batch"]);
+    }
     bench.fail("photo.png art.png -o x.png --size 48 --log none/log.jsonl", &["none/log.jsonl"]);
     bench.fail("photo.png art.png -o x.png --size 48 --log photo.png", &["photo.png", "overwrite"]);
     assert_eq!(bench.open("photo.png").into_rgb8(), photograph(40, 32));

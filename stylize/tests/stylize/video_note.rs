@@ -83,7 +83,7 @@ fn files_are_compared_by_their_content() {
     bench.fail(&renamed, &["--init, begin.png, has another content now"]);
     save("begin.png", 40);
     save("renamed.png", 38);
-    bench.fail(&renamed, &["painting 1 was art.png, and is now renamed.png"]);
+    bench.fail(&renamed, &["painting 1, renamed.png, has another content now"]);
     painting(36, 36).save(bench.path("renamed.png")).expect("saves");
     // The frame that is still to be painted may change, one that is painted may not.
     let mut other = photograph(40, 32);
