@@ -70,7 +70,7 @@ pub(crate) enum Command {
     /// are FOLDER/FRAME.png. If the program ffmpeg is installed, FRAMES may also be a video file, and the result one (.mp4, .m4v, .mov, .mkv, .webm
     /// or .avi) with its sound; painted frames are then kept in RESULT_frames.
     ///
-    /// After Ctrl-C or a crash the same command goes on: frames that are there are kept, if they were painted with the same settings.
+    /// After Ctrl-C or a crash the same command goes on: frames that are there are kept, if they were painted with the same settings and of the same files.
     /// The options of a single picture work, except --checkpoint, --snapshot-every, --seamless and those for masks, maps, logs, plots and TensorBoard.
     #[command(
         mut_arg("content", |arg| arg.value_name("FRAMES").help("A folder of frames, a pattern, or a video").long_help(None)),

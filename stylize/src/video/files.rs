@@ -125,7 +125,11 @@ impl Files {
             digests.insert(name(to), digest(&bytes[..]).with_context(|| from.display().to_string())?);
         }
         if let (Some([width, height]), Some((path, [other_width, other_height]))) = (first, others.first()) {
-            let more = if others.len() > 1 { format!(", and {} more differ", others.len() - 1) } else { String::new() };
+            let more = match others.len() - 1 {
+                0 => String::new(),
+                1 => ", and 1 more differs".into(),
+                n => format!(", and {n} more differ"),
+            };
             bail!(
                 "{}: the frame has {other_width}x{other_height} pixels, but the first, {}, has {width}x{height}{more}; give all \
                  frames one size, then the same command goes on",

@@ -205,7 +205,7 @@ fn a_video_says_what_it_cannot_do() {
     bench.fail(&format!("video bad {little} -o b"), &["2.png", "the same command goes on"]);
     bench.fail(&format!("video sizes {little} -o s"), &["2.png", "40x31", "sizes/1.png, has 40x32;"]);
     photograph(41, 32).save(bench.path("sizes/3.png")).expect("saves");
-    bench.fail(&format!("video sizes {little} -o s"), &["2.png", "and 1 more differ"]);
+    bench.fail(&format!("video sizes {little} -o s"), &["2.png", "and 1 more differs"]);
     assert!(!bench.path("b/1.png").exists() && !bench.path("s/1.png").exists());
     // Only the header is right.
     let whole = fs::read(bench.path("photo.png")).expect("is there");
