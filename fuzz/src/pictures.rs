@@ -3,7 +3,7 @@
 use std::fs;
 
 use style_core::ErrorKind;
-use style_pictures::{Format, Picture, mask};
+use style_pictures::{Format, Picture, dimensions, mask};
 use tempfile::TempDir;
 
 use crate::{Outcome, check_message};
@@ -76,11 +76,16 @@ fn open(data: &[u8], again: bool) -> Outcome {
         Ok(picture) => picture,
         Err(e) => {
             rejected(&e, &[ErrorKind::Image, ErrorKind::Shape]);
+            // A damaged picture may have a header.
+            if let Err(e) = dimensions(data) {
+                rejected(&e, &[ErrorKind::Image]);
+            }
             return Outcome::Rejected;
         }
     };
     let (width, height) = (picture.image.width(), picture.image.height());
     assert!(width.min(height) >= 16);
+    assert_eq!(dimensions(data).expect("a header"), [width, height]);
     assert_eq!(picture.image.pixels().len(), 3 * width * height);
     assert!(picture.image.pixels().iter().all(|v| (0.0..=255.0).contains(v)));
     assert!(picture.notes().iter().all(|note| !note.is_empty()));

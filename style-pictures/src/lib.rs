@@ -2,6 +2,7 @@
 //!
 //! - [`Picture`]: a PNG, JPEG, WebP, TIFF, GIF or BMP file opened as an [`Image`] in sRGB, with its transparency; resized;
 //!   encoded and saved as PNG, JPEG, WebP or TIFF, in 8 or 16 bits a channel.
+//! - [`dimensions`]: the size of a picture by its header.
 //! - [`save`]: writes an [`Image`] to a file, completely or not at all.
 //! - [`match_colours`], [`match_luminance`], [`keep_colours`]: keep the photograph's colours.
 //! - [`mask`]: a picture as a mask.
@@ -36,6 +37,7 @@ mod decode;
 mod file;
 mod formats;
 mod gif;
+mod header;
 #[cfg_attr(not(feature = "icc"), path = "no_icc.rs")]
 mod icc;
 mod jpeg;
@@ -53,6 +55,7 @@ mod tiff;
 
 pub use colour::{Matching, keep_colours, luminance, match_colours, match_luminance};
 pub use file::{Format, save};
+pub use header::dimensions;
 pub use limits::{LARGEST_AREA, LARGEST_SIDE};
 pub use maps::{MapColour, MatchedRegion, SemanticMap};
 pub use mask::{mask, mask_of};

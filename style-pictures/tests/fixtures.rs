@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::{fs, iter};
 
 use common::{alpha, distance, open};
-use style_pictures::{ErrorKind, Picture};
+use style_pictures::{ErrorKind, Picture, dimensions};
 
 /// Names, files and their values.
 fn fixtures() -> Vec<(String, Vec<u8>, Vec<u8>)> {
@@ -43,6 +43,27 @@ fn pixels_are_those_of_other_programs() {
         assert_eq!(alpha(&picture), alpha(&values), "{name}");
         let notes = usize::from(name.contains("cmyk") || name.contains("ycck"));
         assert_eq!(picture.notes().len(), notes, "{name}: {:?}", picture.notes());
+    }
+}
+
+#[test]
+fn the_size_is_known_by_the_header_alone() {
+    for (name, file, values) in fixtures() {
+        let expected = dimensions(&values).expect("a PNG file");
+        assert_eq!(dimensions(&file).unwrap_or_else(|e| panic!("{name}: {e}")), expected, "{name}");
+        // Headers of TIFF files may be at their ends.
+        if name.ends_with(".jpg") || name.ends_with(".gif") || name.ends_with(".bmp") {
+            let cut = &file[..file.len() - file.len() / 8];
+            assert_eq!(dimensions(cut).unwrap_or_else(|e| panic!("{name}: {e}")), expected, "{name}");
+        }
+    }
+    for (bytes, word) in [
+        (&b""[..], "empty"),
+        (b"no picture", "unsupported picture format: text"),
+        (&[0xff, 0xd8, 0xff, 0xe0, 0], "ends before"),
+    ] {
+        let e = dimensions(bytes).expect_err("no picture");
+        assert!(e.kind() == ErrorKind::Image && e.to_string().contains(word), "{e}");
     }
 }
 

@@ -31,8 +31,10 @@
 
 #![forbid(unsafe_code)]
 
+mod describe;
 mod error;
 mod id;
+mod look;
 mod memory;
 mod options;
 mod pictures;

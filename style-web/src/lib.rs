@@ -4,11 +4,16 @@
 //! There are two builds: with the feature `cpu` it paints on the processor, by SIMD, and with `gpu` on the GPU, by WebGPU. The
 //! worker loads one of them. They are apart because the second needs JSPI, which not every browser has.
 //!
-//! `web/worker.js` is the other side. The settings and their ranges are those of `stylize studio`.
+//! `web/worker.js` is the other side. The settings and their ranges, what a session is of them, and how its picture is shown are those
+//! of `stylize studio`: the same files.
 
+#[path = "../../style-studio/src/describe.rs"]
+mod describe;
 mod device;
 mod error;
 mod json;
+#[path = "../../style-studio/src/look.rs"]
+mod look;
 mod painter;
 mod pictures;
 #[path = "../../style-studio/src/settings.rs"]

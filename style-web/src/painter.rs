@@ -11,24 +11,21 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use style_transfer::losses::{CONTENT, STYLE};
-use style_transfer::pictures::{Format, Picture, mask_of};
-use style_transfer::{
-    Checkpoint, ErrorKind, Image, Init, Network, Progress, Scale, Session, SessionBuilder, Style, models,
-};
+use style_transfer::pictures::{Format, Picture};
+use style_transfer::{Checkpoint, ErrorKind, Image, Network, Progress, Session, SessionBuilder, models};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::describe::Pictures;
 use crate::device::{Backend, opened};
 use crate::error::{Error, Result};
 use crate::json::{from_json, to_json};
-use crate::pictures::Look;
+use crate::look::Look;
+use crate::pictures::file_of;
 use crate::settings::Settings;
 
 /// The most memory of a session, in bytes: addresses have 32 bits, and pictures need some too; and a browser does not tell how
 /// much a GPU has. A larger session is cut into tiles, and refused if the smallest do not fit.
 const MOST_MEMORY: usize = 1400 << 20;
-
-/// The share of noise in a picture that is painted anew at coarser scales, as in `stylize studio`.
-const NOISE: f32 = 0.1;
 
 /// The description of a session.
 #[wasm_bindgen]
@@ -74,36 +71,9 @@ impl Job {
 
     fn described(&self, network: &Arc<Network<Backend>>) -> Result<SessionBuilder<Backend>> {
         let Self { settings, photograph, painting, mask, start } = self;
-        let (width, height) = (photograph.image.width(), photograph.image.height());
-        let factor = settings.stroke * f64::from(settings.side) / painting.long_side() as f64;
-        let painting = painting.scaled(factor)?;
-        let region = painting.opaque_part()?;
-        let mut style = Style::new(painting.image);
-        if let Some(region) = region {
-            style = style.region(region);
-        }
-        if let Some(mask) = mask {
-            style = style.mask(mask_of(&mask.image)?);
-        }
-        let (mut scales, iterations) = Scale::coarse_to_fine(width, height, settings.iterations as usize);
-        if let Some((_, from)) = start {
-            scales.retain(|scale| scale.size >= *from);
-        }
-        let mut builder = Session::<Backend>::builder(Arc::clone(network))
-            .content(photograph.image.clone())
-            .style(style)
-            .scales(scales)
-            .iterations(iterations)
-            .style_strength(settings.strength)
-            .seed(settings.seed.into())
-            .memory_limit(MOST_MEMORY);
-        if let Some((start, from)) = start {
-            if *from < width.max(height) {
-                builder = builder.noise_ratio(NOISE);
-            }
-            builder = builder.init(Init::Image(start.stretched(width, height)?.image));
-        }
-        Ok(builder)
+        let start = start.as_ref().map(|(picture, from)| (picture, *from));
+        let pictures = Pictures { photograph, painting, mask: mask.as_ref(), start };
+        Ok(pictures.described(network, settings)?.memory_limit(MOST_MEMORY))
     }
 }
 
@@ -270,5 +240,5 @@ pub fn picture(painting: &Painting) -> Result<Vec<u8>> {
 #[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
 pub fn preview(painting: &Painting, colours: f64, kind: &str) -> Result<Vec<u8>> {
     let look = Look { original: &painting.photograph, mask: painting.mask.as_ref(), colours };
-    look.file(painting.session.image()?, kind)
+    file_of(&look, painting.session.image()?, kind)
 }

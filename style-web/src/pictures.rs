@@ -1,19 +1,17 @@
 //! Picture files in and out, and the picture as it is shown: with the photograph's colours, its transparency and the mask.
 
 use style_transfer::Image;
-use style_transfer::pictures::{Format, Picture, keep_colours, mask_of};
+use style_transfer::pictures::{Format, Picture};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::error::{Error, Result};
+use crate::look::{self, Look};
 
 /// A larger picture is reduced to this long side, that of the largest result.
 const LONGEST: usize = 2048;
 
 /// The most pixels of a picture. Decoding takes about 20 bytes for each.
 const MOST_PIXELS: u64 = 32_000_000;
-
-/// The most pixels of a mask.
-const MOST_MASK_PIXELS: u64 = 1 << 23;
 
 /// A picture that was brought.
 #[wasm_bindgen]
@@ -85,13 +83,7 @@ pub fn stretched(file: &[u8], width: usize, height: usize) -> Result<Vec<u8>> {
 /// The mask is unusable, or protects everything.
 #[wasm_bindgen]
 pub fn mask(file: &[u8], width: usize, height: usize) -> Result<Option<Vec<u8>>> {
-    let picture = Picture::from_bytes_within(file, MOST_MASK_PIXELS)?.stretched(width, height)?;
-    let mask = mask_of(&picture.image)
-        .map_err(|_| Error::Invalid("the mask protects the whole picture; leave some of it to paint".into()))?;
-    if mask.values().iter().all(|v| *v > 0.99) {
-        return Ok(None);
-    }
-    Ok(Some(picture.encode(Format::Png)?))
+    Ok(look::mask(file, [width, height])?.map(|mask| mask.encode(Format::Png)).transpose()?)
 }
 
 /// A painted picture as it is shown (`jpeg`) and saved (`png`, or `tiff` in 16 bits, both at the result's size).
@@ -102,54 +94,22 @@ pub fn mask(file: &[u8], width: usize, height: usize) -> Result<Option<Vec<u8>>>
 pub fn shown(painted: &[u8], original: &[u8], mask: Option<Vec<u8>>, colours: f64, kind: &str) -> Result<Vec<u8>> {
     let mask = mask.map(|mask| Picture::from_bytes(&mask)).transpose()?;
     let look = Look { original: &Picture::from_bytes(original)?, mask: mask.as_ref(), colours };
-    look.file(Picture::from_bytes(painted)?.image, kind)
+    file_of(&look, Picture::from_bytes(painted)?.image, kind)
 }
 
-/// What is shown besides the painted image.
-pub(crate) struct Look<'a> {
-    /// The photograph at the result's size.
-    pub(crate) original: &'a Picture,
-    pub(crate) mask: Option<&'a Picture>,
-    /// The share of the photograph's colours.
-    pub(crate) colours: f64,
-}
-
-impl Look<'_> {
-    pub(crate) fn file(&self, painted: Image, kind: &str) -> Result<Vec<u8>> {
-        let format = match kind {
-            "jpeg" => Format::Jpeg,
-            "png" => Format::Png,
-            "tiff" => Format::Tiff16,
-            _ => return Err(Error::Invalid(format!("there are no files of the kind {kind}"))),
-        };
-        let original = &self.original.image;
-        let painted = match format {
-            Format::Jpeg => painted,
-            // At a coarse scale it is enlarged.
-            _ => Picture::from(painted).stretched(original.width(), original.height())?.image,
-        };
-        Ok(self.applied(painted)?.encode(format)?)
-    }
-
-    fn applied(&self, painted: Image) -> Result<Picture> {
-        let (width, height) = (painted.width(), painted.height());
-        let original = self.original.stretched(width, height)?;
-        let mut image = painted;
-        if self.colours > 0.0 {
-            image = blended(&image, &keep_colours(&image, &original.image)?, |_| self.colours as f32)?;
-        }
-        if let Some(mask) = self.mask {
-            let mask = mask_of(&mask.stretched(width, height)?.image)?;
-            image = blended(&original.image, &image, |i| mask.values().get(i).copied().unwrap_or(1.0))?;
-        }
-        Ok(Picture { image, extras: original.extras })
-    }
-}
-
-/// `a` where the share is 0, and `b` where it is 1.
-fn blended(a: &Image, b: &Image, share: impl Fn(usize) -> f32) -> Result<Image> {
-    let n = a.width() * a.height();
-    let pixels = a.pixels().iter().zip(b.pixels()).enumerate();
-    let pixels = pixels.map(|(i, (a, b))| a + share(i % n.max(1)) * (b - a)).collect();
-    Ok(Image::from_planar(a.width(), a.height(), pixels)?)
+/// A file of a painted picture.
+pub(crate) fn file_of(look: &Look<'_>, painted: Image, kind: &str) -> Result<Vec<u8>> {
+    let format = match kind {
+        "jpeg" => Format::Jpeg,
+        "png" => Format::Png,
+        "tiff" => Format::Tiff16,
+        _ => return Err(Error::Invalid(format!("there are no files of the kind {kind}"))),
+    };
+    let original = &look.original.image;
+    let painted = match format {
+        Format::Jpeg => painted,
+        // At a coarse scale it is enlarged.
+        _ => Picture::from(painted).stretched(original.width(), original.height())?.image,
+    };
+    Ok(look.applied(painted)?.encode(format)?)
 }

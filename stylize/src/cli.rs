@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::args::Args;
-use crate::config::Config;
+use crate::config::{Config, meant};
 use crate::experiments::{Features, Neurons};
 use crate::video::VideoArgs;
 
@@ -69,7 +70,7 @@ pub(crate) enum Command {
     /// are FOLDER/FRAME.png. If the program ffmpeg is installed, FRAMES may also be a video file, and the result one (.mp4, .m4v, .mov, .mkv, .webm
     /// or .avi) with its sound; painted frames are then kept in RESULT_frames.
     ///
-    /// After Ctrl-C or a crash the same command goes on: frames that are there are kept, if they were painted with the same settings.
+    /// After Ctrl-C or a crash the same command goes on: frames that are there are kept, if they were painted with the same settings and of the same files.
     /// The options of a single picture work, except --checkpoint, --snapshot-every, --seamless and those for masks, maps, logs, plots and TensorBoard.
     #[command(
         mut_arg("content", |arg| arg.value_name("FRAMES").help("A folder of frames, a pattern, or a video").long_help(None)),
@@ -98,27 +99,45 @@ pub(crate) enum Command {
 /// The command line, with defaults of a file of settings for options that it does not have.
 pub(crate) fn parse() -> Result<(Cli, Option<Config>)> {
     let given: Vec<_> = std::env::args_os().collect();
-    let matches = match Cli::command().try_get_matches_from(&given) {
+    let (matches, missing) = match Cli::command().try_get_matches_from(&given) {
         // The file may have what is missing; the second parse decides.
         Err(e) if e.kind() == ErrorKind::MissingRequiredArgument => {
-            Cli::command().ignore_errors(true).get_matches_from(&given)
+            (Cli::command().ignore_errors(true).get_matches_from(&given), Some(e))
         }
-        matches => matches.unwrap_or_else(|e| e.exit()),
+        matches => (matches.unwrap_or_else(|e| e.exit()), None),
     };
-    let (options, first) = match matches.subcommand() {
-        None => (&matches, 1),
-        Some(("batch" | "video", options)) => (options, 2),
-        Some(_) => return Ok((parsed(&matches), None)),
+    let (options, subcommand) = match matches.subcommand() {
+        None => {
+            expect_no_subcommand(matches.get_one::<PathBuf>("content"))?;
+            (&matches, None)
+        }
+        Some(("completions" | "man", _)) => return Ok((parsed(&matches), None)),
+        Some((name, options)) => (options, Some(name)),
     };
     let Some(config) = Config::find(options.get_one("config"))? else {
-        return Ok((parsed(&Cli::command().get_matches_from(&given)), None));
+        return match missing {
+            Some(e) => e.exit(),
+            None => Ok((parsed(&matches), None)),
+        };
     };
-    let defaults = config.arguments(&Cli::command(), options)?;
+    let defaults = config.arguments(&Cli::command(), subcommand, options)?;
     // Before what is given, which may end with pictures.
+    let first = if subcommand.is_some() { 2 } else { 1 };
     let all = given[..first].iter().cloned().chain(defaults).chain(given[first..].iter().cloned());
-    match Cli::command().try_get_matches_from(all.collect::<Vec<OsString>>()) {
-        Ok(matches) => Ok((parsed(&matches), Some(config))),
-        Err(e) => Err(anyhow::anyhow!("{}: {}", config.path.display(), first_paragraph(&e.to_string()))),
+    match (Cli::command().try_get_matches_from(all.collect::<Vec<OsString>>()), missing) {
+        (Ok(matches), _) => Ok((parsed(&matches), Some(config))),
+        (Err(second), Some(first)) if second.kind() == first.kind() => first.exit(),
+        (Err(e), _) => Err(anyhow::anyhow!("{}: {}", config.path.display(), first_paragraph(&e.to_string()))),
+    }
+}
+
+/// Fails if a photograph that is not there looks like a mistyped subcommand.
+fn expect_no_subcommand(photo: Option<&PathBuf>) -> Result<()> {
+    let word = |path: &&PathBuf| path.extension().is_none() && !path.exists();
+    let Some(name) = photo.filter(word).and_then(|path| path.to_str()) else { return Ok(()) };
+    match meant(name, Cli::command().get_subcommands().map(clap::Command::get_name)) {
+        none if none.is_empty() => Ok(()),
+        meant => bail!("there is neither a photograph nor a subcommand {name:?}{meant}"),
     }
 }
 

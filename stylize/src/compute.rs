@@ -23,7 +23,11 @@ use crate::styles::argument;
 impl Compute {
     /// The network on its device, both of which are reported.
     pub(crate) fn network(&self, report: &Report) -> Result<Network> {
-        let weights = self.weights()?;
+        self.network_of(self.weights()?, report)
+    }
+
+    /// The same of weights that are loaded.
+    pub(crate) fn network_of(&self, weights: Loaded, report: &Report) -> Result<Network> {
         let network = Network::new(self.device()?, weights.model())?;
         let sha256 = weights.sha256().get(..16).unwrap_or_default();
         report.say(format!("network  {}, {}, sha256 {sha256}...", network.name(), weights.format()));
@@ -86,7 +90,7 @@ impl Compute {
         }
     }
 
-    fn weights(&self) -> Result<Loaded> {
+    pub(crate) fn weights(&self) -> Result<Loaded> {
         let mut options = LoadOptions::default();
         if let Some(vgg) = self.network {
             options = options.network(vgg);

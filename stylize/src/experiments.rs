@@ -16,8 +16,9 @@ use crate::open::open;
 use crate::output::Output;
 use crate::paint::Outcome;
 use crate::report::Report;
-use crate::source::{PAINTING, PHOTOGRAPH, Sample, Source};
+use crate::source::{PAINTING, PHOTOGRAPH, Sample, Source, expect_one_standard};
 use crate::styles::argument;
+use crate::work::Work;
 
 /// The size of a sheet's cells in pixels.
 const CELL: usize = 144;
@@ -47,6 +48,11 @@ pub(crate) struct Common {
 
     #[command(flatten)]
     compute: Compute,
+
+    /// Read defaults from a TOML file, as for painting: below a line [features] or [neurons], and --preview, --open, --quiet and
+    /// those of the network; "none" reads no file [default: stylize.toml in the user's configuration folder, if it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// Show what layers retain of a photograph and of a painting's style: the paper's figure 1
@@ -141,7 +147,9 @@ struct Lab<'a> {
 
 /// Runs `stylize features`.
 pub(crate) fn features(args: &Features, report: &Report, interrupt: &Interrupt) -> Result<Outcome> {
-    let inputs: Vec<_> = args.photo.iter().chain(&args.painting).cloned().collect();
+    let weights = &args.common.compute.weights;
+    let inputs: Vec<_> = args.photo.iter().chain(&args.painting).chain(weights).cloned().collect();
+    expect_one_standard(&inputs)?;
     let output = Output::new(args.output.as_deref(), "features.png", false, &inputs)?;
     let lab = Lab { common: &args.common, report, interrupt, output };
     if args.iterations == 0 {
@@ -176,14 +184,18 @@ pub(crate) fn features(args: &Features, report: &Report, interrupt: &Interrupt) 
     }
     // A mistake in any of them is found before the first is painted.
     jobs.iter().try_for_each(|(_, builder)| builder.plan().map(|_| ()))?;
+    let (mut painted, all) = (0, jobs.len());
     let columns = 1 + rows.iter().copied().max().unwrap_or(0);
     let mut sheet = Sheet::new(columns).title("What layers retain");
     let mut jobs = jobs.into_iter();
     for ((picture, label), count) in given.iter().zip(rows) {
         sheet = sheet.cell(picture, *label);
         for (label, builder) in jobs.by_ref().take(count) {
-            let Some(image) = lab.run(&label, builder.iterations(args.iterations))? else { return lab.stopped(&sheet) };
+            let Some(image) = lab.run(&label, builder.iterations(args.iterations))? else {
+                return lab.stopped(&sheet, (painted, all));
+            };
             sheet = sheet.cell(&image, label);
+            painted += 1;
         }
         for _ in count + 1..columns {
             sheet = sheet.cell(&blank()?, "");
@@ -195,7 +207,7 @@ pub(crate) fn features(args: &Features, report: &Report, interrupt: &Interrupt) 
 
 /// Runs `stylize neurons`.
 pub(crate) fn neurons(args: &Neurons, report: &Report, interrupt: &Interrupt) -> Result<Outcome> {
-    let inputs: Vec<_> = args.photo.iter().cloned().collect();
+    let inputs: Vec<_> = args.photo.iter().chain(&args.common.compute.weights).cloned().collect();
     let output = Output::new(args.output.as_deref(), "neurons.png", false, &inputs)?;
     let lab = Lab { common: &args.common, report, interrupt, output };
     let photo = picture(args.photo.as_deref(), PHOTOGRAPH, args.size, report)?;
@@ -218,7 +230,12 @@ pub(crate) fn neurons(args: &Neurons, report: &Report, interrupt: &Interrupt) ->
     let mut sheet = Sheet::new(columns.len()).title(format!("What neurons of {} respond to", args.layer));
     sheet = sheet.cell_size(CELL, CELL);
     let mut rows = vec![];
+    let all = channels.len();
     for channel in channels {
+        if interrupt.asked() {
+            let painted = rows.len();
+            return lab.stopped(&sheet.row_labels(rows).column_labels(columns), (painted, all));
+        }
         let neuron = probe.strongest(channel)?;
         let responses =
             RULES.iter().map(|(rule, _)| probe.back(neuron, *rule)).collect::<style_transfer::Result<Vec<_>>>()?;
@@ -237,7 +254,8 @@ pub(crate) fn neurons(args: &Neurons, report: &Report, interrupt: &Interrupt) ->
             let builder = excite(Arc::clone(&network), &args.layer, channel, unit, (CELL, CELL))?.pooling(Pooling::Max);
             let label = format!("channel {channel}");
             let Some(image) = lab.run(&label, builder.iterations(args.iterations))? else {
-                return lab.stopped(&sheet.row_labels(rows).column_labels(columns));
+                let painted = rows.len();
+                return lab.stopped(&sheet.row_labels(rows).column_labels(columns), (painted, all));
             };
             cells.push(image);
         }
@@ -252,11 +270,12 @@ impl Lab<'_> {
     /// Paints one picture; `None` if the user stopped it.
     fn run(&self, label: &str, builder: SessionBuilder) -> Result<Option<Image>> {
         let mut session = builder.seed(self.common.seed).build()?;
-        self.report.start_bar(session.iterations());
+        self.report.start_bar();
         while !session.is_finished() && !self.interrupt.asked() {
             let loss = session.step()?.accepted_losses.total;
             if let Some(progress) = session.progress() {
-                self.report.progress(progress, loss);
+                let (done, left) = (progress.iteration, progress.iterations.saturating_sub(progress.iteration));
+                self.report.progress(progress, loss, Work { done: done as f64, left: left as f64 });
             }
             self.report.picture(|| session.image());
         }
@@ -270,19 +289,26 @@ impl Lab<'_> {
     }
 
     fn save(&self, sheet: &Sheet) -> Result<()> {
-        self.output.save(&self.output.finished(sheet.draw()?))?;
-        self.report.say(format!("wrote    {}", self.output.name()));
+        let instead = if !self.output.is_standard() && self.output.path().exists() {
+            ", in place of the file that was there"
+        } else {
+            ""
+        };
+        self.output.save_or_rescue(&self.output.finished(sheet.draw()?))?;
+        self.report.say(format!("wrote    {}{instead}", self.output.name()));
         if self.common.open && !self.output.is_standard() && !open(self.output.path().as_os_str()) {
             self.report.say("note: no program could be started to show the picture");
         }
         Ok(())
     }
 
-    /// Saves what there is of a sheet.
-    fn stopped(&self, sheet: &Sheet) -> Result<Outcome> {
-        match sheet.draw() {
-            Ok(image) => self.output.save(&self.output.finished(image))?,
-            Err(_) => self.report.say("ended before the first picture: there is no sheet"),
+    /// Saves what there is of a sheet, with this many of all its parts. A whole sheet of an earlier run stays.
+    fn stopped(&self, sheet: &Sheet, (painted, all): (usize, usize)) -> Result<Outcome> {
+        if painted == 0 {
+            self.report.say("ended before the first picture: there is no sheet");
+        } else {
+            let name = self.output.save_part(&self.output.finished(sheet.draw()?))?;
+            self.report.say(format!("wrote    {name} with {painted} of {all} parts, ended early as asked"));
         }
         Ok(Outcome::Interrupted)
     }

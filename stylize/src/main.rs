@@ -22,6 +22,7 @@ mod studio;
 mod styles;
 mod thumbnail;
 mod video;
+mod work;
 
 use std::process::ExitCode;
 

@@ -101,6 +101,32 @@ impl Output {
         self.write(picture, &self.path)
     }
 
+    /// Writes the result, elsewhere if its own path fails.
+    pub(crate) fn save_or_rescue(&self, picture: &Picture) -> anyhow::Result<()> {
+        let Err(e) = self.save(picture) else { return Ok(()) };
+        let e = anyhow::Error::new(e);
+        Err(match self.rescue(picture) {
+            Ok(path) => e.context(format!("the picture is not where it should be, but safe in {}", path.display())),
+            Err(again) => e.context(format!("the picture is lost, for neither place could be written; {again}")),
+        })
+    }
+
+    /// Writes a part of the result, beside the whole one of an earlier run if there is one, and returns the name.
+    pub(crate) fn save_part(&self, picture: &Picture) -> anyhow::Result<String> {
+        if self.is_standard() || !self.path.exists() {
+            self.save_or_rescue(picture)?;
+            return Ok(self.name());
+        }
+        let name = |n: u32| match n {
+            1 => format!("{}_part.{}", self.stem(), self.extension()),
+            n => format!("{}_part{n}.{}", self.stem(), self.extension()),
+        };
+        let path = (1..).map(|n| self.path.with_file_name(name(n))).find(|path| !path.exists());
+        let path = path.unwrap_or_else(|| self.path.clone());
+        self.write(picture, &path)?;
+        Ok(path.display().to_string())
+    }
+
     /// Writes the picture after this many iterations beside the result, and returns its path.
     pub(crate) fn save_snapshot(&self, image: Image, iterations: usize) -> Result<PathBuf> {
         let path = self.path.with_file_name(format!("{}_{iterations:04}.{}", self.stem(), self.extension()));
@@ -120,7 +146,7 @@ impl Output {
     }
 
     /// Writes the result to the system's temporary folder, as a fallback for its own path.
-    pub(crate) fn rescue(&self, picture: &Picture) -> Result<PathBuf> {
+    fn rescue(&self, picture: &Picture) -> Result<PathBuf> {
         let folder = env::temp_dir();
         let bytes = picture.encode(self.format)?;
         let suffix = format!(".{}", self.extension());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use style_transfer::pictures::{self, Picture};
 use style_transfer::watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
-use style_transfer::{Error, ErrorKind, Image, Init, Observer, Optimizer, Progress, Session};
+use style_transfer::{Error, ErrorKind, Image, Init, Observer, Optimizer, Plan, Progress, Session};
 
 use crate::args::{Args, Colours, Size, Start};
 use crate::interrupt::Interrupt;
@@ -15,8 +15,9 @@ use crate::open::open;
 use crate::output::{Log, Output, expect_apart};
 use crate::report::Report;
 use crate::settings;
-use crate::source::{PAINTING, PHOTOGRAPH, Source, is_standard};
+use crate::source::{PAINTING, PHOTOGRAPH, Source, expect_one_standard};
 use crate::styles::{argument, mask, open_styles, sized, style_scale};
+use crate::work::{Schedule, Work};
 
 /// The sides of a seamless picture are multiples of this: a position of block 5, in pixels.
 const SEAMLESS_UNIT: usize = 16;
@@ -41,11 +42,7 @@ pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Resu
     let masks = masks.chain(&args.content_mask).chain(&args.map).chain(&args.style_map);
     let others = start_path.into_iter().chain(&args.compute.weights).chain(masks);
     let inputs: Vec<PathBuf> = args.content.iter().chain(&args.styles).chain(others).cloned().collect();
-    if inputs.iter().filter(|path| is_standard(path)).count() > 1 {
-        return Err(
-            argument("the standard input (-) can be only one of the pictures; name files for the others").into()
-        );
-    }
+    expect_one_standard(&inputs)?;
     let mut output = Output::new(args.output.as_deref(), "stylized.png", args.depth == 16, &inputs)?;
     if output.is_standard() && args.snapshot_every.is_some() {
         return Err(argument("--snapshot-every names its pictures after the result; give -o a file, not -").into());
@@ -112,13 +109,7 @@ pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Resu
         writeln!(io::stdout(), "{}", plan.to_string().trim_end()).context("cannot tell the plan")?;
         return Ok(Outcome::Finished);
     }
-    let peak = plan.peak() as f64 / f64::from(1 << 20);
-    let [rows, columns] = plan.tiles;
-    let tiles = match rows * columns {
-        1 => String::new(),
-        n => format!("; in {n} tiles ({rows} x {columns}), which takes {:.1} times as long", plan.work),
-    };
-    report.say(format!("memory   {peak:.0} MiB at most for the network and the picture{tiles}"));
+    report.say(memory(&[plan]));
     let kept = args.checkpoint.as_deref().map(Checkpoints::load).transpose()?.flatten();
     let checkpoints = args.checkpoint.as_ref().map(|path| Checkpoints::every(args.every.get(), path)).transpose()?;
     let board = args.tensorboard.as_deref().map(|folder| TensorBoard::create(folder, TensorBoardOptions::default()));
@@ -154,11 +145,12 @@ pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Resu
     let losses = settings::losses(args).into_iter().map(|(loss, weight)| format!("{weight:.4e} {loss}"));
     let all: Vec<_> = terms.chain(laplacians).chain(losses).collect();
     report.say(format!("loss     {} at {at} px", all.join(" + ")));
-    let iterations = session.iterations();
+    let schedule = Schedule::new(&scales, iterations, size.0.max(size.1));
     let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());
     Job {
         session,
+        schedule,
         size,
         output,
         photograph,
@@ -170,12 +162,26 @@ pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Resu
         previewed: 0,
         preview: None,
     }
-    .run(iterations, interrupt)
+    .run(interrupt)
+}
+
+/// The line about memory, and the tiles, of a job that has these plans one after the other.
+pub(crate) fn memory(plans: &[Plan]) -> String {
+    let peak = plans.iter().map(Plan::peak).max().unwrap_or(0) as f64 / f64::from(1 << 20);
+    let tiles = plans.iter().max_by_key(|plan| plan.tiles[0] * plan.tiles[1]);
+    let tiles = tiles.map_or(String::new(), |plan| match plan.tiles {
+        [1, 1] => String::new(),
+        [rows, columns] => {
+            let n = rows * columns;
+            format!("; in {n} tiles ({rows} x {columns}), which takes {:.1} times as long", plan.work)
+        }
+    });
+    format!("memory   {peak:.0} MiB at most for the network and the picture{tiles}")
 }
 
 /// Names the picture that is too small, and the size that would be enough. `pictures` gives the source and its size of
 /// each, the content first.
-fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&Source, [usize; 2])]) -> Error {
+pub(crate) fn too_small(e: Error, least: usize, args: &Args, pictures: &[(&Source, [usize; 2])]) -> Error {
     let size = settings::size(args);
     for (i, (source, [width, height])) in pictures.iter().enumerate() {
         let (option, size, scale) = match i {
@@ -217,6 +223,7 @@ struct Watchers {
 /// A running session and its outputs.
 struct Job<'a> {
     session: Session,
+    schedule: Schedule,
     /// Width and height of the result.
     size: (usize, usize),
     output: Output,
@@ -237,13 +244,14 @@ struct Job<'a> {
 impl Job<'_> {
     /// Steps until the end or until the user stops, then saves. No failure on the way loses the picture: a log or
     /// snapshot that cannot be written is reported at once, and makes the program fail after all else is done.
-    fn run(mut self, iterations: usize, interrupt: &Interrupt) -> Result<Outcome> {
+    fn run(mut self, interrupt: &Interrupt) -> Result<Outcome> {
         let start = Instant::now();
-        let resumed = self.session.iteration() > 0;
+        let before = self.session.iteration();
+        let resumed = before > 0;
         let mut first = None;
         let mut best = self.session.losses().map_or(f64::NAN, |losses| losses.total);
         let mut failed = None;
-        self.report.start_bar(iterations);
+        self.report.start_bar();
         while !self.session.is_finished() && !interrupt.asked() {
             match self.session.step() {
                 Ok(progress) => {
@@ -253,7 +261,8 @@ impl Job<'_> {
                         best = progress.losses.total;
                     }
                     let progress = progress.clone();
-                    failed = self.record(&progress, best, start.elapsed()).or(failed);
+                    self.report.progress(&progress, best, self.work(before, progress.iteration));
+                    failed = self.record(&progress, start.elapsed()).or(failed);
                 }
                 Err(e) => {
                     failed = Some(anyhow::Error::new(e).context("it ended early; the picture is the one so far"));
@@ -305,9 +314,14 @@ impl Job<'_> {
         }
     }
 
-    /// Reports, logs and saves one evaluation; returns its errors.
-    fn record(&mut self, progress: &Progress, loss: f64, since_start: Duration) -> Option<anyhow::Error> {
-        self.report.progress(progress, loss);
+    /// What is done after these evaluations, and what is left, of which those `before` are of an earlier run.
+    fn work(&self, before: usize, evaluations: usize) -> Work {
+        let done = self.schedule.first(evaluations);
+        Work { done: done - self.schedule.first(before), left: self.schedule.all() - done }
+    }
+
+    /// Logs and saves one evaluation; returns its errors.
+    fn record(&mut self, progress: &Progress, since_start: Duration) -> Option<anyhow::Error> {
         let mut failed = None;
         if let Some(Err(e)) = self.log.as_mut().map(|log| log.write(progress, since_start)) {
             self.report.warn(&e);
@@ -392,13 +406,7 @@ impl Job<'_> {
     /// Saves the picture so far, elsewhere if its own path fails.
     fn save(self) -> Result<()> {
         let image = finished(self.session.into_image()?, self.size, self.photograph.as_ref())?;
-        let picture = self.output.finished(image);
-        let Err(e) = self.output.save(&picture) else { return Ok(()) };
-        let e = anyhow::Error::new(e);
-        Err(match self.output.rescue(&picture) {
-            Ok(path) => e.context(format!("the picture is not where it should be, but safe in {}", path.display())),
-            Err(again) => e.context(format!("the picture is lost, for neither place could be written; {again}")),
-        })
+        self.output.save_or_rescue(&self.output.finished(image))
     }
 }
 

@@ -5,14 +5,18 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use style_transfer::{Image, Progress};
 
 use crate::args::preview::Preview;
-use crate::thumbnail::{self, Way};
+use crate::thumbnail::{self, Room, Way};
+use crate::work::{VideoWork, Work};
 
 /// The interval between progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The bar's steps.
+const BAR: u64 = 1000;
 
 /// The interval between pictures in the terminal.
 const PICTURE_EVERY: Duration = Duration::from_secs(1);
@@ -61,40 +65,44 @@ impl Report {
         }
     }
 
-    /// Starts the progress bar.
-    pub(crate) fn start_bar(&self, iterations: usize) {
+    /// Starts the progress bar, and the clock for the time left.
+    pub(crate) fn start_bar(&self) {
         if self.quiet {
             return;
         }
-        let bar = ProgressBar::with_draw_target(Some(iterations as u64), ProgressDrawTarget::stderr());
-        let template = "{bar:30} {pos}/{len}  {msg}  {elapsed}, {eta} left";
+        let bar = ProgressBar::with_draw_target(Some(BAR), ProgressDrawTarget::stderr());
+        let template = "{bar:30} {prefix}  {elapsed}{msg}";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        // Shows the bar and starts the clock for the estimate before the first evaluation ends.
+        // Shows the bar before the first evaluation ends.
         bar.tick();
         self.last_line.set(Some(Instant::now()));
         *self.bar.borrow_mut() = Some(bar);
     }
 
     /// Moves the bar, or writes a line now and then without a terminal; `loss` is that of the current picture.
-    pub(crate) fn progress(&self, progress: &Progress, loss: f64) {
-        self.advance(progress.iteration, progress.iterations, &format!("loss {loss:.4e}"));
+    pub(crate) fn progress(&self, progress: &Progress, loss: f64, work: Work) {
+        self.advance(work, || format!("{}/{}  loss {loss:.4e}", progress.iteration, progress.iterations));
     }
 
-    /// The same for a frame, after `done` of `all` frames.
-    pub(crate) fn frame(&self, done: usize, all: usize, progress: &Progress) {
-        let (at, of) = (progress.iteration, progress.iterations);
-        self.advance(done, all, &format!("frames, {at}/{of} of the next"));
+    /// The same for a video, after `done` of `all` frames.
+    pub(crate) fn frame(&self, done: usize, all: usize, frames: &VideoWork) {
+        let percent = (100.0 * frames.part()) as u32;
+        self.advance(frames.work(), || format!("{done}/{all} frames, {percent} % of the next"));
     }
 
-    fn advance(&self, done: usize, all: usize, message: &str) {
+    fn advance(&self, work: Work, text: impl FnOnce() -> String) {
         let borrowed = self.bar.borrow();
         let Some(bar) = &*borrowed else { return };
-        bar.set_message(message.to_owned());
-        bar.set_position(done as u64);
+        let left = work.time_left(bar.elapsed());
+        let left = left.map_or(String::new(), |left| format!(", {:#} left", HumanDuration(left)));
+        let text = text();
         if bar.is_hidden() && self.last_line.get().is_none_or(|t| t.elapsed() >= LINE_EVERY) {
             self.last_line.set(Some(Instant::now()));
-            tell(&format!("{done}/{all}  {message}  {:.0?} left", bar.eta()));
+            tell(&format!("{text}{left}"));
         }
+        bar.set_prefix(text);
+        bar.set_message(left);
+        bar.set_position((BAR as f64 * work.done / (work.done + work.left).max(f64::MIN_POSITIVE)) as u64);
     }
 
     /// Shows a picture above the bar, in the place of the one before, if pictures are wanted and it is time for one. One that cannot
@@ -106,12 +114,14 @@ impl Report {
             return;
         }
         self.last_picture.set(Some(Instant::now()));
-        let shown = image().and_then(|image| Ok((thumbnail::rows(&image), thumbnail::shown(&image, way)?)));
+        // The window may have been resized.
+        let Some(room) = Room::of_terminal() else { return };
+        let shown = image().and_then(|image| Ok((room.rows(&image), thumbnail::shown(&image, way, room)?)));
         let Ok((rows, text)) = shown else { return };
-        let room = if self.above.get() == rows { String::new() } else { "\n".repeat(rows) };
+        let lines = if self.above.get() == rows { String::new() } else { "\n".repeat(rows) };
         bar.suspend(|| {
             let mut to = io::stderr().lock();
-            let _ = write!(to, "{room}\x1b[{rows}A{text}").and_then(|()| to.flush());
+            let _ = write!(to, "{lines}\x1b[{rows}A{text}").and_then(|()| to.flush());
         });
         self.above.set(rows);
     }

@@ -51,6 +51,10 @@ impl Source {
     /// Reads the picture, and prints notes on the parts that cannot be used.
     pub(crate) fn open(&self, report: &Report) -> Result<Picture> {
         let picture = match self {
+            Self::File(path) if path.is_dir() => {
+                let message = "this is a folder; give one picture (stylize batch takes folders of them)";
+                return Err(Error::new(ErrorKind::Argument, format!("{self}: {message}")));
+            }
             Self::File(path) => Picture::open(path)?,
             Self::StandardInput => Picture::from_bytes(&standard_input()?).map_err(|e| e.context("standard input"))?,
             Self::Sample(sample) => Picture::from_bytes(sample.file)?,
@@ -75,6 +79,15 @@ impl fmt::Display for Source {
 /// Whether a path denotes standard input or output.
 pub(crate) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// Refuses more than one picture from the standard input.
+pub(crate) fn expect_one_standard(inputs: &[PathBuf]) -> Result<()> {
+    if inputs.iter().filter(|path| is_standard(path)).count() > 1 {
+        let message = "the standard input (-) can be only one of the pictures; name files for the others";
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
+    Ok(())
 }
 
 /// Whether a file is a picture, by its name.

@@ -43,6 +43,11 @@ pub(crate) struct Args {
     /// Threads that paint; their number does not affect the result [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+
+    /// Read defaults from a TOML file, as for painting: below a line [studio], and --threads; "none" reads no file [default:
+    /// stylize.toml in the user's configuration folder, if it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// Serves the page until it is interrupted.

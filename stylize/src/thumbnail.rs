@@ -10,12 +10,16 @@ use std::io::{self, IsTerminal};
 
 use style_transfer::pictures::{Extras, Format, Picture};
 use style_transfer::{Image, Result};
+use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::args::preview::Preview;
 
 /// Columns and rows of the terminal that a picture takes up at most.
 const COLUMNS: usize = 48;
 const ROWS: usize = 20;
+
+/// Rows that are left for the bar and the line after it.
+const BELOW: usize = 2;
 
 /// Pixels of a column and of a row, where the terminal does not scale the picture.
 const CELL: (usize, usize) = (9, 18);
@@ -68,14 +72,46 @@ impl Preview {
     }
 }
 
-/// The lines of the terminal that a picture takes up.
-pub(crate) fn rows(image: &Image) -> usize {
-    cells(image).1
+/// The part of the terminal that a picture may take up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    columns: usize,
+    rows: usize,
+}
+
+impl Room {
+    /// The room on the terminal of the standard error; `None` if it is too small for a picture.
+    pub(crate) fn of_terminal() -> Option<Self> {
+        let size = terminal_size_of(io::stderr()).map(|(Width(columns), Height(rows))| (columns.into(), rows.into()));
+        Self::on(size)
+    }
+
+    /// The room on a terminal with these columns and rows, which not every terminal tells.
+    fn on(size: Option<(usize, usize)>) -> Option<Self> {
+        // Some say that they have none.
+        let (columns, rows) = size.filter(|&(columns, rows)| columns > 0 && rows > 0).unwrap_or((80, 24));
+        let rows = ROWS.min(rows.saturating_sub(BELOW));
+        // The last column may break the line.
+        let columns = COLUMNS.min(columns - 1);
+        (columns > 0 && rows > 0).then_some(Self { columns, rows })
+    }
+
+    /// The lines of the terminal that a picture takes up.
+    pub(crate) fn rows(self, image: &Image) -> usize {
+        self.cells(image).1
+    }
+
+    /// Columns and rows for a picture; a row is twice as high as a column is wide.
+    fn cells(self, image: &Image) -> (usize, usize) {
+        let (width, height) = (image.width() as f64, image.height() as f64);
+        let scale = (self.columns as f64 / width).min(2.0 * self.rows as f64 / height);
+        (((width * scale).round() as usize).max(1), ((height * scale / 2.0).round() as usize).max(1))
+    }
 }
 
 /// What shows a picture at the cursor and leaves the cursor at the start of the line after it. Its lines must be there.
-pub(crate) fn shown(image: &Image, way: Way) -> Result<String> {
-    let (columns, rows) = cells(image);
+pub(crate) fn shown(image: &Image, way: Way, room: Room) -> Result<String> {
+    let (columns, rows) = room.cells(image);
     match way {
         Way::Kitty => {
             let picture = Picture { image: image.resized(columns * CELL.0, rows * CELL.1)?, extras: Extras::default() };
@@ -86,13 +122,6 @@ pub(crate) fn shown(image: &Image, way: Way) -> Result<String> {
         }
         Way::Blocks { true_colour } => Ok(blocks(&image.resized(columns, 2 * rows)?, true_colour)),
     }
-}
-
-/// Columns and rows for a picture; a row is twice as high as a column is wide.
-fn cells(image: &Image) -> (usize, usize) {
-    let (width, height) = (image.width() as f64, image.height() as f64);
-    let scale = (COLUMNS as f64 / width).min(2.0 * ROWS as f64 / height);
-    (((width * scale).round() as usize).max(1), ((height * scale / 2.0).round() as usize).max(1))
 }
 
 /// A PNG file at the cursor, which stays where it is. The picture before, with the same numbers, is replaced.
@@ -211,13 +240,30 @@ mod tests {
         assert_eq!(way(Preview::Sixel, &[]), Some(Way::Sixel));
     }
 
+    const ROOM: Room = Room { columns: 48, rows: 20 };
+
     #[test]
     fn pictures_fit_into_their_cells() {
         for (size, expected) in
             [((512, 410), (48, 19)), ((100, 100), (40, 20)), ((1, 5000), (1, 20)), ((5000, 1), (48, 1))]
         {
-            assert_eq!(cells(&picture(size.0, size.1)), expected, "{size:?}");
+            assert_eq!(ROOM.cells(&picture(size.0, size.1)), expected, "{size:?}");
         }
+    }
+
+    #[test]
+    fn pictures_fit_into_the_terminal() {
+        let room = |columns, rows| Some(Room { columns, rows });
+        assert_eq!(Room::on(Some((200, 50))), room(48, 20));
+        assert_eq!(Room::on(Some((30, 10))), room(29, 8));
+        assert_eq!(Room::on(Some((2, 3))), room(1, 1));
+        for none in [(1, 50), (80, 2), (80, 1)] {
+            assert_eq!(Room::on(Some(none)), None, "{none:?}");
+        }
+        // A terminal that does not tell.
+        assert_eq!((Room::on(None), Room::on(Some((0, 0)))), (room(48, 20), room(48, 20)));
+        let cells = Room { columns: 29, rows: 8 }.cells(&picture(512, 410));
+        assert_eq!(cells, (20, 8));
     }
 
     /// The values of RFC 4648.
@@ -253,7 +299,7 @@ mod tests {
 
     #[test]
     fn kitty_gets_the_whole_file_in_parts() {
-        let text = shown(&picture(200, 150), Way::Kitty).expect("a picture");
+        let text = shown(&picture(200, 150), Way::Kitty, ROOM).expect("a picture");
         let parts: Vec<_> =
             text.split("\x1b_G").skip(1).map(|part| part.split("\x1b\\").next().expect("its end")).collect();
         assert!(parts.len() > 1);

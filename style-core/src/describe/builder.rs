@@ -129,6 +129,20 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
+    /// The settings as they are described so far. Pictures, a start picture and [losses of your own](Self::loss) are not
+    /// among them.
+    ///
+    /// ```
+    /// # use style_core::backend::Backend;
+    /// # use style_core::SessionBuilder;
+    /// # fn describe<B: Backend>(builder: SessionBuilder<B>) {
+    /// assert_eq!(builder.seed(7).current_settings().seed, 7);
+    /// # }
+    /// ```
+    pub fn current_settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The picture to repaint. It also sets the size of the result.
     pub fn content(mut self, image: Image) -> Self {
         self.content = Some(image);

@@ -59,6 +59,29 @@ pub(crate) fn decode(bytes: &[u8], most: u64) -> Result<Decoded> {
     Ok(Decoded { pixels: image, icc, notes })
 }
 
+/// Width and height in a file's header, and how the picture is turned.
+pub(crate) fn header(bytes: &[u8]) -> Option<(u32, u32, Orientation)> {
+    let (mut at, mut orientation) = (2, None);
+    while let Some((marker, data, end)) = segment(bytes, at).ok()? {
+        at = end;
+        match marker {
+            0xe1 if orientation.is_none() => {
+                orientation = data.strip_prefix(b"Exif\0\0").and_then(Orientation::from_exif_chunk);
+            }
+            0xc0..=0xc2 => {
+                let [_, y1, y0, x1, x0, ..] = data else { return None };
+                let side = |bytes: [&u8; 2]| u32::from(u16::from_be_bytes(bytes.map(|b| *b)));
+                let (width, height) = (side([x1, x0]), side([y1, y0]));
+                let turned = orientation.unwrap_or(Orientation::NoTransforms);
+                return (width > 0 && height > 0).then_some((width, height, turned));
+            }
+            0xd9 | 0xda => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// A piece of a TIFF file, with separate tables, of at most this many pixels: larger pieces would take time repeatedly.
 pub(crate) fn piece(tables: Option<&[u8]>, bytes: &[u8], colours: Colours, most: [usize; 2]) -> Result<Pixels> {
     let mut stream = Stream { most: Some(most), ..Stream::default() };

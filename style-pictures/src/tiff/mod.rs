@@ -60,6 +60,19 @@ impl Kind {
     }
 }
 
+/// Width and height of the first picture in a file, and how it is turned.
+pub(crate) fn header(bytes: &[u8]) -> Option<(u32, u32, Orientation)> {
+    let directory = Directory::new(bytes)?;
+    if !directory.counts_fit() || directory.check().is_err() {
+        return None;
+    }
+    let mut decoder = Decoder::new(Cursor::new(bytes)).ok()?;
+    let (width, height) = decoder.dimensions().ok()?;
+    let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten();
+    let turned = orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms);
+    Some((width, height, turned))
+}
+
 /// The first picture in a file, of at most this many pixels.
 pub(crate) fn decode(bytes: &[u8], most: u64) -> Result<Decoded> {
     let directory = Directory::new(bytes);

@@ -5,7 +5,7 @@
 use std::fs;
 
 use serde::{Deserialize, Deserializer};
-use style_pictures::{Format, Picture, Result};
+use style_pictures::{Format, Picture, Result, dimensions};
 use tempfile::TempDir;
 
 /// The output of `golden/make_pictures.py`.
@@ -72,12 +72,14 @@ pub(crate) fn golden() -> Golden {
     serde_json::from_str(include_str!("../golden/pictures.json")).expect("the golden file")
 }
 
-/// Opens a file of these bytes.
+/// Opens a file of these bytes, whose header must have the same size.
 pub(crate) fn open(bytes: &[u8]) -> Result<Picture> {
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("picture");
     fs::write(&path, bytes).expect("writes");
-    Picture::open(path)
+    let picture = Picture::open(path)?;
+    assert_eq!(dimensions(bytes)?, [picture.image.width(), picture.image.height()]);
+    Ok(picture)
 }
 
 /// The largest distance of values.

@@ -7,9 +7,9 @@ use super::files::{MOST_SNAPSHOTS, begin_again, keep_image, snapshot};
 use super::state::{After, Again, Inner, Job, MOST_JOBS, Studio};
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::look;
 use crate::plan;
 use crate::record::{Begin, Record, State, Why};
-use crate::render;
 use crate::settings::{Change, Effect, Settings};
 use crate::store::{Of, Store};
 
@@ -191,7 +191,7 @@ impl Studio {
     /// Sets where to paint, white in a picture of any size, or lifts the mask.
     pub(crate) fn set_mask(&self, id: Id, bytes: Option<&[u8]>) -> Result<()> {
         let size = self.lock().job(id)?.record.size;
-        let mask = bytes.map(|bytes| render::mask(bytes, size)).transpose()?.flatten();
+        let mask = bytes.map(|bytes| look::mask(bytes, size)).transpose()?.flatten();
         self.with(id, |store, inner| {
             let job = inner.job(id)?;
             let is_painted = job.live.is_some() || job.record.version > 0;

@@ -9,7 +9,7 @@ use super::state::{Job, Studio};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::record::{Begin, Record, Snapshot, Why};
-use crate::render::{self, Look};
+use crate::render::{self, Shown};
 use crate::store::{Of, Store};
 
 /// The most snapshots of a job; the oldest that the studio made by itself go first.
@@ -68,8 +68,8 @@ impl Studio {
     }
 }
 
-fn look(record: &Record) -> Look {
-    Look { colours: record.settings.colours, masked: record.mask > 0 }
+fn look(record: &Record) -> Shown {
+    Shown { colours: record.settings.colours, masked: record.mask > 0 }
 }
 
 /// Keeps the painted image of a job, as the picture that is shown from now on.

@@ -58,20 +58,66 @@ fn nothing_is_drawn_where_there_is_no_terminal() {
     bench.fail("photo.png art.png -o y.png --preview ascii", &["ascii", "blocks"]);
 }
 
-/// In a terminal, which `script` of util-linux is.
-#[cfg(target_os = "linux")]
 #[test]
-fn pictures_are_drawn_in_a_terminal() {
-    for (way, mark) in
-        [("kitty", "\x1b_Ga=T,f=100"), ("sixel", "\x1bPq\"1;1;"), ("blocks", "\u{2580}"), ("off", "photo.png")]
-    {
-        let bench = Bench::new();
-        let line = format!("{} photo.png art.png -o drawn.png --size 32 --iterations 2 --preview {way}", super::TOOL);
-        let mut command = std::process::Command::new("script");
-        command.args(["-qec", &line, "typescript"]).current_dir(bench.path("")).env("HOME", bench.path(""));
-        let Ok(output) = command.env("TERM", "xterm-256color").output() else { return };
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains(mark), "{way}: {text:?}");
-        assert_eq!(text.contains('\u{2580}'), way == "blocks");
+fn two_pictures_cannot_be_the_standard_input() {
+    let bench = Bench::new();
+    bench.fail("features - - -o x.png", &["standard input", "only one", "name files"]);
+}
+
+#[test]
+fn a_second_run_says_that_it_replaces_a_sheet() {
+    let bench = Bench::new();
+    let line = "neurons photo.png --layer conv1_1 --channels 3 --size 32 --iterations 0";
+    assert!(!bench.paint(line).contains("in place of"));
+    let first = bench.open("out/neurons.png");
+    let text = bench.paint(&line.replace("--channels 3", "--channels 3,5"));
+    assert!(text.contains("wrote    out/neurons.png, in place of the file that was there"), "{text}");
+    assert_ne!(bench.open("out/neurons.png"), first);
+}
+
+/// Ends a run with an interrupt when it has said this, and returns what it said after that.
+#[cfg(unix)]
+fn interrupted(bench: &Bench, line: &str, when: &str) -> String {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+
+    let mut child = bench.command(line).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("is piped"));
+    let mut said = String::new();
+    while !said.lines().any(|line| line.starts_with(when)) {
+        assert!(lines.read_line(&mut said).expect("reads") > 0, "{said}");
     }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).expect("reads");
+    assert_eq!(child.wait().expect("ends").code(), Some(130), "{rest}");
+    rest
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_a_part_and_no_whole_sheet_is_lost() {
+    use std::fs;
+
+    let bench = Bench::new();
+    // One picture is soon there, the rest takes longer than any signal.
+    let blocks = [(1, 2), (2, 2), (3, 3), (4, 3), (5, 1)];
+    let layers = blocks.iter().flat_map(|(block, count)| (1..=*count).map(move |i| format!("conv{block}_{i}")));
+    let layers = layers.collect::<Vec<_>>().join(",");
+    let line = format!(
+        "features photo.png art.png --size 64 --iterations 60 --content-layers {layers} --style-layers {layers}"
+    );
+    let text = interrupted(&bench, &line, "painted  ");
+    assert!(text.contains("wrote    out/features.png with ") && text.contains(" of 22 parts, ended early"), "{text}");
+    let part = fs::read(bench.path("out/features.png")).expect("is there");
+
+    let text = interrupted(&bench, &line, "painted  ");
+    assert!(text.contains("wrote    out/features_part.png with "), "{text}");
+    let text = interrupted(&bench, &line, "painted  ");
+    assert!(text.contains("wrote    out/features_part2.png with "), "{text}");
+    let text = interrupted(&bench, &line.replace("--iterations 60", "--iterations 1000000"), "backend ");
+    assert!(text.contains("ended before the first picture"), "{text}");
+    assert!(fs::read(bench.path("out/features.png")).expect("is there") == part);
+    assert_eq!(fs::read_dir(bench.path("out")).expect("lists").count(), 3);
 }

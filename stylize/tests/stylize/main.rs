@@ -8,8 +8,10 @@ mod pages;
 mod pictures;
 #[cfg(feature = "studio")]
 mod studio;
+mod terminal;
 mod tool;
 mod video;
+mod video_note;
 
 use std::fs;
 use std::path::PathBuf;
@@ -505,6 +507,9 @@ fn bad_places() {
         ("./art.png", &["art.png", "overwrite"]),
     ] {
         bench.fail(&format!("photo.png art.png -o {place} --size 48"), words);
+    }
+    for line in ["folder.png art.png", "photo.png folder.png", "photo.png art.png --init folder.png"] {
+        bench.fail(&format!("{line} -o x.png --size 48"), &["folder.png: this is a folder; give one picture", "batch"]);
     }
     bench.fail("photo.png art.png -o x.png --size 48 --log none/log.jsonl", &["none/log.jsonl"]);
     bench.fail("photo.png art.png -o x.png --size 48 --log photo.png", &["photo.png", "overwrite"]);

@@ -49,9 +49,19 @@ fn a_wrong_file_is_named() {
     let bench = Bench::new();
     for (toml, words) in [
         ("size = 48\nsize = 49", &["line 2"][..]),
-        ("colour = \"luminance\"", &["colour", "option"]),
-        ("output = \"y.png\"", &["output", "option"]),
-        ("every = 5", &["every", "option"]),
+        ("colour = \"luminance\"", &["\"colour\" is no option; did you mean \"colours\"?"]),
+        ("style_strength = 2", &["\"style_strength\" is no option; did you mean \"style-strength\"?"]),
+        ("xyz = 2", &["\"xyz\" is no option; use the long name"]),
+        ("output = \"y.png\"", &["\"output\" is about one job", "on the command line"]),
+        ("every = 5", &["\"every\" is about one job"]),
+        ("steadiness = 0.5", &["\"steadiness\" is an option of video only; it goes below a line [video]"]),
+        ("[vidio]\nsteadiness = 0.5", &["[vidio] is no table", "[features]", "did you mean \"video\"?"]),
+        ("video = true", &["\"video\" is no option but a subcommand", "[video]"]),
+        ("[video]\nsteadines = 0.5", &["[video]: \"steadines\" is no option; did you mean \"steadiness\"?"]),
+        ("[video]\nseamless = true", &["[video]: \"seamless\"", "a video cannot use it"]),
+        ("[batch]\noutput = \"y\"", &["[batch]: the option \"output\" is about one job"]),
+        ("[neurons]\nstyle-layers = [\"conv1_1\"]", &["[neurons]: \"style-layers\" is no option"]),
+        ("style-strength = 2\nstyle-weight = 3", &["--style-strength", "--style-weight"]),
         ("input-space = \"caffe\"", &["--weights"]),
         ("size = 0.5", &["--size"]),
         ("balance = 3", &["balance", "true or false"]),
@@ -63,6 +73,62 @@ fn a_wrong_file_is_named() {
         bench.fail("photo.png art.png -o x.png --config wrong.toml", &words);
     }
     bench.fail("photo.png art.png -o x.png --config missing.toml", &["missing.toml"]);
+}
+
+const OF_ALL: &str = "size = 40\niterations = 3\nthreads = 1\nseamless = true\nstyle-strength = 2\nquiet = true
+[batch]\nsize = 48\nquiet = false\nstyle-weight = 3
+[video]\nsize = 32\nnext-iterations = 1\nsteadiness = 0.5\ndepth = 16
+[features]\nsize = 24\niterations = 1\ncontent-layers = [\"conv1_1\", \"conv2_1\"]\nquiet = false
+[neurons]\nchannels = 3\niterations = 0\nlayer = \"conv1_1\"
+[studio]\nport = 7000
+";
+
+#[test]
+fn a_video_takes_its_defaults_from_the_file() {
+    let bench = Bench::new();
+    fs::write(bench.path("all.toml"), OF_ALL).expect("writes");
+    fs::create_dir(bench.path("frames")).expect("a folder");
+    fs::copy(bench.path("photo.png"), bench.path("frames/1.png")).expect("copies");
+    let line = "video frames art.png --config all.toml --preset gatys";
+    let note = |line: &str, folder: &str| -> serde_json::Value {
+        assert_eq!(bench.paint(&format!("{line} -o {folder}")), "", "it is to be quiet");
+        let text = fs::read(bench.path(&format!("{folder}/stylize-video.json"))).expect("is there");
+        serde_json::from_slice::<serde_json::Value>(&text).expect("JSON")["settings"].clone()
+    };
+    let by_file = note(line, "a");
+    for (name, value) in [
+        ("--size", "32"),
+        ("--iterations", "3"),
+        ("--next-iterations", "1"),
+        ("--steadiness", "0.5"),
+        ("--depth", "16"),
+    ] {
+        assert_eq!(by_file[name], value, "{name}");
+    }
+    assert_eq!(by_file["--style-strength"], "2");
+    let by_line = note(&format!("{line} --next-iterations 2 --size 24 --style-weight 4"), "b");
+    assert_eq!((&by_line["--next-iterations"], &by_line["--size"]), (&"2".into(), &"24".into()));
+    assert_eq!((&by_line["--style-weight"], &by_line["--style-strength"]), (&"4".into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn other_subcommands_take_their_defaults_from_the_file() {
+    let bench = Bench::new();
+    fs::write(bench.path("all.toml"), OF_ALL).expect("writes");
+    // The table's style weight excludes the style strength for all.
+    let text = bench.paint("batch photo.png art.png --config all.toml --plan");
+    assert!(text.contains("config   all.toml") && text.contains("photo.png at 48x32 from 40x32"), "{text}");
+    // The size of a painting is not that of these, but its threads are theirs too.
+    let text = bench.paint("features photo.png art.png --only content --config all.toml");
+    assert!(text.contains("1 thread") && text.contains("conv2_1: ") && !text.contains("conv3_"), "{text}");
+    assert_eq!(bench.paint("neurons photo.png --config all.toml -o n.png"), "");
+    let text = bench.paint("features photo.png --only content --config none --size 32 --iterations 1");
+    assert!(text.contains("conv3_2: "), "{text}");
+    fs::write(bench.path("all.toml"), "[neurons]\nlayer = \"conv9_1\"").expect("writes");
+    bench.fail("neurons photo.png --config all.toml -o x.png", &["conv9_1"]);
+    // What is missing on the command line is not the file's fault.
+    let output = bench.run("photo.png art.png --input-space caffe --config all.toml");
+    assert!(said(&output).contains("--weights") && !said(&output).contains("all.toml"), "{}", said(&output));
 }
 
 #[test]
@@ -94,6 +160,8 @@ fn a_photograph_may_be_called_like_a_subcommand() {
     let bench = Bench::new();
     fs::copy(bench.path("photo.png"), bench.path("man")).expect("copies");
     bench.paint("./man art.png -o x.png --plan");
+    bench.fail("vidoe art.png", &["neither a photograph nor a subcommand \"vidoe\"; did you mean \"video\"?"]);
+    bench.fail("phota art.png", &["cannot read phota"]);
 }
 
 #[test]

@@ -43,8 +43,12 @@ fn flicker(bench: &Bench, names: [&str; 2]) -> f64 {
 fn a_video_is_painted_steadily_and_goes_on_where_it_was() {
     let bench = bench(3);
     fs::write(bench.path("frames/notes.txt"), "no frame").expect("writes");
+    fs::write(bench.path("frames/.hidden.txt"), "no frame").expect("writes");
     let text = bench.paint(LINE);
     assert!(text.contains("wrote    3 of 3 frames to painted"), "{text}");
+    assert!(text.contains("note: frames: notes.txt is no picture and is left out"), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("memory   ") && line.contains(" MiB at most")), "{text}");
+    fs::write(bench.path("frames/about.txt"), "no frame either").expect("writes");
     let read = |i: u32| fs::read(bench.path(&format!("painted/f{i}.png"))).expect("is there");
     let all = [8, 9, 10].map(read);
 
@@ -62,17 +66,15 @@ fn a_video_is_painted_steadily_and_goes_on_where_it_was() {
             fs::remove_file(bench.path(&format!("painted/f{i}.png"))).expect("is there");
         }
         let text = bench.paint(LINE);
+        assert!(text.contains("2 files are no pictures and are left out, such as about.txt"), "{text}");
         let there = format!("wrote    {} of 3 frames to painted", gone.len());
         assert!(text.contains(&there) && text.contains("were there already"), "{text}");
         assert!([8, 9, 10].map(read) == all, "other frames than in one run");
     }
     assert!(bench.paint(LINE).contains("all 3 frames are in painted already"));
 
-    bench.fail(
-        &format!("{LINE} -s 2"),
-        &["painted", "other settings", "--style-strength was the default, and is now 2"],
-    );
-    bench.fail(&LINE.replace("art.png", "photo.png"), &["painting 1 was art.png"]);
+    bench.fail(&format!("{LINE} -s 2"), &["painted", "other settings", "--style-strength was 1, and is now 2"]);
+    bench.fail(&LINE.replace("art.png", "photo.png"), &["painting 1 was art.png, and is now photo.png"]);
     bench.paint(&format!("{LINE} --threads 1 --quiet"));
 }
 
@@ -104,7 +106,7 @@ fn frames_from_elsewhere_are_not_taken_for_the_same() {
     }
     fs::write(bench.path("others/.f7.png"), "hidden").expect("writes");
     let others = line.replace("frames", "others");
-    bench.fail(&others, &["painted", "the source of the frames was"]);
+    bench.fail(&others, &["painted", "the frames have changed since these were painted: f8.png; f9.png"]);
     assert!(bench.paint(&others.replace("painted", "second")).contains("wrote    2 of 2 frames"));
     bench.fail("video frames art.png -o -", &["standard output"]);
 }
@@ -124,8 +126,40 @@ fn patterns_and_options_work() {
         assert!(text.contains("wrote    ") && text.contains(&format!("to {folder} in")), "{text}");
     }
     assert_eq!(bench.open("c/f8.png").color(), image::ColorType::Rgb16);
-    assert!(bench.paint("video frames art.png -o z --size 32 --plan").contains("content"));
+    bench.paint("video frames/*8*.p?g art.png -o one --size 32 --iterations 1");
+    assert_eq!(fs::read_dir(bench.path("one")).expect("lists").count(), 2, "one frame and the note");
+}
+
+#[test]
+fn the_plan_is_that_of_all_frames() {
+    let bench = bench(2);
+    let planned = |options: &str| {
+        let output = bench.run(&format!("video frames art.png -o z --size 48 --plan {options}"));
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let peaks = |text: &str| {
+        let lines = text.lines().filter(|line| line.starts_with("peak"));
+        lines
+            .map(|line| line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("MiB"))
+            .collect::<Vec<f64>>()
+    };
+    let text = planned("");
+    assert!(
+        text.starts_with("the first frame\nfilters") && text.contains("\na frame that follows another\n"),
+        "{text}"
+    );
+    // What holds a frame to the one before takes memory too: ten planes of 48x38 values.
+    let (held, free) = (peaks(&text), peaks(&planned("--steadiness 0")));
+    assert!(held.len() == 2 && held[0] == free[0] && held[1] > free[1], "{held:?} {free:?}");
+    let one = bench.run("video frames/f8* art.png --size 48 --plan");
+    assert_eq!(peaks(&String::from_utf8_lossy(&one.stdout)).len(), 1, "there is no second frame");
     assert!(!bench.path("z").exists());
+    // As for a picture by itself.
+    bench.fail("video frames art.png -o z --size 48 --memory 30MiB", &["needs at least", "limit is 30 MiB"]);
+    bench.fail("video frames art.png -o z --size 30 --style-size 12", &["art.png", "--style-size"]);
+    let text = bench.paint("video frames/f8* art.png -o z --size 320 --memory 250MiB --iterations 1 --scales none");
+    assert!(text.contains("MiB at most") && text.contains(" tiles ("), "{text}");
 }
 
 #[test]
@@ -145,7 +179,10 @@ fn a_video_says_what_it_cannot_do() {
         ("video", &["frames"][..]),
         ("video empty art.png", &["no pictures in empty"]),
         ("video nowhere art.png", &["nowhere", "no such folder", "pattern"]),
-        ("video frames/g*.png art.png", &["frames", "g*.png"]),
+        ("video frames/g*.png art.png", &["frames", "fits the pattern g*.png", "3 others, such as f8.png"]),
+        ("video frames/*g*.png art.png", &["fits the pattern *g*.png", "f8.png"]),
+        ("video empty/*f*.png art.png", &["no file in empty fits the pattern *f*.png; there are none"]),
+        ("video f*/f8.png art.png", &["f*/f8.png", "not that of a folder"]),
         ("video photo.png art.png", &["photo.png", "one picture", "folder"]),
         ("video - art.png", &["standard input"]),
         ("video frames - -o out", &["standard input"]),
@@ -164,9 +201,17 @@ fn a_video_says_what_it_cannot_do() {
         bench.fail(&format!("{line} --size 32 --iterations 1"), words);
     }
     let little = "art.png --size 32 --iterations 1 --next-iterations 1";
+    // Found before anything is painted.
     bench.fail(&format!("video bad {little} -o b"), &["2.png", "the same command goes on"]);
-    bench.fail(&format!("video sizes {little} -o s"), &["2.png", "40x31", "40x32"]);
-    assert!(bench.path("b/1.png").is_file() && bench.path("s/1.png").is_file(), "what is painted is kept");
+    bench.fail(&format!("video sizes {little} -o s"), &["2.png", "40x31", "sizes/1.png, has 40x32;"]);
+    photograph(41, 32).save(bench.path("sizes/3.png")).expect("saves");
+    bench.fail(&format!("video sizes {little} -o s"), &["2.png", "and 1 more differs"]);
+    assert!(!bench.path("b/1.png").exists() && !bench.path("s/1.png").exists());
+    // Only the header is right.
+    let whole = fs::read(bench.path("photo.png")).expect("is there");
+    fs::write(bench.path("bad/2.png"), &whole[..whole.len() / 2]).expect("writes");
+    bench.fail(&format!("video bad {little} -o b"), &["2.png", "damaged", "the same command goes on"]);
+    assert!(bench.path("b/1.png").is_file(), "what is painted is kept");
     fs::create_dir(bench.path("c")).expect("a folder");
     copy("c/f9.png");
     copy("bad/2.png");
