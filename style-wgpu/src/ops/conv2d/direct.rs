@@ -1,7 +1,7 @@
 //! An implicit product, without transforms: kernels/conv2d.wgsl.
 
+use style_core::Result;
 use style_core::backend::Acc;
-use style_core::{Error, Result};
 
 use super::{BLOCK, Pass, reserved};
 use crate::backend::Wgpu;
@@ -58,7 +58,7 @@ impl Wgpu {
         let (read, written) = (pass.x.shape().channels, y.shape().channels);
         let way = if written <= TO_PICTURE.channels { TO_PICTURE } else { TO_FEATURES };
         let (blocks, columns) = (written.div_ceil(way.channels), pass.width.div_ceil(way.columns));
-        let parameters = |acc| Ok::<_, Error>(pass.parameters(y, blocks, columns, acc)?);
+        let parameters = |acc| pass.parameters(y, blocks, columns, acc);
         let groups = pass.height.div_ceil(way.rows).saturating_mul(columns).saturating_mul(blocks);
         // Operations of a workgroup, all of its tile.
         let each = (18 * way.channels * way.rows * way.columns).saturating_mul(quads(read) * 4);

@@ -72,9 +72,8 @@ impl Blocks {
         let columns = width.div_ceil(4).saturating_mul(2);
         let tiles = height.div_ceil(2).saturating_mul(columns);
         let bytes = quads(read).saturating_add(quads(written)).saturating_mul(POINTS * 16).max(1);
-        let strips = (most / bytes / STRIP).max(1);
-        let count = tiles.div_ceil(STRIP).div_ceil(strips).max(1);
-        let each = tiles.div_ceil(STRIP).div_ceil(count).saturating_mul(STRIP);
+        let (strips, most) = (tiles.div_ceil(STRIP).max(1), (most / bytes / STRIP).max(1));
+        let each = strips.div_ceil(strips.div_ceil(most)).saturating_mul(STRIP);
         Self { columns, tiles, each, bytes }
     }
 
