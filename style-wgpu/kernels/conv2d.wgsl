@@ -1,4 +1,5 @@
-// Convolution, both directions: see style-core/src/backend/ops/conv2d.rs.
+// Convolution, both directions: see style-core/src/backend/ops/conv2d.rs. conv2d_winograd.wgsl follows this for features with many
+// channels.
 //
 // An implicit product: a workgroup has 64 output channels of 8 rows by 16 columns. It goes over the input four channels at a
 // time, which lie in workgroup memory with a halo of one, together with their filters. A thread has eight channels of 2 rows
@@ -7,6 +8,7 @@
 struct Convolution {
     first: u32, count: u32, height: u32, width: u32, x_quads: u32, x_single: u32, y_quads: u32, y_single: u32, blocks: u32,
     epilogue: u32, acc: u32, gated: u32, pooled: u32, replicate: u32, columns: u32,
+    base: u32, tiles: u32, // of conv2d_winograd.wgsl: the first tile of a block of tiles, and their number
 }
 // Epilogues.
 const PLAIN = 0u;

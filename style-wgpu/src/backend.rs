@@ -14,6 +14,10 @@ use crate::kernels::PARTIAL_BYTES;
 /// that does not answer for two.
 const DISPATCH_OPERATIONS: u64 = 40_000_000_000;
 
+/// Bytes of scratch memory that Winograd's transforms of a block of tiles take, at most, unless one strip of tiles needs more.
+/// Less than a default binding (128 MiB), and little enough for the large caches of some GPUs; enough tiles to occupy others.
+const WINOGRAD_BYTES: usize = 32 << 20;
+
 /// The wgpu backend: one device and its queue.
 pub struct Wgpu {
     pub(crate) context: Arc<Context>,
@@ -23,6 +27,22 @@ pub struct Wgpu {
     pub(crate) spare: Buffer,
     /// The most operations of a dispatch.
     pub(crate) operations: u64,
+    pub(crate) convolution: Convolution,
+    /// [`WINOGRAD_BYTES`]. Tests reduce it.
+    pub(crate) winograd_bytes: usize,
+}
+
+/// The algorithm for convolutions of features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Convolution {
+    /// Winograd F(2x2, 3x3) for layers with so many channels that it pays, direct for the others.
+    #[default]
+    Planned,
+    /// Direct: without Winograd's rounding, the strict mode.
+    Direct,
+    /// Winograd for all convolutions of features.
+    Winograd,
 }
 
 /// Settings for [`Wgpu`].
@@ -33,6 +53,7 @@ pub struct WgpuBuilder {
     name: Option<String>,
     software: bool,
     memory: Option<usize>,
+    convolution: Convolution,
 }
 
 impl Wgpu {
@@ -87,6 +108,19 @@ impl WgpuBuilder {
         self
     }
 
+    /// Selects the algorithm for convolutions of features.
+    ///
+    /// ```no_run
+    /// use style_wgpu::{Convolution, Wgpu};
+    ///
+    /// let strict = Wgpu::builder().convolution(Convolution::Direct).build()?;
+    /// # Ok::<(), style_core::Error>(())
+    /// ```
+    pub fn convolution(mut self, convolution: Convolution) -> Self {
+        self.convolution = convolution;
+        self
+    }
+
     /// Opens the device.
     ///
     /// # Errors
@@ -118,17 +152,29 @@ impl WgpuBuilder {
             return Err(Error::new(ErrorKind::Unavailable, message));
         };
         let (adapter, handle) = all.swap_remove(chosen);
-        Wgpu::on(adapter, &handle, self.memory)
+        Wgpu::on(adapter, &handle, self.memory, self.convolution)
     }
 }
 
 impl Wgpu {
     /// Opens the device of an adapter.
-    pub(crate) fn on(adapter: Adapter, handle: &wgpu::Adapter, memory: Option<usize>) -> Result<Self> {
+    pub(crate) fn on(
+        adapter: Adapter,
+        handle: &wgpu::Adapter,
+        memory: Option<usize>,
+        convolution: Convolution,
+    ) -> Result<Self> {
         let context = Context::new(adapter, handle, memory)?;
         let partial = Buffer::new(&context, PARTIAL_BYTES, "a buffer for partial sums")?;
         let spare = Buffer::new(&context, 16, "a spare buffer")?;
-        Ok(Self { context, partial, spare, operations: DISPATCH_OPERATIONS })
+        Ok(Self {
+            context,
+            partial,
+            spare,
+            operations: DISPATCH_OPERATIONS,
+            convolution,
+            winograd_bytes: WINOGRAD_BYTES,
+        })
     }
 }
 

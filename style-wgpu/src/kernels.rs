@@ -26,8 +26,8 @@ pub(crate) enum Access {
 pub(crate) struct Kernel {
     /// The name of the entry point.
     pub(crate) name: &'static str,
-    /// The text of its file.
-    pub(crate) file: &'static str,
+    /// The text of its file, and before it that of the file that it builds on.
+    pub(crate) files: &'static [&'static str],
     /// The buffers, in the order of the bindings.
     pub(crate) operands: &'static [Access],
 }
@@ -35,15 +35,20 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// The module with what it includes.
     pub(crate) fn source(&self) -> String {
-        [include_str!("../kernels/pair.wgsl"), self.file].concat()
+        [&[include_str!("../kernels/pair.wgsl")], self.files].concat().concat()
     }
 }
 
+macro_rules! texts {
+    ($file:literal) => { texts!(($file)) };
+    (($($file:literal)*)) => { &[$(include_str!(concat!("../kernels/", $file, ".wgsl"))),*] };
+}
+
 macro_rules! kernels {
-    ($($file:literal: $($constant:ident $name:literal [$($access:ident)*],)*)*) => {
+    ($($files:tt: $($constant:ident $name:literal [$($access:ident)*]),*;)*) => {
         $($(pub(crate) static $constant: Kernel = Kernel {
             name: $name,
-            file: include_str!(concat!("../kernels/", $file, ".wgsl")),
+            files: texts!($files),
             operands: &[$(Access::$access),*],
         };)*)*
 
@@ -56,42 +61,46 @@ kernels! {
     "conv2d":
         CONV2D "conv2d" [Read Read Read Read Write Write],
         CONV2D_TO_PICTURE "conv2d_to_picture" [Read Read Read Read Write Write],
-        CONV2D_FOLD "conv2d_fold" [Read Read Read Read Write Write],
+        CONV2D_FOLD "conv2d_fold" [Read Read Read Read Write Write];
+    ("conv2d" "conv2d_winograd"):
+        CONV2D_WINOGRAD_INPUT "conv2d_winograd_input" [Read Read Read Read Write Write Write],
+        CONV2D_WINOGRAD_PRODUCT "conv2d_winograd_product" [Read Read Read Read Write Write Write],
+        CONV2D_WINOGRAD_OUTPUT "conv2d_winograd_output" [Read Read Read Read Write Write Write];
     "cosine":
-        COSINE "cosine" [Read Read Write Write],
+        COSINE "cosine" [Read Read Write Write];
     "gram":
         GRAM "gram" [Read Write],
-        GRAM_FINISH "gram_finish" [Read Write],
+        GRAM_FINISH "gram_finish" [Read Write];
     "guide":
-        GUIDE "guide" [Read Read Write],
+        GUIDE "guide" [Read Read Write];
     "loss":
         HALF_SQUARED_DISTANCE "half_squared_distance" [Read Read Write],
-        HALF_SQUARED_DISTANCE_BWD "half_squared_distance_bwd" [Read Read Write],
+        HALF_SQUARED_DISTANCE_BWD "half_squared_distance_bwd" [Read Read Write];
     "moments":
         MOMENTS_SUM "moments_sum" [Read Read Write],
         MOMENTS_FINISH "moments_finish" [Write Write],
-        MOMENTS_BWD "moments_bwd" [Read Read Read Read Read Read Write],
+        MOMENTS_BWD "moments_bwd" [Read Read Read Read Read Read Write];
     "nearest":
         NEAREST "nearest" [Read Read Write],
         NEAREST_PICK "nearest_pick" [Read Write],
-        NEAREST_DISTANCE "nearest_distance" [Read Read Read Write Write],
+        NEAREST_DISTANCE "nearest_distance" [Read Read Read Write Write];
     "pool2d":
         POOL2D_FWD "pool2d_fwd" [Read Write Write],
-        POOL2D_BWD "pool2d_bwd" [Read Read Write],
+        POOL2D_BWD "pool2d_bwd" [Read Read Write];
     "product":
-        PRODUCT "product" [Read Read Write],
+        PRODUCT "product" [Read Read Write];
     "relu":
-        RECTIFY "rectify" [Write],
+        RECTIFY "rectify" [Write];
     "sample":
-        SAMPLE "sample" [Read Read Read Read Write],
+        SAMPLE "sample" [Read Read Read Read Write];
     "transport":
         TRANSPORT_BEGIN "transport_begin" [Read Write],
         TRANSPORT_STEP "transport_step" [Write],
         TRANSPORT_MERGE "transport_merge" [Write],
-        TRANSPORT "transport" [Read Read Write Read Write],
+        TRANSPORT "transport" [Read Read Write Read Write];
     "tv":
         TV "tv" [Read Write],
-        TV_BWD "tv_bwd" [Read Write],
+        TV_BWD "tv_bwd" [Read Write];
     "vector":
         COPY "copy" [Read Write],
         DOTS "dots" [Write Read Read Read Read Read Read],
@@ -99,10 +108,10 @@ kernels! {
         COMBINE "combine" [Write Write Read Read Read Read Read Read],
         FACTOR "factor" [Read Write],
         SCALE "scale" [Read Read Write],
-        ADAM "adam" [Read Write Write Write],
+        ADAM "adam" [Read Write Write Write];
     "window":
         WINDOW_FWD "window_fwd" [Read Write],
-        WINDOW_BWD "window_bwd" [Read Write],
+        WINDOW_BWD "window_bwd" [Read Write];
 }
 
 #[cfg(test)]
@@ -231,13 +240,13 @@ mod tests {
             assert!(found.is_empty(), "{}: {found:?}", kernel.name);
         }
         // The check finds both.
-        let file = "@group(0) @binding(1) var<storage, read_write> to: array<vec4<f32>>;
+        const FILE: &str = "@group(0) @binding(1) var<storage, read_write> to: array<vec4<f32>>;
             @compute @workgroup_size(64) fn bad(@builtin(local_invocation_index) lane: u32) {
                 var v = vec4<f32>();
                 v[lane % 4u] = 1.0;
                 v.x = 2.0;
                 to[lane].y = v.x;
             }";
-        assert_eq!(check(&Kernel { name: "bad", file, operands: &[] }).len(), 2);
+        assert_eq!(check(&Kernel { name: "bad", files: &[FILE], operands: &[] }).len(), 2);
     }
 }

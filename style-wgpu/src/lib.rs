@@ -38,6 +38,6 @@ mod turn;
 mod wait;
 
 pub use adapter::{Adapter, AdapterKind, adapters};
-pub use backend::{Wgpu, WgpuBuilder};
+pub use backend::{Convolution, Wgpu, WgpuBuilder};
 pub use ops::conv2d::Filter;
 pub use tensor::{Gate, Half, Scalars, Switches, Tensor, Workspace};

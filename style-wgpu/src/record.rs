@@ -3,7 +3,7 @@
 use style_core::{Error, ErrorKind, Result};
 
 use crate::adapter::Adapter;
-use crate::backend::Wgpu;
+use crate::backend::{Convolution, Wgpu};
 use crate::kernels::Kernel;
 
 /// One dispatch.
@@ -49,7 +49,7 @@ impl Wgpu {
     ///
     /// # Errors
     /// `OutOfMemory`; `Unavailable` if wgpu lacks that device.
-    pub fn on_paper() -> Result<Self> {
+    pub fn on_paper(convolution: Convolution) -> Result<Self> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         descriptor.backends = wgpu::Backends::NOOP;
         descriptor.backend_options.noop = wgpu::NoopBackendOptions::enabled();
@@ -58,7 +58,7 @@ impl Wgpu {
         let handle = found.first().ok_or_else(|| {
             Error::new(ErrorKind::Unavailable, "wgpu has no device without a driver; build with the feature record")
         })?;
-        Self::on(Adapter::of(0, handle), handle, None)
+        Self::on(Adapter::of(0, handle), handle, None, convolution)
     }
 
     /// Takes the list of all dispatches since the last call.
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_device_on_paper_lists_dispatches() {
-        let wgpu = Wgpu::on_paper().unwrap();
+        let wgpu = Wgpu::on_paper(Convolution::Planned).unwrap();
         let op = Conv2d::new(8, 64, 20, 33);
         let filter = wgpu.pack(8, 64, &[0.5; 8 * 64 * 9], &[0.0; 64]).unwrap();
         let (x, mut y) = (wgpu.tensor(op.input()).unwrap(), wgpu.tensor(op.output()).unwrap());
@@ -90,5 +90,20 @@ mod tests {
         assert_eq!((launches[0].kernel(), launches[0].groups()), ("conv2d", [9, 1]));
         assert!(wgpu.take_launches().unwrap().is_empty());
         wgpu.download(&y, &mut vec![1.0; Shape::new(64, 20, 33).len()]).unwrap();
+    }
+
+    #[test]
+    fn winograd_is_three_kernels() {
+        let wgpu = Wgpu::on_paper(Convolution::Planned).unwrap();
+        let op = Conv2d::new(128, 256, 20, 33);
+        let filter = wgpu.pack(128, 256, &[0.5; 128 * 256 * 9], &[0.0; 256]).unwrap();
+        let (x, mut y) = (wgpu.tensor(op.input()).unwrap(), wgpu.tensor(op.output()).unwrap());
+        let mut workspace = wgpu.workspace(wgpu.conv2d_workspace(&op)).unwrap();
+        wgpu.conv2d_fwd(&op, &x, &filter, Epilogue::Relu, &mut y, &mut workspace).unwrap();
+        // 10 x 18 tiles are two strips of 128.
+        let launches = wgpu.take_launches().unwrap();
+        let found: Vec<_> = launches.iter().map(|launch| (launch.kernel(), launch.groups()[0])).collect();
+        let kernels = ["conv2d_winograd_input", "conv2d_winograd_product", "conv2d_winograd_output"];
+        assert_eq!(found, kernels.into_iter().zip([4 * 8, 16 * 2 * 4, 8 * 4]).collect::<Vec<_>>());
     }
 }

@@ -352,7 +352,8 @@ mod tests {
         }
     }
 
-    static INVALID: Kernel = Kernel { name: "invalid", file: "fn invalid() { no_such_function(); }", operands: &[] };
+    static INVALID: Kernel =
+        Kernel { name: "invalid", files: &["fn invalid() { no_such_function(); }"], operands: &[] };
 
     #[test]
     fn a_kernel_that_a_driver_rejects_is_an_error_and_the_device_goes_on() {

@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{model, picture, wgpu_or_skip};
-use style_core::backend::ops::VectorOps;
+use style_core::backend::ops::{Conv2dOps, VectorOps};
 use style_core::backend::{Shape, Storage};
 use style_core::{ErrorKind, LayerWeight, Network, Session};
 use style_wgpu::{AdapterKind, Wgpu, adapters};
@@ -91,6 +91,13 @@ fn memory_is_counted_and_limited() {
     let bytes = wgpu.tensor_bytes(odd) + wgpu.gate_bytes(odd) + wgpu.switches_bytes(odd);
     assert_eq!(free - wgpu.free_memory().unwrap(), bytes);
     drop(odds);
+    // Filters of a picture, and those that are transformed.
+    for (read, written) in [(3, 5), (128, 256)] {
+        let weight = vec![0.5; 9 * read * written];
+        let filter = wgpu.pack(read, written, &weight, &vec![0.5; written]).unwrap();
+        assert_eq!(free - wgpu.free_memory().unwrap(), wgpu.filter_bytes(read, written), "{read} to {written}");
+        drop(filter);
+    }
     let e = wgpu.tensor(Shape::new(64, 512, 512)).map(|_| ()).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::OutOfMemory);
     drop(tensor);

@@ -5,14 +5,14 @@ mod common;
 use std::sync::Arc;
 
 use common::{model, picture, wgpu_or_skip};
-use style_core::backend::Backend;
+use style_core::backend::{Backend, Storage};
 use style_core::losses::{Neighbours, Palette, RelaxedEmd, SelfSimilarity};
 use style_core::statistics::{Covariance, Patches, Sliced, Wasserstein};
 use style_core::{
     Init, LayerWeight, Mask, Network, Optimizer, Padding, Pooling, Preset, Session, SessionBuilder, Style,
 };
 use style_cpu::Cpu;
-use style_wgpu::Wgpu;
+use style_wgpu::{Convolution, Wgpu};
 
 /// Tolerances for losses and, by their norm, gradients relative to the CPU's.
 const TOLERANCES: (f64, f64) = (5e-6, 1e-5);
@@ -192,4 +192,22 @@ fn sessions_side_by_side_have_the_bits_of_one_alone() {
             assert_eq!(one.join().unwrap(), alone);
         }
     });
+}
+
+/// Scratch memory of Winograd's is allocated as planned.
+#[test]
+fn a_session_with_winograd_takes_the_memory_of_its_plan() {
+    let Some(wgpu) = wgpu_or_skip() else { return };
+    let [direct, winograd] = [Convolution::Direct, Convolution::Winograd].map(|convolution| {
+        let builder = Wgpu::builder().adapter(wgpu.adapter().index).convolution(convolution).memory(1 << 30);
+        let network = Arc::new(Network::new(builder.build().unwrap(), &model()).unwrap());
+        let free = || network.backend().free_memory().unwrap();
+        let before = free();
+        let plan = on(&network).plan().unwrap();
+        let mut session = on(&network).build().unwrap();
+        session.step().unwrap();
+        (plan.workspace, before - free())
+    });
+    assert!(winograd.0 > direct.0);
+    assert_eq!(winograd.1 - direct.1, winograd.0 - direct.0);
 }

@@ -4,14 +4,22 @@ use style_core::backend::ops::{
     Conv2d, Conv2dOps, Epilogue, GramOps, NearestOps, Padding, ProductOps, Rows, TransportOps,
 };
 use style_core::backend::{Acc, Shape, Storage};
-use testkit::{Array, Rng};
+use testkit::{Array, Rng, cases};
 
 use super::*;
+use crate::backend::Convolution;
 use crate::context::MOST_GROUPS;
 
-/// The most operations of a dispatch, and the most workgroups of a row of its grid. Rows of three leave workgroups over.
-const CUTS: [(u64, usize); 6] =
-    [(u64::MAX, MOST_GROUPS), (1, MOST_GROUPS), (u64::MAX, 3), (20_000_000, 3), (6_000_000, 2), (400_000, 3)];
+/// The most operations of a dispatch, the most workgroups of a row of its grid, and bytes of a block of Winograd's tiles. Rows of
+/// three leave workgroups over; without bytes a block is one strip.
+const CUTS: [(u64, usize, usize); 6] = [
+    (u64::MAX, MOST_GROUPS, usize::MAX),
+    (1, MOST_GROUPS, usize::MAX),
+    (u64::MAX, 3, 1_400_000),
+    (20_000_000, 3, usize::MAX),
+    (6_000_000, 2, 0),
+    (400_000, 3, 1_400_000),
+];
 
 fn filled(wgpu: &Wgpu, shape: Shape, rng: &mut Rng) -> Tensor {
     let mut tensor = wgpu.tensor(shape).unwrap();
@@ -21,10 +29,17 @@ fn filled(wgpu: &Wgpu, shape: Shape, rng: &mut Rng) -> Tensor {
 
 /// Runs an op under every cut; results are those of the first.
 fn check(what: &str, to: Shape, run: impl Fn(&Wgpu, &mut Tensor)) {
+    check_with(what, Convolution::Planned, to, run);
+}
+
+/// The same with an algorithm for convolutions.
+fn check_with(what: &str, convolution: Convolution, to: Shape, run: impl Fn(&Wgpu, &mut Tensor)) {
     let Some(mut wgpu) = Wgpu::for_tests() else { return };
+    wgpu.convolution = convolution;
     let start = Array::random(to, &mut Rng::new("start")).to_f32();
-    let results = CUTS.map(|(operations, groups)| {
+    let results = CUTS.map(|(operations, groups, winograd_bytes)| {
         wgpu.operations = operations;
+        wgpu.winograd_bytes = winograd_bytes;
         wgpu.context.turn.lock().unwrap().most_groups = groups;
         // What lies behind the result belongs to others.
         let mut y = wgpu.tensor(Shape::new(1, 1, 4 * to.len() + 100_000)).unwrap();
@@ -53,24 +68,77 @@ fn check(what: &str, to: Shape, run: impl Fn(&Wgpu, &mut Tensor)) {
 fn convolutions_are_the_same_in_any_dispatches() {
     // To features, to a picture, to a map.
     for (read, written) in [(6, 70), (70, 3), (5, 1)] {
-        let op = Conv2d::new(read, written, 43, 70);
-        check("conv2d_fwd", op.output(), |wgpu, y| {
-            let mut rng = Rng::new("dispatches");
-            let weight = Array::random(Shape::new(read, written, 9), &mut rng).to_f32();
-            let filter = wgpu.pack(read, written, &weight, &vec![0.1; written]).unwrap();
-            let x = filled(wgpu, op.input(), &mut rng);
-            wgpu.conv2d_fwd(&op, &x, &filter, Epilogue::Relu, y, &mut wgpu.workspace(0).unwrap()).unwrap();
-        });
-        // A border is folded into the gradient of a picture or a map.
-        let padding = if written <= 4 { Padding::Replicate } else { Padding::Zero };
-        let op = Conv2d { padding, ..Conv2d::new(written, read, 43, 70) };
-        check("conv2d_bwd", op.input(), |wgpu, dx| {
-            let mut rng = Rng::new("dispatches");
-            let weight = Array::random(Shape::new(written, read, 9), &mut rng).to_f32();
-            let filter = wgpu.pack(written, read, &weight, &vec![0.1; read]).unwrap();
-            let dy = filled(wgpu, op.output(), &mut rng);
-            wgpu.conv2d_bwd(&op, &dy, None, &filter, Acc::Add, dx, &mut wgpu.workspace(0).unwrap()).unwrap();
-        });
+        convolutions_are_the_same(Convolution::Direct, read, written);
+    }
+    // Seven strips of tiles, all in one block, two or one.
+    for (read, written) in [(6, 70), (70, 6)] {
+        convolutions_are_the_same(Convolution::Winograd, read, written);
+    }
+}
+
+fn convolutions_are_the_same(convolution: Convolution, read: usize, written: usize) {
+    let workspace = |wgpu: &Wgpu, op: &Conv2d| wgpu.workspace(wgpu.conv2d_workspace(op)).unwrap();
+    let op = Conv2d::new(read, written, 43, 70);
+    check_with("conv2d_fwd", convolution, op.output(), |wgpu, y| {
+        let mut rng = Rng::new("dispatches");
+        let weight = Array::random(Shape::new(read, written, 9), &mut rng).to_f32();
+        let filter = wgpu.pack(read, written, &weight, &vec![0.1; written]).unwrap();
+        let x = filled(wgpu, op.input(), &mut rng);
+        wgpu.conv2d_fwd(&op, &x, &filter, Epilogue::Relu, y, &mut workspace(wgpu, &op)).unwrap();
+    });
+    // A border is folded into the gradient of a picture or a map.
+    let padding = if written <= 4 { Padding::Replicate } else { Padding::Zero };
+    let op = Conv2d { padding, ..Conv2d::new(written, read, 43, 70) };
+    check_with("conv2d_bwd", convolution, op.input(), |wgpu, dx| {
+        let mut rng = Rng::new("dispatches");
+        let weight = Array::random(Shape::new(written, read, 9), &mut rng).to_f32();
+        let filter = wgpu.pack(written, read, &weight, &vec![0.1; read]).unwrap();
+        let dy = filled(wgpu, op.output(), &mut rng);
+        wgpu.conv2d_bwd(&op, &dy, None, &filter, Acc::Add, dx, &mut workspace(wgpu, &op)).unwrap();
+    });
+}
+
+/// Conformance cases of more than one strip of tiles, in blocks of one.
+#[test]
+fn convolutions_conform_in_blocks_of_one_strip() {
+    let Some(mut wgpu) = Wgpu::for_tests() else { return };
+    (wgpu.convolution, wgpu.winograd_bytes) = (Convolution::Winograd, 0);
+    let mut cases = cases::conv2d::cases();
+    cases.retain(|case| ["/64-64x33x18", "/40-72x50x37"].iter().any(|shape| case.name().ends_with(shape)));
+    assert_eq!(cases.len(), 14);
+    for case in cases {
+        case.run(&wgpu).unwrap_or_else(|e| panic!("{}: {}", case.name(), e.message().unwrap_or_default()));
+    }
+}
+
+/// A layer that takes Winograd by the plan, against the same layer without.
+#[test]
+fn a_layer_with_many_channels_takes_winograd_and_is_the_same() {
+    let op = Conv2d::new(128, 256, 6, 7);
+    let mut rng = Rng::new("many channels");
+    let weight = Array::random(Shape::new(128, 256, 9), &mut rng).to_f32();
+    let (x, dy) = (Array::random(op.input(), &mut rng), Array::random(op.output(), &mut rng));
+    let both = [Convolution::Planned, Convolution::Direct].map(|convolution| {
+        let mut wgpu = Wgpu::for_tests()?;
+        wgpu.convolution = convolution;
+        let filter = wgpu.pack(128, 256, &weight, &[0.5; 256]).unwrap();
+        let (mut from, mut y) = (wgpu.tensor(op.input()).unwrap(), wgpu.tensor(op.output()).unwrap());
+        let mut workspace = wgpu.workspace(wgpu.conv2d_workspace(&op)).unwrap();
+        wgpu.upload(&x.to_f32(), &mut from).unwrap();
+        wgpu.conv2d_fwd(&op, &from, &filter, Epilogue::Bias, &mut y, &mut workspace).unwrap();
+        let (mut forward, mut backward) = (vec![f32::NAN; op.output().len()], vec![f32::NAN; op.input().len()]);
+        wgpu.download(&y, &mut forward).unwrap();
+        wgpu.upload(&dy.to_f32(), &mut y).unwrap();
+        wgpu.conv2d_bwd(&op, &y, None, &filter, Acc::Store, &mut from, &mut workspace).unwrap();
+        wgpu.download(&from, &mut backward).unwrap();
+        Some((wgpu.conv2d_algorithm(&op), [forward, backward]))
+    });
+    let [Some((planned, ours)), Some((direct, theirs))] = both else { return };
+    assert_eq!([planned, direct], ["winograd F(2x2, 3x3)", "implicit product in f32"]);
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        let off = norm(&mut ours.iter().zip(theirs).map(|(a, b)| a - b)) / norm(&mut theirs.iter().copied());
+        assert!(off > 0.0 && off < 1e-6, "off by {off:.1e}");
     }
 }
 

@@ -4,7 +4,7 @@
 
 use style_core::{ConvLayer, Image, InputSpace, Layer, Model};
 use style_core::{Error, ErrorKind, Result};
-use style_wgpu::Wgpu;
+use style_wgpu::{Convolution, Wgpu};
 use testkit::Rng;
 
 /// A part of the name of the adapter to test, lavapipe's `llvmpipe` or `swiftshader` for example: the tests fail if it is
@@ -13,7 +13,12 @@ const ADAPTER: &str = "STYLE_WGPU_ADAPTER";
 
 /// The adapter for the tests; `Unavailable` if they are to be skipped.
 pub(crate) fn wgpu() -> Result<Wgpu> {
-    let builder = Wgpu::builder().software(true);
+    wgpu_with(Convolution::Planned)
+}
+
+/// The same with an algorithm for convolutions.
+pub(crate) fn wgpu_with(convolution: Convolution) -> Result<Wgpu> {
+    let builder = Wgpu::builder().software(true).convolution(convolution);
     match std::env::var(ADAPTER) {
         // Instances that are unavailable count as ignored.
         Ok(name) => builder.named(name).build().map_err(|e| Error::new(ErrorKind::Argument, format!("{ADAPTER}: {e}"))),

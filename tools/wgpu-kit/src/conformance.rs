@@ -17,25 +17,26 @@ const MOST_FAILURES: usize = 30;
 /// Threads that compute what is expected, while the GPU computes.
 const MOST_THREADS: usize = 4;
 
-/// Runs the cases, as many as the time allows.
-pub(crate) fn run(report: &mut Report, wgpu: &Wgpu, most: Duration) -> Result<(), Failure> {
-    let cases = in_turn(cases::all());
+/// Runs the cases, as many as the time allows; those of convolutions also with Winograd in all of them.
+pub(crate) fn run(report: &mut Report, wgpu: &Wgpu, winograd: &Wgpu, most: Duration) -> Result<(), Failure> {
+    let cases = in_turn(all());
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(vec![]));
     let (ran, begun) = (AtomicUsize::new(0), Instant::now());
     let work = || {
-        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some((by, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
             if begun.elapsed() > most || failures.lock().unwrap_or_else(PoisonError::into_inner).len() >= MOST_FAILURES
             {
                 break;
             }
-            let outcome = catch_unwind(AssertUnwindSafe(|| case.run(wgpu)));
+            let on = if *by == WINOGRAD { winograd } else { wgpu };
+            let outcome = catch_unwind(AssertUnwindSafe(|| case.run(on)));
             ran.fetch_add(1, Ordering::Relaxed);
             let message = match outcome {
                 Ok(Ok(())) => continue,
                 Ok(Err(e)) => e.message().unwrap_or("without a message").to_owned(),
                 Err(panic) => format!("a panic: {}", panic_message(panic.as_ref())),
             };
-            failures.lock().unwrap_or_else(PoisonError::into_inner).push((case.name().to_owned(), message));
+            failures.lock().unwrap_or_else(PoisonError::into_inner).push((format!("{by}{}", case.name()), message));
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
@@ -53,13 +54,28 @@ pub(crate) fn run(report: &mut Report, wgpu: &Wgpu, most: Duration) -> Result<()
     Ok(())
 }
 
-/// One case of each kind, `conv2d/fwd` for example, then the second of each, and so on. Within a kind they are in the order of a
-/// hash, because the first ones have the smallest shapes.
-fn in_turn(all: Vec<Case<Wgpu>>) -> Vec<Case<Wgpu>> {
-    let mut kinds: BTreeMap<String, Vec<(u64, Case<Wgpu>)>> = BTreeMap::new();
-    for case in all {
-        let kind = case.name().split('/').take(2).collect::<Vec<_>>().join("/");
-        kinds.entry(kind).or_default().push((hash(case.name()), case));
+/// A case, behind what precedes its name.
+type Named = (&'static str, Case<Wgpu>);
+
+/// What precedes the names of cases with Winograd in all convolutions.
+const WINOGRAD: &str = "winograd::";
+
+fn all() -> Vec<Named> {
+    let winograd = cases::conv2d::cases().into_iter().map(|case| (WINOGRAD, case));
+    cases::all().into_iter().map(|case| ("", case)).chain(winograd).collect()
+}
+
+/// `conv2d/fwd`, for example.
+fn kind((by, case): &Named) -> String {
+    format!("{by}{}", case.name().split('/').take(2).collect::<Vec<_>>().join("/"))
+}
+
+/// One case of each kind, then the second of each, and so on. Within a kind they are in the order of a hash, because the first
+/// ones have the smallest shapes.
+fn in_turn(all: Vec<Named>) -> Vec<Named> {
+    let mut kinds: BTreeMap<String, Vec<(u64, Named)>> = BTreeMap::new();
+    for named in all {
+        kinds.entry(kind(&named)).or_default().push((hash(named.1.name()), named));
     }
     let mut turns = vec![];
     for kind in kinds.into_values() {
@@ -82,9 +98,8 @@ mod tests {
 
     #[test]
     fn every_kind_comes_before_the_second_of_any() {
-        let kind = |case: &Case<Wgpu>| case.name().split('/').take(2).collect::<Vec<_>>().join("/");
-        let cases = in_turn(cases::all());
-        assert_eq!(cases.len(), cases::all::<Wgpu>().len());
+        let cases = in_turn(all());
+        assert_eq!(cases.len(), cases::all::<Wgpu>().len() + cases::conv2d::cases::<Wgpu>().len());
         let kinds: std::collections::BTreeSet<_> = cases.iter().map(kind).collect();
         let first: std::collections::BTreeSet<_> = cases.iter().take(kinds.len()).map(kind).collect();
         assert_eq!(first, kinds);

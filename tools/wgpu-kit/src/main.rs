@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use style_core::Result;
-use style_wgpu::Wgpu;
+use style_wgpu::{Convolution, Wgpu};
 
 use report::Report;
 
@@ -82,7 +82,12 @@ fn main() -> ExitCode {
 
 /// Opens a device as the options say.
 fn open(options: &Options) -> Result<Wgpu> {
-    let builder = Wgpu::builder().software(options.software);
+    open_with(options, Convolution::Planned)
+}
+
+/// The same with an algorithm for convolutions.
+fn open_with(options: &Options, convolution: Convolution) -> Result<Wgpu> {
+    let builder = Wgpu::builder().software(options.software).convolution(convolution);
     match &options.adapter {
         Some(name) => builder.named(name).build(),
         None => builder.build(),
@@ -112,10 +117,16 @@ fn run(options: &Options) -> std::result::Result<usize, String> {
         machine::describe(report, &adapters, adapter.index);
         Ok(())
     });
-    report.section("Conformance", |report| conformance::run(report, &wgpu, extent.conformance));
+    report.section("Conformance", |report| {
+        let winograd = open_with(options, Convolution::Winograd)?;
+        conformance::run(report, &wgpu, &winograd, extent.conformance)
+    });
     drop(wgpu);
     report.section("The network against PyTorch's values", |report| sessions::golden(report, open(options)?));
     report.section("Sessions", |report| sessions::run(report, || open(options)));
     report.section("A picture", |report| painting::run(report, open(options)?, &options.out, &extent));
+    report.section("Other convolutions", |report| {
+        painting::others(report, |convolution| open_with(options, convolution), &extent)
+    });
     Ok(report.end())
 }

@@ -7,7 +7,7 @@ use style_core::backend::Backend;
 use style_core::{Image, Network, Session};
 use style_cpu::Cpu;
 use style_pictures::{Picture, save};
-use style_wgpu::Wgpu;
+use style_wgpu::{Convolution, Wgpu};
 
 use crate::Extent;
 use crate::report::{Failure, Report};
@@ -92,6 +92,20 @@ pub(crate) fn run(report: &mut Report, wgpu: Wgpu, folder: &Path, extent: &Exten
         report.check(&what, difference(&ours, &theirs), MOST_DIFFERENCE);
     } else {
         report.failed("the comparison", &format!("only {reached} of {compared} iterations in the time"));
+    }
+    Ok(())
+}
+
+/// Times iterations of the same picture with Winograd in no layer and in all, for the rule that decides.
+pub(crate) fn others(
+    report: &mut Report,
+    open: impl Fn(Convolution) -> style_core::Result<Wgpu>,
+    extent: &Extent,
+) -> Result<(), Failure> {
+    for (what, way) in [("direct", Convolution::Direct), ("Winograd in all layers", Convolution::Winograd)] {
+        let (mut session, mut took) = (session(open(way)?, extent)?, vec![]);
+        paint(&mut session, WARM + COMPARED, extent.painting / 3, &mut took)?;
+        speed(report, what, &took);
     }
     Ok(())
 }

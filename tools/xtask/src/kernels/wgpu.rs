@@ -2,15 +2,15 @@
 //! would be on two GPUs: **an estimate**, nothing here is measured.
 
 mod cost;
-mod winograd;
+mod layers;
 
 use std::sync::Arc;
 
 use style_core::Network;
 use style_core::backend::Storage;
 use style_core::backend::ops::{AdamStep, VectorOps};
-use style_wgpu::Wgpu;
 use style_wgpu::record::Launch;
+use style_wgpu::{Convolution, Wgpu};
 
 use self::cost::{Cost, cost};
 use crate::Failure;
@@ -61,7 +61,8 @@ struct Row {
 }
 
 pub(super) fn run(size: usize) -> Result<(), Failure> {
-    let rows = rows(&launches(size)?)?;
+    let rows_of = |convolution| rows(&launches(size, convolution)?);
+    let rows = rows_of(Convolution::Planned)?;
     println!(
         "One evaluation of VGG-19 to conv5_1 at {size} x {size} and the Adam step after it, on the wgpu backend: counted from"
     );
@@ -90,6 +91,7 @@ pub(super) fn run(size: usize) -> Result<(), Failure> {
         print_sum(kernel, rows.iter().filter(|row| row.kernel == kernel));
     }
     print_sum("**an iteration**", rows.iter());
+    print_sum("without Winograd (`Convolution::Direct`)", rows_of(Convolution::Direct)?.iter());
     println!();
     for gpu in &GPUS {
         println!("{}: {} TFLOP/s of f32, {} GB/s.", gpu.name, gpu.f32 / 1e12, gpu.memory / 1e9);
@@ -97,20 +99,19 @@ pub(super) fn run(size: usize) -> Result<(), Failure> {
     println!(
         "The RX 7600 reaches its peak only where two instructions are issued at once; without, the times bound by f32 double.\n"
     );
-    winograd::run(size);
-    Ok(())
+    layers::run(size)
 }
 
 /// The dispatches of a session's second evaluation, in order, and those of an Adam step.
-fn launches(size: usize) -> Result<Vec<Launch>, Failure> {
-    let network = Arc::new(Network::new(Wgpu::on_paper()?, &random::vgg19()?)?);
+fn launches(size: usize, convolution: Convolution) -> Result<Vec<Launch>, Failure> {
+    let network = Arc::new(Network::new(Wgpu::on_paper(convolution)?, &random::vgg19()?)?);
     let mut session = random::session(Arc::clone(&network), size, random::adam())?.build()?;
     let image = random::picture(size, "image")?;
     session.evaluate(&image)?;
     network.backend().take_launches()?;
     session.evaluate(&image)?;
     let mut all = network.backend().take_launches()?;
-    let wgpu = Wgpu::on_paper()?;
+    let wgpu = Wgpu::on_paper(convolution)?;
     let (shape, mut square) = (image.shape(), wgpu.scalars(1)?);
     let [g, mut m, mut v, mut x] = [wgpu.tensor(shape)?, wgpu.tensor(shape)?, wgpu.tensor(shape)?, wgpu.tensor(shape)?];
     wgpu.dots(&[&g], &[&g], &mut square, 0)?;
@@ -176,23 +177,31 @@ mod tests {
     /// Operations of a convolution are those of its equation, with whole tiles and whole groups of four channels.
     #[test]
     fn the_convolutions_of_an_iteration_are_counted_in_full() {
-        let rows = rows(&launches(64).unwrap()).unwrap();
-        let mut expected = 0.0;
-        for c in random::convolutions() {
-            let side = 64_usize >> (c.block - 1);
-            let padded = |n: usize| n.next_multiple_of(4);
-            // Tiles of 8 x 16 positions.
-            let positions = side.next_multiple_of(8) * side.next_multiple_of(16);
-            let forward = padded(c.in_channels) * c.out_channels * positions;
-            // To the picture, tiles of 16 x 32.
-            let backward = c.out_channels * padded(c.in_channels) * positions;
-            expected += 18.0 * (forward + backward) as f64;
+        for convolution in [Convolution::Direct, Convolution::Planned] {
+            let rows = rows(&launches(64, convolution).unwrap()).unwrap();
+            let (mut expected, mut expected_launches) = (0.0, 0);
+            for c in random::convolutions() {
+                let side = 64_usize >> (c.block - 1);
+                let padded = |n: usize| n.next_multiple_of(4);
+                let (read, written) = (padded(c.in_channels) as f64, c.out_channels as f64);
+                if convolution == Convolution::Planned && c.block >= 3 {
+                    // Strips of 128 tiles of 2 x 2 outputs, 16 points each, in one block.
+                    let tiles = (side / 2 * side / 2).next_multiple_of(128) as f64;
+                    expected += 2.0 * tiles * (16.0 * 2.0 * read * written + (32.0 + 24.0) / 2.0 * (read + written));
+                    expected_launches += 6;
+                } else {
+                    // Tiles of 8 x 16 positions, both ways; to the picture, tiles of 16 x 32.
+                    let positions = side.next_multiple_of(8) * side.next_multiple_of(16);
+                    expected += 2.0 * 18.0 * read * written * positions as f64;
+                    expected_launches += 2;
+                }
+            }
+            let convolutions = rows.iter().filter(|row| row.kernel.starts_with("conv2d"));
+            let (mut flops, mut launches) = (0.0, 0);
+            convolutions.for_each(|row| (flops, launches) = (flops + row.cost.flops, launches + row.launches));
+            assert_eq!(launches, expected_launches, "{convolution:?}");
+            assert!((flops / expected - 1.0).abs() < 1e-9, "{convolution:?}: {flops} instead of {expected}");
         }
-        let convolutions = rows.iter().filter(|row| row.kernel.starts_with("conv2d"));
-        let (mut flops, mut launches) = (0.0, 0);
-        convolutions.for_each(|row| (flops, launches) = (flops + row.cost.flops, launches + row.launches));
-        assert_eq!(launches, 2 * random::convolutions().len());
-        assert!((flops / expected - 1.0).abs() < 1e-9, "{flops} instead of {expected}");
     }
 
     #[test]

@@ -82,6 +82,9 @@ pub(super) fn cost(launch: &Launch) -> Result<(String, Cost), Failure> {
     match launch.kernel() {
         "conv2d" => convolution(&named, [8, 16], 64),
         "conv2d_to_picture" => convolution(&named, [16, 32], 4),
+        "conv2d_winograd_input" => winograd(&named, Stage::Input),
+        "conv2d_winograd_product" => winograd(&named, Stage::Product),
+        "conv2d_winograd_output" => winograd(&named, Stage::Output),
         "gram" => gram(&named),
         "gram_finish" => gram_finish(&named),
         "product" => product(&named),
@@ -113,36 +116,106 @@ fn each(count: f64, flops: f64, least: f64, requested: f64) -> (String, Cost) {
     (format!("{count} values"), Cost { flops: count * flops, least: count * least, requested: count * requested })
 }
 
+/// The maps of a convolution.
+struct Maps {
+    height: u32,
+    width: u32,
+    positions: f64,
+    /// Groups of four channels, read and written.
+    quads: [f64; 2],
+    /// Bytes of a position with its share of a gate, before a pool, read and written.
+    read: f64,
+    written: f64,
+    shape: String,
+}
+
+impl Maps {
+    fn of(named: &Named) -> Result<Self, Failure> {
+        let (height, width) = (named.word("height")?, named.word("width")?);
+        let quads = [named.get("x_quads")?, named.get("y_quads")?];
+        let epilogue = named.word("epilogue")?;
+        let values = |quads: f64, single: u32| if single == 1 { 4.0 } else { 16.0 * quads };
+        let (of_x, of_y) = (values(quads[0], named.word("x_single")?), values(quads[1], named.word("y_single")?));
+        let quarter = |pooled: bool| if pooled { 0.25 } else { 1.0 };
+        // A word of a gate is for eight positions.
+        let gate = |present: bool, quads: f64| if present { quads * 4.0 / 8.0 } else { 0.0 };
+        let read = of_x * quarter(named.word("pooled")? == 1) + gate(named.word("gated")? == 1, quads[0]);
+        let written = of_y * quarter(epilogue >= 4) * named.written()? + gate(epilogue == 3 || epilogue == 5, quads[1]);
+        let direction = if epilogue == 0 { ", backward" } else { "" };
+        let shape = format!("{} to {} channels, {height} x {width}{direction}", 4.0 * quads[0], 4.0 * quads[1]);
+        let positions = f64::from(height) * f64::from(width);
+        Ok(Self { height, width, positions, quads, read, written, shape })
+    }
+}
+
 /// Tiles of rows and columns with so many output channels, and a halo of one.
 fn convolution(named: &Named, [rows, columns]: [u32; 2], channels: u32) -> Result<(String, Cost), Failure> {
-    let (height, width) = (named.word("height")?, named.word("width")?);
-    let [x_quads, y_quads, blocks] = [named.get("x_quads")?, named.get("y_quads")?, named.get("blocks")?];
-    let epilogue = named.word("epilogue")?;
-    let positions = f64::from(height) * f64::from(width);
-    let all = f64::from(height.div_ceil(rows)) * named.get("columns")? * blocks;
+    let Maps { height, width, positions, quads: [x_quads, _], read, written, shape } = Maps::of(named)?;
+    let blocks = named.get("blocks")?;
+    let all = f64::from(height.div_ceil(rows)) * f64::from(width.div_ceil(columns)) * blocks;
     // A convolution may be cut into several dispatches.
     let count = named.get("count")?;
     let share = count / all;
     let tile = f64::from(rows * columns);
-    let values = |quads: f64, single: u32| if single == 1 { 4.0 } else { 16.0 * quads };
-    let (of_x, of_y) = (values(x_quads, named.word("x_single")?), values(y_quads, named.word("y_single")?));
-    let quarter = |pooled: bool| if pooled { 0.25 } else { 1.0 };
-    // A word of a gate is for eight positions.
-    let gate = |present: bool, quads: f64| if present { quads * 4.0 / 8.0 } else { 0.0 };
-    let read = of_x * quarter(named.word("pooled")? == 1) + gate(named.word("gated")? == 1, x_quads);
-    let written = of_y * quarter(epilogue >= 4) * named.written()? + gate(epilogue == 3 || epilogue == 5, y_quads);
     // Nine taps of four channels for each output channel.
     let filters = x_quads * 9.0 * 4.0 * 4.0 * f64::from(channels);
     let halo = f64::from((rows + 2) * (columns + 2));
-    let direction = if epilogue == 0 { ", backward" } else { "" };
     Ok((
-        format!("{} to {} channels, {height} x {width}{direction}", 4.0 * x_quads, 4.0 * y_quads),
+        shape,
         Cost {
             flops: count * 18.0 * f64::from(channels) * tile * 4.0 * x_quads,
             least: share * (positions * (read + written) + blocks * filters),
             requested: count * (halo * read + filters) + share * positions * written,
         },
     ))
+}
+
+/// A kernel of Winograd's.
+enum Stage {
+    Input,
+    Product,
+    Output,
+}
+
+/// A block of tiles of 2 x 2 outputs, each with 16 points of every channel.
+fn winograd(named: &Named, stage: Stage) -> Result<(String, Cost), Failure> {
+    let Maps { height, positions, quads: [x_quads, y_quads], read, written, shape, .. } = Maps::of(named)?;
+    let (tiles, blocks, count) = (named.get("tiles")?, named.get("blocks")?, named.get("count")?);
+    let of_map = f64::from(height.div_ceil(2)) * named.get("columns")?;
+    // Positions of the map that belong to the block; its last strip may go beyond.
+    let own = positions * tiles.min(of_map - named.get("base")?) / of_map;
+    let points = |quads: f64| 16.0 * 16.0 * quads * tiles;
+    let whole = match stage {
+        // 32 additions a channel; of 16 inputs each belongs to four tiles.
+        Stage::Input => Cost {
+            flops: 32.0 * 4.0 * x_quads * tiles,
+            least: own * read + points(x_quads),
+            requested: 16.0 * tiles * read + points(x_quads),
+        },
+        // A workgroup has 128 tiles by 64 channels of a point, eight input channels at a time.
+        Stage::Product => {
+            let (groups, inner) = (16.0 * tiles / 128.0 * blocks, 4.0 * x_quads);
+            Cost {
+                flops: groups * 2.0 * 128.0 * 64.0 * (inner / 8.0).ceil() * 8.0,
+                least: points(x_quads) + 16.0 * blocks * 64.0 * inner * 4.0 + points(y_quads),
+                requested: groups * (128.0 + 64.0) * inner * 4.0 + points(y_quads),
+            }
+        }
+        // 24 additions a channel.
+        Stage::Output => {
+            let bytes = points(y_quads) + own * written;
+            Cost { flops: 24.0 * 4.0 * y_quads * tiles, least: bytes, requested: bytes }
+        }
+    };
+    // A dispatch may be a part of it.
+    let groups = match stage {
+        Stage::Input => (x_quads / 8.0).ceil() * tiles / 32.0,
+        Stage::Product => 16.0 * tiles / 128.0 * blocks,
+        Stage::Output => (y_quads / 8.0).ceil() * tiles / 64.0,
+    };
+    let share = count / groups;
+    let Cost { flops, least, requested } = whole;
+    Ok((shape, Cost { flops: share * flops, least: share * least, requested: share * requested }))
 }
 
 /// Tiles of 64 by 64, summed over a part of the positions.

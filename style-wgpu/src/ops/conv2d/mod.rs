@@ -1,37 +1,50 @@
-//! See [`style_core::backend::ops::Conv2dOps`] and kernels/conv2d.wgsl.
+//! See [`style_core::backend::ops::Conv2dOps`], kernels/conv2d.wgsl and kernels/conv2d_winograd.wgsl.
 //!
 //! Backward-data is the forward computation with the filters rotated by 180 degrees and transposed, so filters are packed
 //! twice, once per direction.
+
+mod direct;
+mod winograd;
 
 use style_core::backend::ops::{Conv2d, Conv2dOps, Epilogue, Padding};
 use style_core::backend::{Acc, expect_shape};
 use style_core::{Error, ErrorKind, Result};
 
 use super::{acc_code, extent};
-use crate::backend::Wgpu;
+use crate::backend::{Convolution, Wgpu};
 use crate::buffer::Buffer;
-use crate::kernels::{CONV2D, CONV2D_FOLD, CONV2D_TO_PICTURE, Kernel};
 use crate::tensor::{Gate, Tensor, Workspace, quads};
 
 /// Output channels that filters are packed in.
 const BLOCK: usize = 64;
 
-/// A kernel, and the output channels, rows and columns of its workgroups; matches conv2d.wgsl.
-struct Way {
-    kernel: &'static Kernel,
-    channels: usize,
-    rows: usize,
-    columns: usize,
+/// The algorithm for both directions of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// An implicit product.
+    Direct,
+    /// Winograd F(2x2, 3x3).
+    Winograd,
 }
 
-/// To features.
-const TO_FEATURES: Way = Way { kernel: &CONV2D, channels: BLOCK, rows: 8, columns: 16 };
-
-/// To a picture or a map.
-const TO_PICTURE: Way = Way { kernel: &CONV2D_TO_PICTURE, channels: 4, rows: 16, columns: 32 };
-
-/// Threads of a workgroup that folds a border; matches conv2d.wgsl.
-const FOLD_THREADS: usize = 64;
+impl Way {
+    /// **The rule**, by the numbers of channels alone, because filters are packed before sizes are known. A picture or a map, of
+    /// up to four channels, and with it a repeated border, is always direct.
+    ///
+    /// Winograd saves 40 operations for each pair of channels of a tile, in and out, and moves 32 values more through memory for
+    /// each channel. What it saves thus grows with `read * written / (read + written)`; by the count of `cargo xtask kernels
+    /// --wgpu` the least that pays on both of its GPUs is that of 128 and 256 channels, VGG's conv3_1.
+    fn new(read: usize, written: usize, convolution: Convolution) -> Self {
+        let features = read.min(written) > Conv2d::PICTURE;
+        let pays = (read as f64).recip() + (written as f64).recip() <= 1.0 / 128.0 + 1.0 / 256.0;
+        let winograd = match convolution {
+            Convolution::Planned => pays,
+            Convolution::Direct => false,
+            Convolution::Winograd => true,
+        };
+        if features && winograd { Self::Winograd } else { Self::Direct }
+    }
+}
 
 /// Filters and bias, packed for both directions.
 pub struct Filter {
@@ -56,27 +69,11 @@ impl Filter {
     }
 }
 
-/// Values of packed filters: `[written / 64][read / 4][9][4][64]`.
-fn packed_len(read: usize, written: usize) -> usize {
-    written.div_ceil(BLOCK).saturating_mul(quads(read)).saturating_mul(9 * 4 * BLOCK)
-}
-
-/// Packs the filters of one direction, given as `at(written, read, tap)`.
-fn pack(read: usize, written: usize, at: impl Fn(usize, usize, usize) -> f32) -> Result<Vec<f32>> {
+/// Room for so many values of packed filters.
+fn reserved(len: usize) -> Result<Vec<f32>> {
     let mut packed = Vec::new();
-    let len = packed_len(read, written);
     let refused = |_| Error::new(ErrorKind::OutOfMemory, format!("no memory to pack {len} filter values"));
     packed.try_reserve_exact(len).map_err(refused)?;
-    for block in 0..written.div_ceil(BLOCK) {
-        for quad in 0..quads(read) {
-            for tap in 0..9 {
-                for i in 4 * quad..4 * quad + 4 {
-                    let outs = block * BLOCK..(block + 1) * BLOCK;
-                    packed.extend(outs.map(|o| if o < written && i < read { at(o, i, tap) } else { 0.0 }));
-                }
-            }
-        }
-    }
     Ok(packed)
 }
 
@@ -99,6 +96,28 @@ struct Pass<'a> {
     folded: bool,
 }
 
+impl Pass<'_> {
+    /// The parameters of all kernels, behind those of `launch_long`.
+    fn parameters(&self, y: &Tensor, blocks: usize, columns: usize, acc: Acc) -> Result<[u32; 13]> {
+        let (read, written) = (self.x.shape().channels, y.shape().channels);
+        Ok([
+            extent(self.height)?,
+            extent(self.width)?,
+            extent(quads(read))?,
+            u32::from(read == 1),
+            extent(quads(written))?,
+            u32::from(written == 1),
+            extent(blocks)?,
+            self.epilogue,
+            acc_code(acc),
+            u32::from(self.gate_in.is_some()),
+            u32::from(self.pooled_in),
+            u32::from(self.replicate),
+            extent(columns)?,
+        ])
+    }
+}
+
 fn unsupported(what: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("the wgpu backend does not support {what}"))
 }
@@ -116,10 +135,20 @@ impl Conv2dOps for Wgpu {
             );
             return Err(Error::new(ErrorKind::Shape, message));
         }
-        let value =
-            |o: usize, i: usize, tap: usize| weight.get((o * in_channels + i) * 9 + tap).copied().unwrap_or(0.0);
-        let forward = pack(in_channels, out_channels, value)?;
-        let backward = pack(out_channels, in_channels, |i, o, tap| value(o, i, 8 - tap))?;
+        let value = |o: usize, i: usize, tap: usize| {
+            let inside = o < out_channels && i < in_channels;
+            let at = inside.then(|| (o * in_channels + i) * 9 + tap);
+            at.and_then(|at| weight.get(at)).copied().unwrap_or(0.0)
+        };
+        let turned = |i: usize, o: usize, tap: usize| value(o, i, 8 - tap);
+        let (forward, backward) = match Way::new(in_channels, out_channels, self.convolution) {
+            Way::Direct => {
+                (direct::pack(in_channels, out_channels, value)?, direct::pack(out_channels, in_channels, turned)?)
+            }
+            Way::Winograd => {
+                (winograd::pack(in_channels, out_channels, value)?, winograd::pack(out_channels, in_channels, turned)?)
+            }
+        };
         let mut padded = bias.to_vec();
         padded.resize(out_channels.next_multiple_of(BLOCK), 0.0);
         Ok(Filter {
@@ -132,12 +161,19 @@ impl Conv2dOps for Wgpu {
     }
 
     fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize {
-        let both = packed_len(in_channels, out_channels).saturating_add(packed_len(out_channels, in_channels));
+        let len = match Way::new(in_channels, out_channels, self.convolution) {
+            Way::Direct => direct::packed_len,
+            Way::Winograd => winograd::packed_len,
+        };
+        let both = len(in_channels, out_channels).saturating_add(len(out_channels, in_channels));
         both.saturating_add(out_channels.div_ceil(BLOCK).saturating_mul(BLOCK)).saturating_mul(4)
     }
 
-    fn conv2d_algorithm(&self, _op: &Conv2d) -> &'static str {
-        "implicit product in f32"
+    fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str {
+        match Way::new(op.in_channels, op.out_channels, self.convolution) {
+            Way::Direct => "implicit product in f32",
+            Way::Winograd => "winograd F(2x2, 3x3)",
+        }
     }
 
     fn conv2d_pools(&self, _op: &Conv2d) -> bool {
@@ -148,8 +184,13 @@ impl Conv2dOps for Wgpu {
         None
     }
 
-    fn conv2d_workspace(&self, _op: &Conv2d) -> usize {
-        0
+    fn conv2d_workspace(&self, op: &Conv2d) -> usize {
+        match Way::new(op.in_channels, op.out_channels, self.convolution) {
+            Way::Direct => 0,
+            Way::Winograd => {
+                winograd::workspace(op.in_channels, op.out_channels, op.height, op.width, self.winograd_bytes)
+            }
+        }
     }
 
     fn conv2d_fwd(
@@ -159,7 +200,7 @@ impl Conv2dOps for Wgpu {
         filter: &Filter,
         epilogue: Epilogue<'_, Gate>,
         y: &mut Tensor,
-        _workspace: &mut Workspace,
+        workspace: &mut Workspace,
     ) -> Result<()> {
         let (code, gate, pooled) = match epilogue {
             Epilogue::Bias => (1, None, false),
@@ -189,7 +230,8 @@ impl Conv2dOps for Wgpu {
             replicate: op.padding == Padding::Replicate,
             folded: false,
         };
-        self.convolve(&pass, pooled, y)
+        workspace.at_least(self.conv2d_workspace(op))?;
+        self.convolve(&pass, pooled, y, workspace)
     }
 
     fn conv2d_bwd(
@@ -200,7 +242,7 @@ impl Conv2dOps for Wgpu {
         filter: &Filter,
         acc: Acc,
         dx: &mut Tensor,
-        _workspace: &mut Workspace,
+        workspace: &mut Workspace,
     ) -> Result<()> {
         let pooled = dy.shape() == op.y(true) && dy.shape() != op.y(false);
         expect_whole(op)?;
@@ -226,7 +268,8 @@ impl Conv2dOps for Wgpu {
             replicate: false,
             folded: op.padding == Padding::Replicate,
         };
-        self.convolve(&pass, false, dx)
+        workspace.at_least(self.conv2d_workspace(op))?;
+        self.convolve(&pass, false, dx, workspace)
     }
 }
 
@@ -239,8 +282,7 @@ fn expect_whole(op: &Conv2d) -> Result<()> {
 }
 
 impl Wgpu {
-    fn convolve(&self, pass: &Pass<'_>, pooled: bool, y: &mut Tensor) -> Result<()> {
-        let (read, written) = (pass.x.shape().channels, y.shape().channels);
+    fn convolve(&self, pass: &Pass<'_>, pooled: bool, y: &mut Tensor, workspace: &mut Workspace) -> Result<()> {
         if pass.x.shape().is_empty() && !pass.pooled_in || y.shape().is_empty() && !pooled {
             let message = format!(
                 "expected nonempty tensors for a convolution, found shapes {} and {}",
@@ -257,38 +299,32 @@ impl Wgpu {
             pass.gate_in.map_or(pass.filters, |gate| &gate.buffer),
             pass.gate_out.map_or(&self.partial, |gate| &gate.buffer),
             &y.buffer,
+            &workspace.buffer,
         ];
         let mut entered = self.enter(&operands)?;
-        let way = if written <= TO_PICTURE.channels { TO_PICTURE } else { TO_FEATURES };
-        let (blocks, columns) = (written.div_ceil(way.channels), pass.width.div_ceil(way.columns));
-        let parameters = |acc: Acc| {
-            Ok::<_, Error>([
-                extent(pass.height)?,
-                extent(pass.width)?,
-                extent(quads(read))?,
-                u32::from(read == 1),
-                extent(quads(written))?,
-                u32::from(written == 1),
-                extent(blocks)?,
-                pass.epilogue,
-                acc_code(acc),
-                u32::from(pass.gate_in.is_some()),
-                u32::from(pass.pooled_in),
-                u32::from(pass.replicate),
-                extent(columns)?,
-            ])
-        };
-        let groups = pass.height.div_ceil(way.rows).saturating_mul(columns).saturating_mul(blocks);
-        // Operations of a workgroup, all of its tile.
-        let each = (18 * way.channels * way.rows * way.columns).saturating_mul(quads(read) * 4);
-        entered.launch_long(way.kernel, groups, (each, self.operations), &parameters(pass.acc)?, &operands)?;
-        if pass.folded {
-            let border = 2 * (pass.width + pass.height);
-            let groups = border.saturating_mul(quads(written)).div_ceil(FOLD_THREADS);
-            // Three positions of the ring a thread, and at corners five.
-            let each = (3 * 18 * 4 * FOLD_THREADS).saturating_mul(quads(read) * 4);
-            entered.launch_long(&CONV2D_FOLD, groups, (each, self.operations), &parameters(Acc::Add)?, &operands)?;
+        match Way::new(pass.x.shape().channels, y.shape().channels, self.convolution) {
+            Way::Direct => self.convolve_directly(&mut entered, pass, y, &operands[..6]),
+            Way::Winograd => self.convolve_by_winograd(&mut entered, pass, y, &operands),
         }
-        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_of_vgg_take_winograd_from_conv3_1_on() {
+        let planned = |read, written| Way::new(read, written, Convolution::Planned);
+        for (read, written) in [(3, 64), (64, 64), (64, 128), (128, 128), (4, 4096), (5, 1_000_000)] {
+            assert_eq!(planned(read, written), Way::Direct, "{read} to {written}");
+        }
+        for (read, written) in [(128, 256), (256, 256), (256, 512), (512, 512), (200, 200), (usize::MAX, usize::MAX)] {
+            assert_eq!([planned(read, written), planned(written, read)], [Way::Winograd; 2], "{read} to {written}");
+        }
+        for (read, written) in [(3, 64), (64, 4), (1, 1), (0, 0), (0, 64)] {
+            assert_eq!(Way::new(read, written, Convolution::Winograd), Way::Direct, "{read} to {written}");
+        }
+        assert_eq!(Way::new(512, 512, Convolution::Direct), Way::Direct);
     }
 }
