@@ -12,8 +12,19 @@ use style_core::{Init, Network, Session};
 use style_cpu::{Cpu, Isa};
 
 /// Ops that multiply and add with one rounding where the instruction set can, or read the results of such ops.
-const FUSED: [&str; 10] =
-    ["conv2d", "gram", "guide", "gradient of", "rectify", "window_bwd Add", "pro", "nearest", "sample", "scalars"];
+const FUSED: [&str; 11] = [
+    "conv2d",
+    "gram",
+    "guide",
+    "gradient of",
+    "rectify",
+    "window_bwd Add",
+    "pro",
+    "nearest",
+    "sample",
+    "scalars",
+    "half_combine",
+];
 /// Ops that call the C library's `pow`, which may differ between systems.
 const POWERS: [&str; 3] = ["tv_bwd Power", "scale_by", "scalars"];
 

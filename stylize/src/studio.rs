@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 
-    /// Read defaults from a TOML file, as for painting: below a line [studio], and --threads; "none" reads no file [default:
+    /// Read defaults from a TOML file, as for painting: its table "studio", and --threads; "none" reads no file [default:
     /// stylize.toml in the user's configuration folder, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,

@@ -71,15 +71,21 @@ type Sums = [f64; LANES];
 
 /// Adds `<rows[r], h>` to each of `sums`.
 #[inline(always)]
-fn add_products(rows: &[[Sums; PIECE / LANES]; ROWS], first: usize, h: &[[u16; LANES]], sums: &mut [Sums; ROWS]) {
+fn add_products<S: Gemm>(
+    simd: S,
+    rows: &[[Sums; PIECE / LANES]; ROWS],
+    first: usize,
+    h: &[[u16; LANES]],
+    sums: &mut [Sums; ROWS],
+) {
     let [mut a, mut b, mut c] = *sums;
     let rows = rows[0][first..].iter().zip(&rows[1][first..]).zip(&rows[2][first..]);
     for (((x, y), z), h) in rows.zip(h) {
         for i in 0..LANES {
             let h = f64::from(from_half(h[i]));
-            a[i] += x[i] * h;
-            b[i] += y[i] * h;
-            c[i] += z[i] * h;
+            a[i] = simd.fma_f64(x[i], h, a[i]);
+            b[i] = simd.fma_f64(y[i], h, b[i]);
+            c[i] = simd.fma_f64(z[i], h, c[i]);
         }
     }
     *sums = [a, b, c];
@@ -89,7 +95,7 @@ impl Kernel for Dots<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Gemm>(self, _: S) {
+    fn run<S: Gemm>(self, simd: S) {
         let Self { a, h, first, dots } = self;
         let len = a.first().map_or(0, |a| a.len());
         for start in (0..len).step_by(PIECE) {
@@ -104,10 +110,10 @@ impl Kernel for Dots<'_> {
             for (j, right) in h.iter().enumerate() {
                 let (whole, rest) = right.values()[first + start..][..count].as_chunks();
                 let mut sums = [[0.0; LANES]; ROWS];
-                add_products(&rows, 0, whole, &mut sums);
+                add_products(simd, &rows, 0, whole, &mut sums);
                 if !rest.is_empty() {
                     tail[..rest.len()].copy_from_slice(rest);
-                    add_products(&rows, whole.len(), &[tail], &mut sums);
+                    add_products(simd, &rows, whole.len(), &[tail], &mut sums);
                 }
                 for (i, sums) in sums.iter().enumerate().take(a.len()) {
                     dots[i * h.len() + j] += sums.iter().sum::<f64>();
@@ -129,7 +135,7 @@ impl Kernel for Combine<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Gemm>(self, _: S) {
+    fn run<S: Gemm>(self, simd: S) {
         let Self { terms, last: (c, x), first, y } = self;
         for (i, y) in y.chunks_mut(PIECE).enumerate() {
             let at = first + i * PIECE..first + i * PIECE + y.len();
@@ -140,16 +146,20 @@ impl Kernel for Combine<'_> {
                 let h = four.map(|(_, h)| &h.values()[at.clone()]);
                 for (k, sum) in sums[..y.len()].iter_mut().enumerate() {
                     for t in 0..4 {
-                        *sum += four[t].0 * f64::from(from_half(h[t][k]));
+                        *sum = simd.fma_f64(four[t].0, f64::from(from_half(h[t][k])), *sum);
                     }
                 }
             }
             for (c, h) in rest {
                 let h = &h.values()[at.clone()];
-                sums.iter_mut().zip(h).for_each(|(sum, h)| *sum += c * f64::from(from_half(*h)));
+                for (sum, h) in sums.iter_mut().zip(h) {
+                    *sum = simd.fma_f64(*c, f64::from(from_half(*h)), *sum);
+                }
             }
             let x = &x.values()[at];
-            y.iter_mut().zip(sums).zip(x).for_each(|((y, sum), x)| *y = (sum + c * f64::from(*x)) as f32);
+            for ((y, sum), x) in y.iter_mut().zip(sums).zip(x) {
+                *y = simd.fma_f64(c, f64::from(*x), sum) as f32;
+            }
         }
     }
 }

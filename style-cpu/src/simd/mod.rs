@@ -48,6 +48,11 @@ pub(crate) trait Simd: Copy {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a b + c`, rounded once where the instruction set supports it.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a b + c` of one lane, rounded once where the instruction set supports it.
+    #[inline(always)]
+    fn fma_f64(self, a: f64, b: f64, c: f64) -> f64 {
+        a.mul_add(b, c)
+    }
     /// Bit `i` is set if lane `i` is above zero.
     fn positive(self, v: Self::V) -> u16;
     /// Keeps the lanes whose bit is set and zeroes the others.

@@ -44,6 +44,10 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
     #[inline(always)]
+    fn fma_f64(self, a: f64, b: f64, c: f64) -> f64 {
+        a * b + c
+    }
+    #[inline(always)]
     fn positive(self, v: Self::V) -> u16 {
         v.iter().enumerate().fold(0, |mask, (i, &x)| mask | u16::from(x > 0.0) << i)
     }

@@ -77,6 +77,10 @@ impl Simd for Simd128 {
         ]
     }
     #[inline(always)]
+    fn fma_f64(self, a: f64, b: f64, c: f64) -> f64 {
+        a * b + c
+    }
+    #[inline(always)]
     fn positive(self, v: V) -> u16 {
         let [a, b, c, d] = v.map(|v| u16::from(i32x4_bitmask(f32x4_gt(v, f32x4_splat(0.0)))));
         a | b << 4 | c << 8 | d << 12

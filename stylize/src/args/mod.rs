@@ -287,7 +287,7 @@ pub(crate) struct Args {
     pub(crate) quiet: bool,
 
     /// Read defaults from a TOML file, which names options as on the command line: size = 768, balance = true, loss =
-    /// ["palette=1"]; those of one subcommand go below a line such as [video]. "none" reads no file [default: stylize.toml in
+    /// ["palette=1"]; those of one subcommand go into the table of its name. "none" reads no file [default: stylize.toml in
     /// the user's configuration folder, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
