@@ -2,6 +2,8 @@
 //!
 //! They are bf16, the upper half of an `f32`: converting takes one shift on every instruction set.
 
+use std::ops::Range;
+
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use style_core::Result;
@@ -15,8 +17,8 @@ use crate::isa::Kernel;
 use crate::simd::LANES;
 use crate::tensor::{Half, Scalars, Tensor};
 
-/// Values computed at a time, so that what is read again stays in the first-level cache.
-const PIECE: usize = 2048;
+/// Values computed at a time, so that what is read again stays in the first-level cache: three rows of `f64`.
+const PIECE: usize = 1024;
 
 /// Left vectors multiplied at a time.
 const ROWS: usize = 3;
@@ -69,6 +71,13 @@ struct Dots<'a> {
 
 type Sums = [f64; LANES];
 
+/// Prefetches the values at the same place of the vector that is read next. A piece is too short for the processor to see that
+/// the vectors follow each other.
+#[inline(always)]
+fn prefetch<S: Gemm>(simd: S, next: &[u16; LANES]) {
+    simd.prefetch(next.as_ptr().cast());
+}
+
 /// Adds `<rows[r], h>` to each of `sums`.
 #[inline(always)]
 fn add_products<S: Gemm>(
@@ -76,11 +85,13 @@ fn add_products<S: Gemm>(
     rows: &[[Sums; PIECE / LANES]; ROWS],
     first: usize,
     h: &[[u16; LANES]],
+    next: &[[u16; LANES]],
     sums: &mut [Sums; ROWS],
 ) {
     let [mut a, mut b, mut c] = *sums;
     let rows = rows[0][first..].iter().zip(&rows[1][first..]).zip(&rows[2][first..]);
-    for (((x, y), z), h) in rows.zip(h) {
+    for (((x, y), z), (h, next)) in rows.zip(h.iter().zip(next)) {
+        prefetch(simd, next);
         for i in 0..LANES {
             let h = f64::from(from_half(h[i]));
             a[i] = simd.fma_f64(x[i], h, a[i]);
@@ -100,6 +111,7 @@ impl Kernel for Dots<'_> {
         let len = a.first().map_or(0, |a| a.len());
         for start in (0..len).step_by(PIECE) {
             let count = PIECE.min(len - start);
+            let at = first + start..first + start + count;
             // Rows that are missing, and what is missing to whole vectors, are zeros.
             let mut rows = [[[0.0; LANES]; PIECE / LANES]; ROWS];
             for (row, a) in rows.iter_mut().zip(a) {
@@ -108,12 +120,13 @@ impl Kernel for Dots<'_> {
             }
             let mut tail = [0; LANES];
             for (j, right) in h.iter().enumerate() {
-                let (whole, rest) = right.values()[first + start..][..count].as_chunks();
+                let (whole, rest) = right.values()[at.clone()].as_chunks();
+                let next = h[(j + 1) % h.len()].values()[at.clone()].as_chunks().0;
                 let mut sums = [[0.0; LANES]; ROWS];
-                add_products(simd, &rows, 0, whole, &mut sums);
+                add_products(simd, &rows, 0, whole, next, &mut sums);
                 if !rest.is_empty() {
                     tail[..rest.len()].copy_from_slice(rest);
-                    add_products(simd, &rows, whole.len(), &[tail], &mut sums);
+                    add_products(simd, &rows, whole.len(), &[tail], &[tail], &mut sums);
                 }
                 for (i, sums) in sums.iter().enumerate().take(a.len()) {
                     dots[i * h.len() + j] += sums.iter().sum::<f64>();
@@ -139,29 +152,43 @@ impl Kernel for Combine<'_> {
         let Self { terms, last: (c, x), first, y } = self;
         for (i, y) in y.chunks_mut(PIECE).enumerate() {
             let at = first + i * PIECE..first + i * PIECE + y.len();
-            let mut sums = [0.0f64; PIECE];
+            let mut sums = [[0.0; LANES]; PIECE / LANES];
             // Four terms at a time, so that the sums are read and written less often.
             let (fours, rest) = terms.as_chunks::<4>();
-            for four in fours {
-                let h = four.map(|(_, h)| &h.values()[at.clone()]);
-                for (k, sum) in sums[..y.len()].iter_mut().enumerate() {
-                    for t in 0..4 {
-                        *sum = simd.fma_f64(four[t].0, f64::from(from_half(h[t][k])), *sum);
+            for (j, four) in fours.iter().enumerate() {
+                let next = fours[(j + 1) % fours.len()];
+                let ([a, b, c, d], next) = (four.map(|term| of(term, &at)), next.map(|term| of(term, &at)));
+                for (k, sums) in sums.iter_mut().enumerate().take(y.len() / LANES) {
+                    for next in next {
+                        prefetch(simd, &next[k]);
+                    }
+                    for l in 0..LANES {
+                        let sum = simd.fma_f64(four[0].0, f64::from(from_half(a[k][l])), sums[l]);
+                        let sum = simd.fma_f64(four[1].0, f64::from(from_half(b[k][l])), sum);
+                        let sum = simd.fma_f64(four[2].0, f64::from(from_half(c[k][l])), sum);
+                        sums[l] = simd.fma_f64(four[3].0, f64::from(from_half(d[k][l])), sum);
                     }
                 }
             }
-            for (c, h) in rest {
-                let h = &h.values()[at.clone()];
-                for (sum, h) in sums.iter_mut().zip(h) {
+            let sums = sums.as_flattened_mut();
+            let whole = y.len() / LANES * LANES;
+            let tails = fours.as_flattened().iter().map(|term| (term, whole));
+            for ((c, h), from) in tails.chain(rest.iter().map(|term| (term, 0))) {
+                for (sum, h) in sums[from..].iter_mut().zip(&h.values()[at.clone()][from..]) {
                     *sum = simd.fma_f64(*c, f64::from(from_half(*h)), *sum);
                 }
             }
-            let x = &x.values()[at];
-            for ((y, sum), x) in y.iter_mut().zip(sums).zip(x) {
-                *y = simd.fma_f64(c, f64::from(*x), sum) as f32;
+            for ((y, sum), x) in y.iter_mut().zip(sums).zip(&x.values()[at]) {
+                *y = simd.fma_f64(c, f64::from(*x), *sum) as f32;
             }
         }
     }
+}
+
+/// The whole vectors of a term's values in a range.
+#[inline(always)]
+fn of<'a>((_, h): (f64, &'a Half), at: &Range<usize>) -> &'a [[u16; LANES]] {
+    h.values()[at.clone()].as_chunks().0
 }
 
 impl HistoryOps for Cpu {
