@@ -134,8 +134,8 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     b.halve(&y, &mut h)?;
     b.restore(&h, &mut restored)?;
     keep("halve", &restored)?;
-    b.half_combine(&[(0.3, &h); 6], (-0.7, &x), &mut out)?;
-    keep("half_combine", &out)?;
+    b.half_combine(&[(0.3, &h); 6], (-0.7, &x), &mut restored)?;
+    keep("half_combine", &restored)?;
     let (mut m, mut v) = (b.tensor(shape)?, b.tensor(shape)?);
     let step = AdamStep { rate: 2.0, beta1: 0.9, beta2: 0.999, correction2: 0.001, epsilon: 1e-8 };
     b.adam(&step, &x, &mut m, &mut v, &mut out)?;
