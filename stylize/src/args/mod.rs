@@ -127,8 +127,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Pictures")]
     pub(crate) seed: u64,
 
-    /// Number of loss and gradient evaluations [default: 80, or the preset's]. With --scales auto this is a time budget: small
-    /// scales are cheaper, so more evaluations run in total
+    /// Number of loss and gradient evaluations [default: 80, or the preset's]. With --scales auto this is a time budget:
+    /// 80 means as long as 80 at full size would take; small sizes are cheaper, so more run in total (163 at 512 pixels, say)
     #[arg(long, value_name = "N", help_heading = "Optimisation")]
     pub(crate) iterations: Option<usize>,
 
