@@ -5,8 +5,9 @@
 //! device reads the history twice per step, once for all dot products and once for the combination, and the host runs the
 //! recursion in `f64` on a few hundred numbers.
 //!
-//! The pairs are stored in half precision, and all products are those of the stored pairs. So the recursion is exact for
-//! pairs that differ from the true ones by their rounding, and the approximate Hessian stays positive definite.
+//! With a line search the pairs are stored in half precision ([`History`]), and all products are those of the stored pairs.
+//! So the recursion is exact for pairs that differ from the true ones by their rounding, and the approximate Hessian stays
+//! positive definite.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
+use crate::optim::history::History;
 use crate::optim::line_search::{LineSearch, Verdict};
 use crate::optim::point::{Point, Update};
 
@@ -28,8 +30,8 @@ const MAX_FAILURES: i32 = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LbfgsOptions {
-    /// Number of stored pairs, at most [`MAX_HISTORY`](Self::MAX_HISTORY). Each takes two vectors of the image's size, in
-    /// half precision if the backend supports it. More pairs give slightly more progress per evaluation; fewer than about 20 give clearly less.
+    /// Number of stored pairs, at most [`MAX_HISTORY`](Self::MAX_HISTORY). Each takes two vectors of the image's size, with
+    /// a line search in half precision if the backend supports it. More pairs give slightly more progress per evaluation; fewer than about 20 give clearly less.
     pub history: usize,
     /// Root mean square change of the image in the first step, in 8-bit units; later steps are scaled automatically.
     pub initial_step: f64,
@@ -62,8 +64,8 @@ pub(crate) struct Lbfgs<B: Backend> {
     gs: Vec<f64>,
     gy: Vec<f64>,
     direction: B::Tensor,
-    /// Ring buffer of pairs; `pairs[order[0]]` is the oldest.
-    pairs: Vec<Pair<B>>,
+    /// Ring buffer of pairs; that in slot `order[0]` is the oldest.
+    pairs: History<B>,
     order: Vec<usize>,
     /// `<s_i, y_j>` and `<y_i, y_j>`, with `i` and `j` as in `pairs`.
     sy: Vec<Vec<f64>>,
@@ -93,15 +95,9 @@ struct Recursion {
     alpha: Vec<f64>,
 }
 
-struct Pair<B: Backend> {
-    s: B::Half,
-    y: B::Half,
-}
-
 impl<B: Backend> Lbfgs<B> {
     pub(super) fn new(backend: &B, shape: Shape, options: LbfgsOptions) -> Result<Self> {
         let m = options.history;
-        let pair = |_| Ok(Pair { s: backend.half(shape)?, y: backend.half(shape)? });
         Ok(Self {
             options,
             elements: shape.len(),
@@ -111,7 +107,7 @@ impl<B: Backend> Lbfgs<B> {
             gs: vec![0.0; m],
             gy: vec![0.0; m],
             direction: backend.tensor(shape)?,
-            pairs: (0..m).map(pair).collect::<Result<_>>()?,
+            pairs: History::new(backend, shape, &options)?,
             order: Vec::with_capacity(m),
             sy: vec![vec![0.0; m]; m],
             yy: vec![vec![0.0; m]; m],
@@ -153,12 +149,9 @@ impl<B: Backend> Lbfgs<B> {
         to.note("lbfgs.pairs", self.order.len());
         // Oldest first, regardless of the storage order.
         let row = |products: &[f64]| self.order.iter().map(|&i| products[i]).collect::<Vec<_>>();
-        let mut tensor = backend.tensor(backend.shape(&self.direction))?;
+        let mut scratch = backend.tensor(backend.shape(&self.direction))?;
         for (k, &i) in self.order.iter().enumerate() {
-            backend.restore(&self.pairs[i].s, &mut tensor)?;
-            to.put_tensor(&format!("lbfgs.s{k}"), backend, &tensor)?;
-            backend.restore(&self.pairs[i].y, &mut tensor)?;
-            to.put_tensor(&format!("lbfgs.y{k}"), backend, &tensor)?;
+            self.pairs.save(backend, i, k, &mut scratch, to)?;
             to.put(&format!("lbfgs.sy{k}"), &row(&self.sy[i]));
             to.put(&format!("lbfgs.yy{k}"), &row(&self.yy[i]));
         }
@@ -190,12 +183,9 @@ impl<B: Backend> Lbfgs<B> {
         }
         self.order = (0..count).collect();
         self.order.reserve(self.options.history);
-        let mut tensor = backend.tensor(backend.shape(&self.direction))?;
+        let mut scratch = backend.tensor(backend.shape(&self.direction))?;
         for k in 0..count {
-            from.tensor(&format!("lbfgs.s{k}"), backend, &mut tensor)?;
-            backend.halve(&tensor, &mut self.pairs[k].s)?;
-            from.tensor(&format!("lbfgs.y{k}"), backend, &mut tensor)?;
-            backend.halve(&tensor, &mut self.pairs[k].y)?;
+            self.pairs.load(backend, k, &mut scratch, from)?;
             self.sy[k][..count].copy_from_slice(&from.numbers(&format!("lbfgs.sy{k}"), count)?);
             self.yy[k][..count].copy_from_slice(&from.numbers(&format!("lbfgs.yy{k}"), count)?);
         }
@@ -275,24 +265,16 @@ impl<B: Backend> Lbfgs<B> {
         let free = if self.order.len() < m { (0..m).find(|i| !self.order.contains(i)) } else { None };
         let slot = free.unwrap_or_else(|| self.order[0]);
         // The new s and y as they are stored take the place of the old x and of the direction.
-        let (Pair { s, y }, Point { x: new_s, g }, new_y) =
-            (&mut self.pairs[slot], &mut self.base, &mut self.direction);
-        backend.combine(&[(t, new_y)], new_s)?;
-        backend.halve(new_s, s)?;
-        backend.restore(s, new_s)?;
-        backend.combine(&[(1.0, &point.g), (-1.0, g)], new_y)?;
-        backend.halve(new_y, y)?;
-        backend.restore(y, new_y)?;
+        let (Point { x: s, g }, y) = (&mut self.base, &mut self.direction);
+        backend.combine(&[(t, y)], s)?;
+        backend.combine(&[(1.0, &point.g), (-1.0, g)], y)?;
+        self.pairs.store(backend, slot, s, y)?;
         self.order.retain(|&i| i != slot);
         self.order.push(slot);
 
         // One pass over the history: the new s, y and g against every s and y.
         let n = self.order.len();
-        let mut history = [&self.pairs[slot].s; 2 * LbfgsOptions::MAX_HISTORY];
-        for (k, &i) in self.order.iter().enumerate() {
-            (history[k], history[n + k]) = (&self.pairs[i].s, &self.pairs[i].y);
-        }
-        backend.half_dots(&[new_s, new_y, &point.g], &history[..2 * n], &mut self.scalars, 0)?;
+        self.pairs.dots(backend, &self.order, &[s, y, &point.g], &mut self.scalars)?;
         let values = &mut self.values[..6 * n];
         backend.read_scalars(&self.scalars, values)?;
         for (k, &i) in self.order.iter().enumerate() {
@@ -330,13 +312,7 @@ impl<B: Backend> Lbfgs<B> {
             return Ok(false);
         }
         let coefficients = &self.recursion.coefficients;
-        let mut terms = [(0.0, &self.pairs[0].s); 2 * LbfgsOptions::MAX_HISTORY];
-        for (k, &i) in self.order.iter().enumerate() {
-            terms[k] = (coefficients[k], &self.pairs[i].s);
-            terms[n + k] = (coefficients[n + k], &self.pairs[i].y);
-        }
-        let last = (coefficients[2 * n], &self.base.g);
-        backend.half_combine(&terms[..2 * n], last, &mut self.direction)?;
+        self.pairs.combine(backend, &self.order, coefficients, &self.base.g, &mut self.direction)?;
         backend.dots(&[&self.direction], &[&self.direction], &mut self.scalars, 0)?;
         let mut length = [0.0];
         backend.read_scalars(&self.scalars, &mut length)?;

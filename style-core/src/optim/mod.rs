@@ -3,6 +3,7 @@
 
 pub(crate) mod adam;
 pub(crate) mod average;
+mod history;
 pub(crate) mod lbfgs;
 pub(crate) mod line_search;
 pub(crate) mod point;
@@ -14,6 +15,7 @@ use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::adam::Adam;
+use crate::optim::history::History;
 use crate::optim::lbfgs::Lbfgs;
 use crate::optim::point::{Point, Update};
 
@@ -124,7 +126,7 @@ impl Optimizer {
     /// Size in bytes of the vectors that it and its [`Point`] hold.
     pub(crate) fn bytes<B: Backend>(&self, backend: &B, shape: Shape) -> usize {
         let history = match self {
-            Self::Lbfgs(options) => backend.half_bytes(shape).saturating_mul(2 * options.history),
+            Self::Lbfgs(options) => History::bytes(backend, shape, options),
             Self::Adam(_) => 0,
         };
         backend.tensor_bytes(shape).saturating_mul(5).saturating_add(history)
