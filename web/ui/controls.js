@@ -5,6 +5,9 @@ import { $, face, h, settled, throttled } from "./dom.js";
 /** While a user moves a control, what the engine says of it is not shown, in milliseconds. */
 const MINE = 1500;
 
+/** How long the page says why a seed was not taken, in milliseconds. */
+const STAY = 8000;
+
 const SIDES = [192, 256, 384, 512, 768, 1024, 1536, 2048];
 
 const AT_ONCE = "acts at once";
@@ -77,11 +80,13 @@ export function controls(shownJob, change) {
 
   const seedNote = h("p", { class: "hint wrong-hint", role: "status" });
   let seedShown = 0;
+  let seedTimer;
   const seed = h("input", { id: "seed", type: "number", min: 0, max: 4294967295, step: 1, "aria-describedby": "seed-effect" });
   const dice = h("button", { type: "button", class: "quiet", "aria-label": "Another seed" });
   face(dice, "dice", "Another");
   const settleSeed = changing(settled(500, change));
   const sendSeed = () => {
+    clearTimeout(seedTimer);
     const value = Number(seed.value);
     const isGood = seed.value !== "" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;
     seedNote.textContent = isGood || (seed.value === "" && !seed.validity.badInput) ? "" : "A seed is a whole number from 0 to 4294967295.";
@@ -98,6 +103,7 @@ export function controls(shownJob, change) {
   seed.addEventListener("change", () => {
     if (seedNote.textContent || seed.value === "") seed.value = seedShown;
     if (seedNote.textContent) seedNote.textContent = `A seed is a whole number from 0 to 4294967295, so it stays ${seedShown}.`;
+    seedTimer = setTimeout(() => (seedNote.textContent = ""), STAY);
     seed.setAttribute("aria-invalid", false);
   });
   dice.addEventListener("click", () => {
