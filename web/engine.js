@@ -37,6 +37,7 @@
  * @property {?Progress} progress
  * @property {Snapshot[]} snapshots
  * @property {[number, number, number, number, number][]} curve   iteration, side, total, content, style
+ * @property {"photograph"|{picture: {from: number}}} begin   what its session began with, and at which long side
  * @property {number} place       in the queue, from 1; 0 if it does not wait
  *
  * @typedef {object} Picture

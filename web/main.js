@@ -39,7 +39,7 @@ parts.controls = controls(() => selected, (id, change) => {
   }));
   else Object.assign(next, change);
 });
-parts.begin = begin(engine, (photo, painting) =>
+parts.begin = begin(engine, startAnew, (photo, painting) =>
   attempt(async () => select(await engine.create({ photo, painting, settings: next }))));
 
 for (const button of document.querySelectorAll("[data-icon]")) face(button, button.dataset.icon);
@@ -61,7 +61,7 @@ function render(isNew = false) {
   $("begin").hidden = Boolean(selected);
   $("work").hidden = !job;
   $("new").hidden = !selected;
-  parts.controls.hints(Boolean(selected));
+  parts.controls.hints(Boolean(selected), job?.state === "done" || job?.state === "failed");
   parts.queue.show(jobs.values(), selected);
   document.body.dataset.view = selected ? "work" : "begin";
   if (waits) return;
@@ -120,16 +120,20 @@ const heard = {
   },
   device: (said) => parts.device.show(said),
   connection(said) {
+    // Only a server can be gone; other messages leave the page as it is.
+    for (const part of document.querySelectorAll(".needs-engine")) part.inert = said === false;
     if (typeof said === "string") $("connection").textContent = said;
     $("connection").hidden = said === true;
   },
 };
 
-$("new").addEventListener("click", () => {
+/** A new picture, with the settings of the one that is shown. */
+function startAnew() {
   const job = jobs.get(selected);
   if (job) next = { ...job.settings };
   select(null);
-});
+}
+$("new").addEventListener("click", startAnew);
 $("pause").addEventListener("click", () => {
   const job = jobs.get(selected);
   const runs = job.state === "painting" || job.state === "queued";
@@ -153,11 +157,16 @@ $("confirm").addEventListener("close", () => {
   if (id && $("confirm").returnValue === "yes") attempt(() => engine.remove(id));
 });
 
+/** Where letters are typed, and what the space bar presses by itself. */
+const [TYPED, PRESSED] = ["input:not([type=range], [type=checkbox], [type=file]), select, textarea, dialog", "button, a, input:not([type=range])"];
+
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea, button, a, canvas, dialog");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || !jobs.has(selected)) return;
-  const button = { " ": "pause", c: "compare", m: "edit-mask", k: "keep" }[event.key];
-  if (!button || $(button).disabled) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !jobs.has(selected)) return;
+  if (event.target.closest(TYPED) || (event.key === " " && event.target.closest(PRESSED))) return;
+  if (event.key === "Escape") return $("tools").hidden ? $("mask-cancel").click() : parts.compare.close();
+  const button = { " ": "pause", c: "compare", m: "edit-mask", k: "keep" }[event.key.toLowerCase()];
+  // While the mask is painted, the tools are away, and their keys too.
+  if (!button || $(button).disabled || $("tools").hidden || $(button).closest("[inert]")) return;
   event.preventDefault();
   $(button).click();
 });

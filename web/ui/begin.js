@@ -1,22 +1,32 @@
 /** The first page: a photograph and a painting. */
 
 import { $, h } from "./dom.js";
-import { announce } from "./announce.js";
+import { announce, complain } from "./announce.js";
+
+/** What browsers decode and the engine reads. */
+const KINDS = "a PNG, JPEG, WebP, TIFF, GIF or BMP file";
 
 /**
  * @param {import("../engine.js").Engine} engine
+ * @param {() => void} open shows this page
  * @param {(photo: string, painting: string) => Promise<void>} paint
  */
-export function begin(engine, paint) {
+export function begin(engine, open, paint) {
   const chosen = { photo: null, painting: null };
   const go = $("paint");
   const update = () => (go.disabled = !(chosen.photo && chosen.painting));
   const choices = { photo: choice("photo"), painting: choice("painting") };
 
+  const isOpen = () => !$("begin").hidden;
+  const isPicture = (file) => file.type.startsWith("image/") || !file.type;
+  const list = (files) => files.map((file) => file.name).join(", ");
+
   function choice(role) {
     const root = $(`choose-${role}`);
     const [input, image, drop, note] = ["input", "img", ".drop", ".choice-note"].map((s) => root.querySelector(s));
     let turn = 0;
+    /** What is shown. It stays where a file cannot be read. */
+    let held = null;
 
     const show = (address, title) => {
       image.src = address;
@@ -33,19 +43,20 @@ export function begin(engine, paint) {
       try {
         const kept = await engine.keepPicture(file);
         if (mine !== turn) return;
-        chosen[role] = kept.id;
+        chosen[role] = held = kept.id;
         show(engine.thumbnail(kept.id, 640), file.name ?? "The chosen picture");
         note.textContent = kept.notes.map((text) => `Note: ${text}.`).join(" ");
       } catch (error) {
         if (mine !== turn) return;
         root.classList.add("wrong");
-        note.textContent = error.message;
+        chosen[role] = held;
+        note.textContent = held ? `${error.message} The picture before is kept.` : error.message;
       }
       update();
     };
     const sample = ({ id, title }) => {
       turn += 1;
-      chosen[role] = id;
+      chosen[role] = held = id;
       root.classList.remove("wrong");
       show(engine.thumbnail(id, 640), title);
       note.textContent = title;
@@ -63,21 +74,34 @@ export function begin(engine, paint) {
 
   /** Files that are dropped: on a field, for that one and then the other; elsewhere, the first that is free. */
   const drop = (files, on) => {
-    const pictures = [...files].filter((file) => file.type.startsWith("image/") || !file.type);
+    const pictures = [...files].filter(isPicture);
+    const others = [...files].filter((file) => !isPicture(file));
+    const said = [];
+    if (others.length) said.push(`${list(others)} ${others.length > 1 ? "are no pictures" : "is not a picture"}; drop ${KINDS}.`);
+    const late = pictures.slice(2);
+    if (late.length) said.push(`${list(late)} ${late.length > 1 ? "were" : "was"} left out: there is a place for a photograph and a painting.`);
+    if (said.length) complain(new Error(said.join(" ")));
+    if (!pictures.length) return;
+    if (!isOpen()) open();
     const first = on ?? (chosen.photo && !chosen.painting ? "painting" : "photo");
     const second = first === "photo" ? "painting" : "photo";
     if (pictures[0]) choices[first].take(pictures[0]);
     if (pictures[1]) choices[second].take(pictures[1]);
   };
-  const open = () => !$("begin").hidden;
-  document.addEventListener("dragover", (event) => open() && event.preventDefault());
+  // What is dragged from the page itself, such as the painted picture, is no new one.
+  let own = false;
+  document.addEventListener("dragstart", () => (own = true));
+  document.addEventListener("dragend", () => (own = false));
+  document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    if (!open()) return;
+    if ((own && !isOpen()) || $("begin").inert || $("confirm").open) return;
     const on = Object.keys(choices).find((role) => choices[role].root.contains(event.target));
     drop(event.dataTransfer.files, on);
   });
-  document.addEventListener("paste", (event) => open() && drop(event.clipboardData.files));
+  document.addEventListener("paste", (event) => {
+    if (!$("begin").inert && !$("confirm").open) drop(event.clipboardData.files);
+  });
 
   go.addEventListener("click", async () => {
     go.disabled = true;

@@ -16,6 +16,7 @@ export function compare(engine) {
   move();
 
   const set = (value) => {
+    if (!value && split.contains(document.activeElement)) button.focus({ preventScroll: true });
     on = value;
     button.setAttribute("aria-pressed", on);
     split.hidden = original.hidden = !on;

@@ -5,10 +5,14 @@ import { $, face, h, settled, throttled } from "./dom.js";
 /** While a user moves a control, what the engine says of it is not shown, in milliseconds. */
 const MINE = 1500;
 
+/** How long the page says why a seed was not taken, in milliseconds. */
+const STAY = 8000;
+
 const SIDES = [192, 256, 384, 512, 768, 1024, 1536, 2048];
 
 const AT_ONCE = "acts at once";
 const REPAINTS = "repaints from the current picture";
+const FURTHER = "repaints from this picture";
 const OVER = "starts over from the photograph";
 
 /** Sliders. `at` is their position for a value, `of` the value at a position. `live` ones act while they are moved. */
@@ -74,24 +78,44 @@ export function controls(shownJob, change) {
     };
   }
 
+  const seedNote = h("p", { class: "hint wrong-hint", role: "status" });
+  let seedShown = 0;
+  let seedTimer;
   const seed = h("input", { id: "seed", type: "number", min: 0, max: 4294967295, step: 1, "aria-describedby": "seed-effect" });
   const dice = h("button", { type: "button", class: "quiet", "aria-label": "Another seed" });
   face(dice, "dice", "Another");
   const settleSeed = changing(settled(500, change));
   const sendSeed = () => {
+    clearTimeout(seedTimer);
     const value = Number(seed.value);
-    if (seed.value !== "" && Number.isInteger(value) && value >= 0 && value < 2 ** 32) settleSeed({ seed: value });
+    const isGood = seed.value !== "" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;
+    seedNote.textContent = isGood || (seed.value === "" && !seed.validity.badInput) ? "" : "A seed is a whole number from 0 to 4294967295.";
+    seed.setAttribute("aria-invalid", seedNote.textContent !== "");
+    if (!isGood) return;
+    seedShown = value;
+    settleSeed({ seed: value });
   };
   seed.addEventListener("input", () => {
     touched.seed = Date.now();
     sendSeed();
+  });
+  // What cannot be taken does not stay, as if it were.
+  seed.addEventListener("change", () => {
+    if (seedNote.textContent || seed.value === "") seed.value = seedShown;
+    if (seedNote.textContent) seedNote.textContent = `A seed is a whole number from 0 to 4294967295, so it stays ${seedShown}.`;
+    seedTimer = setTimeout(() => (seedNote.textContent = ""), STAY);
+    seed.setAttribute("aria-invalid", false);
   });
   dice.addEventListener("click", () => {
     touched.seed = Date.now();
     seed.value = 1 + Math.floor(Math.random() * 9998);
     sendSeed();
   });
-  shown.seed = (value) => (seed.value = value);
+  shown.seed = (value) => {
+    if (value !== seedShown) seedNote.textContent = "";
+    else if (seedNote.textContent && document.activeElement === seed) return;
+    seed.value = seedShown = value;
+  };
 
   const side = h("select", { id: "side", "aria-describedby": "side-effect" },
     ...SIDES.map((n) => h("option", { value: n }, `${n} pixels`)));
@@ -116,6 +140,7 @@ export function controls(shownJob, change) {
         h("p", { class: "control-head" }, h("label", { htmlFor: "seed" }, "Seed")),
         h("p", { class: "seed" }, seed, dice),
         h("p", { class: "hint", id: "seed-effect" }, OVER))),
+    seedNote,
   );
 
   return {
@@ -125,8 +150,11 @@ export function controls(shownJob, change) {
         if (forget || Date.now() - (touched[name] ?? 0) > MINE) show(settings[name]);
       }
     },
-    /** Whether the effects on a running picture are of interest. */
-    hints(visible) {
+    /** Whether the effects on a picture are of interest, and whether it rests: then nothing is painted at once. */
+    hints(visible, rests) {
+      const effect = $("strength-effect");
+      const text = rests ? FURTHER : AT_ONCE;
+      if (effect.textContent !== text) effect.textContent = text;
       root.classList.toggle("without-hints", !visible);
     },
   };

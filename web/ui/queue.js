@@ -22,6 +22,18 @@ export function queue(engine, choose) {
     return { element, button, image, bar, text, address: "", isPainted: false };
   }
 
+  /** Shows another picture once it is there: where it cannot be had, the last one stays. */
+  async function load(tile, address, isPainted) {
+    const next = new Image();
+    next.src = tile.address = address;
+    try {
+      await next.decode();
+      if (tile.address === address) Object.assign(tile, { isPainted }).image.src = address;
+    } catch {
+      if (tile.address === address) tile.address = "";
+    }
+  }
+
   return {
     /** @param {Iterable<import("../engine.js").Job>} jobs */
     show(jobs, selected) {
@@ -36,10 +48,7 @@ export function queue(engine, choose) {
         const rests = job.state !== "painting" || !tile.isPainted;
         const isPainted = job.version > 0;
         const address = isPainted ? engine.picture(job) : engine.thumbnail(job.photo, 160);
-        if (rests && address !== tile.address) {
-          tile.image.src = tile.address = address;
-          tile.isPainted = isPainted;
-        }
+        if (rests && address !== tile.address) load(tile, address, isPainted);
         tile.text.textContent = stateOf(job);
         tile.bar.value = shareOf(job);
         tile.bar.hidden = job.state === "done" || job.state === "failed";

@@ -6,7 +6,7 @@ import { announce, attempt } from "./announce.js";
 function title({ why, side, settings }) {
   if (why === "scale") return `${side} px`;
   if (why === "kept") return `kept, ${side} px`;
-  return `${side} px, strength ${settings.strength}`;
+  return `${side} px, strength ${Number(settings.strength.toFixed(2))}`;
 }
 
 /** @param {import("../engine.js").Engine} engine */

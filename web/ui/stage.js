@@ -74,13 +74,18 @@ export function stage(engine) {
       const share = shareOf(job);
       $("progress").value = share;
       $("status").textContent = stateOf(job);
-      const reached = job.progress && job.state !== "done" ? ` at ${Math.max(job.progress.width, job.progress.height)} of ${Math.max(width, height)} pixels` : ` ${width} × ${height} pixels`;
+      const full = Math.max(width, height);
+      const from = job.begin?.picture?.from ?? full;
+      let reached = ` ${width} × ${height} pixels`;
+      if (job.state !== "done" && job.progress) reached = ` at ${Math.max(job.progress.width, job.progress.height)} of ${full} pixels`;
+      else if (job.state !== "done" && from < full) reached = `, goes on at ${from} of ${full} pixels`;
       $("reached").textContent = `${reached}${job.state === "done" || !share ? "" : `, ${Math.round(100 * share)} %`}`;
       $("work").dataset.state = job.state;
       $("message").hidden = !job.message;
       $("message").textContent = job.message ?? "";
 
       const rests = { queued: "Pause", painting: "Pause", paused: "Resume", done: "Paint on", failed: "Try again" };
+      $("pause").title = `${rests[job.state]} (space bar)`;
       face($("pause"), rests[job.state] === "Pause" ? "pause" : "play", rests[job.state]);
       $("keep").disabled = job.version === 0;
       for (const [button, kind] of FILES) {

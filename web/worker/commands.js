@@ -3,7 +3,9 @@
 import { engine, isGpuGone, useGpu } from "./engine.js";
 import { desk, enqueue, get, isPainted, jobOf, jobs, newId, put, sessionOf, told, unqueue } from "./jobs.js";
 import { post, tell } from "./page.js";
-import { kept, picture, putMask, putOriginal, rendered, renewed, resized, showThumbnail, snapshot } from "./pictures.js";
+import {
+  isLastSnapshot, kept, MOST_KEPT, picture, putMask, putOriginal, rendered, renewed, resized, showThumbnail, snapshot,
+} from "./pictures.js";
 import { beginAgain, check, failed, free, halt, reachedSide, repaint } from "./sessions.js";
 
 const MOST_JOBS = 50;
@@ -92,6 +94,9 @@ const commands = {
 
   async keep(id) {
     const job = jobOf(id);
+    if (job.snapshots.filter((s) => s.why === "kept").length >= MOST_KEPT) {
+      throw new Error(`${MOST_KEPT} snapshots are kept, which is the limit`);
+    }
     await snapshot(job, "kept");
     told(job);
   },
@@ -101,6 +106,9 @@ const commands = {
     const to = job.snapshots.find((s) => s.number === number);
     if (!to) throw new Error("there is no such snapshot; it may have been deleted, so reload the page");
     const sized = resized(await picture(job.photo), to.settings);
+    // A picture that nothing has been painted on yet has its snapshot from when it came.
+    const isPaintedOn = job.progress || (sessionOf(job) && desk.running.progress);
+    if (isPaintedOn && !isLastSnapshot(job)) await snapshot(job, "change", { beside: number });
     if (desk.running?.job === job) free();
     unqueue(id);
     job.settings = to.settings;

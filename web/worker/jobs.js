@@ -27,7 +27,9 @@ export async function openStore() {
 
 function view(job) {
   const { begin, number, ...rest } = job;
-  return { ...rest, place: desk.queue.indexOf(job.id) + 1 };
+  // As the server says it.
+  const since = begin ? { picture: { from: begin.from } } : "photograph";
+  return { ...rest, begin: since, place: desk.queue.indexOf(job.id) + 1 };
 }
 
 export const everything = () => tell("state", { jobs: [...jobs.values()].map(view) });

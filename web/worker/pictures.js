@@ -6,6 +6,9 @@ import { post, show } from "./page.js";
 
 const MOST_SNAPSHOTS = 24;
 
+/** Those that the user asked for. There is always room for the picture before a way back, and for where it leads. */
+export const MOST_KEPT = MOST_SNAPSHOTS - 2;
+
 /** Long sides of the small pictures, in pixels. */
 const [OF_PICTURE, OF_SNAPSHOT] = [640, 240];
 
@@ -64,7 +67,16 @@ export async function renewed(job) {
   await showPicture(job);
 }
 
-export async function snapshot(job, why, given) {
+/** Whether the newest snapshot has the picture of a job without a session, and its settings. */
+export function isLastSnapshot(job) {
+  const last = job.snapshots.at(-1);
+  if (!last || sessionOf(job) || last.masked !== job.mask > 0) return false;
+  const isSame = Object.entries(job.settings).every(([name, value]) => last.settings[name] === value);
+  return isSame && get(job, `snapshot-${last.number}`) === get(job, "picture");
+}
+
+/** Keeps a picture to go back to: the one that is `given`, or that of the job. The one `beside` it does not make room for it. */
+export async function snapshot(job, why, { given, beside } = {}) {
   const bytes = given ?? (await painted(job));
   if (!bytes) return;
   const number = Math.max(0, ...job.snapshots.map((s) => s.number)) + 1;
@@ -73,7 +85,7 @@ export async function snapshot(job, why, given) {
   job.snapshots.push({ number, why, side: Math.max(...sizeOf(bytes)), settings: job.settings, masked: job.mask > 0 });
   showSnapshot(job, number);
   while (job.snapshots.length > MOST_SNAPSHOTS) {
-    const oldest = Math.max(0, job.snapshots.findIndex((s) => s.why !== "kept"));
+    const oldest = Math.max(0, job.snapshots.findIndex((s) => s.why !== "kept" && s.number !== beside));
     const [{ number }] = job.snapshots.splice(oldest, 1);
     put(job, `snapshot-${number}`, null);
     put(job, `snapshot-${number}-mask`, null);

@@ -168,7 +168,7 @@ async function step(running) {
   running.points.push([progress.iteration, Math.max(progress.width, progress.height), ...losses]);
   const coarser = session.coarser();
   if (coarser) {
-    await snapshot(job, "scale", coarser);
+    await snapshot(job, "scale", { given: coarser });
     told(job);
   }
   const now = performance.now();

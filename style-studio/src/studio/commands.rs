@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use style_transfer::pictures::Picture;
 
-use super::files::{MOST_SNAPSHOTS, begin_again, keep_image, snapshot};
+use super::files::{MOST_KEPT, begin_again, keep_image, snapshot, snapshot_beside};
 use super::state::{After, Again, Inner, Job, MOST_JOBS, Studio};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -211,14 +211,14 @@ impl Studio {
     pub(crate) fn keep(&self, id: Id) -> Result<()> {
         self.with(id, |store, inner| {
             let job = inner.job(id)?;
-            if job.record.snapshots.iter().filter(|s| s.why == Why::Kept).count() >= MOST_SNAPSHOTS {
-                return Err(Error::Conflict(format!("{MOST_SNAPSHOTS} snapshots are kept, which is the limit")));
+            if job.record.snapshots.iter().filter(|s| s.why == Why::Kept).count() >= MOST_KEPT {
+                return Err(Error::Conflict(format!("{MOST_KEPT} snapshots are kept, which is the limit")));
             }
             snapshot(store, job, Why::Kept)
         })
     }
 
-    /// Goes back to a snapshot, with its settings and mask, and pauses there.
+    /// Goes back to a snapshot, with its settings and mask, and pauses there. What is left becomes a snapshot.
     pub(crate) fn restore(&self, id: Id, number: u32) -> Result<()> {
         self.with(id, |store, inner| {
             if !inner.job(id)?.record.snapshots.iter().any(|s| s.number == number) {
@@ -274,6 +274,10 @@ pub(super) fn restore(store: &Store, job: &mut Job, number: u32) -> Result<()> {
     let snapshot = job.record.snapshots.iter().find(|s| s.number == number).cloned();
     let snapshot = snapshot.ok_or(Error::Missing("snapshot"))?;
     let picture = store.get(id, Of::Snapshot(number))?.ok_or(Error::Missing("snapshot"))?;
+    // A picture that nothing has been painted on yet has its snapshot from when it came.
+    if job.record.progress.is_some() && !is_last_snapshot(store, job)? {
+        snapshot_beside(store, job, Why::Change, Some(number))?;
+    }
     let record = &mut job.record;
     record.settings = snapshot.settings;
     let original = plan::photograph(store, record)?;
@@ -287,6 +291,17 @@ pub(super) fn restore(store: &Store, job: &mut Job, number: u32) -> Result<()> {
     record.state = State::Paused;
     job.live = None;
     store.save(&job.record)
+}
+
+/// Whether the newest snapshot has the picture of a job that does not run, and its settings.
+fn is_last_snapshot(store: &Store, job: &Job) -> Result<bool> {
+    let Record { id, settings, mask, snapshots, .. } = &job.record;
+    Ok(match snapshots.last() {
+        Some(last) if job.live.is_none() && last.settings == *settings && last.masked == (*mask > 0) => {
+            store.bytes(*id, Of::Snapshot(last.number))? == store.bytes(*id, Of::Picture)?
+        }
+        _ => false,
+    })
 }
 
 fn put_mask(store: &Store, record: &mut Record, mask: Option<&Picture>) -> Result<()> {

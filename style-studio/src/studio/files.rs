@@ -15,6 +15,9 @@ use crate::store::{Of, Store};
 /// The most snapshots of a job; the oldest that the studio made by itself go first.
 pub(super) const MOST_SNAPSHOTS: usize = 24;
 
+/// The most snapshots that the user asked for. There is always room for the picture before a way back, and for where it leads.
+pub(super) const MOST_KEPT: usize = MOST_SNAPSHOTS - 2;
+
 /// The long side of a snapshot's thumbnail.
 const THUMBNAIL: u32 = 240;
 
@@ -81,6 +84,11 @@ pub(super) fn keep_image(store: &Store, record: &mut Record, image: &Image) -> R
 
 /// Keeps a picture to go back to, if there is one.
 pub(super) fn snapshot(store: &Store, job: &mut Job, why: Why) -> Result<()> {
+    snapshot_beside(store, job, why, None)
+}
+
+/// Keeps a picture to go back to, if there is one. Another one does not make room for it.
+pub(super) fn snapshot_beside(store: &Store, job: &mut Job, why: Why, other: Option<u32>) -> Result<()> {
     let id = job.record.id;
     let picture = match &job.live {
         Some(image) => Some(Picture::from(Image::clone(image))),
@@ -94,7 +102,7 @@ pub(super) fn snapshot(store: &Store, job: &mut Job, why: Why) -> Result<()> {
     let (side, settings, masked) = (picture.long_side(), record.settings.clone(), record.mask > 0);
     record.snapshots.push(Snapshot { number, why, side, settings, masked });
     while record.snapshots.len() > MOST_SNAPSHOTS {
-        let oldest = record.snapshots.iter().position(|s| s.why != Why::Kept).unwrap_or(0);
+        let oldest = record.snapshots.iter().position(|s| s.why != Why::Kept && Some(s.number) != other).unwrap_or(0);
         store.remove_snapshot(id, &record.snapshots.remove(oldest));
     }
     Ok(())

@@ -203,6 +203,7 @@ impl Studio {
         if let Some(image) = &ended.image {
             store.put(job.record.id, Of::Picture, &Picture::from(image.clone()))?;
             job.record.version += 1;
+            job.live = None;
         }
         let finish = ended.ending;
         if let After::Restore(number) = running.after {

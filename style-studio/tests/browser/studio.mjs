@@ -80,14 +80,15 @@ const shown = (page, timeout = PATIENCE) =>
   page.waitForFunction(() => document.getElementById("picture").dataset.shown?.includes("preview.jpg"), null, { timeout });
 const shot = async (page, name) => shots && page.screenshot({ path: join(shots, `${name}.png`) });
 
-/** Drops files on a field, as a user does from a file manager. */
+/** Drops files on a field, as a user does from a file manager. Those with `.txt` hold a note. */
 async function drop(page, selector, names) {
-  const files = names.map((name) => ({ name, base64: readFileSync(join(samples, name)).toString("base64") }));
+  const read = (name) => (name.endsWith(".txt") ? Buffer.from("a note") : readFileSync(join(samples, name)));
+  const files = names.map((name) => ({ name, type: name.endsWith(".txt") ? "text/plain" : "image/jpeg", base64: read(name).toString("base64") }));
   const transfer = await page.evaluateHandle((files) => {
     const transfer = new DataTransfer();
-    for (const { name, base64 } of files) {
+    for (const { name, type, base64 } of files) {
       const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-      transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+      transfer.items.add(new File([bytes], name, { type }));
     }
     return transfer;
   }, files);
@@ -119,7 +120,14 @@ const steps = {
   async "drop and paint"(page) {
     await page.locator("#begin").waitFor();
     await shot(page, "begin-light");
-    await drop(page, "#choose-photo .drop", ["cat.jpg", "starry_night.jpg"]);
+    await drop(page, "#choose-photo .drop", ["note.txt"]);
+    assert.match(await text(page, "#toast"), /^note\.txt is not a picture; drop a PNG/);
+    await page.locator("#seed").fill("-5");
+    await page.locator("#seed").press("Tab");
+    assert.match(await text(page, ".wrong-hint"), /whole number from 0 .* stays 0/);
+    assert.equal(await page.locator("#seed").inputValue(), "0");
+    await drop(page, "#choose-photo .drop", ["cat.jpg", "starry_night.jpg", "cat.jpg"]);
+    assert.match(await text(page, "#toast"), /^cat\.jpg was left out/);
     await page.locator("#paint:enabled").waitFor();
     await page.locator("#choose-painting .drop.full").waitFor();
     await page.waitForTimeout(600);
@@ -188,8 +196,21 @@ const steps = {
     await page.locator("#new").click();
     await page.locator("#choose-photo input").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
     await page.locator("#choose-photo.wrong").waitFor();
-    assert.match(await text(page, "#choose-photo .choice-note"), /PNG/);
+    assert.match(await text(page, "#choose-photo .choice-note"), /PNG.*The picture before is kept\.$/);
+    assert.ok(await page.locator("#paint").isEnabled(), "the picture before is still chosen");
+    await page.setViewportSize({ width: 1366, height: 650 });
+    await page.waitForTimeout(300);
+    await shot(page, "begin-low");
+    const [frame, title, go] = await Promise.all(["#begin", "#begin-title", "#paint"].map((s) => page.locator(s).boundingBox()));
+    assert.ok(title.y >= frame.y && go.y + go.height <= frame.y + frame.height, "the low window cuts the page off");
+    await page.setViewportSize({ width: 1360, height: 860 });
     complaints.splice(0, complaints.length, ...complaints.filter((text) => !/422/.test(text)));
+    await page.locator("#queue button").first().click();
+    await drop(page, "#stage", ["note.txt"]);
+    assert.ok(await page.locator("#begin").isHidden(), "a note opens the page for a new picture");
+    await drop(page, "#stage", ["cat.jpg"]);
+    await page.locator("#begin #choose-photo:not(.wrong) .drop.full").waitFor();
+    await page.locator("#paint:enabled").waitFor();
     await page.locator("#queue button").first().click();
   },
 
@@ -199,6 +220,9 @@ const steps = {
     await end("SIGKILL");
     await page.locator("#connection").waitFor();
     await shot(page, "gone-light");
+    assert.ok(await page.locator("#tools").evaluate((tools) => tools.inert), "what cannot work looks as if it could");
+    const broken = await page.locator("#queue img").evaluateAll((all) => all.filter((image) => !image.naturalWidth).length);
+    assert.equal(broken, 0, "small pictures are broken");
     const again = await start(new URL(address).port);
     assert.equal(again, address, "the address is the same");
     await page.locator("#connection").waitFor({ state: "hidden" });
@@ -232,6 +256,7 @@ const steps = {
   async "done, in other colours, downloaded"(page) {
     await page.locator("#queue button").first().click();
     await status(page, "Done");
+    assert.match(await text(page, "#strength-effect"), /^repaints/);
     const [job] = await jobs(page);
     await slide(page, "colours", 0.6);
     await until(page, ({ version }) => version > job.version);
@@ -248,11 +273,18 @@ const steps = {
   },
 
   async "undo to a snapshot"(page) {
-    await page.locator("#keep").click();
-    await page.locator("#snapshots button", { hasText: "kept" }).first().waitFor();
+    const before = (await jobs(page))[0].snapshots.length;
     await page.locator("#snapshots button").last().click();
     await status(page, "Paused");
-    await until(page, (job) => job.settings.colours === 0);
+    const back = await until(page, (job) => job.settings.colours === 0);
+    assert.equal(back.snapshots.length, before + 1, "the finished picture is kept");
+    if (back.begin.picture.from < 384) assert.match(await text(page, "#reached"), /goes on at \d+ of 384 pixels/);
+    await shot(page, "back-light");
+    await page.waitForFunction((count) => document.querySelectorAll("#snapshots button").length === count, before + 1);
+    await page.locator("#snapshots button").first().click();
+    await until(page, (job) => job.settings.colours === 0.6);
+    await page.locator("#keep").click();
+    await page.locator("#snapshots button", { hasText: "kept" }).first().waitFor();
   },
 
   async "keyboard and names"(page) {
@@ -261,6 +293,20 @@ const steps = {
         .filter((e) => e.checkVisibility() && !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length))
         .map((e) => e.outerHTML));
     assert.deepEqual(nameless, [], "without a name");
+    const pressed = (id) => page.locator(`#${id}`).getAttribute("aria-pressed");
+    await page.locator("#strength").focus();
+    await page.keyboard.press("c");
+    assert.equal(await pressed("compare"), "true", "C does not compare while a slider has the focus");
+    await page.keyboard.press("Escape");
+    assert.equal(await pressed("compare"), "false");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "compare", "the focus is lost");
+    await page.keyboard.press("m");
+    assert.equal(await pressed("edit-mask"), "true");
+    await page.keyboard.press("Escape");
+    assert.equal(await pressed("edit-mask"), "false");
+    await page.locator("#seed").focus();
+    await page.keyboard.press("c");
+    assert.equal(await pressed("compare"), "false", "letters that are typed are shortcuts");
     await page.locator("#pause").focus();
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.getElementById("status").textContent !== "Paused");

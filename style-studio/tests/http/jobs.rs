@@ -165,6 +165,58 @@ fn a_snapshot_brings_its_picture_and_settings_back() {
 }
 
 #[test]
+fn a_way_back_keeps_the_picture_that_it_leaves() {
+    let studio = Studio::new();
+    let id = studio.job(&json!({"side": 96, "iterations": 4}));
+    studio.until_state(&id, "done");
+    let snapshots = || studio.look(&id)["snapshots"].as_array().cloned().expect("a list");
+    let go = |number: &Value| {
+        assert_eq!(studio.ask("POST", &format!("api/jobs/{id}/snapshots/{number}"), "", b"").status, 204);
+        studio.until_state(&id, "paused");
+        studio.picture(&id, "painted.png").image
+    };
+    studio.act(&id, "snapshots");
+    let first = studio.picture(&id, "painted.png").image;
+    assert_eq!(studio.send("PATCH", &format!("api/jobs/{id}"), &json!({"seed": 3})).status, 204);
+    studio.until(&id, "painted anew", |job| job["state"] == "done" && generation(job) == 1);
+    let second = studio.picture(&id, "painted.png").image;
+    let before = snapshots();
+    assert_eq!(go(&before[0]["number"]), first);
+    let after = snapshots();
+    assert_eq!(after.len(), before.len() + 1);
+    assert_eq!(after[before.len()]["settings"]["seed"], 3);
+    assert_eq!(go(&after[before.len()]["number"]), second, "the finished picture is still there");
+    assert_eq!(snapshots(), after, "what has not changed is not kept twice");
+    // Nor is a picture that was kept a moment ago.
+    studio.act(&id, "resume");
+    studio.until_state(&id, "done");
+    studio.act(&id, "snapshots");
+    let after = snapshots();
+    assert_eq!(go(&after[0]["number"]), first);
+    assert_eq!(snapshots(), after);
+}
+
+#[test]
+fn a_way_back_from_a_running_job_keeps_its_picture() {
+    let studio = Studio::new();
+    let id = studio.job(&long());
+    studio.until(&id, "painted", has_painted);
+    studio.act(&id, "snapshots");
+    // At the limit of kept ones, both the picture and where the way leads have a place.
+    for _ in 1..22 {
+        studio.act(&id, "snapshots");
+    }
+    assert_eq!(studio.ask("POST", &format!("api/jobs/{id}/snapshots"), "", b"").status, 409);
+    studio.until(&id, "painted further", |job| job["progress"]["iteration"].as_u64() > Some(5));
+    let before = studio.look(&id)["snapshots"].as_array().expect("a list").len();
+    assert_eq!(studio.ask("POST", &format!("api/jobs/{id}/snapshots/1"), "", b"").status, 204);
+    let job = studio.until_state(&id, "paused");
+    let after = job["snapshots"].as_array().expect("a list");
+    assert_eq!(after.len(), before + 1);
+    assert_eq!(after[before]["why"], "change");
+}
+
+#[test]
 fn jobs_outlive_the_server() {
     let mut studio = Studio::new();
     let id = studio.job(&long());
