@@ -7,10 +7,12 @@ use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
-use crate::optim::lbfgs::LbfgsOptions;
+
+/// The most pairs.
+pub(super) const MOST_PAIRS: usize = 1000;
 
 /// The most vectors.
-const MOST: usize = 2 * LbfgsOptions::MAX_HISTORY;
+const MOST: usize = 2 * MOST_PAIRS;
 
 /// Pairs `s = x' - x`, `y = g' - g`, by slot; there is at least one slot.
 pub(super) enum History<B: Backend> {
@@ -29,9 +31,9 @@ fn basis<'a, V>(pairs: &'a [[V; 2]], order: &[usize]) -> [&'a V; MOST] {
 }
 
 impl<B: Backend> History<B> {
-    pub(super) fn new(backend: &B, shape: Shape, options: &LbfgsOptions) -> Result<Self> {
-        let slots = 0..options.history;
-        Ok(if options.fixed_step.is_none() {
+    pub(super) fn new(backend: &B, shape: Shape, slots: usize, half: bool) -> Result<Self> {
+        let slots = 0..slots;
+        Ok(if half {
             let pair = |_| Ok([backend.half(shape)?, backend.half(shape)?]);
             Self::Half(slots.map(pair).collect::<Result<_>>()?)
         } else {
@@ -41,10 +43,9 @@ impl<B: Backend> History<B> {
     }
 
     /// Size in bytes.
-    pub(super) fn bytes(backend: &B, shape: Shape, options: &LbfgsOptions) -> usize {
-        let half = options.fixed_step.is_none();
+    pub(super) fn bytes(backend: &B, shape: Shape, slots: usize, half: bool) -> usize {
         let vector = if half { backend.half_bytes(shape) } else { backend.tensor_bytes(shape) };
-        vector.saturating_mul(2 * options.history)
+        vector.saturating_mul(2 * slots)
     }
 
     /// Stores `s` and `y`, and rounds them to what is stored.

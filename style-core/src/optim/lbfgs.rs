@@ -16,7 +16,7 @@ use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
-use crate::optim::history::History;
+use crate::optim::history::{History, MOST_PAIRS};
 use crate::optim::line_search::{LineSearch, Verdict};
 use crate::optim::point::{Point, Update};
 
@@ -43,7 +43,7 @@ pub struct LbfgsOptions {
 
 impl LbfgsOptions {
     /// Maximum number of stored pairs.
-    pub const MAX_HISTORY: usize = 1000;
+    pub const MAX_HISTORY: usize = MOST_PAIRS;
 }
 
 impl Default for LbfgsOptions {
@@ -107,7 +107,7 @@ impl<B: Backend> Lbfgs<B> {
             gs: vec![0.0; m],
             gy: vec![0.0; m],
             direction: backend.tensor(shape)?,
-            pairs: History::new(backend, shape, &options)?,
+            pairs: History::new(backend, shape, m, options.fixed_step.is_none())?,
             order: Vec::with_capacity(m),
             sy: vec![vec![0.0; m]; m],
             yy: vec![vec![0.0; m]; m],
