@@ -16,8 +16,9 @@ use crate::report::Report;
 use crate::settings;
 use crate::source::is_standard;
 use crate::styles::argument;
+use crate::video::args::VideoArgs;
+use crate::video::ffmpeg;
 use crate::video::frames::{Frames, frames};
-use crate::video::{VideoArgs, ffmpeg};
 
 /// The default folder of painted frames.
 const FOLDER: &str = "out/video";

@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::settings;
 use crate::source::Source;
 use crate::styles::{open_styles, sized};
-use crate::video::VideoArgs;
+use crate::video::args::VideoArgs;
 use crate::video::files::{DAMAGED, expect_size};
 use crate::video::steady::Change;
 use crate::work::{Schedule, VideoWork};

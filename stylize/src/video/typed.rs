@@ -12,7 +12,7 @@ use style_transfer::{ContentWeight, LbfgsOptions, Optimizer, Padding, Pooling, P
 use crate::args::compute::Compute;
 use crate::args::{Args, OptimizerName, Scales, Size, Start};
 use crate::settings::{iterations, optimizer, size};
-use crate::video::VideoArgs;
+use crate::video::args::VideoArgs;
 
 /// The default share of noise where the start is the photograph.
 const NOISE: f32 = 0.2;
