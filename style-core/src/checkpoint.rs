@@ -1,9 +1,8 @@
 //! The state of a session as bytes. On the same backend, a resumed session is bit-identical to an uninterrupted one.
 //!
-//! The format is safetensors: tensors for the optimiser's vectors and the image, in bf16 where that is exact, metadata for all
-//! numbers and the manifest,
-//! and a hash (XXH3) over everything to detect damage. The manifest describes the session, with hashes in place of weights
-//! and pictures; [`SessionBuilder::resume`](crate::SessionBuilder::resume) compares it.
+//! The format is safetensors: tensors for the optimiser's vectors and the image, in bf16 where that is exact, metadata for
+//! all numbers and the manifest, and a hash (XXH3) over everything to detect damage. The manifest describes the session,
+//! with hashes in place of weights and pictures; [`SessionBuilder::resume`](crate::SessionBuilder::resume) compares it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -31,7 +31,8 @@ const MAX_FAILURES: i32 = 8;
 #[serde(default, deny_unknown_fields)]
 pub struct LbfgsOptions {
     /// Number of stored pairs, at most [`MAX_HISTORY`](Self::MAX_HISTORY). Each takes two vectors of the image's size, with
-    /// a line search in half precision if the backend supports it. More pairs give slightly more progress per evaluation; fewer than about 20 give clearly less.
+    /// a line search in half precision if the backend supports it. More pairs give slightly more progress per evaluation;
+    /// fewer than about 20 give clearly less.
     pub history: usize,
     /// Root mean square change of the image in the first step, in 8-bit units; later steps are scaled automatically.
     pub initial_step: f64,
@@ -44,6 +45,11 @@ pub struct LbfgsOptions {
 impl LbfgsOptions {
     /// Maximum number of stored pairs.
     pub const MAX_HISTORY: usize = MOST_PAIRS;
+
+    /// Whether the pairs are stored in half precision; see [`History`].
+    pub(super) fn halves(&self) -> bool {
+        self.fixed_step.is_none()
+    }
 }
 
 impl Default for LbfgsOptions {
@@ -107,7 +113,7 @@ impl<B: Backend> Lbfgs<B> {
             gs: vec![0.0; m],
             gy: vec![0.0; m],
             direction: backend.tensor(shape)?,
-            pairs: History::new(backend, shape, m, options.fixed_step.is_none())?,
+            pairs: History::new(backend, shape, m, options.halves())?,
             order: Vec::with_capacity(m),
             sy: vec![vec![0.0; m]; m],
             yy: vec![vec![0.0; m]; m],

@@ -126,7 +126,7 @@ impl Optimizer {
     /// Size in bytes of the vectors that it and its [`Point`] hold.
     pub(crate) fn bytes<B: Backend>(&self, backend: &B, shape: Shape) -> usize {
         let history = match self {
-            Self::Lbfgs(options) => History::bytes(backend, shape, options.history, options.fixed_step.is_none()),
+            Self::Lbfgs(options) => History::bytes(backend, shape, options.history, options.halves()),
             Self::Adam(_) => 0,
         };
         backend.tensor_bytes(shape).saturating_mul(5).saturating_add(history)
