@@ -19,6 +19,7 @@ STARTS = ("content", "noise", "style")
 
 PLAIN = (
     "iterations", "seed", "statistic", "balanced", "tv", "tv_weight", "pooling", "padding", "seamless", "noise", "running_mean",
+    "tolerance",
 )
 """The options that are fields of the library's settings."""
 
@@ -90,6 +91,8 @@ class Options(TypedDict, total=False):
     """"lbfgs", "adam", or one with options: {"adam": {"learning_rate": 10}}."""
     running_mean: Optional[float]
     """The decay of a running mean of the images, 0.99, say."""
+    tolerance: Optional[float]
+    """The fraction by which ten iterations must lower the loss for a scale to go on: 0.05, say. `iterations` stays the limit."""
     content_mask: Optional[Picture]
     """A mask for the content loss."""
     colours: Optional[str]

@@ -85,6 +85,7 @@ BAD = {
     "init": ["missing.png"],
     "optimizer": ["sgd", {"adam": {"rate": 1}}, {"adam": {"learning_rate": -1}}, 3],
     "running_mean": [2.0],
+    "tolerance": [1.0, -0.1],
     "colours": ["red"],
     "memory_limit": [-1],
     "tiles": [(0,), 3],

@@ -90,6 +90,12 @@ def test_every_option_has_an_effect(session):
     assert len(set(results)) == len(results)
 
 
+def test_a_tolerance_ends_a_session_early(session):
+    early = session(iterations=60, scales=[], tolerance=0.5)
+    early.run()
+    assert early.progress.iteration == 20 and early.progress.converged
+
+
 def test_options_are_none_by_default(session):
     options = set(style_transfer.Options.__annotations__) - {"size", "iterations"}
     assert (session(**{name: None for name in options}).run() == session().run()).all()

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 
 /// Changes whenever the contents of a checkpoint change.
-const FORMAT: &str = "style-transfer checkpoint 4";
+const FORMAT: &str = "style-transfer checkpoint 5";
 
 /// Prefix of the settings in the manifest.
 pub(crate) const SETTING: &str = "setting.";
@@ -27,8 +27,8 @@ pub(crate) const SETTING: &str = "setting.";
 /// The one setting that may change during a session.
 pub(crate) const STYLE_WEIGHT: &str = "setting.style_weight";
 
-/// The one setting that may differ when a session is resumed.
-const ITERATIONS: &str = "setting.iterations";
+/// The settings that may differ when a session is resumed.
+const LIMITS: [&str; 2] = ["setting.iterations", "setting.tolerance"];
 
 /// Hexadecimal digits of a hash.
 const HASH_LENGTH: usize = 32;
@@ -75,7 +75,7 @@ impl Checkpoint {
 
     /// Checks that it belongs to a session with this description.
     pub(crate) fn expect(&self, manifest: &Manifest) -> Result<()> {
-        for (name, wanted) in manifest.iter().filter(|(name, _)| name != ITERATIONS) {
+        for (name, wanted) in manifest.iter().filter(|(name, _)| !LIMITS.contains(&name.as_str())) {
             let found = self.notes.get(&format!("{MANIFEST}{name}")).ok_or_else(|| damaged(name))?;
             if found != wanted {
                 let name = name.strip_prefix(SETTING).unwrap_or(name).replace('_', " ");

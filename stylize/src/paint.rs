@@ -80,7 +80,8 @@ pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Resu
     };
     let (scales, iterations) = settings::scales(args, size);
     let coarse: Vec<_> = scales.iter().map(|s| format!("{} at {} px, ", s.iterations, s.size)).collect();
-    report.say(format!("descent  {name}, {}{iterations} iterations", coarse.concat()));
+    let most = if args.until.is_some() { "at most " } else { "" };
+    report.say(format!("descent  {name}, {most}{}{iterations} iterations", coarse.concat()));
     let (seen, photograph) = match args.colours {
         Colours::Luminance => (pictures::luminance(&painted.image)?, Some(painted.image)),
         _ => (painted.image, None),
@@ -285,7 +286,7 @@ impl Job<'_> {
         }
         let how = match () {
             () if interrupt.asked() => ", ended early as asked",
-            () if last.converged => ", as far as it goes",
+            () if last.converged => ", where more would change little",
             () => "",
         };
         let enlarged = match last.scale + 1 < last.scales {

@@ -81,6 +81,9 @@ pub(crate) fn describe<B: Backend>(
     }
     let (scales, iterations) = scales(args, size);
     builder = builder.optimizer(optimizer(args)).scales(scales).iterations(iterations).seed(args.seed);
+    if let Some(fraction) = args.until {
+        builder = builder.tolerance(fraction);
+    }
     if let Some(decay) = args.ema {
         builder = builder.running_mean(decay);
     }

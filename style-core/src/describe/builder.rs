@@ -472,6 +472,14 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
+    /// Ends a scale where [`WINDOW`](crate::Settings::WINDOW) evaluations have lowered its loss by less than this fraction, as converged:
+    /// [`GOOD`](crate::Settings::GOOD), say. The numbers of evaluations are then limits. A scale takes at least twice the window. Not in
+    /// the paper. Default: none, all evaluations.
+    pub fn tolerance(mut self, fraction: f64) -> Self {
+        self.settings.tolerance = Some(fraction);
+        self
+    }
+
     /// The memory limit of the session in bytes, including the network's filters. A picture that needs more is
     /// evaluated tile by tile, which takes longer ([`Plan::work`](crate::Plan::work)) and gives the same loss and
     /// gradient up to rounding. The number of tiles may depend on the number of threads, as each needs memory, and the

@@ -319,7 +319,7 @@ impl Preset {
 
 impl<B: Backend> SessionBuilder<B> {
     /// Sets losses, pooling, padding, optimiser, iterations and start to those of a [`Preset`]; later calls override it.
-    /// Seed, scales (for the preset's own, call [`Preset::scales`]) and `seamless` are kept; so is the running mean, if the
+    /// Seed, scales (for the preset's own, call [`Preset::scales`]), tolerance and `seamless` are kept; so is the running mean, if the
     /// preset has none.
     ///
     /// ```
@@ -330,10 +330,10 @@ impl<B: Backend> SessionBuilder<B> {
     /// # }
     /// ```
     pub fn preset(mut self, preset: Preset) -> Self {
-        let Settings { seed, scales, running_mean, seamless, .. } = std::mem::take(&mut self.settings);
+        let Settings { seed, scales, running_mean, seamless, tolerance, .. } = std::mem::take(&mut self.settings);
         self.start = None;
         let settings = preset.settings();
         let running_mean = settings.running_mean.or(running_mean);
-        self.settings(Settings { seed, scales, running_mean, seamless, ..settings })
+        self.settings(Settings { seed, scales, running_mean, seamless, tolerance, ..settings })
     }
 }

@@ -71,6 +71,8 @@ pub struct Settings {
     pub scales: Vec<Scale>,
     /// The decay of the running mean of the images; `None` for no mean.
     pub running_mean: Option<f64>,
+    /// The fraction by which [`WINDOW`](Self::WINDOW) evaluations must lower the loss for a scale to go on; `None` for all its evaluations.
+    pub tolerance: Option<f64>,
 }
 
 /// How content and style are balanced.
@@ -110,11 +112,18 @@ impl Default for Settings {
             iterations: 300,
             scales: vec![],
             running_mean: None,
+            tolerance: None,
         }
     }
 }
 
 impl Settings {
+    /// The number of evaluations over which the [tolerance](Self::tolerance) looks at the loss.
+    pub const WINDOW: usize = 10;
+
+    /// The [tolerance](Self::tolerance) at which a person hardly sees further changes.
+    pub const GOOD: f64 = 0.05;
+
     /// Name and JSON value of each setting.
     pub(crate) fn fields(&self) -> Result<Vec<(String, String)>> {
         let failed = |e| Error::new(ErrorKind::Argument, "cannot serialise the settings").with_source(e);

@@ -468,6 +468,9 @@ impl<B: Backend> SessionBuilder<B> {
         if let Some(decay) = self.settings.running_mean.filter(|decay| !(0.0..1.0).contains(decay)) {
             return Err(bad(format!("the decay of the running mean must be in 0..1; found {decay}")));
         }
+        if let Some(fraction) = self.settings.tolerance.filter(|fraction| !(0.0..1.0).contains(fraction)) {
+            return Err(bad(format!("the tolerance must be in 0..1; found {fraction}")));
+        }
         let shape = self.shape()?;
         let (has_content, ratio) = (self.content_image().is_some(), self.chosen_noise_ratio());
         self.chosen_init().check(self.start.as_ref(), shape, has_content, self.settings.noise, ratio)?;

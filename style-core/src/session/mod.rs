@@ -16,6 +16,7 @@ use crate::backend::shape::{Shape, expect_shape};
 use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT};
 use crate::describe::builder::SessionBuilder;
 use crate::describe::init::Init;
+use crate::describe::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::loss::losses::{Losses, STYLE};
@@ -67,6 +68,9 @@ pub struct Session<B: Backend> {
     progress: Progress,
     /// The loss at the first accepted point of this scale with the current weights; `None` before.
     start_loss: Option<f64>,
+    /// The accepted loss at the end of the last window of this scale, if a tolerance is set; `None` before the first.
+    window_loss: Option<f64>,
+    tolerance: Option<f64>,
     /// Whether an earlier scale diverged.
     diverged_before: bool,
     /// The manifest of its description.
@@ -131,6 +135,8 @@ impl<B: Backend> Session<B> {
         to.note("progress.diverged", self.progress.diverged);
         to.note("diverged_before", self.diverged_before);
         to.put("start_loss", self.start_loss.as_slice());
+        to.put("window_loss", self.window_loss.as_slice());
+        to.put("tolerance", self.tolerance.as_slice());
         to.put("progress.lengths", &[self.progress.gradient_norm, self.progress.step_length]);
         to.put("progress.losses", &self.progress.losses.numbers());
         to.put("losses", &self.progress.accepted_losses.numbers());
@@ -159,12 +165,15 @@ impl<B: Backend> Session<B> {
         self.at_scale = from.noted("at_scale")?;
         (self.start_loss, self.diverged_before) =
             (from.numbers("start_loss", None)?.first().copied(), from.noted("diverged_before")?);
+        self.window_loss = from.numbers("window_loss", None)?.first().copied();
         let left = self.left();
         let progress = &mut self.progress;
         progress.iteration = from.noted("iteration")?;
         progress.iterations = progress.iteration.saturating_add(left).saturating_add(later);
         progress.accepted = from.noted("progress.accepted")?;
-        progress.converged = from.noted("progress.converged")?;
+        // With another tolerance, the next steps tell.
+        let same = from.numbers("tolerance", None)?.first() == self.tolerance.as_ref();
+        progress.converged = same && from.noted("progress.converged")?;
         progress.diverged = from.noted("progress.diverged")?;
         if let [gradient_norm, step_length] = from.numbers("progress.lengths", 2)?[..] {
             (progress.gradient_norm, progress.step_length) = (gradient_norm, step_length);
@@ -196,7 +205,7 @@ impl<B: Backend> Session<B> {
         let iterations = description.settings.iterations;
         let stage = description.stage(&self.scales[scale], carried, cancellable)?;
         (self.at_scale, self.wanted) = (0, iterations);
-        (self.start_loss, self.diverged_before) = (None, self.progress.diverged);
+        (self.start_loss, self.window_loss, self.diverged_before) = (None, None, self.progress.diverged);
         let progress = &mut self.progress;
         let none = stage.objective.no_losses();
         if progress.iteration == 0 {
@@ -240,7 +249,7 @@ impl<B: Backend> Session<B> {
             (self.kept, self.stage) = (Some(image), None);
             self.enter(carried.map(|carried| (carried, from)), false)?;
         }
-        let Self { network, stage, at_scale, progress, start_loss, diverged_before, .. } = self;
+        let Self { network, stage, at_scale, progress, start_loss, window_loss, tolerance, diverged_before, .. } = self;
         let Stage { objective, descent, point, average, evaluated } = stage.as_mut().ok_or_else(ended)?;
         let backend = network.backend();
         let update = backend.within(|| {
@@ -274,6 +283,13 @@ impl<B: Backend> Session<B> {
             progress.accepted_losses.set(&progress.losses);
             let total = progress.losses.total;
             progress.diverged = *diverged_before || total > *start_loss.get_or_insert(total);
+        }
+        if let Some(tolerance) = tolerance
+            && at_scale.is_multiple_of(Settings::WINDOW)
+        {
+            let total = progress.accepted_losses.total;
+            let before = window_loss.replace(total);
+            progress.converged |= before.is_some_and(|before| total > (1.0 - *tolerance) * before);
         }
         Ok(progress)
     }
@@ -447,7 +463,7 @@ impl<B: Backend> Session<B> {
         for (_, value) in self.manifest.iter_mut().filter(|(name, _)| *name == STYLE_WEIGHT) {
             *value = serde_json::json!(weight).to_string();
         }
-        (self.progress.converged, self.start_loss) = (false, None);
+        (self.progress.converged, self.start_loss, self.window_loss) = (false, None, None);
         Ok(())
     }
 

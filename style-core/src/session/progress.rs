@@ -33,6 +33,7 @@ pub struct Progress {
     pub gradient_norm: f64,
     /// Euclidean length of the last accepted L-BFGS step, in 8-bit units; zero for Adam.
     pub step_length: f64,
-    /// No further progress is possible at this scale: the gradient vanished, or no step lowers the loss.
+    /// This scale is done: the gradient vanished, no step lowers the loss, or the steps lower it by less than the
+    /// [tolerance](crate::SessionBuilder::tolerance).
     pub converged: bool,
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use style_transfer::Preset;
+use style_transfer::{Preset, Settings};
 use style_transfer::backend::ops::Tv;
 use style_transfer::losses::LossKind;
 use style_transfer::pictures::LARGEST_SIDE;
@@ -137,6 +137,11 @@ pub(crate) struct Args {
     /// size [default: auto, or the preset's]
     #[arg(long, value_name = "auto|none|LIST", value_parser = scales, help_heading = "Optimisation")]
     pub(crate) scales: Option<Scales>,
+
+    /// When to end each size before its iterations are done: good ends where ten of them lower the loss by less than 5 %, and
+    /// hardly change what a person sees; a number F ends where they lower it by less than that fraction [default: never]
+    #[arg(long, value_name = "good|F", value_parser = until, help_heading = "Optimisation")]
+    pub(crate) until: Option<f64>,
 
     /// Save an exponential moving average of the images, with decay F from 0 to below 1, for example 0.99; useful with Adam
     /// [default: off, or the preset's]
@@ -291,6 +296,14 @@ pub(crate) struct Args {
     /// the user's configuration folder, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+fn until(s: &str) -> Result<f64, String> {
+    match s.parse() {
+        _ if s == "good" => Ok(Settings::GOOD),
+        Ok(fraction) if (0.0..1.0).contains(&fraction) => Ok(fraction),
+        _ => Err("expected \"good\", or a fraction of the loss from 0 to below 1, such as 0.02".into()),
+    }
 }
 
 fn depth(s: &str) -> Result<u8, String> {

@@ -44,6 +44,7 @@ pub(super) fn typed(args: &VideoArgs, described: &Settings, paintings: usize) ->
         seed: _,
         iterations: _,
         scales,
+        until: _,
         ema: _,
         memory: _,
         optimizer: _,
@@ -98,6 +99,7 @@ pub(super) fn typed(args: &VideoArgs, described: &Settings, paintings: usize) ->
         iterations: _,
         scales: _,
         running_mean,
+        tolerance,
     } = described;
     let (start, ratio) = start(paint, described);
     let (descent, rate) = descent(paint);
@@ -130,6 +132,7 @@ pub(super) fn typed(args: &VideoArgs, described: &Settings, paintings: usize) ->
     add("--seed", seed);
     add("--iterations", &iterations(paint));
     add("--scales", &scales);
+    add("--until", &tolerance.map_or("not given".into(), |fraction| fraction.to_string()));
     add("--ema", &running_mean.map_or("not given".into(), |decay| decay.to_string()));
     add("--optimizer", &descent);
     add("--learning-rate", &rate);

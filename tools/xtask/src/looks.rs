@@ -18,7 +18,8 @@ use style_pictures::Picture;
 use crate::peers::{parse, repository, target_folder};
 use crate::{Failure, gallery};
 use figures::{PERIODS, Plane};
-use style::{Eye, PARTS};
+use style::PARTS;
+pub(crate) use style::{Eye, embedded};
 
 /// Photograph and painting.
 const PAIRS: [(&str, &str); 12] = [
@@ -101,8 +102,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     }
 
     let root = repository("");
-    gallery::cargo(&root, "cargo build --release --bin stylize")?;
-    let program = target_folder()?.join(format!("release/stylize{}", std::env::consts::EXE_SUFFIX));
+    let program = stylize()?;
     let results = root.join("out/looks");
     fs::create_dir_all(&results)?;
 
@@ -151,19 +151,25 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     sheet::draw(&cells, &options.sheet.unwrap_or_else(|| root.join(default)))
 }
 
+/// The command, built.
+pub(crate) fn stylize() -> Result<PathBuf, Failure> {
+    gallery::cargo(&repository(""), "cargo build --release --bin stylize")?;
+    Ok(target_folder()?.join(format!("release/stylize{}", std::env::consts::EXE_SUFFIX)))
+}
+
 /// The first picture with this name.
-fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
+pub(crate) fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
     let files = folders.iter().flat_map(|folder| ["jpg", "png"].map(|end| folder.join(format!("{name}.{end}"))));
     files.into_iter().find(|file| file.is_file())
 }
 
 /// CPU time summed over threads, if the system reports it.
-struct Seconds {
-    wall: f64,
-    cpu: Option<f64>,
+pub(crate) struct Seconds {
+    pub(crate) wall: f64,
+    pub(crate) cpu: Option<f64>,
 }
 
-fn timed(command: &mut Command) -> Result<Seconds, Failure> {
+pub(crate) fn timed(command: &mut Command) -> Result<Seconds, Failure> {
     let (start, cpu_start) = (Instant::now(), cpu_of_children());
     let status = command.status().map_err(|e| format!("{}: {e}", command.get_program().display()))?;
     if !status.success() {
@@ -184,15 +190,15 @@ fn cpu_of_children() -> Option<f64> {
 }
 
 /// A result's row in the printed table.
-struct Row {
+pub(crate) struct Row {
     name: String,
     size: (usize, usize),
-    seconds: Option<Seconds>,
+    pub(crate) seconds: Option<Seconds>,
     lattice: [f64; PERIODS.len()],
     grid: f64,
     frame: f64,
-    edges: f64,
-    style: [f64; PARTS.len()],
+    pub(crate) edges: f64,
+    pub(crate) style: [f64; PARTS.len()],
 }
 
 impl Row {
@@ -201,7 +207,7 @@ impl Row {
 |---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
     /// Measures a result against its photograph and painting.
-    fn measure(
+    pub(crate) fn measure(
         eye: &Eye,
         name: String,
         seconds: Option<Seconds>,

@@ -48,6 +48,7 @@ kernels       Estimates the cost of the CUDA kernels, or with --wgpu of the wgpu
 peers         Compares time and memory of an iteration with PyTorch.
 peers-ops     Compares the time of single convolutions with PyTorch and, on request, candle and burn.
 peers-lbfgs   Compares the loss after a number of L-BFGS evaluations with PyTorch.
+peers-paint   Compares the time to a picture with PyTorch at its authors' settings.
 ours          Runs our side of `peers` alone; with --memory or --tiles, in tiles.
 ours-ops      Runs our side of `peers-ops` alone.
 sizes         Measures the cost per pixel from 256 to 4096 pixels per side, the cost of tiles, and planned and actual memory.
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Some("peers") => peers::peers(args),
         Some("peers-ops") => peers::peers_ops(args),
         Some("peers-lbfgs") => peers::peers_lbfgs(args),
+        Some("peers-paint") => peers::peers_paint(args),
         Some("ours") => peers::ours(args),
         Some("ours-ops") => peers::ours_ops(args),
         Some("sizes") => peers::sizes(args),

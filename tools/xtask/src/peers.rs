@@ -1,4 +1,4 @@
-//! `peers`, `peers-ops`, `peers-lbfgs`, `ours`, `ours-ops` and `sizes`: comparisons of this library with others, on
+//! `peers`, `peers-ops`, `peers-lbfgs`, `peers-paint`, `ours`, `ours-ops` and `sizes`: comparisons of this library with others, on
 //! this machine. BENCHMARKS.md explains their use; the peers' programs are in benches/peers.
 
 mod iteration;
@@ -6,6 +6,7 @@ mod lbfgs;
 mod ops;
 mod ours;
 mod ours_ops;
+mod paint;
 mod process;
 mod sizes;
 
@@ -14,6 +15,7 @@ pub(crate) use lbfgs::run as peers_lbfgs;
 pub(crate) use ops::run as peers_ops;
 pub(crate) use ours::run as ours;
 pub(crate) use ours_ops::run as ours_ops;
+pub(crate) use paint::run as peers_paint;
 pub(crate) use sizes::run as sizes;
 
 use std::io;

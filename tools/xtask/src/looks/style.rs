@@ -19,11 +19,11 @@ pub(super) const PARTS: [usize; 3] = [1, 2, 4];
 const SMALLEST: usize = 16;
 
 /// The network that measures style.
-pub(super) struct Eye(Network<Cpu>);
+pub(crate) struct Eye(Network<Cpu>);
 
 impl Eye {
     /// With these weights, or the embedded ones.
-    pub(super) fn new(weights: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn new(weights: Option<&Path>) -> Result<Self, Failure> {
         let weights = weights.map_or_else(embedded, |path| Ok(path.into()))?;
         let loaded = style_models::load(&weights, &LoadOptions::default())?;
         Ok(Self(Network::new(Cpu::new()?, loaded.model())?))
@@ -47,7 +47,7 @@ impl Eye {
 }
 
 /// The file behind the feature `embedded`, which this package does not enable.
-fn embedded() -> Result<PathBuf, Failure> {
+pub(crate) fn embedded() -> Result<PathBuf, Failure> {
     let folder = repository("style-models/weights");
     let files = fs::read_dir(&folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
     let mut weights = files.into_iter().filter(|file| file.to_string_lossy().ends_with(".safetensors.gz"));
