@@ -117,42 +117,44 @@ fn dots_row(at: u32, p: Four, exponents: vec4<i32>, lane: u32) {
     }
 }
 
-@compute @workgroup_size(256)
-fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    zero = groups.z - 1u;
-    var first = Four();
-    var second = Four();
-    var of_a = vec2(-126);
-    var of_b = vec4(-126);
-    var by_a = vec2(power_of_two(126));
-    var by_b = vec4(power_of_two(126));
-    for (var i = group.x * 256u + lane; i < dots_args.length; i += dots_args.parts * 256u) {
-        let a = vec2(dots_a0[i], dots_a1[i]);
-        let b = vec4(dots_b0[i], dots_b1[i], dots_b2[i], dots_b3[i]);
-        let next_a = max(of_a, vec2(dots_exponent(a.x), dots_exponent(a.y)));
-        let next_b = max(of_b, vec4(dots_exponent(b.x), dots_exponent(b.y), dots_exponent(b.z), dots_exponent(b.w)));
-        if any(next_a != of_a) || any(next_b != of_b) {
-            first = scaled_four(first, vec4(of_a.x - next_a.x) + of_b - next_b);
-            second = scaled_four(second, vec4(of_a.y - next_a.y) + of_b - next_b);
-            of_a = next_a;
-            of_b = next_b;
-            by_a = vec2(power_of_two(-of_a.x), power_of_two(-of_a.y));
-            by_b = powers(-of_b);
-        }
-        let u = a * by_a;
-        let v = b * by_b;
-        first = plus_four(first, hide_four(u.x * v));
-        second = plus_four(second, hide_four(u.y * v));
+// A thread's sums of products: of the first vector and of the second, with the exponents of all vectors and the powers of two that
+// they are scaled by.
+struct Products { first: Four, second: Four, of_a: vec2<i32>, of_b: vec4<i32>, by_a: vec2<f32>, by_b: vec4<f32> }
+
+fn no_products() -> Products {
+    return Products(Four(), Four(), vec2(-126), vec4(-126), vec2(power_of_two(126)), vec4(power_of_two(126)));
+}
+
+fn add_products(p: ptr<function, Products>, a: vec2<f32>, b: vec4<f32>) {
+    let of_a = (*p).of_a;
+    let of_b = (*p).of_b;
+    let next_a = max(of_a, vec2(dots_exponent(a.x), dots_exponent(a.y)));
+    let next_b = max(of_b, vec4(dots_exponent(b.x), dots_exponent(b.y), dots_exponent(b.z), dots_exponent(b.w)));
+    if any(next_a != of_a) || any(next_b != of_b) {
+        (*p).first = scaled_four((*p).first, vec4(of_a.x - next_a.x) + of_b - next_b);
+        (*p).second = scaled_four((*p).second, vec4(of_a.y - next_a.y) + of_b - next_b);
+        (*p).of_a = next_a;
+        (*p).of_b = next_b;
+        (*p).by_a = vec2(power_of_two(-next_a.x), power_of_two(-next_a.y));
+        (*p).by_b = powers(-next_b);
     }
+    let u = a * (*p).by_a;
+    let v = b * (*p).by_b;
+    (*p).first = plus_four((*p).first, hide_four(u.x * v));
+    (*p).second = plus_four((*p).second, hide_four(u.y * v));
+}
+
+// The sums of all threads, as a workgroup's part.
+fn store_products(p: Products, part: u32, lane: u32) {
     // All threads scale their sums alike.
     if lane < 6u { atomicStore(&dots_exponents[lane], -126); }
     workgroupBarrier();
-    atomicMax(&dots_exponents[0], of_a.x);
-    atomicMax(&dots_exponents[1], of_a.y);
-    atomicMax(&dots_exponents[2], of_b.x);
-    atomicMax(&dots_exponents[3], of_b.y);
-    atomicMax(&dots_exponents[4], of_b.z);
-    atomicMax(&dots_exponents[5], of_b.w);
+    atomicMax(&dots_exponents[0], p.of_a.x);
+    atomicMax(&dots_exponents[1], p.of_a.y);
+    atomicMax(&dots_exponents[2], p.of_b.x);
+    atomicMax(&dots_exponents[3], p.of_b.y);
+    atomicMax(&dots_exponents[4], p.of_b.z);
+    atomicMax(&dots_exponents[5], p.of_b.w);
     workgroupBarrier();
     let all_b = vec4(
         atomicLoad(&dots_exponents[2]), atomicLoad(&dots_exponents[3]), atomicLoad(&dots_exponents[4]),
@@ -160,8 +162,19 @@ fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     );
     let of_first = vec4(atomicLoad(&dots_exponents[0])) + all_b;
     let of_second = vec4(atomicLoad(&dots_exponents[1])) + all_b;
-    dots_row(group.x, scaled_four(first, vec4(of_a.x) + of_b - of_first), of_first, lane);
-    dots_row(group.x + 4u * dots_args.parts, scaled_four(second, vec4(of_a.y) + of_b - of_second), of_second, lane);
+    dots_row(part, scaled_four(p.first, vec4(p.of_a.x) + p.of_b - of_first), of_first, lane);
+    dots_row(part + 4u * dots_args.parts, scaled_four(p.second, vec4(p.of_a.y) + p.of_b - of_second), of_second, lane);
+}
+
+@compute @workgroup_size(256)
+fn dots(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    zero = groups.z - 1u;
+    var products = no_products();
+    for (var i = group.x * 256u + lane; i < dots_args.length; i += dots_args.parts * 256u) {
+        let b = vec4(dots_b0[i], dots_b1[i], dots_b2[i], dots_b3[i]);
+        add_products(&products, vec2(dots_a0[i], dots_a1[i]), b);
+    }
+    store_products(products, group.x, lane);
 }
 
 // out[first + row row_step + column] = scale times the sum of `count` partial sums, in a workgroup each.

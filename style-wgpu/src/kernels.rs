@@ -109,6 +109,11 @@ kernels! {
         FACTOR "factor" [Read Write],
         SCALE "scale" [Read Read Write],
         ADAM "adam" [Read Write Write Write];
+    ("vector" "vector_history"):
+        HALVE "halve" [Read Write],
+        RESTORE "restore" [Read Write],
+        HALF_DOTS "half_dots" [Write Read Read Read Read Read Read],
+        HALF_COMBINE "half_combine" [Write Write Read Read Read Read Read Read];
     "window":
         WINDOW_FWD "window_fwd" [Read Write],
         WINDOW_BWD "window_bwd" [Read Write];

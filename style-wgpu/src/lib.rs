@@ -9,8 +9,8 @@
 //! [`adapters`] lists the GPUs; [`Wgpu::builder`] selects one. A software driver computes on the CPU, more slowly than the CPU
 //! backend, so it is used only if asked for ([`WgpuBuilder::software`]).
 //!
-//! The kernels are WGSL, in `kernels/`; wgpu checks and compiles them for the driver at their first use. All values are
-//! `f32`; sums are pairs of `f32` that hold 48 bits (`kernels/pair.wgsl`), because WGSL has no `f64`.
+//! The kernels are WGSL, in `kernels/`; wgpu checks and compiles them for the driver at their first use. Values are
+//! `f32`, those of L-BFGS's history bf16; sums are pairs of `f32` that hold 48 bits (`kernels/pair.wgsl`), because WGSL has no `f64`.
 //!
 //! In a browser (wasm32-unknown-unknown) a call that waits for the device puts the stack aside until the device answers, so the
 //! browser must have JSPI, and the call must come from a function that is exported with `#[wasm_bindgen(jspi)]`, as in

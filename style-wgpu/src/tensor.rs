@@ -98,8 +98,17 @@ impl Tensor {
     }
 }
 
-/// A vector of a [`Wgpu`](crate::Wgpu) device for a history, stored as `f32`.
-pub struct Half(pub(crate) Tensor);
+/// A vector of a [`Wgpu`](crate::Wgpu) device in half precision: bf16, in the order of a tensor of its shape, two in a word.
+pub struct Half {
+    pub(crate) buffer: Buffer,
+    pub(crate) shape: Shape,
+}
+
+impl Half {
+    pub(crate) fn bytes(shape: Shape) -> usize {
+        values(shape).div_ceil(2).saturating_mul(4)
+    }
+}
 
 /// The positions where a ReLU is open. A word has one bit for each of four channels at each of a block of two rows and four
 /// columns.

@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{model, picture, wgpu_or_skip};
-use style_core::backend::ops::{Conv2dOps, VectorOps};
+use style_core::backend::ops::{Conv2dOps, HistoryOps, VectorOps};
 use style_core::backend::{Shape, Storage};
 use style_core::{ErrorKind, LayerWeight, Network, Session};
 use style_wgpu::{AdapterKind, Wgpu, adapters};
@@ -87,8 +87,9 @@ fn memory_is_counted_and_limited() {
     assert_eq!(before - wgpu.free_memory().unwrap(), wgpu.tensor_bytes(shape));
     // Also what is allocated in addition to the values.
     let (odd, free) = (Shape::new(1, 5, 7), wgpu.free_memory().unwrap());
-    let odds = (wgpu.tensor(odd).unwrap(), wgpu.gate(odd).unwrap(), wgpu.switches(odd).unwrap());
-    let bytes = wgpu.tensor_bytes(odd) + wgpu.gate_bytes(odd) + wgpu.switches_bytes(odd);
+    let odds =
+        (wgpu.tensor(odd).unwrap(), wgpu.gate(odd).unwrap(), wgpu.switches(odd).unwrap(), wgpu.half(odd).unwrap());
+    let bytes = wgpu.tensor_bytes(odd) + wgpu.gate_bytes(odd) + wgpu.switches_bytes(odd) + wgpu.half_bytes(odd);
     assert_eq!(free - wgpu.free_memory().unwrap(), bytes);
     drop(odds);
     // Filters of a picture, and those that are transformed.

@@ -1,7 +1,7 @@
-//! Kernels in several dispatches, and in grids with more workgroups than they need.
+//! Kernels in several dispatches, and in grids with more workgroups than they need. Vectors in half precision beside the CPU's.
 
 use style_core::backend::ops::{
-    Conv2d, Conv2dOps, Epilogue, GramOps, NearestOps, Padding, ProductOps, Rows, TransportOps,
+    Conv2d, Conv2dOps, Epilogue, GramOps, HistoryOps, NearestOps, Padding, ProductOps, Rows, TransportOps,
 };
 use style_core::backend::{Acc, Shape, Storage};
 use testkit::{Array, Rng, cases};
@@ -182,4 +182,66 @@ fn transport_is_the_same_in_any_dispatches() {
         let mut workspace = wgpu.workspace(wgpu.transport_workspace(shape)).unwrap();
         wgpu.transport(&x, &t, &mut wgpu.scalars(1).unwrap(), 0, d, &mut workspace).unwrap();
     });
+}
+
+#[test]
+fn vectors_in_half_precision_are_the_same_in_any_dispatches() {
+    let shape = Shape::new(1, 35, 71);
+    let halved = |wgpu: &Wgpu, rng: &mut Rng| {
+        let mut h = wgpu.half(shape).unwrap();
+        wgpu.halve(&filled(wgpu, shape, rng), &mut h).unwrap();
+        h
+    };
+    check("restore", shape, |wgpu, x| wgpu.restore(&halved(wgpu, &mut Rng::new("vector")), x).unwrap());
+    check("half_combine", shape, |wgpu, y| {
+        let mut rng = Rng::new("vectors");
+        let (h, x) = (halved(wgpu, &mut rng), filled(wgpu, shape, &mut rng));
+        wgpu.half_combine(&[(0.3, &h); 8], (0.7, &x), y).unwrap();
+    });
+}
+
+/// The values of `x` as they are stored in half precision.
+fn stored<B: HistoryOps>(b: &B, x: &[f32]) -> (B::Half, Vec<f32>) {
+    let shape = Shape::new(1, 1, x.len());
+    let (mut from, mut to, mut h) = (b.tensor(shape).unwrap(), b.tensor(shape).unwrap(), b.half(shape).unwrap());
+    b.upload(x, &mut from).unwrap();
+    b.halve(&from, &mut h).unwrap();
+    b.restore(&h, &mut to).unwrap();
+    let mut values = vec![f32::NAN; x.len()];
+    b.download(&to, &mut values).unwrap();
+    (h, values)
+}
+
+#[test]
+fn half_precision_has_the_bits_of_the_cpu() {
+    let Some(wgpu) = Wgpu::for_tests() else { return };
+    // Upper halves of all exponents, infinities and NaN among them, before both signs, with lower halves around a tie.
+    let upper = (0..0x1_0000).step_by(0x3f).chain([0x7f7f, 0x7f80, 0x7fff, 0xff7f, 0xff80, 0xffff]);
+    let bits = upper.flat_map(|upper| [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff].map(|lower| (upper << 16) | lower));
+    let values: Vec<f32> = bits.map(f32::from_bits).collect();
+    let cpu = style_cpu::Cpu::new().unwrap();
+    let of = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!(of(&stored(&wgpu, &values).1), of(&stored(&cpu, &values).1));
+}
+
+#[test]
+fn long_vectors_are_summed_in_parts() {
+    let Some(wgpu) = Wgpu::for_tests() else { return };
+    // An odd length, in two parts.
+    let shape = Shape::new(1, 1, (1 << 20) + 3);
+    let mut rng = Rng::new("parts");
+    let mut draw = || Array::random(shape, &mut rng).to_f32();
+    let (halves, x) = ([draw(), draw()].map(|h| stored(&wgpu, &h)), draw());
+    let (mut last, mut y) = (wgpu.tensor(shape).unwrap(), wgpu.tensor(shape).unwrap());
+    wgpu.upload(&x, &mut last).unwrap();
+    let terms: Vec<_> = (0..7).map(|i| (f64::from(i) - 2.7, &halves[i as usize % 2].0)).collect();
+    wgpu.half_combine(&terms, (0.3, &last), &mut y).unwrap();
+    let mut found = vec![f32::NAN; shape.len()];
+    wgpu.download(&y, &mut found).unwrap();
+    let sums = [0, 1].map(|k| terms.iter().skip(k).step_by(2).map(|(c, _)| c).sum::<f64>());
+    for (i, found) in found.iter().enumerate() {
+        let of_halves = sums[0] * f64::from(halves[0].1[i]) + sums[1] * f64::from(halves[1].1[i]);
+        let want = of_halves + 0.3 * f64::from(x[i]);
+        assert!((f64::from(*found) - want).abs() <= 1e-7 * want.abs() + 1e-10, "{found} at {i} instead of {want}");
+    }
 }

@@ -7,7 +7,7 @@ use style_core::backend::ops::{AdamStep, VectorOps};
 use super::{extent, pair, parts};
 use crate::backend::Wgpu;
 use crate::buffer::Buffer;
-use crate::kernels::{ADAM, COMBINE, COPY, DOTS, FACTOR, PARTIAL_BYTES, REDUCE, SCALE};
+use crate::kernels::{ADAM, COMBINE, COPY, DOTS, FACTOR, HALF_COMBINE, Kernel, PARTIAL_BYTES, REDUCE, SCALE};
 use crate::tensor::{Scalars, Tensor};
 use crate::turn::Entered;
 
@@ -20,6 +20,9 @@ const TERMS: usize = 6;
 
 /// Values that are summed together: the second parts of their sums fill the buffer for partial sums.
 const TOGETHER: usize = PARTIAL_BYTES / 4;
+
+// Parts hold whole words of two values in half precision.
+const _: () = assert!(TOGETHER.is_multiple_of(2));
 
 /// A rectangle of sums in scalars.
 struct Rectangle {
@@ -77,6 +80,62 @@ impl Wgpu {
         }
         self.enter(&buffers)
     }
+
+    /// `out[first + i * rights.len() + j] = <lefts[i], rights[j]>`, at least one of each, all of one shape, with the kernel for
+    /// what the rights are.
+    pub(super) fn products(
+        &self,
+        entered: &mut Entered<'_>,
+        lefts: &[&Tensor],
+        (rights, kernel): (&[&Buffer], &'static Kernel),
+        out: &Scalars,
+        first: usize,
+    ) -> Result<()> {
+        let values = lefts[0].values();
+        let parts = parts(values);
+        for (i, lefts) in lefts.chunks(LEFT).enumerate() {
+            for (j, group) in rights.chunks(RIGHT).enumerate() {
+                // Vectors that are missing are the first one again; their products are not used.
+                let mut operands = vec![&self.partial];
+                operands.extend((0..LEFT).map(|k| &lefts.get(k).unwrap_or(&lefts[0]).buffer));
+                operands.extend((0..RIGHT).map(|k| *group.get(k).unwrap_or(&group[0])));
+                entered.launch(kernel, parts, &[extent(values)?, extent(parts)?], &operands)?;
+                let first = first + i * LEFT * rights.len() + j * RIGHT;
+                let (rows, columns) = (lefts.len(), group.len());
+                let to = Rectangle { rows, columns, from_step: RIGHT, first, row_step: rights.len() };
+                self.reduce_all(entered, parts, out, &to, 1.0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `y = sum_i c_i x_i`, of terms in `f32` and terms in half precision.
+    pub(super) fn sum(
+        &self,
+        entered: &mut Entered<'_>,
+        terms: &[(f64, &Buffer)],
+        halves: &[(f64, &Buffer)],
+        y: &Tensor,
+    ) -> Result<()> {
+        for first in (0..y.values()).step_by(TOGETHER) {
+            let count = TOGETHER.min(y.values() - first);
+            // Later groups add to the first, which is there even without terms.
+            let full =
+                terms.chunks(TERMS).chain(terms.is_empty().then_some(terms)).map(|group| (group, &COMBINE, count));
+            let half = halves.chunks(TERMS).map(|group| (group, &HALF_COMBINE, count.div_ceil(2)));
+            for (i, (group, kernel, threads)) in full.chain(half).enumerate() {
+                let mut parameters = vec![extent(first)?, extent(count)?, extent(group.len())?, u32::from(i > 0)];
+                let mut operands = vec![&y.buffer, &self.partial];
+                for (factor, term) in group {
+                    parameters.extend(quarters(*factor));
+                    operands.push(term);
+                }
+                operands.resize(2 + TERMS, &self.spare);
+                entered.launch_for(kernel, threads, &parameters, &operands)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A factor in four parts of 12 bits.
@@ -100,47 +159,14 @@ impl VectorOps for Wgpu {
         out.slots(first, a.len().saturating_mul(b.len()))?;
         let (Some(&one), false) = (a.first(), b.is_empty()) else { return Ok(()) };
         let mut entered = self.expect_vectors(one, a.iter().chain(b).copied(), &[&out.buffer])?;
-        let parts = parts(one.values());
-        for (i, lefts) in a.chunks(LEFT).enumerate() {
-            for (j, rights) in b.chunks(RIGHT).enumerate() {
-                // Vectors that are missing are the first one again; their products are not used.
-                let mut operands = vec![&self.partial];
-                for (vectors, count) in [(lefts, LEFT), (rights, RIGHT)] {
-                    operands.extend((0..count).map(|k| vectors.get(k).map_or(&one.buffer, |v| &v.buffer)));
-                }
-                entered.launch(&DOTS, parts, &[extent(one.values())?, extent(parts)?], &operands)?;
-                let first = first + i * LEFT * b.len() + j * RIGHT;
-                let (rows, columns) = (lefts.len(), rights.len());
-                let to = Rectangle { rows, columns, from_step: RIGHT, first, row_step: b.len() };
-                self.reduce_all(&mut entered, parts, out, &to, 1.0)?;
-            }
-        }
-        Ok(())
+        let rights: Vec<_> = b.iter().map(|b| &b.buffer).collect();
+        self.products(&mut entered, a, (&rights, &DOTS), out, first)
     }
 
     fn combine(&self, terms: &[(f64, &Tensor)], y: &mut Tensor) -> Result<()> {
         let mut entered = self.expect_vectors(y, terms.iter().map(|(_, x)| *x), &[])?;
-        let mut first = 0;
-        while first < y.values() {
-            let count = TOGETHER.min(y.values() - first);
-            // Later groups add to the first, which is there even without terms.
-            let mut rest = terms;
-            let mut begun = false;
-            while !begun || !rest.is_empty() {
-                let (group, later) = rest.split_at(rest.len().min(TERMS));
-                let mut parameters = vec![extent(first)?, extent(count)?, extent(group.len())?, u32::from(begun)];
-                let mut operands = vec![&y.buffer, &self.partial];
-                for (factor, term) in group {
-                    parameters.extend(quarters(*factor));
-                    operands.push(&term.buffer);
-                }
-                operands.resize(2 + TERMS, &self.spare);
-                entered.launch_for(&COMBINE, count, &parameters, &operands)?;
-                (rest, begun) = (later, true);
-            }
-            first += count;
-        }
-        Ok(())
+        let terms: Vec<_> = terms.iter().map(|(c, x)| (*c, &x.buffer)).collect();
+        self.sum(&mut entered, &terms, &[], y)
     }
 
     fn scale_by(&self, x: &Tensor, scalars: &Scalars, slot: usize, power: f64, y: &mut Tensor) -> Result<()> {
