@@ -31,7 +31,10 @@ fn a_scale_ends_with_the_first_window_that_gains_less() {
         let mut session = described().optimizer(optimizer).build().unwrap();
         for (losses, limit) in losses(&mut session).iter().zip([60, 70]) {
             let count = losses.len();
-            assert!(count < limit && count >= 2 * Settings::WINDOW && count.is_multiple_of(Settings::WINDOW), "{losses:?}");
+            assert!(
+                count < limit && count >= 2 * Settings::WINDOW && count.is_multiple_of(Settings::WINDOW),
+                "{losses:?}"
+            );
             let at_ends: Vec<_> = losses.iter().skip(Settings::WINDOW - 1).step_by(Settings::WINDOW).collect();
             let gains: Vec<_> = at_ends.windows(2).map(|pair| 1.0 - pair[1] / pair[0]).collect();
             let (last, earlier) = gains.split_last().unwrap();

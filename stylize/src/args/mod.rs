@@ -9,10 +9,10 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use style_transfer::{Preset, Settings};
 use style_transfer::backend::ops::Tv;
 use style_transfer::losses::LossKind;
 use style_transfer::pictures::LARGEST_SIDE;
+use style_transfer::{Preset, Settings};
 
 use compute::Compute;
 use preview::Preview;

@@ -119,7 +119,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
 
 fn print_row(program: &str, evaluations: usize, ours: &Row, good: Option<&Row>, row: &Row) {
     let (wall, cpu) = seconds(row);
-    let of_ours = |seconds: f64| seconds / seconds(ours).0;
+    let of_ours = |wall: f64| wall / seconds(ours).0;
     let good =
         good.map_or("never | -".into(), |good| format!("{:.1} | {:.1}", seconds(good).0, of_ours(seconds(good).0)));
     let good = if program.starts_with("stylize") { "- | -".into() } else { good };
