@@ -257,7 +257,7 @@ pub(crate) struct Args {
     pub(crate) snapshot_every: Option<NonZeroUsize>,
 
     /// Save the job's state to this file, and resume from it if it exists; delete it to start again. To resume, use the same options
-    /// as before; --memory, --threads, --style-strength, --style-weight, --output, the options of this section and, unless --scales is auto, --iterations may
+    /// as before; --memory, --threads, --until, --style-strength, --style-weight, --output, the options of this section and, unless --scales is auto, --iterations may
     /// change
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) checkpoint: Option<PathBuf>,
