@@ -140,7 +140,7 @@ pub(crate) struct Args {
 
     /// When to end each size before its iterations are done: good ends where ten of them lower the loss by less than 5 %, and
     /// hardly change what a person sees; a number F ends where they lower it by less than that fraction [default: never]
-    #[arg(long, value_name = "good|F", value_parser = until, help_heading = "Optimisation")]
+    #[arg(long, value_name = "good|F", value_parser = until, allow_negative_numbers = true, help_heading = "Optimisation")]
     pub(crate) until: Option<f64>,
 
     /// Save an exponential moving average of the images, with decay F from 0 to below 1, for example 0.99; useful with Adam

@@ -225,6 +225,17 @@ fn from_coarse_to_fine() {
 }
 
 #[test]
+fn a_size_ends_where_more_would_change_little() {
+    let bench = Bench::new();
+    let line = "photo.png art.png -o x.png --size 32 --scales none --iterations 40 --log log.jsonl";
+    let said = bench.paint(&format!("{line} --until 0.9"));
+    assert!(said.contains("at most 40 iterations") && said.contains("where more would change little"), "{said}");
+    assert_eq!(bench.log("log.jsonl").len(), 20);
+    bench.paint(&format!("{line} --until 0"));
+    assert_eq!(bench.log("log.jsonl").len(), 40);
+}
+
+#[test]
 fn a_preview_is_written_where_no_file_is() {
     let bench = Bench::new();
     let line = "photo.png art.png -o x.png --size 48 --iterations 1 --scales 20=1";
@@ -359,6 +370,8 @@ fn bad_settings() {
         ("--scales 30=2,20=2", &["found 20 after 30"]),
         ("--scales 10=2", &["scale of 10 pixels", "too small"]),
         ("--ema 1", &["running mean", "1"]),
+        ("--until bad", &["good", "0.02"]),
+        ("--until -0.1", &["--until", "-0.1", "good"]),
         ("--memory much", &["2GiB"]),
         ("--memory 0", &["2GiB"]),
         ("--snapshot-every 0", &["--snapshot-every"]),
