@@ -17,6 +17,8 @@
  * @property {number} scales
  * @property {number} width       of the picture at this scale
  * @property {number} height
+ * @property {number} [done]      work so far, in evaluations at the full size
+ * @property {number} [left]      work to do
  *
  * @typedef {object} Snapshot
  * @property {number} number

@@ -12,6 +12,7 @@ import { mask } from "./ui/mask.js";
 import { queue } from "./ui/queue.js";
 import { snapshots } from "./ui/snapshots.js";
 import { stage } from "./ui/stage.js";
+import { note } from "./ui/time.js";
 
 const engine = (await import(document.documentElement.dataset.engine)).open();
 
@@ -82,6 +83,7 @@ const heard = {
   state({ jobs: all, samples }) {
     jobs.clear();
     for (const job of all) jobs.set(job.id, job);
+    all.forEach((job) => note(job));
     const first = !ready;
     ready = true;
     parts.begin.samples(samples);
@@ -96,6 +98,7 @@ const heard = {
   job(job) {
     const isNew = !jobs.has(job.id);
     jobs.set(job.id, job);
+    note(job);
     render(isNew && job.id === selected);
   },
   progress({ id, version, progress, points }) {
@@ -103,6 +106,7 @@ const heard = {
     if (!job) return;
     Object.assign(job, { version, progress });
     job.curve.push(...points);
+    note(job);
     render();
   },
   queue(ids) {

@@ -18,6 +18,7 @@ use crate::memory;
 use crate::plan;
 use crate::record::{Record, State};
 use crate::store::Of;
+use crate::work::Work;
 
 /// How the session of a job ended.
 struct Ended {
@@ -87,8 +88,9 @@ fn begin(studio: &Arc<Studio>, network: &mut Option<Arc<Network>>, mut record: R
     record.size = [photograph.image.width(), photograph.image.height()];
     store.put(record.id, Of::Original, &photograph)?;
     let spawn = |record: &Record, checkpoint| {
-        let watcher = Watcher::new(Arc::clone(studio), record.id, record.generation);
         let mut builder = plan::describe(store, network, record, &photograph)?;
+        let work = Work::new(builder.current_settings(), photograph.long_side());
+        let watcher = Watcher::new(Arc::clone(studio), record.id, record.generation, work);
         if let Some(bytes) = memory::available() {
             builder = builder.memory_limit(bytes);
         }

@@ -140,6 +140,20 @@ const steps = {
     await status(page, "Painting");
   },
 
+  async "the time that is left"(page) {
+    const said = async () => (await text(page, "#reached")).match(/(\d+) %(?:, about (.+) left)?$/) ?? [];
+    // There is no time before there is a pace.
+    const early = await page.evaluate(() => !/left/.test(document.getElementById("reached").textContent));
+    const [job] = await jobs(page);
+    assert.ok(early || job.progress.iteration >= 5, "a time without a basis");
+    await page.waitForFunction(() => /, about (\d+ s|\d+ min) left$/.test(document.getElementById("reached").textContent), null, { timeout: PATIENCE });
+    const [, percent] = await said();
+    const { done, left, iteration, iterations } = (await jobs(page))[0].progress;
+    assert.ok(percent <= Math.round((100 * done) / (done + left)), `${percent} % of ${done} + ${left}`);
+    assert.ok(done / (done + left) < iteration / iterations, "at small sizes evaluations take little time");
+    await shot(page, "time-left-light");
+  },
+
   async "slide while it paints"(page) {
     await slide(page, "strength", 1);
     await until(page, (job) => job.settings.strength === 2 && job.generation === 0);
@@ -153,6 +167,7 @@ const steps = {
     await page.waitForTimeout(3000);
     await page.locator("#pause").click();
     await status(page, "Paused");
+    assert.doesNotMatch(await text(page, "#reached"), /left/, "time passes while it is paused");
     await page.locator("#compare").click();
     await page.locator("#split input").press("ArrowLeft");
     await page.waitForFunction(() => document.getElementById("original").naturalWidth > 0);

@@ -38,6 +38,7 @@ const steps = {
     const [from, begun] = [await beyond(page, 2), Date.now()];
     const to = await beyond(page, from + 8);
     console.log(`    ${((Date.now() - begun) / 1000 / (to - from)).toFixed(3)} s an evaluation at ${SIDE} pixels`);
+    await page.waitForFunction(() => /, about \d+ (s|min) left$/.test(document.getElementById("reached").textContent), null, { timeout: PATIENCE });
     await shot(page, "painting");
   },
 
