@@ -20,8 +20,9 @@ const engine = (await import(document.documentElement.dataset.engine)).open();
 const jobs = new Map();
 /** The job that is shown; `null` for a new picture. */
 let selected = null;
+const defaults = { ...DEFAULTS, ...engine.defaults };
 /** Settings of the next new picture. */
-let next = { ...DEFAULTS, ...engine.defaults };
+let next = { ...defaults };
 let ready = false;
 
 const parts = {
@@ -33,7 +34,7 @@ const parts = {
 };
 parts.mask = mask(engine, () => parts.compare.close());
 parts.queue = queue(engine, select);
-parts.controls = controls(() => selected, (id, change) => {
+parts.controls = controls(defaults, () => selected, (id, change) => {
   if (id) attempt(() => engine.change(id, change).catch((error) => {
     if (id === selected && jobs.has(id)) parts.controls.show(jobs.get(id).settings, true);
     throw error;

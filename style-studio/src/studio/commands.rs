@@ -99,10 +99,8 @@ impl Studio {
                 snapshot(store, job, Why::Change)?;
             }
             let strength = settings.strength;
+            job.record.version += u64::from(is_painted && settings.colours != job.record.settings.colours);
             job.record.settings = settings;
-            if effect == Effect::Shown {
-                job.record.version += 1;
-            }
             if again != Again::No {
                 inner.repaint(store, id, again)?;
             } else if is_running

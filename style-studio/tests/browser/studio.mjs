@@ -132,7 +132,11 @@ const steps = {
     await page.locator("#choose-painting .drop.full").waitFor();
     await page.waitForTimeout(600);
     await shot(page, "chosen-light");
+    await page.locator("#side").selectOption("2048");
+    assert.match(await text(page, "#side-cost"), /^2048 px: 16 × the time of 512 px, more memory$/);
+    await shot(page, "size-light");
     await page.locator("#side").selectOption("384");
+    assert.equal(await text(page, "#side-cost"), "");
     const clicked = Date.now();
     await page.locator("#paint").click();
     await shown(page, 30_000);
@@ -302,7 +306,24 @@ const steps = {
     await page.locator("#snapshots button", { hasText: "kept" }).first().waitFor();
   },
 
+  async "settings of a picture back to their defaults"(page) {
+    const before = await until(page, (job) => job.state === "paused");
+    await slide(page, "strength", -1);
+    await page.locator("#defaults").click();
+    // What was waiting to be sent does not come after.
+    await page.waitForTimeout(700);
+    const [after] = await jobs(page);
+    assert.deepEqual([after.settings.strength, after.settings.stroke, after.settings.colours], [1, 1, 0]);
+    assert.equal(after.generation, before.generation + 1, "it is painted anew, once");
+    assert.equal(after.state, "paused");
+  },
+
   async "keyboard and names"(page) {
+    const meaning = await page.evaluate(() => {
+      const of = document.querySelector("#losses svg")?.getAttribute("aria-describedby");
+      return document.getElementById(of)?.textContent;
+    });
+    assert.match(meaning, /lower is closer.*size/);
     const nameless = await page.evaluate(() =>
       [...document.querySelectorAll("button, a, input, select, canvas")]
         .filter((e) => e.checkVisibility() && !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length))

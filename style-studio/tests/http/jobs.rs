@@ -114,6 +114,20 @@ fn strength_and_colours_act_on_the_running_session() {
 }
 
 #[test]
+fn a_paused_picture_is_shown_in_other_colours() {
+    let studio = Studio::new();
+    let id = studio.job(&long());
+    studio.until(&id, "painting", has_painted);
+    studio.act(&id, "pause");
+    let before = studio.until_state(&id, "paused");
+    let change = json!({"strength": 2, "colours": 1});
+    assert_eq!(studio.send("PATCH", &format!("api/jobs/{id}"), &change).status, 204);
+    let after = studio.look(&id);
+    assert!(after["version"].as_u64() > before["version"].as_u64(), "the page keeps the picture in the old colours");
+    assert_eq!((generation(&after), &after["state"]), (0, &json!("paused")));
+}
+
+#[test]
 fn strokes_repaint_and_seeds_start_over() {
     let studio = Studio::new();
     let id = studio.job(&long());
