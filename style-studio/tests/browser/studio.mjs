@@ -201,12 +201,30 @@ const steps = {
     await until(page, (job) => job.mask > 0 && job.generation > generation && job.curve.length > 0);
   },
 
-  async "a queue"(page) {
+  async "a queue, of samples, by default settings"(page) {
     await page.locator("#new").click();
-    for (const role of ["photo", "painting"]) await page.locator(`#choose-${role} .samples button`).first().click();
+    assert.equal(await page.locator("#stroke").inputValue(), "0.5", "a new picture has the settings of the last");
+    await page.locator("#defaults").click();
+    for (const [id, value] of [["strength", "0"], ["stroke", "0"], ["colours", "0"], ["seed", "0"], ["side", "512"]]) {
+      assert.equal(await page.locator(`#${id}`).inputValue(), value, id);
+    }
+    for (const [role, count] of [["photo", 4], ["painting", 3]]) {
+      const all = page.locator(`#choose-${role} .samples button`);
+      assert.equal(await all.count(), count);
+      await page.waitForFunction((role) => [...document.querySelectorAll(`#choose-${role} .samples img`)].every((i) => i.naturalWidth > 0), role);
+      await all.last().focus();
+      await page.keyboard.press("Enter");
+      assert.equal(await all.last().getAttribute("aria-pressed"), "true");
+      await all.first().click();
+      assert.equal(await page.locator(`#choose-${role} .samples [aria-pressed=true]`).count(), 1);
+    }
+    assert.match(await text(page, "#choose-photo .choice-note"), /Andreas Praefcke, CC BY 3\.0/);
+    await shot(page, "samples-light");
     await page.locator("#paint:enabled").click();
     await status(page, "Waiting");
     assert.equal(await page.locator("#queue li").count(), 2);
+    const made = (await jobs(page))[1].settings;
+    assert.deepEqual([made.strength, made.stroke, made.side], [1, 1, 512]);
     await page.locator("#queue button").first().click();
     await status(page, "Painting");
   },

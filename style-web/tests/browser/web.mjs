@@ -84,7 +84,17 @@ const steps = {
 
   async "a queue of two, of samples"(page) {
     await page.locator("#new").click();
-    for (const role of ["photo", "painting"]) await page.locator(`#choose-${role} .samples button`).first().click();
+    for (const [role, count] of [["photo", 4], ["painting", 3]]) {
+      const all = page.locator(`#choose-${role} .samples button`);
+      assert.equal(await all.count(), count);
+      await page.waitForFunction((role) => [...document.querySelectorAll(`#choose-${role} .samples img`)].every((i) => i.naturalWidth > 0), role);
+      await all.last().click();
+    }
+    await page.locator("#defaults").click();
+    assert.equal(await page.locator("#stroke").inputValue(), "0");
+    assert.equal(await page.locator("#side").inputValue(), "384");
+    await page.locator("#side").selectOption("2048");
+    assert.match(await text(page, "#side-cost"), /^2048 px: 28 × the time of 384 px, more memory$/);
     await page.locator("#side").selectOption("192");
     await page.locator("#paint:enabled").click();
     await status(page, "Waiting");
