@@ -51,7 +51,8 @@ struct Changed {
     effect: &'static str,
 }
 
-/// Settings after a change, and what it means for a picture that is being painted: `none`, `shown`, `live`, `repaint` or `over`.
+/// Settings after a change, and what it means for a picture that is being painted: `none`, `shown`, `live`, `resume`, `repaint` or
+/// `over`.
 ///
 /// # Errors
 /// A setting is unknown or out of range.
@@ -63,6 +64,7 @@ pub fn changed(settings: &str, change: &str) -> Result<String> {
         Effect::None => "none",
         Effect::Shown => "shown",
         Effect::Live => "live",
+        Effect::Resume => "resume",
         Effect::Repaint => "repaint",
         Effect::Over => "over",
     };

@@ -15,6 +15,7 @@ const SIDES = [192, 256, 384, 512, 768, 1024, 1536, 2048];
 const LONG = 2;
 
 const AT_ONCE = "acts at once";
+const ENDS = "ends early, once the picture hardly changes";
 const REPAINTS = "repaints from the current picture";
 const FURTHER = "repaints from this picture";
 const OVER = "starts over from the photograph";
@@ -152,6 +153,13 @@ export function controls(defaults, shownJob, change) {
     saySide(value);
   };
 
+  const good = h("input", { id: "good", type: "checkbox", "aria-describedby": "good-effect" });
+  good.addEventListener("change", () => {
+    touched.good = Date.now();
+    change(shownJob(), { good: good.checked });
+  });
+  shown.good = (value) => (good.checked = Boolean(value));
+
   root.append(
     h("div", { class: "control two" },
       h("div", {},
@@ -164,6 +172,9 @@ export function controls(defaults, shownJob, change) {
         h("p", { class: "hint", id: "seed-effect" }, OVER))),
     sideCost,
     seedNote,
+    h("div", { class: "control" },
+      h("label", { class: "check" }, good, "Stop when good"),
+      h("p", { class: "muted", id: "good-effect" }, ENDS)),
   );
 
   const show = (settings, forget = false) => {

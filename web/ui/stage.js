@@ -81,7 +81,7 @@ export function stage(engine) {
       if (job.state !== "done" && job.progress) reached = ` at ${Math.max(job.progress.width, job.progress.height)} of ${full} pixels`;
       else if (job.state !== "done" && from < full) reached = `, goes on at ${from} of ${full} pixels`;
       const seconds = job.state === "painting" ? secondsLeft(job) : null;
-      const time = seconds === null ? "" : `, ${saidLeft(seconds)}`;
+      const time = seconds === null ? "" : `, ${saidLeft(seconds, job.settings.good)}`;
       $("reached").textContent = `${reached}${job.state === "done" || !share ? "" : `, ${Math.round(100 * share)} %`}${time}`;
       $("work").dataset.state = job.state;
       $("message").hidden = !job.message;

@@ -138,6 +138,7 @@ impl Studio {
         let (id, stopping) = (record.id, inner.stopping);
         let job = inner.job(id)?;
         let settings = job.record.settings.clone();
+        let is_other = settings.good != record.settings.good;
         // A checkpoint has the strength that it was made with.
         match session.handle().set_style_weight(settings.strength) {
             // A short session may have ended already.
@@ -153,7 +154,11 @@ impl Studio {
         self.store.save(&job.record)?;
         if let Some(running) = inner.running(id) {
             running.handle = Some(session.handle());
-            if stopping || running.again != Again::No || !matches!(running.after, After::Ending | After::Continue) {
+            if stopping
+                || is_other
+                || running.again != Again::No
+                || !matches!(running.after, After::Ending | After::Continue)
+            {
                 running.interrupt();
             }
         }

@@ -150,6 +150,12 @@ const steps = {
     const early = await page.evaluate(() => !/left/.test(document.getElementById("reached").textContent));
     const [job] = await jobs(page);
     assert.ok(early || job.progress.iteration >= 5, "a time without a basis");
+    // The same session goes on, to its end at the most.
+    await page.locator("#good").check();
+    await until(page, (job) => job.settings.good && job.state === "painting" && job.progress.iteration > 10);
+    await page.waitForFunction(() => /, at most .+ left$/.test(document.getElementById("reached").textContent), null, { timeout: PATIENCE });
+    await page.locator("#good").uncheck();
+    assert.equal((await until(page, (job) => !job.settings.good && job.state === "painting")).generation, 0);
     await page.waitForFunction(() => /, about (\d+ s|\d+ min) left$/.test(document.getElementById("reached").textContent), null, { timeout: PATIENCE });
     const [, percent] = await said();
     const { done, left, iteration, iterations } = (await jobs(page))[0].progress;
@@ -205,6 +211,7 @@ const steps = {
     await page.locator("#new").click();
     assert.equal(await page.locator("#stroke").inputValue(), "0.5", "a new picture has the settings of the last");
     await page.locator("#defaults").click();
+    assert.ok(!(await page.locator("#good").isChecked()));
     for (const [id, value] of [["strength", "0"], ["stroke", "0"], ["colours", "0"], ["seed", "0"], ["side", "512"]]) {
       assert.equal(await page.locator(`#${id}`).inputValue(), value, id);
     }

@@ -128,6 +128,20 @@ fn a_paused_picture_is_shown_in_other_colours() {
 }
 
 #[test]
+fn a_session_that_is_good_ends_early_and_goes_on_when_it_is_asked_to() {
+    let studio = Studio::new();
+    let id = studio.job(&long());
+    let before = studio.until(&id, "painting", has_painted);
+    assert_eq!(studio.send("PATCH", &format!("api/jobs/{id}"), &json!({"good": true})).status, 204);
+    let job = studio.until_state(&id, "done");
+    let evaluations = |job: &Value| job["progress"]["iteration"].as_u64().expect("a number");
+    assert!(evaluations(&job) < 1000, "{}", job["progress"]);
+    assert!(evaluations(&job) >= evaluations(&before), "it begins anew");
+    assert_eq!((generation(&job), job["snapshots"].as_array().map(Vec::len)), (0, Some(0)), "the same session goes on");
+    assert!(job["progress"]["left"].as_f64() > Some(0.0), "{}", job["progress"]);
+}
+
+#[test]
 fn strokes_repaint_and_seeds_start_over() {
     let studio = Studio::new();
     let id = studio.job(&long());

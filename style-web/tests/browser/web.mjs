@@ -47,6 +47,11 @@ const steps = {
     await slide(page, "strength", 1);
     assert.ok((await beyond(page, before + 2)) > before, "it goes on");
     assert.equal(await page.locator("#snapshots button").count(), 0, "the same session goes on");
+    const at = await evaluations(page);
+    await page.locator("#good").check();
+    assert.ok((await beyond(page, at)) > at, "it goes on where it was");
+    assert.equal(await page.locator("#snapshots button").count(), 0, "the same session goes on");
+    await page.locator("#good").uncheck();
     await slide(page, "stroke", 0.5);
     await page.locator("#snapshots button").first().waitFor();
     await status(page, "Painting");
