@@ -28,7 +28,7 @@ mkdir -p "$folder/samples"
 built style_web cpu
 built style_web_gpu gpu
 cp -r web/{style.css,icon.svg,main.js,engine.js,engine-wasm.js,worker.js,worker,store.js,ui} "$folder"
-cp stylize/samples/{tubingen.jpg,starry_night.jpg,LICENSES.md} "$folder/samples"
+cp stylize/samples/{*.jpg,LICENSES.md} "$folder/samples"
 cp LICENSE-MIT LICENSE-APACHE NOTICE "$folder"
 
 # A server of files may send no headers, so the page has its policy itself.

@@ -5,10 +5,15 @@ import { EngineError, sentence } from "./engine.js";
 /** How long an address that has been replaced is still good, in milliseconds: the page may be loading it. */
 const LINGER = 10_000;
 
-/** The pictures that come with the page. */
+/** The pictures that come with the page: those of `stylize/src/studio.rs`, at addresses of their own. */
 const SAMPLES = [
   { id: "tubingen", name: "Tübingen", title: "Neckarfront in Tübingen (photograph: Andreas Praefcke, CC BY 3.0)", painting: false },
+  { id: "cat", name: "Cat", title: "Chelsea (photograph: Stéfan van der Walt, CC0)", painting: false },
+  { id: "astronaut", name: "Astronaut", title: "Eileen Collins (photograph: NASA, public domain)", painting: false },
+  { id: "china", name: "Pavilion", title: "A pavilion in the Summer Palace, Beijing (photograph: danielbuechele, CC BY 2.0)", painting: false },
   { id: "starry_night", name: "The Starry Night", title: "The Starry Night (painting: Vincent van Gogh, 1889)", painting: true },
+  { id: "swirls", name: "Swirls", title: "Swirls (painted by a program of this project)", painting: true },
+  { id: "mosaic", name: "Mosaic", title: "Mosaic (made by a program of this project)", painting: true },
 ];
 
 const sampleAddress = (id) => SAMPLES.some((sample) => sample.id === id) && `samples/${id}.jpg`;

@@ -9,6 +9,7 @@
  * @property {number} seed        of the noise in the start image
  * @property {number} side        long side of the result in pixels
  * @property {number} iterations  time budget
+ * @property {boolean} good       whether a size ends once it hardly changes any more
  *
  * @typedef {object} Progress
  * @property {number} iteration
@@ -17,6 +18,8 @@
  * @property {number} scales
  * @property {number} width       of the picture at this scale
  * @property {number} height
+ * @property {number} [done]      work so far, in evaluations at the full size
+ * @property {number} [left]      work to do
  *
  * @typedef {object} Snapshot
  * @property {number} number
@@ -83,7 +86,7 @@
  */
 
 /** Settings of a new picture. */
-export const DEFAULTS = Object.freeze({ strength: 1, stroke: 1, colours: 0, seed: 0, side: 512, iterations: 80 });
+export const DEFAULTS = Object.freeze({ strength: 1, stroke: 1, colours: 0, seed: 0, side: 512, iterations: 80, good: false });
 
 /** An error that the page shows as it is. */
 export class EngineError extends Error {}

@@ -12,6 +12,7 @@ import { mask } from "./ui/mask.js";
 import { queue } from "./ui/queue.js";
 import { snapshots } from "./ui/snapshots.js";
 import { stage } from "./ui/stage.js";
+import { note } from "./ui/time.js";
 
 const engine = (await import(document.documentElement.dataset.engine)).open();
 
@@ -19,8 +20,9 @@ const engine = (await import(document.documentElement.dataset.engine)).open();
 const jobs = new Map();
 /** The job that is shown; `null` for a new picture. */
 let selected = null;
+const defaults = { ...DEFAULTS, ...engine.defaults };
 /** Settings of the next new picture. */
-let next = { ...DEFAULTS, ...engine.defaults };
+let next = { ...defaults };
 let ready = false;
 
 const parts = {
@@ -32,7 +34,7 @@ const parts = {
 };
 parts.mask = mask(engine, () => parts.compare.close());
 parts.queue = queue(engine, select);
-parts.controls = controls(() => selected, (id, change) => {
+parts.controls = controls(defaults, () => selected, (id, change) => {
   if (id) attempt(() => engine.change(id, change).catch((error) => {
     if (id === selected && jobs.has(id)) parts.controls.show(jobs.get(id).settings, true);
     throw error;
@@ -82,6 +84,7 @@ const heard = {
   state({ jobs: all, samples }) {
     jobs.clear();
     for (const job of all) jobs.set(job.id, job);
+    all.forEach((job) => note(job));
     const first = !ready;
     ready = true;
     parts.begin.samples(samples);
@@ -96,6 +99,7 @@ const heard = {
   job(job) {
     const isNew = !jobs.has(job.id);
     jobs.set(job.id, job);
+    note(job);
     render(isNew && job.id === selected);
   },
   progress({ id, version, progress, points }) {
@@ -103,6 +107,7 @@ const heard = {
     if (!job) return;
     Object.assign(job, { version, progress });
     job.curve.push(...points);
+    note(job);
     render();
   },
   queue(ids) {

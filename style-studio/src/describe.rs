@@ -55,6 +55,9 @@ impl Pictures<'_> {
             .iterations(iterations)
             .style_strength(settings.strength)
             .seed(settings.seed.into());
+        if settings.good {
+            builder = builder.tolerance(style_transfer::Settings::GOOD);
+        }
         if let Some((start, from)) = start {
             if *from < width.max(height) {
                 builder = builder.noise_ratio(NOISE);

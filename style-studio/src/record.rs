@@ -57,7 +57,7 @@ pub(crate) enum Begin {
 }
 
 /// How far a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reached {
     pub(crate) iteration: usize,
     pub(crate) iterations: usize,
@@ -66,6 +66,11 @@ pub(crate) struct Reached {
     /// Of the picture at this scale.
     pub(crate) width: usize,
     pub(crate) height: usize,
+    /// Work in evaluations at the full size. Jobs of earlier versions do not have it.
+    #[serde(default)]
+    pub(crate) done: f64,
+    #[serde(default)]
+    pub(crate) left: f64,
 }
 
 /// Iteration, long side, and the losses: total, content, style, weighted. At the last accepted image.

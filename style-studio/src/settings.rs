@@ -20,11 +20,13 @@ pub(crate) struct Settings {
     pub(crate) side: u32,
     /// Time budget: as long as this many evaluations take at the result's size.
     pub(crate) iterations: u32,
+    /// Whether a scale ends once it hardly changes any more, so that `iterations` is a limit.
+    pub(crate) good: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { strength: 1.0, stroke: 1.0, colours: 0.0, seed: 0, side: 512, iterations: 80 }
+        Self { strength: 1.0, stroke: 1.0, colours: 0.0, seed: 0, side: 512, iterations: 80, good: false }
     }
 }
 
@@ -38,6 +40,7 @@ pub(crate) struct Change {
     seed: Option<u32>,
     side: Option<u32>,
     iterations: Option<u32>,
+    good: Option<bool>,
 }
 
 /// What a change means for a picture that is being painted.
@@ -49,6 +52,8 @@ pub(crate) enum Effect {
     Shown,
     /// The session takes it from its next evaluation on.
     Live,
+    /// The session goes on from where it is, described anew.
+    Resume,
     /// A new session continues from the current picture.
     Repaint,
     /// A new session begins with the photograph.
@@ -79,6 +84,7 @@ impl Settings {
             seed: change.seed.unwrap_or(self.seed),
             side: change.side.unwrap_or(self.side),
             iterations: change.iterations.unwrap_or(self.iterations),
+            good: change.good.unwrap_or(self.good),
         }
         .checked()
     }
@@ -89,6 +95,8 @@ impl Settings {
             Effect::Over
         } else if (self.stroke, self.side, self.iterations) != (before.stroke, before.side, before.iterations) {
             Effect::Repaint
+        } else if self.good != before.good {
+            Effect::Resume
         } else if self.strength != before.strength {
             Effect::Live
         } else if self.colours != before.colours {
@@ -131,6 +139,7 @@ mod tests {
         assert_eq!(effect(base.clone()), Effect::None);
         assert_eq!(effect(Settings { colours: 0.5, ..base.clone() }), Effect::Shown);
         assert_eq!(effect(Settings { strength: 2.0, colours: 0.5, ..base.clone() }), Effect::Live);
+        assert_eq!(effect(Settings { good: true, strength: 2.0, ..base.clone() }), Effect::Resume);
         assert_eq!(effect(Settings { stroke: 2.0, strength: 2.0, ..base.clone() }), Effect::Repaint);
         assert_eq!(effect(Settings { seed: 1, stroke: 2.0, ..base.clone() }), Effect::Over);
     }

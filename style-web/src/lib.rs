@@ -18,6 +18,8 @@ mod painter;
 mod pictures;
 #[path = "../../style-studio/src/settings.rs"]
 mod settings;
+#[path = "../../style-studio/src/work.rs"]
+mod work;
 
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -49,7 +51,8 @@ struct Changed {
     effect: &'static str,
 }
 
-/// Settings after a change, and what it means for a picture that is being painted: `none`, `shown`, `live`, `repaint` or `over`.
+/// Settings after a change, and what it means for a picture that is being painted: `none`, `shown`, `live`, `resume`, `repaint` or
+/// `over`.
 ///
 /// # Errors
 /// A setting is unknown or out of range.
@@ -61,6 +64,7 @@ pub fn changed(settings: &str, change: &str) -> Result<String> {
         Effect::None => "none",
         Effect::Shown => "shown",
         Effect::Live => "live",
+        Effect::Resume => "resume",
         Effect::Repaint => "repaint",
         Effect::Over => "over",
     };

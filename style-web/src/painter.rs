@@ -22,6 +22,7 @@ use crate::json::{from_json, to_json};
 use crate::look::Look;
 use crate::pictures::file_of;
 use crate::settings::Settings;
+use crate::work::Work;
 
 /// The most memory of a session, in bytes: addresses have 32 bits, and pictures need some too; and a browser does not tell how
 /// much a GPU has. A larger session is cut into tiles, and refused if the smallest do not fit.
@@ -113,12 +114,21 @@ impl Painter {
 #[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
 pub fn begin(painter: &Painter, job: Job, checkpoint: Option<Vec<u8>>) -> Result<Painting> {
     let strength = job.settings.strength;
-    let build = || Ok::<_, Error>(job.described(&painter.network)?.build()?);
+    let describe = || {
+        let builder = job.described(&painter.network)?;
+        let work = Work::new(builder.current_settings(), job.photograph.long_side());
+        Ok::<_, Error>((builder, work))
+    };
+    let build = || {
+        let (builder, work) = describe()?;
+        Ok::<_, Error>((builder.build()?, work))
+    };
     let resume = |checkpoint: Vec<u8>| {
         let checkpoint = Checkpoint::from_bytes(&checkpoint)?;
-        Ok::<_, Error>(job.described(&painter.network)?.resume(&checkpoint)?)
+        let (builder, work) = describe()?;
+        Ok::<_, Error>((builder.resume(&checkpoint)?, work))
     };
-    let mut session = match checkpoint.map(resume) {
+    let (mut session, work) = match checkpoint.map(resume) {
         None => build()?,
         Some(Err(Error::Engine(e))) if e.kind() == ErrorKind::Checkpoint => build()?,
         Some(session) => session?,
@@ -126,7 +136,7 @@ pub fn begin(painter: &Painter, job: Job, checkpoint: Option<Vec<u8>>) -> Result
     // A checkpoint has the strength that it was made with.
     session.set_style_weight(strength)?;
     let Job { photograph, mask, .. } = job;
-    Ok(Painting { session, photograph, mask, coarser: None })
+    Ok(Painting { session, work, photograph, mask, coarser: None })
 }
 
 /// How far a session is: `Progress` of `web/engine.js`, and the losses of the last accepted image.
@@ -138,13 +148,16 @@ struct Reached {
     scales: usize,
     width: usize,
     height: usize,
+    /// Work in evaluations at the full size.
+    done: f64,
+    left: f64,
     /// Total, content and style, weighted.
     losses: [f64; 3],
     accepted: bool,
 }
 
-impl From<&Progress> for Reached {
-    fn from(progress: &Progress) -> Self {
+impl Reached {
+    fn new(progress: &Progress, (done, left): (f64, f64)) -> Self {
         let losses = &progress.accepted_losses;
         let weighted = |name| losses.term(name).map_or(0.0, |term| term.weight * term.loss);
         Self {
@@ -154,6 +167,8 @@ impl From<&Progress> for Reached {
             scales: progress.scales,
             width: progress.width,
             height: progress.height,
+            done,
+            left,
             losses: [losses.total, weighted(CONTENT), weighted(STYLE)],
             accepted: progress.accepted,
         }
@@ -164,6 +179,7 @@ impl From<&Progress> for Reached {
 #[wasm_bindgen]
 pub struct Painting {
     session: Session<Backend>,
+    work: Work,
     photograph: Picture,
     mask: Option<Picture>,
     /// The last picture of the scale before, when a new one has begun.
@@ -199,7 +215,8 @@ pub fn step(painting: &mut Painting) -> Result<String> {
     if progress.width > before.width() {
         painting.coarser = Some(before);
     }
-    Ok(to_json(&Reached::from(progress)))
+    let work = painting.work.after(progress.iteration, progress.scale);
+    Ok(to_json(&Reached::new(progress, work)))
 }
 
 /// Sets the style strength from the next step on.

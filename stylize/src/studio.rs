@@ -50,16 +50,39 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
 }
 
+/// All samples, with their authors and licences as in `samples/LICENSES.md`. The page without a server has the same in
+/// `web/engine-wasm.js`.
+fn samples() -> Vec<Sample> {
+    let of =
+        |name: &str, title: &str, painting, file| Sample { name: name.into(), title: title.into(), painting, file };
+    let short = |title: &str| title.replace("sample; ", "");
+    vec![
+        of("Tübingen", &short(PHOTOGRAPH.title), false, PHOTOGRAPH.file),
+        of("Cat", "Chelsea (photograph: Stéfan van der Walt, CC0)", false, include_bytes!("../samples/cat.jpg")),
+        of(
+            "Astronaut",
+            "Eileen Collins (photograph: NASA, public domain)",
+            false,
+            include_bytes!("../samples/astronaut.jpg"),
+        ),
+        of(
+            "Pavilion",
+            "A pavilion in the Summer Palace, Beijing (photograph: danielbuechele, CC BY 2.0)",
+            false,
+            include_bytes!("../samples/china.jpg"),
+        ),
+        of("The Starry Night", &short(PAINTING.title), true, PAINTING.file),
+        of("Swirls", "Swirls (painted by a program of this project)", true, include_bytes!("../samples/swirls.jpg")),
+        of("Mosaic", "Mosaic (made by a program of this project)", true, include_bytes!("../samples/mosaic.jpg")),
+    ]
+}
+
 /// Serves the page until it is interrupted.
 pub(crate) fn serve(args: &Args, report: &Report) -> Result<()> {
     let interrupt = Interrupt::new()?;
     let mut options = Options::new(&args.dir);
     (options.port, options.bind, options.threads) = (args.port, args.bind, args.threads);
-    let sample = |name: &str, painting, of: crate::source::Sample| {
-        let title = of.title.replace("sample; ", "");
-        Sample { name: name.into(), title, painting, file: of.file }
-    };
-    options.samples = vec![sample("Tübingen", false, PHOTOGRAPH), sample("The Starry Night", true, PAINTING)];
+    options.samples = samples();
     let server = Server::start(options)?;
     let address = server.address();
     report.say(format!("studio   {address}"));

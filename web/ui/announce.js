@@ -45,10 +45,12 @@ export function stateOf(job) {
   return STATES[job.state] ?? job.state;
 }
 
-/** How far a job is, from 0 to 1. */
+/** How far a job is, from 0 to 1: by the time that it takes, not by evaluations, of which those at small sizes are short. */
 export function shareOf(job) {
   if (job.state === "done") return 1;
-  return job.progress ? Math.min(job.progress.iteration / job.progress.iterations, 1) : 0;
+  if (!job.progress) return 0;
+  const { done, left, iteration, iterations } = job.progress;
+  return Math.min(done ? done / (done + left) : iteration / iterations, 1);
 }
 
 /** A job whose state or quarter is new is worth a word. */

@@ -27,6 +27,9 @@ export function begin(engine, open, paint) {
     let turn = 0;
     /** What is shown. It stays where a file cannot be read. */
     let held = null;
+    const mark = () => {
+      for (const button of root.querySelectorAll(".samples button")) button.setAttribute("aria-pressed", button.dataset.id === held);
+    };
 
     const show = (address, title) => {
       image.src = address;
@@ -44,6 +47,7 @@ export function begin(engine, open, paint) {
         const kept = await engine.keepPicture(file);
         if (mine !== turn) return;
         chosen[role] = held = kept.id;
+        mark();
         show(engine.thumbnail(kept.id, 640), file.name ?? "The chosen picture");
         note.textContent = kept.notes.map((text) => `Note: ${text}.`).join(" ");
       } catch (error) {
@@ -57,6 +61,7 @@ export function begin(engine, open, paint) {
     const sample = ({ id, title }) => {
       turn += 1;
       chosen[role] = held = id;
+      mark();
       root.classList.remove("wrong");
       show(engine.thumbnail(id, 640), title);
       note.textContent = title;
@@ -69,7 +74,7 @@ export function begin(engine, open, paint) {
     });
     for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, () => drop.classList.add("over"));
     for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
-    return { root, take, sample };
+    return { root, mark, take, sample };
   }
 
   /** Files that are dropped: on a field, for that one and then the other; elsewhere, the first that is free. */
@@ -116,12 +121,18 @@ export function begin(engine, open, paint) {
       for (const role of ["photo", "painting"]) {
         const own = list.filter((sample) => sample.painting === (role === "painting"));
         const button = (sample) => {
-          const use = h("button", { type: "button", class: "link" }, sample.name);
+          const image = h("img", { src: engine.thumbnail(sample.id, 160), alt: "" });
+          const use = h("button", { type: "button", "data-id": sample.id, title: sample.title, "aria-label": `Take ${sample.name}` }, image);
           use.addEventListener("click", () => choices[role].sample(sample));
           return use;
         };
-        const buttons = own.map(button);
-        $(`choose-${role}`).querySelector(".samples").replaceChildren(...(own.length ? ["or take ", ...buttons] : []));
+        const all = $(`choose-${role}`).querySelector(".samples");
+        // They come again after a break of the connection, and stay as they are.
+        const ids = own.map((sample) => sample.id).join(" ");
+        if (all.dataset.ids === ids) continue;
+        all.dataset.ids = ids;
+        all.replaceChildren(...(own.length ? [h("span", {}, "or take"), ...own.map(button)] : []));
+        choices[role].mark();
       }
     },
     /** Chooses pictures that are kept already. */

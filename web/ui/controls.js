@@ -1,5 +1,6 @@
-/** The sliders. Each says what it does to a picture that is being painted. */
+/** The settings: sliders and choices. Each says what it does to a picture that is being painted. */
 
+import { announce } from "./announce.js";
 import { $, face, h, settled, throttled } from "./dom.js";
 
 /** While a user moves a control, what the engine says of it is not shown, in milliseconds. */
@@ -10,7 +11,11 @@ const STAY = 8000;
 
 const SIDES = [192, 256, 384, 512, 768, 1024, 1536, 2048];
 
+/** A size that takes this many times as long as the usual one is worth a word. */
+const LONG = 2;
+
 const AT_ONCE = "acts at once";
+const ENDS = "ends early, once the picture hardly changes";
 const REPAINTS = "repaints from the current picture";
 const FURTHER = "repaints from this picture";
 const OVER = "starts over from the photograph";
@@ -35,13 +40,24 @@ function round(value) {
   return Math.round(value * 1000) / 1000;
 }
 
+/** What a size costs beside the usual one, if it is much: time goes with the pixels. */
+function cost(side, usual) {
+  const times = (side / usual) ** 2;
+  return times < LONG ? "" : `${side} px: ${Math.round(times)} × the time of ${usual} px, more memory`;
+}
+
 /**
+ * @param {object} defaults those of all settings
  * @param {() => ?string} shownJob the job that is shown, `null` for a new picture
  * @param {(job: ?string, change: object) => void} change called with the settings that the user changes
  */
-export function controls(shownJob, change) {
+export function controls(defaults, shownJob, change) {
   /** Changes a new picture at once, and a job by `send`, which may wait: for the job and the value of this moment. */
-  const changing = (send) => (part) => (shownJob() ? send(shownJob(), part) : change(null, part));
+  const waiting = [];
+  const changing = (send) => {
+    waiting.push(send);
+    return (part) => (shownJob() ? send(shownJob(), part) : change(null, part));
+  };
   const shown = {};
   const touched = {};
   const root = $("controls");
@@ -117,10 +133,16 @@ export function controls(shownJob, change) {
     seed.value = seedShown = value;
   };
 
-  const side = h("select", { id: "side", "aria-describedby": "side-effect" },
+  const side = h("select", { id: "side", "aria-describedby": "side-effect side-cost" },
     ...SIDES.map((n) => h("option", { value: n }, `${n} pixels`)));
+  const sideCost = h("p", { class: "cost", id: "side-cost", role: "status" });
+  const saySide = (value) => {
+    const text = cost(value, defaults.side);
+    if (sideCost.textContent !== text) sideCost.textContent = text;
+  };
   side.addEventListener("change", () => {
     touched.side = Date.now();
+    saySide(Number(side.value));
     change(shownJob(), { side: Number(side.value) });
   });
   shown.side = (value) => {
@@ -128,7 +150,15 @@ export function controls(shownJob, change) {
       side.append(h("option", { value }, `${value} pixels`));
     }
     side.value = value;
+    saySide(value);
   };
+
+  const good = h("input", { id: "good", type: "checkbox", "aria-describedby": "good-effect" });
+  good.addEventListener("change", () => {
+    touched.good = Date.now();
+    change(shownJob(), { good: good.checked });
+  });
+  shown.good = (value) => (good.checked = Boolean(value));
 
   root.append(
     h("div", { class: "control two" },
@@ -140,16 +170,30 @@ export function controls(shownJob, change) {
         h("p", { class: "control-head" }, h("label", { htmlFor: "seed" }, "Seed")),
         h("p", { class: "seed" }, seed, dice),
         h("p", { class: "hint", id: "seed-effect" }, OVER))),
+    sideCost,
     seedNote,
+    h("div", { class: "control" },
+      h("label", { class: "check" }, good, "Stop when good"),
+      h("p", { class: "muted", id: "good-effect" }, ENDS)),
   );
+
+  const show = (settings, forget = false) => {
+    for (const [name, show] of Object.entries(shown)) {
+      if (forget || Date.now() - (touched[name] ?? 0) > MINE) show(settings[name]);
+    }
+  };
+
+  $("defaults").addEventListener("click", () => {
+    for (const send of waiting) send.forget();
+    for (const name of Object.keys(shown)) touched[name] = Date.now();
+    show(defaults, true);
+    change(shownJob(), Object.fromEntries(Object.keys(shown).map((name) => [name, defaults[name]])));
+    announce("All settings are at their defaults");
+  });
 
   return {
     /** Shows settings, except those that the user is changing. `forget` shows all. */
-    show(settings, forget = false) {
-      for (const [name, show] of Object.entries(shown)) {
-        if (forget || Date.now() - (touched[name] ?? 0) > MINE) show(settings[name]);
-      }
-    },
+    show,
     /** Whether the effects on a picture are of interest, and whether it rests: then nothing is painted at once. */
     hints(visible, rests) {
       const effect = $("strength-effect");

@@ -32,6 +32,7 @@ const ICONS = {
   bin: "M4 5.5h12M8 5.5V3.5h4v2M5.5 5.5l.8 11h7.4l.8-11",
   pause: "M7 4v12M13 4v12",
   play: "M6 3.8v12.4L16 10z",
+  reset: "M5 9a5.5 5.5 0 1 1 .6 4M5 4.5V9h4.5",
   dice: "M4 4h12v12H4zM7.5 7.5h.01M12.5 7.5h.01M10 10h.01M7.5 12.5h.01M12.5 12.5h.01",
 };
 
@@ -46,7 +47,7 @@ export function face(button, name, text = button.textContent) {
   button.replaceChildren(icon(name), text);
 }
 
-/** Calls `work` at most every `pause` milliseconds, and once more after the last call. */
+/** Calls `work` at most every `pause` milliseconds, and once more after the last call; `forget` leaves that out. */
 export function throttled(pause, work) {
   let timer = null;
   let last = null;
@@ -58,17 +59,19 @@ export function throttled(pause, work) {
     timer = setTimeout(run, pause);
     work(...given);
   };
-  return (...given) => {
+  const call = (...given) => {
     last = given;
     if (timer === null) run();
   };
+  return Object.assign(call, { forget: () => (last = null) });
 }
 
-/** Calls `work` when there has been no call for `pause` milliseconds. */
+/** Calls `work` when there has been no call for `pause` milliseconds; `forget` leaves it out. */
 export function settled(pause, work) {
   let timer = null;
-  return (...given) => {
+  const call = (...given) => {
     clearTimeout(timer);
     timer = setTimeout(() => work(...given), pause);
   };
+  return Object.assign(call, { forget: () => clearTimeout(timer) });
 }

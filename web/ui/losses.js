@@ -16,7 +16,7 @@ function short(value) {
 
 export function losses() {
   const root = $("losses");
-  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", preserveAspectRatio: "none" });
+  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-describedby": "losses-meaning", preserveAspectRatio: "none" });
   const caption = h("figcaption", { class: "muted" });
   root.append(drawing, caption);
 

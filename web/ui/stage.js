@@ -2,6 +2,7 @@
 
 import { $, face, h } from "./dom.js";
 import { announce, attempt, shareOf, stateOf, wordOf } from "./announce.js";
+import { saidLeft, secondsLeft } from "./time.js";
 
 /** Links to the files of the picture, and their kinds. */
 const FILES = [["save-png", "png"], ["save-tiff", "tiff"]];
@@ -79,7 +80,9 @@ export function stage(engine) {
       let reached = ` ${width} × ${height} pixels`;
       if (job.state !== "done" && job.progress) reached = ` at ${Math.max(job.progress.width, job.progress.height)} of ${full} pixels`;
       else if (job.state !== "done" && from < full) reached = `, goes on at ${from} of ${full} pixels`;
-      $("reached").textContent = `${reached}${job.state === "done" || !share ? "" : `, ${Math.round(100 * share)} %`}`;
+      const seconds = job.state === "painting" ? secondsLeft(job) : null;
+      const time = seconds === null ? "" : `, ${saidLeft(seconds, job.settings.good)}`;
+      $("reached").textContent = `${reached}${job.state === "done" || !share ? "" : `, ${Math.round(100 * share)} %`}${time}`;
       $("work").dataset.state = job.state;
       $("message").hidden = !job.message;
       $("message").textContent = job.message ?? "";
@@ -96,7 +99,7 @@ export function stage(engine) {
       }
       if (wordOf(job) !== word) {
         word = wordOf(job);
-        announce(word);
+        announce(`${word}${time}`);
       }
       document.title = job.state === "painting" ? `${Math.round(100 * share)} % – Studio` : "Studio";
     },

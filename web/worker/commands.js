@@ -6,7 +6,7 @@ import { post, tell } from "./page.js";
 import {
   isLastSnapshot, kept, MOST_KEPT, picture, putMask, putOriginal, rendered, renewed, resized, showThumbnail, snapshot,
 } from "./pictures.js";
-import { beginAgain, check, failed, free, halt, reachedSide, repaint } from "./sessions.js";
+import { beginAgain, check, failed, free, goOn, halt, reachedSide, repaint } from "./sessions.js";
 
 const MOST_JOBS = 50;
 
@@ -44,7 +44,7 @@ const commands = {
     if (effect === "none") return;
     // A picture at rest takes another strength by being painted further.
     const rests = job.state === "done" || job.state === "failed";
-    const again = effect === "over" || effect === "repaint" || (effect === "live" && rests);
+    const again = effect === "over" || effect === "repaint" || (rests && settings.strength !== before.strength);
     const sized = settings.side === before.side ? null : resized(await picture(job.photo), settings);
     if (again) await check(settings, sized?.original ?? get(job, "original"), await picture(job.painting));
     if (again) await snapshot(job, "change");
@@ -52,6 +52,7 @@ const commands = {
     if (again) {
       await repaint(job, { over: effect === "over", prepare: () => sized && putOriginal(job, sized) });
     } else {
+      if (effect === "resume" && sessionOf(job)) await goOn(job);
       const session = sessionOf(job);
       if (effect === "live" && session) await engine.wasm.strengthen(session, settings.strength);
       if (settings.colours !== before.colours && isPainted(job)) await renewed(job);
@@ -142,9 +143,7 @@ const commands = {
   async useGpu(wanted) {
     const job = desk.running?.job;
     if (job) {
-      await halt(job);
-      job.state = "queued";
-      enqueue(job, true);
+      await goOn(job);
       told(job);
     }
     desk.store.put("gpu", wanted);

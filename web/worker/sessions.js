@@ -84,6 +84,13 @@ export async function halt(job) {
   if (desk.running?.job === job) desk.running = null;
 }
 
+/** Another session that goes on where that of the job is. */
+export async function goOn(job) {
+  await halt(job);
+  job.state = "queued";
+  enqueue(job, true);
+}
+
 /** Another session as soon as possible, with what `prepare` changes: from the picture, or from the photograph. */
 export async function repaint(job, { over = false, prepare = () => {} }) {
   const side = !over && isPainted(job) ? repaintSide(job) : null;

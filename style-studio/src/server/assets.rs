@@ -37,6 +37,7 @@ assets! {
     "ui/queue.js": SCRIPT,
     "ui/snapshots.js": SCRIPT,
     "ui/stage.js": SCRIPT,
+    "ui/time.js": SCRIPT,
 }
 
 pub(super) fn routes() -> Router<Shared> {

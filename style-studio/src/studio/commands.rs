@@ -93,18 +93,24 @@ impl Studio {
                 Effect::Repaint => Again::Repaint,
                 // A picture at rest takes another strength by being painted further.
                 Effect::Live if rests => Again::Repaint,
-                Effect::Live | Effect::Shown => Again::No,
+                Effect::Resume if rests && settings.strength != job.record.settings.strength => Again::Repaint,
+                Effect::Resume | Effect::Live | Effect::Shown => Again::No,
             };
             if again != Again::No && is_painted && !is_pending {
                 snapshot(store, job, Why::Change)?;
             }
             let strength = settings.strength;
+            job.record.version += u64::from(is_painted && settings.colours != job.record.settings.colours);
             job.record.settings = settings;
-            if effect == Effect::Shown {
-                job.record.version += 1;
-            }
             if again != Again::No {
                 inner.repaint(store, id, again)?;
+            } else if effect == Effect::Resume
+                && let Some(running) = inner.running(id)
+            {
+                if running.after == After::Ending {
+                    running.after = After::Continue;
+                }
+                running.interrupt();
             } else if is_running
                 && effect == Effect::Live
                 && let Some(handle) = inner.running(id).and_then(|running| running.handle.clone())

@@ -18,6 +18,7 @@ use crate::memory;
 use crate::plan;
 use crate::record::{Record, State};
 use crate::store::Of;
+use crate::work::Work;
 
 /// How the session of a job ended.
 struct Ended {
@@ -87,8 +88,9 @@ fn begin(studio: &Arc<Studio>, network: &mut Option<Arc<Network>>, mut record: R
     record.size = [photograph.image.width(), photograph.image.height()];
     store.put(record.id, Of::Original, &photograph)?;
     let spawn = |record: &Record, checkpoint| {
-        let watcher = Watcher::new(Arc::clone(studio), record.id, record.generation);
         let mut builder = plan::describe(store, network, record, &photograph)?;
+        let work = Work::new(builder.current_settings(), photograph.long_side());
+        let watcher = Watcher::new(Arc::clone(studio), record.id, record.generation, work);
         if let Some(bytes) = memory::available() {
             builder = builder.memory_limit(bytes);
         }
@@ -136,6 +138,7 @@ impl Studio {
         let (id, stopping) = (record.id, inner.stopping);
         let job = inner.job(id)?;
         let settings = job.record.settings.clone();
+        let is_other = settings.good != record.settings.good;
         // A checkpoint has the strength that it was made with.
         match session.handle().set_style_weight(settings.strength) {
             // A short session may have ended already.
@@ -151,7 +154,11 @@ impl Studio {
         self.store.save(&job.record)?;
         if let Some(running) = inner.running(id) {
             running.handle = Some(session.handle());
-            if stopping || running.again != Again::No || !matches!(running.after, After::Ending | After::Continue) {
+            if stopping
+                || is_other
+                || running.again != Again::No
+                || !matches!(running.after, After::Ending | After::Continue)
+            {
                 running.interrupt();
             }
         }

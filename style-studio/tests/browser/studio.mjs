@@ -132,12 +132,36 @@ const steps = {
     await page.locator("#choose-painting .drop.full").waitFor();
     await page.waitForTimeout(600);
     await shot(page, "chosen-light");
+    await page.locator("#side").selectOption("2048");
+    assert.match(await text(page, "#side-cost"), /^2048 px: 16 × the time of 512 px, more memory$/);
+    await shot(page, "size-light");
     await page.locator("#side").selectOption("384");
+    assert.equal(await text(page, "#side-cost"), "");
     const clicked = Date.now();
     await page.locator("#paint").click();
     await shown(page, 30_000);
     console.log(`    first picture ${((Date.now() - clicked) / 1000).toFixed(2)} s after the click`);
     await status(page, "Painting");
+  },
+
+  async "the time that is left"(page) {
+    const said = async () => (await text(page, "#reached")).match(/(\d+) %(?:, about (.+) left)?$/) ?? [];
+    // There is no time before there is a pace.
+    const early = await page.evaluate(() => !/left/.test(document.getElementById("reached").textContent));
+    const [job] = await jobs(page);
+    assert.ok(early || job.progress.iteration >= 5, "a time without a basis");
+    // The same session goes on, to its end at the most.
+    await page.locator("#good").check();
+    await until(page, (job) => job.settings.good && job.state === "painting" && job.progress.iteration > 10);
+    await page.waitForFunction(() => /, at most .+ left$/.test(document.getElementById("reached").textContent), null, { timeout: PATIENCE });
+    await page.locator("#good").uncheck();
+    assert.equal((await until(page, (job) => !job.settings.good && job.state === "painting")).generation, 0);
+    await page.waitForFunction(() => /, about (\d+ s|\d+ min) left$/.test(document.getElementById("reached").textContent), null, { timeout: PATIENCE });
+    const [, percent] = await said();
+    const { done, left, iteration, iterations } = (await jobs(page))[0].progress;
+    assert.ok(percent <= Math.round((100 * done) / (done + left)), `${percent} % of ${done} + ${left}`);
+    assert.ok(done / (done + left) < iteration / iterations, "at small sizes evaluations take little time");
+    await shot(page, "time-left-light");
   },
 
   async "slide while it paints"(page) {
@@ -153,6 +177,7 @@ const steps = {
     await page.waitForTimeout(3000);
     await page.locator("#pause").click();
     await status(page, "Paused");
+    assert.doesNotMatch(await text(page, "#reached"), /left/, "time passes while it is paused");
     await page.locator("#compare").click();
     await page.locator("#split input").press("ArrowLeft");
     await page.waitForFunction(() => document.getElementById("original").naturalWidth > 0);
@@ -182,12 +207,31 @@ const steps = {
     await until(page, (job) => job.mask > 0 && job.generation > generation && job.curve.length > 0);
   },
 
-  async "a queue"(page) {
+  async "a queue, of samples, by default settings"(page) {
     await page.locator("#new").click();
-    for (const role of ["photo", "painting"]) await page.locator(`#choose-${role} .samples button`).first().click();
+    assert.equal(await page.locator("#stroke").inputValue(), "0.5", "a new picture has the settings of the last");
+    await page.locator("#defaults").click();
+    assert.ok(!(await page.locator("#good").isChecked()));
+    for (const [id, value] of [["strength", "0"], ["stroke", "0"], ["colours", "0"], ["seed", "0"], ["side", "512"]]) {
+      assert.equal(await page.locator(`#${id}`).inputValue(), value, id);
+    }
+    for (const [role, count] of [["photo", 4], ["painting", 3]]) {
+      const all = page.locator(`#choose-${role} .samples button`);
+      assert.equal(await all.count(), count);
+      await page.waitForFunction((role) => [...document.querySelectorAll(`#choose-${role} .samples img`)].every((i) => i.naturalWidth > 0), role);
+      await all.last().focus();
+      await page.keyboard.press("Enter");
+      assert.equal(await all.last().getAttribute("aria-pressed"), "true");
+      await all.first().click();
+      assert.equal(await page.locator(`#choose-${role} .samples [aria-pressed=true]`).count(), 1);
+    }
+    assert.match(await text(page, "#choose-photo .choice-note"), /Andreas Praefcke, CC BY 3\.0/);
+    await shot(page, "samples-light");
     await page.locator("#paint:enabled").click();
     await status(page, "Waiting");
     assert.equal(await page.locator("#queue li").count(), 2);
+    const made = (await jobs(page))[1].settings;
+    assert.deepEqual([made.strength, made.stroke, made.side], [1, 1, 512]);
     await page.locator("#queue button").first().click();
     await status(page, "Painting");
   },
@@ -287,7 +331,24 @@ const steps = {
     await page.locator("#snapshots button", { hasText: "kept" }).first().waitFor();
   },
 
+  async "settings of a picture back to their defaults"(page) {
+    const before = await until(page, (job) => job.state === "paused");
+    await slide(page, "strength", -1);
+    await page.locator("#defaults").click();
+    // What was waiting to be sent does not come after.
+    await page.waitForTimeout(700);
+    const [after] = await jobs(page);
+    assert.deepEqual([after.settings.strength, after.settings.stroke, after.settings.colours], [1, 1, 0]);
+    assert.equal(after.generation, before.generation + 1, "it is painted anew, once");
+    assert.equal(after.state, "paused");
+  },
+
   async "keyboard and names"(page) {
+    const meaning = await page.evaluate(() => {
+      const of = document.querySelector("#losses svg")?.getAttribute("aria-describedby");
+      return document.getElementById(of)?.textContent;
+    });
+    assert.match(meaning, /lower is closer.*size/);
     const nameless = await page.evaluate(() =>
       [...document.querySelectorAll("button, a, input, select, canvas")]
         .filter((e) => e.checkVisibility() && !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length))

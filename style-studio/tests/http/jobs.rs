@@ -59,6 +59,43 @@ fn a_page_is_told_everything_and_then_each_change() {
 }
 
 #[test]
+fn progress_tells_the_work_that_is_done_and_left() {
+    let studio = Studio::new();
+    // Scales of 136 and 192 pixels: an evaluation at the first is half the work of one at the second.
+    let id = studio.job(&json!({"side": 192, "iterations": 4}));
+    let job = studio.until_state(&id, "done");
+    let work = |job: &Value| {
+        let part = |name: &str| job["progress"][name].as_f64().expect("a number");
+        (part("done"), part("left"))
+    };
+    let (done, left) = work(&job);
+    assert!(left == 0.0 && (3.0..4.5).contains(&done), "{}", job["progress"]);
+    assert!(done < job["progress"]["iterations"].as_f64().expect("a number"), "{}", job["progress"]);
+    // All that a session does is known when it begins.
+    let id = studio.job(&long());
+    let first = studio.until(&id, "painting", |job| job["progress"].is_object());
+    let later = studio.until(&id, "painting on", |job| work(job).0 > work(&first).0);
+    let all = |job| work(job).0 + work(job).1;
+    assert!((all(&first) - all(&later)).abs() < 1e-6 * all(&first), "{first} {later}");
+}
+
+#[test]
+fn a_job_of_an_earlier_version_is_read() {
+    let mut studio = Studio::new();
+    let id = studio.job(&short());
+    let job = studio.until_state(&id, "done");
+    let record = studio.folder().join("jobs").join(&id).join("job.json");
+    let mut kept: Value = serde_json::from_slice(&std::fs::read(&record).expect("is there")).expect("JSON");
+    for name in ["done", "left"] {
+        kept["progress"].as_object_mut().expect("an object").remove(name).expect("is there");
+    }
+    std::fs::write(&record, kept.to_string()).expect("writes");
+    studio.restart();
+    let after = studio.until_state(&id, "done");
+    assert_eq!(after["progress"]["iteration"], job["progress"]["iteration"]);
+}
+
+#[test]
 fn strength_and_colours_act_on_the_running_session() {
     let studio = Studio::new();
     let id = studio.job(&long());
@@ -74,6 +111,34 @@ fn strength_and_colours_act_on_the_running_session() {
     assert!(differs < 20.0, "{differs}");
     studio.act(&id, "pause");
     studio.until_state(&id, "paused");
+}
+
+#[test]
+fn a_paused_picture_is_shown_in_other_colours() {
+    let studio = Studio::new();
+    let id = studio.job(&long());
+    studio.until(&id, "painting", has_painted);
+    studio.act(&id, "pause");
+    let before = studio.until_state(&id, "paused");
+    let change = json!({"strength": 2, "colours": 1});
+    assert_eq!(studio.send("PATCH", &format!("api/jobs/{id}"), &change).status, 204);
+    let after = studio.look(&id);
+    assert!(after["version"].as_u64() > before["version"].as_u64(), "the page keeps the picture in the old colours");
+    assert_eq!((generation(&after), &after["state"]), (0, &json!("paused")));
+}
+
+#[test]
+fn a_session_that_is_good_ends_early_and_goes_on_when_it_is_asked_to() {
+    let studio = Studio::new();
+    let id = studio.job(&long());
+    let before = studio.until(&id, "painting", has_painted);
+    assert_eq!(studio.send("PATCH", &format!("api/jobs/{id}"), &json!({"good": true})).status, 204);
+    let job = studio.until_state(&id, "done");
+    let evaluations = |job: &Value| job["progress"]["iteration"].as_u64().expect("a number");
+    assert!(evaluations(&job) < 1000, "{}", job["progress"]);
+    assert!(evaluations(&job) >= evaluations(&before), "it begins anew");
+    assert_eq!((generation(&job), job["snapshots"].as_array().map(Vec::len)), (0, Some(0)), "the same session goes on");
+    assert!(job["progress"]["left"].as_f64() > Some(0.0), "{}", job["progress"]);
 }
 
 #[test]

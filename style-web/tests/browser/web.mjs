@@ -38,6 +38,7 @@ const steps = {
     const [from, begun] = [await beyond(page, 2), Date.now()];
     const to = await beyond(page, from + 8);
     console.log(`    ${((Date.now() - begun) / 1000 / (to - from)).toFixed(3)} s an evaluation at ${SIDE} pixels`);
+    await page.waitForFunction(() => /, about \d+ (s|min) left$/.test(document.getElementById("reached").textContent), null, { timeout: PATIENCE });
     await shot(page, "painting");
   },
 
@@ -46,6 +47,11 @@ const steps = {
     await slide(page, "strength", 1);
     assert.ok((await beyond(page, before + 2)) > before, "it goes on");
     assert.equal(await page.locator("#snapshots button").count(), 0, "the same session goes on");
+    const at = await evaluations(page);
+    await page.locator("#good").check();
+    assert.ok((await beyond(page, at)) > at, "it goes on where it was");
+    assert.equal(await page.locator("#snapshots button").count(), 0, "the same session goes on");
+    await page.locator("#good").uncheck();
     await slide(page, "stroke", 0.5);
     await page.locator("#snapshots button").first().waitFor();
     await status(page, "Painting");
@@ -83,7 +89,17 @@ const steps = {
 
   async "a queue of two, of samples"(page) {
     await page.locator("#new").click();
-    for (const role of ["photo", "painting"]) await page.locator(`#choose-${role} .samples button`).first().click();
+    for (const [role, count] of [["photo", 4], ["painting", 3]]) {
+      const all = page.locator(`#choose-${role} .samples button`);
+      assert.equal(await all.count(), count);
+      await page.waitForFunction((role) => [...document.querySelectorAll(`#choose-${role} .samples img`)].every((i) => i.naturalWidth > 0), role);
+      await all.last().click();
+    }
+    await page.locator("#defaults").click();
+    assert.equal(await page.locator("#stroke").inputValue(), "0");
+    assert.equal(await page.locator("#side").inputValue(), "384");
+    await page.locator("#side").selectOption("2048");
+    assert.match(await text(page, "#side-cost"), /^2048 px: 28 × the time of 384 px, more memory$/);
     await page.locator("#side").selectOption("192");
     await page.locator("#paint:enabled").click();
     await status(page, "Waiting");
