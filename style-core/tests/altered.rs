@@ -15,6 +15,7 @@ use twox_hash::xxhash3_128::Hasher;
 /// The contents of a checkpoint.
 #[derive(Clone)]
 struct File {
+    format: String,
     notes: BTreeMap<String, String>,
     values: BTreeMap<String, (Dtype, Vec<u8>)>,
 }
@@ -24,10 +25,11 @@ impl File {
         let bytes = checkpoint.to_bytes().unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let mut notes: BTreeMap<_, _> = header.metadata().clone().unwrap().into_iter().collect();
-        notes.retain(|name, _| name != "hash" && name != "format");
+        notes.remove("hash");
+        let format = notes.remove("format").unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let values = tensors.iter().map(|(name, t)| (name.to_owned(), (t.dtype(), t.data().to_vec())));
-        Self { notes, values: values.collect() }
+        Self { format, notes, values: values.collect() }
     }
 
     fn set(&mut self, name: &str, at: usize, value: f64) {
@@ -44,7 +46,7 @@ impl File {
             hasher.write(values);
         }
         let hash = format!("{:032x}", hasher.finish_128());
-        let more = [("hash".to_owned(), hash), ("format".to_owned(), "style-transfer checkpoint 4".to_owned())];
+        let more = [("hash".to_owned(), hash), ("format".to_owned(), self.format.clone())];
         let notes = self.notes.clone().into_iter().chain(more).collect();
         let views = self.values.iter().map(|(name, (kind, values))| {
             (name, TensorView::new(*kind, vec![8 * values.len() / kind.bitsize()], values).unwrap())
