@@ -472,9 +472,9 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Ends a scale where [`WINDOW`](crate::Settings::WINDOW) evaluations have lowered its loss by less than this fraction, as converged:
-    /// [`GOOD`](crate::Settings::GOOD), say. The numbers of evaluations are then limits. A scale takes at least twice the window. Not in
-    /// the paper. Default: none, all evaluations.
+    /// Ends a scale, as converged, where [`WINDOW`](crate::Settings::WINDOW) evaluations have lowered its loss by less than
+    /// this fraction: [`GOOD`](crate::Settings::GOOD), say. The numbers of evaluations are then limits. A scale takes at
+    /// least twice the window. Not in the paper. Default: none, all evaluations.
     pub fn tolerance(mut self, fraction: f64) -> Self {
         self.settings.tolerance = Some(fraction);
         self

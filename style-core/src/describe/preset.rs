@@ -319,8 +319,8 @@ impl Preset {
 
 impl<B: Backend> SessionBuilder<B> {
     /// Sets losses, pooling, padding, optimiser, iterations and start to those of a [`Preset`]; later calls override it.
-    /// Seed, scales (for the preset's own, call [`Preset::scales`]), tolerance and `seamless` are kept; so is the running mean, if the
-    /// preset has none.
+    /// Seed, scales (for the preset's own, call [`Preset::scales`]), tolerance and `seamless` are kept; so is the running
+    /// mean, if the preset has none.
     ///
     /// ```
     /// # use style_core::backend::Backend;

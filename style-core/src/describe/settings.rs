@@ -71,7 +71,8 @@ pub struct Settings {
     pub scales: Vec<Scale>,
     /// The decay of the running mean of the images; `None` for no mean.
     pub running_mean: Option<f64>,
-    /// The fraction by which [`WINDOW`](Self::WINDOW) evaluations must lower the loss for a scale to go on; `None` for all its evaluations.
+    /// The fraction by which [`WINDOW`](Self::WINDOW) evaluations must lower the loss for a scale to go on; `None` for all
+    /// its evaluations.
     pub tolerance: Option<f64>,
 }
 

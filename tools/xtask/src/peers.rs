@@ -1,5 +1,5 @@
-//! `peers`, `peers-ops`, `peers-lbfgs`, `peers-paint`, `ours`, `ours-ops` and `sizes`: comparisons of this library with others, on
-//! this machine. BENCHMARKS.md explains their use; the peers' programs are in benches/peers.
+//! `peers`, `peers-ops`, `peers-lbfgs`, `peers-paint`, `ours`, `ours-ops` and `sizes`: comparisons of this library with
+//! others, on this machine. BENCHMARKS.md explains their use; the peers' programs are in benches/peers.
 
 mod iteration;
 mod lbfgs;
@@ -25,8 +25,11 @@ use std::time::Instant;
 use clap::Parser;
 use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
+use style_core::InputSpace;
+use style_models::{LoadOptions, Loaded};
 
 use crate::Failure;
+use crate::looks::embedded;
 
 // the measured work is the same as in the benches
 #[path = "../../../benches/common/operands.rs"]
@@ -94,6 +97,17 @@ fn scratch_folder() -> Result<PathBuf, Failure> {
     let folder = target_folder()?.join("peers");
     std::fs::create_dir_all(&folder)?;
     Ok(folder)
+}
+
+/// Weights in the input space of the peers' scripts, the embedded ones by default, and the file that those scripts read.
+fn weights(from: Option<PathBuf>) -> Result<(Loaded, PathBuf), Failure> {
+    let loaded = style_models::load(from.map_or_else(embedded, Ok)?, &LoadOptions::default())?;
+    if *loaded.model().input() != InputSpace::CAFFE {
+        return Err("expected weights for BGR input in 0..255 minus the mean (as from Caffe or Keras)".into());
+    }
+    let to = scratch_folder()?.join("weights.safetensors");
+    style_models::save(loaded.model(), &to)?;
+    Ok((loaded, to))
 }
 
 /// Wall and CPU seconds of each call, after an uncounted warm-up.

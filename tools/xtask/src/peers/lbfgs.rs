@@ -10,9 +10,8 @@ use image::imageops::FilterType;
 use serde::Deserialize;
 use style_core::{Image, Init, Model, Network, Preset, Session};
 use style_cpu::Cpu;
-use style_models::LoadOptions;
 
-use super::{parse, process, random, repository, scratch_folder};
+use super::{parse, process, random, repository, scratch_folder, weights};
 use crate::Failure;
 
 /// Evaluations after which the best loss so far is reported.
@@ -64,17 +63,11 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let sample = |name: &str| repository("stylize/samples").join(name);
     let content = options.content.clone().unwrap_or_else(|| sample("cat.jpg"));
     let style = options.style.clone().unwrap_or_else(|| sample("swirls.jpg"));
-    let weights = options.weights.clone().unwrap_or_else(|| repository("style-models/weights/vgg16-q8.safetensors.gz"));
     let folder = scratch_folder()?;
     let [content_png, style_png] = ["content.png", "style.png"].map(|name| folder.join(name));
     let content = resize(&content, options.size, &content_png)?;
     let style = resize(&style, options.size, &style_png)?;
-    let loaded = style_models::load(weights, &LoadOptions::default())?;
-    if *loaded.model().input() != style_core::InputSpace::CAFFE {
-        return Err("expected weights for BGR input in 0..255 minus the mean (as from Caffe or Keras)".into());
-    }
-    let weights = folder.join("weights.safetensors");
-    style_models::save(loaded.model(), &weights)?;
+    let (loaded, weights) = weights(options.weights.clone())?;
 
     let mut descents = vec![];
     for line_search in ["none", "strong_wolfe"] {

@@ -6,17 +6,16 @@ use std::process::Command;
 
 use clap::Parser;
 use serde::Deserialize;
-use style_models::LoadOptions;
 
-use super::{parse, process, repository, scratch_folder, tell_load};
+use super::{parse, process, repository, tell_load, weights};
 use crate::Failure;
 use crate::looks::{Eye, Row, Seconds, find, stylize, timed};
 
 const PEERS: [&str; 2] = ["neural-style", "style-transfer-pytorch"];
 
-/// Paints a pair with the default settings of stylize, and with those of peers in PyTorch (benches/peers/pytorch_paint.py), all with
-/// the same weights, in separate processes one after another, and prints a Markdown table. Seconds are of whole processes. The
-/// pictures are left in out/peers.
+/// Paints a pair with the default settings of stylize, and with those of peers in PyTorch
+/// (benches/peers/pytorch_paint.py), all with the same weights, in separate processes one after another, and prints a
+/// Markdown table. Seconds are of whole processes. The pictures are left in out/peers.
 #[derive(Parser)]
 struct Options {
     /// Folders of further pictures, PHOTO.jpg or .png; stylize/samples comes first
@@ -44,7 +43,8 @@ struct Options {
     /// A Python with PyTorch [default: a virtual environment in the target folder, created when needed]
     #[arg(long)]
     python: Option<PathBuf>,
-    /// Options of stylize; the result is a row of its own, beside the default. Separate several rows by commas: --until good,--seed 1
+    /// Options of stylize; the result is a row of its own, beside the default. Commas separate several rows:
+    /// --until good,--seed 1
     #[arg(long, value_name = "OPTIONS,...", value_delimiter = ',', allow_hyphen_values = true)]
     also: Vec<String>,
 }
@@ -68,7 +68,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let (photo, painting) = (file(&options.photo)?, file(&options.painting)?);
     let results = repository("out/peers");
     std::fs::create_dir_all(&results)?;
-    let weights = weights()?;
+    let (_, weights) = weights(None)?;
     let measure = |result: &Path, seconds| Row::measure(&eye, String::new(), seconds, [result, &photo, &painting]);
 
     tell_load();
@@ -88,7 +88,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
         let evaluations = std::fs::read_to_string(&log)?.lines().count();
         let row = measure(&result, Some(seconds))?;
         let of = ours.as_ref().unwrap_or(&row);
-        print_row(&format!("stylize {more}"), evaluations, of, None, &row);
+        print_row(&format!("stylize {more}"), evaluations, of, "- | -", &row);
         ours = ours.or(Some(row));
     }
     let Some(ours) = ours else { return Err("nothing was painted".into()) };
@@ -111,19 +111,18 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
         }
         let good = rows.iter().find(|(_, row)| mean(row) <= mean(&ours)).map(|(_, row)| row);
         let (evaluations, last) = rows.last().ok_or_else(|| format!("{peer} painted nothing of that size"))?;
-        print_row(peer, *evaluations, &ours, good, last);
+        let wall = good.map(|row| seconds(row).0);
+        let good = wall.map_or("never | -".into(), |wall| format!("{wall:.1} | {:.1}", wall / seconds(&ours).0));
+        print_row(peer, *evaluations, &ours, &good, last);
     }
     tell_load();
     Ok(())
 }
 
-fn print_row(program: &str, evaluations: usize, ours: &Row, good: Option<&Row>, row: &Row) {
+fn print_row(program: &str, evaluations: usize, ours: &Row, good: &str, row: &Row) {
     let (wall, cpu) = seconds(row);
-    let of_ours = |wall: f64| wall / seconds(ours).0;
-    let good =
-        good.map_or("never | -".into(), |good| format!("{:.1} | {:.1}", seconds(good).0, of_ours(seconds(good).0)));
-    let good = if program.starts_with("stylize") { "- | -".into() } else { good };
-    print!("| {program} | {evaluations} | {wall:.1} | {cpu:.1} | {:.1} | {good} | {:.2} |", of_ours(wall), row.edges);
+    let of_ours = wall / seconds(ours).0;
+    print!("| {program} | {evaluations} | {wall:.1} | {cpu:.1} | {of_ours:.1} | {good} | {:.2} |", row.edges);
     row.style.iter().for_each(|style| print!(" {style:.4} |"));
     println!();
 }
@@ -136,15 +135,4 @@ fn seconds(row: &Row) -> (f64, f64) {
 /// The style's distance from the painting, averaged over full, half and quarter size.
 fn mean(row: &Row) -> f64 {
     row.style.iter().sum::<f64>() / row.style.len() as f64
-}
-
-/// The embedded weights as the peers' script reads them.
-fn weights() -> Result<PathBuf, Failure> {
-    let loaded = style_models::load(crate::looks::embedded()?, &LoadOptions::default())?;
-    if *loaded.model().input() != style_core::InputSpace::CAFFE {
-        return Err("expected weights for BGR input in 0..255 minus the mean (as from Caffe or Keras)".into());
-    }
-    let to = scratch_folder()?.join("weights.safetensors");
-    style_models::save(loaded.model(), &to)?;
-    Ok(to)
 }
