@@ -62,6 +62,18 @@ impl Simd for Avx2 {
         unsafe { (_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1)) }
     }
     #[inline(always)]
+    fn interleave(self, a: V, b: V) -> (V, V) {
+        unsafe {
+            // Interleaved within each half of a register.
+            let (low0, high0) = (_mm256_unpacklo_ps(a.0, b.0), _mm256_unpackhi_ps(a.0, b.0));
+            let (low1, high1) = (_mm256_unpacklo_ps(a.1, b.1), _mm256_unpackhi_ps(a.1, b.1));
+            (
+                (_mm256_permute2f128_ps::<0x20>(low0, high0), _mm256_permute2f128_ps::<0x31>(low0, high0)),
+                (_mm256_permute2f128_ps::<0x20>(low1, high1), _mm256_permute2f128_ps::<0x31>(low1, high1)),
+            )
+        }
+    }
+    #[inline(always)]
     fn positive(self, v: V) -> u16 {
         unsafe {
             let zero = _mm256_setzero_ps();

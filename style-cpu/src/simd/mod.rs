@@ -58,6 +58,22 @@ pub(crate) trait Simd: Copy {
     /// Keeps the lanes whose bit is set and zeroes the others.
     fn gate(self, mask: u16, v: Self::V) -> Self::V;
 
+    /// The lanes of both in turn: `a[0], b[0], a[1], b[1], ...`.
+    fn interleave(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
+
+    /// The transpose of sixteen vectors: lane `j` of vector `i` becomes lane `i` of vector `j`.
+    #[inline(always)]
+    fn transpose(self, mut v: [Self::V; LANES]) -> [Self::V; LANES] {
+        // Each round moves the highest bit of a vector's index below those of the lane's: four rounds exchange the two.
+        for _ in 0..LANES.ilog2() {
+            let from = v;
+            for i in 0..LANES / 2 {
+                (v[2 * i], v[2 * i + 1]) = self.interleave(from[i], from[i + LANES / 2]);
+            }
+        }
+        v
+    }
+
     /// Loads the lanes from an array.
     #[inline(always)]
     fn get(self, lanes: &[f32; LANES]) -> Self::V {

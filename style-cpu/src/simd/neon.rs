@@ -84,6 +84,14 @@ impl Simd for Neon {
         }
     }
     #[inline(always)]
+    fn interleave(self, a: V, b: V) -> (V, V) {
+        unsafe {
+            let (v, w) = (vzipq_f32(a[0], b[0]), vzipq_f32(a[1], b[1]));
+            let (x, y) = (vzipq_f32(a[2], b[2]), vzipq_f32(a[3], b[3]));
+            ([v.0, v.1, w.0, w.1], [x.0, x.1, y.0, y.1])
+        }
+    }
+    #[inline(always)]
     fn positive(self, v: V) -> u16 {
         let bits = self.bits();
         unsafe {

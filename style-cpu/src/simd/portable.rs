@@ -48,6 +48,11 @@ impl Simd for Portable {
         a * b + c
     }
     #[inline(always)]
+    fn interleave(self, a: Self::V, b: Self::V) -> (Self::V, Self::V) {
+        let lane = |i: usize| if i % 2 == 0 { a[i / 2] } else { b[i / 2] };
+        (std::array::from_fn(lane), std::array::from_fn(|i| lane(i + LANES)))
+    }
+    #[inline(always)]
     fn positive(self, v: Self::V) -> u16 {
         v.iter().enumerate().fold(0, |mask, (i, &x)| mask | u16::from(x > 0.0) << i)
     }

@@ -22,6 +22,12 @@ fn each(a: V, b: V, f: impl Fn(v128, v128) -> v128) -> V {
     [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3])]
 }
 
+/// The lanes of both in turn.
+#[inline(always)]
+fn zip(a: v128, b: v128) -> [v128; 2] {
+    [i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b)]
+}
+
 /// `a b + c`, rounded once if the processor has an instruction for that.
 #[inline(always)]
 fn multiply_add(a: v128, b: v128, c: v128) -> v128 {
@@ -79,6 +85,12 @@ impl Simd for Simd128 {
     #[inline(always)]
     fn fma_f64(self, a: f64, b: f64, c: f64) -> f64 {
         a * b + c
+    }
+    #[inline(always)]
+    fn interleave(self, a: V, b: V) -> (V, V) {
+        let (v, w) = (zip(a[0], b[0]), zip(a[1], b[1]));
+        let (x, y) = (zip(a[2], b[2]), zip(a[3], b[3]));
+        ([v[0], v[1], w[0], w[1]], [x[0], x[1], y[0], y[1]])
     }
     #[inline(always)]
     fn positive(self, v: V) -> u16 {

@@ -21,7 +21,7 @@ pub(crate) struct Layout {
     pub(super) block: usize,
     /// Capacity in tiles; odd, so that channel blocks do not map to the same cache lines.
     pub(super) stride: usize,
-    /// Whether one item runs all stages.
+    /// Whether one item runs all stages of a block of tiles, after the filter transform.
     pub(super) fused: bool,
 }
 
@@ -33,8 +33,15 @@ const FUSED_SIX: usize = 28;
 /// The most channel blocks, read and written, of such an item.
 const FUSED_CHANNELS: usize = 16;
 
-/// The most tiles of a block whose stages are shared.
+/// The most tiles of a block whose transformed inputs are shared by items, each with its own channels.
 const SHARED: usize = 126;
+
+/// The channel blocks that such an item writes.
+pub(super) const GROUP: usize = 2;
+
+/// The channel blocks read for which such an item transforms filters at a time: with the sums of its tiles, they stay in
+/// the second-level cache.
+pub(super) const PIECE: usize = 8;
 
 impl Layout {
     /// The layout for computing `rows` of an image.
@@ -58,7 +65,8 @@ impl Layout {
             (true, false) => FUSED.min(tiles.div_ceil(8)),
             (false, _) => SHARED,
         };
-        let block = tiles.clamp(1, most.max(1));
+        // Blocks of equal size.
+        let block = tiles.div_ceil(tiles.div_ceil(most.max(1)).max(1)).max(1);
         Self { width, read, written, out, tiles_across, tiles, block, stride: block | 1, fused }
     }
 
@@ -70,18 +78,30 @@ impl Layout {
         (self.out + 2) * (self.out + 2)
     }
 
-    /// The size of a pass's transformed filters in vectors, `[points, written, 16 read, 16]`.
-    pub(super) fn filters(&self) -> usize {
-        self.read.saturating_mul(self.points() * LANES).saturating_mul(self.written)
+    /// The size of a block's transformed inputs in vectors.
+    pub(super) fn inputs(&self) -> usize {
+        self.read.saturating_mul(self.points() * self.stride)
     }
 
-    /// The size of a block's transformed tiles, input and output, in vectors.
+    /// The size of the transformed filters that exist at a time, in vectors.
+    pub(super) fn panels(&self) -> usize {
+        let (written, read) = if self.fused { (self.written, self.read) } else { (GROUP, PIECE.min(self.read)) };
+        (read * LANES).saturating_mul(written).saturating_add(1).saturating_mul(self.points())
+    }
+
+    /// The size of what all items share, in vectors.
+    pub(super) fn shared(&self) -> usize {
+        if self.fused { self.panels() } else { self.inputs() }
+    }
+
+    /// The size of an item's own memory, in vectors.
     pub(super) fn scratch(&self) -> usize {
-        self.read.saturating_add(self.written).saturating_mul(self.points() * self.stride)
+        let (others, written) = if self.fused { (self.inputs(), self.written) } else { (self.panels(), GROUP) };
+        written.saturating_mul(self.points() * self.stride).saturating_add(others)
     }
 
     /// Workspace size in vectors.
     pub(crate) fn workspace(&self, threads: usize) -> usize {
-        self.filters().saturating_add(self.scratch().saturating_mul(if self.fused { threads } else { 1 }))
+        self.shared().saturating_add(self.scratch().saturating_mul(threads))
     }
 }

@@ -3,10 +3,11 @@
 //! 6x6 need 64 instead of 324.
 //!
 //! For each point, the sum over channels is a matrix product over tiles. The work is split into blocks of tiles. With
-//! few channels, an item runs all stages for its block, in scratch memory that stays in its processor's cache. With
-//! many channels, all threads share the stages of a block, each thread with its own points, so that the filters of a
-//! point are read once for a large block. The filters are transformed again in each pass: this is a few percent of the
-//! work, and keeping the transforms for both directions would take eight times the filters' size.
+//! few channels, the filters are transformed first, and an item runs all other stages for its block, in scratch memory
+//! that stays in its processor's cache. With many channels, transformed filters take four times the filters' size, and
+//! writing them to memory takes longer than the arithmetic. So the inputs of a block are transformed first, for all items,
+//! and an item transforms the filters of a few channels, multiplies, adds, and writes the outputs of those channels: what
+//! it holds stays in cache. The filters are transformed again in each pass, and for each block.
 
 pub(crate) mod layout;
 mod stages;
@@ -18,8 +19,8 @@ use rayon::iter::IndexedParallelIterator;
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use style_core::Result;
 
-use self::layout::Layout;
-use self::stages::{Filters, Item, Stage};
+use self::layout::{GROUP, Layout};
+use self::stages::{Item, Stage};
 use self::tile::{Four, Six};
 use super::{Direction, Finish, Source};
 use crate::cpu::Cpu;
@@ -28,6 +29,7 @@ use crate::memory::{Memory, zeroed};
 use crate::parallel::{Shared, Slots, Threads};
 use crate::simd::LANES;
 use crate::tensor::{Lanes, Workspace, blocks, expect_workspace};
+
 pub(super) fn packed_vectors(in_channels: usize, out_channels: usize) -> usize {
     blocks(out_channels).saturating_mul(in_channels).saturating_mul(9)
 }
@@ -75,64 +77,52 @@ struct Pass<'a> {
 impl Pass<'_> {
     fn run<T>(self, workspace: &mut Workspace) -> Result<()>
     where
-        for<'a> Filters<'a, T>: Kernel,
         for<'a> Item<'a, T>: Kernel,
     {
         let Self { cpu, layout, source, out_channels, raw, direction, finish } = self;
         expect_workspace(&mut workspace.memory, layout.workspace(1))?;
-        let (filters, scratch) = workspace.memory.split_at_mut(layout.filters());
-        let to = Shared::new(bytemuck::cast_slice_mut(filters));
-        let read = source.shape.channels;
-        cpu.threads.for_each(layout.written, |block| {
-            cpu.level.run(Filters {
-                tile: PhantomData,
-                raw,
-                direction,
-                read,
-                written: out_channels,
-                layout,
-                block,
-                to,
-            });
-        });
-        let filters: &[f32] = bytemuck::cast_slice(filters);
-        let cut = layout.read * layout.points() * layout.stride * LANES;
-        let item = |scratch: Shared<f32>, block: usize, stage: Stage| {
+        let (shared, scratch) = workspace.memory.split_at_mut(layout.shared());
+        let shared = Shared::new(bytemuck::cast_slice_mut(shared));
+        let slots = Slots::new(scratch, layout.scratch());
+        let run = |stage: Stage, block: usize, filters: Shared<f32>, inputs: Shared<f32>, outputs: Shared<f32>| {
             let tiles = block * layout.block..layout.tiles.min((block + 1) * layout.block);
-            // SAFETY: the outputs lie behind the inputs in the scratch memory.
-            let outputs = unsafe { scratch.from(cut) };
             cpu.level.run(Item {
                 tile: PhantomData,
                 stage,
                 layout,
                 source,
-                filters,
+                raw,
+                direction,
+                out_channels,
                 tiles,
-                inputs: scratch,
+                filters,
+                inputs,
                 outputs,
                 finish,
             });
         };
         let count = layout.tiles.div_ceil(layout.block);
         if layout.fused {
-            let slots = Slots::new(scratch, layout.scratch());
+            cpu.threads.for_each(layout.written, |block| run(Stage::Filters(block), 0, shared, shared, shared));
             cpu.threads.for_each(count, |block| {
                 let mut slot = slots.take();
-                item(Shared::new(bytemuck::cast_slice_mut(&mut slot)), block, Stage::All);
+                let inputs = Shared::new(bytemuck::cast_slice_mut(&mut slot));
+                // SAFETY: the outputs lie behind the inputs in the scratch memory.
+                let outputs = unsafe { inputs.from(layout.inputs() * LANES) };
+                run(Stage::All, block, shared, inputs, outputs);
             });
             return Ok(());
         }
-        let scratch = Shared::new(bytemuck::cast_slice_mut(scratch));
-        // Sixteen channel blocks: products large enough to justify the cost of scheduling them.
-        let groups = layout.written.div_ceil(16);
         for block in 0..count {
-            cpu.threads.for_each(layout.read, |i| item(scratch, block, Stage::Inputs(i)));
-            cpu.threads.for_each(layout.points() * groups, |i| {
-                let (point, group) = (i / groups, i % groups);
-                let (from, to) = (group * layout.written / groups, (group + 1) * layout.written / groups);
-                item(scratch, block, Stage::Products(point, from, to));
+            cpu.threads.for_each(layout.read, |i| run(Stage::Inputs(i), block, shared, shared, shared));
+            cpu.threads.for_each(layout.written.div_ceil(GROUP), |i| {
+                let group = i * GROUP..layout.written.min((i + 1) * GROUP);
+                let mut slot = slots.take();
+                let filters = Shared::new(bytemuck::cast_slice_mut(&mut slot));
+                // SAFETY: the outputs lie behind the filters in the scratch memory.
+                let outputs = unsafe { filters.from(layout.panels() * LANES) };
+                run(Stage::Group(group), block, filters, shared, outputs);
             });
-            cpu.threads.for_each(layout.written, |i| item(scratch, block, Stage::Outputs(i)));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::layout::Layout;
+use super::layout::{Layout, PIECE};
 use super::tile::Tile;
 use crate::gemm::{Gemm, Product, groups};
 use crate::isa::Kernel;
@@ -13,9 +13,6 @@ use crate::simd::{LANES, Simd};
 use crate::tensor::Lanes;
 use style_core::backend::Acc;
 use style_core::backend::ops::Rows;
-
-/// Channel blocks that a product sums at a time: their panels stay in the first-level cache.
-const PIECE: usize = 16;
 
 /// `[f(0), f(1), ...]`; `zero` is any value of that type. [`std::array::from_fn`] would wrap `f` in a closure, which
 /// the compiler may leave as a separate function. That function lacks its caller's instruction set, so each vector
@@ -30,90 +27,52 @@ macro_rules! array {
     }};
 }
 
-/// Transforms the filters of one written channel block to `[IN IN, written, 16 read, 16]`.
-pub(super) struct Filters<'a, T> {
-    pub(super) tile: PhantomData<T>,
-    pub(super) raw: &'a [Lanes],
-    pub(super) direction: Direction,
-    pub(super) read: usize,
-    pub(super) written: usize,
-    pub(super) layout: Layout,
-    pub(super) block: usize,
-    pub(super) to: Shared<f32>,
-}
-
-impl<T> Filters<'_, T> {
-    #[inline(always)]
-    #[allow(clippy::needless_range_loop)] // `columns` is read across
-    pub(super) fn transform<S: Simd, const IN: usize, const OUT: usize>(self, simd: S)
-    where
-        T: Tile<IN, OUT>,
-    {
-        let Self { raw, direction, read, written, layout, block, to, .. } = self;
-        let padded = layout.read * LANES;
-        for r in 0..padded {
-            let mut taps = [[0.0f32; LANES]; 9];
-            if r < read {
-                match direction {
-                    Direction::Forward => {
-                        for (tap, lanes) in taps.iter_mut().enumerate() {
-                            *lanes = raw[(block * read + r) * 9 + tap].0;
-                        }
-                    }
-                    // raw is [read/16, written, 9, 16]: rotated by 180 degrees and transposed.
-                    Direction::Backward => {
-                        for l in 0..LANES.min(written - block * LANES) {
-                            let from = &raw[(r / LANES * written + block * LANES + l) * 9..][..9];
-                            for (tap, lanes) in taps.iter_mut().enumerate() {
-                                lanes[l] = from[8 - tap].0[r % LANES];
-                            }
-                        }
-                    }
-                }
-            }
-            // SAFETY: loads are from arrays of sixteen; stores go to this block's own part of the destination.
-            unsafe {
-                let zero = simd.splat(0.0);
-                let g: [[S::V; 3]; 3] = array!([zero; 3], u => array!(zero, v => simd.load(taps[3 * u + v].as_ptr())));
-                let columns: [[S::V; IN]; 3] = array!([zero; IN], v => T::filter(simd, [g[0][v], g[1][v], g[2][v]]));
-                for i in 0..IN {
-                    let row = T::filter(simd, [columns[0][i], columns[1][i], columns[2][i]]);
-                    for j in 0..IN {
-                        let at = (((i * IN + j) * layout.written + block) * padded + r) * LANES;
-                        simd.store(row[j], to.at(at));
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Some of the stages, for a block of tiles.
 pub(super) struct Item<'a, T> {
     pub(super) tile: PhantomData<T>,
     pub(super) stage: Stage,
     pub(super) layout: Layout,
     pub(super) source: Source<'a>,
-    pub(super) filters: &'a [f32],
+    /// `[O/16, I, 9, 16]`, as packed.
+    pub(super) raw: &'a [Lanes],
+    pub(super) direction: Direction,
+    pub(super) out_channels: usize,
     pub(super) tiles: Range<usize>,
+    /// The transformed filters of [`Panels`].
+    pub(super) filters: Shared<f32>,
     /// `[points, read, stride, 16]`.
     pub(super) inputs: Shared<f32>,
-    /// `[points, written, stride, 16]`.
+    /// `[points, written, stride, 16]`, of the channel blocks written by the stage.
     pub(super) outputs: Shared<f32>,
     pub(super) finish: Finish<'a>,
 }
 
 /// The stages that an item runs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Debug)]
 pub(super) enum Stage {
-    /// All stages.
+    /// The filter transform of one written channel block.
+    Filters(usize),
+    /// All others, with filters transformed before.
     All,
     /// The input transform of one channel block.
     Inputs(usize),
-    /// The products of one point, for a range of written channel blocks.
-    Products(usize, usize, usize),
-    /// The output transform of one channel block, with the finish.
-    Outputs(usize),
+    /// Filter transform, products, output transform and finish of some written channel blocks.
+    Group(Range<usize>),
+}
+
+/// Transformed filters, `[points, written, 16 read, 16]`, of some channel blocks.
+struct Panels {
+    written: Range<usize>,
+    read: Range<usize>,
+}
+
+impl Panels {
+    fn vector(&self, point: usize, block: usize, r: usize) -> usize {
+        let vectors = self.read.len() * LANES;
+        // One vector more for each point, so that the points do not map to the same cache lines.
+        point * (self.written.len() * vectors + 1) + (block - self.written.start) * vectors + r
+            - self.read.start * LANES
+    }
 }
 
 impl<T> Item<'_, T> {
@@ -123,35 +82,101 @@ impl<T> Item<'_, T> {
         T: Tile<IN, OUT>,
     {
         let Layout { read, written, .. } = self.layout;
-        let (read, points, group, written) = match self.stage {
-            Stage::All => (0..read, 0..IN * IN, 0..written, 0..written),
-            Stage::Inputs(block) => (block..block + 1, 0..0, 0..0, 0..0),
-            Stage::Products(point, from, to) => (0..0, point..point + 1, from..to, 0..0),
-            Stage::Outputs(block) => (0..0, 0..0, 0..0, block..block + 1),
+        let (inputs, piece, group, filters, outputs) = match self.stage.clone() {
+            Stage::Filters(block) => (0..0, read, 0..written, block..block + 1, 0..0),
+            Stage::All => (0..read, read, 0..written, 0..0, 0..written),
+            Stage::Inputs(block) => (block..block + 1, read, 0..0, 0..0, 0..0),
+            Stage::Group(group) => (0..0, PIECE, group.clone(), group.clone(), group),
         };
         match (self.source.gate.is_some(), self.source.pooled) {
-            (false, false) => self.transform::<S, IN, OUT, false, false>(simd, read),
-            (true, false) => self.transform::<S, IN, OUT, true, false>(simd, read),
-            (false, true) => self.transform::<S, IN, OUT, false, true>(simd, read),
-            (true, true) => self.transform::<S, IN, OUT, true, true>(simd, read),
+            (false, false) => self.transform::<S, IN, OUT, false, false>(simd, inputs),
+            (true, false) => self.transform::<S, IN, OUT, true, false>(simd, inputs),
+            (false, true) => self.transform::<S, IN, OUT, false, true>(simd, inputs),
+            (true, true) => self.transform::<S, IN, OUT, true, true>(simd, inputs),
         }
-        self.multiply(simd, points, group);
+        for from in (0..read).step_by(piece) {
+            let panels = Panels { written: group.clone(), read: from..read.min(from + piece) };
+            self.transform_filters(simd, &panels, filters.clone());
+            self.multiply::<S, IN>(simd, &panels, outputs.len());
+        }
         // Each kind is passed as a constant, so that no write has to test it.
         let finish = self.finish;
         match (finish.kind, finish.pooled) {
             (FinishKind::Relu(bias, Some(gate)), false) => {
                 let kind = FinishKind::Relu(bias, Some(gate));
-                self.transform_back(simd, written, Finish { kind, pooled: false, ..finish });
+                self.transform_back(simd, outputs, Finish { kind, pooled: false, ..finish });
             }
             (FinishKind::Relu(bias, Some(gate)), true) => {
                 let kind = FinishKind::Relu(bias, Some(gate));
-                self.transform_back(simd, written, Finish { kind, pooled: true, ..finish });
+                self.transform_back(simd, outputs, Finish { kind, pooled: true, ..finish });
             }
             (FinishKind::Acc(Acc::Store), false) => {
                 let kind = FinishKind::Acc(Acc::Store);
-                self.transform_back(simd, written, Finish { kind, pooled: false, ..finish });
+                self.transform_back(simd, outputs, Finish { kind, pooled: false, ..finish });
             }
-            _ => self.transform_back(simd, written, finish),
+            _ => self.transform_back(simd, outputs, finish),
+        }
+    }
+
+    /// `G g G^T` of each filter of some written channel blocks.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // `columns` is read across
+    fn transform_filters<S: Simd, const IN: usize, const OUT: usize>(
+        &self,
+        simd: S,
+        panels: &Panels,
+        blocks: Range<usize>,
+    ) where
+        T: Tile<IN, OUT>,
+    {
+        let mut turned = [[0.0; LANES]; 9 * LANES];
+        for block in blocks {
+            for from in panels.read.clone() {
+                let count = LANES.min(self.source.shape.channels - from * LANES);
+                let filters = match self.direction {
+                    Direction::Forward => self.raw[(block * self.source.shape.channels + from * LANES) * 9..].as_ptr(),
+                    Direction::Backward => {
+                        self.turn(simd, from, block, &mut turned);
+                        turned.as_ptr().cast()
+                    }
+                };
+                for r in 0..LANES {
+                    // SAFETY: the block has `count` filters, of nine vectors each; `filters` holds the vectors of `panels`,
+                    // and these blocks' belong to this item alone.
+                    unsafe {
+                        let zero = simd.splat(0.0);
+                        let mut g: [[S::V; 3]; 3] = [[zero; 3]; 3];
+                        if r < count {
+                            g = array!([zero; 3], u => array!(zero, v => simd.load(filters.add(9 * r + 3 * u + v).cast())));
+                        }
+                        let columns: [[S::V; IN]; 3] =
+                            array!([zero; IN], v => T::filter(simd, [g[0][v], g[1][v], g[2][v]]));
+                        for i in 0..IN {
+                            let row = T::filter(simd, [columns[0][i], columns[1][i], columns[2][i]]);
+                            for j in 0..IN {
+                                let at = panels.vector(i * IN + j, block, from * LANES + r) * LANES;
+                                simd.store(row[j], self.filters.at(at));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rotates the filters of a block of channels read and one written by 180 degrees, and transposes them: `[16, 9, 16]`.
+    #[inline(always)]
+    fn turn<S: Simd>(&self, simd: S, read: usize, written: usize, turned: &mut [[f32; LANES]; 9 * LANES]) {
+        let count = LANES.min(self.out_channels - written * LANES);
+        let filters = &self.raw[(read * self.out_channels + written * LANES) * 9..][..count * 9];
+        for tap in 0..9 {
+            let mut lanes = [simd.splat(0.0); LANES];
+            for (lanes, filter) in lanes.iter_mut().zip(filters.chunks_exact(9)) {
+                *lanes = simd.get(&filter[8 - tap].0);
+            }
+            for (r, lanes) in simd.transpose(lanes).into_iter().enumerate() {
+                simd.put(lanes, &mut turned[9 * r + tap]);
+            }
         }
     }
 
@@ -257,33 +282,31 @@ impl<T> Item<'_, T> {
         }
     }
 
-    /// Computes the product over channels at each of the points.
+    /// Computes the product over channels at each of the points, or adds the part over the channels of `panels`, for
+    /// the first `written` of its blocks.
     #[inline(always)]
-    fn multiply<S: Gemm>(&self, simd: S, points: Range<usize>, group: Range<usize>) {
-        let Layout { read, written, stride, .. } = self.layout;
-        let k = read * LANES;
-        for point in points {
-            for block in group.clone().step_by(S::PANELS) {
-                let panels = S::PANELS.min(group.end - block);
-                for piece in (0..read).step_by(PIECE) {
-                    let acc = if piece == 0 { Acc::Store } else { Acc::Add };
-                    for rows in groups(self.tiles.len(), S::ROWS) {
-                        // SAFETY: `inputs` and `outputs` hold `read` and `written` blocks of `stride` tiles for each
-                        // point, and `filters` holds `k` vectors for each point and block; this part of the outputs
-                        // belongs to this item alone.
-                        unsafe {
-                            let product = Product {
-                                a: self.inputs.at(((point * read + piece) * stride + rows.start) * LANES),
-                                a_stride: stride * LANES,
-                                b: self.filters[((point * written + block) * k + piece * LANES) * LANES..].as_ptr(),
-                                panel_stride: k * LANES,
-                                k: PIECE.min(read - piece) * LANES,
-                                acc,
-                                c: self.outputs.at(((point * written + block) * stride + rows.start) * LANES),
-                                c_stride: stride * LANES,
-                            };
-                            simd.multiply_positions(product, rows.len(), panels);
-                        }
+    fn multiply<S: Gemm, const IN: usize>(&self, simd: S, panels: &Panels, written: usize) {
+        let Layout { read, stride, .. } = self.layout;
+        let k = panels.read.len() * LANES;
+        let acc = if panels.read.start == 0 { Acc::Store } else { Acc::Add };
+        for point in 0..IN * IN {
+            for block in (0..written).step_by(S::PANELS) {
+                for rows in groups(self.tiles.len(), S::ROWS) {
+                    // SAFETY: `inputs` and `outputs` hold `read` and `written` blocks of `stride` tiles for each point,
+                    // and `filters` holds the vectors of `panels`; this part of the outputs belongs to this item alone.
+                    unsafe {
+                        let first = panels.vector(point, panels.written.start + block, panels.read.start * LANES);
+                        let product = Product {
+                            a: self.inputs.at(((point * read + panels.read.start) * stride + rows.start) * LANES),
+                            a_stride: stride * LANES,
+                            b: self.filters.at(first * LANES),
+                            panel_stride: k * LANES,
+                            k,
+                            acc,
+                            c: self.outputs.at(((point * written + block) * stride + rows.start) * LANES),
+                            c_stride: stride * LANES,
+                        };
+                        simd.multiply_positions(product, rows.len(), S::PANELS.min(written - block));
                     }
                 }
             }
@@ -301,8 +324,8 @@ impl<T> Item<'_, T> {
     ) where
         T: Tile<IN, OUT>,
     {
-        let Layout { width, written, stride, tiles_across, .. } = self.layout;
-        let computed = finish.computed;
+        let Layout { width, stride, tiles_across, .. } = self.layout;
+        let (first, written, computed) = (blocks.start, blocks.len(), finish.computed);
         let zero = simd.splat(0.0);
         for block in blocks {
             for (t, tile) in self.tiles.clone().enumerate() {
@@ -310,7 +333,7 @@ impl<T> Item<'_, T> {
                 let column = tile % tiles_across * OUT;
                 let columns: [[S::V; OUT]; IN] = array!([zero; OUT], j => T::output(simd, array!(zero, i => {
                     // SAFETY: `outputs` holds points x written x stride vectors.
-                    unsafe { simd.load(self.outputs.at((((i * IN + j) * written + block) * stride + t) * LANES)) }
+                    unsafe { simd.load(self.outputs.at((((i * IN + j) * written + block - first) * stride + t) * LANES)) }
                 })));
                 let (rows, across) = (OUT.min(computed.end - row), OUT.min(width - column));
                 let mut above = [zero; OUT];
@@ -347,15 +370,6 @@ impl<T> Item<'_, T> {
 /// Implements the kernels of one tile size.
 macro_rules! kernels {
     ($tile:ty, $in:literal, $out:literal) => {
-        impl Kernel for Filters<'_, $tile> {
-            type Output = ();
-
-            #[inline(always)]
-            fn run<S: Gemm>(self, simd: S) {
-                self.transform::<S, $in, $out>(simd);
-            }
-        }
-
         impl Kernel for Item<'_, $tile> {
             type Output = ();
 
