@@ -5,7 +5,7 @@
 
 use style_core::backend::Storage;
 use style_core::{ErrorKind, Pooling};
-use style_cpu::{Convolution, Cpu, Isa};
+use style_cpu::{Convolution, Cpu, Isa, Precision};
 use testkit::golden::{Golden, Weights, measure};
 
 /// Every available instruction set, and every convolution algorithm.
@@ -40,6 +40,18 @@ fn check(weights: Weights, loaded: &style_models::Loaded) {
 #[test]
 fn embedded_weights() {
     check(Weights::Embedded, &style_models::embedded().unwrap());
+}
+
+#[test]
+fn bf16() {
+    if !Precision::Bf16.is_available() {
+        return eprintln!("skipped: this processor has no AVX-512 BF16");
+    }
+    let (golden, embedded) = (Golden::load(Weights::Embedded), style_models::embedded().unwrap());
+    let backend = Cpu::builder().precision(Precision::Bf16).build().unwrap();
+    let errors = measure(backend, embedded.model(), &golden, Pooling::Average).unwrap();
+    println!("bf16: {errors:?}");
+    errors.assert_within(0.1, 0.02, 0.03);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use style_core::{Error, ErrorKind, Result};
 
+use crate::cpu::Precision;
 use crate::gemm::Gemm;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::avx2::Avx2;
@@ -58,14 +59,22 @@ impl Isa {
         }
     }
 
-    pub(crate) fn check(self) -> Result<Level> {
-        if self.is_available() {
-            return Ok(Level(self));
+    pub(crate) fn check(self, precision: Precision) -> Result<Level> {
+        let unavailable = |message| Err(Error::new(ErrorKind::Unavailable, message));
+        if !self.is_available() {
+            return unavailable(format!(
+                "this processor does not support {}; choose another instruction set",
+                self.name()
+            ));
         }
-        Err(Error::new(
-            ErrorKind::Unavailable,
-            format!("this processor does not support {}; choose another instruction set", self.name()),
-        ))
+        if precision == Precision::Bf16 && self != Self::Avx512 {
+            return unavailable(format!("bf16 needs the instruction set avx512, found {}; use f32", self.name()));
+        }
+        if !precision.is_available() {
+            let processors = "AMD since Zen 4, Intel Xeon since Sapphire Rapids";
+            return unavailable(format!("bf16 needs a processor with AVX-512 BF16 ({processors}); use f32"));
+        }
+        Ok(Level { isa: self, precision })
     }
 
     /// Its name: `avx2`, for example.
@@ -81,9 +90,12 @@ impl Isa {
     }
 }
 
-/// An [`Isa`] that this processor is known to support.
+/// An [`Isa`] and a [`Precision`] that this processor is known to support.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Level(Isa);
+pub(crate) struct Level {
+    isa: Isa,
+    precision: Precision,
+}
 
 /// Work that is compiled once for each instruction set.
 pub(crate) trait Kernel {
@@ -95,13 +107,30 @@ pub(crate) trait Kernel {
 
 impl Level {
     pub(crate) fn isa(self) -> Isa {
-        self.0
+        self.isa
+    }
+
+    pub(crate) fn precision(self) -> Precision {
+        self.precision
+    }
+
+    /// Runs a kernel whose products are in this level's precision.
+    #[inline]
+    pub(crate) fn run_rounded<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.precision {
+            Precision::F32 => self.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Isa::check` created this level, so the processor has these instructions.
+            Precision::Bf16 => unsafe { run_bf16(kernel) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Precision::Bf16 => unreachable!("`Isa::check` refuses it"),
+        }
     }
 
     /// Runs a kernel with this level's instructions.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self.0 {
+        match self.isa {
             Isa::Portable => kernel.run(Portable),
             #[cfg(target_arch = "aarch64")]
             // SAFETY: `Isa::check` created this level, so the processor has these instructions.
@@ -148,5 +177,14 @@ unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx512f,avx2,fma")]
 unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller guarantees the instructions.
-    kernel.run(unsafe { Avx512::witness() })
+    kernel.run(unsafe { Avx512::<false>::witness() })
+}
+
+/// # Safety
+/// The processor must have AVX-512 F, AVX-512 BF16, AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+unsafe fn run_bf16<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller guarantees the instructions.
+    kernel.run(unsafe { Avx512::<true>::witness() })
 }

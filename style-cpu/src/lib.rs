@@ -27,7 +27,7 @@ mod simd;
 mod storage;
 mod tensor;
 
-pub use cpu::{Convolution, Cpu, CpuBuilder};
+pub use cpu::{Convolution, Cpu, CpuBuilder, Precision};
 pub use isa::Isa;
 pub use ops::conv2d::Filter;
 pub use tensor::{Gate, Half, Scalars, Switches, Tensor, Workspace};

@@ -3,7 +3,7 @@
 use style_core::backend::{Shape, Storage};
 use style_core::{Error, ErrorKind, Result};
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Precision};
 use crate::memory::{zeroed, zeroed_vec};
 use crate::tensor::{Gate, Lanes, PARTS, Scalars, Switches, Tensor, Workspace};
 
@@ -17,7 +17,8 @@ impl Storage for Cpu {
 
     fn description(&self) -> String {
         let n = self.threads();
-        format!("cpu ({}, {n} thread{})", self.isa().name(), if n == 1 { "" } else { "s" })
+        let precision = if self.precision() == Precision::Bf16 { ", bf16" } else { "" };
+        format!("cpu ({}{precision}, {n} thread{})", self.isa().name(), if n == 1 { "" } else { "s" })
     }
 
     fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {

@@ -1,6 +1,7 @@
-//! Every conformance case, for each instruction set, one and three threads, and each convolution algorithm.
+//! Every conformance case, for each instruction set, one and three threads, and each convolution algorithm and
+//! precision.
 
-use style_cpu::{Convolution, Cpu, Isa};
+use style_cpu::{Convolution, Cpu, Isa, Precision};
 use testkit::cases;
 
 fn main() {
@@ -9,7 +10,7 @@ fn main() {
     }
     let cpu = |isa, threads| Cpu::builder().isa(isa).threads(threads).build();
     let convolution = |way| Cpu::builder().convolution(way).threads(2).build();
-    testkit::run(vec![
+    let mut trials = testkit::trials(vec![
         ("portable", cpu(Isa::Portable, 1)),
         ("neon", cpu(Isa::Neon, 1)),
         ("simd128", cpu(Isa::Simd128, 1)),
@@ -20,6 +21,9 @@ fn main() {
         ("winograd4", convolution(Convolution::Winograd4)),
         ("winograd6", convolution(Convolution::Winograd6)),
     ]);
+    let bf16 = Cpu::builder().precision(Precision::Bf16).threads(2).build();
+    trials.extend(testkit::trials_of(cases::conv2d::rounded(), "bf16", bf16));
+    testkit::run_trials(trials)
 }
 
 /// The cases that Miri finishes in an hour: the smallest shapes, on one thread.

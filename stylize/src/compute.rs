@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use style_transfer::backend::Storage;
-use style_transfer::cpu::{Convolution, Cpu};
+use style_transfer::cpu::{self, Convolution, Cpu};
 #[cfg(feature = "cuda")]
 use style_transfer::cuda::{
     Convolution::{Direct, Planned},
@@ -12,11 +12,9 @@ use style_transfer::cuda::{
 use style_transfer::models::{self, InputSpaceSource, LoadOptions, Loaded, Vgg};
 #[cfg(feature = "wgpu")]
 use style_transfer::wgpu::Wgpu;
-use style_transfer::{Device, InputSpace, Network, Result};
+use style_transfer::{Device, Error, ErrorKind, InputSpace, Network, Result};
 
-#[cfg(feature = "cuda")]
-use crate::args::compute::PrecisionName;
-use crate::args::compute::{BackendName, Compute, InputSpaceName};
+use crate::args::compute::{BackendName, Compute, InputSpaceName, PrecisionName};
 use crate::report::Report;
 use crate::styles::argument;
 
@@ -50,6 +48,14 @@ impl Compute {
                 if self.direct {
                     backend = backend.convolution(Convolution::Direct);
                 }
+                backend = backend.precision(match self.precision {
+                    PrecisionName::F32 => cpu::Precision::F32,
+                    PrecisionName::Bf16 => cpu::Precision::Bf16,
+                    PrecisionName::F16 => {
+                        let message = "--precision f16 needs --backend cuda; the CPU has f32 and bf16";
+                        return Err(Error::new(ErrorKind::Argument, message));
+                    }
+                });
                 Ok(backend.build()?.into())
             }
             #[cfg(feature = "cuda")]
@@ -70,7 +76,7 @@ impl Compute {
             #[cfg(not(feature = "cuda"))]
             BackendName::Cuda => {
                 let message = "this build has no CUDA backend; build it with --features cuda, or use --backend cpu";
-                Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message))
+                Err(Error::new(ErrorKind::Unavailable, message))
             }
             #[cfg(feature = "wgpu")]
             BackendName::Wgpu => {
@@ -85,7 +91,7 @@ impl Compute {
             #[cfg(not(feature = "wgpu"))]
             BackendName::Wgpu => {
                 let message = "this build has no wgpu backend; build it with --features wgpu, or use --backend cpu";
-                Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message))
+                Err(Error::new(ErrorKind::Unavailable, message))
             }
         }
     }

@@ -10,6 +10,9 @@
 //! - `B[k, j] = b[panel_stride (j / 16) + 16 k + j % 16]`: a panel is `k` vectors.
 //! - `C[r, j] = c[c_stride (j / 16) + 16 r + j % 16]`: positions of a blocked tensor.
 //!
+//! An element of `A` and of `B` is a word: one `f32`, or two values in bf16, whose products are both added
+//! ([`Gemm::VALUES`]). Then `k` counts words.
+//!
 //! [`products`] generates the functions of one instruction set; they are compiled once each and called from every op.
 
 mod tiles;
@@ -44,12 +47,24 @@ pub(crate) trait Gemm: Simd {
     const PANELS: usize;
     /// Rows of the Gram matrix's register tile; divides [`LANES`].
     const GRAM_ROWS: usize;
+    /// Values in a word of the operands of [`multiply_words`](Gemm::multiply_words).
+    const VALUES: usize = 1;
 
     /// The micro-kernel with positions as rows; see the [module](self).
     ///
     /// # Safety
     /// As for [`tile`], with `rows <= ROWS` and `panels <= PANELS`.
     unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize);
+    /// The micro-kernel with positions as rows, of words of [`VALUES`](Gemm::VALUES) values; a position's sixteen channels
+    /// are `16 / VALUES` words.
+    ///
+    /// # Safety
+    /// As for [`multiply_positions`](Gemm::multiply_positions).
+    #[inline(always)]
+    unsafe fn multiply_words(self, product: Product, rows: usize, panels: usize) {
+        // SAFETY: the caller guarantees the operands.
+        unsafe { self.multiply_positions(product, rows, panels) }
+    }
     /// The micro-kernel with pixels of a line as rows.
     ///
     /// # Safety
@@ -139,7 +154,7 @@ unsafe fn step<S: Simd, const R: usize, const P: usize, const ROW: usize>(
         for (r, sums) in sums.iter_mut().enumerate() {
             let x = simd.splat(*a.add(r * ROW));
             for (sum, &column) in sums.iter_mut().zip(&columns) {
-                *sum = simd.fma(x, column, *sum);
+                *sum = simd.dot(x, column, *sum);
             }
         }
     }
@@ -149,17 +164,20 @@ unsafe fn step<S: Simd, const R: usize, const P: usize, const ROW: usize>(
 /// that are pixels of a line, `channels` for rows that are channels. Each selects the tile for `rows` and `panels` from
 /// those listed.
 macro_rules! products {
-    ($simd:expr, $(#[$features:meta])* positions: $(($r:literal, $p:literal))*; channels: $(($cr:literal, $cp:literal))*) => {
+    ($simd:expr, $words:literal words, $(#[$features:meta])* positions: $(($r:literal, $p:literal))*) => {
         /// # Safety
         /// The processor must have these instructions; operands as for [`crate::gemm::tile`].
         $(#[$features])*
         pub(super) unsafe fn positions(product: crate::gemm::Product, rows: usize, panels: usize) {
             match (rows, panels) {
                 // SAFETY: the caller guarantees the operands.
-                $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, 16, 16, 1>($simd, product) },)*
+                $(($r, $p) => unsafe { crate::gemm::tile::<_, $r, $p, $words, $words, 1>($simd, product) },)*
                 _ => debug_assert!(false, "no tile of {rows} x {panels}"),
             }
         }
+    };
+    ($simd:expr, $(#[$features:meta])* positions: $(($r:literal, $p:literal))*; channels: $(($cr:literal, $cp:literal))*) => {
+        crate::gemm::products! { $simd, 16 words, $(#[$features])* positions: $(($r, $p))* }
 
         /// # Safety
         /// As for `positions`.

@@ -155,14 +155,25 @@ mod avx2 {
 // operands.
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::undocumented_unsafe_blocks)]
-impl Gemm for Avx512 {
+impl<const PAIRS: bool> Gemm for Avx512<PAIRS> {
     const ROWS: usize = 14;
     const PANELS: usize = 2;
     const GRAM_ROWS: usize = 8;
+    const VALUES: usize = if PAIRS { 2 } else { 1 };
 
     #[inline(always)]
     unsafe fn multiply_positions(self, product: Product, rows: usize, panels: usize) {
         unsafe { avx512::positions(product, rows, panels) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_words(self, product: Product, rows: usize, panels: usize) {
+        unsafe {
+            if PAIRS {
+                bf16::positions(product, rows, panels);
+            } else {
+                avx512::positions(product, rows, panels);
+            }
+        }
     }
     #[inline(always)]
     unsafe fn multiply_pixels(self, product: Product, rows: usize, panels: usize) {
@@ -179,7 +190,7 @@ mod avx512 {
     use super::{Avx512, products};
 
     products! {
-        Avx512::witness(),
+        Avx512::<false>::witness(),
         #[target_feature(enable = "avx512f,avx2,fma")]
         positions:
             (1, 1) (2, 1) (3, 1) (4, 1) (5, 1) (6, 1) (7, 1)
@@ -187,5 +198,20 @@ mod avx512 {
             (1, 2) (2, 2) (3, 2) (4, 2) (5, 2) (6, 2) (7, 2)
             (8, 2) (9, 2) (10, 2) (11, 2) (12, 2) (13, 2) (14, 2);
         channels: (8, 1) (8, 2)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod bf16 {
+    use super::{Avx512, products};
+
+    products! {
+        Avx512::<true>::witness(), 8 words,
+        #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+        positions:
+            (1, 1) (2, 1) (3, 1) (4, 1) (5, 1) (6, 1) (7, 1)
+            (8, 1) (9, 1) (10, 1) (11, 1) (12, 1) (13, 1) (14, 1)
+            (1, 2) (2, 2) (3, 2) (4, 2) (5, 2) (6, 2) (7, 2)
+            (8, 2) (9, 2) (10, 2) (11, 2) (12, 2) (13, 2) (14, 2)
     }
 }

@@ -1,14 +1,15 @@
-//! AVX-512 F: one register of sixteen.
+//! AVX-512 F: one register of sixteen; and AVX-512 BF16 for products.
 
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
 use super::Simd;
 
-/// Witness for AVX-512 F; only functions compiled with it create one.
+/// Witness for AVX-512 F, and with `PAIRS` for AVX-512 BF16; only functions compiled with them create one.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(());
+pub(crate) struct Avx512<const PAIRS: bool>(());
 
-impl Avx512 {
+impl<const PAIRS: bool> Avx512<PAIRS> {
     /// # Safety
     /// The processor must have these instructions.
     #[inline(always)]
@@ -20,7 +21,7 @@ impl Avx512 {
 // SAFETY of every block below: `self` is a witness that the processor has AVX-512 F; loads and stores are unaligned and
 // touch only the sixteen values that the caller guarantees.
 #[allow(clippy::undocumented_unsafe_blocks)]
-impl Simd for Avx512 {
+impl<const PAIRS: bool> Simd for Avx512<PAIRS> {
     type V = __m512;
 
     #[inline(always)]
@@ -54,6 +55,31 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn dot(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        if !PAIRS {
+            return self.fma(a, b, c);
+        }
+        unsafe { _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b)) }
+    }
+    #[inline(always)]
+    unsafe fn store_words(self, v: __m512, p: *mut f32) {
+        unsafe {
+            if PAIRS {
+                _mm256_storeu_si256(p.cast(), transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v)));
+            } else {
+                self.store(v, p);
+            }
+        }
+    }
+    #[inline(always)]
+    fn pair(self, even: __m512, odd: __m512) -> __m512 {
+        unsafe {
+            let even = _mm512_cvtepu16_epi32(transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(even)));
+            let odd = _mm512_cvtepu16_epi32(transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(odd)));
+            _mm512_castsi512_ps(_mm512_or_si512(even, _mm512_slli_epi32::<16>(odd)))
+        }
     }
     #[inline(always)]
     fn interleave(self, a: __m512, b: __m512) -> (__m512, __m512) {

@@ -58,6 +58,27 @@ pub(crate) trait Simd: Copy {
     /// Keeps the lanes whose bit is set and zeroes the others.
     fn gate(self, mask: u16, v: Self::V) -> Self::V;
 
+    /// `a b + c` in the micro-kernel, where a lane of `a` and of `b` is a word of [`Gemm::VALUES`] values.
+    ///
+    /// [`Gemm::VALUES`]: crate::gemm::Gemm::VALUES
+    #[inline(always)]
+    fn dot(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        self.fma(a, b, c)
+    }
+    /// Stores the lanes as words: neighbours share one.
+    ///
+    /// # Safety
+    /// That many words must be writable at `p`; no alignment is required.
+    #[inline(always)]
+    unsafe fn store_words(self, v: Self::V, p: *mut f32) {
+        // SAFETY: a word is a lane.
+        unsafe { self.store(v, p) }
+    }
+    /// Words of two values each, if words have two.
+    #[inline(always)]
+    fn pair(self, even: Self::V, _odd: Self::V) -> Self::V {
+        even
+    }
     /// The lanes of both in turn: `a[0], b[0], a[1], b[1], ...`.
     fn interleave(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
 

@@ -49,7 +49,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn interleave(self, a: Self::V, b: Self::V) -> (Self::V, Self::V) {
-        let lane = |i: usize| if i % 2 == 0 { a[i / 2] } else { b[i / 2] };
+        let lane = |i: usize| [a, b][i % 2][i / 2];
         (std::array::from_fn(lane), std::array::from_fn(|i| lane(i + LANES)))
     }
     #[inline(always)]

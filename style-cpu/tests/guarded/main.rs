@@ -24,8 +24,8 @@ mod guarded {
 
     use libtest_mimic::{Failed, Trial};
     use memmap2::MmapMut;
-    use style_cpu::{Convolution, Cpu, Isa};
-    use testkit::cases;
+    use style_cpu::{Convolution, Cpu, Isa, Precision};
+    use testkit::cases::{self, Check};
 
     use crate::guard::{Side, guarded};
 
@@ -52,13 +52,19 @@ mod guarded {
                 let cpu = Cpu::builder().isa(isa).threads(1).convolution(way).build();
                 let mut cases = if way == Convolution::Planned { cases::all() } else { cases::conv2d::cases() };
                 cases.retain(|case| !LARGE.iter().any(|large| case.name().contains(large)));
-                trials.extend(testkit::trials_around(cases, &name, cpu, |case| {
-                    guarded(Side::Front, case)?;
-                    guarded(Side::Back, case)
-                }));
+                trials.extend(testkit::trials_around(cases, &name, cpu, on_both_sides));
             }
         }
+        let bf16 = Cpu::builder().precision(Precision::Bf16).threads(1).build();
+        let mut cases = cases::conv2d::rounded();
+        cases.retain(|case| !LARGE.iter().any(|large| case.name().contains(large)));
+        trials.extend(testkit::trials_around(cases, "bf16", bf16, on_both_sides));
         testkit::run_trials(trials);
+    }
+
+    fn on_both_sides(case: &dyn Fn() -> Check) -> Check {
+        guarded(Side::Front, case)?;
+        guarded(Side::Back, case)
     }
 
     /// Faults that the guard must catch, each in a separate process.

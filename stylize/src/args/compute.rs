@@ -37,7 +37,7 @@ pub(crate) struct Compute {
     #[arg(long, value_name = "DEVICE", help_heading = "Network")]
     pub(crate) device: Option<String>,
 
-    /// Number format of features with --backend cuda
+    /// Number format: of features with --backend cuda, of the products of convolutions with --backend cpu
     #[arg(long, value_enum, value_name = "TYPE", default_value = "f32", help_heading = "Network")]
     pub(crate) precision: PrecisionName,
 
@@ -68,8 +68,8 @@ pub(crate) enum BackendName {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum PrecisionName {
     F32,
-    /// Half precision on tensor cores; features beyond 65504 are clamped
+    /// Half precision on tensor cores, with --backend cuda; features beyond 65504 are clamped
     F16,
-    /// Half precision with the range of f32
+    /// Half precision with the range of f32; with --backend cpu it needs AVX-512 BF16 (AMD since Zen 4) and is faster there
     Bf16,
 }

@@ -265,7 +265,7 @@ impl Conv2dOps for Cpu {
         if self.is_direct(op.in_channels, op.out_channels) {
             return "direct";
         }
-        winograd::layout::Layout::new(self.convolution, op.input(), op.out_channels, op.height).name()
+        winograd::layout::Layout::new(self, op.input(), op.out_channels, op.height).name()
     }
 
     fn conv2d_pools(&self, op: &Conv2d) -> bool {
@@ -289,7 +289,7 @@ impl Conv2dOps for Cpu {
             of(Direction::Forward).max(of(Direction::Backward))
         } else {
             let rows = op.rows().computed.len();
-            let layout = |source, written| winograd::layout::Layout::new(self.convolution, source, written, rows);
+            let layout = |source, written| winograd::layout::Layout::new(self, source, written, rows);
             let forward = layout(op.input(), op.out_channels).workspace(threads);
             forward.max(layout(op.output(), op.in_channels).workspace(threads))
         };

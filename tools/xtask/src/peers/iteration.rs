@@ -30,6 +30,9 @@ struct Options {
     /// Our instruction set: portable, neon, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = |name: &str| isa(name).map(|_| name.to_owned()))]
     isa: Option<String>,
+    /// Ours with products of convolutions in bf16; compare with the variant `bfloat16`
+    #[arg(long)]
+    bf16: bool,
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
     /// A Python with PyTorch [default: a virtual environment in the target folder, created when needed]
@@ -44,6 +47,7 @@ enum Variant {
     ChannelsLast,
     Contiguous,
     Nnpack,
+    Bfloat16,
 }
 
 impl Variant {
@@ -52,6 +56,7 @@ impl Variant {
             Self::ChannelsLast => "channels_last",
             Self::Contiguous => "contiguous",
             Self::Nnpack => "nnpack",
+            Self::Bfloat16 => "bfloat16",
         }
     }
 }
@@ -75,6 +80,9 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
             common(ours.arg("ours"), &options, size);
             if let Some(isa) = &options.isa {
                 ours.args(["--isa", isa]);
+            }
+            if options.bf16 {
+                ours.arg("--bf16");
             }
             turns[options.variants.len()].push(turn(&mut ours)?);
         }

@@ -3,7 +3,7 @@
 
 use clap::{Parser, ValueEnum};
 use style_core::Network;
-use style_cpu::{Cpu, Isa};
+use style_cpu::{Cpu, Isa, Precision};
 
 use super::{Measured, median, parse, random, time};
 use crate::Failure;
@@ -22,6 +22,9 @@ struct Options {
     /// portable, neon, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = isa)]
     isa: Option<Isa>,
+    /// Products of convolutions in bf16
+    #[arg(long)]
+    bf16: bool,
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
     /// Memory limit in MiB; the job is cut into tiles if necessary
@@ -60,8 +63,8 @@ pub(super) fn isa(name: &str) -> Result<Isa, String> {
 }
 
 /// The backend under measurement.
-pub(super) fn backend(threads: usize, isa: Option<Isa>) -> Result<Cpu, Failure> {
-    let mut cpu = Cpu::builder().threads(threads);
+pub(super) fn backend(threads: usize, isa: Option<Isa>, bf16: bool) -> Result<Cpu, Failure> {
+    let mut cpu = Cpu::builder().threads(threads).precision(if bf16 { Precision::Bf16 } else { Precision::F32 });
     if let Some(isa) = isa {
         cpu = cpu.isa(isa);
     }
@@ -70,7 +73,8 @@ pub(super) fn backend(threads: usize, isa: Option<Isa>) -> Result<Cpu, Failure> 
 
 /// Our name in results.
 pub(super) fn program(cpu: &Cpu) -> String {
-    format!("style-transfer {} {}", env!("CARGO_PKG_VERSION"), isa_name(cpu.isa()))
+    let precision = if cpu.precision() == Precision::Bf16 { " bf16" } else { "" };
+    format!("style-transfer {} {}{precision}", env!("CARGO_PKG_VERSION"), isa_name(cpu.isa()))
 }
 
 pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
@@ -80,7 +84,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
 }
 
 fn measure(options: &Options) -> Result<Measured, Failure> {
-    let cpu = backend(options.threads, options.isa)?;
+    let cpu = backend(options.threads, options.isa, options.bf16)?;
     let program = program(&cpu);
     let model = random::vgg19()?;
     let network = Network::new(cpu, &model)?;

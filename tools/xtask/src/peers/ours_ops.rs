@@ -25,6 +25,9 @@ struct Options {
     /// portable, neon, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = isa)]
     isa: Option<Isa>,
+    /// Products of convolutions in bf16
+    #[arg(long)]
+    bf16: bool,
 }
 
 fn shape(text: &str) -> Result<Conv2d, String> {
@@ -37,7 +40,7 @@ fn shape(text: &str) -> Result<Conv2d, String> {
 
 pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let options: Options = parse("ours-ops", args);
-    let cpu = backend(options.threads, options.isa)?;
+    let cpu = backend(options.threads, options.isa, options.bf16)?;
     for op in &options.shapes {
         let mut conv = Conv::new(&cpu, op)?;
         let forward = time(options.repeat, || conv.forward(&cpu, op))?;

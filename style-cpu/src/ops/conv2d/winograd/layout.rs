@@ -2,7 +2,7 @@
 
 use style_core::backend::Shape;
 
-use crate::cpu::Convolution;
+use crate::cpu::{Convolution, Cpu, Precision};
 use crate::simd::LANES;
 use crate::tensor::blocks;
 
@@ -23,6 +23,8 @@ pub(crate) struct Layout {
     pub(super) stride: usize,
     /// Whether one item runs all stages of a block of tiles, after the filter transform.
     pub(super) fused: bool,
+    /// Values in a word of the transformed inputs and filters.
+    pub(super) values: usize,
 }
 
 /// The most tiles of an item that runs all stages: its intermediate results stay in the second-level cache.
@@ -45,11 +47,14 @@ pub(super) const PIECE: usize = 8;
 
 impl Layout {
     /// The layout for computing `rows` of an image.
-    pub(crate) fn new(convolution: Convolution, source: Shape, out_channels: usize, rows: usize) -> Self {
+    pub(crate) fn new(cpu: &Cpu, source: Shape, out_channels: usize, rows: usize) -> Self {
         let Shape { channels, height, width } = source;
         let (read, written) = (blocks(channels), blocks(out_channels));
-        let six = match convolution {
+        let half = cpu.precision() == Precision::Bf16;
+        let six = match cpu.convolution {
             Convolution::Winograd6 => true,
+            // The larger tile magnifies rounding errors more.
+            Convolution::Planned if half => false,
             // With more channels, the larger tiles of the transforms no longer fit in the cache; small maps waste
             // tiles.
             Convolution::Planned => read.max(written) <= 4 && width.min(height) >= 48,
@@ -67,11 +72,26 @@ impl Layout {
         };
         // Blocks of equal size.
         let block = tiles.div_ceil(tiles.div_ceil(most.max(1)).max(1)).max(1);
-        Self { width, read, written, out, tiles_across, tiles, block, stride: block | 1, fused }
+        Self {
+            width,
+            read,
+            written,
+            out,
+            tiles_across,
+            tiles,
+            block,
+            stride: block | 1,
+            fused,
+            values: 1 + usize::from(half),
+        }
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        if self.out == 6 { "winograd F(6x6, 3x3)" } else { "winograd F(4x4, 3x3)" }
+        match (self.out, self.values) {
+            (6, _) => "winograd F(6x6, 3x3)",
+            (_, 1) => "winograd F(4x4, 3x3)",
+            _ => "winograd F(4x4, 3x3) in bf16",
+        }
     }
 
     pub(super) fn points(&self) -> usize {
@@ -80,13 +100,13 @@ impl Layout {
 
     /// The size of a block's transformed inputs in vectors.
     pub(super) fn inputs(&self) -> usize {
-        self.read.saturating_mul(self.points() * self.stride)
+        self.read.saturating_mul(self.points() * self.stride).div_ceil(self.values)
     }
 
     /// The size of the transformed filters that exist at a time, in vectors.
     pub(super) fn panels(&self) -> usize {
         let (written, read) = if self.fused { (self.written, self.read) } else { (GROUP, PIECE.min(self.read)) };
-        (read * LANES).saturating_mul(written).saturating_add(1).saturating_mul(self.points())
+        (read * LANES / self.values).saturating_mul(written).saturating_add(1).saturating_mul(self.points())
     }
 
     /// The size of what all items share, in vectors.

@@ -21,7 +21,7 @@ use style_core::Result;
 
 use self::layout::{GROUP, Layout};
 use self::stages::{Item, Stage};
-use self::tile::{Four, Six};
+use self::tile::{Four, FourRounded, Six};
 use super::{Direction, Finish, Source};
 use crate::cpu::Cpu;
 use crate::isa::Kernel;
@@ -58,9 +58,13 @@ pub(super) fn run(
     finish: Finish<'_>,
     workspace: &mut Workspace,
 ) -> Result<()> {
-    let layout = Layout::new(cpu.convolution, source.shape, out_channels, finish.computed.len());
+    let layout = Layout::new(cpu, source.shape, out_channels, finish.computed.len());
     let pass = Pass { cpu, layout, source, out_channels, raw, direction, finish };
-    if layout.out == 6 { pass.run::<Six>(workspace) } else { pass.run::<Four>(workspace) }
+    match (layout.out, layout.values) {
+        (6, _) => pass.run::<Six>(workspace),
+        (_, 1) => pass.run::<Four>(workspace),
+        _ => pass.run::<FourRounded>(workspace),
+    }
 }
 
 /// One direction of one convolution.
@@ -86,7 +90,7 @@ impl Pass<'_> {
         let slots = Slots::new(scratch, layout.scratch());
         let run = |stage: Stage, block: usize, filters: Shared<f32>, inputs: Shared<f32>, outputs: Shared<f32>| {
             let tiles = block * layout.block..layout.tiles.min((block + 1) * layout.block);
-            cpu.level.run(Item {
+            cpu.level.run_rounded(Item {
                 tile: PhantomData,
                 stage,
                 layout,

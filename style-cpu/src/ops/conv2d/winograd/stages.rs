@@ -40,7 +40,7 @@ pub(super) struct Item<'a, T> {
     pub(super) tiles: Range<usize>,
     /// The transformed filters of [`Panels`].
     pub(super) filters: Shared<f32>,
-    /// `[points, read, stride, 16]`.
+    /// `[points, read, stride, 16]`, in words.
     pub(super) inputs: Shared<f32>,
     /// `[points, written, stride, 16]`, of the channel blocks written by the stage.
     pub(super) outputs: Shared<f32>,
@@ -60,18 +60,20 @@ pub(super) enum Stage {
     Group(Range<usize>),
 }
 
-/// Transformed filters, `[points, written, 16 read, 16]`, of some channel blocks.
+/// Transformed filters, `[points, written, 16 read, 16]`, of some channel blocks; words hold [`Gemm::VALUES`] values of
+/// neighbouring channels read.
 struct Panels {
     written: Range<usize>,
     read: Range<usize>,
 }
 
 impl Panels {
-    fn vector(&self, point: usize, block: usize, r: usize) -> usize {
-        let vectors = self.read.len() * LANES;
+    #[inline(always)]
+    fn vector<S: Gemm>(&self, point: usize, block: usize, r: usize) -> usize {
+        let vectors = self.read.len() * LANES / S::VALUES;
+        let of_block = (r - self.read.start * LANES) / S::VALUES;
         // One vector more for each point, so that the points do not map to the same cache lines.
-        point * (self.written.len() * vectors + 1) + (block - self.written.start) * vectors + r
-            - self.read.start * LANES
+        point * (self.written.len() * vectors + 1) + (block - self.written.start) * vectors + of_block
     }
 }
 
@@ -121,7 +123,7 @@ impl<T> Item<'_, T> {
     /// `G g G^T` of each filter of some written channel blocks.
     #[inline(always)]
     #[allow(clippy::needless_range_loop)] // `columns` is read across
-    fn transform_filters<S: Simd, const IN: usize, const OUT: usize>(
+    fn transform_filters<S: Gemm, const IN: usize, const OUT: usize>(
         &self,
         simd: S,
         panels: &Panels,
@@ -140,21 +142,23 @@ impl<T> Item<'_, T> {
                         turned.as_ptr().cast()
                     }
                 };
-                for r in 0..LANES {
+                for r in (0..LANES).step_by(S::VALUES) {
                     // SAFETY: the block has `count` filters, of nine vectors each; `filters` holds the vectors of `panels`,
                     // and these blocks' belong to this item alone.
                     unsafe {
-                        let zero = simd.splat(0.0);
-                        let mut g: [[S::V; 3]; 3] = [[zero; 3]; 3];
-                        if r < count {
-                            g = array!([zero; 3], u => array!(zero, v => simd.load(filters.add(9 * r + 3 * u + v).cast())));
+                        let even = filter_columns::<S, T, IN, OUT>(simd, filters.wrapping_add(9 * r), r < count);
+                        let mut odd = even;
+                        if S::VALUES == 2 {
+                            odd = filter_columns::<S, T, IN, OUT>(simd, filters.wrapping_add(9 * r + 9), r + 1 < count);
                         }
-                        let columns: [[S::V; IN]; 3] =
-                            array!([zero; IN], v => T::filter(simd, [g[0][v], g[1][v], g[2][v]]));
                         for i in 0..IN {
-                            let row = T::filter(simd, [columns[0][i], columns[1][i], columns[2][i]]);
+                            let mut row = T::filter(simd, [even[0][i], even[1][i], even[2][i]]);
+                            if S::VALUES == 2 {
+                                let odd = T::filter(simd, [odd[0][i], odd[1][i], odd[2][i]]);
+                                row = array!(row[0], j => simd.pair(row[j], odd[j]));
+                            }
                             for j in 0..IN {
-                                let at = panels.vector(i * IN + j, block, from * LANES + r) * LANES;
+                                let at = panels.vector::<S>(i * IN + j, block, from * LANES + r) * LANES;
                                 simd.store(row[j], self.filters.at(at));
                             }
                         }
@@ -183,7 +187,7 @@ impl<T> Item<'_, T> {
     /// `B^T d B` of each tile.
     #[inline(always)]
     #[allow(clippy::needless_range_loop)] // `columns` is read across
-    fn transform<S: Simd, const IN: usize, const OUT: usize, const GATED: bool, const POOLED: bool>(
+    fn transform<S: Gemm, const IN: usize, const OUT: usize, const GATED: bool, const POOLED: bool>(
         &self,
         simd: S,
         blocks: Range<usize>,
@@ -216,10 +220,10 @@ impl<T> Item<'_, T> {
                 for i in 0..IN {
                     let points: [S::V; IN] = T::input(simd, array!(zero, j => columns[j][i]));
                     for j in 0..IN {
-                        let at = (((i * IN + j) * layout.read + block) * layout.stride + t) * LANES;
-                        // SAFETY: `inputs` holds points x read x stride vectors, and this block belongs to this item
-                        // alone.
-                        unsafe { simd.store(points[j], self.inputs.at(at)) };
+                        let at = (((i * IN + j) * layout.read + block) * layout.stride + t) * LANES / S::VALUES;
+                        // SAFETY: `inputs` holds sixteen values for each point, block and tile, and this block belongs to
+                        // this item alone.
+                        unsafe { simd.store_words(points[j], self.inputs.at(at)) };
                     }
                 }
             }
@@ -287,7 +291,8 @@ impl<T> Item<'_, T> {
     #[inline(always)]
     fn multiply<S: Gemm, const IN: usize>(&self, simd: S, panels: &Panels, written: usize) {
         let Layout { read, stride, .. } = self.layout;
-        let k = panels.read.len() * LANES;
+        let words = LANES / S::VALUES;
+        let k = panels.read.len() * words;
         let acc = if panels.read.start == 0 { Acc::Store } else { Acc::Add };
         for point in 0..IN * IN {
             for block in (0..written).step_by(S::PANELS) {
@@ -295,10 +300,10 @@ impl<T> Item<'_, T> {
                     // SAFETY: `inputs` and `outputs` hold `read` and `written` blocks of `stride` tiles for each point,
                     // and `filters` holds the vectors of `panels`; this part of the outputs belongs to this item alone.
                     unsafe {
-                        let first = panels.vector(point, panels.written.start + block, panels.read.start * LANES);
+                        let first = panels.vector::<S>(point, panels.written.start + block, panels.read.start * LANES);
                         let product = Product {
-                            a: self.inputs.at(((point * read + panels.read.start) * stride + rows.start) * LANES),
-                            a_stride: stride * LANES,
+                            a: self.inputs.at(((point * read + panels.read.start) * stride + rows.start) * words),
+                            a_stride: stride * words,
                             b: self.filters.at(first * LANES),
                             panel_stride: k * LANES,
                             k,
@@ -306,7 +311,7 @@ impl<T> Item<'_, T> {
                             c: self.outputs.at(((point * written + block) * stride + rows.start) * LANES),
                             c_stride: stride * LANES,
                         };
-                        simd.multiply_positions(product, rows.len(), S::PANELS.min(written - block));
+                        simd.multiply_words(product, rows.len(), S::PANELS.min(written - block));
                     }
                 }
             }
@@ -367,6 +372,24 @@ impl<T> Item<'_, T> {
     }
 }
 
+/// `G g` of the columns of a filter of nine vectors; zero if `inside` is false.
+///
+/// # Safety
+/// If `inside`, the nine vectors must be readable.
+#[inline(always)]
+unsafe fn filter_columns<S: Simd, T: Tile<IN, OUT>, const IN: usize, const OUT: usize>(
+    simd: S,
+    filter: *const Lanes,
+    inside: bool,
+) -> [[S::V; IN]; 3] {
+    let zero = simd.splat(0.0);
+    if !inside {
+        return [[zero; IN]; 3];
+    }
+    // SAFETY: the caller guarantees the vectors.
+    array!([zero; IN], v => T::filter(simd, array!(zero, u => unsafe { simd.load(filter.wrapping_add(3 * u + v).cast()) })))
+}
+
 /// Implements the kernels of one tile size.
 macro_rules! kernels {
     ($tile:ty, $in:literal, $out:literal) => {
@@ -381,4 +404,5 @@ macro_rules! kernels {
     };
 }
 kernels!(super::tile::Four, 6, 4);
+kernels!(super::tile::FourRounded, 6, 4);
 kernels!(super::tile::Six, 8, 6);
