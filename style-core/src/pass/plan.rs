@@ -272,6 +272,16 @@ impl ChainPlan {
         let output = self.steps[i].output;
         Some(self.banded(i).map_or(output, |band| Shape { height: output.height.min(band.rows + 2), ..output }))
     }
+
+    /// The rows of each band at a tap, and those that the tensor then holds; all of them if it is not in bands.
+    pub(crate) fn tapped_rows(&self, tap: usize) -> Vec<[Rows; 2]> {
+        let Some(i) = self.steps.iter().position(|s| s.tap == Some(tap)) else { return vec![] };
+        let output = self.steps[i].output;
+        match self.banded(i) {
+            None => vec![[Rows::all(output); 2]],
+            Some(banded) => self.bands(banded).map(|band| [band, band.widened(1, output.height)]).collect(),
+        }
+    }
 }
 
 impl Step {
