@@ -6,7 +6,7 @@ use common::{described, layers, picture};
 use style_core::backend::ops::Tv;
 use style_core::statistics::{Covariance, Gram, GramNorm, Moments};
 use style_core::{AdamOptions, ErrorKind, Init, Losses, Mask, Optimizer, Padding, Pooling, SessionBuilder, Style};
-use testkit::Reference;
+use testkit::{Observed, Reference};
 
 type Builder = SessionBuilder<Reference>;
 
@@ -117,6 +117,29 @@ fn any_statistic_under_any_mask() {
             same(name, &evaluated(tiled, 34, 45), &evaluated(plain(), 34, 45));
             let tiled = masked().tiles(rows, columns);
             same(&format!("{name}, masked"), &evaluated(tiled, 34, 45), &evaluated(masked(), 34, 45));
+        }
+    }
+}
+
+/// The reference backend computes the first convolutions in bands of four rows, unless a statistic is no sum over positions.
+#[test]
+fn any_session_in_bands() {
+    let corner = || Mask::new(3, 2, vec![0.0, 0.5, 1.0, 0.0, 0.0, 0.2]).unwrap();
+    let other = || Style::new(picture("other", 20, 17)).share(2.0);
+    type With<'a> = &'a dyn Fn(Builder) -> Builder;
+    let sessions: [(&str, With<'_>); 4] = [
+        ("two styles", &|b| b.style(other())),
+        ("masks", &|b| b.style(other().mask(corner())).style(other().mask(corner().inverted().unwrap()))),
+        ("masks and regions", &|b| b.style(other().mask(corner()).region(corner())).style(other().region(corner()))),
+        ("max pools", &|b| b.pooling(Pooling::Max).style(other().mask(corner()))),
+    ];
+    for (name, with) in sessions {
+        for (rows, columns) in [(1, 1), (2, 2), (4, 1)] {
+            let session = || with(described(34, 45)).tiles(rows, columns);
+            let (bands, whole) = (session(), session().statistic(Observed::new(|_| ())));
+            let [less, more] = [&bands, &whole].map(|session| session.plan().unwrap().activations);
+            assert!(less < more, "{name}: {less} bytes in bands, {more} whole");
+            same(&format!("{name} in {rows}x{columns}"), &evaluated(bands, 34, 45), &evaluated(whole, 34, 45));
         }
     }
 }

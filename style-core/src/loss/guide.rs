@@ -2,12 +2,12 @@
 
 use crate::alloc::collected;
 use crate::backend::Backend;
-use crate::backend::shape::Shape;
+use crate::backend::shape::{Rows, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::mask::{MASK, Mask};
 use crate::pass::tiles::Window;
 
-/// A mask at a layer, on the device, for the whole picture or one tile.
+/// A mask at a layer, on the device, for the whole picture, one tile, or one band of rows.
 pub struct Guide<B: Backend> {
     /// `t^2 / sum t^2`, which sums to 1: `[1, 1, H, W]`. All zero in a tile that the mask excludes.
     pub weights: B::Tensor,
@@ -44,6 +44,23 @@ impl<B: Backend> Guide<B> {
             Ok(Self { weights, root, area: all / shape.len() as f64, share })
         };
         tiles.map(guide).collect()
+    }
+
+    /// Room for some rows of a guide; `shape` is the largest part.
+    pub(crate) fn room(backend: &B, shape: Shape) -> Result<Self> {
+        let [weights, root] = [backend.tensor(shape)?, backend.tensor(shape)?];
+        Ok(Self { weights, root, area: 0.0, share: 0.0 })
+    }
+
+    /// Copies some rows of `from`.
+    pub(crate) fn take(&mut self, backend: &B, from: &Self, rows: Rows) -> Result<()> {
+        let shape = Shape { height: rows.len(), ..backend.shape(&from.weights) };
+        for (to, from) in [(&mut self.weights, &from.weights), (&mut self.root, &from.root)] {
+            backend.reshape(to, shape)?;
+            backend.window(from, [rows.start, 0], to)?;
+        }
+        (self.area, self.share) = (from.area, from.share);
+        Ok(())
     }
 }
 

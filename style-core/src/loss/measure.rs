@@ -1,14 +1,14 @@
-//! A statistic of one layer's features, computed tile by tile.
+//! A statistic of one layer's features, computed tile by tile, or band by band.
 
 use std::sync::Arc;
 
 use crate::backend::Backend;
-use crate::backend::shape::{Acc, Shape};
+use crate::backend::shape::{Acc, Rows, Shape};
 use crate::distributed::Reduce;
 use crate::error::Result;
 use crate::loss::guide::Guide;
 use crate::loss::scratch::shaped;
-use crate::loss::statistics::statistic::{Scratch, Statistic};
+use crate::loss::statistics::statistic::{Scratch, Statistic, misfit};
 use crate::loss::statistics::sums::Sums;
 use crate::loss::term::Site;
 use crate::pass::tiled::PassesPlan;
@@ -19,12 +19,15 @@ pub(crate) struct Measure<B: Backend> {
     pub(crate) statistic: Arc<dyn Statistic<B>>,
     /// The weights of the positions in each tile, if they are not uniform.
     guides: Vec<Guide<B>>,
+    /// Room for a guide's rows of a band, if there are bands.
+    of_band: Option<Guide<B>>,
     /// Each tile's share of the positions, or of the guide.
     pub(crate) shares: Vec<f64>,
     /// The values that a loss compares, followed by the statistic's others.
     pub(crate) values: Vec<B::Tensor>,
-    /// Shapes of the scratch tensors that the statistic needs in each tile.
-    scratch: Vec<Vec<Shape>>,
+    /// The parts in which the features of each tile are seen, with the shapes of the scratch tensors that the statistic needs
+    /// for each.
+    parts: Vec<Vec<(Shape, Vec<Shape>)>>,
     /// What the statistic defines as constants.
     pub(crate) constants: Vec<B::Tensor>,
     /// Present if there are several tiles or several processes.
@@ -65,9 +68,13 @@ impl<B: Backend> Measure<B> {
         } else {
             guides.iter().map(|guide| guide.share).collect()
         };
+        let part = |shape: Shape| (shape, statistic.scratch(shape, !guides.is_empty()));
+        let parts: Vec<Vec<_>> = plan.part_shapes(tap).map(|shapes| shapes.into_iter().map(part).collect()).collect();
+        let of_band = plan.band_map(backend, tap).filter(|_| !guides.is_empty());
         Ok(Self {
             tap,
-            scratch: plan.own_shapes(tap).map(|own| statistic.scratch(own, !guides.is_empty())).collect(),
+            parts,
+            of_band: of_band.map(|shape| Guide::room(backend, shape)).transpose()?,
             constants: constants(backend, &statistic.constants(all), &statistic.constant_values(all))?,
             statistic: Arc::clone(statistic),
             guides,
@@ -77,9 +84,9 @@ impl<B: Backend> Measure<B> {
         })
     }
 
-    /// Shapes of the scratch tensors that it needs.
-    pub(crate) fn scratch(&self) -> &[Vec<Shape>] {
-        &self.scratch
+    /// Shapes of the scratch tensors that it needs for each part.
+    pub(crate) fn scratch(&self) -> impl Iterator<Item = &Vec<Shape>> {
+        self.parts.iter().flatten().map(|(_, scratch)| scratch)
     }
 
     /// Discards the sums of other tiles.
@@ -97,8 +104,8 @@ impl<B: Backend> Measure<B> {
         if self.shares[at.tile] == 0.0 {
             return Ok(());
         }
-        let tensors = shaped(at.backend, scratch, &self.scratch[at.tile])?;
-        let at = Site { guide: self.guides.get(at.tile), ..*at };
+        let tensors = shaped(at.backend, scratch, of_part(&self.parts, at)?)?;
+        let at = Site { guide: guide(&self.guides, &mut self.of_band, at)?, ..*at };
         self.statistic.forward(&at, &mut self.values, Scratch { constants: &self.constants, tensors, workspace })
     }
 
@@ -119,7 +126,7 @@ impl<B: Backend> Measure<B> {
 
     /// `dfeatures (=|+=)` the gradient of a loss, given its gradient `dvalues` with respect to the tile's values.
     pub(crate) fn backward(
-        &self,
+        &mut self,
         at: &Site<'_, B>,
         dvalues: &[B::Tensor],
         acc: Acc,
@@ -127,9 +134,32 @@ impl<B: Backend> Measure<B> {
         scratch: &mut [B::Tensor],
         workspace: &mut B::Workspace,
     ) -> Result<()> {
-        let tensors = shaped(at.backend, scratch, &self.scratch[at.tile])?;
-        let at = Site { guide: self.guides.get(at.tile), ..*at };
+        let tensors = shaped(at.backend, scratch, of_part(&self.parts, at)?)?;
+        let at = Site { guide: guide(&self.guides, &mut self.of_band, at)?, ..*at };
         let scratch = Scratch { constants: &self.constants, tensors, workspace };
         self.statistic.backward(&at, &self.values, dvalues, acc, dfeatures, scratch)
+    }
+}
+
+/// Shapes of the scratch tensors for the part at `at`.
+fn of_part<'a, B: Backend>(parts: &'a [Vec<(Shape, Vec<Shape>)>], at: &Site<'_, B>) -> Result<&'a [Shape]> {
+    let shape = at.backend.shape(at.features);
+    let part = parts.get(at.tile).and_then(|parts| parts.iter().find(|(s, _)| *s == shape));
+    part.map(|(_, scratch)| &scratch[..]).ok_or_else(misfit)
+}
+
+/// The weights of the positions at `at`: those of its tile, or their rows of a band.
+fn guide<'a, B: Backend>(
+    guides: &'a [Guide<B>],
+    of_band: &'a mut Option<Guide<B>>,
+    at: &Site<'_, B>,
+) -> Result<Option<&'a Guide<B>>> {
+    let height = at.backend.shape(at.features).height;
+    match (guides.get(at.tile), of_band) {
+        (Some(guide), Some(band)) if height < at.whole.height => {
+            band.take(at.backend, guide, Rows { start: at.top, end: at.top + height })?;
+            Ok(Some(band))
+        }
+        (guide, _) => Ok(guide),
     }
 }

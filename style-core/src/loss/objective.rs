@@ -305,7 +305,8 @@ impl<B: Backend> Objective<B> {
         let Self { groups, shared: Shared { scratch, dvalues, .. }, scalars, workspace, .. } = self;
         let whole = backend.shape(image);
         let (rows, acc) = (Rows::all(whole), Acc::Store);
-        let at = Site { backend, features: image, whole, rows, acc, guide: None, tile: 0, layer: 0, window: None };
+        let at =
+            Site { backend, features: image, whole, rows, acc, guide: None, tile: 0, layer: 0, window: None, top: 0 };
         for (weight, Placed { term, slots, .. }) in terms(groups).filter(|(_, p)| p.of_image()) {
             let mut buffers = Buffers { scalars, slot: slots.start, workspace, scratch, dvalues, target: None };
             term.forward(&at, buffers.again())?;

@@ -48,7 +48,7 @@ pub struct Site<'a, B: Backend> {
     pub rows: Rows,
     /// Whether to store the values, or to add to them, as for every band after the first.
     pub acc: Acc,
-    /// The weights of the positions, if they are not uniform. Only for statistics.
+    /// The weights of the positions of `features`, if they are not uniform. Only for statistics.
     pub guide: Option<&'a Guide<B>>,
     /// Index of the tile.
     pub tile: usize,
@@ -56,6 +56,8 @@ pub struct Site<'a, B: Backend> {
     pub layer: usize,
     /// The tile's own features within those of the whole picture, if there are several tiles.
     pub(crate) window: Option<Window>,
+    /// The row of the whole features, or of the tile's own, that the first row of `features` is.
+    pub(crate) top: usize,
 }
 
 impl<B: Backend> Clone for Site<'_, B> {
@@ -70,8 +72,9 @@ impl<'a, B: Backend> Site<'a, B> {
     /// The features passed to a tap, `features` being the tile's own, for the `layer`th layer of a term.
     pub(crate) fn new(backend: &'a B, seen: &Seen<'_, B>, features: &'a B::Tensor, layer: usize) -> Self {
         let acc = if seen.first { Acc::Store } else { Acc::Add };
-        let (whole, window) = (seen.own, seen.window.map(|w| w.whole));
-        Self { backend, features, whole, rows: seen.rows, acc, guide: None, tile: seen.tile, layer, window }
+        let Seen { own: whole, rows, tile, top, .. } = *seen;
+        let window = seen.window.map(|w| w.whole);
+        Self { backend, features, whole, rows, acc, guide: None, tile, layer, window, top }
     }
 
     /// Shape of the features of the whole picture, or of a tile.

@@ -3,7 +3,7 @@
 //! Filters are frozen, so backward needs only the activations at taps, which the loss gradients read; every other layer
 //! keeps a gate (one bit per element) or switches (two). All other values pass through two scratch tensors.
 //!
-//! Two convolutions with a fused average pool behind them, and a tap between them that accepts bands, may run band by band.
+//! Two convolutions with a fused pool behind them, and a tap between them that accepts bands, may run band by band.
 //! Only one band of the first one's features and of their gradient exists at a time, and backward recomputes it. This
 //! applies to the first pair, whose maps are by far the largest and whose first convolution is cheap because it reads only
 //! three channels, and to the second pair if the picture is so large that the memory saved is worth the time.

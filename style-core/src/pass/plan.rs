@@ -55,7 +55,7 @@ pub(super) struct Step {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Op {
     Conv(Conv2d),
-    /// A convolution with a fused average pool.
+    /// A convolution with a fused pool.
     ConvPool(Conv2d),
     Pool(Pool2d),
 }
@@ -72,7 +72,7 @@ pub(super) const SCRATCH: usize = 2;
 impl ChainPlan {
     /// Plans passes up to the deepest of `taps`. With `backward`, activations at taps are kept and gates recorded. The
     /// padding applies to the first convolution, which reads the picture; the others use zeros. Without `in_bands` nothing
-    /// runs in bands.
+    /// runs in bands, and backward may follow any rule; with it, that of the gradient.
     pub(crate) fn new<B: Backend>(
         network: &Network<B>,
         image: Shape,
@@ -95,9 +95,12 @@ impl ChainPlan {
             let Shape { channels, height, width } = shape;
             let op = if layer.filter.is_some() {
                 let padding = if i == 0 { padding } else { Padding::Zero };
-                let conv = Conv2d::new(channels, layer.channels, height, width).with_padding(padding);
+                let conv =
+                    Conv2d::new(channels, layer.channels, height, width).with_padding(padding).with_pooling(pooling);
                 let pool_follows = network.layers.get(i + 1).is_some_and(|l| l.filter.is_none()) && i + 1 < end;
-                let free = pooling == Pooling::Average && pool_follows && taps.at(i).is_none();
+                // A fused max pool has no gradient without its gate, which the rules of a probe may leave out.
+                let wanted = pooling == Pooling::Average || in_bands.is_some();
+                let free = wanted && pool_follows && taps.at(i).is_none();
                 taken_in = free && backend.conv2d_pools(&conv) && !conv.pooled().is_empty();
                 if taken_in { Op::ConvPool(conv) } else { Op::Conv(conv) }
             } else {
@@ -272,6 +275,16 @@ impl ChainPlan {
         let output = self.steps[i].output;
         Some(self.banded(i).map_or(output, |band| Shape { height: output.height.min(band.rows + 2), ..output }))
     }
+
+    /// The rows of each band at a tap, and those that the tensor then holds; all of them if it is not in bands.
+    pub(crate) fn tapped_rows(&self, tap: usize) -> Vec<[Rows; 2]> {
+        let Some(i) = self.steps.iter().position(|s| s.tap == Some(tap)) else { return vec![] };
+        let output = self.steps[i].output;
+        match self.banded(i) {
+            None => vec![[Rows::all(output); 2]],
+            Some(banded) => self.bands(banded).map(|band| [band, band.widened(1, output.height)]).collect(),
+        }
+    }
 }
 
 impl Step {
@@ -344,6 +357,6 @@ pub struct PlannedConvolution {
     pub layer: String,
     /// The backend's name for it, such as `winograd F(4x4, 3x3)`.
     pub algorithm: &'static str,
-    /// Whether the following average pool is fused into the same operation.
+    /// Whether the following pool is fused into the same operation.
     pub pool_taken_in: bool,
 }

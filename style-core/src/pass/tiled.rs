@@ -100,17 +100,40 @@ impl PassesPlan {
         self.own(tap).map(move |own| own.shape(channels))
     }
 
+    /// The shapes in which each tile's own features are passed to a tap, each once: that of all of them, or those of bands,
+    /// forward and backward.
+    pub(crate) fn part_shapes(&self, tap: usize) -> impl Iterator<Item = Vec<Shape>> {
+        let Layer { channels, pools } = self.taps[tap];
+        let whole = self.is_whole();
+        self.tiles.iter().zip(&self.of_tiles).map(move |(tile, plan)| {
+            let (own, in_region) = (tile.own(pools).shape(channels), tile.own_in_region(pools));
+            let mut shapes: Vec<Shape> = vec![];
+            for [band, held] in plan.tapped_rows(tap) {
+                let heights = match whole {
+                    true => [held.len(); 2],
+                    false => [band, held].map(|rows| in_region.in_rows(rows, held.start).rows.len()),
+                };
+                for shape in heights.map(|height| Shape { height, ..own }) {
+                    if !shape.is_empty() && !shapes.contains(&shape) {
+                        shapes.push(shape);
+                    }
+                }
+            }
+            shapes
+        })
+    }
+
+    /// The largest map of one channel for a band at a tap, if it is in bands.
+    pub(crate) fn band_map<B: Backend>(&self, backend: &B, tap: usize) -> Option<Shape> {
+        let own = self.own_shapes(tap).zip(self.part_shapes(tap));
+        let bands = own.flat_map(|(own, parts)| parts.into_iter().filter(move |&part| part != own));
+        bands.map(|band| Shape { channels: 1, ..band }).max_by_key(|&map| backend.tensor_bytes(map))
+    }
+
     /// The largest part of a tile's own features passed to a tap at once, if there are several tiles.
     pub(crate) fn room<B: Backend>(&self, backend: &B) -> Option<Shape> {
-        let of_tap = |tap: usize| {
-            let tiles = self.own_shapes(tap).zip(&self.of_tiles);
-            tiles.map(move |(own, plan)| {
-                let most = plan.tapped_shape(tap).map_or(own.height, |s| s.height);
-                Shape { height: own.height.min(most), ..own }
-            })
-        };
-        let rooms = (0..self.taps.len()).filter(|_| !self.is_whole()).flat_map(of_tap);
-        rooms.max_by_key(|&s| backend.features_bytes(s))
+        let taps = (0..self.taps.len()).filter(|_| !self.is_whole());
+        taps.flat_map(|tap| self.part_shapes(tap).flatten()).max_by_key(|&s| backend.features_bytes(s))
     }
 
     /// Room for a part of a region, if the picture is seamless.
@@ -163,7 +186,8 @@ impl PassesPlan {
     fn seen<'a, B: Backend>(&self, tile: usize, tapped: &Tapped<'a, B>, rows: Rows) -> Option<Seen<'a, B>> {
         let &Tapped { tap, features, held, whole, .. } = tapped;
         let from_held = |r: Rows| Rows { start: r.start - held.start, end: r.end - held.start };
-        let all = Seen { tap, tile, features, own: whole, first: rows.start == 0, rows: from_held(rows), window: None };
+        let (first, top) = (rows.start == 0, held.start);
+        let all = Seen { tap, tile, features, own: whole, first, top, rows: from_held(rows), window: None };
         if self.is_whole() {
             return Some(all);
         }
@@ -172,8 +196,8 @@ impl PassesPlan {
         let here = own.in_rows(rows, held.start);
         let window = Some(Part { here, whole: self.tiles[tile].own(pools) });
         let shape = here.shape(whole.channels);
-        let first = rows.start <= own.rows.start;
-        let seen = Seen { own: own.shape(whole.channels), first, rows: Rows::all(shape), window, ..all };
+        let (first, top) = (rows.start <= own.rows.start, rows.start.saturating_sub(own.rows.start));
+        let seen = Seen { own: own.shape(whole.channels), first, top, rows: Rows::all(shape), window, ..all };
         (!shape.is_empty()).then_some(seen)
     }
 }
@@ -186,6 +210,8 @@ pub(crate) struct Seen<'a, B: Backend> {
     /// Shape of all features owned by the tile (those of its bands together), and whether this is the first band.
     pub(crate) own: Shape,
     pub(crate) first: bool,
+    /// The row of `own` that the first row of the features, or of the window, is.
+    pub(crate) top: usize,
     /// The rows that count, of the features or of the window.
     pub(crate) rows: Rows,
     /// The window of its own features, if the tensor holds others too.

@@ -165,7 +165,11 @@ impl<B: Backend> SessionBuilder<B> {
         let summed = main.tiles.len() > 1 || self.reduce.processes() > 1;
         let sums = sum(layers().filter(|_| summed).map(|at| Sums::bytes(&shapes(at))));
         let regions = self.regions();
-        let guides = sum(layers().map(|(_, &tap)| 2 * one_channel(main.features(tap))));
+        let maps = |passes: &PassesPlan, tap| {
+            let of_band = passes.band_map(backend, tap).map_or(0, |map| backend.tensor_bytes(map));
+            one_channel(passes.features(tap)).saturating_add(of_band).saturating_mul(2)
+        };
+        let guides = sum(layers().map(|(_, &tap)| maps(&main, tap)));
         let guided = regions.iter().filter(|(mask, _)| mask.is_some()).count();
         let of_region = sum([of_styles, of_targets, sums, prepared]);
         let of_regions = of_region.saturating_mul(regions.len());
@@ -225,8 +229,8 @@ impl<B: Backend> SessionBuilder<B> {
         let cuts = checked.layers.style.iter().all(|l| l.statistic.additivity() != Additivity::Whole);
         for (i, style) in self.styles.iter().enumerate() {
             let taps = checked.layers.style_taps();
-            let (shape, banded) = (style.image.shape(), style.region.is_none());
-            let passes = |grid| self.style_passes(&checked.layers, shape, banded, grid);
+            let shape = style.image.shape();
+            let passes = |grid| self.style_passes(&checked.layers, shape, grid);
             let beside = kept.saturating_add(of_targets.saturating_mul(self.styles.len()));
             let before = before.and_then(|b| b.styles.get(i).copied());
             let (bytes, grid) = coarsest(shape, &taps, cuts, beside, before, &passes)?;
@@ -254,10 +258,9 @@ impl<B: Backend> SessionBuilder<B> {
     /// The passes over the image.
     pub(crate) fn picture_passes(&self, checked: &Checked<B>, shape: Shape, grid: Grid) -> Result<PassesPlan> {
         let Checked { taps, layers, .. } = checked;
-        let free = self.regions().iter().all(|(mask, _)| mask.is_none());
         let of_losses = |position| layers.losses.iter().flatten().any(|&at| at == position);
         let content = |position| layers.content.contains(&position) || of_losses(position);
-        let in_bands = |position| free && !content(position) && sums(&layers.style, position);
+        let in_bands = |position| !content(position) && sums(&layers.style, position);
         self.passes(shape, grid, taps, true, self.settings.seamless, &in_bands)
     }
 
@@ -267,15 +270,9 @@ impl<B: Backend> SessionBuilder<B> {
             .map_err(|e| e.context("the content picture"))
     }
 
-    /// The forward passes over a style picture; no bands if positions are not weighted uniformly.
-    pub(crate) fn style_passes(
-        &self,
-        layers: &Layers<B>,
-        shape: Shape,
-        in_bands: bool,
-        grid: Grid,
-    ) -> Result<PassesPlan> {
-        let in_bands = |position| in_bands && sums(&layers.style, position);
+    /// The forward passes over a style picture.
+    pub(crate) fn style_passes(&self, layers: &Layers<B>, shape: Shape, grid: Grid) -> Result<PassesPlan> {
+        let in_bands = |position| sums(&layers.style, position);
         self.passes(shape, grid, &layers.style_taps(), false, false, &in_bands)
             .map_err(|e| e.context("a style picture"))
     }
@@ -299,8 +296,8 @@ impl<B: Backend> SessionBuilder<B> {
         let guided = self.regions().iter().any(|(mask, _)| mask.is_some());
         let style = checked.layers.style.iter().zip(&checked.style_taps);
         let style = style.flat_map(|(l, &tap)| {
-            let own = plan.own_shapes(tap).map(|own| l.statistic.scratch(own, guided));
-            own.chain([l.statistic.distance_scratch(plan.features(tap))])
+            let parts = plan.part_shapes(tap).flatten().map(|part| l.statistic.scratch(part, guided));
+            parts.chain([l.statistic.distance_scratch(plan.features(tap))])
         });
         let masked = checked.content_taps.iter().filter(|_| self.content_mask.is_some());
         let masked = masked.flat_map(|&tap| plan.own_shapes(tap).map(|own| vec![own; 2]));

@@ -53,7 +53,7 @@ impl<B: Backend> SessionBuilder<B> {
         let (mut free, mut masked) = (vec![], vec![]);
         for (style, grid) in styles.into_iter().zip(grids.iter().copied().chain(repeat(WHOLE))) {
             let Style { image, share, mask, region } = style;
-            let plan = self.style_passes(layers, image.shape(), region.is_none(), grid)?;
+            let plan = self.style_passes(layers, image.shape(), grid)?;
             let values = measure(&self.network, image, region.as_ref(), &layers.style, &taps, plan)?;
             match mask {
                 None => free.push((share / total, values)),
@@ -141,7 +141,7 @@ pub(crate) fn measure<B: Backend>(
         Measure::new(backend, &plan, tap, &layer.statistic, guides, 1)
     };
     let mut measures = layers.iter().zip(taps).map(measure).collect::<Result<Vec<_>>>()?;
-    let shapes = largest(backend, measures.iter().flat_map(|m| m.scratch().iter().cloned()));
+    let shapes = largest(backend, measures.iter().flat_map(|m| m.scratch().cloned()));
     let mut scratch = shapes.into_iter().map(|s| backend.tensor(s)).collect::<Result<Vec<_>>>()?;
     let tiles = plan.tiles.len();
     let wanted = layers.iter().zip(taps).map(|(l, &tap)| l.statistic.workspace(backend, plan.features(tap)));

@@ -7,7 +7,9 @@ mod product;
 mod sample;
 mod transport;
 
-use style_core::backend::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv};
+use style_core::backend::ops::{
+    AdamStep, Conv2d, Conv2dOps, Epilogue, Part, Pool2d, Pool2dOps, Rows, Tv, gate_required,
+};
 use style_core::backend::ops::{
     GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps, WindowOps, expect_window,
 };
@@ -245,8 +247,14 @@ impl Conv2dOps for Reference {
             all.set_rows(shifted, value, computed.start);
             y.set(Acc::Store, &all);
         };
-        let mark = |gate: &mut Marks| {
-            let marks = relu.to_f32().into_iter().map(|v| u8::from(v > 0.0));
+        let mark = |gate: &mut Marks, pooled: bool| {
+            let relu = Array::from_f32(op.output(), &relu.to_f32());
+            let mut marks: Vec<_> = relu.data.iter().map(|&v| u8::from(v > 0.0)).collect();
+            if pooled && op.pooling == Pooling::Max {
+                let (most, switches) = oracle::pool2d::fwd(&pool_behind(op), &relu);
+                let selected = oracle::pool2d::bwd(&pool_behind(op), &most.map(|_| 1.0), &switches);
+                marks.iter_mut().zip(selected.data).for_each(|(mark, selected)| *mark &= selected as u8);
+            }
             for (i, (mark, new)) in gate.marks.iter_mut().zip(marks).enumerate() {
                 let row = i / op.width % op.height;
                 *mark = if computed.start <= row && row < computed.end { new } else { *mark };
@@ -258,11 +266,11 @@ impl Conv2dOps for Reference {
             Epilogue::ReluPool => put(&stored(), halved(computed), halved(to)),
             Epilogue::ReluGate(gate) => {
                 put(&relu, computed, to);
-                mark(gate);
+                mark(gate, false);
             }
             Epilogue::ReluPoolGate(gate) => {
                 put(&stored(), halved(computed), halved(to));
-                mark(gate);
+                mark(gate, true);
             }
         }
         Ok(())
@@ -290,7 +298,13 @@ impl Conv2dOps for Reference {
         let Part { computed, x: to, y: held } = op.rows();
         let mut gated = if pooled {
             let held = Rows { start: held.start / 2, end: held.end / 2 };
-            oracle::pool2d::bwd(&pool_behind(op), &dy.get().among(held, op.height / 2), &[])
+            let average = Pool2d { pooling: Pooling::Average, ..pool_behind(op) };
+            let spread = oracle::pool2d::bwd(&average, &dy.get().among(held, op.height / 2), &[]);
+            match (op.pooling, gate) {
+                (Pooling::Average, _) => spread,
+                (Pooling::Max, Some(_)) => spread.map(|v| 4.0 * v),
+                (Pooling::Max, None) => return Err(gate_required()),
+            }
         } else {
             dy.get().among(held, op.height)
         };
@@ -314,9 +328,9 @@ impl Conv2dOps for Reference {
     }
 }
 
-/// The average pool that a convolution may fuse.
+/// The pool that a convolution may fuse.
 fn pool_behind(op: &Conv2d) -> Pool2d {
-    Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width }
+    Pool2d { pooling: op.pooling, channels: op.out_channels, height: op.height, width: op.width }
 }
 
 impl Pool2dOps for Reference {

@@ -16,11 +16,13 @@
 //! Both directions may run on a [`Part`] of the picture's rows, on tensors that hold only some rows, so that a picture can
 //! be processed band by band.
 //!
-//! A backend may fuse a following average pool: `y` is then the pooled output and `dy` its gradient, which the pool's
-//! adjoint expands as it is read. The full-size map is never written to memory.
+//! A backend may fuse a following pool ([`Conv2d::pooling`]): `y` is then the pooled output and `dy` its gradient, which the
+//! pool's adjoint expands as it is read. The full-size map is never written to memory. Within a window, the gate of a fused
+//! max pool is open at the selected element alone, if that is positive: it takes the place of switches.
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::ops::pool2d::Pooling;
 use crate::backend::shape::{Acc, Rows, Shape};
 use crate::backend::storage::Storage;
 use crate::error::{Error, ErrorKind, Result};
@@ -48,6 +50,8 @@ pub struct Conv2d {
     pub width: usize,
     /// The values outside the picture.
     pub padding: Padding,
+    /// The kind of a fused pool.
+    pub pooling: Pooling,
     /// The rows computed and held, if not all of them.
     pub part: Option<Part>,
 }
@@ -70,13 +74,19 @@ impl Conv2d {
     /// A convolution of whole pictures, padded with zeros.
     #[must_use]
     pub const fn new(in_channels: usize, out_channels: usize, height: usize, width: usize) -> Self {
-        Self { in_channels, out_channels, height, width, padding: Padding::Zero, part: None }
+        Self { in_channels, out_channels, height, width, padding: Padding::Zero, pooling: Pooling::Average, part: None }
     }
 
     /// The same with another padding.
     #[must_use]
     pub const fn with_padding(self, padding: Padding) -> Self {
         Self { padding, ..self }
+    }
+
+    /// The same with a pool of this kind behind it, which may be fused.
+    #[must_use]
+    pub const fn with_pooling(self, pooling: Pooling) -> Self {
+        Self { pooling, ..self }
     }
 
     /// Checks that a convolution with this number of channels supports the padding.
@@ -173,6 +183,12 @@ impl Conv2d {
     }
 }
 
+/// The error for the gradient of a fused max pool without a gate; for backends.
+#[must_use]
+pub fn gate_required() -> Error {
+    Error::new(ErrorKind::Argument, "the gradient of a fused max pool requires the gate of its forward pass")
+}
+
 /// The operation applied to `W x` before it is written.
 #[derive(Debug)]
 pub enum Epilogue<'a, G> {
@@ -182,10 +198,10 @@ pub enum Epilogue<'a, G> {
     Relu,
     /// `max(0, W x + b)`; the gate records where `W x + b > 0`.
     ReluGate(&'a mut G),
-    /// The mean of each 2x2 window of `max(0, W x + b)`, [`Conv2d::pooled`]; only if
+    /// The mean or maximum of each 2x2 window of `max(0, W x + b)`, [`Conv2d::pooled`]; only if
     /// [`conv2d_pools`](Conv2dOps::conv2d_pools).
     ReluPool,
-    /// The same; the gate, of the unpooled shape, records where `W x + b > 0`.
+    /// The same; the gate, of the unpooled shape, records where `W x + b > 0`, for a maximum at the selected elements alone.
     ReluPoolGate(&'a mut G),
 }
 
@@ -203,7 +219,7 @@ pub trait Conv2dOps: Storage {
     fn filter_bytes(&self, in_channels: usize, out_channels: usize) -> usize;
     /// A human-readable name for the algorithm of both directions of `op`, chosen from its shapes only.
     fn conv2d_algorithm(&self, op: &Conv2d) -> &'static str;
-    /// Whether both directions of `op` can fuse a following average pool.
+    /// Whether both directions of `op` can fuse a following pool of its kind.
     fn conv2d_pools(&self, op: &Conv2d) -> bool;
     /// The preferred number of rows of a [`Part`] of `op`, an even number; `None` if parts are not supported.
     fn conv2d_part_rows(&self, op: &Conv2d) -> Option<usize>;
@@ -226,11 +242,12 @@ pub trait Conv2dOps: Storage {
     ) -> Result<()>;
 
     /// `dx (=|+=) W^T (gate . dy)`; without a gate, `dx (=|+=) W^T dy`. A `dy` of the shape [`Conv2d::pooled`] is the
-    /// gradient after an average pool, `dx (=|+=) W^T (gate . pool^T dy)`.
+    /// gradient after a pool, `dx (=|+=) W^T (gate . pool^T dy)`.
     ///
     /// # Errors
-    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Unsupported` for a pool that cannot be
-    /// fused, unsupported parts, or a padding that [`Conv2d::expect_padding`] rejects.
+    /// `Shape` if an operand does not fit `op` or the workspace is too small; `Argument` for a fused max pool without a gate;
+    /// `Unsupported` for a pool that cannot be fused, unsupported parts, or a padding that [`Conv2d::expect_padding`]
+    /// rejects.
     #[allow(clippy::too_many_arguments)]
     fn conv2d_bwd(
         &self,

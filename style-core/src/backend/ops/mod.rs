@@ -22,7 +22,7 @@ pub(crate) mod vector;
 pub(crate) mod window;
 
 pub use crate::backend::shape::Rows;
-pub use conv2d::{Conv2d, Conv2dOps, Epilogue, Padding, Part};
+pub use conv2d::{Conv2d, Conv2dOps, Epilogue, Padding, Part, gate_required};
 pub use cosine::CosineOps;
 pub use gram::GramOps;
 pub use guide::GuideOps;

@@ -111,7 +111,8 @@ pub trait Statistic<B: Backend>: Send + Sync {
         0
     }
 
-    /// Shapes of the scratch tensors that either direction needs.
+    /// Shapes of the scratch tensors that either direction needs for features of this shape: those of the whole picture, of
+    /// one tile, or of one band.
     fn scratch(&self, features: Shape, guided: bool) -> Vec<Shape>;
 
     /// Converts the values of a part of the picture to a form that is additive over all parts, each weighted by its share
@@ -222,6 +223,6 @@ pub trait Statistic<B: Backend>: Send + Sync {
 }
 
 /// The error for a statistic that received other tensors than it requested.
-pub(super) fn misfit() -> Error {
+pub(crate) fn misfit() -> Error {
     Error::new(ErrorKind::Shape, "a statistic received values or scratch tensors of other shapes than it requested")
 }

@@ -8,9 +8,9 @@
 mod direct;
 mod winograd;
 
-use style_core::backend::ops::{Conv2d, Conv2dOps, Epilogue, Padding, Rows};
+use style_core::backend::ops::{Conv2d, Conv2dOps, Epilogue, Padding, Rows, gate_required};
 use style_core::backend::{Acc, Shape, expect_shape};
-use style_core::{Error, ErrorKind, Result};
+use style_core::{Error, ErrorKind, Pooling, Result};
 
 use crate::cpu::{Convolution, Cpu};
 use crate::memory::{Memory, zeroed};
@@ -44,7 +44,7 @@ enum Direction {
     Backward,
 }
 
-/// The input: a tensor, or the adjoint of an average pool applied to it, and the gate that it passes through.
+/// The input: a tensor, or the adjoint of a pool applied to it, and the gate that it passes through.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     /// The shape of the whole image as read: where it is pooled, twice the tensor's size, plus one if odd.
@@ -54,6 +54,8 @@ struct Source<'a> {
     values: &'a [f32],
     gate: Option<&'a [u16]>,
     pooled: bool,
+    /// The factor of the pool's adjoint.
+    share: f32,
     /// For a planar source, what is read outside the image.
     padding: Padding,
 }
@@ -68,8 +70,9 @@ struct Finish<'a> {
     held: Rows,
     y: Shared<f32>,
     kind: FinishKind<'a>,
-    /// Whether the mean of each 2x2 window is written.
+    /// Whether the mean of each 2x2 window is written, or its maximum.
     pooled: bool,
+    maximum: bool,
     /// For a planar output, whether contributions outside the image are added to its border.
     folded: bool,
 }
@@ -128,19 +131,45 @@ impl Finish<'_> {
         }
     }
 
-    /// Writes the mean of a window of four finished values, with sixteen channels each; `row` and `column` refer to any
-    /// one of them.
+    /// Writes the mean or maximum of a window of four finished values, with sixteen channels each; `row` and `column` refer to
+    /// any one of them. For a maximum, closes the gates of those that are not selected.
     ///
     /// # Safety
-    /// `y` must be blocked and hold this block and window, and no other thread may access it.
+    /// `y` must be blocked and hold this block and window, and no other thread may access them or the gates of the window.
     #[inline(always)]
-    unsafe fn write_mean<S: Simd>(self, simd: S, block: usize, row: usize, column: usize, window: [S::V; 4]) {
+    unsafe fn write_window<S: Simd>(self, simd: S, block: usize, row: usize, column: usize, window: [S::V; 4]) {
         let line = block * (self.held.len() / 2) + row / 2 - self.held.start / 2;
         let [a, b, c, d] = window;
-        let mean = simd.mul(simd.splat(0.25), simd.add(simd.add(a, b), simd.add(c, d)));
+        let value = if self.maximum {
+            let (most, selected) = maximum(simd, window);
+            if let FinishKind::Relu(_, Some(gate)) = self.kind {
+                let first = (block * self.shape.height + row / 2 * 2) * self.shape.width + column / 2 * 2;
+                let places = [first, first + 1, first + self.shape.width, first + self.shape.width + 1];
+                for (place, selected) in places.into_iter().zip(selected) {
+                    // SAFETY: a gate has one word for each vector before the pool, and the caller guarantees the access.
+                    unsafe { *gate.at(place) &= selected };
+                }
+            }
+            most
+        } else {
+            simd.mul(simd.splat(0.25), simd.add(simd.add(a, b), simd.add(c, d)))
+        };
         // SAFETY: the caller guarantees the address in `y`.
-        unsafe { simd.store(mean, self.y.at((line * (self.shape.width / 2) + column / 2) * LANES)) };
+        unsafe { simd.store(value, self.y.at((line * (self.shape.width / 2) + column / 2) * LANES)) };
     }
+}
+
+/// The maximum of four values, and for each of them the lanes in which it is the first that is as large.
+#[inline(always)]
+fn maximum<S: Simd>(simd: S, [a, b, c, d]: [S::V; 4]) -> (S::V, [u16; 4]) {
+    let larger = |most: S::V, v: S::V| {
+        let lanes = simd.positive(simd.sub(v, most));
+        (simd.add(simd.gate(!lanes, most), simd.gate(lanes, v)), lanes)
+    };
+    let (most, in_b) = larger(a, b);
+    let (most, in_c) = larger(most, c);
+    let (most, in_d) = larger(most, d);
+    (most, [!(in_b | in_c | in_d), in_b & !(in_c | in_d), in_c & !in_d, in_d])
 }
 
 impl Source<'_> {
@@ -314,7 +343,7 @@ impl Conv2dOps for Cpu {
         expect_shape("the output of a convolution", op.y(pooled), y.shape())?;
         let rows = op.rows();
         let (shape, padding) = (op.input(), op.padding);
-        let source = Source { shape, held: rows.x, values: x.values(), gate: None, pooled: false, padding };
+        let source = Source { shape, held: rows.x, values: x.values(), gate: None, pooled: false, share: 1.0, padding };
         let bias = &filter.bias;
         let planar = y.is_planar();
         let mut planar_gate = None;
@@ -329,7 +358,9 @@ impl Conv2dOps for Cpu {
             }
         };
         let (shape, y_values) = (op.output(), Shared::new(y.values_mut()));
-        let finish = Finish { shape, computed: rows.computed, held: rows.y, y: y_values, kind, pooled, folded: false };
+        let maximum = op.pooling == Pooling::Max;
+        let (computed, held) = (rows.computed, rows.y);
+        let finish = Finish { shape, computed, held, y: y_values, kind, pooled, maximum, folded: false };
         self.convolve(op, Direction::Forward, source, filter, finish, workspace)?;
         if let Some(gate) = planar_gate {
             // The words of a planar gate span rows, so they are built afterwards: the gate is open where y > 0.
@@ -357,6 +388,11 @@ impl Conv2dOps for Cpu {
         } else {
             expect_shape("the output gradient of a convolution", op.y(false), dy.shape())?;
         }
+        let share = match (op.pooling, gate) {
+            (Pooling::Average, _) => 0.25,
+            (Pooling::Max, None) if pooled => return Err(gate_required()),
+            (Pooling::Max, _) => 1.0,
+        };
         expect_shape("the input gradient of a convolution", op.x(), dx.shape())?;
         if let Some(gate) = gate {
             gate.expect(op.output())?;
@@ -364,10 +400,11 @@ impl Conv2dOps for Cpu {
         let rows = op.rows();
         let gate = gate.map(|g| &*g.words);
         let (shape, padding) = (op.output(), Padding::Zero);
-        let source = Source { shape, held: rows.y, values: dy.values(), gate, pooled, padding };
+        let source = Source { shape, held: rows.y, values: dy.values(), gate, pooled, share, padding };
         let (y, kind) = (Shared::new(dx.values_mut()), FinishKind::Acc(acc));
         let (shape, folded) = (op.input(), op.padding == Padding::Replicate);
-        let finish = Finish { shape, computed: rows.computed, held: rows.x, y, kind, pooled: false, folded };
+        let finish =
+            Finish { shape, computed: rows.computed, held: rows.x, y, kind, pooled: false, maximum: false, folded };
         self.convolve(op, Direction::Backward, source, filter, finish, workspace)
     }
 }

@@ -11,7 +11,7 @@ pub(crate) mod winograd;
 
 use style_core::backend::ops::{Conv2d, Conv2dOps, Epilogue, Padding};
 use style_core::backend::{Acc, Shape, expect_shape};
-use style_core::{Error, ErrorKind, Result};
+use style_core::{Error, ErrorKind, Pooling, Result};
 
 use crate::context::Buffer;
 use crate::cuda::{Convolution, Cuda};
@@ -219,7 +219,7 @@ impl Conv2dOps for Cuda {
     }
 
     fn conv2d_pools(&self, op: &Conv2d) -> bool {
-        op.in_channels > FEW && op.out_channels > FEW
+        op.in_channels > FEW && op.out_channels > FEW && op.pooling == Pooling::Average
     }
 
     fn conv2d_part_rows(&self, _op: &Conv2d) -> Option<usize> {
@@ -319,7 +319,7 @@ impl Cuda {
             return Err(unsupported("a convolution in parts"));
         }
         if pooled && !self.conv2d_pools(op) {
-            return Err(unsupported("a convolution of a picture with a fused pool"));
+            return Err(unsupported("a convolution of a picture with a fused pool, or one with a fused max pool"));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ mod winograd;
 
 use style_core::backend::ops::{Conv2d, Conv2dOps, Epilogue, Padding};
 use style_core::backend::{Acc, expect_shape};
-use style_core::{Error, ErrorKind, Result};
+use style_core::{Error, ErrorKind, Pooling, Result};
 
 use super::{acc_code, extent};
 use crate::backend::{Convolution, Wgpu};
@@ -176,8 +176,8 @@ impl Conv2dOps for Wgpu {
         }
     }
 
-    fn conv2d_pools(&self, _op: &Conv2d) -> bool {
-        true
+    fn conv2d_pools(&self, op: &Conv2d) -> bool {
+        op.pooling == Pooling::Average
     }
 
     fn conv2d_part_rows(&self, _op: &Conv2d) -> Option<usize> {
@@ -209,7 +209,7 @@ impl Conv2dOps for Wgpu {
             Epilogue::ReluPool => (4, None, true),
             Epilogue::ReluPoolGate(gate) => (5, Some(gate), true),
         };
-        expect_whole(op)?;
+        expect_whole(op, pooled)?;
         expect_shape("the input of a convolution", op.input(), x.shape())?;
         expect_shape("the output of a convolution", op.y(pooled), y.shape())?;
         if let Some(gate) = &gate {
@@ -245,7 +245,7 @@ impl Conv2dOps for Wgpu {
         workspace: &mut Workspace,
     ) -> Result<()> {
         let pooled = dy.shape() == op.y(true) && dy.shape() != op.y(false);
-        expect_whole(op)?;
+        expect_whole(op, pooled)?;
         if !pooled {
             expect_shape("the output gradient of a convolution", op.output(), dy.shape())?;
         }
@@ -273,8 +273,11 @@ impl Conv2dOps for Wgpu {
     }
 }
 
-fn expect_whole(op: &Conv2d) -> Result<()> {
+fn expect_whole(op: &Conv2d, pooled: bool) -> Result<()> {
     op.expect_padding()?;
+    if pooled && op.pooling == Pooling::Max {
+        return Err(unsupported("a convolution with a fused max pool"));
+    }
     if op.part.is_some() {
         return Err(unsupported("a convolution in parts"));
     }

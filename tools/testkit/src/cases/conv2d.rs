@@ -229,8 +229,12 @@ fn fused<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     Ok(())
 }
 
-/// A fused average pool equals a separate one, in both directions. No tolerance.
+/// A fused pool equals a separate one, in both directions. No tolerance.
 fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
+    [Pooling::Average, Pooling::Max].into_iter().try_for_each(|kind| pooled_by(b, &op.with_pooling(kind), rng))
+}
+
+fn pooled_by<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
     if op.pooled().is_empty() {
         return Ok(());
     }
@@ -241,31 +245,41 @@ fn pooled<B: Backend>(b: &B, op: &Conv2d, rng: &mut Rng) -> Check {
         let (x, mut y, mut dx) = (b.tensor(op.input())?, b.tensor(op.pooled())?, b.tensor(op.input())?);
         let forwards = b.conv2d_fwd(op, &x, &filter, Epilogue::ReluPool, &mut y, &mut workspace);
         super::refused("an unsupported fused pool", ErrorKind::Unsupported, forwards)?;
-        let backwards = b.conv2d_bwd(op, &y, None, &filter, Acc::Store, &mut dx, &mut workspace);
+        let gate = b.gate(op.output())?;
+        let backwards = b.conv2d_bwd(op, &y, Some(&gate), &filter, Acc::Store, &mut dx, &mut workspace);
         return super::refused("an unsupported fused pool, backward", ErrorKind::Unsupported, backwards);
     }
-    let pool = Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width };
+    let what = format!("a {:?} pool", op.pooling);
+    let most = op.pooling == Pooling::Max;
+    let pool = Pool2d { pooling: op.pooling, channels: op.out_channels, height: op.height, width: op.width };
     for lab in Lab::both(b) {
         let (x, mut whole, mut apart) = (lab.put(&x)?, lab.blank(op.output())?, lab.blank(op.pooled())?);
         let (mut gate, mut taken_gate) = (lab.gate(op.output())?, lab.gate(op.output())?);
+        let mut switches = b.switches(op.pooled())?;
         b.conv2d_fwd(op, &x, &filter, Epilogue::ReluGate(&mut gate), &mut whole, &mut workspace)?;
-        b.pool2d_fwd(&pool, &whole, &mut apart, None)?;
+        b.pool2d_fwd(&pool, &whole, &mut apart, most.then_some(&mut switches))?;
         let apart = lab.get(&apart)?;
         let mut y = lab.blank(op.pooled())?;
         b.conv2d_fwd(op, &x, &filter, Epilogue::ReluPool, &mut y, &mut workspace)?;
-        equal("ReluPool against Relu and a pool", &lab.get(&y)?, &apart)?;
+        equal(&format!("ReluPool against Relu and {what}"), &lab.get(&y)?, &apart)?;
         let mut y = lab.blank(op.pooled())?;
         b.conv2d_fwd(op, &x, &filter, Epilogue::ReluPoolGate(&mut taken_gate), &mut y, &mut workspace)?;
-        equal("ReluPoolGate against ReluGate and a pool", &lab.get(&y)?, &apart)?;
+        equal(&format!("ReluPoolGate against ReluGate and {what}"), &lab.get(&y)?, &apart)?;
 
         let mut spread = lab.blank(op.output())?;
-        b.pool2d_bwd(&pool, &lab.put(&dy)?, None, Acc::Store, &mut spread)?;
+        b.pool2d_bwd(&pool, &lab.put(&dy)?, most.then_some(&switches), Acc::Store, &mut spread)?;
         let spread = Array::from_f32(op.output(), &lab.get(&spread)?);
         for (gate, taken) in [(None, None), (Some(&gate), Some(&taken_gate))] {
+            if most && gate.is_none() {
+                let (dy, mut dx) = (lab.put(&dy)?, lab.blank(op.input())?);
+                let backwards = b.conv2d_bwd(op, &dy, None, &filter, Acc::Store, &mut dx, &mut workspace);
+                super::refused("a max pool without a gate", ErrorKind::Argument, backwards)?;
+                continue;
+            }
             for acc in ACCS {
                 let composed = run_bwd(&lab, op, &filter, &spread, gate, (acc, &previous))?;
                 let fused = run_bwd(&lab, op, &filter, &dy, taken, (acc, &previous))?;
-                equal(&format!("the gradient through a pool, {acc:?}"), &fused, &composed)?;
+                equal(&format!("the gradient through {what}, {acc:?}"), &fused, &composed)?;
             }
         }
     }
@@ -335,7 +349,8 @@ fn parts<B: Backend>(b: &B, op: &Conv2d, times: f64, rng: &mut Rng) -> Check {
             2e-2_f64.max(1e-4 * times) * dx.norm().max(1.0),
         )?;
     }
-    pooled_parts(b, op, times, (&x, &w), rng)
+    let kinds = [Pooling::Average, Pooling::Max].into_iter();
+    kinds.map(|kind| op.with_pooling(kind)).try_for_each(|op| pooled_parts(b, &op, times, (&x, &w), rng))
 }
 
 /// The same for a fused pool: bands of whole windows.

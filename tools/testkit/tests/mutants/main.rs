@@ -57,7 +57,7 @@ fn conv2d() {
     must_detect("conv2d/adjoint", &[ConvBackwardNotRotated]);
     must_detect("conv2d/repeat", &[DifferentEveryTime("conv2d")]);
     must_detect("conv2d/misfit", &[ConvTakesTransposedInput, ConvPanics]);
-    must_detect("conv2d/pooled", &[ConvPoolSums, ConvPoolSpreadWhole, ConvPoolGateClosed]);
+    must_detect("conv2d/pooled", &[ConvPoolSums, ConvPoolSpreadWhole, ConvPoolGateClosed, ConvPoolGateOfAll]);
     must_detect("conv2d/parts", &[ConvPartAlone, ConvPartSpills]);
     must_detect("conv2d/fwd", &[ConvPaddingIgnored, ConvPaddingCornersLost]);
     must_detect("conv2d/constant", &[ConvPaddingIgnored, ConvPaddingCornersLost]);

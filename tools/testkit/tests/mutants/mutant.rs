@@ -37,6 +37,7 @@ pub(crate) enum Mistake {
     ConvPoolSums,
     ConvPoolSpreadWhole,
     ConvPoolGateClosed,
+    ConvPoolGateOfAll,
     ConvPartAlone,
     ConvPartSpills,
     ConvPaddingIgnored,

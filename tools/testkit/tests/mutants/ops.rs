@@ -1,6 +1,8 @@
 //! The ops with their mistakes, based on the reference backend.
 
-use style_core::backend::ops::{AdamStep, Conv2d, Conv2dOps, Epilogue, Padding, Part, Pool2d, Pool2dOps, Rows, Tv};
+use style_core::backend::ops::{
+    AdamStep, Conv2d, Conv2dOps, Epilogue, Padding, Part, Pool2d, Pool2dOps, Rows, Tv, gate_required,
+};
 use style_core::backend::ops::{GramOps, GuideOps, LossOps, MomentsOps, ReluOps, TvOps, VectorOps};
 use style_core::backend::{Acc, Shape, Storage, expect_shape};
 use style_core::{Error, ErrorKind, Pooling, Result};
@@ -148,8 +150,12 @@ impl Conv2dOps for Mutant {
         let mut gated = dy.inner.clone();
         if self.shape(dy) == op.pooled() && op.pooled() != op.output() {
             gated = R.tensor(op.output())?;
-            R.pool2d_bwd(&pool_behind(op), &dy.inner, None, Acc::Store, &mut gated)?;
-            if self.makes(ConvPoolSpreadWhole) {
+            let average = Pool2d { pooling: Pooling::Average, ..pool_behind(op) };
+            R.pool2d_bwd(&average, &dy.inner, None, Acc::Store, &mut gated)?;
+            if op.pooling == Pooling::Max && gate.is_none() {
+                return Err(gate_required());
+            }
+            if (op.pooling == Pooling::Max) != self.makes(ConvPoolSpreadWhole) {
                 change(&mut gated, |_, v| 4.0 * v);
             }
         }
@@ -163,9 +169,9 @@ impl Conv2dOps for Mutant {
     }
 }
 
-/// The average pool that a convolution may fuse.
+/// The pool that a convolution may fuse.
 fn pool_behind(op: &Conv2d) -> Pool2d {
-    Pool2d { pooling: Pooling::Average, channels: op.out_channels, height: op.height, width: op.width }
+    Pool2d { pooling: op.pooling, channels: op.out_channels, height: op.height, width: op.width }
 }
 
 impl Mutant {
@@ -273,7 +279,8 @@ impl Mutant {
         expect_shape("y", op.pooled(), self.shape(y))?;
         let mut whole = R.tensor(op.output())?;
         R.conv2d_fwd(op, x, &filter.forwards, Epilogue::Relu, &mut whole, workspace)?;
-        R.pool2d_fwd(&pool_behind(op), &whole, &mut y.inner, None)?;
+        let mut switches = R.switches(op.pooled())?;
+        R.pool2d_fwd(&pool_behind(op), &whole, &mut y.inner, Some(&mut switches))?;
         if self.makes(ConvPoolSums) {
             change(&mut y.inner, |_, v| 4.0 * v);
         }
@@ -281,6 +288,12 @@ impl Mutant {
             expect_shape("a gate", op.output(), gate.shape)?;
             let closed = self.makes(ConvPoolGateClosed);
             gate.marks = read(&whole).into_iter().map(|v| u8::from(v > 0.0 && !closed)).collect();
+            if op.pooling == Pooling::Max && !self.makes(ConvPoolGateOfAll) {
+                let (mut ones, mut selected) = (R.tensor(op.pooled())?, R.tensor(op.output())?);
+                change(&mut ones, |_, _| 1.0);
+                R.pool2d_bwd(&pool_behind(op), &ones, Some(&switches), Acc::Store, &mut selected)?;
+                gate.marks.iter_mut().zip(read(&selected)).for_each(|(mark, selected)| *mark &= selected as u8);
+            }
         }
         Ok(())
     }

@@ -275,7 +275,7 @@ impl<T> Item<'_, T> {
             let v = if POOLED {
                 let line = block * (held.len() / 2) + r / 2 - held.start / 2;
                 let window = line * (shape.width / 2) + c / 2;
-                simd.mul(simd.splat(0.25), simd.load(values.as_ptr().add(window * LANES)))
+                simd.mul(simd.splat(self.source.share), simd.load(values.as_ptr().add(window * LANES)))
             } else {
                 simd.load(values.as_ptr().add(self.source.vector(block, r, c) * LANES))
             };
@@ -361,7 +361,7 @@ impl<T> Item<'_, T> {
                             values[j] = finish.finished(simd, block, row + i, column + j, values[j]);
                             if i % 2 == 1 && j % 2 == 1 {
                                 let window = [above[j - 1], above[j], values[j - 1], values[j]];
-                                finish.write_mean(simd, block, row + i, column + j, window);
+                                finish.write_window(simd, block, row + i, column + j, window);
                             }
                         }
                     }
