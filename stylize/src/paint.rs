@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::settings;
 use crate::source::{PAINTING, PHOTOGRAPH, Source, expect_one_standard};
 use crate::styles::{argument, mask, open_styles, sized, style_scale};
-use crate::work::{Schedule, Work};
+use crate::work::Work;
 
 /// The sides of a seamless picture are multiples of this: a position of block 5, in pixels.
 const SEAMLESS_UNIT: usize = 16;
@@ -146,12 +146,10 @@ pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Resu
     let losses = settings::losses(args).into_iter().map(|(loss, weight)| format!("{weight:.4e} {loss}"));
     let all: Vec<_> = terms.chain(laplacians).chain(losses).collect();
     report.say(format!("loss     {} at {at} px", all.join(" + ")));
-    let schedule = Schedule::new(&scales, iterations, size.0.max(size.1));
     let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());
     Job {
         session,
-        schedule,
         size,
         output,
         photograph,
@@ -224,7 +222,6 @@ struct Watchers {
 /// A running session and its outputs.
 struct Job<'a> {
     session: Session,
-    schedule: Schedule,
     /// Width and height of the result.
     size: (usize, usize),
     output: Output,
@@ -247,8 +244,8 @@ impl Job<'_> {
     /// snapshot that cannot be written is reported at once, and makes the program fail after all else is done.
     fn run(mut self, interrupt: &Interrupt) -> Result<Outcome> {
         let start = Instant::now();
-        let before = self.session.iteration();
-        let resumed = before > 0;
+        let resumed = self.session.progress().is_some();
+        let done_before = self.session.progress().map_or(0.0, |progress| progress.work_done);
         let mut first = None;
         let mut best = self.session.losses().map_or(f64::NAN, |losses| losses.total);
         let mut failed = None;
@@ -262,7 +259,8 @@ impl Job<'_> {
                         best = progress.losses.total;
                     }
                     let progress = progress.clone();
-                    self.report.progress(&progress, best, self.work(before, progress.iteration));
+                    let work = Work { done: progress.work_done - done_before, left: progress.work_left };
+                    self.report.progress(&progress, best, work);
                     failed = self.record(&progress, start.elapsed()).or(failed);
                 }
                 Err(e) => {
@@ -313,12 +311,6 @@ impl Job<'_> {
             None if interrupt.asked() => Ok(Outcome::Interrupted),
             None => Ok(Outcome::Finished),
         }
-    }
-
-    /// What is done after these evaluations, and what is left, of which those `before` are of an earlier run.
-    fn work(&self, before: usize, evaluations: usize) -> Work {
-        let done = self.schedule.first(evaluations);
-        Work { done: done - self.schedule.first(before), left: self.schedule.all() - done }
     }
 
     /// Logs and saves one evaluation; returns its errors.
