@@ -270,7 +270,7 @@ impl Lab<'_> {
     /// Paints one picture; `None` if the user stopped it.
     fn run(&self, label: &str, builder: SessionBuilder) -> Result<Option<Image>> {
         let mut session = builder.seed(self.common.seed).build()?;
-        self.report.start_bar();
+        self.report.start_bar(false);
         while !session.is_finished() && !self.interrupt.asked() {
             let loss = session.step()?.accepted_losses.total;
             if let Some(progress) = session.progress() {

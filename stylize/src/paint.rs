@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use style_transfer::pictures::{self, Picture};
 use style_transfer::watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
-use style_transfer::{Error, ErrorKind, Image, Init, Observer, Optimizer, Plan, Progress, Session};
+use style_transfer::{Error, ErrorKind, Image, Init, Observer, Optimizer, Plan, Progress, Session, Settings};
 
 use crate::args::{Args, Colours, Size, Start};
 use crate::interrupt::Interrupt;
@@ -157,6 +157,7 @@ pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Resu
         watchers,
         report,
         snapshot_every,
+        until: args.until,
         open: args.open,
         previewed: 0,
         preview: None,
@@ -231,6 +232,8 @@ struct Job<'a> {
     watchers: Watchers,
     report: &'a Report,
     snapshot_every: Option<usize>,
+    /// The fraction of `--until`.
+    until: Option<f64>,
     /// Whether to open the picture at the end.
     open: bool,
     /// The last scale at which a preview was attempted.
@@ -249,7 +252,7 @@ impl Job<'_> {
         let mut first = None;
         let mut best = self.session.losses().map_or(f64::NAN, |losses| losses.total);
         let mut failed = None;
-        self.report.start_bar();
+        self.report.start_bar(self.until.is_some());
         while !self.session.is_finished() && !interrupt.asked() {
             match self.session.step() {
                 Ok(progress) => {
@@ -276,7 +279,7 @@ impl Job<'_> {
             return failed.map_or(Ok(Outcome::Interrupted), Err);
         };
         let (name, start_to_end) = (self.output.name(), start.elapsed());
-        let (report, preview) = (self.report, self.preview.take());
+        let (report, preview, until) = (self.report, self.preview.take(), self.until);
         let to_open = (self.open && !self.output.is_standard()).then(|| self.output.path().to_owned());
         self.save()?;
         if let Some(preview) = preview {
@@ -284,6 +287,7 @@ impl Job<'_> {
         }
         let how = match () {
             () if interrupt.asked() => ", ended early as asked",
+            () if last.converged && until.is_some_and(|fraction| fraction > Settings::GOOD) => ", as --until asks",
             () if last.converged => ", where more would change little",
             () => "",
         };

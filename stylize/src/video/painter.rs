@@ -137,7 +137,7 @@ impl<'a> Painter<'a> {
     pub(super) fn paint(&mut self, frames: &[(PathBuf, PathBuf)], interrupt: &Interrupt) -> Result<Outcome> {
         let missing: Vec<_> = (0..frames.len()).filter(|&i| !frames[i].1.exists()).collect();
         let mut last: Option<(usize, Frame)> = None;
-        self.report.start_bar();
+        self.report.start_bar(self.args.paint.until.is_some());
         for (k, &i) in missing.iter().enumerate() {
             if interrupt.asked() {
                 self.report.end_bar();
