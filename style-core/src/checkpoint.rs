@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 
 /// Changes whenever the contents of a checkpoint change.
-const FORMAT: &str = "style-transfer checkpoint 5";
+const FORMAT: &str = "style-transfer checkpoint 6";
 
 /// Prefix of the settings in the manifest.
 pub(crate) const SETTING: &str = "setting.";

@@ -45,7 +45,6 @@ mod server;
 mod settings;
 mod store;
 mod studio;
-mod work;
 
 pub use error::{Error, Result};
 pub use options::{Options, Sample};

@@ -287,6 +287,7 @@ fn read(path: &Path, what: &'static str) -> Result<Vec<u8>> {
 
 /// Makes a folder that others cannot look into, unless it is there.
 fn private_folder(folder: &Path) -> io::Result<()> {
+    #[cfg_attr(not(unix), expect(unused_mut))]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -18,8 +18,6 @@ mod painter;
 mod pictures;
 #[path = "../../style-studio/src/settings.rs"]
 mod settings;
-#[path = "../../style-studio/src/work.rs"]
-mod work;
 
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;

@@ -22,7 +22,6 @@ use crate::json::{from_json, to_json};
 use crate::look::Look;
 use crate::pictures::file_of;
 use crate::settings::Settings;
-use crate::work::Work;
 
 /// The most memory of a session, in bytes: addresses have 32 bits, and pictures need some too; and a browser does not tell how
 /// much a GPU has. A larger session is cut into tiles, and refused if the smallest do not fit.
@@ -114,21 +113,13 @@ impl Painter {
 #[cfg_attr(not(feature = "gpu"), wasm_bindgen)]
 pub fn begin(painter: &Painter, job: Job, checkpoint: Option<Vec<u8>>) -> Result<Painting> {
     let strength = job.settings.strength;
-    let describe = || {
-        let builder = job.described(&painter.network)?;
-        let work = Work::new(builder.current_settings(), job.photograph.long_side());
-        Ok::<_, Error>((builder, work))
-    };
-    let build = || {
-        let (builder, work) = describe()?;
-        Ok::<_, Error>((builder.build()?, work))
-    };
+    let describe = || job.described(&painter.network);
+    let build = || Ok::<_, Error>(describe()?.build()?);
     let resume = |checkpoint: Vec<u8>| {
         let checkpoint = Checkpoint::from_bytes(&checkpoint)?;
-        let (builder, work) = describe()?;
-        Ok::<_, Error>((builder.resume(&checkpoint)?, work))
+        Ok::<_, Error>(describe()?.resume(&checkpoint)?)
     };
-    let (mut session, work) = match checkpoint.map(resume) {
+    let mut session = match checkpoint.map(resume) {
         None => build()?,
         Some(Err(Error::Engine(e))) if e.kind() == ErrorKind::Checkpoint => build()?,
         Some(session) => session?,
@@ -136,7 +127,7 @@ pub fn begin(painter: &Painter, job: Job, checkpoint: Option<Vec<u8>>) -> Result
     // A checkpoint has the strength that it was made with.
     session.set_style_weight(strength)?;
     let Job { photograph, mask, .. } = job;
-    Ok(Painting { session, work, photograph, mask, coarser: None })
+    Ok(Painting { session, photograph, mask, coarser: None })
 }
 
 /// How far a session is: `Progress` of `web/engine.js`, and the losses of the last accepted image.
@@ -148,7 +139,7 @@ struct Reached {
     scales: usize,
     width: usize,
     height: usize,
-    /// Work in evaluations at the full size.
+    /// The session's work.
     done: f64,
     left: f64,
     /// Total, content and style, weighted.
@@ -157,7 +148,7 @@ struct Reached {
 }
 
 impl Reached {
-    fn new(progress: &Progress, (done, left): (f64, f64)) -> Self {
+    fn new(progress: &Progress) -> Self {
         let losses = &progress.accepted_losses;
         let weighted = |name| losses.term(name).map_or(0.0, |term| term.weight * term.loss);
         Self {
@@ -167,8 +158,8 @@ impl Reached {
             scales: progress.scales,
             width: progress.width,
             height: progress.height,
-            done,
-            left,
+            done: progress.work_done,
+            left: progress.work_left,
             losses: [losses.total, weighted(CONTENT), weighted(STYLE)],
             accepted: progress.accepted,
         }
@@ -179,7 +170,6 @@ impl Reached {
 #[wasm_bindgen]
 pub struct Painting {
     session: Session<Backend>,
-    work: Work,
     photograph: Picture,
     mask: Option<Picture>,
     /// The last picture of the scale before, when a new one has begun.
@@ -215,8 +205,7 @@ pub fn step(painting: &mut Painting) -> Result<String> {
     if progress.width > before.width() {
         painting.coarser = Some(before);
     }
-    let work = painting.work.after(progress.iteration, progress.scale);
-    Ok(to_json(&Reached::new(progress, work)))
+    Ok(to_json(&Reached::new(progress)))
 }
 
 /// Sets the style strength from the next step on.

@@ -270,12 +270,12 @@ impl Lab<'_> {
     /// Paints one picture; `None` if the user stopped it.
     fn run(&self, label: &str, builder: SessionBuilder) -> Result<Option<Image>> {
         let mut session = builder.seed(self.common.seed).build()?;
-        self.report.start_bar();
+        self.report.start_bar(false);
         while !session.is_finished() && !self.interrupt.asked() {
             let loss = session.step()?.accepted_losses.total;
             if let Some(progress) = session.progress() {
-                let (done, left) = (progress.iteration, progress.iterations.saturating_sub(progress.iteration));
-                self.report.progress(progress, loss, Work { done: done as f64, left: left as f64 });
+                let work = Work { done: progress.work_done, left: progress.work_left };
+                self.report.progress(progress, loss, work);
             }
             self.report.picture(|| session.image());
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use style_transfer::pictures::{self, Picture};
 use style_transfer::watch::{Checkpoints, LossPlot, TensorBoard, TensorBoardOptions};
-use style_transfer::{Error, ErrorKind, Image, Init, Observer, Optimizer, Plan, Progress, Session};
+use style_transfer::{Error, ErrorKind, Image, Init, Observer, Optimizer, Plan, Progress, Session, Settings};
 
 use crate::args::{Args, Colours, Size, Start};
 use crate::interrupt::Interrupt;
@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::settings;
 use crate::source::{PAINTING, PHOTOGRAPH, Source, expect_one_standard};
 use crate::styles::{argument, mask, open_styles, sized, style_scale};
-use crate::work::{Schedule, Work};
+use crate::work::Work;
 
 /// The sides of a seamless picture are multiples of this: a position of block 5, in pixels.
 const SEAMLESS_UNIT: usize = 16;
@@ -146,12 +146,10 @@ pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Resu
     let losses = settings::losses(args).into_iter().map(|(loss, weight)| format!("{weight:.4e} {loss}"));
     let all: Vec<_> = terms.chain(laplacians).chain(losses).collect();
     report.say(format!("loss     {} at {at} px", all.join(" + ")));
-    let schedule = Schedule::new(&scales, iterations, size.0.max(size.1));
     let watchers = Watchers { checkpoints, board, plot };
     let snapshot_every = args.snapshot_every.map(|n| n.get());
     Job {
         session,
-        schedule,
         size,
         output,
         photograph,
@@ -159,6 +157,7 @@ pub(crate) fn paint(args: &Args, report: &Report, interrupt: &Interrupt) -> Resu
         watchers,
         report,
         snapshot_every,
+        until: args.until,
         open: args.open,
         previewed: 0,
         preview: None,
@@ -224,7 +223,6 @@ struct Watchers {
 /// A running session and its outputs.
 struct Job<'a> {
     session: Session,
-    schedule: Schedule,
     /// Width and height of the result.
     size: (usize, usize),
     output: Output,
@@ -234,6 +232,8 @@ struct Job<'a> {
     watchers: Watchers,
     report: &'a Report,
     snapshot_every: Option<usize>,
+    /// The fraction of `--until`.
+    until: Option<f64>,
     /// Whether to open the picture at the end.
     open: bool,
     /// The last scale at which a preview was attempted.
@@ -247,12 +247,12 @@ impl Job<'_> {
     /// snapshot that cannot be written is reported at once, and makes the program fail after all else is done.
     fn run(mut self, interrupt: &Interrupt) -> Result<Outcome> {
         let start = Instant::now();
-        let before = self.session.iteration();
-        let resumed = before > 0;
+        let resumed = self.session.progress().is_some();
+        let done_before = self.session.progress().map_or(0.0, |progress| progress.work_done);
         let mut first = None;
         let mut best = self.session.losses().map_or(f64::NAN, |losses| losses.total);
         let mut failed = None;
-        self.report.start_bar();
+        self.report.start_bar(self.until.is_some());
         while !self.session.is_finished() && !interrupt.asked() {
             match self.session.step() {
                 Ok(progress) => {
@@ -262,7 +262,8 @@ impl Job<'_> {
                         best = progress.losses.total;
                     }
                     let progress = progress.clone();
-                    self.report.progress(&progress, best, self.work(before, progress.iteration));
+                    let work = Work { done: progress.work_done - done_before, left: progress.work_left };
+                    self.report.progress(&progress, best, work);
                     failed = self.record(&progress, start.elapsed()).or(failed);
                 }
                 Err(e) => {
@@ -278,7 +279,7 @@ impl Job<'_> {
             return failed.map_or(Ok(Outcome::Interrupted), Err);
         };
         let (name, start_to_end) = (self.output.name(), start.elapsed());
-        let (report, preview) = (self.report, self.preview.take());
+        let (report, preview, until) = (self.report, self.preview.take(), self.until);
         let to_open = (self.open && !self.output.is_standard()).then(|| self.output.path().to_owned());
         self.save()?;
         if let Some(preview) = preview {
@@ -286,6 +287,7 @@ impl Job<'_> {
         }
         let how = match () {
             () if interrupt.asked() => ", ended early as asked",
+            () if last.converged && until.is_some_and(|fraction| fraction > Settings::GOOD) => ", as --until asks",
             () if last.converged => ", where more would change little",
             () => "",
         };
@@ -313,12 +315,6 @@ impl Job<'_> {
             None if interrupt.asked() => Ok(Outcome::Interrupted),
             None => Ok(Outcome::Finished),
         }
-    }
-
-    /// What is done after these evaluations, and what is left, of which those `before` are of an earlier run.
-    fn work(&self, before: usize, evaluations: usize) -> Work {
-        let done = self.schedule.first(evaluations);
-        Work { done: done - self.schedule.first(before), left: self.schedule.all() - done }
     }
 
     /// Logs and saves one evaluation; returns its errors.

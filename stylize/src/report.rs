@@ -24,6 +24,8 @@ const PICTURE_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Report {
     quiet: bool,
     bar: RefCell<Option<ProgressBar>>,
+    /// Whether the work may end early.
+    at_most: Cell<bool>,
     last_line: Cell<Option<Instant>>,
     /// How the terminal shows pictures, if it is to.
     way: Option<Way>,
@@ -36,7 +38,7 @@ impl Report {
     pub(crate) fn new(quiet: bool, preview: Preview) -> Self {
         let way = if quiet { None } else { preview.way() };
         let (last_line, last_picture, above) = (Cell::new(None), Cell::new(None), Cell::new(0));
-        Self { quiet, bar: RefCell::new(None), last_line, way, last_picture, above }
+        Self { quiet, bar: RefCell::new(None), at_most: Cell::new(false), last_line, way, last_picture, above }
     }
 
     /// A line, unless output is quiet.
@@ -65,11 +67,12 @@ impl Report {
         }
     }
 
-    /// Starts the progress bar, and the clock for the time left.
-    pub(crate) fn start_bar(&self) {
+    /// Starts the progress bar, and the clock for the time left, which is the most that is left if the work may end early.
+    pub(crate) fn start_bar(&self, may_end_early: bool) {
         if self.quiet {
             return;
         }
+        self.at_most.set(may_end_early);
         let bar = ProgressBar::with_draw_target(Some(BAR), ProgressDrawTarget::stderr());
         let template = "{bar:30} {prefix}  {elapsed}{msg}";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -94,7 +97,8 @@ impl Report {
         let borrowed = self.bar.borrow();
         let Some(bar) = &*borrowed else { return };
         let left = work.time_left(bar.elapsed());
-        let left = left.map_or(String::new(), |left| format!(", {:#} left", HumanDuration(left)));
+        let most = if self.at_most.get() { "at most " } else { "" };
+        let left = left.map_or(String::new(), |left| format!(", {most}{:#} left", HumanDuration(left)));
         let text = text();
         if bar.is_hidden() && self.last_line.get().is_none_or(|t| t.elapsed() >= LINE_EVERY) {
             self.last_line.set(Some(Instant::now()));

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use style_transfer::Scale;
-
-/// Work in evaluations at the full size: one at a smaller scale counts by its area.
+/// Work in the units of [`style_transfer::Settings::work`], or in any other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Work {
     /// Since the clock began.
@@ -17,33 +15,6 @@ impl Work {
     pub(crate) fn time_left(self, since: Duration) -> Option<Duration> {
         let seconds = since.as_secs_f64() / self.done * self.left.max(0.0);
         if self.done > 0.0 { Duration::try_from_secs_f64(seconds).ok() } else { None }
-    }
-}
-
-/// The evaluations of a session, scale by scale.
-#[derive(Clone, Debug)]
-pub(crate) struct Schedule(Vec<(usize, f64)>);
-
-impl Schedule {
-    /// Of a session with these scales, then this many iterations at the full size, whose long side is given.
-    pub(crate) fn new(scales: &[Scale], iterations: usize, side: usize) -> Self {
-        let coarse = scales.iter().map(|s| (s.iterations, (s.size as f64 / side.max(1) as f64).powi(2)));
-        Self(coarse.chain([(iterations, 1.0)]).collect())
-    }
-
-    /// The work of the first so many evaluations.
-    pub(crate) fn first(&self, evaluations: usize) -> f64 {
-        let mut rest = evaluations;
-        let of = |&(count, each): &(usize, f64)| {
-            let here = count.min(rest);
-            rest -= here;
-            here as f64 * each
-        };
-        self.0.iter().map(of).sum()
-    }
-
-    pub(crate) fn all(&self) -> f64 {
-        self.first(usize::MAX)
     }
 }
 
@@ -74,9 +45,14 @@ impl VideoWork {
         (self.at, self.of, self.after) = (0.0, of, after);
     }
 
-    /// So much of the frame at work is done.
-    pub(crate) fn at(&mut self, at: f64) {
-        self.at = at;
+    /// So much of the frame at work is done, and so much is left.
+    pub(crate) fn at(&mut self, at: f64, left: f64) {
+        (self.at, self.of) = (at, at + left);
+    }
+
+    /// What is done of the frame at work.
+    pub(crate) fn of_frame(&self) -> f64 {
+        self.at
     }
 
     /// The frame at work is done, with no more work than there was.
@@ -116,41 +92,34 @@ mod tests {
     }
 
     #[test]
-    fn evaluations_at_small_scales_are_little_work() {
-        let scale = |size, iterations| Scale { size, iterations, optimizer: None };
-        let schedule = Schedule::new(&[scale(25, 16), scale(50, 8)], 5, 100);
-        let at = [0, 8, 16, 20, 24, 26, 29, 40].map(|n| schedule.first(n));
-        assert_eq!(at, [0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 8.0]);
-        assert_eq!(schedule.all(), 8.0);
-    }
-
-    #[test]
     fn every_frame_counts_once() {
         // The first frame is 60 evaluations, each further one 40 at most.
         let mut frames = VideoWork::new(40.0);
         frames.begin(60.0, 3);
         assert_eq!((frames.work(), frames.part()), (Work { done: 0.0, left: 180.0 }, 0.0));
-        frames.at(15.0);
+        frames.at(15.0, 45.0);
         assert_eq!((frames.work(), frames.part()), (Work { done: 15.0, left: 45.0 + 120.0 }, 0.25));
-        frames.at(60.0);
+        frames.at(60.0, 0.0);
         frames.end(false);
         assert_eq!(frames.work(), Work { done: 60.0, left: 120.0 });
         // Nothing moves in the second: half the work, which those to come are then taken for.
         frames.begin(20.0, 2);
-        frames.at(5.0);
+        frames.at(5.0, 15.0);
         assert_eq!(frames.work(), Work { done: 65.0, left: 15.0 + 80.0 });
-        frames.at(20.0);
+        frames.at(20.0, 0.0);
         frames.end(true);
         assert_eq!(frames.work(), Work { done: 80.0, left: 40.0 });
         // The third is done early.
         frames.begin(40.0, 1);
-        frames.at(30.0);
+        frames.at(30.0, 10.0);
         frames.end(true);
         assert_eq!(frames.work(), Work { done: 110.0, left: 25.0 });
-        // A cut says nothing about the last.
+        // A cut says nothing about the last, in which a size ends early.
         frames.begin(60.0, 0);
-        frames.at(60.0);
+        frames.at(10.0, 20.0);
+        assert_eq!((frames.work(), frames.part()), (Work { done: 120.0, left: 20.0 }, 1.0 / 3.0));
+        frames.at(30.0, 0.0);
         frames.end(false);
-        assert_eq!(frames.work(), Work { done: 170.0, left: 0.0 });
+        assert_eq!(frames.work(), Work { done: 140.0, left: 0.0 });
     }
 }

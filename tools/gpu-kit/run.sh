@@ -11,10 +11,11 @@ failures=0
 
 if [ "$1" = --without-gpu ]; then
     export LD_PRELOAD="$PWD/libptx_runner.so" # its soname is libcuda.so
-    device="ptx-runner: no GPU, all figures are meaningless" size=24 iterations=2 cases=vector sizes="--test"
+    device="ptx-runner: no GPU, all figures are meaningless" size=24 iterations=2 sizes="--test"
+    cases=vector session=a_session_is_the_cpus golden=f32
 else
     device=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -n 1)
-    size=512 iterations=200 cases="" sizes="--bench"
+    size=512 iterations=200 sizes="--bench" cases="" session="" golden=""
     if [ -z "$device" ]; then
         echo "nvidia-smi shows no device; install NVIDIA's driver, or test this script with sh run.sh --without-gpu" >&2
         exit 1
@@ -47,8 +48,8 @@ say "## Tests"
 say ""
 run 180 conformance ./conformance $cases
 say "  $(grep '^test result' results/conformance.log)"
-run 60 session ./session
-run 60 golden ./golden --nocapture
+run 60 session ./session $session
+run 60 golden ./golden --nocapture $golden
 for precision in f32 f16 bf16; do
     run 60 "stylize-$precision" ./stylize cat.jpg swirls.jpg -o "results/$precision.png" --size $size \
         --iterations $iterations --backend cuda --precision $precision --log "results/$precision.jsonl"

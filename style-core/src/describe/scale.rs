@@ -70,4 +70,9 @@ impl Scale {
         let spent = coarse.iter().map(|s| s.iterations as f64 * area(s.size) / area(long_side)).sum::<f64>().round();
         (coarse, if iterations == 0 { 0 } else { iterations.saturating_sub(spent as usize).max(1) })
     }
+
+    /// What an evaluation takes, relative to one of a result of this long side: its share of the pixels.
+    pub(crate) fn work(self, long_side: usize) -> f64 {
+        (self.size as f64 / long_side.max(1) as f64).powi(2)
+    }
 }

@@ -125,6 +125,21 @@ impl Settings {
     /// The [tolerance](Self::tolerance) at which a person hardly sees further changes.
     pub const GOOD: f64 = 0.05;
 
+    /// The work of a session with a result of this long side, if no scale converges early, in evaluations at the final size.
+    /// One at a smaller scale counts by its share of the pixels, because it takes about that share of the time.
+    /// [`Progress`](crate::Progress) tells how much of it is done and left.
+    #[must_use]
+    pub fn work(&self, long_side: usize) -> f64 {
+        self.work_from(0, long_side)
+    }
+
+    /// The work from this scale on; 0 after the final size.
+    pub(crate) fn work_from(&self, scale: usize, long_side: usize) -> f64 {
+        let coarse = self.scales.iter().map(|at| (at.iterations, at.work(long_side)));
+        let all = coarse.chain([(self.iterations, 1.0)]);
+        all.skip(scale).map(|(count, each)| count as f64 * each).sum()
+    }
+
     /// Name and JSON value of each setting.
     pub(crate) fn fields(&self) -> Result<Vec<(String, String)>> {
         let failed = |e| Error::new(ErrorKind::Argument, "cannot serialise the settings").with_source(e);

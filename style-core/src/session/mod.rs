@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::{Shape, expect_shape};
-use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT};
+use crate::checkpoint::{Checkpoint, Manifest, STYLE_WEIGHT, damaged};
 use crate::describe::builder::SessionBuilder;
 use crate::describe::init::Init;
 use crate::describe::settings::Settings;
@@ -64,6 +64,9 @@ pub struct Session<B: Backend> {
     /// Evaluations at this scale, and the number planned for it.
     at_scale: usize,
     wanted: usize,
+    /// The work of an evaluation at this scale, and of all later scales.
+    each: f64,
+    later: f64,
     /// Result of the last evaluation.
     progress: Progress,
     /// The loss at the first accepted point of this scale with the current weights; `None` before.
@@ -137,6 +140,7 @@ impl<B: Backend> Session<B> {
         to.put("start_loss", self.start_loss.as_slice());
         to.put("window_loss", self.window_loss.as_slice());
         to.put("tolerance", self.tolerance.as_slice());
+        to.put("progress.work_done", &[self.progress.work_done]);
         to.put("progress.lengths", &[self.progress.gradient_norm, self.progress.step_length]);
         to.put("progress.losses", &self.progress.losses.numbers());
         to.put("losses", &self.progress.accepted_losses.numbers());
@@ -147,6 +151,11 @@ impl<B: Backend> Session<B> {
     /// Evaluations left at this scale.
     fn left(&self) -> usize {
         self.wanted.saturating_sub(self.at_scale)
+    }
+
+    /// Work left at this scale and the later ones.
+    fn work_left(&self) -> f64 {
+        self.later + if self.progress.converged { 0.0 } else { self.left() as f64 * self.each }
     }
 
     /// Restores the state of a checkpoint made at the current scale.
@@ -181,6 +190,9 @@ impl<B: Backend> Session<B> {
         progress.losses.set_numbers(&from.numbers("progress.losses", progress.losses.numbers().len())?);
         let accepted = &mut progress.accepted_losses;
         accepted.set_numbers(&from.numbers("losses", accepted.numbers().len())?);
+        let done = from.numbers("progress.work_done", 1)?.into_iter().next().filter(|n| *n >= 0.0 && n.is_finite());
+        progress.work_done = done.ok_or_else(|| damaged("progress.work_done"))?;
+        self.progress.work_left = self.work_left();
         Ok(())
     }
 
@@ -190,6 +202,9 @@ impl<B: Backend> Session<B> {
         let Some(Ahead { builder, next }) = self.ahead.take() else { return Err(ended()) };
         let (scale, later) = (next, next + 1);
         let (to, last) = (self.scales[scale].checked.shape, self.scales[self.scales.len() - 1].checked.shape);
+        let (settings, long_side) = (&builder.settings, last.width.max(last.height));
+        let each = settings.scales.get(scale).map_or(1.0, |at| at.work(long_side));
+        let after = settings.work_from(later, long_side);
         let (mut description, ahead) = match builder.settings.scales.get(scale).copied() {
             None => (builder, None),
             Some(at) => (builder.at_scale(&at, last, false)?, Some(Ahead { builder, next: later })),
@@ -205,6 +220,7 @@ impl<B: Backend> Session<B> {
         let iterations = description.settings.iterations;
         let stage = description.stage(&self.scales[scale], carried, cancellable)?;
         (self.at_scale, self.wanted) = (0, iterations);
+        (self.each, self.later) = (each, after);
         (self.start_loss, self.window_loss, self.diverged_before) = (None, None, self.progress.diverged);
         let progress = &mut self.progress;
         let none = stage.objective.no_losses();
@@ -217,6 +233,7 @@ impl<B: Backend> Session<B> {
         progress.iterations = progress.iteration.saturating_add(iterations).saturating_add(later);
         (progress.scale, progress.width, progress.height) = (scale, to.width, to.height);
         progress.converged = false;
+        self.progress.work_left = self.work_left();
         (self.stage, self.ahead, self.kept) = (Some(stage), ahead, None);
         Ok(())
     }
@@ -291,7 +308,9 @@ impl<B: Backend> Session<B> {
             let before = window_loss.replace(total);
             progress.converged |= before.is_some_and(|before| total > (1.0 - *tolerance) * before);
         }
-        Ok(progress)
+        self.progress.work_done += self.each;
+        self.progress.work_left = self.work_left();
+        Ok(&self.progress)
     }
 
     /// The result of the last step; `None` before the first.
@@ -464,6 +483,7 @@ impl<B: Backend> Session<B> {
             *value = serde_json::json!(weight).to_string();
         }
         (self.progress.converged, self.start_loss, self.window_loss) = (false, None, None);
+        self.progress.work_left = self.work_left();
         Ok(())
     }
 

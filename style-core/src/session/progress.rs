@@ -10,6 +10,11 @@ pub struct Progress {
     pub iteration: usize,
     /// Number of evaluations at all scales, if none converges early.
     pub iterations: usize,
+    /// The [work](crate::Settings::work) that is done, including that before a checkpoint.
+    pub work_done: f64,
+    /// The work that is left: 0 at the end, and never more than before but after a change of the session's weights. The time
+    /// left is about `work_left` times the time of a unit, which `work_done` tells of the steps so far.
+    pub work_left: f64,
     /// Index of the scale, and the number of scales: 1 if only the final size is painted.
     pub scale: usize,
     /// See `scale`.

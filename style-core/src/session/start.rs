@@ -107,6 +107,8 @@ impl<B: Backend> Session<B> {
         let progress = Progress {
             iteration: 0,
             iterations: 0,
+            work_done: 0.0,
+            work_left: 0.0,
             scale: 0,
             scales: scales.len(),
             width: 0,
@@ -127,6 +129,8 @@ impl<B: Backend> Session<B> {
             ahead: None,
             at_scale: 0,
             wanted: 0,
+            each: 0.0,
+            later: 0.0,
             progress,
             start_loss: None,
             window_loss: None,

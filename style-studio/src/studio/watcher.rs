@@ -12,7 +12,6 @@ use super::files::snapshot;
 use super::state::Studio;
 use crate::id::Id;
 use crate::record::{Point, Reached, Why};
-use crate::work::Work;
 
 /// How often pages are told, at most.
 const TELL: Duration = Duration::from_millis(120);
@@ -26,7 +25,6 @@ pub(super) struct Watcher {
     studio: Arc<Studio>,
     id: Id,
     generation: u32,
-    work: Work,
     told: Option<Instant>,
     kept: Instant,
     /// When progress is kept again, after the last time.
@@ -37,18 +35,8 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(studio: Arc<Studio>, id: Id, generation: u32, work: Work) -> Self {
-        Self {
-            studio,
-            id,
-            generation,
-            work,
-            told: None,
-            kept: Instant::now(),
-            pause: KEEP,
-            reached: None,
-            points: vec![],
-        }
+    pub(super) fn new(studio: Arc<Studio>, id: Id, generation: u32) -> Self {
+        Self { studio, id, generation, told: None, kept: Instant::now(), pause: KEEP, reached: None, points: vec![] }
     }
 
     /// Notes an evaluation, and says whether it is the first of a new scale.
@@ -57,7 +45,6 @@ impl Watcher {
         let weighted = |name| losses.term(name).map_or(0.0, |term| term.weight * term.loss);
         let side = progress.width.max(progress.height);
         self.points.push((progress.iteration, side, losses.total, weighted(CONTENT), weighted(STYLE)));
-        let (done, left) = self.work.after(progress.iteration, progress.scale);
         let reached = Reached {
             iteration: progress.iteration,
             iterations: progress.iterations,
@@ -65,8 +52,8 @@ impl Watcher {
             scales: progress.scales,
             width: progress.width,
             height: progress.height,
-            done,
-            left,
+            done: progress.work_done,
+            left: progress.work_left,
         };
         self.reached.replace(reached).is_some_and(|last| last.scale != reached.scale)
     }

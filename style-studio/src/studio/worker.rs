@@ -18,7 +18,6 @@ use crate::memory;
 use crate::plan;
 use crate::record::{Record, State};
 use crate::store::Of;
-use crate::work::Work;
 
 /// How the session of a job ended.
 struct Ended {
@@ -89,8 +88,7 @@ fn begin(studio: &Arc<Studio>, network: &mut Option<Arc<Network>>, mut record: R
     store.put(record.id, Of::Original, &photograph)?;
     let spawn = |record: &Record, checkpoint| {
         let mut builder = plan::describe(store, network, record, &photograph)?;
-        let work = Work::new(builder.current_settings(), photograph.long_side());
-        let watcher = Watcher::new(Arc::clone(studio), record.id, record.generation, work);
+        let watcher = Watcher::new(Arc::clone(studio), record.id, record.generation);
         if let Some(bytes) = memory::available() {
             builder = builder.memory_limit(bytes);
         }

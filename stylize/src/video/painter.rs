@@ -19,7 +19,7 @@ use crate::styles::{open_styles, sized};
 use crate::video::args::VideoArgs;
 use crate::video::files::{DAMAGED, expect_size};
 use crate::video::steady::Change;
-use crate::work::{Schedule, VideoWork};
+use crate::work::VideoWork;
 
 /// The weight of the temporal loss for a steadiness of 1, in units of the relative losses.
 const HELD: f64 = 2e-4;
@@ -64,7 +64,7 @@ pub(super) struct Painter<'a> {
     pub(super) size: (usize, usize),
     full: [usize; 2],
     /// The work of a frame by itself, with the iterations of a first frame and with those of a further one.
-    schedules: [Schedule; 2],
+    alone: [f64; 2],
     work: VideoWork,
     /// Frames painted by this run.
     pub(super) done: usize,
@@ -91,12 +91,12 @@ impl<'a> Painter<'a> {
         let pictures = sources.iter().cloned().zip(opened.iter().map(|style| style.full));
         let sources = [(Source::new(path), full)].into_iter().chain(pictures).collect();
         let styles = opened.into_iter().flat_map(|style| style.styles).collect();
-        let schedules = [options.iterations, Some(args.next_iterations)].map(|iterations| {
+        let alone = [options.iterations, Some(args.next_iterations)].map(|iterations| {
             let (scales, iterations) = settings::scales(&Args { iterations, ..options.clone() }, size);
-            Schedule::new(&scales, iterations, size.0.max(size.1))
+            Settings { scales, iterations, ..Settings::default() }.work(size.0.max(size.1))
         });
-        let work = VideoWork::new(schedules[1].all() + args.next_iterations as f64);
-        Ok(Self { args, report, network, styles, sources, targets: None, start, size, full, schedules, work, done: 0 })
+        let work = VideoWork::new(alone[1] + args.next_iterations as f64);
+        Ok(Self { args, report, network, styles, sources, targets: None, start, size, full, alone, work, done: 0 })
     }
 
     /// The settings of a first frame.
@@ -137,7 +137,7 @@ impl<'a> Painter<'a> {
     pub(super) fn paint(&mut self, frames: &[(PathBuf, PathBuf)], interrupt: &Interrupt) -> Result<Outcome> {
         let missing: Vec<_> = (0..frames.len()).filter(|&i| !frames[i].1.exists()).collect();
         let mut last: Option<(usize, Frame)> = None;
-        self.report.start_bar();
+        self.report.start_bar(self.args.paint.until.is_some());
         for (k, &i) in missing.iter().enumerate() {
             if interrupt.asked() {
                 self.report.end_bar();
@@ -206,43 +206,43 @@ impl<'a> Painter<'a> {
         let after = count.1 - count.0 - 1;
         let change =
             before.map(|(before, painted)| (Change::between(&before.picture.image, &frame.picture.image), painted));
-        let [alone, anew] = self.schedules.clone();
+        let [alone, anew] = self.alone;
         let Some((change, painted)) = change.filter(|(change, _)| !change.is_cut()) else {
-            self.work.begin(alone.all(), after);
+            self.work.begin(alone, after);
             let builder = self.first(frame, self.args.paint.iterations);
-            let image = self.steps(frame, builder, (0.0, &alone), count, interrupt)?;
+            let image = self.steps(frame, builder, (0.0, 0.0), count, interrupt)?;
             self.work.end(false);
             return Ok(image);
         };
-        let held = Schedule::new(&[], self.args.next_iterations, 1);
-        let moved = if change.is_anywhere() { anew.all() } else { 0.0 };
-        self.work.begin(moved + held.all(), after);
+        let held = self.args.next_iterations as f64;
+        let moved = if change.is_anywhere() { anew } else { 0.0 };
+        self.work.begin(moved + held, after);
         let start = if change.is_anywhere() {
             let builder = self.first(frame, Some(self.args.next_iterations));
-            let Some(fresh) = self.steps(frame, builder, (0.0, &anew), count, interrupt)? else { return Ok(None) };
+            let Some(fresh) = self.steps(frame, builder, (0.0, held), count, interrupt)? else { return Ok(None) };
             change.start(&painted, &fresh)?
         } else {
             painted.clone()
         };
         let builder = self.next(frame, change.same(), painted, start);
-        let image = self.steps(frame, builder, (moved, &held), count, interrupt)?;
+        let image = self.steps(frame, builder, (self.work.of_frame(), 0.0), count, interrupt)?;
         self.work.end(true);
         Ok(image)
     }
 
-    /// Takes the steps of a session, whose work comes after that of an earlier one for the same frame; `None` if the user stopped it.
+    /// Takes the steps of a session, before and after which there is so much work for the same frame; `None` if the user stopped it.
     fn steps(
         &mut self,
         frame: &Frame,
         builder: SessionBuilder,
-        (before, schedule): (f64, &Schedule),
+        (before, after): (f64, f64),
         (done, all): (usize, usize),
         interrupt: &Interrupt,
     ) -> Result<Option<Image>> {
         let mut session = builder.build()?;
         while !session.is_finished() && !interrupt.asked() {
-            let iteration = session.step()?.iteration;
-            self.work.at(before + schedule.first(iteration));
+            let progress = session.step()?;
+            self.work.at(before + progress.work_done, progress.work_left + after);
             self.report.frame(done, all, &self.work);
             self.report.picture(|| self.finished(frame, session.image()?));
         }
@@ -326,6 +326,6 @@ mod tests {
         assert!(iterations < 9 && scales.iter().map(|scale| scale.size).eq([128, 181]), "{iterations} {scales:?}");
         // Both are the work of a frame in which something moved.
         let expected = iterations as f64 + 3.0 * (0.25 + (181.0 / 256.0f64).powi(2)) + 9.0;
-        assert_eq!(painter.schedules[1].all() + 9.0, expected);
+        assert_eq!(painter.alone[1] + 9.0, expected);
     }
 }

@@ -132,7 +132,7 @@ pub(super) fn typed(args: &VideoArgs, described: &Settings, paintings: usize) ->
     add("--seed", seed);
     add("--iterations", &iterations(paint));
     add("--scales", &scales);
-    add("--until", &tolerance.map_or("not given".into(), |fraction| fraction.to_string()));
+    add("--until", &tolerance.map_or("not given".into(), until_name));
     add("--ema", &running_mean.map_or("not given".into(), |decay| decay.to_string()));
     add("--optimizer", &descent);
     add("--learning-rate", &rate);
@@ -206,6 +206,10 @@ fn size_name(size: Size) -> String {
         Size::Native => "native".into(),
         Size::LongSide(n) => n.to_string(),
     }
+}
+
+fn until_name(fraction: f64) -> String {
+    if fraction == Settings::GOOD { "good".into() } else { fraction.to_string() }
 }
 
 fn value_name(value: &impl ValueEnum) -> String {

@@ -229,8 +229,13 @@ fn a_size_ends_where_more_would_change_little() {
     let bench = Bench::new();
     let line = "photo.png art.png -o x.png --size 32 --scales none --iterations 40 --log log.jsonl";
     let said = bench.paint(&format!("{line} --until 0.9"));
-    assert!(said.contains("at most 40 iterations") && said.contains("where more would change little"), "{said}");
+    assert!(said.contains("at most 40 iterations") && said.contains("after 20 iterations"), "{said}");
+    assert!(said.contains(", as --until asks") && !said.contains("change little"), "a tenth is not little: {said}");
     assert_eq!(bench.log("log.jsonl").len(), 20);
+    let said = bench.paint(
+        "photo.png art.png -o x.png --size 16 --style-layers conv1_1 --scales none --iterations 400 --until good",
+    );
+    assert!(said.contains(", where more would change little"), "{said}");
     bench.paint(&format!("{line} --until 0"));
     assert_eq!(bench.log("log.jsonl").len(), 40);
 }

@@ -1,13 +1,13 @@
 //! `cargo xtask dependencies`: licences and sources of all that the workspace and the page in the browser depend on, from
 //! `cargo metadata`.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde::Deserialize;
 use spdx::{Expression, LicenseReq, ParseMode};
 
 use crate::Failure;
+use crate::common::repository;
 
 /// Of each package that offers a choice, one must be among these. All let binaries be passed on under MIT or Apache-2.0,
 /// with notices.
@@ -51,7 +51,7 @@ pub(crate) fn run(_: impl Iterator<Item = String>) -> Result<(), Failure> {
 }
 
 fn packages_of(manifest: &str) -> Result<Vec<Package>, Failure> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = repository("");
     let arguments = ["metadata", "--locked", "--all-features", "--format-version", "1", "--manifest-path", manifest];
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(root).output()?;
     if !output.status.success() {

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::path::PathBuf;
 
 use flate2::{Compression, GzBuilder};
 use safetensors::Dtype;
@@ -12,6 +12,7 @@ use safetensors::tensor::View;
 use style_core::{ConvLayer, InputSpace, Layer, Model};
 use style_models::{LoadOptions, Vgg};
 
+use crate::common::repository;
 use crate::measure::{Errors, measure};
 use crate::quantise::quantise;
 use crate::{Failure, USAGE};
@@ -59,7 +60,7 @@ struct Options {
 }
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = repository("");
     let (mut weights, mut f32) = (None, None);
     let (mut f16, mut bf16) = (IN_F16.to_owned(), String::new());
     let mut image = root.join("stylize/samples/cat.jpg");

@@ -10,6 +10,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 
 use crate::Failure;
+use crate::common::repository;
 
 /// The longest side of a picture in the gallery.
 const LONG_SIDE: u32 = 1100;
@@ -18,7 +19,7 @@ const QUALITY: u8 = 86;
 /// `cargo xtask gallery [NAME]`: all sections, or only the one with the picture NAME.
 pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let only = args.next();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = repository("");
     let page = fs::read_to_string(root.join("docs/gallery.md"))?;
     cargo(&root, "cargo build --release --bin stylize --examples")?;
     let start = Instant::now();

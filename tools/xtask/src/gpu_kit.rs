@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Failure;
+use crate::common::repository;
 
 /// Size limit, because people copy the kit by hand.
 const MOST_BYTES: u64 = 60_000_000;
@@ -36,7 +37,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
         ["--dev"] => "dev",
         _ => return Err(format!("gpu-kit knows --dev alone, and not {}", options.join(" ")).into()),
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = repository("");
     let to = folders.first().map_or_else(|| root.join("out"), PathBuf::from);
     let kit = to.join("gpu-kit");
     if kit.exists() {

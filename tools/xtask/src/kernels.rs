@@ -6,12 +6,13 @@ mod assemble;
 mod price;
 mod wgpu;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Parser;
 use style_cuda::Precision;
 
 use crate::Failure;
+use crate::common::repository;
 
 /// Assembles the CUDA kernels for each compute capability, estimates the cost of an iteration of VGG-19, and prints
 /// Markdown tables. Fails if a kernel spills registers. With --wgpu, estimates that of the wgpu backend's instead.
@@ -64,5 +65,5 @@ fn precision(name: &str) -> Result<Precision, String> {
 
 /// The folder of the kernels.
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../style-cuda/kernels")
+    repository("style-cuda/kernels")
 }

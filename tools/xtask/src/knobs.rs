@@ -10,7 +10,7 @@ use image::codecs::jpeg::JpegEncoder;
 use style_core::Image;
 use style_pictures::{Picture, Sheet};
 
-use crate::peers::{repository, target_folder};
+use crate::common::{repository, target_folder};
 use crate::{Failure, gallery};
 
 /// Long side of a picture in its row; size and evaluations, unless the row varies them.

@@ -15,11 +15,11 @@ use std::time::Instant;
 use clap::Parser;
 use style_pictures::Picture;
 
-use crate::peers::{parse, repository, target_folder};
+use crate::common::{parse, repository, target_folder};
 use crate::{Failure, gallery};
 use figures::{PERIODS, Plane};
+pub(crate) use style::Eye;
 use style::PARTS;
-pub(crate) use style::{Eye, embedded};
 
 /// Photograph and painting.
 const PAIRS: [(&str, &str); 12] = [

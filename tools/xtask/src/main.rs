@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod common;
 mod dependencies;
 mod embed;
 mod gallery;

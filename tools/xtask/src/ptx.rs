@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Failure;
+use crate::common::repository;
 
 const COMPILER: &str = "clang-14";
 const MAJOR: &str = "14";
@@ -18,7 +19,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Failure>
         Some(other) => return Err(format!("unknown option {other:?}; usage: cargo xtask ptx [--check]").into()),
     };
     compiler_version()?;
-    let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../style-cuda/kernels");
+    let kernels = repository("style-cuda/kernels");
     let (sources, committed) = (files(&kernels, "cu")?, files(&kernels, "ptx")?);
     let fresh: Vec<_> = sources
         .iter()

@@ -1,10 +1,10 @@
-//! Checks that the files of each published crate have no import cycle.
+//! Checks that the files of each published crate, and of xtask, have no import cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     ".",
     "style-core",
     "style-cpu",
@@ -15,6 +15,7 @@ const CRATES: [&str; 10] = [
     "style-watch",
     "style-wgpu",
     "stylize",
+    "tools/xtask",
 ];
 
 /// The files of a crate, by their modules: `["pass", "plan"]` is `pass/plan.rs` or `pass/plan/mod.rs`, `[]` is `lib.rs` or

@@ -9,7 +9,7 @@ use style_cuda::{Cuda, Precision};
 use style_models::Convolution;
 
 use crate::Failure;
-use crate::peers::random;
+use crate::peers::shared::random;
 
 /// A card's throughput per second. The H100 SXM: from its data sheet for memory, tensor cores and f32.
 mod h100 {

@@ -14,7 +14,7 @@ use style_wgpu::{Convolution, Wgpu};
 
 use self::cost::{Cost, cost};
 use crate::Failure;
-use crate::peers::random;
+use crate::peers::shared::random;
 
 /// A GPU, by what its maker publishes: operations of f32 and bytes from memory a second.
 struct Gpu {

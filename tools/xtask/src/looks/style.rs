@@ -1,7 +1,6 @@
 //! The distance between a picture's style and a painting's, as a network sees it.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use style_core::inspect::Features;
 use style_core::{Image, Network, Padding, Pooling};
@@ -9,7 +8,7 @@ use style_cpu::Cpu;
 use style_models::LoadOptions;
 
 use crate::Failure;
-use crate::peers::repository;
+use crate::common::embedded;
 
 const LAYERS: [&str; 5] = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"];
 /// Both pictures are measured at full, half and quarter size; at smaller sizes, strokes and shapes appear as large to the
@@ -43,17 +42,6 @@ impl Eye {
             *distance = of_layers / LAYERS.len() as f64;
         }
         Ok(distances)
-    }
-}
-
-/// The file behind the feature `embedded`, which this package does not enable.
-pub(crate) fn embedded() -> Result<PathBuf, Failure> {
-    let folder = repository("style-models/weights");
-    let files = fs::read_dir(&folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
-    let mut weights = files.into_iter().filter(|file| file.to_string_lossy().ends_with(".safetensors.gz"));
-    match (weights.next(), weights.next()) {
-        (Some(file), None) => Ok(file),
-        _ => Err(format!("expected one weight file in {}; choose one with --weights", folder.display()).into()),
     }
 }
 

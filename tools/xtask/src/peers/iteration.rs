@@ -7,8 +7,10 @@ use std::process::Command;
 use clap::{Parser, ValueEnum};
 
 use super::ours::{OptimizerName, isa};
-use super::{Measured, median, parse, process, tell_load};
+use super::process;
+use super::shared::{Measured, median, tell_load};
 use crate::Failure;
+use crate::common::parse;
 
 /// Measures iterations of PyTorch and of this library alternately, and prints a Markdown table.
 #[derive(Parser)]

@@ -11,8 +11,10 @@ use serde::Deserialize;
 use style_core::{Image, Init, Model, Network, Preset, Session};
 use style_cpu::Cpu;
 
-use super::{parse, process, random, repository, scratch_folder, weights};
+use super::process;
+use super::shared::{random, scratch_folder, weights};
 use crate::Failure;
+use crate::common::{parse, repository};
 
 /// Evaluations after which the best loss so far is reported.
 const AFTER: [usize; 6] = [50, 100, 150, 200, 300, 400];

@@ -7,10 +7,12 @@ use std::process::Command;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 
-use super::operands::{conv_name, conv_shapes};
 use super::ours::isa;
-use super::{Timed, median, parse, process, tell_load};
+use super::process;
+use super::shared::operands::{conv_name, conv_shapes};
+use super::shared::{Timed, median, tell_load};
 use crate::Failure;
+use crate::common::parse;
 
 /// Measures convolutions of this library and of others alternately, and prints a Markdown table.
 #[derive(Parser)]

@@ -5,8 +5,9 @@ use clap::{Parser, ValueEnum};
 use style_core::Network;
 use style_cpu::{Cpu, Isa, Precision};
 
-use super::{Measured, median, parse, random, time};
+use super::shared::{Measured, median, random, time};
 use crate::Failure;
+use crate::common::parse;
 
 /// Measures iterations of this library and prints a JSON line.
 #[derive(Parser)]

@@ -6,10 +6,11 @@ use clap::Parser;
 use style_core::backend::ops::Conv2d;
 use style_cpu::Isa;
 
-use super::operands::{Conv, conv_name};
 use super::ours::{backend, isa, program};
-use super::{Timed, median, parse, time};
+use super::shared::operands::{Conv, conv_name};
+use super::shared::{Timed, median, time};
 use crate::Failure;
+use crate::common::parse;
 
 /// Measures convolutions of this library and prints a JSON line for each shape and direction.
 #[derive(Parser)]

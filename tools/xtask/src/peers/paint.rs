@@ -7,8 +7,10 @@ use std::process::Command;
 use clap::Parser;
 use serde::Deserialize;
 
-use super::{parse, process, repository, tell_load, weights};
+use super::process;
+use super::shared::{tell_load, weights};
 use crate::Failure;
+use crate::common::{parse, repository};
 use crate::looks::{Eye, Row, Seconds, find, stylize, timed};
 
 const PEERS: [&str; 2] = ["neural-style", "style-transfer-pytorch"];

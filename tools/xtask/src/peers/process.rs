@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 
 use serde::de::DeserializeOwned;
 
-use super::{repository, scratch_folder};
+use super::shared::scratch_folder;
 use crate::Failure;
+use crate::common::repository;
 
 /// A Python with the packages of benches/peers/requirements.txt: the one given, or a virtual environment in the target
 /// folder, created if missing.

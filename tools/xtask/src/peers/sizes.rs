@@ -4,8 +4,10 @@ use std::process::Command;
 
 use clap::Parser;
 
-use super::{Measured, median, parse, process, tell_load};
+use super::process;
+use super::shared::{Measured, median, tell_load};
 use crate::Failure;
+use crate::common::parse;
 
 /// Measures our iterations at many sizes and in tiles, and prints Markdown tables.
 #[derive(Parser)]

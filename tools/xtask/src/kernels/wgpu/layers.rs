@@ -7,7 +7,7 @@ use style_wgpu::{Convolution, Wgpu};
 use super::cost::{Cost, cost};
 use super::{GPUS, SHARES, range};
 use crate::Failure;
-use crate::peers::random;
+use crate::peers::shared::random;
 
 /// Direct, Winograd, and as the backend plans it.
 const WAYS: [Convolution; 3] = [Convolution::Direct, Convolution::Winograd, Convolution::Planned];
