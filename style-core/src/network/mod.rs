@@ -140,11 +140,18 @@ impl<B: Backend> Network<B> {
 
     /// The receptive field of position `at` of a layer along one axis, in pixels; it may extend beyond the picture.
     pub(crate) fn receptive_field(&self, position: usize, at: usize) -> Range<isize> {
-        let (mut start, mut end) = (at as isize, at as isize + 1);
-        for layer in self.layers.iter().take(position + 1).rev() {
-            (start, end) = if layer.filter.is_some() { (start - 1, end + 1) } else { (2 * start, 2 * end) };
-        }
-        start..end
+        self.field(0, position, at as isize..at as isize + 1)
+    }
+
+    /// The outputs of the layer before `from` that some outputs of the layer at `position` depend on, along one axis.
+    pub(crate) fn field(&self, from: usize, position: usize, of: Range<isize>) -> Range<isize> {
+        let layers = self.layers.iter().take(position + 1).skip(from).rev();
+        layers.fold(
+            of,
+            |Range { start, end }, layer| {
+                if layer.filter.is_some() { start - 1..end + 1 } else { 2 * start..2 * end }
+            },
+        )
     }
 
     /// Uploads a picture as network input.

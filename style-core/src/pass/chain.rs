@@ -95,6 +95,7 @@ impl<B: Backend> Chain<B> {
             match (&step.op, &mut self.memories[i]) {
                 (Op::Pool(op), Memory::Switches(switches)) => backend.pool2d_fwd(op, x, y, Some(switches))?,
                 (Op::Pool(op), _) => backend.pool2d_fwd(op, x, y, None)?,
+                (Op::Trim(window), _) => backend.window(x, window.at(), y)?,
                 (Op::Conv(op), memory) => {
                     let epilogue = match memory {
                         Memory::Gate(gate) => Epilogue::ReluGate(gate),
@@ -196,7 +197,7 @@ impl<B: Backend> Chain<B> {
                 add_tap(&Tapped::whole(tap, features, step.output), acc, dy, workspace)?;
             }
             acc = Acc::Add;
-            if rule != ReluRule::Gradient && !matches!(step.op, Op::Pool(_)) {
+            if rule != ReluRule::Gradient && !matches!(step.op, Op::Pool(_) | Op::Trim(_)) {
                 backend.rectify(&mut self.buffers[step.gradient])?;
             }
             let (dy, dx) = match self.plan.input_gradient(i) {
@@ -212,6 +213,7 @@ impl<B: Backend> Chain<B> {
                     backend.pool2d_bwd(op, dy, Some(switches), Acc::Store, dx)?;
                 }
                 (Op::Pool(op), _) => backend.pool2d_bwd(op, dy, None, Acc::Store, dx)?,
+                (Op::Trim(window), _) => backend.window_bwd(dy, window.at(), Acc::Store, dx)?,
                 (Op::Conv(op) | Op::ConvPool(op), memory) => {
                     let gate = memory.gate(rule);
                     backend.conv2d_bwd(op, dy, gate, filter(network, step.layer)?, Acc::Store, dx, workspace)?;

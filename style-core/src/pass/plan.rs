@@ -9,6 +9,7 @@ use crate::backend::shape::{Rows, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::Network;
 use crate::network::taps::Taps;
+use crate::pass::tiles::Window;
 
 /// The requirements of one pass over the chain, computed from shapes only.
 #[derive(Clone, Debug)]
@@ -38,6 +39,14 @@ pub(super) const LARGE: usize = 64 << 20;
 /// Whether a layer, given by its position in the chain, may be tapped band by band.
 pub(crate) type InBands<'a> = &'a dyn Fn(usize) -> bool;
 
+/// The parts in which a chain is computed.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) in_bands: InBands<'a>,
+    /// What remains behind each pool of its output, as windows of it; all of it if there are none.
+    pub(crate) trims: &'a [Window],
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) op: Op,
@@ -58,6 +67,8 @@ pub(super) enum Op {
     /// A convolution with a fused pool.
     ConvPool(Conv2d),
     Pool(Pool2d),
+    /// The rest of the chain reads this window alone.
+    Trim(Window),
 }
 
 /// The state of a step that backward needs.
@@ -71,8 +82,8 @@ pub(super) const SCRATCH: usize = 2;
 
 impl ChainPlan {
     /// Plans passes up to the deepest of `taps`. With `backward`, activations at taps are kept and gates recorded. The
-    /// padding applies to the first convolution, which reads the picture; the others use zeros. Without `in_bands` nothing
-    /// runs in bands, and backward may follow any rule; with it, that of the gradient.
+    /// padding applies to the first convolution, which reads the picture; the others use zeros. Without `parts` nothing runs
+    /// in bands or is trimmed, and backward may follow any rule; with them, that of the gradient.
     pub(crate) fn new<B: Backend>(
         network: &Network<B>,
         image: Shape,
@@ -80,7 +91,7 @@ impl ChainPlan {
         pooling: Pooling,
         padding: Padding,
         backward: bool,
-        in_bands: Option<InBands<'_>>,
+        parts: Option<Parts<'_>>,
     ) -> Result<Self> {
         let backend = network.backend();
         let buffers = vec![Shape::new(0, 0, 0); SCRATCH];
@@ -88,6 +99,7 @@ impl ChainPlan {
         let mut shape = image;
         let end = taps.positions().last().map_or(0, |last| last + 1);
         let mut taken_in = false;
+        let mut trims = parts.map_or(&[][..], |parts| parts.trims).iter();
         for (i, layer) in network.layers.iter().enumerate().take(end) {
             if std::mem::take(&mut taken_in) {
                 continue;
@@ -99,7 +111,7 @@ impl ChainPlan {
                     Conv2d::new(channels, layer.channels, height, width).with_padding(padding).with_pooling(pooling);
                 let pool_follows = network.layers.get(i + 1).is_some_and(|l| l.filter.is_none()) && i + 1 < end;
                 // A fused max pool has no gradient without its gate, which the rules of a probe may leave out.
-                let wanted = pooling == Pooling::Average || in_bands.is_some();
+                let wanted = pooling == Pooling::Average || parts.is_some();
                 let free = wanted && pool_follows && taps.at(i).is_none();
                 taken_in = free && backend.conv2d_pools(&conv) && !conv.pooled().is_empty();
                 if taken_in { Op::ConvPool(conv) } else { Op::Conv(conv) }
@@ -110,6 +122,7 @@ impl ChainPlan {
                 Op::Conv(op) => op.output(),
                 Op::ConvPool(op) => op.pooled(),
                 Op::Pool(op) => op.output(),
+                Op::Trim(window) => window.shape(channels),
             };
             if output.is_empty() {
                 let least = 1 << network.pools_before(end - 1).min(31);
@@ -125,10 +138,18 @@ impl ChainPlan {
                 ));
             }
             let tap = taps.at(if taken_in { i + 1 } else { i });
-            plan.steps.push(Step { op, layer: i, input: shape, output, buffer: 0, gradient: 0, tap });
+            let step = Step { op, layer: i, input: shape, output, buffer: 0, gradient: 0, tap };
             shape = output;
+            let trim = if matches!(op, Op::Conv(_)) { None } else { trims.next() };
+            let Some(&window) = trim else {
+                plan.steps.push(step);
+                continue;
+            };
+            plan.steps.push(Step { tap: None, ..step });
+            shape = window.shape(output.channels);
+            plan.steps.push(Step { op: Op::Trim(window), input: output, output: shape, ..step });
         }
-        if let Some(in_bands) = in_bands {
+        if let Some(Parts { in_bands, .. }) = parts {
             plan.banded = (0..plan.steps.len()).filter_map(|i| plan.band(backend, i, in_bands)).collect();
         }
         plan.place(backend);
@@ -250,7 +271,7 @@ impl ChainPlan {
     pub(crate) fn flops(&self) -> f64 {
         let flops = |s: &Step| match &s.op {
             Op::Conv(op) | Op::ConvPool(op) => op.flops() as f64,
-            Op::Pool(_) => 0.0,
+            Op::Pool(_) | Op::Trim(_) => 0.0,
         };
         self.steps.iter().map(flops).sum()
     }
@@ -261,7 +282,7 @@ impl ChainPlan {
             let (conv, pool_taken_in) = match &step.op {
                 Op::Conv(conv) => (conv, false),
                 Op::ConvPool(conv) => (conv, true),
-                Op::Pool(_) => return None,
+                Op::Pool(_) | Op::Trim(_) => return None,
             };
             let layer = network.layers.get(step.layer)?.name.clone();
             Some(PlannedConvolution { layer, algorithm: network.backend().conv2d_algorithm(conv), pool_taken_in })
@@ -340,7 +361,7 @@ impl Step {
                 let part = part(band.widened(1, conv.height), Rows::all(conv.input()));
                 Ok(Conv2d { part: Some(part), ..conv })
             }
-            Op::Pool(_) => Err(mismatch()),
+            Op::Pool(_) | Op::Trim(_) => Err(mismatch()),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::network::Network;
 use crate::network::taps::Taps;
 use crate::pass::cancel::Cancel;
 use crate::pass::chain::{Chain, Tapped};
-use crate::pass::plan::{ChainPlan, InBands};
+use crate::pass::plan::{ChainPlan, InBands, Parts};
 use crate::pass::tiles::{Grid, Tile, Window, cut, parts_in_copies};
 
 /// The requirements of passes, computed from shapes only.
@@ -55,15 +55,18 @@ impl PassesPlan {
     pub(crate) fn new<B: Backend>(network: &Network<B>, picture: Shape, options: PassesOptions<'_>) -> Result<Self> {
         let PassesOptions { taps, pooling, padding, backward, in_bands, grid, seamless, cancel } = options;
         let tiles = cut(network, picture, taps, grid, seamless);
+        let whole = is_whole(&tiles, seamless);
         let (mut of_tiles, mut plans) = (vec![], vec![]);
-        let mut shapes: Vec<Shape> = vec![];
+        let mut kinds: Vec<(Shape, Vec<Window>)> = vec![];
         for tile in &tiles {
-            let shape = tile.region.shape(picture.channels);
-            let kind = shapes.iter().position(|&s| s == shape);
+            let trims = if whole { vec![] } else { tile.trims() };
+            let of_tile = (tile.region().shape(picture.channels), trims);
+            let kind = kinds.iter().position(|kind| *kind == of_tile);
             if kind.is_none() {
-                shapes.push(shape);
-                let plan = ChainPlan::new(network, shape, taps, pooling, padding, backward, Some(in_bands))?;
+                let parts = Parts { in_bands, trims: &of_tile.1 };
+                let plan = ChainPlan::new(network, of_tile.0, taps, pooling, padding, backward, Some(parts))?;
                 plans.push(Arc::new(plan));
+                kinds.push(of_tile);
             }
             of_tiles.push(Arc::clone(&plans[kind.unwrap_or(plans.len() - 1)]));
         }
@@ -79,7 +82,7 @@ impl PassesPlan {
 
     /// Whether the picture is a single tile, which is all that the network sees.
     pub(crate) fn is_whole(&self) -> bool {
-        self.tiles.len() == 1 && !self.seamless
+        is_whole(&self.tiles, self.seamless)
     }
 
     /// Shape of the whole picture's features at a tap.
@@ -143,7 +146,7 @@ impl PassesPlan {
 
     /// The parts of a tile's region: where each is in the picture, and where in the region.
     fn parts(&self, tile: usize) -> impl Iterator<Item = (Window, [usize; 2])> {
-        let (Window { rows, columns }, Shape { height, width, .. }) = (self.tiles[tile].region, self.picture);
+        let (Window { rows, columns }, Shape { height, width, .. }) = (self.tiles[tile].region(), self.picture);
         let down = parts_in_copies(rows, height);
         down.flat_map(move |(rows, top)| {
             parts_in_copies(columns, width).map(move |(columns, left)| (Window { rows, columns }, [top, left]))
@@ -152,7 +155,7 @@ impl PassesPlan {
 
     /// The largest region, if there are several tiles.
     fn region<B: Backend>(&self, backend: &B) -> Option<Shape> {
-        let regions = self.tiles.iter().filter(|_| !self.is_whole()).map(|t| t.region.shape(self.picture.channels));
+        let regions = self.tiles.iter().filter(|_| !self.is_whole()).map(|t| t.region().shape(self.picture.channels));
         regions.max_by_key(|&s| backend.tensor_bytes(s))
     }
 
@@ -263,7 +266,7 @@ impl<B: Backend> Passes<B> {
         let x = match region.first_mut() {
             None => image,
             Some(x) => {
-                let from = &plan.tiles[tile].region;
+                let from = plan.tiles[tile].region();
                 chain.take(backend, &plan.of_tiles[tile])?;
                 backend.reshape(x, from.shape(plan.picture.channels))?;
                 match part {
@@ -306,7 +309,7 @@ impl<B: Backend> Passes<B> {
         };
         match &mut region[..] {
             [x, dx, ..] => {
-                let to = &plan.tiles[*tile].region;
+                let to = plan.tiles[*tile].region();
                 backend.reshape(dx, to.shape(plan.picture.channels))?;
                 chain.backward(network, ReluRule::Gradient, x, dx, workspace, add_tap)?;
                 let Some(part) = part else { return backend.window_bwd(dx, to.at(), Acc::Add, gradient) };
@@ -320,6 +323,10 @@ impl<B: Backend> Passes<B> {
             _ => chain.backward(network, ReluRule::Gradient, image, gradient, workspace, add_tap),
         }
     }
+}
+
+fn is_whole(tiles: &[Tile], seamless: bool) -> bool {
+    tiles.len() == 1 && !seamless
 }
 
 /// Memory for passes over a picture, excluding the picture, in bytes.

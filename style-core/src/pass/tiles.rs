@@ -9,8 +9,13 @@
 //! that padding repeats or adds stay in those wrong features, and the gradient folded back there is zero. So loss and
 //! gradient are those of the whole picture, for any tiling.
 //!
+//! Deeper layers need less of the neighbourhood: behind each pool, a region is trimmed to what the own features of the
+//! remaining layers depend on.
+//!
 //! A seamless picture repeats without end in both directions: regions extend beyond its edges, where they see it again from
 //! the other side, and no feature sees an edge.
+
+use std::ops::Range;
 
 use crate::backend::Backend;
 use crate::backend::shape::{Rows, Shape};
@@ -33,8 +38,8 @@ pub(crate) struct Window {
 /// One tile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
-    /// The pixels that the tile is evaluated on, `shift` rows and columns further on.
-    pub(crate) region: Window,
+    /// The pixels that the tile is evaluated on, `shift` rows and columns further on; then, behind each pool, the positions.
+    regions: Vec<Window>,
     /// Whole pictures, so that a seamless picture's regions begin at zero or later; zero otherwise.
     shift: [usize; 2],
     /// The pixels of its own features; together, the tiles cover the picture.
@@ -67,6 +72,29 @@ impl Window {
 }
 
 impl Tile {
+    /// The pixels that the tile is evaluated on, shifted to the copies of a seamless picture.
+    pub(crate) fn region(&self) -> Window {
+        self.behind(0)
+    }
+
+    /// The same behind `pools` pools.
+    fn behind(&self, pools: usize) -> Window {
+        // At least the pixels are there, and the layers that are asked for.
+        self.regions.get(pools).or(self.regions.last()).copied().unwrap_or(self.own)
+    }
+
+    /// What remains behind each pool of its output, as windows of it.
+    pub(crate) fn trims(&self) -> Vec<Window> {
+        let from = |start: usize, row: usize| row.saturating_sub(start);
+        let within = |r: Rows, all: Rows| Rows { start: from(all.start, r.start), end: from(all.start, r.end) };
+        let pairs = self.regions.iter().zip(self.regions.iter().skip(1));
+        let trim = |(before, after): (&Window, &Window)| {
+            let all = before.behind(1);
+            Window { rows: within(after.rows, all.rows), columns: within(after.columns, all.columns) }
+        };
+        pairs.map(trim).collect()
+    }
+
     /// Its own features at a layer after `pools` pools, within those of the whole picture.
     pub(crate) fn own(&self, pools: usize) -> Window {
         self.own.behind(pools)
@@ -74,7 +102,7 @@ impl Tile {
 
     /// The same within the features of its region.
     pub(crate) fn own_in_region(&self, pools: usize) -> Window {
-        let (own, region) = (self.own.behind(pools), self.region.behind(pools));
+        let (own, region) = (self.own.behind(pools), self.behind(pools));
         let from = |r: Rows, shift: usize, first: usize| {
             let shift = shift >> pools;
             Rows { start: r.start + shift - first, end: r.end + shift - first }
@@ -105,16 +133,15 @@ pub(crate) fn cut<B: Backend>(
     let unit = unit(network, taps);
     let axis = |extent: usize, parts: usize| {
         let own = parts_of(extent, unit, parts).into_iter();
-        own.map(|own| (own, region(network, taps, unit, own, extent, seamless))).collect::<Vec<_>>()
+        own.map(|own| Axis::new(network, taps, unit, own, extent, seamless)).collect::<Vec<_>>()
     };
-    let (rows, columns) = (axis(picture.height, grid[0]), axis(picture.width, grid[1]));
-    let tile = |&(own_rows, (rows, down)): &(Rows, (Rows, usize)),
-                &(own_columns, (columns, across)): &(Rows, (Rows, usize))| Tile {
-        own: Window { rows: own_rows, columns: own_columns },
-        region: Window { rows, columns },
-        shift: [down, across],
+    let (down, across) = (axis(picture.height, grid[0]), axis(picture.width, grid[1]));
+    let tile = |down: &Axis, across: &Axis| Tile {
+        own: Window { rows: down.own, columns: across.own },
+        regions: down.regions.iter().zip(&across.regions).map(|(&rows, &columns)| Window { rows, columns }).collect(),
+        shift: [down.shift, across.shift],
     };
-    rows.iter().flat_map(|r| columns.iter().map(move |c| tile(r, c))).collect()
+    down.iter().flat_map(|down| across.iter().map(move |across| tile(down, across))).collect()
 }
 
 /// Pixels per position after all pools: regions start and end at multiples, so that no pool window is cut.
@@ -130,33 +157,64 @@ fn parts_of(extent: usize, unit: usize, parts: usize) -> Vec<Rows> {
     (0..parts).map(|i| Rows { start: cut(i), end: cut(i + 1) }).collect()
 }
 
-/// The receptive field of the features of `own` along one axis, in whole units, and its shift.
-fn region<B: Backend>(
-    network: &Network<B>,
-    taps: &Taps,
-    unit: usize,
+/// A tile along one axis.
+struct Axis {
     own: Rows,
-    extent: usize,
-    seamless: bool,
-) -> (Rows, usize) {
-    let (mut start, mut end) = (own.start as isize, own.end as isize);
-    for &position in taps.positions() {
+    regions: Vec<Rows>,
+    shift: usize,
+}
+
+impl Axis {
+    /// The receptive field of the features of `own`, in pixels and behind each pool, in whole units.
+    fn new<B: Backend>(
+        network: &Network<B>,
+        taps: &Taps,
+        unit: usize,
+        own: Rows,
+        extent: usize,
+        seamless: bool,
+    ) -> Self {
+        let pixels = field(network, taps, own, 0, 0);
+        let first = if seamless { pixels.start } else { pixels.start.max(0) };
+        let shift = first.min(0).unsigned_abs().div_ceil(extent.max(1)).saturating_mul(extent);
+        let (mut regions, mut pools) = (vec![], 0);
+        let end = taps.positions().last().map_or(0, |last| last + 1);
+        for from in 0..=end {
+            // `from` is the layer behind the picture, or behind a pool.
+            if from > 0 {
+                if network.layers.get(from - 1).is_none_or(|before| before.filter.is_some()) {
+                    continue;
+                }
+                pools += 1;
+            }
+            let all = regions
+                .last()
+                .map_or(Rows { start: 0, end: usize::MAX }, |r: &Rows| Rows { start: r.start >> 1, end: r.end >> 1 });
+            let most = if seamless || pools > 0 { all.end } else { extent };
+            let field = field(network, taps, own, from, pools);
+            let at = |position: isize| (shift >> pools).saturating_add_signed(position);
+            let unit = (unit >> pools).max(1);
+            let start = at(field.start) / unit * unit;
+            let end = at(field.end).div_ceil(unit).saturating_mul(unit);
+            regions.push(Rows { start: start.max(all.start), end: end.min(most) });
+        }
+        Self { own, regions, shift }
+    }
+}
+
+/// The outputs of the layer before `from`, which is behind `pools` pools, that the features of `own` at that layer and behind it
+/// depend on.
+fn field<B: Backend>(network: &Network<B>, taps: &Taps, own: Rows, from: usize, pools: usize) -> Range<isize> {
+    let mut field = (own.start >> pools) as isize..(own.end >> pools) as isize;
+    for &position in taps.positions().iter().filter(|&&position| position + 1 >= from) {
         let pools = network.pools_before(position);
         let (first, behind) = (own.start >> pools, own.end >> pools);
         if first < behind {
-            start = start.min(network.receptive_field(position, first).start);
-            end = end.max(network.receptive_field(position, behind - 1).end);
+            let of_tap = network.field(from, position, first as isize..behind as isize);
+            field = field.start.min(of_tap.start)..field.end.max(of_tap.end);
         }
     }
-    if seamless {
-        let shift = start.min(0).unsigned_abs().div_ceil(extent.max(1)).saturating_mul(extent);
-        let at = |pixel: isize| shift.saturating_add_signed(pixel);
-        let end = at(end).div_ceil(unit).saturating_mul(unit);
-        return (Rows { start: at(start) / unit * unit, end }, shift);
-    }
-    let start = start.max(0) as usize / unit * unit;
-    let end = (end.max(0) as usize).div_ceil(unit).saturating_mul(unit);
-    (Rows { start, end: end.min(extent) }, 0)
+    field
 }
 
 /// The parts of a region along one axis that are each in one copy of a seamless picture: where a part is in the picture, and
