@@ -79,7 +79,7 @@ impl Tile {
 
     /// The same behind `pools` pools.
     fn behind(&self, pools: usize) -> Window {
-        // At least the pixels are there, and the layers that are asked for.
+        // There is one for each pool that a tap is behind.
         self.regions.get(pools).or(self.regions.last()).copied().unwrap_or(self.own)
     }
 
