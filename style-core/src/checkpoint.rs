@@ -67,7 +67,8 @@ impl Checkpoint {
     }
 
     /// The human-readable manifest: the settings of the session, hashes of its weights and pictures, and the version of the
-    /// library and the backend that made it. Another version or backend may continue with different last bits; everything
+    /// library and the backend that made it. Another version or backend may continue with different last bits, another precision with
+    /// its own rounding; everything
     /// else is compared when a session is resumed.
     pub fn manifest(&self) -> impl Iterator<Item = (&str, &str)> {
         self.notes.iter().filter_map(|(name, value)| Some((name.strip_prefix(MANIFEST)?, value.as_str())))

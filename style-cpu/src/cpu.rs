@@ -1,11 +1,11 @@
-//! The backend: an instruction set, threads and a convolution algorithm.
+//! The backend: an instruction set, threads, a convolution algorithm and a precision.
 
 use style_core::{Error, ErrorKind, Result};
 
 use crate::isa::{Isa, Level};
 use crate::parallel::Threads;
 
-/// The CPU backend: an instruction set, threads and a convolution algorithm. Cheap to clone; clones share their
+/// The CPU backend: an instruction set, threads, a convolution algorithm and a precision. Cheap to clone; clones share their
 /// threads.
 #[derive(Clone, Debug)]
 pub struct Cpu {
@@ -131,9 +131,9 @@ pub enum Precision {
     /// `f32` throughout.
     #[default]
     F32,
-    /// Both factors of a product are rounded to bf16, which has 8 significant bits. It needs AVX-512 BF16, and is faster on
-    /// processors that have it (AMD since Zen 4). A convolution is exact to about 1 % of the root mean square of its result,
-    /// because Winograd's transforms magnify rounding errors five times.
+    /// Both factors of a product are rounded to bf16, which has 8 significant bits. The processor must have AVX-512 BF16; AMD's
+    /// are faster with it, since Zen 4. A convolution is exact to about 1 % of the root mean square of its result, because
+    /// Winograd's transforms magnify rounding errors five times. Its tile is F(4x4, 3x3) for all shapes.
     Bf16,
 }
 

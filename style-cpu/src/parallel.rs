@@ -1,4 +1,4 @@
-//! Threads. Work is split into items by shape alone, so results do not depend on how many items run at once.
+//! Threads. No sum is split by their number, so results do not depend on it, nor on how many items run at once.
 //!
 //! Two kinds of data are shared. A [`Shared`] is a destination that items write without synchronisation: the partition
 //! ensures that no two items of an op write the same element, and rayon's join orders all writes before anything that

@@ -1,12 +1,13 @@
 //! A picture so wide that its first convolutions run in bands, against the same picture in one piece.
 
 use style_core::backend::Backend;
+use style_core::backend::ops::{Conv2d, Conv2dOps, Part, Rows};
 use style_core::statistics::{Gram, Statistic};
 use style_core::{
     AdamOptions, ConvLayer, Image, InputSpace, Layer, LayerWeight, Losses, Mask, Model, Network, Optimizer, Pooling,
     Session, Style,
 };
-use style_cpu::{Convolution, Cpu};
+use style_cpu::{Convolution, Cpu, Precision};
 use testkit::{Observed, Reference, Rng};
 
 /// A row of sixteen channels is a quarter of a mebibyte: bands have 24 rows.
@@ -126,5 +127,29 @@ fn masks_several_styles_and_max_pools_in_bands_are_those_of_the_reference() {
         // Rounding puts a few of the values near zero on its other side, where a gate is closed.
         let error = off(&got, &gradient);
         assert!(error < 3e-3, "{styles:?}: the gradient is off by {error:.1e}");
+    }
+}
+
+/// A session plans the workspace of the largest part, and a smaller one must not need more.
+#[test]
+fn more_rows_need_no_less_workspace() {
+    let exact = Cpu::builder().threads(3).build().unwrap();
+    let rounded = Cpu::builder().threads(3).precision(Precision::Bf16).build().ok();
+    for cpu in [Some(exact), rounded].into_iter().flatten() {
+        for (channels, width) in
+            [([3, 64], 64), ([64, 64], 1399), ([64, 128], 848), ([128, 128], 700), ([256, 272], 500)]
+        {
+            let op = Conv2d::new(channels[0], channels[1], 400, width);
+            let workspace = |end| {
+                let all = Rows::all(op.input());
+                cpu.conv2d_workspace(&Conv2d {
+                    part: Some(Part { computed: Rows { start: 1, end }, x: all, y: all }),
+                    ..op
+                })
+            };
+            for rows in 2..op.height {
+                assert!(workspace(rows) <= workspace(rows + 1), "{op:?}, {rows} rows");
+            }
+        }
     }
 }

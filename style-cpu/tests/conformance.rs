@@ -10,7 +10,7 @@ fn main() {
     }
     let cpu = |isa, threads| Cpu::builder().isa(isa).threads(threads).build();
     let convolution = |way| Cpu::builder().convolution(way).threads(2).build();
-    let mut trials = testkit::trials(vec![
+    let instances = vec![
         ("portable", cpu(Isa::Portable, 1)),
         ("neon", cpu(Isa::Neon, 1)),
         ("simd128", cpu(Isa::Simd128, 1)),
@@ -20,10 +20,15 @@ fn main() {
         ("direct", convolution(Convolution::Direct)),
         ("winograd4", convolution(Convolution::Winograd4)),
         ("winograd6", convolution(Convolution::Winograd6)),
-    ]);
+    ];
+    let of = |(name, cpu)| {
+        let cases = cases::all().into_iter().chain(cases::conv2d::wide(false));
+        testkit::trials_of(cases.collect(), name, cpu)
+    };
+    let rounded = cases::conv2d::rounded().into_iter().chain(cases::conv2d::wide(true));
     let bf16 = Cpu::builder().precision(Precision::Bf16).threads(2).build();
-    trials.extend(testkit::trials_of(cases::conv2d::rounded(), "bf16", bf16));
-    testkit::run_trials(trials)
+    let rounded = testkit::trials_of(rounded.collect(), "bf16", bf16);
+    testkit::run_trials(instances.into_iter().flat_map(of).chain(rounded).collect())
 }
 
 /// The cases that Miri finishes in an hour: the smallest shapes, on one thread.

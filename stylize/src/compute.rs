@@ -41,6 +41,9 @@ impl Compute {
     fn device(&self) -> Result<Device> {
         match self.backend {
             BackendName::Cpu => {
+                if self.direct && matches!(self.precision, PrecisionName::Bf16) {
+                    return Err(argument("--direct and --precision bf16 exclude each other"));
+                }
                 let mut backend = Cpu::builder();
                 if let Some(n) = self.threads {
                     backend = backend.threads(n.get());
@@ -52,8 +55,7 @@ impl Compute {
                     PrecisionName::F32 => cpu::Precision::F32,
                     PrecisionName::Bf16 => cpu::Precision::Bf16,
                     PrecisionName::F16 => {
-                        let message = "--precision f16 needs --backend cuda; the CPU has f32 and bf16";
-                        return Err(Error::new(ErrorKind::Argument, message));
+                        return Err(argument("--precision f16 needs --backend cuda; the CPU has f32 and bf16"));
                     }
                 });
                 Ok(backend.build()?.into())
@@ -80,7 +82,14 @@ impl Compute {
             }
             #[cfg(feature = "wgpu")]
             BackendName::Wgpu => {
-                let backend = Wgpu::builder();
+                if !matches!(self.precision, PrecisionName::F32) {
+                    return Err(argument("--precision f16 and bf16 need --backend cuda or cpu; wgpu has f32"));
+                }
+                let backend = Wgpu::builder().convolution(if self.direct {
+                    style_transfer::wgpu::Convolution::Direct
+                } else {
+                    style_transfer::wgpu::Convolution::Planned
+                });
                 let backend = match self.device.as_deref().map(|name| (name, name.parse())) {
                     Some((_, Ok(index))) => backend.adapter(index),
                     Some((name, Err(_))) => backend.named(name),

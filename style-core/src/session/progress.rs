@@ -12,7 +12,7 @@ pub struct Progress {
     pub iterations: usize,
     /// The [work](crate::Settings::work) that is done, including that before a checkpoint.
     pub work_done: f64,
-    /// The work that is left: 0 at the end, and never more than before but after a change of the session's weights. The time
+    /// The work that is left: 0 at the end. It grows only when a weight of the session is changed. The time
     /// left is about `work_left` times the time of a unit, which `work_done` tells of the steps so far.
     pub work_left: f64,
     /// Index of the scale, and the number of scales: 1 if only the final size is painted.

@@ -71,7 +71,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// Continues a session of the same description from a [checkpoint](Session::checkpoint): pictures, weights and
     /// settings must match. The number of threads, the memory limit, the iterations at the final size and the tolerance may differ. So
     /// may the style strength or weight, which may have [changed](Session::set_style_weight) during the session: that
-    /// of the checkpoint counts. To continue with another, set it after resuming. On the same backend the results are
+    /// of the checkpoint counts. To continue with another, set it after resuming. On the same backend in the same precision the results are
     /// bit-identical to an uninterrupted session, unless the tiling recorded in the checkpoint does not suit this
     /// description (tiles too large or too few). A new tiling is then chosen, and the last bits may differ.
     ///

@@ -18,8 +18,8 @@ impl<const PAIRS: bool> Avx512<PAIRS> {
     }
 }
 
-// SAFETY of every block below: `self` is a witness that the processor has AVX-512 F; loads and stores are unaligned and
-// touch only the sixteen values that the caller guarantees.
+// SAFETY of every block below: `self` is a witness that the processor has AVX-512 F, and with `PAIRS` AVX-512 BF16, which is
+// used only then; loads and stores are unaligned and touch only the values that the caller guarantees.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl<const PAIRS: bool> Simd for Avx512<PAIRS> {
     type V = __m512;
@@ -75,6 +75,9 @@ impl<const PAIRS: bool> Simd for Avx512<PAIRS> {
     }
     #[inline(always)]
     fn pair(self, even: __m512, odd: __m512) -> __m512 {
+        if !PAIRS {
+            return even;
+        }
         unsafe {
             let even = _mm512_cvtepu16_epi32(transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(even)));
             let odd = _mm512_cvtepu16_epi32(transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(odd)));

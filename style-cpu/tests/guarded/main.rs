@@ -51,6 +51,7 @@ mod guarded {
                 // One thread: its piece of a workspace is the whole workspace, so that it touches the page.
                 let cpu = Cpu::builder().isa(isa).threads(1).convolution(way).build();
                 let mut cases = if way == Convolution::Planned { cases::all() } else { cases::conv2d::cases() };
+                cases.extend(cases::conv2d::wide(false));
                 cases.retain(|case| !LARGE.iter().any(|large| case.name().contains(large)));
                 trials.extend(testkit::trials_around(cases, &name, cpu, on_both_sides));
             }

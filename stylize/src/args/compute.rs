@@ -70,6 +70,6 @@ pub(crate) enum PrecisionName {
     F32,
     /// Half precision on tensor cores, with --backend cuda; features beyond 65504 are clamped
     F16,
-    /// Half precision with the range of f32; with --backend cpu it needs AVX-512 BF16 (AMD since Zen 4) and is faster there
+    /// Half precision with the range of f32; --backend cpu requires AVX-512 BF16, and is faster on AMD since Zen 4
     Bf16,
 }

@@ -216,3 +216,19 @@ fn a_batch_says_what_it_cannot_do() {
     assert!(!output.status.success() && text.contains("bad.png") && text.contains("1 of 2 pictures"), "{text}");
     assert!(bench.path("results/photo--art.png").is_file(), "the others are painted");
 }
+
+#[test]
+fn a_precision_is_never_ignored() {
+    let bench = Bench::new();
+    let paint = |options: &str| format!("{LITTLE} --size 40 {options}");
+    bench.fail(&paint("--precision f16"), &["--precision f16 needs --backend cuda", "f32 and bf16"]);
+    bench.fail(&paint("--precision bf16 --direct"), &["--direct and --precision bf16 exclude each other"]);
+    if style_transfer::cpu::Precision::Bf16.is_available() {
+        assert!(bench.paint(&paint("--precision bf16")).contains("bf16"));
+    } else {
+        bench.fail(&paint("--precision bf16"), &["AVX-512 BF16", "use f32"]);
+    }
+    if cfg!(feature = "wgpu") {
+        bench.fail(&paint("--backend wgpu --precision bf16"), &["wgpu has f32"]);
+    }
+}

@@ -242,7 +242,7 @@ pub trait Conv2dOps: Storage {
     ) -> Result<()>;
 
     /// `dx (=|+=) W^T (gate . dy)`; without a gate, `dx (=|+=) W^T dy`. A `dy` of the shape [`Conv2d::pooled`] is the
-    /// gradient after a pool, `dx (=|+=) W^T (gate . pool^T dy)`.
+    /// gradient after a pool, `dx (=|+=) W^T (gate . pool^T dy)`; the gate must be that of the same fused pool.
     ///
     /// # Errors
     /// `Shape` if an operand does not fit `op` or the workspace is too small; `Argument` for a fused max pool without a gate;

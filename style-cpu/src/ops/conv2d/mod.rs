@@ -162,14 +162,17 @@ impl Finish<'_> {
 /// The maximum of four values, and for each of them the lanes in which it is the first that is as large.
 #[inline(always)]
 fn maximum<S: Simd>(simd: S, [a, b, c, d]: [S::V; 4]) -> (S::V, [u16; 4]) {
-    let larger = |most: S::V, v: S::V| {
-        let lanes = simd.positive(simd.sub(v, most));
-        (simd.add(simd.gate(!lanes, most), simd.gate(lanes, v)), lanes)
-    };
-    let (most, in_b) = larger(a, b);
-    let (most, in_c) = larger(most, c);
-    let (most, in_d) = larger(most, d);
+    let (most, in_b) = larger(simd, a, b);
+    let (most, in_c) = larger(simd, most, c);
+    let (most, in_d) = larger(simd, most, d);
     (most, [!(in_b | in_c | in_d), in_b & !(in_c | in_d), in_c & !in_d, in_d])
+}
+
+/// The larger of two values, and the lanes in which it is the second.
+#[inline(always)]
+fn larger<S: Simd>(simd: S, most: S::V, v: S::V) -> (S::V, u16) {
+    let lanes = simd.positive(simd.sub(v, most));
+    (simd.add(simd.gate(!lanes, most), simd.gate(lanes, v)), lanes)
 }
 
 impl Source<'_> {

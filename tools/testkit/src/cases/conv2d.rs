@@ -51,6 +51,9 @@ const EXTENTS: [(usize, usize, usize, usize); 27] = [
     (40, 72, 50, 37),
 ];
 
+/// Many channels and, in tiles of 4x4 outputs, more than fit into one block of the CPU backend.
+const WIDE: (usize, usize, usize, usize) = (17, 241, 24, 86);
+
 /// The same for pictures with a repeated border: one pixel, lines, and sizes near the vectors, strips and tiles of
 /// backends.
 const PICTURES: [(usize, usize, usize, usize); 22] = [
@@ -90,25 +93,17 @@ pub fn rounded<B: Backend>() -> Vec<Case<B>> {
     cases_within(ROUNDED)
 }
 
+/// Those of one more shape, for a backend that shares out many channels; `rounded` as above.
+#[must_use]
+pub fn wide<B: Backend>(rounded: bool) -> Vec<Case<B>> {
+    cases_of([(WIDE, Padding::Zero)], if rounded { ROUNDED } else { 1.0 })
+}
+
 /// All cases, with `times` the tolerance.
 fn cases_within<B: Backend>(times: f64) -> Vec<Case<B>> {
-    let mut cases = Vec::new();
     let padded = |padding: Padding| move |extents| (extents, padding);
     let pictures = PICTURES.into_iter().map(padded(Padding::Replicate));
-    for ((in_channels, out_channels, height, width), padding) in
-        pictures.chain(EXTENTS.into_iter().map(padded(Padding::Zero)))
-    {
-        let op = Conv2d::new(in_channels, out_channels, height, width).with_padding(padding);
-        let tag = if padding == Padding::Zero { "" } else { "/replicate" };
-        let name = |what: &str| format!("conv2d/{what}/{in_channels}-{out_channels}x{height}x{width}{tag}");
-        cases.push(Case::new(name("fwd"), move |b, rng| forward(b, &op, times, rng)));
-        cases.push(Case::new(name("bwd"), move |b, rng| backward(b, &op, times, rng)));
-        cases.push(Case::new(name("fused"), move |b, rng| fused(b, &op, rng)));
-        cases.push(Case::new(name("adjoint"), move |b, rng| adjoint(b, &op, times, rng)));
-        cases.push(Case::new(name("pooled"), move |b, rng| pooled(b, &op, rng)));
-        cases.push(Case::new(name("parts"), move |b, rng| parts(b, &op, times, rng)));
-        cases.push(Case::new(name("repeat"), move |b, rng| repeat(b, &op, rng)));
-    }
+    let mut cases = cases_of(pictures.chain(EXTENTS.into_iter().map(padded(Padding::Zero))), times);
     cases.push(Case::new("conv2d/activations", move |b, rng| activations(b, times, rng)));
     cases.push(Case::new("conv2d/closed-at-zero", closed_at_zero));
     cases.push(Case::new("conv2d/constant/replicate", constant));
@@ -120,6 +115,27 @@ fn cases_within<B: Backend>(times: f64) -> Vec<Case<B>> {
     cases.push(Case::new("conv2d/small-workspace", small_workspace));
     cases.push(Case::new("conv2d/absurd", absurd));
     cases.push(Case::new("conv2d/empty", empty));
+    cases
+}
+
+/// The cases of some shapes.
+fn cases_of<B: Backend>(
+    extents: impl IntoIterator<Item = ((usize, usize, usize, usize), Padding)>,
+    times: f64,
+) -> Vec<Case<B>> {
+    let mut cases = Vec::new();
+    for ((in_channels, out_channels, height, width), padding) in extents {
+        let op = Conv2d::new(in_channels, out_channels, height, width).with_padding(padding);
+        let tag = if padding == Padding::Zero { "" } else { "/replicate" };
+        let name = |what: &str| format!("conv2d/{what}/{in_channels}-{out_channels}x{height}x{width}{tag}");
+        cases.push(Case::new(name("fwd"), move |b, rng| forward(b, &op, times, rng)));
+        cases.push(Case::new(name("bwd"), move |b, rng| backward(b, &op, times, rng)));
+        cases.push(Case::new(name("fused"), move |b, rng| fused(b, &op, rng)));
+        cases.push(Case::new(name("adjoint"), move |b, rng| adjoint(b, &op, times, rng)));
+        cases.push(Case::new(name("pooled"), move |b, rng| pooled(b, &op, rng)));
+        cases.push(Case::new(name("parts"), move |b, rng| parts(b, &op, times, rng)));
+        cases.push(Case::new(name("repeat"), move |b, rng| repeat(b, &op, rng)));
+    }
     cases
 }
 

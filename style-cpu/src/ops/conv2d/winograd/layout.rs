@@ -41,8 +41,7 @@ const SHARED: usize = 126;
 /// The channel blocks that such an item writes.
 pub(super) const GROUP: usize = 2;
 
-/// The channel blocks read for which such an item transforms filters at a time: with the sums of its tiles, they stay in
-/// the second-level cache.
+/// The channel blocks read for which such an item transforms filters at a time: they stay in the second-level cache.
 pub(super) const PIECE: usize = 8;
 
 impl Layout {
@@ -70,20 +69,11 @@ impl Layout {
             (true, false) => FUSED.min(tiles.div_ceil(8)),
             (false, _) => SHARED,
         };
-        // Blocks of equal size.
-        let block = tiles.div_ceil(tiles.div_ceil(most.max(1)).max(1)).max(1);
-        Self {
-            width,
-            read,
-            written,
-            out,
-            tiles_across,
-            tiles,
-            block,
-            stride: block | 1,
-            fused,
-            values: 1 + usize::from(half),
-        }
+        // Blocks of equal size. The capacity is that of the largest, so that a part of the rows needs no more memory than all.
+        let capacity = tiles.clamp(1, most.max(1));
+        let block = tiles.div_ceil(tiles.div_ceil(capacity).max(1)).max(1);
+        let (stride, values) = (capacity | 1, 1 + usize::from(half));
+        Self { width, read, written, out, tiles_across, tiles, block, stride, fused, values }
     }
 
     pub(crate) fn name(&self) -> &'static str {

@@ -4,7 +4,7 @@
 //!
 //! For each point, the sum over channels is a matrix product over tiles. The work is split into blocks of tiles. With
 //! few channels, the filters are transformed first, and an item runs all other stages for its block, in scratch memory
-//! that stays in its processor's cache. With many channels, transformed filters take four times the filters' size, and
+//! that stays in its processor's cache. With many channels, transformed filters take up to four times the filters' size, and
 //! writing them to memory takes longer than the arithmetic. So the inputs of a block are transformed first, for all items,
 //! and an item transforms the filters of a few channels, multiplies, adds, and writes the outputs of those channels: what
 //! it holds stays in cache. The filters are transformed again in each pass, and for each block.
@@ -14,6 +14,7 @@ mod stages;
 mod tile;
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
@@ -29,6 +30,9 @@ use crate::memory::{Memory, zeroed};
 use crate::parallel::{Shared, Slots, Threads};
 use crate::simd::LANES;
 use crate::tensor::{Lanes, Workspace, blocks, expect_workspace};
+
+/// The fewest tiles worth an item of their own: it transforms its filters again.
+const LEAST: usize = 28;
 
 pub(super) fn packed_vectors(in_channels: usize, out_channels: usize) -> usize {
     blocks(out_channels).saturating_mul(in_channels).saturating_mul(9)
@@ -88,8 +92,8 @@ impl Pass<'_> {
         let (shared, scratch) = workspace.memory.split_at_mut(layout.shared());
         let shared = Shared::new(bytemuck::cast_slice_mut(shared));
         let slots = Slots::new(scratch, layout.scratch());
-        let run = |stage: Stage, block: usize, filters: Shared<f32>, inputs: Shared<f32>, outputs: Shared<f32>| {
-            let tiles = block * layout.block..layout.tiles.min((block + 1) * layout.block);
+        let tiles = |block: usize| block * layout.block..layout.tiles.min((block + 1) * layout.block);
+        let run = |stage, tiles: Range<usize>, filters: Shared<f32>, inputs: Shared<f32>, outputs: Shared<f32>| {
             cpu.level.run_rounded(Item {
                 tile: PhantomData,
                 stage,
@@ -107,25 +111,33 @@ impl Pass<'_> {
         };
         let count = layout.tiles.div_ceil(layout.block);
         if layout.fused {
-            cpu.threads.for_each(layout.written, |block| run(Stage::Filters(block), 0, shared, shared, shared));
+            cpu.threads.for_each(layout.written, |block| run(Stage::Filters(block), 0..0, shared, shared, shared));
             cpu.threads.for_each(count, |block| {
                 let mut slot = slots.take();
                 let inputs = Shared::new(bytemuck::cast_slice_mut(&mut slot));
                 // SAFETY: the outputs lie behind the inputs in the scratch memory.
                 let outputs = unsafe { inputs.from(layout.inputs() * LANES) };
-                run(Stage::All, block, shared, inputs, outputs);
+                run(Stage::All, tiles(block), shared, inputs, outputs);
             });
             return Ok(());
         }
         for block in 0..count {
-            cpu.threads.for_each(layout.read, |i| run(Stage::Inputs(i), block, shared, shared, shared));
-            cpu.threads.for_each(layout.written.div_ceil(GROUP), |i| {
+            cpu.threads.for_each(layout.read, |i| run(Stage::Inputs(i), tiles(block), shared, shared, shared));
+            // More threads than groups share the tiles of each, which changes no sum.
+            let (groups, tiles) = (layout.written.div_ceil(GROUP), tiles(block));
+            let parts = cpu.threads.count().div_ceil(groups).clamp(1, tiles.len().div_ceil(LEAST));
+            cpu.threads.for_each(groups * parts, |i| {
+                let (i, part) = (i / parts, i % parts);
                 let group = i * GROUP..layout.written.min((i + 1) * GROUP);
+                let first = part * tiles.len() / parts;
+                let of_part = tiles.start + first..tiles.start + (part + 1) * tiles.len() / parts;
                 let mut slot = slots.take();
                 let filters = Shared::new(bytemuck::cast_slice_mut(&mut slot));
-                // SAFETY: the outputs lie behind the filters in the scratch memory.
-                let outputs = unsafe { filters.from(layout.panels() * LANES) };
-                run(Stage::Group(group), block, filters, shared, outputs);
+                // SAFETY: the outputs lie behind the filters in the scratch memory, and the inputs of each tile behind those
+                // of the first.
+                let (outputs, inputs) =
+                    unsafe { (filters.from(layout.panels() * LANES), shared.from(first * LANES / layout.values)) };
+                run(Stage::Group(group), of_part, filters, inputs, outputs);
             });
         }
         Ok(())
