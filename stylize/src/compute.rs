@@ -12,7 +12,7 @@ use style_transfer::cuda::{
 use style_transfer::models::{self, InputSpaceSource, LoadOptions, Loaded, Vgg};
 #[cfg(feature = "wgpu")]
 use style_transfer::wgpu::Wgpu;
-use style_transfer::{Device, Error, ErrorKind, InputSpace, Network, Result};
+use style_transfer::{Device, InputSpace, Network, Result};
 
 use crate::args::compute::{BackendName, Compute, InputSpaceName, PrecisionName};
 use crate::report::Report;
@@ -78,7 +78,7 @@ impl Compute {
             #[cfg(not(feature = "cuda"))]
             BackendName::Cuda => {
                 let message = "this build has no CUDA backend; build it with --features cuda, or use --backend cpu";
-                Err(Error::new(ErrorKind::Unavailable, message))
+                Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message))
             }
             #[cfg(feature = "wgpu")]
             BackendName::Wgpu => {
@@ -100,7 +100,7 @@ impl Compute {
             #[cfg(not(feature = "wgpu"))]
             BackendName::Wgpu => {
                 let message = "this build has no wgpu backend; build it with --features wgpu, or use --backend cpu";
-                Err(Error::new(ErrorKind::Unavailable, message))
+                Err(style_transfer::Error::new(style_transfer::ErrorKind::Unavailable, message))
             }
         }
     }
