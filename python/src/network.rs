@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use style_transfer::backend::Storage;
-use style_transfer::cpu::Cpu;
+use style_transfer::cpu::{Cpu, Precision};
 use style_transfer::models::{self, LoadOptions};
 use style_transfer::{Device, InputSpace, Result};
 
@@ -15,7 +15,8 @@ use crate::errors::{argument, raised};
 ///
 /// `weights` is a file of VGG-16 or VGG-19 weights: PyTorch's .pth, Keras' .h5, .onnx, .caffemodel, MatConvNet's .mat, .npz
 /// or safetensors; None is the VGG-16 inside the package. `input_space` is that of the weights, "caffe" or "torchvision";
-/// None finds it out. `device` is one of `devices()`, or "best"; `threads` are those of the CPU, by default all.
+/// None finds it out. `device` is one of `devices()`, or "best"; `threads` are those of the CPU, by default
+/// all, and `precision` is that of its products: "f32" or, on a processor with AVX-512 BF16, "bf16", which is faster on AMD since Zen 4.
 #[pyclass(frozen, module = "style_transfer")]
 pub(crate) struct Network {
     pub(crate) network: Arc<style_transfer::Network>,
@@ -25,15 +26,16 @@ pub(crate) struct Network {
 #[pymethods]
 impl Network {
     #[new]
-    #[pyo3(signature = (weights=None, *, input_space=None, device="best", threads=None))]
+    #[pyo3(signature = (weights=None, *, input_space=None, device="best", threads=None, precision=None))]
     fn new(
         py: Python<'_>,
         weights: Option<PathBuf>,
         input_space: Option<&str>,
         device: &str,
         threads: Option<usize>,
+        precision: Option<&str>,
     ) -> PyResult<Self> {
-        py.detach(|| open(weights, input_space, device, threads)).map_err(raised)
+        py.detach(|| open(weights, input_space, opened(device, threads, precision)?)).map_err(raised)
     }
 
     /// The network, such as `VGG-16`.
@@ -55,7 +57,7 @@ impl Network {
     }
 }
 
-fn open(weights: Option<PathBuf>, input_space: Option<&str>, device: &str, threads: Option<usize>) -> Result<Network> {
+fn open(weights: Option<PathBuf>, input_space: Option<&str>, device: Device) -> Result<Network> {
     let mut options = LoadOptions::default();
     match input_space {
         None => {}
@@ -65,19 +67,30 @@ fn open(weights: Option<PathBuf>, input_space: Option<&str>, device: &str, threa
             return Err(argument(format!("there is no input space \"{other}\"; name it caffe or torchvision")));
         }
     }
-    let device = match threads {
-        None => Device::by_name(device)?,
-        Some(count) if matches!(device, "best" | "cpu") => Cpu::builder().threads(count).build()?.into(),
-        Some(_) => {
-            return Err(argument(format!("threads are those of the CPU, but the device is \"{device}\"; name it cpu")));
-        }
-    };
     let loaded = match weights {
         Some(path) => models::load(path, &options)?,
         None => models::embedded()?,
     };
     let network = style_transfer::Network::new(device, loaded.model())?;
     Ok(Network { network: Arc::new(network), weights: loaded.format().to_string() })
+}
+
+fn opened(device: &str, threads: Option<usize>, precision: Option<&str>) -> Result<Device> {
+    if threads.is_none() && precision.is_none() {
+        return Device::by_name(device);
+    }
+    if !matches!(device, "best" | "cpu") {
+        let message =
+            format!("threads and precision are those of the CPU, but the device is \"{device}\"; name it cpu");
+        return Err(argument(message));
+    }
+    let precision = match precision {
+        None | Some("f32") => Precision::F32,
+        Some("bf16") => Precision::Bf16,
+        Some(other) => return Err(argument(format!("there is no precision \"{other}\"; name it f32 or bf16"))),
+    };
+    let cpu = Cpu::builder().precision(precision);
+    Ok(threads.map_or(cpu, |count| cpu.threads(count)).build()?.into())
 }
 
 /// The devices that this build can paint on, fastest first: their names and descriptions.

@@ -1,7 +1,7 @@
 """What the package needs of the library; `style_transfer` is the interface for users."""
 
 import os
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Literal, Optional, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,7 @@ class Network:
         input_space: Optional[str] = None,
         device: str = "best",
         threads: Optional[int] = None,
+        precision: Optional[Literal["f32", "bf16"]] = None,
     ) -> None: ...
     @property
     def name(self) -> str: ...

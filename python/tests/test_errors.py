@@ -60,6 +60,10 @@ def test_devices():
         style_transfer.Network(device="abacus")
     with pytest.raises(InputError, match="threads"):
         style_transfer.Network(threads=0)
+    with pytest.raises(InputError, match="no precision"):
+        style_transfer.Network(precision="f16")
+    with pytest.raises(InputError, match="precision are those of the CPU"):
+        style_transfer.Network(device="abacus", precision="bf16")
     with pytest.raises(InputError, match="input space"):
         style_transfer.Network(input_space="rgb")
 

@@ -39,6 +39,16 @@ def test_the_same_bits(session, photo, painting):
     assert not (one == session(seed=1).run()).all()
 
 
+def test_bf16_where_the_processor_has_it(session):
+    try:
+        network = Network(precision="bf16", threads=1)
+    except style_transfer.DeviceError as error:
+        return pytest.skip(str(error))
+    assert "bf16" in network.device
+    difference = np.abs(session(network=network).run().astype(int) - session().run().astype(int))
+    assert 0 < difference.mean() < 8
+
+
 def test_a_loop_that_was_left_goes_on(session):
     painted = session()
     for progress in painted:

@@ -50,8 +50,11 @@ mod guarded {
                 let name = format!("{}{tag}", format!("{isa:?}").to_lowercase());
                 // One thread: its piece of a workspace is the whole workspace, so that it touches the page.
                 let cpu = Cpu::builder().isa(isa).threads(1).convolution(way).build();
-                let mut cases = if way == Convolution::Planned { cases::all() } else { cases::conv2d::cases() };
-                cases.extend(cases::conv2d::wide(false));
+                let mut cases = cases::conv2d::cases();
+                if way == Convolution::Planned {
+                    cases = cases::all();
+                    cases.extend(cases::conv2d::wide(false));
+                }
                 cases.retain(|case| !LARGE.iter().any(|large| case.name().contains(large)));
                 trials.extend(testkit::trials_around(cases, &name, cpu, on_both_sides));
             }
