@@ -32,7 +32,7 @@ struct Options {
     /// Our instruction set: portable, neon, avx2 or avx512 [default: the best available]
     #[arg(long, value_parser = |name: &str| isa(name).map(|_| name.to_owned()))]
     isa: Option<String>,
-    /// Ours with products of convolutions in bf16; compare with the variant `bfloat16`
+    /// Also measure ours with products of convolutions in bf16; compare with the variant `bfloat16`
     #[arg(long)]
     bf16: bool,
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
@@ -71,22 +71,24 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<(), Failure> {
 
     let mut rows = vec![];
     for &size in &options.sizes {
-        // ours is the last
-        let mut turns = vec![vec![]; options.variants.len() + 1];
+        // The peers, ours in bf16, and ours as the last.
+        let mut turns = vec![vec![]; options.variants.len() + 1 + usize::from(options.bf16)];
         for _ in 0..options.rounds {
             for (variant, measured) in options.variants.iter().zip(&mut turns) {
                 let mut peer = process::script(&python, "pytorch_iteration.py");
                 measured.push(turn(common(&mut peer, &options, size).args(["--variant", variant.name()]))?);
             }
-            let mut ours = Command::new(&program);
-            common(ours.arg("ours"), &options, size);
-            if let Some(isa) = &options.isa {
-                ours.args(["--isa", isa]);
+            for (i, measured) in turns.iter_mut().enumerate().skip(options.variants.len()) {
+                let mut ours = Command::new(&program);
+                common(ours.arg("ours"), &options, size);
+                if let Some(isa) = &options.isa {
+                    ours.args(["--isa", isa]);
+                }
+                if options.bf16 && i == options.variants.len() {
+                    ours.arg("--bf16");
+                }
+                measured.push(turn(&mut ours)?);
             }
-            if options.bf16 {
-                ours.arg("--bf16");
-            }
-            turns[options.variants.len()].push(turn(&mut ours)?);
         }
         rows.extend(table_rows(&turns));
     }
