@@ -2,8 +2,8 @@
 
 use style_core::{Error, ErrorKind, Result};
 
-use crate::cpu::Precision;
 use crate::gemm::Gemm;
+use crate::precision::Precision;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::avx2::Avx2;
 #[cfg(target_arch = "x86_64")]

@@ -23,11 +23,13 @@ mod isa;
 mod memory;
 mod ops;
 mod parallel;
+mod precision;
 mod simd;
 mod storage;
 mod tensor;
 
-pub use cpu::{Convolution, Cpu, CpuBuilder, Precision};
+pub use cpu::{Convolution, Cpu, CpuBuilder};
 pub use isa::Isa;
 pub use ops::conv2d::Filter;
+pub use precision::Precision;
 pub use tensor::{Gate, Half, Scalars, Switches, Tensor, Workspace};

@@ -3,8 +3,9 @@
 use style_core::backend::{Shape, Storage};
 use style_core::{Error, ErrorKind, Result};
 
-use crate::cpu::{Cpu, Precision};
+use crate::cpu::Cpu;
 use crate::memory::{zeroed, zeroed_vec};
+use crate::precision::Precision;
 use crate::tensor::{Gate, Lanes, PARTS, Scalars, Switches, Tensor, Workspace};
 
 impl Storage for Cpu {

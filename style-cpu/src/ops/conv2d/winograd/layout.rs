@@ -2,7 +2,8 @@
 
 use style_core::backend::Shape;
 
-use crate::cpu::{Convolution, Cpu, Precision};
+use crate::cpu::{Convolution, Cpu};
+use crate::precision::Precision;
 use crate::simd::LANES;
 use crate::tensor::blocks;
 
