@@ -11,8 +11,8 @@
 //! Its ops ([`style_core::backend::ops`]) can be used on their own. With the feature `ndarray`, [`Tensor`]s convert from
 //! and to its arrays.
 //!
-//! Every result is bitwise identical for any number of threads: the work is partitioned by shape alone, and each sum
-//! has a fixed order. NEON, AVX2 and AVX-512 give the same bits too; the portable kernels round products before they add,
+//! Every result is bitwise identical for any number of threads: no sum is split by it, and each has
+//! a fixed order. NEON, AVX2 and AVX-512 give the same bits too; the portable kernels round products before they add,
 //! and agree with the others only up to rounding.
 
 #[cfg(feature = "ndarray")]
