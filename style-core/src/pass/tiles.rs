@@ -174,9 +174,8 @@ impl Axis {
         extent: usize,
         seamless: bool,
     ) -> Self {
-        let pixels = field(network, taps, own, 0, 0);
-        let first = if seamless { pixels.start } else { pixels.start.max(0) };
-        let shift = first.min(0).unsigned_abs().div_ceil(extent.max(1)).saturating_mul(extent);
+        let before = field(network, taps, own, 0, 0).start.min(0).unsigned_abs();
+        let shift = if seamless { before.div_ceil(extent.max(1)).saturating_mul(extent) } else { 0 };
         let (mut regions, mut pools) = (vec![], 0);
         let end = taps.positions().last().map_or(0, |last| last + 1);
         for from in 0..=end {
