@@ -53,8 +53,8 @@ const EXTENTS: [(usize, usize, usize, usize); 27] = [
     (40, 72, 50, 37),
 ];
 
-/// Many channels and, in tiles of 4x4 outputs, more than fit into one block of the CPU backend.
-const WIDE: (usize, usize, usize, usize) = (17, 241, 24, 86);
+/// Many channels and, in tiles of 4x4 and of 6x6 outputs, more than fit into one block of the CPU backend.
+const WIDE: (usize, usize, usize, usize) = (17, 241, 24, 92);
 
 /// The same for pictures with a repeated border: one pixel, lines, and sizes near the vectors, strips and tiles of
 /// backends.

@@ -24,23 +24,28 @@ pub(crate) struct Layout {
     pub(super) stride: usize,
     /// Whether one item runs all stages of a block of tiles, after the filter transform.
     pub(super) fused: bool,
+    /// Channel blocks that an item writes, if not.
+    pub(super) group: usize,
     /// Values in a word of the transformed inputs and filters.
     pub(super) values: usize,
 }
 
-/// The most tiles of an item that runs all stages: its intermediate results stay in the second-level cache.
-const FUSED: usize = 42;
-
-const FUSED_SIX: usize = 28;
+/// The most tiles of an item that runs all stages: its intermediate results stay in the second-level cache. For tiles of 4x4
+/// and of 6x6 outputs, as below.
+const FUSED: [usize; 2] = [42, 20];
 
 /// The most channel blocks, read and written, of such an item.
 const FUSED_CHANNELS: usize = 16;
 
 /// The most tiles of a block whose transformed inputs are shared by items, each with its own channels.
-const SHARED: usize = 126;
+const SHARED: [usize; 2] = [126, 62];
 
 /// The channel blocks that such an item writes.
-pub(super) const GROUP: usize = 2;
+const GROUP: [usize; 2] = [2, 1];
+
+/// The least height and width for tiles of 6x6 outputs: smaller maps leave more of their tiles empty, and have fewer tiles to
+/// transform filters for.
+const SIX: usize = 48;
 
 /// The channel blocks read for which such an item transforms filters at a time: they stay in the second-level cache.
 pub(super) const PIECE: usize = 8;
@@ -55,26 +60,21 @@ impl Layout {
             Convolution::Winograd6 => true,
             // The larger tile magnifies rounding errors more.
             Convolution::Planned if half => false,
-            // With more channels, the larger tiles of the transforms no longer fit in the cache; small maps waste
-            // tiles.
-            Convolution::Planned => read.max(written) <= 4 && width.min(height) >= 48,
+            Convolution::Planned => width.min(height) >= SIX,
             _ => false,
         };
         let out = if six { 6 } else { 4 };
         let tiles_across = width.div_ceil(out);
         let tiles = rows.div_ceil(out).saturating_mul(tiles_across);
         let fused = read.saturating_add(written) <= FUSED_CHANNELS;
-        let most = match (fused, six) {
-            // With few tiles: enough items for several threads.
-            (true, true) => FUSED_SIX.min(tiles.div_ceil(8)),
-            (true, false) => FUSED.min(tiles.div_ceil(8)),
-            (false, _) => SHARED,
-        };
+        let of = usize::from(six);
+        // With few tiles: enough items for several threads.
+        let most = if fused { FUSED[of].min(tiles.div_ceil(8)) } else { SHARED[of] };
         // Blocks of equal size. The capacity is that of the largest, so that a part of the rows needs no more memory than all.
         let capacity = tiles.clamp(1, most.max(1));
         let block = tiles.div_ceil(tiles.div_ceil(capacity).max(1)).max(1);
         let (stride, values) = (capacity | 1, 1 + usize::from(half));
-        Self { width, read, written, out, tiles_across, tiles, block, stride, fused, values }
+        Self { width, read, written, out, tiles_across, tiles, block, stride, fused, group: GROUP[of], values }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -96,7 +96,7 @@ impl Layout {
 
     /// The size of the transformed filters that exist at a time, in vectors.
     pub(super) fn panels(&self) -> usize {
-        let (written, read) = if self.fused { (self.written, self.read) } else { (GROUP, PIECE.min(self.read)) };
+        let (written, read) = if self.fused { (self.written, self.read) } else { (self.group, PIECE.min(self.read)) };
         (read * LANES / self.values).saturating_mul(written).saturating_add(1).saturating_mul(self.points())
     }
 
@@ -107,7 +107,7 @@ impl Layout {
 
     /// The size of an item's own memory, in vectors.
     pub(super) fn scratch(&self) -> usize {
-        let (others, written) = if self.fused { (self.inputs(), self.written) } else { (self.panels(), GROUP) };
+        let (others, written) = if self.fused { (self.inputs(), self.written) } else { (self.panels(), self.group) };
         written.saturating_mul(self.points() * self.stride).saturating_add(others)
     }
 

@@ -20,7 +20,7 @@ use rayon::iter::IndexedParallelIterator;
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use style_core::Result;
 
-use self::layout::{GROUP, Layout};
+use self::layout::Layout;
 use self::stages::{Item, Stage};
 use self::tile::{Four, FourRounded, Six};
 use super::{Direction, Finish, Source};
@@ -124,11 +124,11 @@ impl Pass<'_> {
         for block in 0..count {
             cpu.threads.for_each(layout.read, |i| run(Stage::Inputs(i), tiles(block), shared, shared, shared));
             // More threads than groups share the tiles of each, which changes no sum.
-            let (groups, tiles) = (layout.written.div_ceil(GROUP), tiles(block));
+            let (groups, tiles) = (layout.written.div_ceil(layout.group), tiles(block));
             let parts = cpu.threads.count().div_ceil(groups).clamp(1, tiles.len().div_ceil(LEAST));
             cpu.threads.for_each(groups * parts, |i| {
                 let (i, part) = (i / parts, i % parts);
-                let group = i * GROUP..layout.written.min((i + 1) * GROUP);
+                let group = i * layout.group..layout.written.min((i + 1) * layout.group);
                 let first = part * tiles.len() / parts;
                 let of_part = tiles.start + first..tiles.start + (part + 1) * tiles.len() / parts;
                 let mut slot = slots.take();
