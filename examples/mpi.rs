@@ -1,5 +1,5 @@
-//! One picture painted by several processes, on one machine or many: each evaluates some of the tiles, and MPI sums the
-//! results (docs/distributed.md).
+//! One picture painted by several processes, on one machine or many: each evaluates some of the tiles and
+//! moves some of the pixels (docs/distributed.md).
 //!
 //! ```sh
 //! cargo build --release --features mpi --example mpi
@@ -59,7 +59,7 @@ fn main() -> Result<()> {
         return paint(describe(&args)?, &args, true);
     }
     let world = mpi::World::new()?;
-    let session = describe(&args)?.reduce(world.reduce());
+    let session = describe(&args)?.communicator(world.communicator());
     paint(session, &args, world.process() == 0)
 }
 

@@ -6,7 +6,7 @@
 //!
 //! fn paint<B: Backend>(describe: impl Fn() -> Result<SessionBuilder<B>>) -> Result<()> {
 //!     let world = mpi::World::new()?; // ends MPI when it goes out of scope
-//!     let mut session = describe()?.reduce(world.reduce()).build()?;
+//!     let mut session = describe()?.communicator(world.communicator()).build()?;
 //!     while !session.is_finished() {
 //!         session.step()?;
 //!     }
@@ -20,16 +20,20 @@
 //! which must not be done here.
 
 use std::fmt;
+use std::iter;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::mpi::Threading;
 use ::mpi::collective::SystemOperation;
 use ::mpi::environment::{Universe, initialize_with_threading};
+use ::mpi::point_to_point::{Destination, Source};
+use ::mpi::request;
+use ::mpi::topology::Communicator as _;
 use ::mpi::topology::SimpleCommunicator;
-use ::mpi::traits::{Communicator, CommunicatorCollectives, Equivalence, Root};
+use ::mpi::traits::{CommunicatorCollectives, Root};
 
-use crate::distributed::Reduce;
+use crate::distributed::Communicator;
 use crate::{Error, ErrorKind, Result};
 
 /// Number of values sent at a time. MPI counts in `i32`, and process 0 needs a buffer of this size.
@@ -38,7 +42,7 @@ const CHUNK: usize = 1 << 20;
 /// The processes of an MPI job, of which this is one; finalises MPI when dropped.
 ///
 /// A process can only ever have one: MPI cannot be started twice. It stays in the thread that created it, where MPI must be
-/// finalised, while [`reduce`](Self::reduce) may be used in any thread.
+/// finalised, while [`communicator`](Self::communicator) may be used in any thread.
 #[derive(Debug)]
 pub struct World {
     job: Arc<Job>,
@@ -63,7 +67,7 @@ impl World {
         let world = universe.world();
         let number = |rank: i32| usize::try_from(rank).unwrap_or(0);
         let (process, processes) = (number(world.rank()), number(world.size()));
-        let link = Link { universe, broken: false, values: vec![], gradients: vec![] };
+        let link = Link { universe, broken: false, sums: vec![] };
         Ok(Self { job: Arc::new(Job { process, processes, link: Mutex::new(Some(link)) }), stays: PhantomData })
     }
 
@@ -79,15 +83,15 @@ impl World {
         self.job.processes
     }
 
-    /// The argument for [`SessionBuilder::reduce`](crate::SessionBuilder::reduce), in all processes. While a session steps,
+    /// The argument for [`SessionBuilder::communicator`](crate::SessionBuilder::communicator), in all processes. While a session steps,
     /// no other session may use it at the same time, and no other MPI calls may be made. After the end of the `World` it
     /// returns `Unavailable`.
     ///
     /// Process 0 computes the sums and sends them to the others, so all have the same bits. Another number of processes may
-    /// change the last bits. If processes add different numbers of values, because their sessions differ, all get
+    /// change the last bits. If processes add or exchange different numbers of values, because their sessions differ, all get
     /// `Argument`.
     #[must_use]
-    pub fn reduce(&self) -> Arc<dyn Reduce> {
+    pub fn communicator(&self) -> Arc<dyn Communicator> {
         Arc::clone(&self.job) as _
     }
 }
@@ -116,16 +120,15 @@ struct Link {
     /// Another process has gone away.
     broken: bool,
     /// Sums of one chunk, in process 0.
-    values: Vec<f64>,
-    gradients: Vec<f32>,
+    sums: Vec<f64>,
 }
 
 /// The purpose of a meeting.
 #[derive(Clone, Copy)]
 enum What {
     End,
-    Values,
-    Gradient,
+    Sum,
+    Exchange,
 }
 
 /// The result of a meeting.
@@ -156,51 +159,36 @@ impl Job {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add<T: Equivalence + Copy + Default>(
+    /// Calls `work` with the processes if all of them want the same.
+    fn together(
         &self,
         what: What,
-        values: &mut [T],
-        sums: impl FnOnce(&mut Link) -> &mut Vec<T>,
+        len: usize,
+        work: impl FnOnce(&SimpleCommunicator, &mut Vec<f64>) -> bool,
     ) -> Result<()> {
         let mut link = self.lock();
         let link = link.as_mut().ok_or_else(|| unavailable("this process has ended MPI: its World was dropped"))?;
         let world = link.universe.world();
-        let met = if link.broken { Met::Ended } else { meet(&world, what, values.len()) };
+        let met = if link.broken { Met::Ended } else { meet(&world, what, len) };
         match met {
-            Met::All => {}
+            Met::All if work(&world, &mut link.sums) => Ok(()),
             Met::Ended => {
                 link.broken = true;
-                return Err(unavailable("another process has ended; see its error message"));
+                Err(unavailable("another process has ended; see its error message"))
             }
-            Met::Differing => {
-                return Err(Error::new(
-                    ErrorKind::Argument,
-                    format!(
-                        "process {} adds {} values, and another one another number; describe the same session in all, \
-                         with the same tiles or memory limit",
-                        self.process,
-                        values.len()
-                    ),
-                ));
-            }
+            Met::All | Met::Differing => Err(Error::new(
+                ErrorKind::Argument,
+                format!(
+                    "process {} adds or sends {len} values, and another one expects another number; describe the same session \
+                     in all, with the same tiles or memory limit",
+                    self.process
+                ),
+            )),
         }
-        let (root, sums) = (world.process_at_rank(0), sums(link));
-        for chunk in values.chunks_mut(CHUNK) {
-            if self.process == 0 {
-                sums.resize(chunk.len().max(sums.len()), T::default());
-                let sums = &mut sums[..chunk.len()];
-                root.reduce_into_root(&*chunk, sums, SystemOperation::sum());
-                chunk.copy_from_slice(sums);
-            } else {
-                root.reduce_into(&*chunk, SystemOperation::sum());
-            }
-            root.broadcast_into(chunk);
-        }
-        Ok(())
     }
 }
 
-impl Reduce for Job {
+impl Communicator for Job {
     fn process(&self) -> usize {
         self.process
     }
@@ -210,11 +198,63 @@ impl Reduce for Job {
     }
 
     fn sum(&self, values: &mut [f64]) -> Result<()> {
-        self.add(What::Values, values, |link| &mut link.values)
+        self.together(What::Sum, values.len(), |world, sums| {
+            let root = world.process_at_rank(0);
+            for chunk in values.chunks_mut(CHUNK) {
+                if self.process == 0 {
+                    sums.resize(chunk.len().max(sums.len()), 0.0);
+                    let sums = &mut sums[..chunk.len()];
+                    root.reduce_into_root(&*chunk, sums, SystemOperation::sum());
+                    chunk.copy_from_slice(sums);
+                } else {
+                    root.reduce_into(&*chunk, SystemOperation::sum());
+                }
+                root.broadcast_into(chunk);
+            }
+            true
+        })
     }
 
-    fn sum_gradient(&self, values: &mut [f32]) -> Result<()> {
-        self.add(What::Gradient, values, |link| &mut link.gradients)
+    fn exchange(&self, sent: &[&[f32]], received: &mut [&mut [f32]]) -> Result<()> {
+        // The number of values differs from process to process, so it is compared here.
+        self.together(What::Exchange, 0, |world, _| {
+            let lengths: Vec<_> =
+                sent.iter().map(|sent| sent.len() as i64).chain(iter::repeat(-1)).take(self.processes).collect();
+            let mut announced = vec![-1; self.processes];
+            world.all_to_all_into(&lengths, &mut announced);
+            let fits = received.len() == self.processes
+                && received.iter().zip(&announced).all(|(received, announced)| received.len() as i64 == *announced);
+            let mut differing = 0;
+            world.all_reduce_into(&i64::from(!fits), &mut differing, SystemOperation::max());
+            if differing == 0 {
+                self.send(world, sent, received);
+            }
+            differing == 0
+        })
+    }
+}
+
+impl Job {
+    /// Sends and receives slices whose lengths fit together, all at once.
+    fn send(&self, world: &SimpleCommunicator, sent: &[&[f32]], received: &mut [&mut [f32]]) {
+        request::scope(|scope| {
+            let mut requests = vec![];
+            for (process, (sent, received)) in sent.iter().zip(received).enumerate() {
+                if process == self.process {
+                    received.copy_from_slice(sent);
+                    continue;
+                }
+                // Ranks are i32, so this one fits.
+                let peer = world.process_at_rank(process as i32);
+                // Messages between two processes arrive in the order in which they are sent.
+                requests.extend(sent.chunks(CHUNK).map(|sent| peer.immediate_send(scope, sent)));
+                requests
+                    .extend(received.chunks_mut(CHUNK).map(|received| peer.immediate_receive_into(scope, received)));
+            }
+            requests.into_iter().for_each(|request| {
+                request.wait();
+            });
+        });
     }
 }
 

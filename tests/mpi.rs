@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use image::{ImageReader, Rgb, RgbImage};
 use serde_json::Value;
 use style_transfer::cpu::Cpu;
-use style_transfer::distributed::Reduce;
+use style_transfer::distributed::Communicator;
 use style_transfer::{ErrorKind, Image, Init, Network, Session, models, mpi};
 use tempfile::TempDir;
 
@@ -162,24 +162,25 @@ fn processes_whose_peer_has_left_get_an_error() {
 fn worker() {
     let world = mpi::World::new().expect("starts");
     assert_eq!(mpi::World::new().unwrap_err().kind(), ErrorKind::Unavailable);
-    let reduce = world.reduce();
-    assert_eq!((reduce.process(), reduce.processes()), (world.process(), world.processes()));
+    let communicator = world.communicator();
+    assert_eq!((communicator.process(), communicator.processes()), (world.process(), world.processes()));
     match env::var(WORK).as_deref() {
-        Ok("sums") => sums(&*reduce),
+        Ok("sums") => sums(&*communicator),
         Ok("session") => session(&world),
-        Ok("differing") => differing(&*reduce),
+        Ok("differing") => differing(&*communicator),
         Ok("leaving") => {
             for _ in 0..2 {
-                reduce.sum(&mut [1.0; 3]).expect("all processes take part");
+                communicator.sum(&mut [1.0; 3]).expect("all processes take part");
             }
             if world.process() == 1 {
                 drop(world);
-                assert_eq!(reduce.sum(&mut [1.0]).unwrap_err().kind(), ErrorKind::Unavailable);
+                assert_eq!(communicator.sum(&mut [1.0]).unwrap_err().kind(), ErrorKind::Unavailable);
                 return;
             }
             for _ in 0..2 {
-                assert_eq!(reduce.sum(&mut [1.0; 3]).unwrap_err().kind(), ErrorKind::Unavailable);
-                assert_eq!(reduce.sum_gradient(&mut [1.0; 3]).unwrap_err().kind(), ErrorKind::Unavailable);
+                assert_eq!(communicator.sum(&mut [1.0; 3]).unwrap_err().kind(), ErrorKind::Unavailable);
+                let error = communicator.exchange(&[&[], &[], &[]], &mut [&mut [], &mut [], &mut []]).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Unavailable);
             }
         }
         other => panic!("unknown task {other:?} in {WORK}"),
@@ -187,34 +188,39 @@ fn worker() {
 }
 
 /// Any lengths, also above the size of one message.
-fn sums(reduce: &dyn Reduce) {
-    let (process, processes) = (reduce.process(), reduce.processes());
+fn sums(communicator: &dyn Communicator) {
+    let (process, processes) = (communicator.process(), communicator.processes());
     let all = (processes * (processes + 1) / 2) as f64;
     for len in [0, 1, 3, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 7] {
         let mut values: Vec<_> = (0..len).map(|i| (i % 1000) as f64 * (process + 1) as f64).collect();
-        reduce.sum(&mut values).expect("sums");
+        communicator.sum(&mut values).expect("sums");
         assert!(values.iter().enumerate().all(|(i, v)| *v == (i % 1000) as f64 * all), "{len} values");
-        let mut values: Vec<_> = (0..len).map(|i| (i % 1000) as f32 * (process + 1) as f32).collect();
-        reduce.sum_gradient(&mut values).expect("sums");
-        assert!(values.iter().enumerate().all(|(i, v)| *v == (i % 1000) as f32 * all as f32), "{len} values");
 
         let part = |i: usize| (i as f64 + 0.1).sin() * (process as f64 + 0.3).exp();
         let mut values: Vec<_> = (0..len).map(part).collect();
-        reduce.sum(&mut values).expect("sums");
-        everywhere(reduce, values.iter().map(|v| v.to_bits()));
-        let mut values: Vec<_> = (0..len).map(|i| part(i) as f32).collect();
-        reduce.sum_gradient(&mut values).expect("sums");
-        everywhere(reduce, values.iter().map(|v| v.to_bits().into()));
+        communicator.sum(&mut values).expect("sums");
+        everywhere(communicator, values.iter().map(|v| v.to_bits()));
+
+        // Each process sends another number of values to each, some of them none.
+        let count = |from: usize, to: usize| len * from / (to + 1);
+        let value = |from: usize, to: usize, i: usize| (from * 7 + to * 5 + i % 1000) as f32;
+        let values = |from: usize, to: usize| (0..count(from, to)).map(|i| value(from, to, i)).collect::<Vec<_>>();
+        let sent: Vec<_> = (0..processes).map(|to| values(process, to)).collect();
+        let mut received: Vec<_> = (0..processes).map(|from| vec![f32::NAN; count(from, process)]).collect();
+        let sent: Vec<_> = sent.iter().map(|sent| &sent[..]).collect();
+        let mut to: Vec<_> = received.iter_mut().map(|received| &mut received[..]).collect();
+        communicator.exchange(&sent, &mut to).expect("exchanges");
+        assert!((0..processes).all(|from| received[from] == values(from, process)), "{len} values");
     }
 }
 
 /// Checks that all processes have the same bits: the sum of their hashes is a multiple of this one's.
-fn everywhere(reduce: &dyn Reduce, bits: impl Iterator<Item = u64>) {
+fn everywhere(communicator: &dyn Communicator, bits: impl Iterator<Item = u64>) {
     let hash = bits.fold(0xcbf2_9ce4_8422_2325, |hash: u64, bits| (hash ^ bits).wrapping_mul(0x100_0000_01b3));
     let hash = [hash >> 32, hash & 0xffff_ffff].map(|half| half as f64);
     let mut sums = hash;
-    reduce.sum(&mut sums).expect("sums");
-    assert_eq!(sums, hash.map(|half| half * reduce.processes() as f64));
+    communicator.sum(&mut sums).expect("sums");
+    assert_eq!(sums, hash.map(|half| half * communicator.processes() as f64));
 }
 
 /// Sums from threads of a pool, in a session that is moved to another thread.
@@ -231,7 +237,7 @@ fn session(world: &mpi::World) {
         .tv_weight(0.01)
         .iterations(5)
         .tiles(2, 2)
-        .reduce(world.reduce())
+        .communicator(world.communicator())
         .build()
         .expect("a session");
     let painted = std::thread::spawn(move || {
@@ -240,17 +246,26 @@ fn session(world: &mpi::World) {
     });
     let (total, image) = painted.join().expect("ends");
     let bits = image.pixels().iter().map(|p| p.to_bits().into());
-    everywhere(&*world.reduce(), bits.chain([total.to_bits()]));
+    everywhere(&*world.communicator(), bits.chain([total.to_bits()]));
 }
 
 /// Different lengths and types give an error; later sums work again.
-fn differing(reduce: &dyn Reduce) {
-    let process = reduce.process();
-    let error = reduce.sum(&mut vec![1.0; 3 + process]).unwrap_err();
+fn differing(communicator: &dyn Communicator) {
+    let process = communicator.process();
+    let error = communicator.sum(&mut vec![1.0; 3 + process]).unwrap_err();
     assert!(error.kind() == ErrorKind::Argument && error.to_string().contains("the same session"), "{error}");
-    let error = if process == 0 { reduce.sum(&mut [1.0]) } else { reduce.sum_gradient(&mut [1.0]) };
+    let to_both = |sent: &[f32], received: usize| {
+        let (mut first, mut second) = (vec![0.0; received], vec![0.0; received]);
+        communicator.exchange(&[sent, sent], &mut [&mut first, &mut second])
+    };
+    let error = if process == 0 { communicator.sum(&mut [1.0]) } else { to_both(&[1.0], 1) };
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Argument);
+    // One process receives fewer values than the other sends, or has too few slices.
+    assert_eq!(to_both(&[1.0, 2.0], 2 - process).unwrap_err().kind(), ErrorKind::Argument);
+    let error = if process == 0 { communicator.exchange(&[&[1.0]], &mut [&mut [0.0]]) } else { to_both(&[1.0], 1) };
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Argument);
+    to_both(&[1.0, 2.0], 2).expect("exchanges");
     let mut one = [1.0];
-    reduce.sum(&mut one).expect("sums");
-    assert_eq!(one, [reduce.processes() as f64]);
+    communicator.sum(&mut one).expect("sums");
+    assert_eq!(one, [communicator.processes() as f64]);
 }

@@ -12,7 +12,7 @@ use crate::describe::scale::Scale;
 use crate::describe::settings::{ContentWeight, Settings};
 use crate::describe::style::Style;
 use crate::describe::targets::Targets;
-use crate::distributed::{Alone, Reduce};
+use crate::distributed::{Alone, Communicator};
 use crate::image::Image;
 use crate::image::mask::Mask;
 use crate::loss::custom::{AtLayer, HostLoss, Loss};
@@ -93,7 +93,7 @@ pub struct SessionBuilder<B: Backend> {
     pub(crate) losses: Vec<(f64, Arc<dyn Loss<B>>)>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) tiles: Option<[usize; 2]>,
-    pub(crate) reduce: Arc<dyn Reduce>,
+    pub(crate) communicator: Arc<dyn Communicator>,
     pub(crate) cancel: Cancel,
 }
 
@@ -113,7 +113,7 @@ impl<B: Backend> SessionBuilder<B> {
             losses: vec![],
             memory_limit: None,
             tiles: None,
-            reduce: Arc::new(Alone),
+            communicator: Arc::new(Alone),
             cancel: Cancel::default(),
         }
     }
@@ -512,9 +512,10 @@ impl<B: Backend> SessionBuilder<B> {
         self
     }
 
-    /// Distributes the tiles over several processes, of which this is one; see [`Reduce`]. Default: this process alone.
-    pub fn reduce(mut self, reduce: Arc<dyn Reduce>) -> Self {
-        self.reduce = reduce;
+    /// Distributes the tiles and the pixels over several processes, of which this is one; see [`Communicator`]. Default: this
+    /// process alone.
+    pub fn communicator(mut self, communicator: Arc<dyn Communicator>) -> Self {
+        self.communicator = communicator;
         self
     }
 
@@ -523,7 +524,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// at most one part of an evaluation: the convolutions between two tapped layers, in one tile. Resizing pictures,
     /// allocating memory, and evaluating the pictures of the next scale on the way to it are not interrupted. A
     /// checkpoint can still be made after a cancelled step. After [`Cancel::reset`], the step can be repeated with the
-    /// same bits, but not if [processes](Self::reduce) share the picture. Default: none.
+    /// same bits, but not if [processes](Self::communicator) share the picture. Default: none.
     ///
     /// ```
     /// # use style_core::backend::Backend;
@@ -564,7 +565,7 @@ impl<B: Backend> SessionBuilder<B> {
             losses: self.losses.clone(),
             memory_limit: self.memory_limit,
             tiles: self.tiles,
-            reduce: Arc::clone(&self.reduce),
+            communicator: Arc::clone(&self.communicator),
             cancel: self.cancel.clone(),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Rows, Shape};
-use crate::distributed::Reduce;
+use crate::distributed::Communicator;
 use crate::error::Result;
 use crate::loss::guide::Guide;
 use crate::loss::scratch::shaped;
@@ -119,9 +119,9 @@ impl<B: Backend> Measure<B> {
     }
 
     /// Computes the values of the picture, once all tiles of all processes have been added.
-    pub(crate) fn finish(&mut self, backend: &B, reduce: &dyn Reduce) -> Result<()> {
+    pub(crate) fn finish(&mut self, backend: &B, communicator: &dyn Communicator) -> Result<()> {
         let Self { sums, statistic, values, .. } = self;
-        sums.as_mut().map_or(Ok(()), |sums| sums.finish(backend, &**statistic, reduce, values))
+        sums.as_mut().map_or(Ok(()), |sums| sums.finish(backend, &**statistic, communicator, values))
     }
 
     /// `dfeatures (=|+=)` the gradient of a loss, given its gradient `dvalues` with respect to the tile's values.

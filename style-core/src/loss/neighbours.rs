@@ -24,7 +24,7 @@
 use crate::alloc::{collected, zeros};
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
-use crate::distributed::Reduce;
+use crate::distributed::Communicator;
 use crate::error::{Result, bad};
 use crate::image::Image;
 use crate::loss::custom::{Described, Inputs, Loss};
@@ -191,7 +191,7 @@ impl<B: Backend> Term<B> for Matched<B> {
         self.columns.read(at.backend, at.layer, at.features)
     }
 
-    fn end(&mut self, backend: &B, _reduce: &dyn Reduce, buffers: Buffers<'_, B>) -> Result<()> {
+    fn end(&mut self, backend: &B, _communicator: &dyn Communicator, buffers: Buffers<'_, B>) -> Result<()> {
         let Buffers { scalars, slot, .. } = buffers;
         backend.cosine(&self.columns.values, &self.target, scalars, slot, &mut self.gradient)
     }

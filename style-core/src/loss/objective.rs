@@ -41,7 +41,8 @@ use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Rows};
-use crate::distributed::{Alone, Reduce, share};
+use crate::distributed::gradient::Halo;
+use crate::distributed::{Alone, Communicator, share};
 use crate::error::Result;
 use crate::loss::losses::{LayerLoss, LayerWeight, Losses, TV, TermLoss};
 use crate::loss::scratch::{Shared, each, own_window};
@@ -61,9 +62,9 @@ pub(crate) struct Objective<B: Backend> {
     /// Recording of [`enqueue`](Self::enqueue).
     pub(crate) recording: B::Recording,
     /// The processes that share the tiles of this picture.
-    pub(crate) reduce: Arc<dyn Reduce>,
-    /// Host buffer for exchanging the gradient with other processes, if there are any.
-    pub(crate) exchanged: Vec<f32>,
+    pub(crate) communicator: Arc<dyn Communicator>,
+    /// The gradient of this process's tiles, if there are other processes.
+    pub(crate) halo: Option<Halo<B>>,
 }
 
 /// The terms under one name and weight, such as the style at all its layers.
@@ -124,6 +125,7 @@ impl<B: Backend> Objective<B> {
                 backend.dots(&[gradient], &[gradient], &mut square, 0)?;
                 let mut found = [0.0];
                 backend.read_scalars(&square, &mut found)?;
+                self.communicator.sum(&mut found)?;
                 norms.push((group, layer, found[0].sqrt()));
             }
         }
@@ -143,7 +145,7 @@ impl<B: Backend> Objective<B> {
         self.passes.plan.cancel.check()
     }
 
-    /// Computes the losses at `image` and their gradient. `losses` must have the terms of
+    /// Computes the losses at `image` and their gradient, that of this process's part. `losses` must have the terms of
     /// [`no_losses`](Self::no_losses).
     pub(crate) fn evaluate(
         &mut self,
@@ -155,7 +157,12 @@ impl<B: Backend> Objective<B> {
         self.cancelled()?;
         let backend = network.backend();
         let on_host = self.groups.iter().flat_map(|g| &g.terms).any(|p| p.term.on_host());
-        if !self.passes.plan.is_whole() || self.reduce.processes() > 1 {
+        if let Some(mut halo) = self.halo.take() {
+            let done = self.in_tiles(network, image, &mut halo.gradient);
+            let done = done.and_then(|()| halo.exchange(backend, gradient));
+            self.halo = Some(halo);
+            done?;
+        } else if !self.passes.plan.is_whole() {
             self.in_tiles(network, image, gradient)?;
         } else if on_host {
             self.enqueue(network, image, gradient)?;
@@ -169,10 +176,10 @@ impl<B: Backend> Objective<B> {
             enqueued?;
         }
         backend.read_scalars(&self.scalars, &mut self.numbers)?;
-        let Self { groups, numbers, reduce, .. } = self;
+        let Self { groups, numbers, communicator, .. } = self;
         let partial = |p: &&Placed<B>| !p.of_image() && p.additivity == Additivity::Positions;
         for placed in groups.iter().flat_map(|g| &g.terms).filter(partial) {
-            reduce.sum(&mut numbers[placed.slots.clone()])?;
+            communicator.sum(&mut numbers[placed.slots.clone()])?;
         }
         self.add_up(losses);
         Ok(())
@@ -185,13 +192,14 @@ impl<B: Backend> Objective<B> {
         self.end_of_tile(network.backend(), 0)?;
         self.end(network.backend(), &Alone)?;
         self.backward(network, image, gradient)?;
-        self.on_image(network.backend(), image, gradient)
+        self.on_image(network.backend(), image, Some(gradient))
     }
 
     /// As above for several tiles, or for those assigned to this process.
     fn in_tiles(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
         let backend = network.backend();
-        let tiles = share(&*self.reduce, self.passes.plan.tiles.len());
+        let (process, processes) = (self.communicator.process(), self.communicator.processes());
+        let tiles = share(process, processes, self.passes.plan.tiles.len());
         let of_layers = |p: &Placed<B>| !p.of_image() && p.additivity != Additivity::Positions;
         let twice = self.groups.iter().flat_map(|g| &g.terms).any(of_layers);
         self.begin();
@@ -200,8 +208,8 @@ impl<B: Backend> Objective<B> {
                 self.forward(network, image, tile, true)?;
                 self.end_of_tile(backend, tile)?;
             }
-            let reduce = Arc::clone(&self.reduce);
-            self.end(backend, &*reduce)?;
+            let communicator = Arc::clone(&self.communicator);
+            self.end(backend, &*communicator)?;
         }
         backend.combine(&[], gradient)?;
         for tile in tiles.clone().rev() {
@@ -217,12 +225,8 @@ impl<B: Backend> Objective<B> {
         if !twice {
             self.end(backend, &Alone)?;
         }
-        if self.reduce.processes() > 1 {
-            backend.download(gradient, &mut self.exchanged)?;
-            self.reduce.sum_gradient(&mut self.exchanged)?;
-            backend.upload(&self.exchanged, gradient)?;
-        }
-        self.on_image(backend, image, gradient)
+        // Each process has the whole image, and the first one adds the gradient.
+        self.on_image(backend, image, (process == 0).then_some(gradient))
     }
 
     /// All terms, each with its weight.
@@ -261,11 +265,11 @@ impl<B: Backend> Objective<B> {
     }
 
     /// Finishes the statistics of the picture.
-    fn end(&mut self, backend: &B, reduce: &dyn Reduce) -> Result<()> {
+    fn end(&mut self, backend: &B, communicator: &dyn Communicator) -> Result<()> {
         let Self { groups, shared: Shared { scratch, dvalues, .. }, scalars, workspace, .. } = self;
         for (_, Placed { term, slots, .. }) in terms(groups).filter(|(_, p)| !p.of_image()) {
             let buffers = Buffers { scalars, slot: slots.start, workspace, scratch, dvalues, target: None };
-            term.end(backend, reduce, buffers)?;
+            term.end(backend, communicator, buffers)?;
         }
         Ok(())
     }
@@ -300,8 +304,8 @@ impl<B: Backend> Objective<B> {
         })
     }
 
-    /// The terms on the image itself; adds their gradient.
-    fn on_image(&mut self, backend: &B, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
+    /// The terms on the image itself; adds their gradient to `gradient`, which is of the whole image if they have weight.
+    fn on_image(&mut self, backend: &B, image: &B::Tensor, mut gradient: Option<&mut B::Tensor>) -> Result<()> {
         let Self { groups, shared: Shared { scratch, dvalues, .. }, scalars, workspace, .. } = self;
         let whole = backend.shape(image);
         let (rows, acc) = (Rows::all(whole), Acc::Store);
@@ -311,7 +315,7 @@ impl<B: Backend> Objective<B> {
             let mut buffers = Buffers { scalars, slot: slots.start, workspace, scratch, dvalues, target: None };
             term.forward(&at, buffers.again())?;
             term.end(backend, &Alone, buffers.again())?;
-            if weight > 0.0 {
+            if let Some(gradient) = gradient.as_deref_mut().filter(|_| weight > 0.0) {
                 term.backward(&at, weight, Acc::Add, gradient, buffers)?;
             }
         }

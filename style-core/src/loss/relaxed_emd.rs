@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Rows, Shape};
-use crate::distributed::Reduce;
+use crate::distributed::Communicator;
 use crate::error::{Result, bad};
 use crate::image::Image;
 use crate::loss::custom::{Described, HostLoss, HostTerm, Inputs, Loss};
@@ -271,7 +271,7 @@ impl<B: Backend> Term<B> for Transported<B> {
         self.columns.read(at.backend, at.layer, at.features)
     }
 
-    fn end(&mut self, backend: &B, _reduce: &dyn Reduce, _buffers: Buffers<'_, B>) -> Result<()> {
+    fn end(&mut self, backend: &B, _communicator: &dyn Communicator, _buffers: Buffers<'_, B>) -> Result<()> {
         let x = Columns::download(backend, &self.columns.values)?;
         let mut gradient = zeros(x.values.len(), "a gradient")?;
         self.value = self.transport(backend, &x, &mut gradient)?;

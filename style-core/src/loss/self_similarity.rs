@@ -16,7 +16,7 @@
 use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
-use crate::distributed::Reduce;
+use crate::distributed::Communicator;
 use crate::error::{Result, bad};
 use crate::loss::custom::{Described, Inputs, Loss};
 use crate::loss::hypercolumns::{Hypercolumns, Places, channels, check, check_content};
@@ -162,7 +162,7 @@ impl<B: Backend> Term<B> for Within<B> {
         self.columns.read(at.backend, at.layer, at.features)
     }
 
-    fn end(&mut self, backend: &B, _reduce: &dyn Reduce, _buffers: Buffers<'_, B>) -> Result<()> {
+    fn end(&mut self, backend: &B, _communicator: &dyn Communicator, _buffers: Buffers<'_, B>) -> Result<()> {
         let x = std::mem::replace(&mut self.columns.values, backend.tensor(Shape::new(1, 1, 1))?);
         let distances = self.distances(backend, &x);
         self.columns.values = x;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Shape};
-use crate::distributed::Reduce;
+use crate::distributed::Communicator;
 use crate::error::Result;
 use crate::loss::measure::Measure;
 use crate::loss::scratch::shaped;
@@ -55,8 +55,8 @@ impl<B: Backend> Term<B> for Style<B> {
         self.measure.add(backend, tile)
     }
 
-    fn end(&mut self, backend: &B, reduce: &dyn Reduce, buffers: Buffers<'_, B>) -> Result<()> {
-        self.measure.finish(backend, reduce)?;
+    fn end(&mut self, backend: &B, communicator: &dyn Communicator, buffers: Buffers<'_, B>) -> Result<()> {
+        self.measure.finish(backend, communicator)?;
         let Buffers { scalars, slot, workspace, scratch, .. } = buffers;
         let tensors = shaped(backend, scratch, &self.scratch)?;
         let Self { measure: Measure { statistic, values, constants, .. }, targets, kept, compared, .. } = self;

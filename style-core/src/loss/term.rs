@@ -13,7 +13,7 @@
 
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Rows, Shape};
-use crate::distributed::Reduce;
+use crate::distributed::Communicator;
 use crate::error::Result;
 use crate::loss::guide::Guide;
 use crate::pass::tiled::Seen;
@@ -149,12 +149,12 @@ pub trait Term<B: Backend>: Send + Sync {
     }
 
     /// Called when all tiles have been seen. If other processes have seen some of the tiles, add in their sums with
-    /// `reduce`.
+    /// `communicator`.
     ///
     /// # Errors
-    /// Backend errors, and those of `reduce`.
-    fn end(&mut self, backend: &B, reduce: &dyn Reduce, buffers: Buffers<'_, B>) -> Result<()> {
-        let _ = (backend, reduce, buffers);
+    /// Backend errors, and those of `communicator`.
+    fn end(&mut self, backend: &B, communicator: &dyn Communicator, buffers: Buffers<'_, B>) -> Result<()> {
+        let _ = (backend, communicator, buffers);
         Ok(())
     }
 

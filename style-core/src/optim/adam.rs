@@ -1,5 +1,7 @@
 //! Adam (Kingma and Ba, 2015, algorithm 1).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::alloc::{reserved, zeros};
@@ -7,6 +9,8 @@ use crate::backend::Backend;
 use crate::backend::ops::vector::AdamStep;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
+use crate::distributed::Communicator;
+use crate::distributed::part::Part;
 use crate::error::Result;
 use crate::image::resample::resample;
 use crate::optim::point::{Point, Update};
@@ -36,6 +40,8 @@ const MAX_SQUARE: f64 = f32::MAX as f64 / 4.0;
 
 pub(crate) struct Adam<B: Backend> {
     options: AdamOptions,
+    /// Sums over the processes that each have a part of the vectors.
+    communicator: Arc<dyn Communicator>,
     /// The learning rate, including halvings.
     rate: f64,
     steps: i32,
@@ -46,7 +52,7 @@ pub(crate) struct Adam<B: Backend> {
     square: B::Scalars,
 }
 
-/// Adam's state on the host, for transfer to another size.
+/// Adam's state on the host, of the whole picture, for transfer to another size.
 pub(crate) struct Carried {
     steps: i32,
     m: Vec<f32>,
@@ -72,9 +78,23 @@ impl Carried {
 }
 
 impl<B: Backend> Adam<B> {
-    pub(super) fn new(backend: &B, shape: Shape, options: AdamOptions) -> Result<Self> {
+    pub(super) fn new(
+        backend: &B,
+        shape: Shape,
+        options: AdamOptions,
+        communicator: Arc<dyn Communicator>,
+    ) -> Result<Self> {
         let [m, v, good] = [backend.tensor(shape)?, backend.tensor(shape)?, backend.tensor(shape)?];
-        Ok(Self { options, rate: options.learning_rate, steps: 0, m, v, good, square: backend.scalars(1)? })
+        Ok(Self {
+            options,
+            communicator,
+            rate: options.learning_rate,
+            steps: 0,
+            m,
+            v,
+            good,
+            square: backend.scalars(1)?,
+        })
     }
 
     pub(super) fn begin(&mut self, backend: &B, start: &B::Tensor) -> Result<()> {
@@ -90,6 +110,7 @@ impl<B: Backend> Adam<B> {
         backend.dots(&[&point.g], &[&point.g], &mut self.square, 0)?;
         let mut square = [0.0];
         backend.read_scalars(&self.square, &mut square)?;
+        self.communicator.sum(&mut square)?;
         let gradient_norm = square[0].sqrt();
         let update = Update { accepted: true, gradient_norm, step_length: 0.0, converged: gradient_norm == 0.0 };
         if !(loss.is_finite() && square[0] <= MAX_SQUARE) {
@@ -132,19 +153,19 @@ impl<B: Backend> Adam<B> {
         from.tensor("adam.good", backend, &mut self.good)
     }
 
-    pub(super) fn carried(&self, backend: &B, shape: Shape) -> Result<Carried> {
+    pub(super) fn carried(&self, backend: &B, part: &Part) -> Result<Carried> {
         let read = |tensor| {
-            let mut values = zeros(shape.len(), "the moments")?;
+            let mut values = zeros(part.shape().len(), "the moments")?;
             backend.download(tensor, &mut values)?;
-            Ok(values)
+            part.gathered(values)
         };
         Ok(Carried { steps: self.steps, m: read(&self.m)?, v: read(&self.v)? })
     }
 
-    pub(super) fn carry_on(&mut self, backend: &B, carried: &Carried) -> Result<()> {
+    pub(super) fn carry_on(&mut self, backend: &B, carried: &Carried, part: &Part) -> Result<()> {
         self.steps = carried.steps;
-        backend.upload(&carried.m, &mut self.m)?;
-        backend.upload(&carried.v, &mut self.v)
+        backend.upload(&part.cut(&carried.m)?, &mut self.m)?;
+        backend.upload(&part.cut(&carried.v)?, &mut self.v)
     }
 
     pub(super) fn result(&self) -> &B::Tensor {

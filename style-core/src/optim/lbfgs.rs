@@ -9,12 +9,15 @@
 //! So the recursion is exact for pairs that differ from the true ones by their rounding, and the approximate Hessian stays
 //! positive definite.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
+use crate::distributed::Communicator;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::history::{History, MOST_PAIRS};
 use crate::optim::line_search::{LineSearch, Verdict};
@@ -60,6 +63,9 @@ impl Default for LbfgsOptions {
 
 pub(crate) struct Lbfgs<B: Backend> {
     options: LbfgsOptions,
+    /// Sums over the processes that each have a part of the vectors.
+    communicator: Arc<dyn Communicator>,
+    /// Elements of all parts.
     elements: usize,
     /// The last accepted point, where the line search starts.
     base: Point<B>,
@@ -102,11 +108,18 @@ struct Recursion {
 }
 
 impl<B: Backend> Lbfgs<B> {
-    pub(super) fn new(backend: &B, shape: Shape, options: LbfgsOptions) -> Result<Self> {
+    pub(super) fn new(
+        backend: &B,
+        shape: Shape,
+        elements: usize,
+        options: LbfgsOptions,
+        communicator: Arc<dyn Communicator>,
+    ) -> Result<Self> {
         let m = options.history;
         Ok(Self {
             options,
-            elements: shape.len(),
+            communicator,
+            elements,
             base: Point::new(backend, shape)?,
             base_loss: f64::INFINITY,
             square: 0.0,
@@ -261,6 +274,7 @@ impl<B: Backend> Lbfgs<B> {
         backend.dots(&[&point.g], &[&point.g, &self.direction], &mut self.scalars, 0)?;
         let mut values = [0.0; 2];
         backend.read_scalars(&self.scalars, &mut values)?;
+        self.communicator.sum(&mut values)?;
         Ok(values)
     }
 
@@ -283,6 +297,7 @@ impl<B: Backend> Lbfgs<B> {
         self.pairs.dots(backend, &self.order, &[s, y, &point.g], &mut self.scalars)?;
         let values = &mut self.values[..6 * n];
         backend.read_scalars(&self.scalars, values)?;
+        self.communicator.sum(values)?;
         for (k, &i) in self.order.iter().enumerate() {
             self.sy[slot][i] = values[n + k];
             self.sy[i][slot] = values[2 * n + k];
@@ -301,7 +316,9 @@ impl<B: Backend> Lbfgs<B> {
     /// `sum |g|` at the base; needed once per descent with fixed steps.
     fn absolute_sum(&mut self, backend: &B) -> Result<f64> {
         backend.download(&self.base.g, &mut self.gradient)?;
-        Ok(self.gradient.iter().map(|g| f64::from(g.abs())).sum())
+        let mut sum = [self.gradient.iter().map(|g| f64::from(g.abs())).sum()];
+        self.communicator.sum(&mut sum)?;
+        Ok(sum[0])
     }
 
     /// Starts a line search (or a fixed step) at the base; `false` if there is no descent direction.
@@ -322,6 +339,7 @@ impl<B: Backend> Lbfgs<B> {
         backend.dots(&[&self.direction], &[&self.direction], &mut self.scalars, 0)?;
         let mut length = [0.0];
         backend.read_scalars(&self.scalars, &mut length)?;
+        self.communicator.sum(&mut length)?;
         self.length = length[0].sqrt();
         if let Some(rate) = self.options.fixed_step {
             // After a failure the first step is retried at a tenth of its length.

@@ -8,11 +8,14 @@ pub(crate) mod lbfgs;
 pub(crate) mod line_search;
 pub(crate) mod point;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
+use crate::distributed::part::Part;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::adam::Adam;
 use crate::optim::history::History;
@@ -47,10 +50,14 @@ pub(crate) enum Descent<B: Backend> {
 }
 
 impl<B: Backend> Descent<B> {
-    pub(crate) fn new(backend: &B, shape: Shape, optimizer: &Optimizer) -> Result<Self> {
+    /// On this process's part of a picture.
+    pub(crate) fn new(backend: &B, part: &Part, optimizer: &Optimizer) -> Result<Self> {
+        let (shape, elements, communicator) = (part.shape(), part.picture().len(), Arc::clone(part.communicator()));
         Ok(match optimizer {
-            Optimizer::Lbfgs(options) => Self::Lbfgs(Box::new(Lbfgs::new(backend, shape, *options)?)),
-            Optimizer::Adam(options) => Self::Adam(Box::new(Adam::new(backend, shape, *options)?)),
+            Optimizer::Lbfgs(options) => {
+                Self::Lbfgs(Box::new(Lbfgs::new(backend, shape, elements, *options, communicator)?))
+            }
+            Optimizer::Adam(options) => Self::Adam(Box::new(Adam::new(backend, shape, *options, communicator)?)),
         })
     }
 
@@ -86,18 +93,18 @@ impl<B: Backend> Descent<B> {
     }
 
     /// The state that a descent at another size can continue from.
-    pub(crate) fn carried(&self, backend: &B, shape: Shape) -> Result<Option<Carried>> {
+    pub(crate) fn carried(&self, backend: &B, part: &Part) -> Result<Option<Carried>> {
         match self {
             Self::Lbfgs(_) => Ok(None),
-            Self::Adam(adam) => adam.carried(backend, shape).map(Some),
+            Self::Adam(adam) => adam.carried(backend, part).map(Some),
         }
     }
 
     /// Continues from the state of another descent.
-    pub(crate) fn carry_on(&mut self, backend: &B, carried: &Carried) -> Result<()> {
+    pub(crate) fn carry_on(&mut self, backend: &B, carried: &Carried, part: &Part) -> Result<()> {
         match self {
             Self::Lbfgs(_) => Ok(()),
-            Self::Adam(adam) => adam.carry_on(backend, carried),
+            Self::Adam(adam) => adam.carry_on(backend, carried, part),
         }
     }
 

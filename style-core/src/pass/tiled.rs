@@ -1,5 +1,6 @@
 //! Passes of a picture through the network and back: whole, or [tile](crate::pass::tiles) by tile.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::backend::Backend;
@@ -83,6 +84,15 @@ impl PassesPlan {
     /// Whether the picture is a single tile, which is all that the network sees.
     pub(crate) fn is_whole(&self) -> bool {
         is_whole(&self.tiles, self.seamless)
+    }
+
+    /// The rectangle of all pixels that these tiles see; one pixel if there are none, all of a seamless picture.
+    pub(crate) fn seen_by(&self, tiles: Range<usize>) -> Window {
+        if self.seamless {
+            return Window::all(self.picture);
+        }
+        let regions = self.tiles[tiles].iter().map(Tile::region);
+        regions.reduce(Window::and).unwrap_or(Window::all(Shape::new(1, 1, 1)))
     }
 
     /// Shape of the whole picture's features at a tap.
@@ -240,6 +250,8 @@ pub(crate) struct Passes<B: Backend> {
     part: Option<B::Tensor>,
     /// The tile of the last forward pass.
     tile: usize,
+    /// The first row and column of the picture that the gradient has, if this process has some of the tiles only.
+    pub(crate) origin: [usize; 2],
 }
 
 impl<B: Backend> Passes<B> {
@@ -248,7 +260,7 @@ impl<B: Backend> Passes<B> {
         let region = plan.region(backend).into_iter().flat_map(|s| vec![s; count]);
         let region = region.map(|s| backend.tensor(s)).collect::<Result<_>>()?;
         let part = plan.part().map(|s| backend.tensor(s)).transpose()?;
-        Ok(Self { chain: Chain::new(backend, &plan.plans)?, plan, region, part, tile: 0 })
+        Ok(Self { chain: Chain::new(backend, &plan.plans)?, plan, region, part, tile: 0, origin: [0, 0] })
     }
 
     /// Runs a tile of `image` through the network; calls `at_tap(seen, workspace)` with its own features.
@@ -291,7 +303,7 @@ impl<B: Backend> Passes<B> {
     }
 
     /// The gradient of a loss on the own features of the tile of the last forward pass. It is the gradient of the picture
-    /// or, with several tiles, is added to it. `add_tap(seen, acc, dfeatures, workspace)` computes `dfeatures (=|+=)
+    /// or, with several tiles, is added to that, of which `gradient` has all that the tile sees. `add_tap(seen, acc, dfeatures, workspace)` computes `dfeatures (=|+=)
     /// dloss/dfeatures` for all rows of the tensor; with a window, rows outside it get zero under `Store`.
     pub(crate) fn backward(
         &mut self,
@@ -301,7 +313,7 @@ impl<B: Backend> Passes<B> {
         workspace: &mut B::Workspace,
         mut add_tap: impl FnMut(&Seen<'_, B>, Acc, &mut B::Tensor, &mut B::Workspace) -> Result<()>,
     ) -> Result<()> {
-        let (backend, Self { plan, chain, region, part, tile }) = (network.backend(), self);
+        let (backend, Self { plan, chain, region, part, tile, origin }) = (network.backend(), self);
         let add_tap = |tapped: &Tapped<'_, B>, acc, dfeatures: &mut B::Tensor, workspace: &mut B::Workspace| {
             plan.cancel.check()?;
             // A band without own features adds nothing; the whole features always have some.
@@ -312,7 +324,10 @@ impl<B: Backend> Passes<B> {
                 let to = plan.tiles[*tile].region();
                 backend.reshape(dx, to.shape(plan.picture.channels))?;
                 chain.backward(network, ReluRule::Gradient, x, dx, workspace, add_tap)?;
-                let Some(part) = part else { return backend.window_bwd(dx, to.at(), Acc::Add, gradient) };
+                let Some(part) = part else {
+                    let at = [to.rows.start - origin[0], to.columns.start - origin[1]];
+                    return backend.window_bwd(dx, at, Acc::Add, gradient);
+                };
                 for (window, at) in plan.parts(*tile) {
                     backend.reshape(part, window.shape(plan.picture.channels))?;
                     backend.window(dx, at, part)?;

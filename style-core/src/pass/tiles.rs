@@ -47,6 +47,10 @@ pub(crate) struct Tile {
 }
 
 impl Window {
+    pub(crate) const fn all(of: Shape) -> Self {
+        Self { rows: Rows::all(of), columns: Rows { start: 0, end: of.width } }
+    }
+
     pub(crate) const fn shape(&self, channels: usize) -> Shape {
         Shape::new(channels, self.rows.len(), self.columns.len())
     }
@@ -54,6 +58,17 @@ impl Window {
     /// The first row and column.
     pub(crate) const fn at(&self) -> [usize; 2] {
         [self.rows.start, self.columns.start]
+    }
+
+    /// The index of a position of a picture of this width among the window's own.
+    pub(crate) const fn index(&self, position: usize, width: usize) -> usize {
+        (position / width - self.rows.start) * self.columns.len() + position % width - self.columns.start
+    }
+
+    /// The smallest window that contains both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let both = |a: Rows, b: Rows| Rows { start: a.start.min(b.start), end: a.end.max(b.end) };
+        Self { rows: both(self.rows, other.rows), columns: both(self.columns, other.columns) }
     }
 
     /// The part within these rows, counted from row `first`; empty if beyond them.

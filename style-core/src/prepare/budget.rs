@@ -4,6 +4,10 @@ use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::describe::builder::SessionBuilder;
 use crate::describe::targets::ResolvedLayer;
+use crate::distributed::copies::Copies;
+use crate::distributed::gradient::Halo;
+use crate::distributed::part::Part;
+use crate::distributed::share;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::measure::values;
 use crate::loss::scratch::{OWN, largest};
@@ -12,7 +16,7 @@ use crate::loss::term::Additivity;
 use crate::network::taps::Taps;
 use crate::pass::plan::InBands;
 use crate::pass::tiled::{PassesOptions, PassesPlan, look_bytes};
-use crate::pass::tiles::{Grid, WHOLE, finest};
+use crate::pass::tiles::{Grid, WHOLE, Window, finest};
 use crate::prepare::check::{Checked, Layers};
 use crate::prepare::layout::{Layout, finer};
 use crate::prepare::plan::Plan;
@@ -31,7 +35,7 @@ impl<B: Backend> SessionBuilder<B> {
         let most = self.finest(checked, shape);
         let mut grid = self.tiles.unwrap_or(WHOLE);
         grid = [grid[0].clamp(1, most[0]), grid[1].clamp(1, most[1])];
-        while grid[0] * grid[1] < self.reduce.processes() {
+        while grid[0] * grid[1] < self.communicator.processes() {
             let Some(finer) = finer(shape, grid, most) else { break };
             grid = finer;
         }
@@ -68,7 +72,7 @@ impl<B: Backend> SessionBuilder<B> {
         let least = self.tiles.unwrap_or(WHOLE);
         let [rows, columns] = before.picture;
         let fine = (0..2).all(|i| (least[i].min(most[i])..=most[i]).contains(&before.picture[i]));
-        if !fine || rows * columns < self.reduce.processes() {
+        if !fine || rows * columns < self.communicator.processes() {
             return None;
         }
         let (plan, layout) = self.laid_out(checked, checked.shape, before.picture, Some(before)).ok()?;
@@ -162,7 +166,7 @@ impl<B: Backend> SessionBuilder<B> {
             [layer.statistic.kept(features), layer.statistic.constants(features)].concat()
         };
         let prepared = sum(layers().map(|at| tensors(&kept(at))));
-        let summed = main.tiles.len() > 1 || self.reduce.processes() > 1;
+        let summed = main.tiles.len() > 1 || self.communicator.processes() > 1;
         let sums = sum(layers().filter(|_| summed).map(|at| Sums::bytes(&shapes(at))));
         let regions = self.regions();
         let maps = |passes: &PassesPlan, tap| {
@@ -188,9 +192,18 @@ impl<B: Backend> SessionBuilder<B> {
         let scratch = [tensors(&self.scratch(checked, &main)), tensors(&Self::dvalues(checked, &main)), own];
         let activations = main.bytes(backend).saturating_add(sum(scratch));
         let workspace = self.workspace(checked, &main);
-        let exchanged = if self.reduce.processes() > 1 { vector } else { 0 };
+        let processes = self.communicator.processes();
+        let shared = match processes {
+            1 => 0,
+            _ => Copies::bytes(backend, shape, processes).saturating_add(Halo::bytes(
+                backend,
+                shape,
+                &self.seen(&main, processes),
+            )),
+        };
         let means = vector.saturating_mul(usize::from(self.settings.running_mean.is_some()) * 2);
-        let optimizer = sum([self.settings.optimizer.bytes(backend, shape), means, exchanged]);
+        let of_part = self.settings.optimizer.bytes(backend, Part::largest(shape, processes));
+        let optimizer = sum([of_part, means, shared]);
         let passes_bytes = activations.saturating_add(workspace);
 
         // A picture that is evaluated before the iterations is tiled until it also fits next to what is already allocated,
@@ -253,6 +266,18 @@ impl<B: Backend> SessionBuilder<B> {
             convolutions: main.chain().convolutions(&self.network),
         };
         Ok((plan, layout))
+    }
+
+    /// The rectangle of the gradient that each process computes: of all pixels that its tiles see. The first also computes that
+    /// of terms on the image.
+    pub(crate) fn seen(&self, plan: &PassesPlan, processes: usize) -> Vec<Window> {
+        let of_image = self.settings.tv_weight > 0.0 || self.all_losses().iter().any(|(_, l)| l.layers().is_empty());
+        let all = Window::all(plan.picture());
+        let seen = |process| match process == 0 && of_image {
+            true => all,
+            false => plan.seen_by(share(process, processes, plan.tiles.len())),
+        };
+        (0..processes).map(seen).collect()
     }
 
     /// The passes over the image.

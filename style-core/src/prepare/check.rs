@@ -208,7 +208,7 @@ impl<B: Backend> SessionBuilder<B> {
     /// Checks that nothing needs all features at once if the session is to be tiled or shared by processes, and that all
     /// statistics take masks if there are any.
     pub(crate) fn check_parts(&self, layers: &Layers<B>) -> Result<()> {
-        let shared = self.reduce.processes() > 1;
+        let shared = self.communicator.processes() > 1;
         if let Some(what) = self.whole(layers)
             && (shared || self.tiles.is_some_and(|[rows, columns]| rows.max(columns) > 1))
         {
@@ -424,8 +424,8 @@ impl<B: Backend> SessionBuilder<B> {
         if self.tiles.is_some_and(|[rows, columns]| rows == 0 || columns == 0) {
             return Err(bad("the number of tiles is zero; expected at least one row and one column"));
         }
-        if self.reduce.processes() == 0 || self.reduce.process() >= self.reduce.processes() {
-            let (process, processes) = (self.reduce.process(), self.reduce.processes());
+        if self.communicator.processes() == 0 || self.communicator.process() >= self.communicator.processes() {
+            let (process, processes) = (self.communicator.process(), self.communicator.processes());
             return Err(bad(format!("process {process} of {processes} does not exist; processes are numbered from 0")));
         }
         Ok(())

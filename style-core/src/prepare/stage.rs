@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::describe::builder::SessionBuilder;
 use crate::describe::init::{Inputs, Start};
 use crate::describe::settings::ContentWeight;
 use crate::describe::targets::{Region, ResolvedLayer};
+use crate::distributed::copies::Copies;
+use crate::distributed::gradient::Halo;
+use crate::distributed::part::Part;
 use crate::error::{Result, bad};
 use crate::image::Image;
 use crate::loss::content::Content;
 use crate::loss::custom::{self, Loss};
 use crate::loss::guide::{ContentGuide, Guide};
-use crate::loss::losses::{CONTENT, LayerWeight, STYLE, StyleLayer, TV};
+use crate::loss::losses::{CONTENT, LayerWeight, Losses, STYLE, StyleLayer, TV};
 use crate::loss::measure::Measure;
 use crate::loss::objective::{Group, Objective, Placed};
 use crate::loss::scratch::Shared;
@@ -26,7 +28,7 @@ use crate::network::Network;
 use crate::optim::Descent;
 use crate::optim::adam::Carried;
 use crate::optim::average::Average;
-use crate::optim::point::Point;
+use crate::optim::point::{Point, Update};
 use crate::pass::cancel::Cancel;
 use crate::pass::tiled::{Passes, PassesPlan};
 use crate::prepare::check::{Checked, NOISE_RATIO};
@@ -68,13 +70,21 @@ impl<B: Backend> SessionBuilder<B> {
         };
         let start = self.chosen_init().image(&start)?;
         self.start = None;
-        let mut point = Point { x: network.upload_owned(start)?, g: backend.tensor(shape)? };
-        let mut descent = Descent::new(backend, shape, &self.settings.optimizer)?;
+        let part = Part::new(Arc::clone(&self.communicator), shape)?;
+        let processes = self.communicator.processes();
+        let (mut point, mut copies) =
+            (Point { x: network.upload_owned(start)?, g: backend.tensor(part.shape())? }, None);
+        if processes > 1 {
+            let mut own = backend.tensor(part.shape())?;
+            let of_start = copies.insert(Copies::new(backend, part.clone(), point.x)?);
+            of_start.cut(backend, &mut own)?;
+            point.x = own;
+        }
+        let mut descent = Descent::new(backend, &part, &self.settings.optimizer)?;
         descent.begin(backend, &point.x)?;
-        carried.map_or(Ok(()), |carried| descent.carry_on(backend, &carried))?;
+        carried.map_or(Ok(()), |carried| descent.carry_on(backend, &carried, &part))?;
         let average = self.settings.running_mean.map(|decay| Average::new(backend, shape, decay)).transpose()?;
 
-        let processes = self.reduce.processes();
         let losses = self.custom_terms(checked, &plan)?;
         let content = self.content_terms(checked, layout, &plan)?;
         let style = self.style_terms(checked, layout, &plan)?;
@@ -96,13 +106,18 @@ impl<B: Backend> SessionBuilder<B> {
             scalars: backend.scalars(slots)?,
             numbers: vec![0.0; slots],
             recording: B::Recording::default(),
-            exchanged: zeros(if processes > 1 { shape.len() } else { 0 }, "a gradient")?,
-            reduce: self.reduce,
+            halo: None,
+            communicator: Arc::clone(&self.communicator),
         };
+        if processes > 1 {
+            let seen = self.seen(&objective.passes.plan, processes);
+            objective.passes.origin = seen[self.communicator.process()].at();
+            objective.halo = Some(Halo::new(backend, part.clone(), seen)?);
+        }
         if let Some(reference) = reference {
             objective.balance(&network, &network.upload_owned(reference)?, &mut point.g)?;
         }
-        Ok(Stage { objective, descent, point, average, evaluated: false })
+        Ok(Stage { objective, descent, point, part, copies, average, evaluated: false })
     }
 
     /// The terms of the content layers; frees the content picture.
@@ -162,7 +177,7 @@ impl<B: Backend> SessionBuilder<B> {
         targets: &Arc<Vec<B::Tensor>>,
         region: &Region<B>,
     ) -> Result<Style<B>> {
-        let (backend, processes) = (self.network.backend(), self.reduce.processes());
+        let (backend, processes) = (self.network.backend(), self.communicator.processes());
         let (statistic, features) = (&layer.statistic, plan.features(tap));
         let (image, pools) = (plan.picture(), self.network.pools_before(layer.position));
         let guide = |mask| Guide::new(backend, mask, image, pools, &layer.name, plan.own(tap));
@@ -291,6 +306,10 @@ pub(crate) struct Stage<B: Backend> {
     pub(crate) objective: Objective<B>,
     pub(crate) descent: Descent<B>,
     pub(crate) point: Point<B>,
+    /// The pixels that `descent` and `point` have: all, unless processes share the picture.
+    pub(crate) part: Part,
+    /// The whole picture, if so.
+    pub(crate) copies: Option<Copies<B>>,
     pub(crate) average: Option<Average<B>>,
     /// Whether the point has been evaluated.
     pub(crate) evaluated: bool,
@@ -301,6 +320,60 @@ impl<B: Backend> Stage<B> {
         if let Some((sum, weight)) = self.average.as_ref().and_then(Average::mean) {
             return network.download(sum, weight);
         }
-        network.download(self.descent.result(), 1.0)
+        network.download(self.result(), 1.0)
+    }
+
+    /// As above, but frees all else first.
+    pub(crate) fn into_image(self, network: &Network<B>) -> Result<Image> {
+        let Self { objective, point, descent, copies, average, .. } = self;
+        drop((objective, point));
+        if let Some((sum, weight)) = average.as_ref().and_then(Average::mean) {
+            return network.download(sum, weight);
+        }
+        network.download(copies.as_ref().map_or(descent.result(), |copies| &copies.accepted), 1.0)
+    }
+
+    /// The last accepted point, or the start.
+    pub(crate) fn result(&self) -> &B::Tensor {
+        self.copies.as_ref().map_or(self.descent.result(), |copies| &copies.accepted)
+    }
+
+    /// Computes the losses and the gradient at the point.
+    pub(crate) fn evaluate(&mut self, network: &Network<B>, losses: &mut Losses) -> Result<()> {
+        let Self { objective, point, copies, .. } = self;
+        let image = match copies {
+            Some(copies) => copies.gather(network.backend(), &point.x)?,
+            None => &point.x,
+        };
+        objective.evaluate(network, image, &mut point.g, losses)
+    }
+
+    /// Adds the result to the running mean, if there is one.
+    pub(crate) fn add_to_average(&mut self, backend: &B) -> Result<()> {
+        let Some(mut average) = self.average.take() else { return Ok(()) };
+        // Not twice when the descent restarts from it.
+        let added =
+            if self.evaluated || average.mean().is_none() { average.add(backend, self.result()) } else { Ok(()) };
+        self.average = Some(average);
+        added
+    }
+
+    /// Moves the point to the next one to evaluate.
+    pub(crate) fn update(&mut self, backend: &B, loss: f64) -> Result<Update> {
+        let Self { descent, point, copies, .. } = self;
+        let updated = descent.update(backend, loss, point);
+        let Some(copies) = copies else { return updated };
+        match updated {
+            Ok(update) if update.accepted => copies.accept(),
+            Ok(_) => {}
+            Err(_) => {
+                // A sum of the optimiser has failed, in all processes. They may go on from the last accepted picture.
+                self.evaluated = false;
+                descent.forget(backend, point)?;
+                copies.cut(backend, &mut point.x)?;
+                descent.begin(backend, &point.x)?;
+            }
+        }
+        updated
     }
 }

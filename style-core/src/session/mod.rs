@@ -22,7 +22,6 @@ use crate::image::Image;
 use crate::loss::losses::{Losses, STYLE};
 use crate::network::Network;
 use crate::optim::adam::Carried;
-use crate::optim::average::Average;
 use crate::pass::cancel::Cancel;
 use crate::prepare::check::check_weight;
 use crate::prepare::layout::tiles;
@@ -107,9 +106,10 @@ impl<B: Backend> Session<B> {
     /// Backend errors.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let mut to = self.light_checkpoint()?;
-        let Some(Stage { descent, point, average, evaluated, .. }) = &self.stage else { return Ok(to) };
+        let Some(Stage { descent, point, part, average, evaluated, .. }) = &self.stage else { return Ok(to) };
         let backend = self.network.backend();
         to.note("light", false);
+        part.note(&mut to);
         to.note("evaluated", evaluated);
         to.put_tensor("point", backend, &point.x)?;
         descent.save(backend, &mut to)?;
@@ -160,14 +160,19 @@ impl<B: Backend> Session<B> {
 
     /// Restores the state of a checkpoint made at the current scale.
     fn restore(&mut self, from: &Checkpoint) -> Result<()> {
-        let Stage { descent, point, average, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
+        let Stage { descent, point, part, copies, average, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
         let backend = self.network.backend();
         // Otherwise the descent starts at the image, as at the start of a scale.
         if !from.noted::<bool>("light")? {
+            part.expect(from)?;
             from.tensor("point", backend, &mut point.x)?;
             descent.load(backend, from)?;
             average.as_mut().map_or(Ok(()), |average| average.load(backend, from))?;
             *evaluated = from.noted("evaluated")?;
+            if let Some(copies) = copies {
+                copies.gather(backend, descent.result())?;
+                copies.accept();
+            }
         }
         // No evaluation has been done when a scale is entered.
         let later = self.progress.iterations - self.wanted;
@@ -258,28 +263,26 @@ impl<B: Backend> Session<B> {
         }
         if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
             let stage = self.stage.as_ref().ok_or_else(ended)?;
-            let from = Shape { height: self.progress.height, width: self.progress.width, channels: 3 };
+            let from = stage.part.picture();
             let image = stage.image(&self.network)?;
-            let carried = stage.descent.carried(self.network.backend(), from)?;
+            let carried = stage.descent.carried(self.network.backend(), &stage.part)?;
             stage.objective.cancelled()?;
             // Frees its memory before the next scale allocates: there is no way back.
             (self.kept, self.stage) = (Some(image), None);
             self.enter(carried.map(|carried| (carried, from)), false)?;
         }
         let Self { network, stage, at_scale, progress, start_loss, window_loss, tolerance, diverged_before, .. } = self;
-        let Stage { objective, descent, point, average, evaluated } = stage.as_mut().ok_or_else(ended)?;
+        let stage = stage.as_mut().ok_or_else(ended)?;
         let backend = network.backend();
         let update = backend.within(|| {
-            objective.evaluate(network, &point.x, &mut point.g, &mut progress.losses)?;
-            let update = descent.update(backend, progress.losses.total, point)?;
-            // Do not add the same image twice when the descent restarts from it.
-            let new = |average: &Average<B>| *evaluated || average.mean().is_none();
-            if let Some(average) = average.as_mut().filter(|average| update.accepted && new(average)) {
-                average.add(backend, descent.result())?;
+            stage.evaluate(network, &mut progress.losses)?;
+            let update = stage.update(backend, progress.losses.total)?;
+            if update.accepted {
+                stage.add_to_average(backend)?;
             }
             Ok(update)
         })?;
-        if !*evaluated && !update.accepted {
+        if !stage.evaluated && !update.accepted {
             return Err(Error::new(
                 ErrorKind::NonFinite,
                 format!(
@@ -289,7 +292,7 @@ impl<B: Backend> Session<B> {
                 ),
             ));
         }
-        *evaluated = true;
+        stage.evaluated = true;
         progress.iteration = progress.iteration.saturating_add(1);
         progress.accepted = update.accepted;
         progress.gradient_norm = update.gradient_norm;
@@ -410,11 +413,7 @@ impl<B: Backend> Session<B> {
     /// # Errors
     /// As [`image`](Session::image).
     pub fn into_image(mut self) -> Result<Image> {
-        let Some(Stage { descent, average, .. }) = self.stage.take() else { return self.image() };
-        if let Some((sum, weight)) = average.as_ref().and_then(Average::mean) {
-            return self.network.download(sum, weight);
-        }
-        self.network.download(descent.result(), 1.0)
+        self.stage.take().map_or_else(|| self.image(), |stage| stage.into_image(&self.network))
     }
 
     /// As [`image`](Session::image), but enlarged to the size of the result if the scale is coarse: to show, or to save
@@ -441,16 +440,16 @@ impl<B: Backend> Session<B> {
     /// `Shape` if the picture has another size; backend errors.
     pub fn evaluate(&mut self, image: &Image) -> Result<(Losses, Vec<f32>)> {
         let Self { network, stage, .. } = self;
-        let Stage { objective, point, .. } = stage.as_mut().ok_or_else(ended)?;
+        let Stage { objective, part, .. } = stage.as_mut().ok_or_else(ended)?;
         let backend = network.backend();
-        expect_shape("the picture", backend.shape(&point.x), image.shape())?;
+        expect_shape("the picture", part.picture(), image.shape())?;
         let x = network.upload(image)?;
-        let mut g = backend.tensor(image.shape())?;
+        let mut g = backend.tensor(part.shape())?;
         let mut losses = objective.no_losses();
         objective.evaluate(network, &x, &mut g, &mut losses)?;
-        let mut gradient = zeros(image.shape().len(), "a gradient")?;
+        let mut gradient = zeros(part.shape().len(), "a gradient")?;
         backend.download(&g, &mut gradient)?;
-        Ok((losses, gradient))
+        Ok((losses, part.gathered(gradient)?))
     }
 
     /// Sets the style weight from the next step on, at this scale and all later ones, for example from a slider. If the

@@ -2,7 +2,7 @@
 
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
-use crate::distributed::Reduce;
+use crate::distributed::Communicator;
 use crate::error::Result;
 use crate::loss::statistics::statistic::Statistic;
 
@@ -57,10 +57,10 @@ impl Sums {
         &mut self,
         backend: &B,
         statistic: &dyn Statistic<B>,
-        reduce: &dyn Reduce,
+        communicator: &dyn Communicator,
         values: &mut [B::Tensor],
     ) -> Result<()> {
-        self.sums.iter_mut().try_for_each(|sum| reduce.sum(sum))?;
+        self.sums.iter_mut().try_for_each(|sum| communicator.sum(sum))?;
         statistic.restored(&mut self.sums);
         for (value, sum) in values.iter_mut().zip(&self.sums) {
             let write = &mut self.read[..sum.len()];

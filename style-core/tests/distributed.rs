@@ -3,13 +3,14 @@
 
 mod common;
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use common::{described, picture};
-use style_core::distributed::Reduce;
+use style_core::distributed::Communicator;
+use style_core::losses::Laplacian;
 use style_core::statistics::{Covariance, Gram, Moments};
 use style_core::{
     AdamOptions, Error, ErrorKind, Init, Losses, Mask, Optimizer, Result, Scale, Session, SessionBuilder, Style,
@@ -18,12 +19,12 @@ use testkit::Reference;
 
 type Builder = SessionBuilder<Reference>;
 
-/// The shared state in which processes add.
+/// The shared state in which processes meet.
 #[derive(Debug)]
 struct Hall {
     barrier: Barrier,
-    /// The contribution of each process; `None` if it has failed.
-    brought: Mutex<Vec<Option<Vec<f64>>>>,
+    /// What each process brings for each; `None` if it has failed.
+    brought: Mutex<Vec<Option<Vec<Vec<f64>>>>>,
 }
 
 /// One process.
@@ -32,28 +33,29 @@ struct Process {
     hall: Arc<Hall>,
     process: usize,
     processes: usize,
-    sums: AtomicUsize,
-    /// The sums that fail.
+    meetings: AtomicUsize,
+    /// The meetings that fail.
     fail: Range<usize>,
 }
 
 impl Process {
-    fn add(&self, values: Vec<f64>) -> Result<Vec<f64>> {
-        let failed = self.fail.contains(&self.sums.fetch_add(1, Ordering::Relaxed));
-        let length = values.len();
-        self.hall.brought.lock().unwrap()[self.process] = (!failed).then_some(values);
+    /// What each process has brought for this one.
+    fn meet(&self, for_each: Vec<Vec<f64>>) -> Result<Vec<Vec<f64>>> {
+        let failed = self.fail.contains(&self.meetings.fetch_add(1, Ordering::Relaxed));
+        self.hall.brought.lock().unwrap()[self.process] = (!failed).then_some(for_each);
         self.hall.barrier.wait();
-        let all: Option<Vec<_>> = self.hall.brought.lock().unwrap().iter().cloned().collect();
+        let mine = |of: &Option<Vec<Vec<f64>>>| of.as_ref().map(|of| of[self.process].clone());
+        let all: Option<Vec<_>> = self.hall.brought.lock().unwrap().iter().map(mine).collect();
         self.hall.barrier.wait();
         match all {
-            Some(all) => Ok((0..length).map(|i| all.iter().map(|values| values[i]).sum()).collect()),
+            Some(all) => Ok(all),
             None if failed => Err(Error::new(ErrorKind::DeviceLost, "this process has failed")),
             None => Err(Error::new(ErrorKind::Unavailable, "another process has failed")),
         }
     }
 }
 
-impl Reduce for Process {
+impl Communicator for Process {
     fn process(&self) -> usize {
         self.process
     }
@@ -63,30 +65,45 @@ impl Reduce for Process {
     }
 
     fn sum(&self, values: &mut [f64]) -> Result<()> {
-        values.copy_from_slice(&self.add(values.to_vec())?);
+        let all = self.meet(vec![values.to_vec(); self.processes])?;
+        values.iter_mut().enumerate().for_each(|(i, v)| *v = all.iter().map(|values| values[i]).sum());
         Ok(())
     }
 
-    fn sum_gradient(&self, values: &mut [f32]) -> Result<()> {
-        let sums = self.add(values.iter().map(|v| f64::from(*v)).collect())?;
-        values.iter_mut().zip(sums).for_each(|(v, sum)| *v = sum as f32);
+    fn exchange(&self, sent: &[&[f32]], received: &mut [&mut [f32]]) -> Result<()> {
+        assert_eq!((sent.len(), received.len()), (self.processes, self.processes));
+        let all = self.meet(sent.iter().map(|sent| sent.iter().copied().map(f64::from).collect()).collect())?;
+        for (received, values) in received.iter_mut().zip(all) {
+            assert_eq!(received.len(), values.len());
+            received.iter_mut().zip(values).for_each(|(to, from)| *to = from as f32);
+        }
         Ok(())
     }
 }
 
-/// The result of each process; the given sums of process 1 fail.
+/// The result of each process; the given meetings of process 1 fail.
 fn together<T: Send>(
     processes: usize,
     fail: Range<usize>,
     described: impl Fn() -> Builder + Sync,
     work: impl Fn(Builder) -> T + Sync,
 ) -> Vec<T> {
+    numbered(processes, fail, described, |_, builder| work(builder))
+}
+
+/// As above; passes the number of the process.
+fn numbered<T: Send>(
+    processes: usize,
+    fail: Range<usize>,
+    described: impl Fn() -> Builder + Sync,
+    work: impl Fn(usize, Builder) -> T + Sync,
+) -> Vec<T> {
     let brought = Mutex::new(vec![None; processes]);
     let hall = Arc::new(Hall { barrier: Barrier::new(processes), brought });
     let run = |process| {
         let fail = if process == 1 { fail.clone() } else { 0..0 };
-        let process = Process { hall: Arc::clone(&hall), process, processes, sums: AtomicUsize::new(0), fail };
-        work(described().reduce(Arc::new(process)))
+        let with = Process { hall: Arc::clone(&hall), process, processes, meetings: AtomicUsize::new(0), fail };
+        work(process, described().communicator(Arc::new(with)))
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (0..processes).map(|process| scope.spawn(move || run(process))).collect();
@@ -200,40 +217,110 @@ fn processes_descend_as_one_does() {
     }
 }
 
+/// The meetings of a step: the picture's three channels, three Gram matrices, the gradient, the losses; then those of the
+/// optimiser: slopes, the products with a new pair, the length of the direction.
+const EVALUATION: usize = 8;
+const OF_OPTIMIZER: usize = 3;
+
 #[test]
-fn a_failed_sum_ends_the_step_and_nothing_else() {
+fn a_failed_meeting_ends_the_step_and_nothing_else() {
     let described = || described(30, 26).iterations(6);
     let losses = |session: &mut Session<Reference>| session.step().map(|p| p.losses.total);
     let undisturbed = together(3, 0..0, described, |builder| {
         let mut session = builder.build().unwrap();
         (0..4).map(|_| losses(&mut session).unwrap()).collect::<Vec<_>>()
     });
-    // A step has five sums: three Gram matrices, the gradient and the losses.
-    for failed in 0..5 {
-        let sum = 2 * 5 + failed;
-        let all = together(3, sum..sum + 1, described, |builder| {
+    // There is no pair in the first step.
+    let first = EVALUATION + OF_OPTIMIZER - 1;
+    for failed in 0..EVALUATION + OF_OPTIMIZER {
+        let meeting = first + failed;
+        let all = together(3, meeting..meeting + 1, described, |builder| {
             let mut session = builder.build().unwrap();
-            let mut totals: Vec<_> = (0..2).map(|_| losses(&mut session).unwrap()).collect();
+            let mut totals = vec![losses(&mut session).unwrap()];
             let before = session.image().unwrap();
             let kind = losses(&mut session).unwrap_err().kind();
-            assert!(session.image().unwrap() == before, "sum {failed}");
-            totals.extend((2..4).map(|_| losses(&mut session).unwrap()));
+            assert!(session.image().unwrap() == before, "meeting {failed}");
+            totals.extend((1..4).map(|_| losses(&mut session).unwrap()));
             (kind, totals)
         });
         for (process, (kind, totals)) in all.iter().enumerate() {
             let wanted = if process == 1 { ErrorKind::DeviceLost } else { ErrorKind::Unavailable };
-            assert_eq!(*kind, wanted, "sum {failed}, process {process}");
-            assert_eq!(totals, &undisturbed[process], "sum {failed}, process {process}");
+            assert_eq!(*kind, wanted, "meeting {failed}, process {process}");
+            if failed < EVALUATION {
+                assert_eq!(totals, &undisturbed[process], "meeting {failed}, process {process}");
+            } else {
+                // The descent begins again at the last accepted picture.
+                assert_eq!(totals[1], totals[0], "meeting {failed}, process {process}");
+                assert!(
+                    totals[3] < totals[1] && *totals == all[0].1,
+                    "meeting {failed}, process {process}: {totals:?}"
+                );
+            }
         }
     }
+}
+
+/// Total variation and a loss on the host see the whole image, also where one process has all of the tiles.
+#[test]
+fn losses_of_the_image() {
+    for (processes, size) in [(2, [30, 26]), (3, [6, 7]), (3, [33, 30])] {
+        let with = || described(size[0], size[1]).tv_weight(0.3).loss(5.0, Laplacian { pool: 2 });
+        same("losses of the image", processes, size, 2e-6, || with().tiles(1, 2));
+        same("seamless", 2, [16, 24], 2e-6, || described(16, 24).seamless(true).tv_weight(0.3).tiles(1, 2));
+        // Weights from the norms of gradients.
+        same("balanced", processes, size, 1e-5, || with().balanced(true).tiles(2, 1));
+    }
+}
+
+#[test]
+fn each_process_resumes_its_own_checkpoint() {
+    for optimizer in [Optimizer::default(), Optimizer::Adam(AdamOptions::default())] {
+        let scales = vec![Scale { size: 16, iterations: 3, optimizer: None }];
+        let described =
+            || described(30, 26).iterations(5).optimizer(optimizer).scales(scales.clone()).running_mean(0.5);
+        let rest = |mut session: Session<Reference>| {
+            session.run(|_| ControlFlow::Continue(())).unwrap();
+            bits(session.image().unwrap().pixels())
+        };
+        for steps in [2, 3, 6, 8] {
+            let all = together(3, 0..0, described, |builder| {
+                let mut session = builder.build().unwrap();
+                (0..steps).for_each(|_| drop(session.step().unwrap().clone()));
+                let saved = [session.checkpoint().unwrap(), session.light_checkpoint().unwrap()];
+                (saved, bits(session.image().unwrap().pixels()), rest(session))
+            });
+            let resumed = numbered(3, 0..0, described, |process, builder| {
+                let ([saved, _], image, end) = &all[process];
+                let another = builder.clone().resume(&all[(process + 1) % 3].0[0]).unwrap_err();
+                assert!(
+                    another.kind() == ErrorKind::Checkpoint && another.to_string().contains("process"),
+                    "{another}"
+                );
+                let session = builder.resume(saved).unwrap();
+                assert_eq!(bits(session.image().unwrap().pixels()), *image, "after {steps} steps");
+                assert_eq!(rest(session), *end, "after {steps} steps");
+            });
+            assert_eq!(resumed.len(), 3);
+            // A light one suits any process, and any number of them.
+            let light = together(2, 0..0, described, |builder| rest(builder.resume(&all[2].0[1]).unwrap()));
+            assert_eq!(light[0], light[1]);
+            assert_eq!(described().resume(&all[0].0[0]).unwrap_err().kind(), ErrorKind::Checkpoint);
+        }
+    }
+}
+
+#[test]
+fn more_processes_than_pixels() {
+    let error = together(43, 0..0, || described(6, 7), |builder| builder.build().err());
+    assert!(error.iter().all(|e| e.as_ref().is_some_and(|e| e.kind() == ErrorKind::Argument)), "{error:?}");
 }
 
 #[test]
 fn processes_are_counted_from_0() {
     for (process, processes) in [(2, 2), (0, 0)] {
         let hall = Arc::new(Hall { barrier: Barrier::new(1), brought: Mutex::default() });
-        let process = Process { hall, process, processes, sums: AtomicUsize::new(0), fail: 0..0 };
-        let error = described(20, 20).reduce(Arc::new(process)).build().unwrap_err();
+        let process = Process { hall, process, processes, meetings: AtomicUsize::new(0), fail: 0..0 };
+        let error = described(20, 20).communicator(Arc::new(process)).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Argument, "{error}");
     }
 }
