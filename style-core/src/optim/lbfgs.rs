@@ -34,7 +34,7 @@ const MAX_FAILURES: i32 = 8;
 #[serde(default, deny_unknown_fields)]
 pub struct LbfgsOptions {
     /// Number of stored pairs, at most [`MAX_HISTORY`](Self::MAX_HISTORY). Each takes two vectors of the image's size, with
-    /// a line search in half precision if the backend supports it. More pairs give slightly more progress per evaluation;
+    /// a line search in half precision if the backend supports it. More pairs give hardly more progress per evaluation;
     /// fewer than about 20 give clearly less.
     pub history: usize,
     /// Root mean square change of the image in the first step, in 8-bit units; later steps are scaled automatically.
@@ -57,7 +57,7 @@ impl LbfgsOptions {
 
 impl Default for LbfgsOptions {
     fn default() -> Self {
-        Self { history: 64, initial_step: 5.0, fixed_step: None }
+        Self { history: 40, initial_step: 5.0, fixed_step: None }
     }
 }
 
