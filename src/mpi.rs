@@ -179,8 +179,8 @@ impl Job {
             Met::All | Met::Differing => Err(Error::new(
                 ErrorKind::Argument,
                 format!(
-                    "process {} adds or sends {len} values, and another one expects another number; describe the same session \
-                     in all, with the same tiles or memory limit",
+                    "process {} adds or sends other values than another process; describe the same session in all, with the same \
+                     tiles or memory limit",
                     self.process
                 ),
             )),

@@ -13,7 +13,8 @@ use style_core::distributed::Communicator;
 use style_core::losses::Laplacian;
 use style_core::statistics::{Covariance, Gram, Moments};
 use style_core::{
-    AdamOptions, Error, ErrorKind, Init, Losses, Mask, Optimizer, Result, Scale, Session, SessionBuilder, Style,
+    AdamOptions, Error, ErrorKind, Init, LbfgsOptions, Losses, Mask, Optimizer, Result, Scale, Session, SessionBuilder,
+    Style,
 };
 use testkit::Reference;
 
@@ -154,8 +155,11 @@ fn any_size_in_any_tiles() {
         for (processes, [rows, columns]) in
             [(1, [2, 2]), (2, [1, 1]), (2, [2, 3]), (3, [1, 2]), (3, [3, 3]), (9, [1, 1])]
         {
-            let tiled = || described(size[0], size[1]).tiles(rows, columns);
-            same(&format!("{rows}x{columns}"), processes, size, 2e-6, tiled);
+            // Process 0 has the gradient of the whole picture if the total variation has weight.
+            for tv in [0.0, 0.1] {
+                let tiled = || described(size[0], size[1]).tv_weight(tv).tiles(rows, columns);
+                same(&format!("{rows}x{columns}"), processes, size, 2e-6, tiled);
+            }
         }
     }
 }
@@ -163,8 +167,8 @@ fn any_size_in_any_tiles() {
 #[test]
 fn more_processes_than_tiles() {
     for size in [[17, 5], [6, 7]] {
-        for processes in [2, 7] {
-            same("few tiles", processes, size, 2e-6, || described(size[0], size[1]));
+        for (processes, tv) in [(2, 0.0), (7, 0.0), (7, 0.1)] {
+            same("few tiles", processes, size, 2e-6, || described(size[0], size[1]).tv_weight(tv));
         }
     }
 }
@@ -195,16 +199,25 @@ fn any_statistic_under_any_mask() {
 fn processes_descend_as_one_does() {
     let (lbfgs, adam) = (Optimizer::default(), Optimizer::Adam(AdamOptions::default()));
     let small = vec![Scale { size: 16, iterations: 4, optimizer: None }];
-    for (optimizer, scales) in [(lbfgs, vec![]), (lbfgs, small), (adam, vec![])] {
-        let described =
-            || described(30, 26).init(Init::Noise).iterations(12).optimizer(optimizer).scales(scales.clone());
+    for (optimizer, scales) in [(lbfgs, vec![]), (lbfgs, small.clone()), (adam, vec![]), (adam, small)] {
+        let described = || {
+            described(30, 26)
+                .init(Init::Noise)
+                .iterations(12)
+                .optimizer(optimizer)
+                .scales(scales.clone())
+                .tv_weight(0.0)
+        };
         let painted = |builder: Builder| {
             let mut session = builder.build().unwrap();
             let mut totals = vec![];
             while !session.is_finished() {
+                if totals.len() == 7 {
+                    session.set_style_weight(2.0).unwrap();
+                }
                 totals.push(session.step().unwrap().losses.total);
             }
-            (totals, session.image().unwrap())
+            (totals, session.into_image().unwrap())
         };
         let (totals, image) = painted(described());
         let all = together(3, 0..0, described, painted);
@@ -221,6 +234,22 @@ fn processes_descend_as_one_does() {
 /// optimiser: slopes, the products with a new pair, the length of the direction.
 const EVALUATION: usize = 8;
 const OF_OPTIMIZER: usize = 3;
+
+/// The length of the first is that of one over the sum of the gradient's magnitudes.
+#[test]
+fn fixed_steps_are_as_long_as_those_of_one_process() {
+    let fixed = Optimizer::Lbfgs(LbfgsOptions { fixed_step: Some(1.0), ..LbfgsOptions::default() });
+    let described = || described(30, 26).init(Init::Noise).optimizer(fixed);
+    let fell = |builder: Builder| {
+        let mut session = builder.build().unwrap();
+        let [before, after] = [(); 2].map(|()| session.step().unwrap().losses.total);
+        before - after
+    };
+    let one = fell(described());
+    for found in together(3, 0..0, described, fell) {
+        assert!((found - one).abs() < 0.02 * one, "expected {one}, found {found}");
+    }
+}
 
 #[test]
 fn a_failed_meeting_ends_the_step_and_nothing_else() {
@@ -260,15 +289,47 @@ fn a_failed_meeting_ends_the_step_and_nothing_else() {
     }
 }
 
+/// Adam has changed nothing when its only sum fails.
+#[test]
+fn adam_goes_on_after_a_failed_meeting() {
+    let described =
+        || described(30, 26).iterations(6).optimizer(Optimizer::Adam(AdamOptions::default())).running_mean(0.5);
+    let steps = |session: &mut Session<Reference>, count: usize| {
+        (0..count).map(|_| session.step().map(|p| p.losses.total)).collect::<Vec<_>>()
+    };
+    let end = |session: &Session<Reference>| bits(session.image().unwrap().pixels());
+    let undisturbed = together(3, 0..0, described, |builder| {
+        let mut session = builder.build().unwrap();
+        let totals: Vec<_> = steps(&mut session, 4).into_iter().flatten().collect();
+        (totals, end(&session))
+    });
+    for failed in 0..=EVALUATION {
+        let meeting = EVALUATION + 1 + failed;
+        let all = together(3, meeting..meeting + 1, described, |builder| {
+            let mut session = builder.build().unwrap();
+            let totals = steps(&mut session, 5);
+            assert!(totals[1].is_err(), "meeting {failed}");
+            (totals.into_iter().flatten().collect::<Vec<_>>(), end(&session))
+        });
+        assert!(all == undisturbed, "meeting {failed}");
+    }
+}
+
 /// Total variation and a loss on the host see the whole image, also where one process has all of the tiles.
 #[test]
 fn losses_of_the_image() {
     for (processes, size) in [(2, [30, 26]), (3, [6, 7]), (3, [33, 30])] {
         let with = || described(size[0], size[1]).tv_weight(0.3).loss(5.0, Laplacian { pool: 2 });
         same("losses of the image", processes, size, 2e-6, || with().tiles(1, 2));
-        same("seamless", 2, [16, 24], 2e-6, || described(16, 24).seamless(true).tv_weight(0.3).tiles(1, 2));
         // Weights from the norms of gradients.
         same("balanced", processes, size, 1e-5, || with().balanced(true).tiles(2, 1));
+    }
+}
+
+#[test]
+fn seamless_pictures() {
+    for (processes, tv) in [(2, 0.0), (3, 0.3)] {
+        same("seamless", processes, [16, 24], 2e-6, || described(16, 24).seamless(true).tv_weight(tv).tiles(1, 2));
     }
 }
 
@@ -289,7 +350,7 @@ fn each_process_resumes_its_own_checkpoint() {
                 let saved = [session.checkpoint().unwrap(), session.light_checkpoint().unwrap()];
                 (saved, bits(session.image().unwrap().pixels()), rest(session))
             });
-            let resumed = numbered(3, 0..0, described, |process, builder| {
+            numbered(3, 0..0, described, |process, builder| {
                 let ([saved, _], image, end) = &all[process];
                 let another = builder.clone().resume(&all[(process + 1) % 3].0[0]).unwrap_err();
                 assert!(
@@ -300,7 +361,6 @@ fn each_process_resumes_its_own_checkpoint() {
                 assert_eq!(bits(session.image().unwrap().pixels()), *image, "after {steps} steps");
                 assert_eq!(rest(session), *end, "after {steps} steps");
             });
-            assert_eq!(resumed.len(), 3);
             // A light one suits any process, and any number of them.
             let light = together(2, 0..0, described, |builder| rest(builder.resume(&all[2].0[1]).unwrap()));
             assert_eq!(light[0], light[1]);

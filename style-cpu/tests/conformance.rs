@@ -9,7 +9,8 @@ fn main() {
         interpreted();
     }
     let cpu = |isa, threads| Cpu::builder().isa(isa).threads(threads).build();
-    let convolution = |way| Cpu::builder().convolution(way).threads(2).build();
+    // More threads than items of some shapes, which then share the tiles.
+    let convolution = |way| Cpu::builder().convolution(way).threads(3).build();
     let instances = vec![
         ("portable", cpu(Isa::Portable, 1)),
         ("neon", cpu(Isa::Neon, 1)),

@@ -1,18 +1,19 @@
-//! The gradient of a picture that several processes share: each computes that of its tiles, and sends it to those that descend on
-//! the pixels.
+//! The gradient of a picture that several processes share. Each computes that of the pixels that its tiles see, and sends it to
+//! those that descend on them.
 
 use std::ops::Range;
 
 use crate::alloc::zeros;
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
-use crate::distributed::part::Part;
+use crate::distributed::range;
+use crate::distributed::share::Share;
 use crate::error::Result;
 use crate::pass::tiles::Window;
 
-/// The gradient of this process's tiles, and what is exchanged of it.
-pub(crate) struct Halo<B: Backend> {
-    part: Part,
+/// The gradient of the pixels that this process's tiles see, and buffers to send it.
+pub(crate) struct TileGradient<B: Backend> {
+    share: Share,
     /// For each process, the rectangle of all pixels that its tiles see.
     seen: Vec<Window>,
     /// The gradient in this process's rectangle.
@@ -23,49 +24,56 @@ pub(crate) struct Halo<B: Backend> {
     received: Vec<Vec<f32>>,
 }
 
-impl<B: Backend> Halo<B> {
-    pub(crate) fn new(backend: &B, part: Part, seen: Vec<Window>) -> Result<Self> {
-        let (channels, process) = (part.picture().channels, part.communicator().process());
+impl<B: Backend> TileGradient<B> {
+    pub(crate) fn new(backend: &B, share: Share, seen: Vec<Window>) -> Result<Self> {
+        let (channels, process) = (share.picture().channels, share.communicator().process());
         let shape = seen[process].shape(channels);
         let buffer = |window: Window, positions: Range<usize>| {
-            let count: usize = runs(window, positions, part.picture().width).map(|run| run.len()).sum();
+            let count: usize = runs(window, positions, share.picture().width).map(|run| run.len()).sum();
             zeros(channels * count, "a gradient")
         };
-        let sent = (0..seen.len()).map(|q| buffer(seen[process], part.positions(q))).collect::<Result<_>>()?;
-        let received = seen.iter().map(|&of| buffer(of, part.positions(process))).collect::<Result<_>>()?;
+        let sent = (0..seen.len()).map(|q| buffer(seen[process], share.positions(q))).collect::<Result<_>>()?;
+        let received = seen.iter().map(|&of| buffer(of, share.positions(process))).collect::<Result<_>>()?;
         Ok(Self {
             gradient: backend.tensor(shape)?,
             values: zeros(shape.len(), "a gradient")?,
-            own: zeros(part.shape().len(), "a gradient")?,
+            own: zeros(share.shape().len(), "a gradient")?,
             sent,
             received,
-            part,
+            share,
             seen,
         })
     }
 
-    /// Size in bytes of that of the largest of these rectangles, at most.
+    /// Size in bytes in the process that needs most.
     pub(crate) fn bytes(backend: &B, picture: Shape, seen: &[Window]) -> usize {
-        let own = Part::largest(picture, seen.len()).len();
+        let own = Share::largest(picture, seen.len()).len();
+        let received = |process: usize| {
+            let positions = range(process, seen.len(), picture.positions());
+            let of =
+                |&window: &Window| runs(window, positions.clone(), picture.width).map(|run| run.len()).sum::<usize>();
+            seen.iter().map(of).fold(0, usize::saturating_add).saturating_mul(picture.channels)
+        };
+        let received = (0..seen.len()).map(received).max().unwrap_or(0);
         let seen = seen.iter().map(|window| window.shape(picture.channels));
-        let (device, host) = seen.fold((0, 0), |(device, host), of: Shape| {
-            (device.max(backend.tensor_bytes(of)), host.max(of.len().saturating_mul(2)))
+        let of_tiles = seen.map(|of| {
+            let [values, sent] = [of.len(); 2].map(|len| len.saturating_mul(size_of::<f32>()));
+            [backend.tensor_bytes(of), values, sent].into_iter().fold(0, usize::saturating_add)
         });
-        // Each pixel is seen by a few processes, but for those of process 0, which may see all.
-        let host = host.saturating_add(own.saturating_mul(6));
-        device.saturating_add(host.saturating_mul(size_of::<f32>()))
+        let host = own.saturating_add(received).saturating_mul(size_of::<f32>());
+        of_tiles.max().unwrap_or(0).saturating_add(host)
     }
 
-    /// Adds up the gradient of this process's part, in the order of the processes.
+    /// Adds up the gradient of this process's share, in the order of the processes.
     pub(crate) fn exchange(&mut self, backend: &B, gradient: &mut B::Tensor) -> Result<()> {
-        let Self { part, seen, gradient: of_tiles, values, own, sent, received } = self;
-        let (process, width) = (part.communicator().process(), part.picture().width);
+        let Self { share, seen, gradient: of_tiles, values, own, sent, received } = self;
+        let (process, width) = (share.communicator().process(), share.picture().width);
         backend.download(of_tiles, values)?;
         let window = seen[process];
         for (q, sent) in sent.iter_mut().enumerate() {
             let mut to = &mut sent[..];
             for plane in values.chunks_exact(window.shape(1).len()) {
-                for run in runs(window, part.positions(q), width) {
+                for run in runs(window, share.positions(q), width) {
                     let from = window.index(run.start, width);
                     let (here, behind) = to.split_at_mut(run.len());
                     here.copy_from_slice(&plane[from..][..run.len()]);
@@ -75,9 +83,9 @@ impl<B: Backend> Halo<B> {
         }
         let from: Vec<_> = sent.iter().map(|sent| &sent[..]).collect();
         let mut to: Vec<_> = received.iter_mut().map(|received| &mut received[..]).collect();
-        part.communicator().exchange(&from, &mut to)?;
+        share.communicator().exchange(&from, &mut to)?;
         own.fill(0.0);
-        let positions = part.positions(process);
+        let positions = share.positions(process);
         for (&window, received) in seen.iter().zip(received) {
             let mut from = &received[..];
             for plane in own.chunks_exact_mut(positions.len()) {
@@ -95,7 +103,8 @@ impl<B: Backend> Halo<B> {
 
 /// The positions of a window that are among these, row by row, in a picture of this width.
 fn runs(window: Window, positions: Range<usize>, width: usize) -> impl Iterator<Item = Range<usize>> {
-    let rows = window.rows.start..window.rows.end;
+    let first = window.rows.start.max(positions.start / width);
+    let rows = first..window.rows.end.min(positions.end.div_ceil(width));
     rows.filter_map(move |row| {
         let start = (row * width + window.columns.start).max(positions.start);
         let end = (row * width + window.columns.end).min(positions.end);

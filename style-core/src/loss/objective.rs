@@ -41,8 +41,8 @@ use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::backend::shape::{Acc, Rows};
-use crate::distributed::gradient::Halo;
-use crate::distributed::{Alone, Communicator, share};
+use crate::distributed::gradient::TileGradient;
+use crate::distributed::{Alone, Communicator, range};
 use crate::error::Result;
 use crate::loss::losses::{LayerLoss, LayerWeight, Losses, TV, TermLoss};
 use crate::loss::scratch::{Shared, each, own_window};
@@ -64,7 +64,7 @@ pub(crate) struct Objective<B: Backend> {
     /// The processes that share the tiles of this picture.
     pub(crate) communicator: Arc<dyn Communicator>,
     /// The gradient of this process's tiles, if there are other processes.
-    pub(crate) halo: Option<Halo<B>>,
+    pub(crate) tile_gradient: Option<TileGradient<B>>,
 }
 
 /// The terms under one name and weight, such as the style at all its layers.
@@ -145,7 +145,7 @@ impl<B: Backend> Objective<B> {
         self.passes.plan.cancel.check()
     }
 
-    /// Computes the losses at `image` and their gradient, that of this process's part. `losses` must have the terms of
+    /// Computes the losses at `image` and their gradient, that of this process's share. `losses` must have the terms of
     /// [`no_losses`](Self::no_losses).
     pub(crate) fn evaluate(
         &mut self,
@@ -157,10 +157,10 @@ impl<B: Backend> Objective<B> {
         self.cancelled()?;
         let backend = network.backend();
         let on_host = self.groups.iter().flat_map(|g| &g.terms).any(|p| p.term.on_host());
-        if let Some(mut halo) = self.halo.take() {
-            let done = self.in_tiles(network, image, &mut halo.gradient);
-            let done = done.and_then(|()| halo.exchange(backend, gradient));
-            self.halo = Some(halo);
+        if let Some(mut of_tiles) = self.tile_gradient.take() {
+            let done = self.in_tiles(network, image, &mut of_tiles.gradient);
+            let done = done.and_then(|()| of_tiles.exchange(backend, gradient));
+            self.tile_gradient = Some(of_tiles);
             done?;
         } else if !self.passes.plan.is_whole() {
             self.in_tiles(network, image, gradient)?;
@@ -177,10 +177,13 @@ impl<B: Backend> Objective<B> {
         }
         backend.read_scalars(&self.scalars, &mut self.numbers)?;
         let Self { groups, numbers, communicator, .. } = self;
+        // All processes have the other numbers, and take those of the first: processors may round differently.
         let partial = |p: &&Placed<B>| !p.of_image() && p.additivity == Additivity::Positions;
-        for placed in groups.iter().flat_map(|g| &g.terms).filter(partial) {
-            communicator.sum(&mut numbers[placed.slots.clone()])?;
+        if communicator.process() > 0 {
+            let same = groups.iter().flat_map(|g| &g.terms).filter(|p| !partial(p));
+            same.for_each(|placed| numbers[placed.slots.clone()].fill(0.0));
         }
+        communicator.sum(numbers)?;
         self.add_up(losses);
         Ok(())
     }
@@ -199,7 +202,7 @@ impl<B: Backend> Objective<B> {
     fn in_tiles(&mut self, network: &Network<B>, image: &B::Tensor, gradient: &mut B::Tensor) -> Result<()> {
         let backend = network.backend();
         let (process, processes) = (self.communicator.process(), self.communicator.processes());
-        let tiles = share(process, processes, self.passes.plan.tiles.len());
+        let tiles = range(process, processes, self.passes.plan.tiles.len());
         let of_layers = |p: &Placed<B>| !p.of_image() && p.additivity != Additivity::Positions;
         let twice = self.groups.iter().flat_map(|g| &g.terms).any(of_layers);
         self.begin();

@@ -10,7 +10,7 @@ use crate::backend::ops::vector::AdamStep;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
 use crate::distributed::Communicator;
-use crate::distributed::part::Part;
+use crate::distributed::share::Share;
 use crate::error::Result;
 use crate::image::resample::resample;
 use crate::optim::point::{Point, Update};
@@ -40,7 +40,7 @@ const MAX_SQUARE: f64 = f32::MAX as f64 / 4.0;
 
 pub(crate) struct Adam<B: Backend> {
     options: AdamOptions,
-    /// Sums over the processes that each have a part of the vectors.
+    /// Sums over the processes that each have a share of the vectors.
     communicator: Arc<dyn Communicator>,
     /// The learning rate, including halvings.
     rate: f64,
@@ -153,19 +153,19 @@ impl<B: Backend> Adam<B> {
         from.tensor("adam.good", backend, &mut self.good)
     }
 
-    pub(super) fn carried(&self, backend: &B, part: &Part) -> Result<Carried> {
+    pub(super) fn carried(&self, backend: &B, share: &Share) -> Result<Carried> {
         let read = |tensor| {
-            let mut values = zeros(part.shape().len(), "the moments")?;
+            let mut values = zeros(share.shape().len(), "the moments")?;
             backend.download(tensor, &mut values)?;
-            part.gathered(values)
+            share.gathered(values)
         };
         Ok(Carried { steps: self.steps, m: read(&self.m)?, v: read(&self.v)? })
     }
 
-    pub(super) fn carry_on(&mut self, backend: &B, carried: &Carried, part: &Part) -> Result<()> {
+    pub(super) fn carry_on(&mut self, backend: &B, carried: &Carried, share: &Share) -> Result<()> {
         self.steps = carried.steps;
-        backend.upload(&part.cut(&carried.m)?, &mut self.m)?;
-        backend.upload(&part.cut(&carried.v)?, &mut self.v)
+        backend.upload(&share.cut(&carried.m)?, &mut self.m)?;
+        backend.upload(&share.cut(&carried.v)?, &mut self.v)
     }
 
     pub(super) fn result(&self) -> &B::Tensor {

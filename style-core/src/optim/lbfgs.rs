@@ -63,9 +63,9 @@ impl Default for LbfgsOptions {
 
 pub(crate) struct Lbfgs<B: Backend> {
     options: LbfgsOptions,
-    /// Sums over the processes that each have a part of the vectors.
+    /// Sums over the processes that each have a share of the vectors.
     communicator: Arc<dyn Communicator>,
-    /// Elements of all parts.
+    /// Elements of all shares.
     elements: usize,
     /// The last accepted point, where the line search starts.
     base: Point<B>,

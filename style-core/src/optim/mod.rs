@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Backend;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
-use crate::distributed::part::Part;
+use crate::distributed::share::Share;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::adam::Adam;
 use crate::optim::history::History;
@@ -50,9 +50,9 @@ pub(crate) enum Descent<B: Backend> {
 }
 
 impl<B: Backend> Descent<B> {
-    /// On this process's part of a picture.
-    pub(crate) fn new(backend: &B, part: &Part, optimizer: &Optimizer) -> Result<Self> {
-        let (shape, elements, communicator) = (part.shape(), part.picture().len(), Arc::clone(part.communicator()));
+    /// On this process's share of a picture.
+    pub(crate) fn new(backend: &B, share: &Share, optimizer: &Optimizer) -> Result<Self> {
+        let (shape, elements, communicator) = (share.shape(), share.picture().len(), Arc::clone(share.communicator()));
         Ok(match optimizer {
             Optimizer::Lbfgs(options) => {
                 Self::Lbfgs(Box::new(Lbfgs::new(backend, shape, elements, *options, communicator)?))
@@ -93,18 +93,18 @@ impl<B: Backend> Descent<B> {
     }
 
     /// The state that a descent at another size can continue from.
-    pub(crate) fn carried(&self, backend: &B, part: &Part) -> Result<Option<Carried>> {
+    pub(crate) fn carried(&self, backend: &B, share: &Share) -> Result<Option<Carried>> {
         match self {
             Self::Lbfgs(_) => Ok(None),
-            Self::Adam(adam) => adam.carried(backend, part).map(Some),
+            Self::Adam(adam) => adam.carried(backend, share).map(Some),
         }
     }
 
     /// Continues from the state of another descent.
-    pub(crate) fn carry_on(&mut self, backend: &B, carried: &Carried, part: &Part) -> Result<()> {
+    pub(crate) fn carry_on(&mut self, backend: &B, carried: &Carried, share: &Share) -> Result<()> {
         match self {
             Self::Lbfgs(_) => Ok(()),
-            Self::Adam(adam) => adam.carry_on(backend, carried, part),
+            Self::Adam(adam) => adam.carry_on(backend, carried, share),
         }
     }
 

@@ -92,7 +92,7 @@ impl PassesPlan {
             return Window::all(self.picture);
         }
         let regions = self.tiles[tiles].iter().map(Tile::region);
-        regions.reduce(Window::and).unwrap_or(Window::all(Shape::new(1, 1, 1)))
+        regions.reduce(Window::around).unwrap_or(Window::all(Shape::new(1, 1, 1)))
     }
 
     /// Shape of the whole picture's features at a tap.
@@ -302,9 +302,10 @@ impl<B: Backend> Passes<B> {
         })
     }
 
-    /// The gradient of a loss on the own features of the tile of the last forward pass. It is the gradient of the picture
-    /// or, with several tiles, is added to that, of which `gradient` has all that the tile sees. `add_tap(seen, acc, dfeatures, workspace)` computes `dfeatures (=|+=)
-    /// dloss/dfeatures` for all rows of the tensor; with a window, rows outside it get zero under `Store`.
+    /// The gradient of a loss on the own features of the tile of the last forward pass. With a single tile it is stored in
+    /// `gradient`, otherwise added to it; from [`origin`](Self::origin) on, `gradient` must have all pixels that the tile sees.
+    /// `add_tap(seen, acc, dfeatures, workspace)` computes `dfeatures (=|+=) dloss/dfeatures` for all rows of the tensor; with a
+    /// window, rows outside it get zero under `Store`.
     pub(crate) fn backward(
         &mut self,
         network: &Network<B>,

@@ -66,7 +66,7 @@ impl Window {
     }
 
     /// The smallest window that contains both.
-    pub(crate) fn and(self, other: Self) -> Self {
+    pub(crate) fn around(self, other: Self) -> Self {
         let both = |a: Rows, b: Rows| Rows { start: a.start.min(b.start), end: a.end.max(b.end) };
         Self { rows: both(self.rows, other.rows), columns: both(self.columns, other.columns) }
     }

@@ -5,9 +5,9 @@ use crate::backend::shape::Shape;
 use crate::describe::builder::SessionBuilder;
 use crate::describe::targets::ResolvedLayer;
 use crate::distributed::copies::Copies;
-use crate::distributed::gradient::Halo;
-use crate::distributed::part::Part;
-use crate::distributed::share;
+use crate::distributed::gradient::TileGradient;
+use crate::distributed::range;
+use crate::distributed::share::Share;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::measure::values;
 use crate::loss::scratch::{OWN, largest};
@@ -195,15 +195,15 @@ impl<B: Backend> SessionBuilder<B> {
         let processes = self.communicator.processes();
         let shared = match processes {
             1 => 0,
-            _ => Copies::bytes(backend, shape, processes).saturating_add(Halo::bytes(
+            _ => Copies::bytes(backend, shape, processes).saturating_add(TileGradient::bytes(
                 backend,
                 shape,
                 &self.seen(&main, processes),
             )),
         };
         let means = vector.saturating_mul(usize::from(self.settings.running_mean.is_some()) * 2);
-        let of_part = self.settings.optimizer.bytes(backend, Part::largest(shape, processes));
-        let optimizer = sum([of_part, means, shared]);
+        let of_share = self.settings.optimizer.bytes(backend, Share::largest(shape, processes));
+        let optimizer = sum([of_share, means, shared]);
         let passes_bytes = activations.saturating_add(workspace);
 
         // A picture that is evaluated before the iterations is tiled until it also fits next to what is already allocated,
@@ -275,7 +275,7 @@ impl<B: Backend> SessionBuilder<B> {
         let all = Window::all(plan.picture());
         let seen = |process| match process == 0 && of_image {
             true => all,
-            false => plan.seen_by(share(process, processes, plan.tiles.len())),
+            false => plan.seen_by(range(process, processes, plan.tiles.len())),
         };
         (0..processes).map(seen).collect()
     }

@@ -9,6 +9,7 @@ use crate::describe::builder::SessionBuilder;
 use crate::describe::init::Start;
 use crate::describe::settings::ContentWeight;
 use crate::describe::targets::{ResolvedLayer, StyleTargets, Targets};
+use crate::distributed::share::expect_shares;
 use crate::error::{Error, ErrorKind, Result, bad};
 use crate::image::Image;
 use crate::image::mask::Mask;
@@ -472,6 +473,7 @@ impl<B: Backend> SessionBuilder<B> {
             return Err(bad(format!("the tolerance must be in 0..1; found {fraction}")));
         }
         let shape = self.shape()?;
+        expect_shares(&*self.communicator, shape)?;
         let (has_content, ratio) = (self.content_image().is_some(), self.chosen_noise_ratio());
         self.chosen_init().check(self.start.as_ref(), shape, has_content, self.settings.noise, ratio)?;
 

@@ -22,7 +22,7 @@ pub struct Plan {
     pub activations: usize,
     /// Scratch memory of the ops.
     pub workspace: usize,
-    /// The image, its gradient and the optimiser's vectors.
+    /// The image, its gradient and the optimiser's vectors, and what processes that share a picture send to each other.
     pub optimizer: usize,
     /// The result on the host.
     pub pictures: usize,

@@ -9,8 +9,8 @@ use crate::describe::init::{Inputs, Start};
 use crate::describe::settings::ContentWeight;
 use crate::describe::targets::{Region, ResolvedLayer};
 use crate::distributed::copies::Copies;
-use crate::distributed::gradient::Halo;
-use crate::distributed::part::Part;
+use crate::distributed::gradient::TileGradient;
+use crate::distributed::share::Share;
 use crate::error::{Result, bad};
 use crate::image::Image;
 use crate::loss::content::Content;
@@ -70,19 +70,19 @@ impl<B: Backend> SessionBuilder<B> {
         };
         let start = self.chosen_init().image(&start)?;
         self.start = None;
-        let part = Part::new(Arc::clone(&self.communicator), shape)?;
+        let share = Share::new(Arc::clone(&self.communicator), shape);
         let processes = self.communicator.processes();
         let (mut point, mut copies) =
-            (Point { x: network.upload_owned(start)?, g: backend.tensor(part.shape())? }, None);
+            (Point { x: network.upload_owned(start)?, g: backend.tensor(share.shape())? }, None);
         if processes > 1 {
-            let mut own = backend.tensor(part.shape())?;
-            let of_start = copies.insert(Copies::new(backend, part.clone(), point.x)?);
+            let mut own = backend.tensor(share.shape())?;
+            let of_start = copies.insert(Copies::new(backend, share.clone(), point.x)?);
             of_start.cut(backend, &mut own)?;
             point.x = own;
         }
-        let mut descent = Descent::new(backend, &part, &self.settings.optimizer)?;
+        let mut descent = Descent::new(backend, &share, &self.settings.optimizer)?;
         descent.begin(backend, &point.x)?;
-        carried.map_or(Ok(()), |carried| descent.carry_on(backend, &carried, &part))?;
+        carried.map_or(Ok(()), |carried| descent.carry_on(backend, &carried, &share))?;
         let average = self.settings.running_mean.map(|decay| Average::new(backend, shape, decay)).transpose()?;
 
         let losses = self.custom_terms(checked, &plan)?;
@@ -106,18 +106,18 @@ impl<B: Backend> SessionBuilder<B> {
             scalars: backend.scalars(slots)?,
             numbers: vec![0.0; slots],
             recording: B::Recording::default(),
-            halo: None,
+            tile_gradient: None,
             communicator: Arc::clone(&self.communicator),
         };
         if processes > 1 {
             let seen = self.seen(&objective.passes.plan, processes);
             objective.passes.origin = seen[self.communicator.process()].at();
-            objective.halo = Some(Halo::new(backend, part.clone(), seen)?);
+            objective.tile_gradient = Some(TileGradient::new(backend, share.clone(), seen)?);
         }
         if let Some(reference) = reference {
             objective.balance(&network, &network.upload_owned(reference)?, &mut point.g)?;
         }
-        Ok(Stage { objective, descent, point, part, copies, average, evaluated: false })
+        Ok(Stage { objective, descent, point, share, copies, average, evaluated: false })
     }
 
     /// The terms of the content layers; frees the content picture.
@@ -307,7 +307,7 @@ pub(crate) struct Stage<B: Backend> {
     pub(crate) descent: Descent<B>,
     pub(crate) point: Point<B>,
     /// The pixels that `descent` and `point` have: all, unless processes share the picture.
-    pub(crate) part: Part,
+    pub(crate) share: Share,
     /// The whole picture, if so.
     pub(crate) copies: Option<Copies<B>>,
     pub(crate) average: Option<Average<B>>,
@@ -323,7 +323,7 @@ impl<B: Backend> Stage<B> {
         network.download(self.result(), 1.0)
     }
 
-    /// As above, but frees all else first.
+    /// As above, but frees first what evaluations need.
     pub(crate) fn into_image(self, network: &Network<B>) -> Result<Image> {
         let Self { objective, point, descent, copies, average, .. } = self;
         drop((objective, point));
@@ -366,13 +366,14 @@ impl<B: Backend> Stage<B> {
         match updated {
             Ok(update) if update.accepted => copies.accept(),
             Ok(_) => {}
-            Err(_) => {
-                // A sum of the optimiser has failed, in all processes. They may go on from the last accepted picture.
+            // A sum has failed, in all processes. L-BFGS begins again at the last accepted picture; Adam has not changed.
+            Err(_) if matches!(descent, Descent::Lbfgs(_)) => {
                 self.evaluated = false;
                 descent.forget(backend, point)?;
                 copies.cut(backend, &mut point.x)?;
                 descent.begin(backend, &point.x)?;
             }
+            Err(_) => {}
         }
         updated
     }

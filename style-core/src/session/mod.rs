@@ -102,14 +102,16 @@ impl<B: Backend> Session<B> {
     /// it, with a smaller [memory limit](SessionBuilder::memory_limit), say, moves to that scale again. With L-BFGS the
     /// bits are those of an uninterrupted session; Adam starts with new moments.
     ///
+    /// If [processes](SessionBuilder::communicator) share the picture, it has the vectors of this one: each resumes its own.
+    ///
     /// # Errors
     /// Backend errors.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let mut to = self.light_checkpoint()?;
-        let Some(Stage { descent, point, part, average, evaluated, .. }) = &self.stage else { return Ok(to) };
+        let Some(Stage { descent, point, share, average, evaluated, .. }) = &self.stage else { return Ok(to) };
         let backend = self.network.backend();
         to.note("light", false);
-        part.note(&mut to);
+        share.note(&mut to);
         to.note("evaluated", evaluated);
         to.put_tensor("point", backend, &point.x)?;
         descent.save(backend, &mut to)?;
@@ -160,11 +162,10 @@ impl<B: Backend> Session<B> {
 
     /// Restores the state of a checkpoint made at the current scale.
     fn restore(&mut self, from: &Checkpoint) -> Result<()> {
-        let Stage { descent, point, part, copies, average, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
+        let Stage { descent, point, copies, average, evaluated, .. } = self.stage.as_mut().ok_or_else(ended)?;
         let backend = self.network.backend();
         // Otherwise the descent starts at the image, as at the start of a scale.
         if !from.noted::<bool>("light")? {
-            part.expect(from)?;
             from.tensor("point", backend, &mut point.x)?;
             descent.load(backend, from)?;
             average.as_mut().map_or(Ok(()), |average| average.load(backend, from))?;
@@ -247,8 +248,8 @@ impl<B: Backend> Session<B> {
     /// are done. The result stays in the session until the next step, also as [`progress`](Session::progress); clone it
     /// to keep it.
     ///
-    /// On the CPU, only the first step at a scale allocates memory, but for losses that are computed on the host, and for a
-    /// thread pool, where rayon's queue allocates a block about every 60 steps.
+    /// On the CPU, only the first step at a scale allocates memory, but for losses that are computed on the host, for processes
+    /// that share the picture, and for a thread pool, where rayon's queue allocates a block about every 60 steps.
     ///
     /// # Errors
     /// `Finished` if all iterations are done or the descent has converged ([`is_finished`](Session::is_finished)).
@@ -263,9 +264,9 @@ impl<B: Backend> Session<B> {
         }
         if self.ahead.is_some() && (self.left() == 0 || self.progress.converged) {
             let stage = self.stage.as_ref().ok_or_else(ended)?;
-            let from = stage.part.picture();
+            let from = stage.share.picture();
             let image = stage.image(&self.network)?;
-            let carried = stage.descent.carried(self.network.backend(), &stage.part)?;
+            let carried = stage.descent.carried(self.network.backend(), &stage.share)?;
             stage.objective.cancelled()?;
             // Frees its memory before the next scale allocates: there is no way back.
             (self.kept, self.stage) = (Some(image), None);
@@ -440,16 +441,16 @@ impl<B: Backend> Session<B> {
     /// `Shape` if the picture has another size; backend errors.
     pub fn evaluate(&mut self, image: &Image) -> Result<(Losses, Vec<f32>)> {
         let Self { network, stage, .. } = self;
-        let Stage { objective, part, .. } = stage.as_mut().ok_or_else(ended)?;
+        let Stage { objective, share, .. } = stage.as_mut().ok_or_else(ended)?;
         let backend = network.backend();
-        expect_shape("the picture", part.picture(), image.shape())?;
+        expect_shape("the picture", share.picture(), image.shape())?;
         let x = network.upload(image)?;
-        let mut g = backend.tensor(part.shape())?;
+        let mut g = backend.tensor(share.shape())?;
         let mut losses = objective.no_losses();
         objective.evaluate(network, &x, &mut g, &mut losses)?;
-        let mut gradient = zeros(part.shape().len(), "a gradient")?;
+        let mut gradient = zeros(share.shape().len(), "a gradient")?;
         backend.download(&g, &mut gradient)?;
-        Ok((losses, part.gathered(gradient)?))
+        Ok((losses, share.gathered(gradient)?))
     }
 
     /// Sets the style weight from the next step on, at this scale and all later ones, for example from a slider. If the

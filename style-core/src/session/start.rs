@@ -6,6 +6,7 @@ use crate::backend::Backend;
 use crate::checkpoint::Checkpoint;
 use crate::describe::builder::SessionBuilder;
 use crate::describe::targets::{ContentTargets, StyleTargets, Targets};
+use crate::distributed::share::expect_share;
 use crate::error::{Error, ErrorKind, Result, bad};
 use crate::loss::losses::Losses;
 use crate::pass::tiles::WHOLE;
@@ -89,6 +90,7 @@ impl<B: Backend> SessionBuilder<B> {
         let before = checkpoint.map(|checkpoint| {
             self.settings.style_weight = checkpoint.style_weight()?;
             checkpoint.expect(&self.manifest()?)?;
+            expect_share(&*self.communicator, checkpoint)?;
             (0..=self.settings.scales.len()).map(|scale| checkpoint.noted(&tiles(scale))).collect::<Result<Vec<_>>>()
         });
         Ok(self.plan_all(checked, before.transpose()?.as_deref())?.1)

@@ -24,14 +24,14 @@ pub(crate) struct Layout {
     pub(super) stride: usize,
     /// Whether one item runs all stages of a block of tiles, after the filter transform.
     pub(super) fused: bool,
-    /// Channel blocks that an item writes, if not.
+    /// Channel blocks that an item writes, if it does not run all.
     pub(super) group: usize,
     /// Values in a word of the transformed inputs and filters.
     pub(super) values: usize,
 }
 
-/// The most tiles of an item that runs all stages: its intermediate results stay in the second-level cache. For tiles of 4x4
-/// and of 6x6 outputs, as below.
+/// The most tiles of an item that runs all stages: its intermediate results stay in the second-level cache. This and the next
+/// constants are for tiles of 4x4 and of 6x6 outputs.
 const FUSED: [usize; 2] = [42, 20];
 
 /// The most channel blocks, read and written, of such an item.

@@ -4,7 +4,7 @@
 //!
 //! For each point, the sum over channels is a matrix product over tiles. The work is split into blocks of tiles. With
 //! few channels, the filters are transformed first, and an item runs all other stages for its block, in scratch memory
-//! that stays in its processor's cache. With many channels, transformed filters take up to four times the filters' size, and
+//! that stays in its processor's cache. With many channels, transformed filters take four or seven times the filters' size, and
 //! writing them to memory takes longer than the arithmetic. So the inputs of a block are transformed first, for all items,
 //! and an item transforms the filters of a few channels, multiplies, adds, and writes the outputs of those channels: what
 //! it holds stays in cache. The filters are transformed again in each pass, and for each block.

@@ -1,34 +1,28 @@
-//! The pixels that each process descends on: a range of the positions, counted row by row, in all channels.
+//! The pixels that a process descends on: a range of the positions, counted row by row, in all channels.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::alloc::zeros;
 use crate::backend::shape::Shape;
 use crate::checkpoint::Checkpoint;
-use crate::distributed::{Communicator, share};
+use crate::distributed::{Communicator, range};
 use crate::error::{Error, ErrorKind, Result, bad};
 
-/// The checkpoint key of a part.
-const PART: &str = "part";
+/// The checkpoint key of a share.
+const SHARE: &str = "share";
 
-/// How the pixels of a picture are shared.
+/// The share of this process.
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
+pub(crate) struct Share {
     communicator: Arc<dyn Communicator>,
     picture: Shape,
 }
 
-impl Part {
-    pub(crate) fn new(communicator: Arc<dyn Communicator>, picture: Shape) -> Result<Self> {
-        let (processes, positions) = (communicator.processes(), picture.positions());
-        if processes > positions {
-            let Shape { width, height, .. } = picture;
-            return Err(bad(format!(
-                "{processes} processes cannot share {width}x{height} pixels; expected at most {positions} processes"
-            )));
-        }
-        Ok(Self { communicator, picture })
+impl Share {
+    pub(crate) fn new(communicator: Arc<dyn Communicator>, picture: Shape) -> Self {
+        Self { communicator, picture }
     }
 
     pub(crate) fn communicator(&self) -> &Arc<dyn Communicator> {
@@ -41,7 +35,7 @@ impl Part {
     }
 
     pub(super) fn positions(&self, process: usize) -> Range<usize> {
-        share(process, self.communicator.processes(), self.picture.positions())
+        range(process, self.communicator.processes(), self.picture.positions())
     }
 
     /// Shape of this process's vectors: that of the picture if it is alone.
@@ -52,7 +46,7 @@ impl Part {
         }
     }
 
-    /// Shape of the largest part of `processes`.
+    /// Shape of the largest share of `processes`.
     pub(crate) fn largest(picture: Shape, processes: usize) -> Shape {
         match processes {
             0 | 1 => picture,
@@ -60,39 +54,23 @@ impl Part {
         }
     }
 
-    /// Notes in a checkpoint which part its vectors are.
+    /// Notes in a checkpoint which share its vectors are.
     pub(crate) fn note(&self, to: &mut Checkpoint) {
-        if let Some(name) = self.name() {
-            to.note(PART, name);
+        if let Some(name) = name(&*self.communicator) {
+            to.note(SHARE, name);
         }
-    }
-
-    /// Checks that the vectors of a checkpoint are this part.
-    pub(crate) fn expect(&self, from: &Checkpoint) -> Result<()> {
-        let (wanted, found) = (self.name(), from.noted::<String>(PART).ok());
-        if wanted == found {
-            return Ok(());
-        }
-        let [wanted, found] = [wanted, found].map(|name| name.unwrap_or_else(|| "a process that paints alone".into()));
-        let message = format!(
-            "the checkpoint is of {found}, and this is {wanted}; each process resumes its own, in a job of as many processes, or \
-             all resume a light one"
-        );
-        Err(Error::new(ErrorKind::Checkpoint, message))
-    }
-
-    fn name(&self) -> Option<String> {
-        let (process, processes) = (self.communicator.process(), self.communicator.processes());
-        (processes > 1).then(|| format!("process {process} of {processes}"))
     }
 
     /// This process's values among those of the picture.
-    pub(crate) fn cut(&self, all: &[f32]) -> Result<Vec<f32>> {
-        let mut own = zeros(self.shape().len(), "a part of a picture")?;
+    pub(crate) fn cut<'a>(&self, all: &'a [f32]) -> Result<Cow<'a, [f32]>> {
+        if self.communicator.processes() == 1 {
+            return Ok(all.into());
+        }
+        let mut own = zeros(self.shape().len(), "a share of a picture")?;
         let positions = self.positions(self.communicator.process());
         let planes = all.chunks_exact(self.picture.positions()).zip(own.chunks_exact_mut(positions.len()));
         planes.for_each(|(all, own)| own.copy_from_slice(&all[positions.clone()]));
-        Ok(own)
+        Ok(own.into())
     }
 
     /// Fills `all` with the values of all processes, of which `own` are this one's.
@@ -120,4 +98,35 @@ impl Part {
         self.gather(&own, &mut all)?;
         Ok(all)
     }
+}
+
+/// Checks that the processes can share a picture.
+pub(crate) fn expect_shares(communicator: &dyn Communicator, picture: Shape) -> Result<()> {
+    let (processes, positions) = (communicator.processes(), picture.positions());
+    if processes <= positions {
+        return Ok(());
+    }
+    let Shape { width, height, .. } = picture;
+    Err(bad(format!(
+        "{processes} processes cannot share {width}x{height} pixels; expected at most {positions} processes"
+    )))
+}
+
+/// Checks that the vectors of a checkpoint, if it has any, are the share of this process.
+pub(crate) fn expect_share(communicator: &dyn Communicator, from: &Checkpoint) -> Result<()> {
+    let (wanted, found) = (name(communicator), from.noted::<String>(SHARE).ok());
+    if from.noted("light")? || wanted == found {
+        return Ok(());
+    }
+    let [wanted, found] = [wanted, found].map(|name| name.unwrap_or_else(|| "a process that paints alone".into()));
+    let message = format!(
+        "the checkpoint is of {found}, and this is {wanted}; each process resumes its own, in a job of as many processes, or \
+         all resume a light one"
+    );
+    Err(Error::new(ErrorKind::Checkpoint, message))
+}
+
+fn name(communicator: &dyn Communicator) -> Option<String> {
+    let (process, processes) = (communicator.process(), communicator.processes());
+    (processes > 1).then(|| format!("process {process} of {processes}"))
 }
