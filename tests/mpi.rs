@@ -85,8 +85,7 @@ fn paint(folder: &Path, command: &mut Command, line: &str) -> (Vec<[f64; 3]>, Rg
 
 /// Processes with tiles paint the same as one process without: the first losses agree within 1e-6, all within `tolerance`,
 /// and at most one in 10 values of the picture differs, by two levels at most. Covariances are differences of larger numbers,
-/// so sums over other tiles change their last digits, L-BFGS rounds its pairs to bf16 from there, and the paths diverge: after
-/// eight evaluations, losses differ by 3e-4 and one value in nine by up to three levels.
+/// so sums over other tiles change their last digits, L-BFGS rounds its pairs to bf16 from there, and the paths diverge.
 fn same_picture(optimizer: &str, cases: &[(usize, &str)], tolerance: f64) {
     let folder = folder();
     let (whole, picture) = paint(folder.path(), &mut Command::new(example()), &format!("--single {optimizer}"));

@@ -28,10 +28,8 @@ impl<B: Backend> TileGradient<B> {
     pub(crate) fn new(backend: &B, share: Share, seen: Vec<Window>) -> Result<Self> {
         let (channels, process) = (share.picture().channels, share.communicator().process());
         let shape = seen[process].shape(channels);
-        let buffer = |window: Window, positions: Range<usize>| {
-            let count: usize = runs(window, positions, share.picture().width).map(|run| run.len()).sum();
-            zeros(channels * count, "a gradient")
-        };
+        let buffer =
+            |window, positions| zeros(channels * count(window, positions, share.picture().width), "a gradient");
         let sent = (0..seen.len()).map(|q| buffer(seen[process], share.positions(q))).collect::<Result<_>>()?;
         let received = seen.iter().map(|&of| buffer(of, share.positions(process))).collect::<Result<_>>()?;
         Ok(Self {
@@ -50,8 +48,7 @@ impl<B: Backend> TileGradient<B> {
         let own = Share::largest(picture, seen.len()).len();
         let received = |process: usize| {
             let positions = range(process, seen.len(), picture.positions());
-            let of =
-                |&window: &Window| runs(window, positions.clone(), picture.width).map(|run| run.len()).sum::<usize>();
+            let of = |&window: &Window| count(window, positions.clone(), picture.width);
             seen.iter().map(of).fold(0, usize::saturating_add).saturating_mul(picture.channels)
         };
         let received = (0..seen.len()).map(received).max().unwrap_or(0);
@@ -99,6 +96,11 @@ impl<B: Backend> TileGradient<B> {
         }
         backend.upload(own, gradient)
     }
+}
+
+/// The number of positions of a window that are among these, in a picture of this width.
+fn count(window: Window, positions: Range<usize>, width: usize) -> usize {
+    runs(window, positions, width).map(|run| run.len()).sum()
 }
 
 /// The positions of a window that are among these, row by row, in a picture of this width.

@@ -317,25 +317,16 @@ pub(crate) struct Stage<B: Backend> {
 
 impl<B: Backend> Stage<B> {
     pub(crate) fn image(&self, network: &Network<B>) -> Result<Image> {
-        if let Some((sum, weight)) = self.average.as_ref().and_then(Average::mean) {
-            return network.download(sum, weight);
-        }
-        network.download(self.result(), 1.0)
+        let (image, divisor) = shown(&self.average, &self.copies, &self.descent);
+        network.download(image, divisor)
     }
 
     /// As above, but frees first what evaluations need.
     pub(crate) fn into_image(self, network: &Network<B>) -> Result<Image> {
         let Self { objective, point, descent, copies, average, .. } = self;
         drop((objective, point));
-        if let Some((sum, weight)) = average.as_ref().and_then(Average::mean) {
-            return network.download(sum, weight);
-        }
-        network.download(copies.as_ref().map_or(descent.result(), |copies| &copies.accepted), 1.0)
-    }
-
-    /// The last accepted point, or the start.
-    pub(crate) fn result(&self) -> &B::Tensor {
-        self.copies.as_ref().map_or(self.descent.result(), |copies| &copies.accepted)
+        let (image, divisor) = shown(&average, &copies, &descent);
+        network.download(image, divisor)
     }
 
     /// Computes the losses and the gradient at the point.
@@ -350,12 +341,12 @@ impl<B: Backend> Stage<B> {
 
     /// Adds the result to the running mean, if there is one.
     pub(crate) fn add_to_average(&mut self, backend: &B) -> Result<()> {
-        let Some(mut average) = self.average.take() else { return Ok(()) };
+        let Self { average, copies, descent, evaluated, .. } = self;
         // Not twice when the descent restarts from it.
-        let added =
-            if self.evaluated || average.mean().is_none() { average.add(backend, self.result()) } else { Ok(()) };
-        self.average = Some(average);
-        added
+        match average.as_mut().filter(|average| *evaluated || average.mean().is_none()) {
+            Some(average) => average.add(backend, result(copies, descent)),
+            None => Ok(()),
+        }
     }
 
     /// Moves the point to the next one to evaluate.
@@ -377,4 +368,18 @@ impl<B: Backend> Stage<B> {
         }
         updated
     }
+}
+
+/// The last accepted point of the whole picture, or the start.
+fn result<'a, B: Backend>(copies: &'a Option<Copies<B>>, descent: &'a Descent<B>) -> &'a B::Tensor {
+    copies.as_ref().map_or(descent.result(), |copies| &copies.accepted)
+}
+
+/// The image of a stage, and what to divide it by.
+fn shown<'a, B: Backend>(
+    average: &'a Option<Average<B>>,
+    copies: &'a Option<Copies<B>>,
+    descent: &'a Descent<B>,
+) -> (&'a B::Tensor, f64) {
+    average.as_ref().and_then(Average::mean).unwrap_or_else(|| (result(copies, descent), 1.0))
 }

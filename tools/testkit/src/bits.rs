@@ -8,8 +8,10 @@ use style_core::backend::{Acc, Backend, Shape};
 use crate::oracle::sample;
 use crate::{Array, Rng};
 
-/// Input sizes that split unevenly among threads.
-const SHAPES: [(usize, usize, usize); 5] = [(3, 97, 61), (64, 37, 29), (33, 50, 41), (16, 150, 141), (1, 1, 7)];
+/// Input sizes that split unevenly among threads. With many channels, threads of the CPU backend share the tiles of an output
+/// channel, of both sizes.
+const SHAPES: [(usize, usize, usize); 7] =
+    [(3, 97, 61), (64, 37, 29), (33, 50, 41), (16, 150, 141), (1, 1, 7), (214, 28, 42), (214, 48, 48)];
 
 /// One total variation of each kind.
 const KINDS: [Tv; 4] = [Tv::Squared, Tv::Absolute, Tv::Means, Tv::Power(2.5)];
