@@ -264,7 +264,7 @@ fn in_as_much_memory_as_is_allowed() {
         line.split_whitespace().nth(1).and_then(|mib| mib.parse::<usize>().ok()).expect("a number")
     };
     let (whole, log) = (memory(&said), bench.log("log.jsonl"));
-    let limit = whole - 20;
+    let limit = whole - 2;
     let said = bench.paint(&format!("{line} --memory {limit}MiB"));
     assert!(said.contains(" tiles (") && memory(&said) <= limit, "{said}");
     for (a, b) in log.iter().zip(&bench.log("log.jsonl")) {
