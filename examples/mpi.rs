@@ -36,7 +36,7 @@ struct Args {
     /// Number of evaluations
     #[arg(long, value_name = "N", default_value_t = 300)]
     iterations: usize,
-    /// Rows and columns of tiles [default: as many tiles as processes]
+    /// Rows and columns of tiles [default: at least as many tiles as processes, if the picture allows]
     #[arg(long, num_args = 2, value_names = ["ROWS", "COLUMNS"])]
     tiles: Option<Vec<usize>>,
     /// Threads per process
@@ -45,7 +45,7 @@ struct Args {
     /// Memory limit per process in MiB; a larger problem is split into more tiles [default: no limit]
     #[arg(long, value_name = "MIB")]
     memory: Option<usize>,
-    /// Use Adam instead of L-BFGS: slower, in a fraction of the memory
+    /// Use Adam instead of L-BFGS: slower, in less memory
     #[arg(long)]
     adam: bool,
     /// Paint in one process, without MPI

@@ -1,4 +1,5 @@
-//! Paints one picture with the processes of an MPI job: each evaluates its share of the tiles.
+//! Paints one picture with the processes of an MPI job: each evaluates its share of the tiles and
+//! descends on its share of the pixels.
 //!
 //! ```no_run
 //! use style_transfer::backend::Backend;
@@ -36,7 +37,7 @@ use ::mpi::traits::{CommunicatorCollectives, Root};
 use crate::distributed::Communicator;
 use crate::{Error, ErrorKind, Result};
 
-/// Number of values sent at a time. MPI counts in `i32`, and process 0 needs a buffer of this size.
+/// Number of values sent at a time. MPI counts in `i32`, and process 0 needs a buffer of at most this size.
 const CHUNK: usize = 1 << 20;
 
 /// The processes of an MPI job, of which this is one; finalises MPI when dropped.
@@ -60,7 +61,7 @@ impl World {
             .ok_or_else(|| unavailable("MPI was started in this process before; keep the first World"))?;
         if threading < Threading::Serialized {
             return Err(unavailable(format!(
-                "sums come from several threads, one at a time, and this MPI allows {threading:?} only; take one that was \
+                "calls come from several threads, one at a time, and this MPI allows {threading:?} only; take one that was \
                  built with threads"
             )));
         }
@@ -98,7 +99,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // Notifies the others in their next sum; otherwise they would wait there, and MPI for them.
+        // Notifies the others in their next sum or exchange; otherwise they would wait there, and MPI for them.
         if let Some(link) = self.job.lock().take()
             && !link.broken
         {

@@ -42,6 +42,9 @@ fn mpirun(processes: usize, program: &Path) -> Command {
 }
 
 fn run(command: &mut Command) -> Output {
+    // By default all jobs of Open MPI share a folder, and one that ends removes it while another one is about to write there.
+    let sessions = TempDir::new().expect("a temporary folder");
+    command.env("OMPI_MCA_orte_tmpdir_base", sessions.path());
     command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
 }
 

@@ -1,19 +1,23 @@
 /**
  * Where the worker of `engine-wasm.js` keeps pictures and jobs: in memory, and in the browser's database, so that they outlive
- * the page. Of several pages at once, the first has the database; without it everything is lost when the page is closed.
+ * the page. Of several pages at once, the first has the database; without it everything is lost when the page is closed. A page
+ * that has just been closed may still have it, if it was painting: browsers end a worker's evaluation late.
  */
 
 const NAME = "studio";
 const SHELF = "files";
+
+/** How long to wait for another page to give the database up, in milliseconds. */
+const CLOSING = 3000;
 
 /** The lock is held as long as this worker lives. */
 const locked = () =>
   new Promise((done) => {
     if (!globalThis.navigator?.locks) return done(false);
     navigator.locks
-      .request(NAME, { ifAvailable: true }, (lock) => {
+      .request(NAME, { signal: AbortSignal.timeout(CLOSING) }, (lock) => {
         done(Boolean(lock));
-        return lock ? new Promise(() => {}) : undefined;
+        return new Promise(() => {});
       })
       .catch(() => done(false));
   });

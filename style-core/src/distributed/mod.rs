@@ -22,8 +22,9 @@ use crate::error::Result;
 /// of the optimiser. Each process sends the gradient of the pixels around its tiles to those that descend on them, and its new
 /// pixels to all.
 ///
-/// All processes [build](crate::SessionBuilder::build) or [resume](crate::SessionBuilder::resume) the session, [step] and
-/// [evaluate](crate::Session::evaluate) the same image together. Each reads the image and makes checkpoints by itself.
+/// All processes [build](crate::SessionBuilder::build) or [resume](crate::SessionBuilder::resume) the session, [step],
+/// [evaluate](crate::Session::evaluate) the same image and [set the same style weight](crate::Session::set_style_weight)
+/// together. Each reads the image and makes checkpoints by itself.
 ///
 /// The sums must be bit-identical in all processes, otherwise they take different steps: let one process add and send the
 /// result to the others. A call fails in all processes or in none; it ends a step like a device error. After an error of a device,

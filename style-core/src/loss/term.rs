@@ -171,7 +171,7 @@ pub trait Term<B: Backend>: Send + Sync {
         buffers: Buffers<'_, B>,
     ) -> Result<()>;
 
-    /// The loss, before its weight, from the scalars that it wrote. With [`Additivity::Positions`], they are summed
-    /// over all processes before this call.
+    /// The loss, before its weight, from the scalars that it wrote. If processes share the picture, those of a loss on layers
+    /// with [`Additivity::Positions`] are summed over them before this call; for others, all take those of process 0.
     fn loss(&self, scalars: &[f64]) -> f64;
 }

@@ -77,7 +77,7 @@ impl<B: Backend> Descent<B> {
         }
     }
 
-    /// Saves everything that the next [`tell`](Self::tell) depends on, except the point.
+    /// Saves everything that the next [`update`](Self::update) depends on, except the point.
     pub(crate) fn save(&self, backend: &B, to: &mut Checkpoint) -> Result<()> {
         match self {
             Self::Lbfgs(lbfgs) => lbfgs.save(backend, to),

@@ -115,8 +115,8 @@ impl<B: Backend> SessionBuilder<B> {
         let whole =
             self.whole(&checked.layers).map(|what| format!("; {what} needs the whole picture, so there are no tiles"));
         let message = format!(
-            "a session of {width} x {height} pixels needs at least {} MiB, of which the optimiser's vectors take {} MiB; the \
-             limit is {} MiB; {instead}; Adam needs the fewest vectors{}",
+            "a session of {width} x {height} pixels needs at least {} MiB, of which the image and the optimiser's vectors take {} \
+             MiB; the limit is {} MiB; {instead}; Adam needs the fewest vectors{}",
             mib(needed.peak()),
             mib(needed.optimizer),
             limit >> 20,

@@ -22,13 +22,14 @@ pub struct Plan {
     pub activations: usize,
     /// Scratch memory of the ops.
     pub workspace: usize,
-    /// The image, its gradient and the optimiser's vectors, and what processes that share a picture send to each other.
+    /// The image, its gradient and the optimiser's vectors; if processes share the picture, also their copies of it and what
+    /// they send to each other.
     pub optimizer: usize,
     /// The result on the host.
     pub pictures: usize,
     /// Number of rows and columns of tiles.
     pub tiles: [usize; 2],
-    /// Cost relative to an untiled evaluation: 1 without tiles.
+    /// Cost relative to an untiled evaluation, if one process computed all tiles: 1 without tiles.
     pub work: f64,
     /// The convolutions of one iteration.
     pub convolutions: Vec<PlannedConvolution>,

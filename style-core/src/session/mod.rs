@@ -96,7 +96,7 @@ impl<B: Backend> Session<B> {
 
     /// Everything that the next steps depend on; a later run of the program can continue from it with
     /// [`SessionBuilder::resume`]. It includes the optimiser's vectors, of at most
-    /// [`Plan::optimizer`](crate::Plan::optimizer) bytes: with the default L-BFGS, up to 85 times the image.
+    /// [`Plan::optimizer`](crate::Plan::optimizer) bytes: with the default L-BFGS, about 45 times the image.
     ///
     /// After an error while moving to another scale, it is a [light](Self::light_checkpoint) one: a session resumed from
     /// it, with a smaller [memory limit](SessionBuilder::memory_limit), say, moves to that scale again. With L-BFGS the

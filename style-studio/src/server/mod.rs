@@ -30,7 +30,7 @@ use shared::Shared;
 const UPLOADS: usize = 2;
 
 /// How long requests may take to end when the server stops.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A running studio. Dropping it stops it.
 pub struct Server {

@@ -123,21 +123,27 @@ fn endless(bench: &Bench, options: &str) -> Child {
     under_way(bench, bench.command(&format!("{ENDLESS} {options}")))
 }
 
-const ENDLESS: &str = "photo.png art.png --size 32 --iterations 1000000 --log log.jsonl";
+/// Adam, which never converges.
+const ENDLESS: &str = "photo.png art.png --size 32 --iterations 1000000 --optimizer adam --log log.jsonl";
 
 fn under_way(bench: &Bench, mut command: Command) -> Child {
     command.env("TMPDIR", bench.path("temporary")).stderr(Stdio::piped());
     fs::create_dir_all(bench.path("temporary")).expect("makes");
     let mut child = command.spawn().expect("starts");
+    until_logged(bench, &mut child, 3);
+    child
+}
+
+/// Waits for a log of this many lines.
+fn until_logged(bench: &Bench, child: &mut Child, lines: usize) {
     let start = Instant::now();
-    while bench.log("log.jsonl").len() < 3 {
+    while bench.log("log.jsonl").len() < lines {
         if let Some(status) = child.try_wait().expect("is watched") {
             panic!("ended with {status}");
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "no log in a minute");
+        assert!(start.elapsed() < Duration::from_secs(60), "no log of {lines} lines in a minute");
         thread::sleep(Duration::from_millis(20));
     }
-    child
 }
 
 fn send(signal: &str, child: Child) -> Output {
@@ -176,13 +182,11 @@ fn a_hangup_that_is_ignored_ends_nothing() {
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(TOOL).current_dir(bench.path(""));
     command.args(format!("{ENDLESS} -o x.png").split_whitespace());
-    let child = under_way(&bench, command);
+    let mut child = under_way(&bench, command);
     let sent = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
     assert!(sent.expect("kill runs").success());
     let done = bench.log("log.jsonl").len();
-    while bench.log("log.jsonl").len() < done + 3 {
-        thread::sleep(Duration::from_millis(20));
-    }
+    until_logged(&bench, &mut child, done + 3);
     let output = send("-INT", child);
     assert_eq!(output.status.code(), Some(130), "{}", said(&output));
 }

@@ -58,7 +58,7 @@ const FULL: Extent =
     Extent { conformance: Duration::from_secs(90), size: 512, iterations: 100, painting: Duration::from_secs(45) };
 
 const QUICK: Extent =
-    Extent { conformance: Duration::from_secs(5), size: 96, iterations: 6, painting: Duration::from_secs(15) };
+    Extent { conformance: Duration::from_secs(5), size: 96, iterations: 6, painting: Duration::from_secs(60) };
 
 /// A section that takes longer than this is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(240);
