@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { beyond, download, launch, PATIENCE, run, setSide, shot, shown, status, text } from "./shared.mjs";
 
 /** Long side of the pictures, and evaluations of each: the driver takes seconds for one. */
-const [SIDE, EVALUATIONS] = [64, 5];
+const [SIDE, EVALUATIONS] = [64, 3];
 
 /** How far losses may be apart, relative to the processor's, whose sums have another order; and pixels, in levels. */
 const [LOSS, PIXEL] = [1e-5, 0.1];

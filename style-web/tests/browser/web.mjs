@@ -110,9 +110,16 @@ const steps = {
     await page.locator("#queue button").first().click();
     await status(page, "Painting");
     await page.waitForTimeout(6000); // progress is kept every four seconds
+    // As a worker that is ended late: the database is still locked for a while.
+    const late = await page.context().newPage();
+    await late.goto(new URL("LICENSE-MIT", page.url()).href);
     await page.close();
+    await late.evaluate(() => new Promise((locked) => {
+      navigator.locks.request("studio", () => (locked(), new Promise((done) => setTimeout(done, 1500))));
+    }));
     const again = await open();
     await again.locator("#queue li").nth(1).waitFor();
+    await late.close();
     assert.equal(await again.locator("#queue li").count(), 2);
     await again.locator("#queue button").first().click();
     await shown(again);
