@@ -507,7 +507,7 @@ impl<B: Backend> SessionBuilder<B> {
 
     /// The minimum number of rows and columns of tiles, or as many as a small picture allows. Default: one of each; see
     /// [`memory_limit`](Self::memory_limit). If [processes](Self::communicator) share the picture, there are at least as many
-    /// tiles as processes.
+    /// tiles as processes, if it is large enough.
     pub fn tiles(mut self, rows: usize, columns: usize) -> Self {
         self.tiles = Some([rows, columns]);
         self

@@ -25,7 +25,10 @@ const KINDS: [Tv; 4] = [Tv::Squared, Tv::Absolute, Tv::Means, Tv::Power(2.5)];
 pub fn bits<B: Backend>(b: &B) -> Result<Vec<(String, Vec<u64>)>, Failed> {
     let mut all = Vec::new();
     for (c, h, w) in SHAPES.into_iter().chain(WIDE) {
-        of_shape(b, Shape::new(c, h, w), &mut all)?;
+        of_convolutions(b, Shape::new(c, h, w), &mut all)?;
+    }
+    for (c, h, w) in SHAPES {
+        of_others(b, Shape::new(c, h, w), &mut all)?;
     }
     Ok(all)
 }
@@ -44,27 +47,36 @@ pub fn assert_same_bits<A: Backend, B: Backend>(a: &A, b: &B) -> Result<(), Fail
     Ok(())
 }
 
-fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) -> Result<(), Failed> {
-    let rng = &mut Rng::new(&format!("bits {shape}"));
-    let put = |values: &Array| {
-        let mut tensor = b.tensor(values.shape)?;
-        b.upload(&values.to_f32(), &mut tensor)?;
-        Ok::<_, Failed>(tensor)
-    };
-    let mut keep = |name: &str, tensor: &B::Tensor| {
+fn put<B: Backend>(b: &B, values: &Array) -> Result<B::Tensor, Failed> {
+    let mut tensor = b.tensor(values.shape)?;
+    b.upload(&values.to_f32(), &mut tensor)?;
+    Ok(tensor)
+}
+
+/// What adds the bits of a tensor, named after an op and the shape of its input.
+fn keeper<'a, B: Backend>(
+    b: &'a B,
+    shape: Shape,
+    all: &'a mut Vec<(String, Vec<u64>)>,
+) -> impl FnMut(&str, &B::Tensor) -> Result<(), Failed> + 'a {
+    move |name, tensor| {
         let mut values = vec![0.0; b.shape(tensor).len()];
         b.download(tensor, &mut values)?;
         all.push((format!("{name} {shape}"), values.iter().map(|v| u64::from(v.to_bits())).collect()));
-        Ok::<_, Failed>(())
-    };
-    let x = put(&Array::random(shape, rng))?;
-    let y = put(&Array::random(shape, rng))?;
+        Ok(())
+    }
+}
+
+fn of_convolutions<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) -> Result<(), Failed> {
+    let rng = &mut Rng::new(&format!("bits of convolutions {shape}"));
+    let mut keep = keeper(b, shape, all);
+    let x = put(b, &Array::random(shape, rng))?;
     let mut out = b.tensor(shape)?;
 
     let conv = Conv2d::new(shape.channels, 40, shape.height, shape.width);
     let weight: Vec<f32> = (0..9 * 40 * shape.channels).map(|_| rng.unit() as f32).collect();
     let filter = b.pack(shape.channels, 40, &weight, &[0.25; 40])?;
-    let mut ws = b.workspace(b.conv2d_workspace(&conv).max(b.gram_workspace(shape)))?;
+    let mut ws = b.workspace(b.conv2d_workspace(&conv))?;
     let (mut z, mut gate) = (b.tensor(conv.output())?, b.gate(conv.output())?);
     b.conv2d_fwd(&conv, &x, &filter, Epilogue::ReluGate(&mut gate), &mut z, &mut ws)?;
     keep("conv2d_fwd", &z)?;
@@ -84,9 +96,16 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
         b.conv2d_bwd(&conv, &pooled, Some(&gate), &filter, Acc::Store, &mut out, &mut ws)?;
         keep("conv2d_bwd, pooled", &out)?;
     }
-    if WIDE.contains(&(shape.channels, shape.height, shape.width)) {
-        return Ok(());
-    }
+    Ok(())
+}
+
+fn of_others<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) -> Result<(), Failed> {
+    let rng = &mut Rng::new(&format!("bits {shape}"));
+    let mut keep = keeper(b, shape, all);
+    let x = put(b, &Array::random(shape, rng))?;
+    let y = put(b, &Array::random(shape, rng))?;
+    let mut out = b.tensor(shape)?;
+    let mut ws = b.workspace(b.gram_workspace(shape))?;
 
     for pooling in [Pooling::Average, Pooling::Max] {
         let op = Pool2d { pooling, channels: shape.channels, height: shape.height, width: shape.width };
@@ -106,7 +125,7 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     b.gram_bwd(&x, &g, 0.001, Acc::Store, &mut out, &mut ws)?;
     keep("gram_bwd", &out)?;
 
-    let t = put(&Array::random(Shape { channels: 1, ..shape }, rng).map(f64::abs))?;
+    let t = put(b, &Array::random(Shape { channels: 1, ..shape }, rng).map(f64::abs))?;
     b.guide(&x, &t, 0.7, Acc::Add, &mut out)?;
     keep("guide", &out)?;
     let of_channels = Shape::new(shape.channels, 1, 1);
@@ -153,7 +172,7 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     let mut values = [0.0; 10 + KINDS.len()];
     let mut scalars = b.scalars(values.len())?;
     for rows in [3, 40] {
-        let a = put(&Array::random(Shape::new(1, rows, shape.channels), rng))?;
+        let a = put(b, &Array::random(Shape::new(1, rows, shape.channels), rng))?;
         let mut ws =
             b.workspace(b.project_workspace(rows, shape).max(b.product_workspace(b.shape(&a), b.shape(&g))))?;
         let (mut product, mut z) = (b.tensor(b.shape(&a))?, b.tensor(Shape { channels: rows, ..shape })?);
@@ -186,7 +205,7 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     let mut samples = b.tensor(Shape { channels: 16 + shape.channels, ..shape })?;
     let lists = |rows: &[sample::Row]| {
         let [offsets, columns, values] = sample::compressed(rows);
-        Ok::<_, Failed>((put(&offsets)?, put(&columns)?, put(&values)?))
+        Ok::<_, Failed>((put(b, &offsets)?, put(b, &columns)?, put(b, &values)?))
     };
     let (offsets, columns, values_of) = lists(&rows)?;
     b.sample(Sparse { offsets: &offsets, columns: &columns, values: &values_of }, &x, 0.7, &mut samples, 16)?;
@@ -203,6 +222,7 @@ fn of_shape<B: Backend>(b: &B, shape: Shape, all: &mut Vec<(String, Vec<u64>)>) 
     b.scale_by(&x, &scalars, 1, -0.5, &mut out)?;
     keep("scale_by", &out)?;
     b.read_scalars(&scalars, &mut values)?;
+    drop(keep);
     all.push((format!("scalars {shape}"), values.map(f64::to_bits).to_vec()));
     Ok(())
 }
